@@ -1,0 +1,13 @@
+"""Spaceworld: cooperative in-orbit assembly as a PettingZoo environment.
+
+    from spaceworld import spaceworld_v0
+    env = spaceworld_v0.parallel_env(scenario="pair")
+
+Importing this package opens no window, registers nothing and touches no network.
+"""
+
+from spaceworld.scenario import PRESETS, Debris, Layout, Module, Robot, Scenario, Slot, get_scenario
+
+__version__ = "0.1.0"
+
+__all__ = ["PRESETS", "Debris", "Layout", "Module", "Robot", "Scenario", "Slot", "get_scenario"]

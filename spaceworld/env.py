@@ -1,0 +1,279 @@
+"""The Spaceworld ParallelEnv: the one place that holds a current state. Documentation page: `spaceworld_v0`."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any, Literal
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from pettingzoo import ParallelEnv
+from pettingzoo.utils.env_logger import EnvLogger
+
+from spaceworld.events import event_names
+from spaceworld.generator import generate
+from spaceworld.narration import SpaceworldNarrator
+from spaceworld.observation import feature_names, observe, state_vector, turn
+from spaceworld.packing import (
+    ACTION_NAMES, H_ROBOT, H_ROWSIZE, N_ACTIONS, R_EVENT, R_HITS, R_VIOLATION, R_WIDTH, S_DOCKED, S_FAULTS,
+    S_RNG1, S_RNG2, S_STATUS, S_STEP, TERMINATED, TRUNCATED, blocks, build_spec, clear, place, work_size,
+)  # fmt: skip
+from spaceworld.scenario import Scenario, get_scenario
+from spaceworld.scene import Overlay, Scene
+from spaceworld.snapshot import VERSION, Snapshot, check, fingerprint
+from spaceworld.views import scene_of
+
+RENDER_MODES = ("rgb_array", "ansi")
+
+
+def _choose(what: str, value: object, valid: tuple[object, ...]) -> None:
+    if value not in valid:
+        raise ValueError(f"unknown {what} {value!r}; valid are {', '.join(repr(v) for v in valid)}")
+
+
+class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
+    """In-orbit assembly by a team of robots, as a PettingZoo ParallelEnv (rules: ours; see `spaceworld_v0`).
+
+    Args:
+        scenario: a preset's name or a `Scenario`.
+        render_mode: None, "rgb_array" or "ansi".
+        max_cycles: steps until truncation; None: the scenario's horizon.
+        observation: "vector".
+        on_collision: "block" (a collision costs), or "terminate" (it also ends the episode).
+        collision_penalty: what one collision or violation takes from the team reward.
+        action_mask: "possible" masks actions without effect or cost; "safe" also masks flying into what is solid
+            and seen (robot against robot stays to be learned).
+
+    Raises:
+        ValueError: for an unknown scenario or option; the message names the valid ones.
+    """
+
+    metadata = {"name": "spaceworld_v0", "render_modes": list(RENDER_MODES), "render_fps": 6,
+                "is_parallelizable": True}  # fmt: skip
+
+    def __init__(
+        self,
+        scenario: str | Scenario = "pair",
+        *,
+        render_mode: str | None = None,
+        max_cycles: int | None = None,
+        observation: Literal["vector"] = "vector",
+        on_collision: Literal["block", "terminate"] = "block",
+        collision_penalty: float = 0.05,
+        action_mask: Literal["possible", "safe"] = "possible",
+    ) -> None:
+        self.scenario = get_scenario(scenario)
+        _choose("render_mode", render_mode, (None, *RENDER_MODES))
+        _choose("observation", observation, ("vector",))
+        _choose("on_collision", on_collision, ("block", "terminate"))
+        _choose("action_mask", action_mask, ("possible", "safe"))
+        if max_cycles is not None and max_cycles < 1:
+            raise ValueError(f"max_cycles is {max_cycles}; at least 1 step is needed")
+        if not collision_penalty >= 0.0:
+            raise ValueError(f"collision_penalty is {collision_penalty}; it must be 0 or more")
+        self.render_mode = render_mode
+        self.max_cycles = self.scenario.horizon if max_cycles is None else max_cycles
+        self.collision_penalty = float(collision_penalty)
+        self._spec = build_spec(self.scenario, self.max_cycles, on_collision == "terminate", action_mask == "safe")
+        self._work = np.zeros(work_size(self._spec), dtype=np.int64)
+        self._row = np.zeros(int(self._spec[H_ROWSIZE]), dtype=np.int64)
+        self._n = len(self.scenario.robots)
+        self._actions = np.zeros(self._n, dtype=np.int64)
+        self._features = len(feature_names(self.scenario))
+        self._mass = self.scenario.total_mass
+        self._reward = 0.0
+        self._painter: Any = None
+        self._overlay = Overlay()
+        clear(self._spec, self._row)
+
+        self.possible_agents = [f"robot_{i}" for i in range(self._n)]
+        self.agents: list[str] = []
+        box = {a: Box(-1.0, 1.0, (self._features,), np.float32) for a in self.possible_agents}
+        self.observation_spaces: dict[str, Box] = box
+        self.action_spaces = {a: Discrete(N_ACTIONS) for a in self.possible_agents}
+        size = state_vector(self.scenario, blocks(self._spec, self._row), 1.0).size
+        self.state_space = Box(-1.0, 1.0, (size,), np.float32)
+
+    # -- PettingZoo -----------------------------------------------------------------------------------------
+
+    def observation_space(self, agent: str) -> Box:
+        """The agent's observation space: Box(-1, 1, (F,), float32), the same object at each call."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> Discrete:
+        """The agent's action space: Discrete(6)."""
+        return self.action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
+        """Starts a new episode; without a seed the random stream goes on where it was."""
+        if seed is not None or self._row[S_RNG1] == 0:
+            words = np.random.SeedSequence(seed).generate_state(2).astype(np.int64)
+            self._row[S_RNG1] = 1 + words[0] % 2147483562
+            self._row[S_RNG2] = 1 + words[1] % 2147483398
+        clear(self._spec, self._row)
+        if self.scenario.layout is not None:
+            place(self._spec, self._row, self.scenario)
+        elif not generate(self._spec, self._row, self._work):
+            raise ValueError(f"scenario {self.scenario.name!r}: no solvable layout was found; give it more room")
+        self.agents = list(self.possible_agents)
+        self._reward = 0.0
+        observations, mask = self._blocks()
+        observe(self._spec, self._row, self._work, observations, mask)
+        return dict(zip(self.agents, observations, strict=True)), self._infos(mask)
+
+    def step(
+        self, actions: dict[str, int]
+    ) -> tuple[
+        dict[str, np.ndarray], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
+    ]:
+        """Advances the world by one joint action.
+
+        Raises:
+            AssertionError: PettingZoo's, before `reset` or after the end.
+            ValueError: for a missing or unknown agent or an action outside 0..5; the state is unchanged.
+        """
+        agents = self.agents
+        if not agents:
+            EnvLogger.error_step_before_reset()
+        try:
+            chosen = [index(actions[a]) for a in agents]
+        except (KeyError, TypeError):
+            raise self._bad(actions) from None
+        if len(actions) != self._n or min(chosen) < 0 or max(chosen) >= N_ACTIONS:
+            raise self._bad(actions)
+        row = self._row
+        before = int(row[S_DOCKED])
+        self._actions[:] = chosen
+        observations, mask = self._blocks()
+        mass, faults = turn(self._spec, row, self._work, self._actions, observations, mask)
+        # shares are differences of the docked total, so that a complete assembly sums to 1.0
+        reward = 0.0 if not mass else (before + mass) / self._mass - before / self._mass
+        if faults:
+            reward -= self.collision_penalty * faults
+        self._reward = reward
+        status = row[S_STATUS]
+        infos = self._infos(mask)
+        if status:
+            self.agents = []
+        return (
+            dict(zip(agents, observations, strict=True)),
+            dict.fromkeys(agents, reward),
+            dict.fromkeys(agents, bool(status == TERMINATED)),
+            dict.fromkeys(agents, bool(status == TRUNCATED)),
+            infos,
+        )
+
+    def render(self) -> np.ndarray | str | None:
+        """The picture, (H, W, 3) uint8, or the text of the present state, by `render_mode`."""
+        if self.render_mode == "rgb_array":
+            if self._painter is None:
+                from spaceworld.render.pixels import Painter
+
+                self._painter = Painter()
+            picture: np.ndarray = self._painter.paint(self.scene(), self._overlay)
+            return picture
+        if self.render_mode == "ansi":
+            from spaceworld.render.ansi import render_ansi
+
+            return render_ansi(self.scene(), self._overlay)
+        return None
+
+    def state(self) -> np.ndarray:
+        """The global state, float32 in [-1, 1], of `state_space`."""
+        left = 1.0 - int(self._row[S_STEP]) / self.max_cycles
+        return state_vector(self.scenario, blocks(self._spec, self._row), left)
+
+    def close(self) -> None:
+        """Frees the painter."""
+        self._painter = None
+
+    # -- beyond PettingZoo ----------------------------------------------------------------------------------
+
+    def get_state(self) -> Snapshot:
+        """A small picklable snapshot, from which `set_state` continues bit-identically."""
+        return Snapshot(self.scenario.name, VERSION, fingerprint(self._spec), self._row.copy())
+
+    def set_state(self, snapshot: Snapshot) -> None:
+        """Restores a snapshot of this scenario.
+
+        Raises:
+            TypeError, ValueError: when it is no snapshot of this scenario, these arguments and this version.
+        """
+        self._row[:] = check(snapshot, self.scenario.name, self._spec)
+        self.agents = [] if self._row[S_STATUS] else list(self.possible_agents)
+        self._reward = 0.0
+
+    def observe_all(self) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
+        """Observations and infos of the present state, as `reset` returns them; useful after `set_state`."""
+        observations, mask = self._blocks()
+        observe(self._spec, self._row, self._work, observations, mask)
+        return dict(zip(self.possible_agents, observations, strict=True)), self._infos(mask)
+
+    @property
+    def narrator(self) -> SpaceworldNarrator:
+        """Turns states of this environment into text; bound to it."""
+        return SpaceworldNarrator(self.scenario, self.max_cycles, self.collision_penalty, self._live)
+
+    def describe(self) -> str:
+        """The world, its rules and its goal in English."""
+        return self.narrator.describe()
+
+    def describe_state(self) -> str:
+        """The present state in English."""
+        return self.narrator.frames([self._row], range(self._n), self.possible_agents)[0]
+
+    def describe_actions(self) -> list[str]:
+        """The names of the actions, by number."""
+        return list(ACTION_NAMES)
+
+    def scene(self) -> Scene:
+        """The present moment as plain values, for pictures."""
+        penalty = self.collision_penalty * int(self._row[S_FAULTS])
+        team_return = int(self._row[S_DOCKED]) / self._mass - penalty
+        return scene_of(self.scenario, self._spec, self._row, self.max_cycles, self._reward, team_return)
+
+    def set_overlay(self, overlay: Overlay) -> None:
+        """What the side panel shows besides the world, from the next picture on."""
+        self._overlay = overlay
+
+    # -- inside -----------------------------------------------------------------------------------------------
+
+    def _live(self) -> np.ndarray:
+        return self._row
+
+    def _blocks(self) -> tuple[np.ndarray, np.ndarray]:
+        """Fresh arrays: reused ones would alias replay buffers."""
+        return np.empty((self._n, self._features), np.float32), np.empty((self._n, N_ACTIONS), np.int8)
+
+    def _infos(self, mask: np.ndarray) -> dict[str, dict[str, Any]]:
+        at = int(self._spec[H_ROBOT])
+        values = self._row[at : at + self._n * R_WIDTH].tolist()
+        return {
+            agent: {
+                "action_mask": mask[i],
+                "cost": float(values[i * R_WIDTH + R_HITS] + values[i * R_WIDTH + R_VIOLATION]),
+                "events": event_names(values[i * R_WIDTH + R_EVENT]),
+            }
+            for i, agent in enumerate(self.possible_agents)
+        }
+
+    def _bad(self, actions: dict[str, Any]) -> ValueError:
+        for agent in actions:
+            if agent not in self.possible_agents:
+                return ValueError(f"there is no agent {agent!r}; the agents are {', '.join(self.possible_agents)}")
+        for agent in self.possible_agents:
+            if agent not in actions:
+                return ValueError(f"the action of {agent!r} is missing")
+            value = actions[agent]
+            try:
+                good = 0 <= index(value) < N_ACTIONS
+            except TypeError:
+                good = False
+            if not good:
+                return ValueError(f"action {value!r} of {agent!r} is not one of 0..{N_ACTIONS - 1}")
+        return ValueError(f"bad actions {actions!r}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_painter": None}  # surfaces cannot be pickled

@@ -1,0 +1,228 @@
+"""Spaceworld in English: the world, one moment whole, and what changed from one moment to the next.
+
+The texts are short and regular, so that a language model reads them cheaply and a rule can read them exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from spaceworld.events import blocker_of, module_of, slot_of
+from spaceworld.packing import (
+    ACTION_NAMES, B_DEBRIS, B_MODULE, B_ROBOT, D_CELL, D_DIR, D_WIDTH, E_CARRIED, E_DISAGREED, E_DOCKED, E_EDGE,
+    E_GRIPPED, E_KEEP_OUT, E_KIND_SHIFT, E_MOVED, E_RELEASED, E_STRUCK, E_WEAK, H_COREROW, H_DRIFT, H_KEEPROW,
+    H_MODULE, H_ROBOT, H_ROWSIZE, H_SLOT, M_CELL, M_SLOT, M_WIDTH, R_CELL, R_EVENT, R_GRIPS, R_WIDTH, S_STEP,
+    T_CELL, T_FILLED, T_WIDTH, build_spec,
+)  # fmt: skip
+from spaceworld.scenario import Scenario
+
+QUIET = E_MOVED | E_CARRIED | E_EDGE  # events that the new positions already tell, or that change nothing
+
+
+class SpaceworldNarrator:
+    """Turns packed states of one scenario into text.
+
+    Args:
+        scenario: what is being played.
+        horizon: steps until truncation.
+        collision_penalty: what one collision or violation costs the team.
+        source: returns the live state row; only needed by `capture`.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        horizon: int,
+        collision_penalty: float,
+        source: Callable[[], np.ndarray] | None = None,
+    ) -> None:
+        self.scenario, self.horizon, self.collision_penalty = scenario, horizon, collision_penalty
+        self._source = source
+        self._spec = build_spec(scenario, horizon, False, False)
+        self._cells = [f"({r},{c})" for r in range(scenario.height) for c in range(scenario.width)]
+
+    def detached(self) -> SpaceworldNarrator:
+        """The same narrator without its environment, for episodes that are kept or pickled."""
+        return SpaceworldNarrator(self.scenario, self.horizon, self.collision_penalty)
+
+    def capture(self, observations: Mapping[str, Any]) -> np.ndarray:
+        """A copy of the live state row; the observations are not needed."""
+        assert self._source is not None, "a detached narrator cannot capture"
+        return self._source().copy()
+
+    def action_name(self, agent: str, action: int) -> str:
+        """The name of an action, the same for every robot."""
+        return ACTION_NAMES[action]
+
+    def tasks(self) -> Sequence[str]:
+        """The tasks that can be given to a robot."""
+        modules = range(len(self.scenario.modules))
+        return [f"{verb} module_{k}" for k in modules for verb in ("fetch", "help carry", "dock")] + ["hold clear"]
+
+    def describe(self) -> str:
+        """The world, its rules and its goal: part 1 of the critic's base prompt."""
+        s = self.scenario
+        slots = "; ".join(
+            f"slot_{k} takes a {x.type}"
+            + (" once " + ", ".join(f"slot_{j}" for j in x.needs) + " is filled" if x.needs else "")
+            for k, x in enumerate(s.slots)
+        )
+        modules = "; ".join(f"module_{k} is a {x.type} of mass {x.mass}" for k, x in enumerate(s.modules))
+        robots = "; ".join(
+            f"robot {k} is a {x.role} with thrust {x.thrust}"
+            + ("" if x.can_grip else ", cannot grip")
+            + ("" if x.can_dock else ", cannot dock")
+            for k, x in enumerate(s.robots)
+        )
+        return (
+            f"Spaceworld, scenario {s.name}: {len(s.robots)} robots assemble a station in orbit on a grid of "
+            f"{s.height} rows and {s.width} columns. A cell is (row,column); (0,0) is the top left; north is up.\n"
+            f"The team: {robots}.\nModules to be docked: {modules}.\nSlots: {slots}.\n"
+            "Actions: stay, north, south, west, east, interact. A robot that interacts beside a loose module grips "
+            "it; several robots may grip one module. A robot that grips a module lying on an open slot of its type "
+            "docks it by interacting; otherwise a robot that grips releases by interacting. A module and the robots "
+            "that grip it move together, only if all of them choose the same direction and their total thrust is "
+            "at least the module's mass. Otherwise nothing moves: they disagree, or the thrust is too little.\n"
+            "Collisions: flying into the station, a loose module, debris or a robot that does not leave its cell; "
+            "two that enter one cell, or swap cells, collide both. Who collides does not move. The border is no "
+            "collision.\n"
+            "The team reward of a step is the share of the total mass that was docked in it, minus "
+            f"{self.collision_penalty:g} for each robot's collision and for each robot that ends the step in a "
+            f"keep-out cell. All docked: the episode ends, and the docked shares sum to 1. It is cut off after "
+            f"{self.horizon} steps."
+        )
+
+    def notation(self) -> str:
+        """How an episode is written: part 2 of the base prompt."""
+        return (
+            "The line `start:` gives the first state whole. Then one line a step: the number of the step, the joint "
+            "action, the team reward of that step, and what changed; what is not named stayed as it was. "
+            "`agent_A (2,3)` means that agent_A is now in row 2, column 3; `module_0 (3,1)` likewise. `agent_A grips "
+            "module_0`, `releases`, `docks module_0 in slot_0` say what an interaction did; every robot that "
+            "held a module when it was docked is named. `agent_A hits structure` (or a module, debris, another "
+            "robot) is a collision caused by agent_A's own move. `module_0 stays: carriers disagree` or `too little "
+            "thrust` says why a gripped module did not move. `no change` means exactly that."
+        )
+
+    def examples(self) -> Mapping[str, str]:
+        """A short worked example for each of the five definitions."""
+        return {
+            "temporal": (
+                "agent_A grips module_0 in step 4, carries it in steps 5 to 9 and docks it in step 10, where the "
+                "reward is 0.33. Steps 0 to 9 paid nothing but made step 10 possible: credit the approach (steps "
+                "0-3), the grip (4) and the carrying (5-9) as well as the docking."
+            ),
+            "structural": (
+                "agent_A docks module_0 alone while agent_B drifts in a corner. Both received the team reward 0.33. "
+                "agent_A earned all of it; agent_B's credit for these steps is 0."
+            ),
+            "under_collaboration": (
+                "module_1 has mass 2 and each robot thrust 1. agent_A grips it and pushes north for five steps; "
+                "`module_1 stays: too little thrust`. agent_A did its part by gripping and is not blamed for "
+                "waiting; agent_B, who wandered off instead of coming, lost ground and is debited for that."
+            ),
+            "over_collaboration": (
+                "module_0 has mass 1. agent_A holds it, yet agent_B follows it, hits it in step 6 and blocks the "
+                "way. One robot was enough: agent_B is debited for the collision and gets nothing for the docking."
+            ),
+            "agreement": (
+                "Both robots hold module_1; agent_A chooses north, agent_B west: `module_1 stays: carriers "
+                "disagree`. Nobody is credited for such steps. When both choose west and the module comes nearer "
+                "to its slot, both are credited for that step."
+            ),
+        }
+
+    def frames(self, moments: Sequence[object], order: Sequence[int], names: Sequence[str]) -> list[str]:
+        """One text a moment: the first whole, the others what changed since the one before.
+
+        Args:
+            moments: T + 1 state rows, as `capture` returned them.
+            order: robot indices in the order in which they are listed.
+            names: what the k-th robot of `order` is called.
+        """
+        rows: list[list[int]] = np.array(moments).tolist()
+        called = {robot: name for robot, name in zip(order, names, strict=True)}
+        texts = [self._whole(rows[0], called)]
+        before = rows[0]
+        for now in rows[1:]:
+            texts.append(self._change(before, now, called))
+            before = now
+        return texts
+
+    def _whole(self, row: list[int], called: Mapping[int, str]) -> str:
+        s, spec, cells = self.scenario, self._spec, self._cells
+        r, m, t, d, c, k, end = (int(spec[h]) for h in range(H_ROBOT, H_ROWSIZE + 1))
+        parts = [f"{s.height}x{s.width} grid", "core " + " ".join(cells[x] for x in row[c:k])]
+        if row[S_STEP]:
+            parts.insert(0, f"step {row[S_STEP]}")
+        if end > k:
+            parts.append("keep-out " + " ".join(cells[x] for x in row[k:end]))
+        filled = {i for i in range(len(s.slots)) if row[t + i * T_WIDTH + T_FILLED]}
+        for i, slot in enumerate(s.slots):
+            condition = "filled" if i in filled else "open" if set(slot.needs) <= filled else "closed"
+            parts.append(f"slot_{i} takes {slot.type} at {cells[row[t + i * T_WIDTH + T_CELL]]}, {condition}")
+        for i, module in enumerate(s.modules):
+            at = m + i * M_WIDTH
+            slot_index = row[at + M_SLOT]
+            where = f"docked in slot_{slot_index}" if slot_index >= 0 else "not docked"
+            parts.append(f"module_{i} is {module.type}, mass {module.mass}, at {cells[row[at + M_CELL]]}, {where}")
+        for i, debris in enumerate(s.debris):
+            at = d + i * D_WIDTH
+            drift = f"drifting {ACTION_NAMES[row[at + D_DIR]]} every {debris.period} steps" if row[at + D_DIR] else "still"
+            parts.append(f"debris_{i} at {cells[row[at + D_CELL]]}, {drift}")
+        for i, name in called.items():
+            at = r + i * R_WIDTH
+            grips = f"grips module_{row[at + R_GRIPS]}" if row[at + R_GRIPS] >= 0 else "free"
+            parts.append(f"{name} with thrust {s.robots[i].thrust} at {cells[row[at + R_CELL]]}, {grips}")
+        return "; ".join(parts)
+
+    def _change(self, before: list[int], now: list[int], called: Mapping[int, str]) -> str:
+        spec, cells = self._spec, self._cells
+        r, m = int(spec[H_ROBOT]), int(spec[H_MODULE])
+        parts: list[str] = []
+        stuck: dict[int, str] = {}
+        for i, name in called.items():
+            at = r + i * R_WIDTH
+            if now[at] != before[at]:  # R_CELL is column 0
+                parts.append(f"{name} {cells[now[at]]}")
+            code = now[at + R_EVENT]
+            if code & ~QUIET & 1023 or code >> E_KIND_SHIFT:
+                self._events(name, code, called, parts, stuck)
+        for i in range(len(self.scenario.modules)):
+            at = m + i * M_WIDTH
+            if now[at] != before[at]:  # M_CELL is column 0
+                parts.append(f"module_{i} {cells[now[at]]}")
+            elif i in stuck:
+                parts.append(f"module_{i} stays: {stuck[i]}")
+        for i in range(len(self.scenario.debris)):
+            at = int(spec[H_DRIFT]) + i * D_WIDTH
+            if now[at] != before[at] or now[at + D_DIR] != before[at + D_DIR]:
+                parts.append(f"debris_{i} {cells[now[at]]} {ACTION_NAMES[now[at + D_DIR]]}")
+        return "; ".join(parts) if parts else "no change"
+
+    def _events(
+        self, name: str, code: int, called: Mapping[int, str], parts: list[str], stuck: dict[int, str]
+    ) -> None:
+        module = module_of(code)
+        if code & E_GRIPPED:
+            parts.append(f"{name} grips module_{module}")
+        if code & E_RELEASED:
+            parts.append(f"{name} releases module_{module}")
+        if code & E_DOCKED:
+            parts.append(f"{name} docks module_{module} in slot_{slot_of(code)}")
+        if code & E_DISAGREED:
+            stuck[module] = "carriers disagree"
+        if code & E_WEAK:
+            stuck[module] = "too little thrust"
+        blocked = blocker_of(code)
+        if blocked:
+            kind, index = blocked
+            what = {B_ROBOT: called.get(index, ""), B_MODULE: f"module_{index}", B_DEBRIS: f"debris_{index}"}
+            parts.append(f"{name} hits {what.get(kind, 'structure')}")
+        if code & E_STRUCK:
+            parts.append(f"{name} struck by debris")
+        if code & E_KEEP_OUT:
+            parts.append(f"{name} in keep-out")

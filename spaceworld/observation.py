@@ -1,0 +1,275 @@
+"""What a robot sees: the vector observation, its feature names, the action masks and the global state vector.
+
+All values are in [-1, 1]. `rel` is (their cell - my cell) divided by (height - 1, width - 1). What is outside the
+sensor range is all zeros, its `seen` flag included.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from spaceworld.kernel import advance, body_cell, fill_grid, grip_target, open_slot, shifted
+from spaceworld.packing import (
+    D_CELL, D_DIR, D_WIDTH, G_GRIPPED, G_ROBOT, G_STATIC, H_CORE, H_COREROW, H_DEBRIS, H_DRIFT, H_HEIGHT,
+    H_HORIZON, H_KEEP, H_KEEPROW, H_MAX_MASS, H_MAX_THRUST, H_MODULE, H_MODULE0, H_MODULES, H_ROBOT, H_ROBOT0,
+    H_ROBOTS, H_SAFE_MASK, H_SLOT, H_SLOT0, H_SLOTS, H_TYPES, H_WIDTH, M_CELL, M_MASS, M_SLOT, M_STATIC, M_TYPE,
+    M_WIDTH, R_ACTION, R_CELL, R_DOCK, R_GRIP, R_GRIPS, R_HITS, R_SENSOR, R_STATIC, R_THRUST, R_WIDTH, S_STEP,
+    T_CELL, T_FILLED, T_NEEDS, T_STATIC, T_TYPE, T_WIDTH,
+)  # fmt: skip
+from spaceworld.scenario import Scenario
+
+OWN = 18  # features of the robot itself, before its surroundings
+OTHER = 11  # of every other robot
+MODULE = 10  # of every module, plus its type one-hot when there are several types
+SLOT = 5  # of every slot, plus its type one-hot
+PLACE = 3  # of every core cell and keep-out cell
+DEBRIS = 5
+
+
+def feature_names(scenario: Scenario) -> tuple[str, ...]:
+    """The name of each entry of the vector observation, in order."""
+    n = len(scenario.robots)
+    types = scenario.types if len(scenario.types) > 1 else ()
+    names = [f"own.{x}" for x in (
+        "row", "col", "thrust", "can_grip", "can_dock", "grips", "grip_strength", "collided", "solid_north",
+        "solid_south", "solid_west", "solid_east", "last_row", "last_col", "last_interact", "at_open_slot",
+        "sensor_range", "time_left")]  # fmt: skip
+    for k in range(1, n):
+        names += [f"other_{k}.{x}" for x in (
+            "seen", "rel_row", "rel_col", "thrust", "can_dock", "grips", "same_module", "collided", "last_row",
+            "last_col", "last_interact")]  # fmt: skip
+    for k in range(len(scenario.modules)):
+        names += [f"module_{k}.{x}" for x in (
+            "seen", "rel_row", "rel_col", "mass", "docked", "mine", "grippers", "slot_open", "to_slot_row",
+            "to_slot_col")]  # fmt: skip
+        names += [f"module_{k}.is_{t}" for t in types]
+    for k in range(len(scenario.slots)):
+        names += [f"slot_{k}.{x}" for x in ("seen", "rel_row", "rel_col", "filled", "open")]
+        names += [f"slot_{k}.is_{t}" for t in types]
+    core = len(scenario.layout.core) if scenario.layout else 1
+    keep = len(scenario.layout.keep_out) if scenario.layout else 0
+    for what, count in (("core", core), ("keep_out", keep)):
+        for k in range(count):
+            names += [f"{what}_{k}.{x}" for x in ("seen", "rel_row", "rel_col")]
+    for k in range(len(scenario.debris)):
+        names += [f"debris_{k}.{x}" for x in ("seen", "rel_row", "rel_col", "drift_row", "drift_col")]
+    return tuple(names)
+
+
+@njit(cache=True)
+def look(spec, row, i, cell, out):  # type: ignore[no-untyped-def]  # compiled
+    """Writes (seen, rel_row, rel_col) of `cell` as robot `i` sees it; returns whether it is seen."""
+    width, own = spec[H_WIDTH], row[spec[H_ROBOT] + i * R_WIDTH + R_CELL]
+    dr, dc = cell // width - own // width, cell % width - own % width
+    if max(abs(dr), abs(dc)) > spec[spec[H_ROBOT0] + i * R_STATIC + R_SENSOR]:
+        return False
+    out[0] = 1.0
+    out[1] = dr / (spec[H_HEIGHT] - 1)
+    out[2] = dc / (width - 1)
+    return True
+
+
+@njit(cache=True)
+def last_action(action, out):  # type: ignore[no-untyped-def]  # compiled
+    """Writes an action as (row, col, interact)."""
+    if action == 1:
+        out[0] = -1.0
+    elif action == 2:
+        out[0] = 1.0
+    elif action == 3:
+        out[1] = -1.0
+    elif action == 4:
+        out[1] = 1.0
+    elif action == 5:
+        out[2] = 1.0
+
+
+@njit(cache=True)
+def module_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
+    """The open slot of the module's type nearest to it (ties: the lowest index), or -1."""
+    filled = 0
+    for s in range(spec[H_SLOTS]):
+        if row[spec[H_SLOT] + s * T_WIDTH + T_FILLED]:
+            filled |= 1 << s
+    width, best, least = spec[H_WIDTH], -1, 1 << 40
+    cell = row[spec[H_MODULE] + module * M_WIDTH + M_CELL]
+    for s in range(spec[H_SLOTS]):
+        at, static = row[spec[H_SLOT] + s * T_WIDTH + T_CELL], spec[H_SLOT0] + s * T_STATIC
+        if filled >> s & 1 or spec[static + T_NEEDS] & ~filled:
+            continue
+        if spec[static + T_TYPE] == spec[spec[H_MODULE0] + module * M_STATIC + M_TYPE]:
+            distance = abs(at // width - cell // width) + abs(at % width - cell % width)
+            if distance < least:
+                best, least = s, distance
+    return best
+
+
+@njit(cache=True)
+def grip_strength(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
+    """Total thrust of the robots that grip `module`."""
+    total = 0
+    for i in range(spec[H_ROBOTS]):
+        if row[spec[H_ROBOT] + i * R_WIDTH + R_GRIPS] == module:
+            total += spec[spec[H_ROBOT0] + i * R_STATIC + R_THRUST]
+    return total
+
+
+@njit(cache=True)
+def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # compiled
+    """Fills `obs` (N, F) float32 and `mask` (N, 6) int8; `work` is the kernel's scratch."""
+    n, height, width = spec[H_ROBOTS], spec[H_HEIGHT], spec[H_WIDTH]
+    types = spec[H_TYPES] if spec[H_TYPES] > 1 else 0
+    grid = work[: height * width]
+    fill_grid(spec, row, grid)
+    obs[:] = 0.0
+    for i in range(n):
+        at, static, o = spec[H_ROBOT] + i * R_WIDTH, spec[H_ROBOT0] + i * R_STATIC, obs[i]
+        cell, held = row[at + R_CELL], row[at + R_GRIPS]
+        o[0] = 2 * (cell // width) / (height - 1) - 1
+        o[1] = 2 * (cell % width) / (width - 1) - 1
+        o[2] = spec[static + R_THRUST] / spec[H_MAX_THRUST]
+        o[3] = spec[static + R_GRIP]
+        o[4] = spec[static + R_DOCK]
+        if held >= 0:
+            o[5] = 1.0
+            mass = spec[spec[H_MODULE0] + held * M_STATIC + M_MASS]
+            o[6] = min(1.0, grip_strength(spec, row, held) / mass)
+            o[15] = open_slot(spec, row, held) >= 0
+        o[7] = row[at + R_HITS] > 0
+        for direction in range(1, 5):
+            beside = shifted(spec, cell, direction)
+            o[7 + direction] = beside < 0 or grid[beside] & (G_STATIC | G_ROBOT | G_GRIPPED) > 0
+        last_action(row[at + R_ACTION], o[12:15])
+        o[16] = min(1.0, spec[static + R_SENSOR] / max(height, width))
+        o[17] = 1.0 - row[S_STEP] / spec[H_HORIZON]
+        p = OWN
+        for k in range(1, n):
+            j = (i + k) % n
+            other, sheet = spec[H_ROBOT] + j * R_WIDTH, spec[H_ROBOT0] + j * R_STATIC
+            if look(spec, row, i, row[other + R_CELL], o[p:]):
+                o[p + 3] = spec[sheet + R_THRUST] / spec[H_MAX_THRUST]
+                o[p + 4] = spec[sheet + R_DOCK]
+                o[p + 5] = row[other + R_GRIPS] >= 0
+                o[p + 6] = held >= 0 and row[other + R_GRIPS] == held
+                o[p + 7] = row[other + R_HITS] > 0
+                last_action(row[other + R_ACTION], o[p + 8 : p + 11])
+            p += OTHER
+        for m in range(spec[H_MODULES]):
+            body, sheet = spec[H_MODULE] + m * M_WIDTH, spec[H_MODULE0] + m * M_STATIC
+            if look(spec, row, i, row[body + M_CELL], o[p:]):
+                o[p + 3] = spec[sheet + M_MASS] / spec[H_MAX_MASS]
+                o[p + 4] = row[body + M_SLOT] >= 0
+                o[p + 5] = held == m
+                o[p + 6] = min(1.0, grip_strength(spec, row, m) / spec[sheet + M_MASS])
+                slot = module_slot(spec, row, m) if row[body + M_SLOT] < 0 else -1
+                if slot >= 0:
+                    o[p + 7] = 1.0
+                    goal = row[spec[H_SLOT] + slot * T_WIDTH + T_CELL]
+                    o[p + 8] = (goal // width - row[body + M_CELL] // width) / (height - 1)
+                    o[p + 9] = (goal % width - row[body + M_CELL] % width) / (width - 1)
+                if types:
+                    o[p + MODULE + spec[sheet + M_TYPE]] = 1.0
+            p += MODULE + types
+        for s in range(spec[H_SLOTS]):
+            body, sheet = spec[H_SLOT] + s * T_WIDTH, spec[H_SLOT0] + s * T_STATIC
+            if look(spec, row, i, row[body + T_CELL], o[p:]):
+                o[p + 3] = row[body + T_FILLED]
+                needs, met = spec[sheet + T_NEEDS], True
+                for k in range(spec[H_SLOTS]):
+                    if needs >> k & 1 and not row[spec[H_SLOT] + k * T_WIDTH + T_FILLED]:
+                        met = False
+                o[p + 4] = met and not row[body + T_FILLED]
+                if types:
+                    o[p + SLOT + spec[sheet + T_TYPE]] = 1.0
+            p += SLOT + types
+        for k in range(spec[H_CORE]):
+            look(spec, row, i, row[spec[H_COREROW] + k], o[p:])
+            p += PLACE
+        for k in range(spec[H_KEEP]):
+            look(spec, row, i, row[spec[H_KEEPROW] + k], o[p:])
+            p += PLACE
+        for d in range(spec[H_DEBRIS]):
+            body = spec[H_DRIFT] + d * D_WIDTH
+            if look(spec, row, i, row[body + D_CELL], o[p:]):
+                last_action(row[body + D_DIR], o[p + 3 : p + 5])
+            p += DEBRIS
+        for action in range(6):
+            mask[i, action] = possible(spec, row, i, action)
+            if mask[i, action] and spec[H_SAFE_MASK] and 1 <= action <= 4:
+                mask[i, action] = not into_solid(spec, row, grid, i, action)
+
+
+@njit(cache=True)
+def possible(spec, row, i, action):  # type: ignore[no-untyped-def]  # compiled
+    """Whether `action` of robot `i` can have an effect or a cost now, whatever the others do."""
+    at = spec[H_ROBOT] + i * R_WIDTH
+    held = row[at + R_GRIPS]
+    if action == 0:
+        return True
+    if action == 5:
+        if held >= 0:
+            return True
+        if not spec[spec[H_ROBOT0] + i * R_STATIC + R_GRIP]:
+            return False
+        return grip_target(spec, row, row[at + R_CELL]) >= 0
+    if shifted(spec, row[at + R_CELL], action) < 0:
+        return False
+    if held < 0:
+        return True
+    # a carrier: moves with those who can come along (the others may let go in this very step) ...
+    thrust, docker = 0, False
+    for j in range(spec[H_ROBOTS]):
+        other = spec[H_ROBOT] + j * R_WIDTH
+        if row[other + R_GRIPS] == held:
+            if shifted(spec, row[other + R_CELL], action) >= 0:
+                thrust += spec[spec[H_ROBOT0] + j * R_STATIC + R_THRUST]
+            docker = docker or (j != i and spec[spec[H_ROBOT0] + j * R_STATIC + R_DOCK] > 0)
+    if shifted(spec, body_cell(spec, row, spec[H_ROBOTS] + held), action) >= 0:
+        if thrust >= spec[spec[H_MODULE0] + held * M_STATIC + M_MASS]:
+            return True
+    # ... or alone, when another carrier docks the module at this moment
+    return docker and open_slot(spec, row, held) >= 0
+
+
+@njit(cache=True)
+def into_solid(spec, row, grid, i, action):  # type: ignore[no-untyped-def]  # compiled
+    """Whether robot `i`, with what it carries, would fly into something solid that it can see."""
+    held = row[spec[H_ROBOT] + i * R_WIDTH + R_GRIPS]
+    seen = spec[spec[H_ROBOT0] + i * R_STATIC + R_SENSOR]
+    width, own = spec[H_WIDTH], row[spec[H_ROBOT] + i * R_WIDTH + R_CELL]
+    for b in range(spec[H_ROBOTS] + spec[H_MODULES]):
+        mine = b == i or (held >= 0 and b == spec[H_ROBOTS] + held)
+        if b < spec[H_ROBOTS] and held >= 0 and row[spec[H_ROBOT] + b * R_WIDTH + R_GRIPS] == held:
+            mine = True
+        if mine:
+            cell = shifted(spec, body_cell(spec, row, b), action)
+            if cell >= 0 and grid[cell] & G_STATIC:
+                far = max(abs(cell // width - own // width), abs(cell % width - own % width))
+                if far <= seen:
+                    return True
+    return False
+
+
+def state_vector(scenario: Scenario, views: dict[str, np.ndarray], time_left: float) -> np.ndarray:
+    """The global state, (S,) float32 in [-1, 1]: time left, then every thing's cell and condition."""
+    h, w = scenario.height - 1, scenario.width - 1
+
+    def place(cells: np.ndarray) -> list[np.ndarray]:
+        return [2 * (cells // scenario.width) / h - 1, 2 * (cells % scenario.width) / w - 1]
+
+    robots, modules = views["robots"], views["modules"]
+    slots, debris = views["slots"], views["debris"]
+    grips = np.eye(len(modules) + 1)[robots[:, R_GRIPS]][:, :-1]  # -1 picks the last column: none
+    parts = [np.array([time_left]), *place(robots[:, R_CELL]), grips.ravel(), *place(modules[:, M_CELL]),
+             modules[:, M_SLOT] >= 0, *place(slots[:, T_CELL]), slots[:, T_FILLED], *place(debris[:, D_CELL]),
+             debris[:, D_DIR] / 4, *place(views["core"]), *place(views["keep_out"])]  # fmt: skip
+    return np.concatenate([np.asarray(p, dtype=np.float32) for p in parts])
+
+
+@njit(cache=True)
+def turn(spec, row, work, actions, obs, mask):  # type: ignore[no-untyped-def]  # compiled
+    """`advance` and `observe` in one call, for the single environment's hot path."""
+    result = advance(spec, row, work, actions)
+    observe(spec, row, work, obs, mask)
+    return result

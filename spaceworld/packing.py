@@ -1,0 +1,139 @@
+"""The packed form of a Spaceworld: one int64 array for what never changes, one int64 row for the state.
+
+The kernel, the generator and the observer work on these arrays; a clone of a state is one copy. Offsets are
+computed once per scenario and stored in the head of `spec`, so that a kernel needs few arguments.
+
+    spec   head (see H_*), then one block per kind: robots, modules, slots, debris
+    row    head (see S_*), then one block per kind with what can change; all cells are `row * width + col`
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from spaceworld.scenario import Cell, Scenario, dock_order
+
+# -- spec head -------------------------------------------------------------------------------------------
+H_HEIGHT, H_WIDTH, H_ROBOTS, H_MODULES, H_SLOTS, H_DEBRIS, H_CORE, H_KEEP = range(8)
+H_HORIZON, H_TERMINATE, H_SAFE_MASK, H_PATTERN, H_MAX_THRUST, H_MAX_MASS, H_TYPES = range(8, 15)
+# where each block starts: in the spec (static) and in the row (state)
+H_ROBOT0, H_MODULE0, H_SLOT0, H_DEBRIS0, H_ORDER0 = range(15, 20)
+H_ROBOT, H_MODULE, H_SLOT, H_DRIFT, H_COREROW, H_KEEPROW, H_ROWSIZE = range(20, 27)
+HEAD = 27
+
+# -- spec blocks: columns --------------------------------------------------------------------------------
+R_THRUST, R_SENSOR, R_GRIP, R_DOCK, R_STATIC = 0, 1, 2, 3, 4
+M_TYPE, M_MASS, M_STATIC = 0, 1, 2
+T_TYPE, T_NEEDS, T_STATIC = 0, 1, 2  # slots ("T": where a module is taken to); needs = bit mask of slots
+D_PERIOD, D_STATIC = 0, 1
+
+# -- row head --------------------------------------------------------------------------------------------
+S_RNG1, S_RNG2, S_STEP, S_STATUS, S_DOCKED, S_FAULTS, S_HEAD = 0, 1, 2, 3, 4, 5, 6
+RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
+
+# -- row blocks: columns ---------------------------------------------------------------------------------
+# robot: cell, gripped module or -1, and of the last step: action (-1 after reset), hits, violation, event code; cost so far
+R_CELL, R_GRIPS, R_ACTION, R_HITS, R_VIOLATION, R_EVENT, R_COST, R_WIDTH = 0, 1, 2, 3, 4, 5, 6, 7
+M_CELL, M_SLOT, M_WHEN, M_WIDTH = 0, 1, 2, 3  # slot it is docked in or -1, step at which it docked or -1
+T_CELL, T_FILLED, T_WIDTH = 0, 1, 2
+D_CELL, D_DIR, D_WIDTH = 0, 1, 2
+
+# -- event code of a robot's step: flags, then module, slot and blocker --------------------------------------
+E_MOVED, E_CARRIED, E_GRIPPED, E_RELEASED, E_DOCKED = 1, 2, 4, 8, 16
+E_DISAGREED, E_WEAK, E_EDGE, E_STRUCK, E_KEEP_OUT = 32, 64, 128, 256, 512
+E_FLAGS = 1023
+E_MODULE_SHIFT, E_SLOT_SHIFT, E_KIND_SHIFT, E_BLOCKER_SHIFT = 10, 22, 34, 38  # each index is stored plus one
+B_STRUCTURE, B_MODULE, B_DEBRIS, B_ROBOT = 1, 2, 3, 4  # kinds of blocker
+
+# -- grid flags (scratch, rebuilt from the row in every step) ----------------------------------------------
+G_STRUCTURE, G_LOOSE, G_DEBRIS, G_KEEP, G_ROBOT, G_GRIPPED = 1, 2, 4, 8, 16, 32
+G_STATIC = G_STRUCTURE | G_LOOSE | G_DEBRIS
+
+N_ACTIONS = 6
+STAY, NORTH, SOUTH, WEST, EAST, INTERACT = range(N_ACTIONS)
+ACTION_NAMES = ("stay", "north", "south", "west", "east", "interact")
+
+
+def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: bool) -> np.ndarray:
+    """The static int64 array of a scenario, shape (HEAD + blocks,)."""
+    n, m, s, d = len(scenario.robots), len(scenario.modules), len(scenario.slots), len(scenario.debris)
+    layout = scenario.layout
+    core = len(layout.core) if layout else 1
+    keep = len(layout.keep_out) if layout else 0
+    types = scenario.types
+    spec: list[int] = [0] * HEAD
+    spec[: H_KEEP + 1] = [scenario.height, scenario.width, n, m, s, d, core, keep]
+    spec[H_HORIZON : H_PATTERN + 1] = [horizon, terminate, safe_mask, scenario.slot_pattern == "line"]
+    spec[H_MAX_THRUST] = max(r.thrust for r in scenario.robots)
+    spec[H_MAX_MASS] = max(x.mass for x in scenario.modules)
+    spec[H_TYPES] = len(types)
+    grid = max(scenario.height, scenario.width)
+    blocks: list[tuple[int, list[list[int]]]] = [
+        (H_ROBOT0, [[r.thrust, grid if r.sensor_range is None else r.sensor_range, r.can_grip, r.can_dock]
+                    for r in scenario.robots]),
+        (H_MODULE0, [[types.index(x.type), x.mass] for x in scenario.modules]),
+        (H_SLOT0, [[types.index(x.type), sum(1 << k for k in set(x.needs))] for x in scenario.slots]),
+        (H_DEBRIS0, [[x.period] for x in scenario.debris]),
+        (H_ORDER0, [[k] for k in dock_order(scenario)]),
+    ]  # fmt: skip
+    for head, rows in blocks:
+        spec[head] = len(spec)
+        spec.extend(int(v) for values in rows for v in values)
+    at = S_HEAD
+    widths = ((H_ROBOT, n * R_WIDTH), (H_MODULE, m * M_WIDTH), (H_SLOT, s * T_WIDTH), (H_DRIFT, d * D_WIDTH),
+              (H_COREROW, core), (H_KEEPROW, keep), (H_ROWSIZE, 0))  # fmt: skip
+    for head, width in widths:
+        spec[head] = at
+        at += width
+    return np.array(spec, dtype=np.int64)
+
+
+def work_size(spec: np.ndarray) -> int:
+    """How many int64 of scratch the kernel needs."""
+    cells = int(spec[H_HEIGHT] * spec[H_WIDTH])
+    units = int(spec[H_ROBOTS] + spec[H_MODULES])
+    return 3 * cells + 3 * units + 2 * int(spec[H_DEBRIS])
+
+
+def place(spec: np.ndarray, row: np.ndarray, scenario: Scenario) -> None:
+    """Writes the scenario's fixed layout into a cleared row."""
+    layout, width = scenario.layout, scenario.width
+    assert layout is not None
+
+    def put(start: int, step: int, cells: tuple[Cell, ...]) -> None:
+        for k, (r, c) in enumerate(cells):
+            row[start + k * step] = r * width + c
+
+    put(int(spec[H_ROBOT]), R_WIDTH, layout.robots)
+    put(int(spec[H_MODULE]), M_WIDTH, layout.modules)
+    put(int(spec[H_SLOT]), T_WIDTH, layout.slots)
+    put(int(spec[H_DRIFT]), D_WIDTH, layout.debris)
+    put(int(spec[H_COREROW]), 1, layout.core)
+    put(int(spec[H_KEEPROW]), 1, layout.keep_out)
+    for k, debris in enumerate(scenario.debris):
+        row[int(spec[H_DRIFT]) + k * D_WIDTH + D_DIR] = debris.direction
+
+
+def clear(spec: np.ndarray, row: np.ndarray) -> None:
+    """Empties a row in place, but for its two random words."""
+    row[S_STEP:] = 0
+    robots, modules = row[spec[H_ROBOT] : spec[H_MODULE]], row[spec[H_MODULE] : spec[H_SLOT]]
+    robots[R_GRIPS::R_WIDTH] = -1
+    robots[R_ACTION::R_WIDTH] = -1
+    modules[M_SLOT::M_WIDTH] = -1
+    modules[M_WHEN::M_WIDTH] = -1
+
+
+def blocks(spec: np.ndarray, row: np.ndarray) -> dict[str, Any]:
+    """The row as named int64 views: `robots` (N, R_WIDTH), `modules`, `slots`, `debris`, `core`, `keep_out`."""
+    r, m, t, d, c, k, end = (int(spec[h]) for h in range(H_ROBOT, H_ROWSIZE + 1))
+    return {
+        "robots": row[r:m].reshape(-1, R_WIDTH),
+        "modules": row[m:t].reshape(-1, M_WIDTH),
+        "slots": row[t:d].reshape(-1, T_WIDTH),
+        "debris": row[d:c].reshape(-1, D_WIDTH),
+        "core": row[c:k],
+        "keep_out": row[k:end],
+    }

@@ -1,0 +1,77 @@
+"""Text in pygame's own font: cached, smoothed, measured, wrapped and safe against what a model may write."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import pygame
+
+from spaceworld.render.palette import Colour
+
+OVERSAMPLE = 3  # drawn larger and scaled down: even weight and spacing at small sizes
+CACHE = 2048  # surfaces kept; one frame needs fewer than a hundred
+
+
+class Lettering:
+    """Draws short texts; each distinct one is drawn once."""
+
+    def __init__(self) -> None:
+        """Starts pygame's font module and nothing else of SDL."""
+        self._fonts: dict[int, pygame.font.Font] = {}
+        self._cache: OrderedDict[tuple[str, int, Colour], pygame.Surface] = OrderedDict()
+
+    def draw(self, text: str, size: int, colour: Colour) -> pygame.Surface:
+        """Returns the text on a transparent surface; `size` is the height of a line in pixels."""
+        key = (text, size, colour)
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        large = self._font(size).render(printable(text) or " ", True, colour)
+        width, height = large.get_size()
+        small = (max(1, round(width / OVERSAMPLE)), max(1, round(height / OVERSAMPLE)))
+        surface = self._cache[key] = pygame.transform.smoothscale(large, small)
+        if len(self._cache) > CACHE:
+            self._cache.popitem(last=False)
+        return surface
+
+    def width(self, text: str, size: int) -> int:
+        """Returns how wide the text is in pixels."""
+        return round(self._font(size).size(printable(text))[0] / OVERSAMPLE)
+
+    def elide(self, text: str, size: int, width: int) -> str:
+        """Returns the text, cut with an ellipsis where it is wider than `width` pixels."""
+        if self.width(text, size) <= width:
+            return text
+        while text and self.width(text + "...", size) > width:
+            text = text[:-1]
+        return text.rstrip() + "..."
+
+    def wrap(self, text: str, size: int, width: int, lines: int) -> list[str]:
+        """Returns at most `lines` lines that fit in `width` pixels; the last ends in an ellipsis if cut."""
+        wrapped: list[str] = []
+        current = ""
+        for word in text.split():
+            longer = f"{current} {word}" if current else word
+            if current and self.width(longer, size) > width:
+                wrapped.append(current)
+                current = word
+            else:
+                current = longer
+        wrapped += [current] if current else []
+        if len(wrapped) > lines:
+            wrapped = [*wrapped[: lines - 1], " ".join(wrapped[max(lines - 1, 0) :])][:lines]
+        return [self.elide(line, size, width) for line in wrapped]
+
+    def _font(self, size: int) -> pygame.font.Font:
+        try:
+            self._fonts[size].get_height()
+        except (KeyError, pygame.error):  # the error: another environment called pygame.quit() since
+            pygame.font.init()
+            # pygame's default font is about 0.7 of the nominal size high.
+            self._fonts[size] = pygame.font.Font(None, round(size * OVERSAMPLE * 1.4))
+        return self._fonts[size]
+
+
+def printable(text: str) -> str:
+    """Returns the text with everything that the font cannot draw replaced by a question mark."""
+    return "".join(char if char.isprintable() and ord(char) < 0x3000 else "?" for char in text)

@@ -1,0 +1,199 @@
+"""The side panel: the episode's numbers, each robot's card, and what a critic said."""
+
+from __future__ import annotations
+
+import pygame
+
+from spaceworld.render import palette
+from spaceworld.render.lettering import Lettering
+from spaceworld.render.palette import Colour, mix, robot_colour
+from spaceworld.render.symbols import ACTIONS, docked_count, status, type_letters
+from spaceworld.scene import Overlay, RobotView, Scene
+
+STATUS: dict[str, tuple[str, Colour]] = {
+    "running": ("RUNNING", palette.ACCENT),
+    "complete": ("COMPLETE", palette.GOOD),
+    "ended": ("ENDED", palette.BAD),
+    "timeout": ("TIME OUT", palette.WARN),
+}
+HALF_BAR = 0.1  # the credit that fills half a bar: one fixed scale, so that frames can be compared
+
+
+class Panel:
+    """Draws the side panel onto a part of the frame; `unit` is one pixel of a 480 pixel high frame."""
+
+    def __init__(self, lettering: Lettering, height: int) -> None:
+        """Sets the panel's size from the frame's height in pixels."""
+        self._letters = lettering
+        self._unit = height / 480
+        self.height = height
+        self.width = self._px(256)
+
+    def paint(self, frame: pygame.Surface, left: int, scene: Scene, overlay: Overlay) -> None:
+        """Draws everything; `left` is the panel's first column in the frame."""
+        edge = self._px(14)
+        x, width = left + edge, self.width - 2 * edge
+        y = self._heading(frame, x, width, scene)
+        bottom = self.height - edge
+        if overlay.text:
+            bottom = self._explanation(frame, x, width, y, bottom, len(scene.robots), overlay.text)
+        self._cards(frame, x, width, y, bottom, scene, overlay)
+
+    def _px(self, length: float) -> int:
+        return max(1, round(length * self._unit))
+
+    def _text(
+        self, frame: pygame.Surface, text: str, x: int, y: int, size: float, colour: Colour, anchor: float = 0.0
+    ) -> int:
+        """Draws text centred on row y; anchor 0, 0.5 or 1 puts its left end, middle or right end at x."""
+        drawn = self._letters.draw(text, self._px(size), colour)
+        frame.blit(drawn, (x - round(drawn.get_width() * anchor), y - drawn.get_height() // 2))
+        return drawn.get_width()
+
+    def _box(self, frame: pygame.Surface, x: int, y: int, width: int, height: int, colour: Colour) -> None:
+        pygame.draw.rect(frame, colour, (x, y, width, height), border_radius=self._px(5))
+
+    def _heading(self, frame: pygame.Surface, x: int, width: int, scene: Scene) -> int:
+        """Draws title, clock and team numbers; returns the row below them."""
+        px = self._px
+        self._text(frame, "S P A C E W O R L D", x, px(20), 9, palette.DIM)
+        self._text(frame, scene.scenario, x, px(40), 21, palette.WHITE)
+        word, colour = STATUS[status(scene)]
+        tag = self._letters.width(word, px(9)) + px(14)
+        self._box(frame, x + width - tag, px(32), tag, px(17), mix(palette.PANEL, colour, 0.25))
+        self._text(frame, word, x + width - tag // 2, px(41), 9, colour, 0.5)
+        self._text(frame, "step", x, px(66), 10, palette.DIM)
+        self._text(frame, f"{scene.step} / {scene.horizon}", x + width, px(66), 10, palette.TEXT, 1)
+        share = min(scene.step / scene.horizon, 1.0) if scene.horizon > 0 else 0.0
+        self._box(frame, x, px(75), width, px(4), palette.LINE)
+        if share > 0:
+            self._box(frame, x, px(75), max(px(4), round(width * share)), px(4), colour)
+        docked, total = docked_count(scene)
+        tiles = (
+            ("team return", f"{scene.team_return:.2f}", palette.WHITE),
+            ("reward", f"{scene.team_reward:+.2f}" if scene.team_reward else "0", _sign_colour(scene.team_reward)),
+            ("docked", f"{docked}/{total}", palette.WHITE),
+        )
+        gap = px(6)
+        tile = (width - 2 * gap) // 3
+        for index, (label, value, shade) in enumerate(tiles):
+            at = x + index * (tile + gap)
+            self._box(frame, at, px(89), tile, px(44), palette.CARD)
+            self._text(frame, label, at + px(8), px(101), 9, palette.DIM)
+            self._text(frame, value, at + px(8), px(119), 16, shade)
+        return px(141)
+
+    def _explanation(
+        self, frame: pygame.Surface, x: int, width: int, top: int, bottom: int, robots: int, text: str
+    ) -> int:
+        """Draws the critic's words at the bottom; returns the row above them."""
+        px = self._px
+        room = bottom - top
+        leave = max(room - robots * px(60), round(room * 0.36))
+        size, line = 11, px(15)
+        lines = self._letters.wrap(text, px(size), width - px(22), max(1, (leave - px(36)) // line))
+        height = len(lines) * line + px(30)
+        y = bottom - height
+        self._box(frame, x, y, width, height, palette.CARD)
+        self._box(frame, x, y, px(3), height, palette.ACCENT)
+        self._text(frame, "CRITIC", x + px(12), y + px(12), 9, palette.ACCENT)
+        for index, words in enumerate(lines):
+            self._text(frame, words, x + px(12), y + px(28) + index * line, size, palette.TEXT)
+        return y - px(6)
+
+    def _cards(
+        self, frame: pygame.Surface, x: int, width: int, top: int, bottom: int, scene: Scene, overlay: Overlay
+    ) -> None:
+        """Draws one card for each robot: two lines where there is room, else one; says how many are left out."""
+        if not scene.robots:
+            return
+        px = self._px
+        gap = px(5)
+        pitch = (bottom - top + gap) // len(scene.robots)
+        has_task = any(robot.name in overlay.tasks for robot in scene.robots)
+        tall = px(54) if has_task and overlay.credits else px(40)
+        if pitch - gap < px(36):
+            tall, gap = px(18), px(3)
+        height = min(max(pitch - gap, px(16)), tall)
+        fit = max(1, (bottom - top + gap) // (height + gap))
+        shown = len(scene.robots) if fit >= len(scene.robots) else fit - 1
+        letters = type_letters(scene)
+        for index, robot in enumerate(scene.robots[:shown]):
+            y = top + index * (height + gap)
+            self._card(frame, x, y, width, height, index, robot, letters, scene, overlay)
+        if shown < len(scene.robots):
+            y = top + shown * (height + gap) + height // 2
+            self._text(frame, f"and {len(scene.robots) - shown} more", x + width // 2, y, 10, palette.DIM, 0.5)
+
+    def _card(
+        self,
+        frame: pygame.Surface,
+        x: int,
+        y: int,
+        width: int,
+        height: int,
+        index: int,
+        robot: RobotView,
+        letters: dict[str, str],
+        scene: Scene,
+        overlay: Overlay,
+    ) -> None:
+        px = self._px
+        colour = robot_colour(index)
+        hit = robot.collisions + robot.violations > 0
+        self._box(frame, x, y, width, height, mix(palette.CARD, palette.BAD, 0.28) if hit else palette.CARD)
+        self._box(frame, x, y, px(3), height, colour)
+        wide = height > px(30)
+        middle = y + (px(13) if wide else height // 2)
+        self._text(frame, str(index), x + px(17), middle, 13 if wide else 11, colour, 0.5)
+        cost = f"cost {robot.cost:g}"
+        cost_width = self._text(
+            frame, cost, x + width - px(8), middle, 10, palette.BAD if robot.cost else palette.DIM, 1
+        )
+        left, right = x + px(32), x + width - px(8)
+        credit = overlay.credits.get(robot.name)
+        if not wide:
+            if credit is not None:
+                self._credit(frame, left, middle, right - px(52) - left, credit)
+            else:
+                self._text(frame, _doing(robot), left, middle, 10, palette.TEXT)
+            return
+        name = self._letters.elide(robot.name, px(11), right - cost_width - px(66) - left)
+        name_width = self._text(frame, name, left, middle, 11, palette.TEXT)
+        self._text(frame, _doing(robot), left + name_width + px(8), middle, 10, palette.DIM)
+        second = y + px(29)
+        detail = f"{robot.role}, thrust {robot.thrust}"
+        if robot.grips is not None:
+            held = scene.modules[robot.grips]
+            detail = f"grips {letters[held.type]} (mass {held.mass}), thrust {robot.thrust}"
+        detail = overlay.tasks.get(robot.name, detail)
+        if credit is not None:
+            self._credit(frame, left, second, right - left, credit)
+            second += px(14)
+        if second + px(5) <= y + height:
+            self._text(frame, self._letters.elide(detail, px(10), right - left), left, second, 10, palette.DIM)
+
+    def _credit(self, frame: pygame.Surface, x: int, y: int, width: int, credit: float) -> None:
+        """Draws a credit as a bar from the middle, green to the right or red to the left, and its number."""
+        px = self._px
+        number = px(44)
+        track = width - number
+        thick = px(6)
+        middle = x + track // 2
+        self._box(frame, x, y - thick // 2, track, thick, palette.LINE)
+        length = round(abs(credit) / (abs(credit) + HALF_BAR) * (track / 2))
+        if length > 0:
+            start = middle if credit > 0 else middle - length
+            pygame.draw.rect(frame, _sign_colour(credit), (start, y - thick // 2, length, thick), border_radius=px(2))
+        pygame.draw.rect(frame, palette.DIM, (middle, y - thick // 2 - px(2), px(1), thick + 2 * px(2)))
+        self._text(frame, f"{credit:+.2f}", x + width, y, 10, _sign_colour(credit), 1)
+
+
+def _doing(robot: RobotView) -> str:
+    return "ready" if robot.action is None else ACTIONS[robot.action]
+
+
+def _sign_colour(number: float) -> Colour:
+    if abs(number) < 1e-9:
+        return palette.DIM
+    return palette.GOOD if number > 0 else palette.BAD

@@ -1,0 +1,53 @@
+"""How robots and module types are called in one or two characters, the same in text and picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spaceworld.scene import Cell, RobotView, Scene
+
+ACTIONS = ("stay", "north", "south", "west", "east", "interact")  # by action number
+OFFSETS: dict[int, Cell] = {1: (-1, 0), 2: (1, 0), 3: (0, -1), 4: (0, 1)}  # (row, col) by action number
+FALLBACK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def type_letters(scene: Scene) -> dict[str, str]:
+    """Returns a capital letter for each module type, from the type's own name where one is free."""
+    letters: dict[str, str] = {}
+    for name in sorted({part.type for part in (*scene.modules, *scene.slots)}):
+        own = [char for char in name.upper() if char.isascii() and char.isalnum()]
+        free = (char for char in (*own, *FALLBACK) if char not in letters.values())
+        letters[name] = next(free, "?")
+    return letters
+
+
+def grip_direction(robot: RobotView, scene: Scene) -> int:
+    """Returns the action number 1..4 that points from the robot to what it grips, 0 when it grips nothing."""
+    if robot.grips is None:
+        return 0
+    (row, col), (to_row, to_col) = robot.cell, scene.modules[robot.grips].cell
+    if abs(to_row - row) >= abs(to_col - col):
+        return 1 if to_row < row else 2
+    return 3 if to_col < col else 4
+
+
+def all_docked(scene: Scene) -> bool:
+    """Returns whether the structure is complete."""
+    return bool(scene.modules) and all(module.docked for module in scene.modules)
+
+
+def status(scene: Scene) -> str:
+    """Returns one word for how the episode stands: running, complete, ended or timeout."""
+    if scene.terminated:
+        return "complete" if all_docked(scene) else "ended"
+    return "timeout" if scene.truncated else "running"
+
+
+def docked_count(scene: Scene) -> tuple[int, int]:
+    """Returns (modules docked, modules)."""
+    return sum(module.docked for module in scene.modules), len(scene.modules)
+
+
+def grippers(scene: Scene, module: int) -> Sequence[int]:
+    """Returns the indices of the robots that grip the module with this index."""
+    return [index for index, robot in enumerate(scene.robots) if robot.grips == module]

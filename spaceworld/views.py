@@ -1,0 +1,73 @@
+"""From the packed state to the plain values of a scene."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spaceworld.packing import (
+    D_CELL, D_DIR, M_CELL, M_SLOT, M_WHEN, R_ACTION, R_CELL, R_COST, R_GRIPS, R_HITS, R_VIOLATION, S_STATUS, S_STEP,
+    T_CELL, T_FILLED, TERMINATED, TRUNCATED, blocks,
+)  # fmt: skip
+from spaceworld.scenario import Scenario
+from spaceworld.scene import Cell, DebrisView, ModuleView, RobotView, Scene, SlotView
+
+
+def scene_of(
+    scenario: Scenario, spec: np.ndarray, row: np.ndarray, horizon: int, team_reward: float, team_return: float
+) -> Scene:
+    """The scene of one packed state, (rowsize,) int64."""
+    views, width, step = blocks(spec, row), scenario.width, int(row[S_STEP])
+
+    def cell(value: int) -> Cell:
+        return int(value) // width, int(value) % width
+
+    filled = {k for k, s in enumerate(views["slots"]) if s[T_FILLED]}
+    return Scene(
+        scenario=scenario.name,
+        height=scenario.height,
+        width=width,
+        step=step,
+        horizon=horizon,
+        structure=tuple(cell(c) for c in views["core"]),
+        keep_out=tuple(cell(c) for c in views["keep_out"]),
+        robots=tuple(
+            RobotView(
+                name=f"robot_{k}",
+                cell=cell(r[R_CELL]),
+                role=scenario.robots[k].role,
+                thrust=scenario.robots[k].thrust,
+                grips=int(r[R_GRIPS]) if r[R_GRIPS] >= 0 else None,
+                action=int(r[R_ACTION]) if r[R_ACTION] >= 0 else None,
+                collisions=int(r[R_HITS]),
+                violations=int(r[R_VIOLATION]),
+                cost=float(r[R_COST]),
+            )
+            for k, r in enumerate(views["robots"])
+        ),
+        modules=tuple(
+            ModuleView(
+                name=f"module_{k}",
+                cell=cell(m[M_CELL]),
+                type=scenario.modules[k].type,
+                mass=scenario.modules[k].mass,
+                docked=bool(m[M_SLOT] >= 0),
+                just_docked=bool(m[M_WHEN] == step and m[M_SLOT] >= 0),
+            )
+            for k, m in enumerate(views["modules"])
+        ),
+        slots=tuple(
+            SlotView(
+                name=f"slot_{k}",
+                cell=cell(t[T_CELL]),
+                type=scenario.slots[k].type,
+                filled=k in filled,
+                open=k not in filled and set(scenario.slots[k].needs) <= filled,
+            )
+            for k, t in enumerate(views["slots"])
+        ),
+        debris=tuple(DebrisView(cell(d[D_CELL]), int(d[D_DIR])) for d in views["debris"]),
+        team_reward=team_reward,
+        team_return=team_return,
+        terminated=bool(row[S_STATUS] == TERMINATED),
+        truncated=bool(row[S_STATUS] == TRUNCATED),
+    )
