@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from operator import index
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 from pettingzoo import ParallelEnv
 from pettingzoo.utils.env_logger import EnvLogger
 
+from spaceworld import packing as pk
 from spaceworld.events import event_names
 from spaceworld.generator import generate
 from spaceworld.narration import SpaceworldNarrator
 from spaceworld.observation import feature_names, observe, state_vector, turn
-from spaceworld.packing import (
-    ACTION_NAMES, H_ROBOT, H_ROWSIZE, N_ACTIONS, R_EVENT, R_HITS, R_VIOLATION, R_WIDTH, S_DOCKED, S_FAULTS,
-    S_RNG1, S_RNG2, S_STATUS, S_STEP, TERMINATED, TRUNCATED, blocks, build_spec, clear, place, work_size,
-)  # fmt: skip
+from spaceworld.packing import blocks, build_spec, clear, place, work_size
 from spaceworld.scenario import Scenario, get_scenario
 from spaceworld.scene import Overlay, Scene
 from spaceworld.snapshot import VERSION, Snapshot, check, fingerprint
@@ -48,8 +46,12 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         ValueError: for an unknown scenario or option; the message names the valid ones.
     """
 
-    metadata = {"name": "spaceworld_v0", "render_modes": list(RENDER_MODES), "render_fps": 6,
-                "is_parallelizable": True}  # fmt: skip
+    metadata: ClassVar[dict[str, Any]] = {
+        "name": "spaceworld_v0",
+        "render_modes": list(RENDER_MODES),
+        "render_fps": 6,
+        "is_parallelizable": True,
+    }
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self.collision_penalty = float(collision_penalty)
         self._spec = build_spec(self.scenario, self.max_cycles, on_collision == "terminate", action_mask == "safe")
         self._work = np.zeros(work_size(self._spec), dtype=np.int64)
-        self._row = np.zeros(int(self._spec[H_ROWSIZE]), dtype=np.int64)
+        self._row = np.zeros(int(self._spec[pk.H_ROWSIZE]), dtype=np.int64)
         self._n = len(self.scenario.robots)
         self._actions = np.zeros(self._n, dtype=np.int64)
         self._features = len(feature_names(self.scenario))
@@ -90,7 +92,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self.agents: list[str] = []
         box = {a: Box(-1.0, 1.0, (self._features,), np.float32) for a in self.possible_agents}
         self.observation_spaces: dict[str, Box] = box
-        self.action_spaces = {a: Discrete(N_ACTIONS) for a in self.possible_agents}
+        self.action_spaces = {a: Discrete(pk.N_ACTIONS) for a in self.possible_agents}
         size = state_vector(self.scenario, blocks(self._spec, self._row), 1.0).size
         self.state_space = Box(-1.0, 1.0, (size,), np.float32)
 
@@ -108,10 +110,10 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
         """Starts a new episode; without a seed the random stream goes on where it was."""
-        if seed is not None or self._row[S_RNG1] == 0:
+        if seed is not None or self._row[pk.S_RNG1] == 0:
             words = np.random.SeedSequence(seed).generate_state(2).astype(np.int64)
-            self._row[S_RNG1] = 1 + words[0] % 2147483562
-            self._row[S_RNG2] = 1 + words[1] % 2147483398
+            self._row[pk.S_RNG1] = 1 + words[0] % 2147483562
+            self._row[pk.S_RNG2] = 1 + words[1] % 2147483398
         clear(self._spec, self._row)
         if self.scenario.layout is not None:
             place(self._spec, self._row, self.scenario)
@@ -125,9 +127,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     def step(
         self, actions: dict[str, int]
-    ) -> tuple[
-        dict[str, np.ndarray], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
-    ]:
+    ) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Advances the world by one joint action.
 
         Raises:
@@ -141,10 +141,10 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
             chosen = [index(actions[a]) for a in agents]
         except (KeyError, TypeError):
             raise self._bad(actions) from None
-        if len(actions) != self._n or min(chosen) < 0 or max(chosen) >= N_ACTIONS:
+        if len(actions) != self._n or min(chosen) < 0 or max(chosen) >= pk.N_ACTIONS:
             raise self._bad(actions)
         row = self._row
-        before = int(row[S_DOCKED])
+        before = int(row[pk.S_DOCKED])
         self._actions[:] = chosen
         observations, mask = self._blocks()
         mass, faults = turn(self._spec, row, self._work, self._actions, observations, mask)
@@ -153,15 +153,15 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         if faults:
             reward -= self.collision_penalty * faults
         self._reward = reward
-        status = row[S_STATUS]
+        status = row[pk.S_STATUS]
         infos = self._infos(mask)
         if status:
             self.agents = []
         return (
             dict(zip(agents, observations, strict=True)),
             dict.fromkeys(agents, reward),
-            dict.fromkeys(agents, bool(status == TERMINATED)),
-            dict.fromkeys(agents, bool(status == TRUNCATED)),
+            dict.fromkeys(agents, bool(status == pk.TERMINATED)),
+            dict.fromkeys(agents, bool(status == pk.TRUNCATED)),
             infos,
         )
 
@@ -182,7 +182,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     def state(self) -> np.ndarray:
         """The global state, float32 in [-1, 1], of `state_space`."""
-        left = 1.0 - int(self._row[S_STEP]) / self.max_cycles
+        left = 1.0 - int(self._row[pk.S_STEP]) / self.max_cycles
         return state_vector(self.scenario, blocks(self._spec, self._row), left)
 
     def close(self) -> None:
@@ -202,7 +202,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
             TypeError, ValueError: when it is no snapshot of this scenario, these arguments and this version.
         """
         self._row[:] = check(snapshot, self.scenario.name, self._spec)
-        self.agents = [] if self._row[S_STATUS] else list(self.possible_agents)
+        self.agents = [] if self._row[pk.S_STATUS] else list(self.possible_agents)
         self._reward = 0.0
 
     def observe_all(self) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
@@ -226,12 +226,12 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     def describe_actions(self) -> list[str]:
         """The names of the actions, by number."""
-        return list(ACTION_NAMES)
+        return list(pk.ACTION_NAMES)
 
     def scene(self) -> Scene:
         """The present moment as plain values, for pictures."""
-        penalty = self.collision_penalty * int(self._row[S_FAULTS])
-        team_return = int(self._row[S_DOCKED]) / self._mass - penalty
+        penalty = self.collision_penalty * int(self._row[pk.S_FAULTS])
+        team_return = int(self._row[pk.S_DOCKED]) / self._mass - penalty
         return scene_of(self.scenario, self._spec, self._row, self.max_cycles, self._reward, team_return)
 
     def set_overlay(self, overlay: Overlay) -> None:
@@ -245,16 +245,16 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     def _blocks(self) -> tuple[np.ndarray, np.ndarray]:
         """Fresh arrays: reused ones would alias replay buffers."""
-        return np.empty((self._n, self._features), np.float32), np.empty((self._n, N_ACTIONS), np.int8)
+        return np.empty((self._n, self._features), np.float32), np.empty((self._n, pk.N_ACTIONS), np.int8)
 
     def _infos(self, mask: np.ndarray) -> dict[str, dict[str, Any]]:
-        at = int(self._spec[H_ROBOT])
-        values = self._row[at : at + self._n * R_WIDTH].tolist()
+        at = int(self._spec[pk.H_ROBOT])
+        values = self._row[at : at + self._n * pk.R_WIDTH].tolist()
         return {
             agent: {
                 "action_mask": mask[i],
-                "cost": float(values[i * R_WIDTH + R_HITS] + values[i * R_WIDTH + R_VIOLATION]),
-                "events": event_names(values[i * R_WIDTH + R_EVENT]),
+                "cost": float(values[i * pk.R_WIDTH + pk.R_HITS] + values[i * pk.R_WIDTH + pk.R_VIOLATION]),
+                "events": event_names(values[i * pk.R_WIDTH + pk.R_EVENT]),
             }
             for i, agent in enumerate(self.possible_agents)
         }
@@ -268,11 +268,11 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
                 return ValueError(f"the action of {agent!r} is missing")
             value = actions[agent]
             try:
-                good = 0 <= index(value) < N_ACTIONS
+                good = 0 <= index(value) < pk.N_ACTIONS
             except TypeError:
                 good = False
             if not good:
-                return ValueError(f"action {value!r} of {agent!r} is not one of 0..{N_ACTIONS - 1}")
+                return ValueError(f"action {value!r} of {agent!r} is not one of 0..{pk.N_ACTIONS - 1}")
         return ValueError(f"bad actions {actions!r}")
 
     def __getstate__(self) -> dict[str, Any]:

@@ -12,13 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from spaceworld import packing as pk
 from spaceworld.kernel import fill_grid, shifted
-from spaceworld.packing import (
-    G_LOOSE, G_STRUCTURE, H_COREROW, H_HEIGHT, H_MODULE, H_MODULE0, H_MODULES, H_ORDER0, H_PATTERN, H_ROBOT,
-    H_ROBOT0, H_ROBOTS, H_SLOT, H_SLOT0, H_SLOTS, H_WIDTH, M_CELL, M_MASS, M_SLOT, M_STATIC, M_TYPE, M_WHEN,
-    M_WIDTH, R_ACTION, R_CELL, R_GRIP, R_GRIPS, R_STATIC, R_THRUST, R_WIDTH, S_RNG1, S_RNG2, S_STEP, T_CELL,
-    T_STATIC, T_TYPE, T_WIDTH,
-)  # fmt: skip
 
 TRIES = 2000
 
@@ -26,26 +21,26 @@ TRIES = 2000
 @njit(cache=True)
 def draw(row, n):  # type: ignore[no-untyped-def]  # compiled
     """A random integer in [0, n); advances the two words."""
-    row[S_RNG1] = 40014 * row[S_RNG1] % 2147483563
-    row[S_RNG2] = 40692 * row[S_RNG2] % 2147483399
-    return (row[S_RNG1] - row[S_RNG2]) % 2147483562 % n
+    row[pk.S_RNG1] = 40014 * row[pk.S_RNG1] % 2147483563
+    row[pk.S_RNG2] = 40692 * row[pk.S_RNG2] % 2147483399
+    return (row[pk.S_RNG1] - row[pk.S_RNG2]) % 2147483562 % n
 
 
 @njit(cache=True)
 def draw_cell(spec, row, grid, margin):  # type: ignore[no-untyped-def]  # compiled
     """A random cell at least `margin` from the border that no thing has taken yet; -1 after many tries."""
     for _ in range(200):
-        r = margin + draw(row, spec[H_HEIGHT] - 2 * margin)
-        c = margin + draw(row, spec[H_WIDTH] - 2 * margin)
-        if grid[r * spec[H_WIDTH] + c] == 0:
-            return r * spec[H_WIDTH] + c
+        r = margin + draw(row, spec[pk.H_HEIGHT] - 2 * margin)
+        c = margin + draw(row, spec[pk.H_WIDTH] - 2 * margin)
+        if grid[r * spec[pk.H_WIDTH] + c] == 0:
+            return r * spec[pk.H_WIDTH] + c
     return -1
 
 
 @njit(cache=True)
 def generate(spec, row, work):  # type: ignore[no-untyped-def]  # compiled
     """Writes a solvable random layout into `row`; returns whether one was found."""
-    cells = spec[H_HEIGHT] * spec[H_WIDTH]
+    cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
     grid = work[:cells]
     for _ in range(TRIES):
         if attempt(spec, row, grid) and solvable(spec, row, grid, work[cells : 2 * cells], work[2 * cells : 3 * cells]):
@@ -57,13 +52,13 @@ def generate(spec, row, work):  # type: ignore[no-untyped-def]  # compiled
 def attempt(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
     """One random layout: core, slots, modules, robots; False when something found no cell."""
     grid[:] = 0
-    row[S_STEP : spec[H_ROBOT]] = 0
+    row[pk.S_STEP : spec[pk.H_ROBOT]] = 0
     core = draw_cell(spec, row, grid, 2)
     grid[core] = 1
-    row[spec[H_COREROW]] = core
+    row[spec[pk.H_COREROW]] = core
     cell, direction = core, 1 + draw(row, 4)
-    for s in range(spec[H_SLOTS]):
-        if spec[H_PATTERN]:  # a truss that grows out of the core
+    for s in range(spec[pk.H_SLOTS]):
+        if spec[pk.H_PATTERN]:  # a truss that grows out of the core
             cell = shifted(spec, cell, direction)
         else:  # a free side of the core
             cell = -1
@@ -74,26 +69,26 @@ def attempt(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
                     break
         if cell < 0 or grid[cell]:
             return False
-        if spec[H_PATTERN] and shifted(spec, cell, direction) < 0:
+        if spec[pk.H_PATTERN] and shifted(spec, cell, direction) < 0:
             return False  # the end of the truss stays off the border
         grid[cell] = 1
-        row[spec[H_SLOT] + s * T_WIDTH + T_CELL] = cell
-        row[spec[H_SLOT] + s * T_WIDTH + 1] = 0
-    for m in range(spec[H_MODULES]):
+        row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_CELL] = cell
+        row[spec[pk.H_SLOT] + s * pk.T_WIDTH + 1] = 0
+    for m in range(spec[pk.H_MODULES]):
         cell = draw_cell(spec, row, grid, 1)
         if cell < 0:
             return False
         grid[cell] = 1
-        at = spec[H_MODULE] + m * M_WIDTH
-        row[at + M_CELL], row[at + M_SLOT], row[at + M_WHEN] = cell, -1, -1
-    for i in range(spec[H_ROBOTS]):
+        at = spec[pk.H_MODULE] + m * pk.M_WIDTH
+        row[at + pk.M_CELL], row[at + pk.M_SLOT], row[at + pk.M_WHEN] = cell, -1, -1
+    for i in range(spec[pk.H_ROBOTS]):
         cell = draw_cell(spec, row, grid, 0)
         if cell < 0:
             return False
         grid[cell] = 1
-        at = spec[H_ROBOT] + i * R_WIDTH
-        row[at : at + R_WIDTH] = 0
-        row[at + R_CELL], row[at + R_GRIPS], row[at + R_ACTION] = cell, -1, -1
+        at = spec[pk.H_ROBOT] + i * pk.R_WIDTH
+        row[at : at + pk.R_WIDTH] = 0
+        row[at + pk.R_CELL], row[at + pk.R_GRIPS], row[at + pk.R_ACTION] = cell, -1, -1
     return True
 
 
@@ -103,20 +98,20 @@ def carriers(spec, mass):  # type: ignore[no-untyped-def]  # compiled
     used, total, least = 0, 0, 1 << 40
     while total < mass:
         best = 0
-        for i in range(spec[H_ROBOTS]):
-            static = spec[H_ROBOT0] + i * R_STATIC
-            if not used >> i & 1 and spec[static + R_GRIP]:
-                best = max(best, spec[static + R_THRUST])
-        for i in range(spec[H_ROBOTS]):
-            static = spec[H_ROBOT0] + i * R_STATIC
-            if not used >> i & 1 and spec[static + R_GRIP] and spec[static + R_THRUST] == best:
+        for i in range(spec[pk.H_ROBOTS]):
+            static = spec[pk.H_ROBOT0] + i * pk.R_STATIC
+            if not used >> i & 1 and spec[static + pk.R_GRIP]:
+                best = max(best, spec[static + pk.R_THRUST])
+        for i in range(spec[pk.H_ROBOTS]):
+            static = spec[pk.H_ROBOT0] + i * pk.R_STATIC
+            if not used >> i & 1 and spec[static + pk.R_GRIP] and spec[static + pk.R_THRUST] == best:
                 used |= 1 << i
                 break
         total += best
         if best == 0:
             return least
     count = 0
-    for i in range(spec[H_ROBOTS]):
+    for i in range(spec[pk.H_ROBOTS]):
         count += used >> i & 1
     return count
 
@@ -124,7 +119,7 @@ def carriers(spec, mass):  # type: ignore[no-untyped-def]  # compiled
 @njit(cache=True)
 def flood(spec, grid, start, hole, region, queue):  # type: ignore[no-untyped-def]  # compiled
     """Marks in `region` the cells that a robot at `start` can reach when `hole` is solid as well."""
-    region[: spec[H_HEIGHT] * spec[H_WIDTH]] = 0
+    region[: spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]] = 0
     region[start] = 1
     queue[0] = start
     head, tail = 0, 1
@@ -133,7 +128,7 @@ def flood(spec, grid, start, hole, region, queue):  # type: ignore[no-untyped-de
         head += 1
         for direction in range(1, 5):
             to = shifted(spec, cell, direction)
-            if to >= 0 and not region[to] and to != hole and not grid[to] & (G_STRUCTURE | G_LOOSE):
+            if to >= 0 and not region[to] and to != hole and not grid[to] & (pk.G_STRUCTURE | pk.G_LOOSE):
                 region[to] = 1
                 queue[tail] = to
                 tail += 1
@@ -142,7 +137,7 @@ def flood(spec, grid, start, hole, region, queue):  # type: ignore[no-untyped-de
 @njit(cache=True)
 def deliverable(spec, grid, start, goal, need, at, region, queue):  # type: ignore[no-untyped-def]  # compiled
     """Whether `need` robots, one of them at `at`, can bring the module at `start` to `goal`."""
-    cells = spec[H_HEIGHT] * spec[H_WIDTH]
+    cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
     seen = np.zeros((cells, 16), dtype=np.bool_)
     stack = np.empty(cells * 16, dtype=np.int64)
     top = 0
@@ -159,7 +154,7 @@ def deliverable(spec, grid, start, goal, need, at, region, queue):  # type: igno
             return True
         for direction in range(1, 5):  # carried one cell
             to = shifted(spec, cell, direction)
-            if to < 0 or grid[to] & (G_STRUCTURE | G_LOOSE) or seen[to, sides]:
+            if to < 0 or grid[to] & (pk.G_STRUCTURE | pk.G_LOOSE) or seen[to, sides]:
                 continue
             if sides_fit(spec, grid, to, sides, need, np.ones(1, dtype=np.int64)):
                 seen[to, sides] = True
@@ -184,7 +179,7 @@ def sides_fit(spec, grid, cell, sides, need, region):  # type: ignore[no-untyped
     for direction in range(1, 5):
         if sides >> (direction - 1) & 1:
             beside = shifted(spec, cell, direction)
-            if beside < 0 or grid[beside] & (G_STRUCTURE | G_LOOSE):
+            if beside < 0 or grid[beside] & (pk.G_STRUCTURE | pk.G_LOOSE):
                 return False
             if region.size > 1 and not region[beside]:
                 return False
@@ -196,25 +191,25 @@ def sides_fit(spec, grid, cell, sides, need, region):  # type: ignore[no-untyped
 def solvable(spec, row, grid, region, queue):  # type: ignore[no-untyped-def]  # compiled
     """Whether the layout in `row` can be completed (see the module docstring)."""
     fill_grid(spec, row, grid)
-    placed = np.zeros(spec[H_MODULES], dtype=np.bool_)
-    robot = row[spec[H_ROBOT] + R_CELL]
+    placed = np.zeros(spec[pk.H_MODULES], dtype=np.bool_)
+    robot = row[spec[pk.H_ROBOT] + pk.R_CELL]
     flood(spec, grid, robot, robot, region, queue)
-    for i in range(spec[H_ROBOTS]):
-        if not region[row[spec[H_ROBOT] + i * R_WIDTH + R_CELL]]:
+    for i in range(spec[pk.H_ROBOTS]):
+        if not region[row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_CELL]]:
             return False
-    for k in range(spec[H_SLOTS]):
-        slot = spec[spec[H_ORDER0] + k]
-        goal = row[spec[H_SLOT] + slot * T_WIDTH + T_CELL]
-        for m in range(spec[H_MODULES]):
-            sheet = spec[H_MODULE0] + m * M_STATIC
-            if placed[m] or spec[sheet + M_TYPE] != spec[spec[H_SLOT0] + slot * T_STATIC + T_TYPE]:
+    for k in range(spec[pk.H_SLOTS]):
+        slot = spec[spec[pk.H_ORDER0] + k]
+        goal = row[spec[pk.H_SLOT] + slot * pk.T_WIDTH + pk.T_CELL]
+        for m in range(spec[pk.H_MODULES]):
+            sheet = spec[pk.H_MODULE0] + m * pk.M_STATIC
+            if placed[m] or spec[sheet + pk.M_TYPE] != spec[spec[pk.H_SLOT0] + slot * pk.T_STATIC + pk.T_TYPE]:
                 continue
-            start = row[spec[H_MODULE] + m * M_WIDTH + M_CELL]
-            grid[start] &= 63 - G_LOOSE
-            need = carriers(spec, spec[sheet + M_MASS])
+            start = row[spec[pk.H_MODULE] + m * pk.M_WIDTH + pk.M_CELL]
+            grid[start] &= 63 - pk.G_LOOSE
+            need = carriers(spec, spec[sheet + pk.M_MASS])
             if need <= 4 and deliverable(spec, grid, start, goal, need, robot, region, queue):
-                grid[goal] |= G_STRUCTURE
+                grid[goal] |= pk.G_STRUCTURE
                 placed[m] = True
                 break
-            grid[start] |= G_LOOSE
+            grid[start] |= pk.G_LOOSE
     return placed.all()

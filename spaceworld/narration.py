@@ -10,16 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from spaceworld import packing as pk
 from spaceworld.events import blocker_of, module_of, slot_of
-from spaceworld.packing import (
-    ACTION_NAMES, B_DEBRIS, B_MODULE, B_ROBOT, D_CELL, D_DIR, D_WIDTH, E_CARRIED, E_DISAGREED, E_DOCKED, E_EDGE,
-    E_GRIPPED, E_KEEP_OUT, E_KIND_SHIFT, E_MOVED, E_RELEASED, E_STRUCK, E_WEAK, H_COREROW, H_DRIFT, H_KEEPROW,
-    H_MODULE, H_ROBOT, H_ROWSIZE, H_SLOT, M_CELL, M_SLOT, M_WIDTH, R_CELL, R_EVENT, R_GRIPS, R_WIDTH, S_STEP,
-    T_CELL, T_FILLED, T_WIDTH, build_spec,
-)  # fmt: skip
+from spaceworld.packing import build_spec
 from spaceworld.scenario import Scenario
 
-QUIET = E_MOVED | E_CARRIED | E_EDGE  # events that the new positions already tell, or that change nothing
+QUIET = pk.E_MOVED | pk.E_CARRIED | pk.E_EDGE  # events that the new positions already tell, or that change nothing
 
 
 class SpaceworldNarrator:
@@ -41,12 +37,15 @@ class SpaceworldNarrator:
     ) -> None:
         self.scenario, self.horizon, self.collision_penalty = scenario, horizon, collision_penalty
         self._source = source
+        self._detached: SpaceworldNarrator | None = None
         self._spec = build_spec(scenario, horizon, False, False)
         self._cells = [f"({r},{c})" for r in range(scenario.height) for c in range(scenario.width)]
 
     def detached(self) -> SpaceworldNarrator:
-        """The same narrator without its environment, for episodes that are kept or pickled."""
-        return SpaceworldNarrator(self.scenario, self.horizon, self.collision_penalty)
+        """The same narrator without its environment, for episodes that are kept or pickled; always one object."""
+        if self._detached is None:
+            self._detached = SpaceworldNarrator(self.scenario, self.horizon, self.collision_penalty)
+        return self._detached
 
     def capture(self, observations: Mapping[str, Any]) -> np.ndarray:
         """A copy of the live state row; the observations are not needed."""
@@ -55,7 +54,7 @@ class SpaceworldNarrator:
 
     def action_name(self, agent: str, action: int) -> str:
         """The name of an action, the same for every robot."""
-        return ACTION_NAMES[action]
+        return pk.ACTION_NAMES[action]
 
     def tasks(self) -> Sequence[str]:
         """The tasks that can be given to a robot."""
@@ -154,75 +153,77 @@ class SpaceworldNarrator:
 
     def _whole(self, row: list[int], called: Mapping[int, str]) -> str:
         s, spec, cells = self.scenario, self._spec, self._cells
-        r, m, t, d, c, k, end = (int(spec[h]) for h in range(H_ROBOT, H_ROWSIZE + 1))
+        r, m, t, d, c, k, end = (int(spec[h]) for h in range(pk.H_ROBOT, pk.H_ROWSIZE + 1))
         parts = [f"{s.height}x{s.width} grid", "core " + " ".join(cells[x] for x in row[c:k])]
-        if row[S_STEP]:
-            parts.insert(0, f"step {row[S_STEP]}")
+        if row[pk.S_STEP]:
+            parts.insert(0, f"step {row[pk.S_STEP]}")
         if end > k:
             parts.append("keep-out " + " ".join(cells[x] for x in row[k:end]))
-        filled = {i for i in range(len(s.slots)) if row[t + i * T_WIDTH + T_FILLED]}
+        filled = {i for i in range(len(s.slots)) if row[t + i * pk.T_WIDTH + pk.T_FILLED]}
         for i, slot in enumerate(s.slots):
             condition = "filled" if i in filled else "open" if set(slot.needs) <= filled else "closed"
-            parts.append(f"slot_{i} takes {slot.type} at {cells[row[t + i * T_WIDTH + T_CELL]]}, {condition}")
+            parts.append(f"slot_{i} takes {slot.type} at {cells[row[t + i * pk.T_WIDTH + pk.T_CELL]]}, {condition}")
         for i, module in enumerate(s.modules):
-            at = m + i * M_WIDTH
-            slot_index = row[at + M_SLOT]
+            at = m + i * pk.M_WIDTH
+            slot_index = row[at + pk.M_SLOT]
             where = f"docked in slot_{slot_index}" if slot_index >= 0 else "not docked"
-            parts.append(f"module_{i} is {module.type}, mass {module.mass}, at {cells[row[at + M_CELL]]}, {where}")
+            parts.append(f"module_{i} is {module.type}, mass {module.mass}, at {cells[row[at + pk.M_CELL]]}, {where}")
         for i, debris in enumerate(s.debris):
-            at = d + i * D_WIDTH
-            drift = f"drifting {ACTION_NAMES[row[at + D_DIR]]} every {debris.period} steps" if row[at + D_DIR] else "still"
-            parts.append(f"debris_{i} at {cells[row[at + D_CELL]]}, {drift}")
+            at = d + i * pk.D_WIDTH
+            drift = (
+                f"drifting {pk.ACTION_NAMES[row[at + pk.D_DIR]]} every {debris.period} steps"
+                if row[at + pk.D_DIR]
+                else "still"
+            )
+            parts.append(f"debris_{i} at {cells[row[at + pk.D_CELL]]}, {drift}")
         for i, name in called.items():
-            at = r + i * R_WIDTH
-            grips = f"grips module_{row[at + R_GRIPS]}" if row[at + R_GRIPS] >= 0 else "free"
-            parts.append(f"{name} with thrust {s.robots[i].thrust} at {cells[row[at + R_CELL]]}, {grips}")
+            at = r + i * pk.R_WIDTH
+            grips = f"grips module_{row[at + pk.R_GRIPS]}" if row[at + pk.R_GRIPS] >= 0 else "free"
+            parts.append(f"{name} with thrust {s.robots[i].thrust} at {cells[row[at + pk.R_CELL]]}, {grips}")
         return "; ".join(parts)
 
     def _change(self, before: list[int], now: list[int], called: Mapping[int, str]) -> str:
         spec, cells = self._spec, self._cells
-        r, m = int(spec[H_ROBOT]), int(spec[H_MODULE])
+        r, m = int(spec[pk.H_ROBOT]), int(spec[pk.H_MODULE])
         parts: list[str] = []
         stuck: dict[int, str] = {}
         for i, name in called.items():
-            at = r + i * R_WIDTH
-            if now[at] != before[at]:  # R_CELL is column 0
+            at = r + i * pk.R_WIDTH
+            if now[at] != before[at]:  # pk.R_CELL is column 0
                 parts.append(f"{name} {cells[now[at]]}")
-            code = now[at + R_EVENT]
-            if code & ~QUIET & 1023 or code >> E_KIND_SHIFT:
+            code = now[at + pk.R_EVENT]
+            if code & ~QUIET & 1023 or code >> pk.E_KIND_SHIFT:
                 self._events(name, code, called, parts, stuck)
         for i in range(len(self.scenario.modules)):
-            at = m + i * M_WIDTH
-            if now[at] != before[at]:  # M_CELL is column 0
+            at = m + i * pk.M_WIDTH
+            if now[at] != before[at]:  # pk.M_CELL is column 0
                 parts.append(f"module_{i} {cells[now[at]]}")
             elif i in stuck:
                 parts.append(f"module_{i} stays: {stuck[i]}")
         for i in range(len(self.scenario.debris)):
-            at = int(spec[H_DRIFT]) + i * D_WIDTH
-            if now[at] != before[at] or now[at + D_DIR] != before[at + D_DIR]:
-                parts.append(f"debris_{i} {cells[now[at]]} {ACTION_NAMES[now[at + D_DIR]]}")
+            at = int(spec[pk.H_DRIFT]) + i * pk.D_WIDTH
+            if now[at] != before[at] or now[at + pk.D_DIR] != before[at + pk.D_DIR]:
+                parts.append(f"debris_{i} {cells[now[at]]} {pk.ACTION_NAMES[now[at + pk.D_DIR]]}")
         return "; ".join(parts) if parts else "no change"
 
-    def _events(
-        self, name: str, code: int, called: Mapping[int, str], parts: list[str], stuck: dict[int, str]
-    ) -> None:
+    def _events(self, name: str, code: int, called: Mapping[int, str], parts: list[str], stuck: dict[int, str]) -> None:
         module = module_of(code)
-        if code & E_GRIPPED:
+        if code & pk.E_GRIPPED:
             parts.append(f"{name} grips module_{module}")
-        if code & E_RELEASED:
+        if code & pk.E_RELEASED:
             parts.append(f"{name} releases module_{module}")
-        if code & E_DOCKED:
+        if code & pk.E_DOCKED:
             parts.append(f"{name} docks module_{module} in slot_{slot_of(code)}")
-        if code & E_DISAGREED:
+        if code & pk.E_DISAGREED:
             stuck[module] = "carriers disagree"
-        if code & E_WEAK:
+        if code & pk.E_WEAK:
             stuck[module] = "too little thrust"
         blocked = blocker_of(code)
         if blocked:
             kind, index = blocked
-            what = {B_ROBOT: called.get(index, ""), B_MODULE: f"module_{index}", B_DEBRIS: f"debris_{index}"}
+            what = {pk.B_ROBOT: called.get(index, ""), pk.B_MODULE: f"module_{index}", pk.B_DEBRIS: f"debris_{index}"}
             parts.append(f"{name} hits {what.get(kind, 'structure')}")
-        if code & E_STRUCK:
+        if code & pk.E_STRUCK:
             parts.append(f"{name} struck by debris")
-        if code & E_KEEP_OUT:
+        if code & pk.E_KEEP_OUT:
             parts.append(f"{name} in keep-out")

@@ -9,14 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from spaceworld import packing as pk
 from spaceworld.kernel import advance, body_cell, fill_grid, grip_target, open_slot, shifted
-from spaceworld.packing import (
-    D_CELL, D_DIR, D_WIDTH, G_GRIPPED, G_ROBOT, G_STATIC, H_CORE, H_COREROW, H_DEBRIS, H_DRIFT, H_HEIGHT,
-    H_HORIZON, H_KEEP, H_KEEPROW, H_MAX_MASS, H_MAX_THRUST, H_MODULE, H_MODULE0, H_MODULES, H_ROBOT, H_ROBOT0,
-    H_ROBOTS, H_SAFE_MASK, H_SLOT, H_SLOT0, H_SLOTS, H_TYPES, H_WIDTH, M_CELL, M_MASS, M_SLOT, M_STATIC, M_TYPE,
-    M_WIDTH, R_ACTION, R_CELL, R_DOCK, R_GRIP, R_GRIPS, R_HITS, R_SENSOR, R_STATIC, R_THRUST, R_WIDTH, S_STEP,
-    T_CELL, T_FILLED, T_NEEDS, T_STATIC, T_TYPE, T_WIDTH,
-)  # fmt: skip
 from spaceworld.scenario import Scenario
 
 OWN = 18  # features of the robot itself, before its surroundings
@@ -60,12 +54,12 @@ def feature_names(scenario: Scenario) -> tuple[str, ...]:
 @njit(cache=True)
 def look(spec, row, i, cell, out):  # type: ignore[no-untyped-def]  # compiled
     """Writes (seen, rel_row, rel_col) of `cell` as robot `i` sees it; returns whether it is seen."""
-    width, own = spec[H_WIDTH], row[spec[H_ROBOT] + i * R_WIDTH + R_CELL]
+    width, own = spec[pk.H_WIDTH], row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_CELL]
     dr, dc = cell // width - own // width, cell % width - own % width
-    if max(abs(dr), abs(dc)) > spec[spec[H_ROBOT0] + i * R_STATIC + R_SENSOR]:
+    if max(abs(dr), abs(dc)) > spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR]:
         return False
     out[0] = 1.0
-    out[1] = dr / (spec[H_HEIGHT] - 1)
+    out[1] = dr / (spec[pk.H_HEIGHT] - 1)
     out[2] = dc / (width - 1)
     return True
 
@@ -89,16 +83,16 @@ def last_action(action, out):  # type: ignore[no-untyped-def]  # compiled
 def module_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
     """The open slot of the module's type nearest to it (ties: the lowest index), or -1."""
     filled = 0
-    for s in range(spec[H_SLOTS]):
-        if row[spec[H_SLOT] + s * T_WIDTH + T_FILLED]:
+    for s in range(spec[pk.H_SLOTS]):
+        if row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_FILLED]:
             filled |= 1 << s
-    width, best, least = spec[H_WIDTH], -1, 1 << 40
-    cell = row[spec[H_MODULE] + module * M_WIDTH + M_CELL]
-    for s in range(spec[H_SLOTS]):
-        at, static = row[spec[H_SLOT] + s * T_WIDTH + T_CELL], spec[H_SLOT0] + s * T_STATIC
-        if filled >> s & 1 or spec[static + T_NEEDS] & ~filled:
+    width, best, least = spec[pk.H_WIDTH], -1, 1 << 40
+    cell = row[spec[pk.H_MODULE] + module * pk.M_WIDTH + pk.M_CELL]
+    for s in range(spec[pk.H_SLOTS]):
+        at, static = row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_CELL], spec[pk.H_SLOT0] + s * pk.T_STATIC
+        if filled >> s & 1 or spec[static + pk.T_NEEDS] & ~filled:
             continue
-        if spec[static + T_TYPE] == spec[spec[H_MODULE0] + module * M_STATIC + M_TYPE]:
+        if spec[static + pk.T_TYPE] == spec[spec[pk.H_MODULE0] + module * pk.M_STATIC + pk.M_TYPE]:
             distance = abs(at // width - cell // width) + abs(at % width - cell % width)
             if distance < least:
                 best, least = s, distance
@@ -109,125 +103,125 @@ def module_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
 def grip_strength(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
     """Total thrust of the robots that grip `module`."""
     total = 0
-    for i in range(spec[H_ROBOTS]):
-        if row[spec[H_ROBOT] + i * R_WIDTH + R_GRIPS] == module:
-            total += spec[spec[H_ROBOT0] + i * R_STATIC + R_THRUST]
+    for i in range(spec[pk.H_ROBOTS]):
+        if row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == module:
+            total += spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_THRUST]
     return total
 
 
 @njit(cache=True)
 def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # compiled
     """Fills `obs` (N, F) float32 and `mask` (N, 6) int8; `work` is the kernel's scratch."""
-    n, height, width = spec[H_ROBOTS], spec[H_HEIGHT], spec[H_WIDTH]
-    types = spec[H_TYPES] if spec[H_TYPES] > 1 else 0
+    n, height, width = spec[pk.H_ROBOTS], spec[pk.H_HEIGHT], spec[pk.H_WIDTH]
+    types = spec[pk.H_TYPES] if spec[pk.H_TYPES] > 1 else 0
     grid = work[: height * width]
     fill_grid(spec, row, grid)
     obs[:] = 0.0
     for i in range(n):
-        at, static, o = spec[H_ROBOT] + i * R_WIDTH, spec[H_ROBOT0] + i * R_STATIC, obs[i]
-        cell, held = row[at + R_CELL], row[at + R_GRIPS]
+        at, static, o = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC, obs[i]
+        cell, held = row[at + pk.R_CELL], row[at + pk.R_GRIPS]
         o[0] = 2 * (cell // width) / (height - 1) - 1
         o[1] = 2 * (cell % width) / (width - 1) - 1
-        o[2] = spec[static + R_THRUST] / spec[H_MAX_THRUST]
-        o[3] = spec[static + R_GRIP]
-        o[4] = spec[static + R_DOCK]
+        o[2] = spec[static + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
+        o[3] = spec[static + pk.R_GRIP]
+        o[4] = spec[static + pk.R_DOCK]
         if held >= 0:
             o[5] = 1.0
-            mass = spec[spec[H_MODULE0] + held * M_STATIC + M_MASS]
+            mass = spec[spec[pk.H_MODULE0] + held * pk.M_STATIC + pk.M_MASS]
             o[6] = min(1.0, grip_strength(spec, row, held) / mass)
             o[15] = open_slot(spec, row, held) >= 0
-        o[7] = row[at + R_HITS] > 0
+        o[7] = row[at + pk.R_HITS] > 0
         for direction in range(1, 5):
             beside = shifted(spec, cell, direction)
-            o[7 + direction] = beside < 0 or grid[beside] & (G_STATIC | G_ROBOT | G_GRIPPED) > 0
-        last_action(row[at + R_ACTION], o[12:15])
-        o[16] = min(1.0, spec[static + R_SENSOR] / max(height, width))
-        o[17] = 1.0 - row[S_STEP] / spec[H_HORIZON]
+            o[7 + direction] = beside < 0 or grid[beside] & (pk.G_STATIC | pk.G_ROBOT | pk.G_GRIPPED) > 0
+        last_action(row[at + pk.R_ACTION], o[12:15])
+        o[16] = min(1.0, spec[static + pk.R_SENSOR] / max(height, width))
+        o[17] = 1.0 - row[pk.S_STEP] / spec[pk.H_HORIZON]
         p = OWN
         for k in range(1, n):
             j = (i + k) % n
-            other, sheet = spec[H_ROBOT] + j * R_WIDTH, spec[H_ROBOT0] + j * R_STATIC
-            if look(spec, row, i, row[other + R_CELL], o[p:]):
-                o[p + 3] = spec[sheet + R_THRUST] / spec[H_MAX_THRUST]
-                o[p + 4] = spec[sheet + R_DOCK]
-                o[p + 5] = row[other + R_GRIPS] >= 0
-                o[p + 6] = held >= 0 and row[other + R_GRIPS] == held
-                o[p + 7] = row[other + R_HITS] > 0
-                last_action(row[other + R_ACTION], o[p + 8 : p + 11])
+            other, sheet = spec[pk.H_ROBOT] + j * pk.R_WIDTH, spec[pk.H_ROBOT0] + j * pk.R_STATIC
+            if look(spec, row, i, row[other + pk.R_CELL], o[p:]):
+                o[p + 3] = spec[sheet + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
+                o[p + 4] = spec[sheet + pk.R_DOCK]
+                o[p + 5] = row[other + pk.R_GRIPS] >= 0
+                o[p + 6] = held >= 0 and row[other + pk.R_GRIPS] == held
+                o[p + 7] = row[other + pk.R_HITS] > 0
+                last_action(row[other + pk.R_ACTION], o[p + 8 : p + 11])
             p += OTHER
-        for m in range(spec[H_MODULES]):
-            body, sheet = spec[H_MODULE] + m * M_WIDTH, spec[H_MODULE0] + m * M_STATIC
-            if look(spec, row, i, row[body + M_CELL], o[p:]):
-                o[p + 3] = spec[sheet + M_MASS] / spec[H_MAX_MASS]
-                o[p + 4] = row[body + M_SLOT] >= 0
+        for m in range(spec[pk.H_MODULES]):
+            body, sheet = spec[pk.H_MODULE] + m * pk.M_WIDTH, spec[pk.H_MODULE0] + m * pk.M_STATIC
+            if look(spec, row, i, row[body + pk.M_CELL], o[p:]):
+                o[p + 3] = spec[sheet + pk.M_MASS] / spec[pk.H_MAX_MASS]
+                o[p + 4] = row[body + pk.M_SLOT] >= 0
                 o[p + 5] = held == m
-                o[p + 6] = min(1.0, grip_strength(spec, row, m) / spec[sheet + M_MASS])
-                slot = module_slot(spec, row, m) if row[body + M_SLOT] < 0 else -1
+                o[p + 6] = min(1.0, grip_strength(spec, row, m) / spec[sheet + pk.M_MASS])
+                slot = module_slot(spec, row, m) if row[body + pk.M_SLOT] < 0 else -1
                 if slot >= 0:
                     o[p + 7] = 1.0
-                    goal = row[spec[H_SLOT] + slot * T_WIDTH + T_CELL]
-                    o[p + 8] = (goal // width - row[body + M_CELL] // width) / (height - 1)
-                    o[p + 9] = (goal % width - row[body + M_CELL] % width) / (width - 1)
+                    goal = row[spec[pk.H_SLOT] + slot * pk.T_WIDTH + pk.T_CELL]
+                    o[p + 8] = (goal // width - row[body + pk.M_CELL] // width) / (height - 1)
+                    o[p + 9] = (goal % width - row[body + pk.M_CELL] % width) / (width - 1)
                 if types:
-                    o[p + MODULE + spec[sheet + M_TYPE]] = 1.0
+                    o[p + MODULE + spec[sheet + pk.M_TYPE]] = 1.0
             p += MODULE + types
-        for s in range(spec[H_SLOTS]):
-            body, sheet = spec[H_SLOT] + s * T_WIDTH, spec[H_SLOT0] + s * T_STATIC
-            if look(spec, row, i, row[body + T_CELL], o[p:]):
-                o[p + 3] = row[body + T_FILLED]
-                needs, met = spec[sheet + T_NEEDS], True
-                for k in range(spec[H_SLOTS]):
-                    if needs >> k & 1 and not row[spec[H_SLOT] + k * T_WIDTH + T_FILLED]:
+        for s in range(spec[pk.H_SLOTS]):
+            body, sheet = spec[pk.H_SLOT] + s * pk.T_WIDTH, spec[pk.H_SLOT0] + s * pk.T_STATIC
+            if look(spec, row, i, row[body + pk.T_CELL], o[p:]):
+                o[p + 3] = row[body + pk.T_FILLED]
+                needs, met = spec[sheet + pk.T_NEEDS], True
+                for k in range(spec[pk.H_SLOTS]):
+                    if needs >> k & 1 and not row[spec[pk.H_SLOT] + k * pk.T_WIDTH + pk.T_FILLED]:
                         met = False
-                o[p + 4] = met and not row[body + T_FILLED]
+                o[p + 4] = met and not row[body + pk.T_FILLED]
                 if types:
-                    o[p + SLOT + spec[sheet + T_TYPE]] = 1.0
+                    o[p + SLOT + spec[sheet + pk.T_TYPE]] = 1.0
             p += SLOT + types
-        for k in range(spec[H_CORE]):
-            look(spec, row, i, row[spec[H_COREROW] + k], o[p:])
+        for k in range(spec[pk.H_CORE]):
+            look(spec, row, i, row[spec[pk.H_COREROW] + k], o[p:])
             p += PLACE
-        for k in range(spec[H_KEEP]):
-            look(spec, row, i, row[spec[H_KEEPROW] + k], o[p:])
+        for k in range(spec[pk.H_KEEP]):
+            look(spec, row, i, row[spec[pk.H_KEEPROW] + k], o[p:])
             p += PLACE
-        for d in range(spec[H_DEBRIS]):
-            body = spec[H_DRIFT] + d * D_WIDTH
-            if look(spec, row, i, row[body + D_CELL], o[p:]):
-                last_action(row[body + D_DIR], o[p + 3 : p + 5])
+        for d in range(spec[pk.H_DEBRIS]):
+            body = spec[pk.H_DRIFT] + d * pk.D_WIDTH
+            if look(spec, row, i, row[body + pk.D_CELL], o[p:]):
+                last_action(row[body + pk.D_DIR], o[p + 3 : p + 5])
             p += DEBRIS
         for action in range(6):
             mask[i, action] = possible(spec, row, i, action)
-            if mask[i, action] and spec[H_SAFE_MASK] and 1 <= action <= 4:
+            if mask[i, action] and spec[pk.H_SAFE_MASK] and 1 <= action <= 4:
                 mask[i, action] = not into_solid(spec, row, grid, i, action)
 
 
 @njit(cache=True)
 def possible(spec, row, i, action):  # type: ignore[no-untyped-def]  # compiled
     """Whether `action` of robot `i` can have an effect or a cost now, whatever the others do."""
-    at = spec[H_ROBOT] + i * R_WIDTH
-    held = row[at + R_GRIPS]
+    at = spec[pk.H_ROBOT] + i * pk.R_WIDTH
+    held = row[at + pk.R_GRIPS]
     if action == 0:
         return True
     if action == 5:
         if held >= 0:
             return True
-        if not spec[spec[H_ROBOT0] + i * R_STATIC + R_GRIP]:
+        if not spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_GRIP]:
             return False
-        return grip_target(spec, row, row[at + R_CELL]) >= 0
-    if shifted(spec, row[at + R_CELL], action) < 0:
+        return grip_target(spec, row, row[at + pk.R_CELL]) >= 0
+    if shifted(spec, row[at + pk.R_CELL], action) < 0:
         return False
     if held < 0:
         return True
     # a carrier: moves with those who can come along (the others may let go in this very step) ...
     thrust, docker = 0, False
-    for j in range(spec[H_ROBOTS]):
-        other = spec[H_ROBOT] + j * R_WIDTH
-        if row[other + R_GRIPS] == held:
-            if shifted(spec, row[other + R_CELL], action) >= 0:
-                thrust += spec[spec[H_ROBOT0] + j * R_STATIC + R_THRUST]
-            docker = docker or (j != i and spec[spec[H_ROBOT0] + j * R_STATIC + R_DOCK] > 0)
-    if shifted(spec, body_cell(spec, row, spec[H_ROBOTS] + held), action) >= 0:
-        if thrust >= spec[spec[H_MODULE0] + held * M_STATIC + M_MASS]:
-            return True
+    for j in range(spec[pk.H_ROBOTS]):
+        other = spec[pk.H_ROBOT] + j * pk.R_WIDTH
+        if row[other + pk.R_GRIPS] == held:
+            if shifted(spec, row[other + pk.R_CELL], action) >= 0:
+                thrust += spec[spec[pk.H_ROBOT0] + j * pk.R_STATIC + pk.R_THRUST]
+            docker = docker or (j != i and spec[spec[pk.H_ROBOT0] + j * pk.R_STATIC + pk.R_DOCK] > 0)
+    inside = shifted(spec, body_cell(spec, row, spec[pk.H_ROBOTS] + held), action) >= 0
+    if inside and thrust >= spec[spec[pk.H_MODULE0] + held * pk.M_STATIC + pk.M_MASS]:
+        return True
     # ... or alone, when another carrier docks the module at this moment
     return docker and open_slot(spec, row, held) >= 0
 
@@ -235,16 +229,16 @@ def possible(spec, row, i, action):  # type: ignore[no-untyped-def]  # compiled
 @njit(cache=True)
 def into_solid(spec, row, grid, i, action):  # type: ignore[no-untyped-def]  # compiled
     """Whether robot `i`, with what it carries, would fly into something solid that it can see."""
-    held = row[spec[H_ROBOT] + i * R_WIDTH + R_GRIPS]
-    seen = spec[spec[H_ROBOT0] + i * R_STATIC + R_SENSOR]
-    width, own = spec[H_WIDTH], row[spec[H_ROBOT] + i * R_WIDTH + R_CELL]
-    for b in range(spec[H_ROBOTS] + spec[H_MODULES]):
-        mine = b == i or (held >= 0 and b == spec[H_ROBOTS] + held)
-        if b < spec[H_ROBOTS] and held >= 0 and row[spec[H_ROBOT] + b * R_WIDTH + R_GRIPS] == held:
+    held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
+    seen = spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR]
+    width, own = spec[pk.H_WIDTH], row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_CELL]
+    for b in range(spec[pk.H_ROBOTS] + spec[pk.H_MODULES]):
+        mine = b == i or (held >= 0 and b == spec[pk.H_ROBOTS] + held)
+        if b < spec[pk.H_ROBOTS] and held >= 0 and row[spec[pk.H_ROBOT] + b * pk.R_WIDTH + pk.R_GRIPS] == held:
             mine = True
         if mine:
             cell = shifted(spec, body_cell(spec, row, b), action)
-            if cell >= 0 and grid[cell] & G_STATIC:
+            if cell >= 0 and grid[cell] & pk.G_STATIC:
                 far = max(abs(cell // width - own // width), abs(cell % width - own % width))
                 if far <= seen:
                     return True
@@ -260,10 +254,20 @@ def state_vector(scenario: Scenario, views: dict[str, np.ndarray], time_left: fl
 
     robots, modules = views["robots"], views["modules"]
     slots, debris = views["slots"], views["debris"]
-    grips = np.eye(len(modules) + 1)[robots[:, R_GRIPS]][:, :-1]  # -1 picks the last column: none
-    parts = [np.array([time_left]), *place(robots[:, R_CELL]), grips.ravel(), *place(modules[:, M_CELL]),
-             modules[:, M_SLOT] >= 0, *place(slots[:, T_CELL]), slots[:, T_FILLED], *place(debris[:, D_CELL]),
-             debris[:, D_DIR] / 4, *place(views["core"]), *place(views["keep_out"])]  # fmt: skip
+    grips = np.eye(len(modules) + 1)[robots[:, pk.R_GRIPS]][:, :-1]  # -1 picks the last column: none
+    parts = [
+        np.array([time_left]),
+        *place(robots[:, pk.R_CELL]),
+        grips.ravel(),
+        *place(modules[:, pk.M_CELL]),
+        modules[:, pk.M_SLOT] >= 0,
+        *place(slots[:, pk.T_CELL]),
+        slots[:, pk.T_FILLED],
+        *place(debris[:, pk.D_CELL]),
+        debris[:, pk.D_DIR] / 4,
+        *place(views["core"]),
+        *place(views["keep_out"]),
+    ]
     return np.concatenate([np.asarray(p, dtype=np.float32) for p in parts])
 
 

@@ -34,7 +34,7 @@ S_RNG1, S_RNG2, S_STEP, S_STATUS, S_DOCKED, S_FAULTS, S_HEAD = 0, 1, 2, 3, 4, 5,
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 
 # -- row blocks: columns ---------------------------------------------------------------------------------
-# robot: cell, gripped module or -1, and of the last step: action (-1 after reset), hits, violation, event code; cost so far
+# robot: cell, gripped module or -1; of the last step: action (-1 after reset), hits, violation, event code; cost so far
 R_CELL, R_GRIPS, R_ACTION, R_HITS, R_VIOLATION, R_EVENT, R_COST, R_WIDTH = 0, 1, 2, 3, 4, 5, 6, 7
 M_CELL, M_SLOT, M_WHEN, M_WIDTH = 0, 1, 2, 3  # slot it is docked in or -1, step at which it docked or -1
 T_CELL, T_FILLED, T_WIDTH = 0, 1, 2

@@ -62,9 +62,7 @@ def advance(s: Scenario, w: World, actions: tuple[int, ...], horizon: int, termi
     done = all(slot is not None for slot in outcome.world.docked)
     done = done or (terminate and any(outcome.hits.values()))
     step = w.step + 1
-    outcome.world = replace(
-        outcome.world, step=step, terminated=done, truncated=not done and step >= horizon
-    )
+    outcome.world = replace(outcome.world, step=step, terminated=done, truncated=not done and step >= horizon)
     return outcome
 
 
@@ -141,9 +139,7 @@ def _moves(s: Scenario, w: World, actions: tuple[int, ...], hits: dict[int, int]
                 blocked |= {a, b}
     while True:
         staying = {name for name in units if name not in claims or name in blocked}
-        more = {
-            a for a in claims if a not in blocked and any(b != a and claims[a] & units[b][1] for b in staying)
-        }
+        more = {a for a in claims if a not in blocked and any(b != a and claims[a] & units[b][1] for b in staying)}
         if not more:
             break
         blocked |= more
@@ -163,9 +159,7 @@ def _drifts(s: Scenario, w: World, hits: dict[int, int]) -> World:
     units = _units(w)
     bodies = {cell for _, cells in units.values() for cell in cells}
     solid = w.core | set(w.debris) | (set(w.modules) - bodies)
-    moving = [
-        d for d, sheet in enumerate(s.debris) if w.drift[d] and (w.step + 1) % sheet.period == 0
-    ]
+    moving = [d for d, sheet in enumerate(s.debris) if w.drift[d] and (w.step + 1) % sheet.period == 0]
     target = {d: shift(w.debris[d], w.drift[d]) for d in moving}
     debris, drift = list(w.debris), list(w.drift)
     for d, cell in target.items():

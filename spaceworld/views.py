@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from spaceworld.packing import (
-    D_CELL, D_DIR, M_CELL, M_SLOT, M_WHEN, R_ACTION, R_CELL, R_COST, R_GRIPS, R_HITS, R_VIOLATION, S_STATUS, S_STEP,
-    T_CELL, T_FILLED, TERMINATED, TRUNCATED, blocks,
-)  # fmt: skip
+from spaceworld import packing as pk
+from spaceworld.packing import blocks
 from spaceworld.scenario import Scenario
 from spaceworld.scene import Cell, DebrisView, ModuleView, RobotView, Scene, SlotView
 
 
 def scene_of(
-    scenario: Scenario, spec: np.ndarray, row: np.ndarray, horizon: int, team_reward: float, team_return: float
+    scenario: Scenario,
+    spec: np.ndarray,
+    row: np.ndarray,
+    horizon: int,
+    team_reward: float,
+    team_return: float,
 ) -> Scene:
     """The scene of one packed state, (rowsize,) int64."""
-    views, width, step = blocks(spec, row), scenario.width, int(row[S_STEP])
+    views, width, step = blocks(spec, row), scenario.width, int(row[pk.S_STEP])
 
     def cell(value: int) -> Cell:
         return int(value) // width, int(value) % width
 
-    filled = {k for k, s in enumerate(views["slots"]) if s[T_FILLED]}
+    filled = {k for k, s in enumerate(views["slots"]) if s[pk.T_FILLED]}
     return Scene(
         scenario=scenario.name,
         height=scenario.height,
@@ -33,41 +36,41 @@ def scene_of(
         robots=tuple(
             RobotView(
                 name=f"robot_{k}",
-                cell=cell(r[R_CELL]),
+                cell=cell(r[pk.R_CELL]),
                 role=scenario.robots[k].role,
                 thrust=scenario.robots[k].thrust,
-                grips=int(r[R_GRIPS]) if r[R_GRIPS] >= 0 else None,
-                action=int(r[R_ACTION]) if r[R_ACTION] >= 0 else None,
-                collisions=int(r[R_HITS]),
-                violations=int(r[R_VIOLATION]),
-                cost=float(r[R_COST]),
+                grips=int(r[pk.R_GRIPS]) if r[pk.R_GRIPS] >= 0 else None,
+                action=int(r[pk.R_ACTION]) if r[pk.R_ACTION] >= 0 else None,
+                collisions=int(r[pk.R_HITS]),
+                violations=int(r[pk.R_VIOLATION]),
+                cost=float(r[pk.R_COST]),
             )
             for k, r in enumerate(views["robots"])
         ),
         modules=tuple(
             ModuleView(
                 name=f"module_{k}",
-                cell=cell(m[M_CELL]),
+                cell=cell(m[pk.M_CELL]),
                 type=scenario.modules[k].type,
                 mass=scenario.modules[k].mass,
-                docked=bool(m[M_SLOT] >= 0),
-                just_docked=bool(m[M_WHEN] == step and m[M_SLOT] >= 0),
+                docked=bool(m[pk.M_SLOT] >= 0),
+                just_docked=bool(m[pk.M_WHEN] == step and m[pk.M_SLOT] >= 0),
             )
             for k, m in enumerate(views["modules"])
         ),
         slots=tuple(
             SlotView(
                 name=f"slot_{k}",
-                cell=cell(t[T_CELL]),
+                cell=cell(t[pk.T_CELL]),
                 type=scenario.slots[k].type,
                 filled=k in filled,
                 open=k not in filled and set(scenario.slots[k].needs) <= filled,
             )
             for k, t in enumerate(views["slots"])
         ),
-        debris=tuple(DebrisView(cell(d[D_CELL]), int(d[D_DIR])) for d in views["debris"]),
+        debris=tuple(DebrisView(cell(d[pk.D_CELL]), int(d[pk.D_DIR])) for d in views["debris"]),
         team_reward=team_reward,
         team_return=team_return,
-        terminated=bool(row[S_STATUS] == TERMINATED),
-        truncated=bool(row[S_STATUS] == TRUNCATED),
+        terminated=bool(row[pk.S_STATUS] == pk.TERMINATED),
+        truncated=bool(row[pk.S_STATUS] == pk.TRUNCATED),
     )

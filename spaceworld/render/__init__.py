@@ -1,4 +1,4 @@
-"""Pictures and texts of a `Scene`; the parts that need pygame or imageio are imported by name, when wanted."""
+"""Pictures and texts of a `Scene`; import by name the part you want: some need pygame, some imageio."""
 
 import os
 

@@ -51,8 +51,8 @@ def _grid(scene: Scene) -> list[str]:
     for row in range(scene.height):
         line = f"{row:2} "
         for cell in ((row, col) for col in range(scene.width)):
-            left, right = edges.get(cell, "  ")
-            line += left + f"{content.get(cell, '.'):^3}" + right
+            edge = edges.get(cell, "  ")
+            line += f"{edge[0]}{content.get(cell, '.'):^3}{edge[1]}"
         lines.append(line)
     return lines
 

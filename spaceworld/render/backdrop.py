@@ -66,7 +66,7 @@ def _cloud(
 
 def _stars(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[:2]
-    number = np.arange(width * height // 900)
+    number = np.arange(round(290 * width / height))
     x, y = _hash01(number, 3) * width, _hash01(number, 4) * height
     bright = _hash01(number, 5) ** 5
     warm = _hash01(number, 6)[:, None]
@@ -78,8 +78,8 @@ def _stars(picture: np.ndarray) -> np.ndarray:
         inside = (at_row >= 0) & (at_row < height) & (at_col >= 0) & (at_col < width)
         at_row, at_col = at_row[inside], at_col[inside]
         away = (at_row + 0.5 - y[index]) ** 2 + (at_col + 0.5 - x[index]) ** 2
-        light = np.exp(-away / (2 * size[index] ** 2)) * (0.22 + 0.78 * bright[index])
-        picture[at_row, at_col] += colour[index] * light[:, None] * 0.8
+        light = np.exp(-away / (2 * size[index] ** 2)) * (0.26 + 0.9 * bright[index])
+        picture[at_row, at_col] += colour[index] * light[:, None]
     return picture
 
 

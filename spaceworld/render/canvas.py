@@ -1,7 +1,7 @@
 """Sprites drawn from signed distances: exact anti-aliasing, glows and gradients without a display.
 
-A signed distance field holds, for each pixel, how far it lies outside a shape (negative inside). Coordinates are
-those of one cell: its centre is (0, 0), its edges are at -1 and 1, x points east and y south.
+A signed distance field holds, for each pixel, how far it lies outside a shape (negative inside). Coordinates
+are those of one cell: its centre is (0, 0), its edges are at -1 and 1, x points east and y south.
 """
 
 from __future__ import annotations
@@ -95,3 +95,13 @@ class Canvas:
         keep = 1 - cover
         self._colour = self._colour * keep[..., None] + colour * cover[..., None]
         self._alpha = self._alpha * keep + cover
+
+
+def union(first: Field, second: Field) -> Field:
+    """Returns the distance to both shapes together."""
+    return np.minimum(first, second)
+
+
+def cut(shape: Field, hole: Field) -> Field:
+    """Returns the distance to a shape with a hole in it."""
+    return np.maximum(shape, -hole)

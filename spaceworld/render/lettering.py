@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict
 
 import pygame
@@ -13,11 +14,15 @@ CACHE = 2048  # surfaces kept; one frame needs fewer than a hundred
 
 
 class Lettering:
-    """Draws short texts; each distinct one is drawn once."""
+    """Draws short texts; each distinct one is drawn once.
+
+    Of SDL, only the font module is started. Call `close` after each frame: a font that outlives somebody's
+    `pygame.quit()` reads freed memory, and opening one again for what is not cached costs little.
+    """
 
     def __init__(self) -> None:
-        """Starts pygame's font module and nothing else of SDL."""
         self._fonts: dict[int, pygame.font.Font] = {}
+        self._widths: dict[tuple[str, int], int] = {}
         self._cache: OrderedDict[tuple[str, int, Colour], pygame.Surface] = OrderedDict()
 
     def draw(self, text: str, size: int, colour: Colour) -> pygame.Surface:
@@ -36,15 +41,19 @@ class Lettering:
 
     def width(self, text: str, size: int) -> int:
         """Returns how wide the text is in pixels."""
-        return round(self._font(size).size(printable(text))[0] / OVERSAMPLE)
+        key = (text, size)
+        if key not in self._widths:
+            if len(self._widths) >= CACHE:
+                self._widths.clear()
+            self._widths[key] = round(self._font(size).size(printable(text))[0] / OVERSAMPLE)
+        return self._widths[key]
 
     def elide(self, text: str, size: int, width: int) -> str:
         """Returns the text, cut with an ellipsis where it is wider than `width` pixels."""
         if self.width(text, size) <= width:
             return text
-        while text and self.width(text + "...", size) > width:
-            text = text[:-1]
-        return text.rstrip() + "..."
+        keep = bisect_right(range(len(text)), width, key=lambda n: self.width(text[: n + 1] + "...", size))
+        return text[:keep].rstrip() + "..."
 
     def wrap(self, text: str, size: int, width: int, lines: int) -> list[str]:
         """Returns at most `lines` lines that fit in `width` pixels; the last ends in an ellipsis if cut."""
@@ -62,10 +71,12 @@ class Lettering:
             wrapped = [*wrapped[: lines - 1], " ".join(wrapped[max(lines - 1, 0) :])][:lines]
         return [self.elide(line, size, width) for line in wrapped]
 
+    def close(self) -> None:
+        """Closes the open fonts; what was drawn is kept, and fonts open again when needed."""
+        self._fonts.clear()
+
     def _font(self, size: int) -> pygame.font.Font:
-        try:
-            self._fonts[size].get_height()
-        except (KeyError, pygame.error):  # the error: another environment called pygame.quit() since
+        if size not in self._fonts:
             pygame.font.init()
             # pygame's default font is about 0.7 of the nominal size high.
             self._fonts[size] = pygame.font.Font(None, round(size * OVERSAMPLE * 1.4))

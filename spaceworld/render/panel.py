@@ -6,7 +6,7 @@ import pygame
 
 from spaceworld.render import palette
 from spaceworld.render.lettering import Lettering
-from spaceworld.render.palette import Colour, mix, robot_colour
+from spaceworld.render.palette import Colour, mix, robot_colour, type_colours
 from spaceworld.render.symbols import ACTIONS, docked_count, status, type_letters
 from spaceworld.scene import Overlay, RobotView, Scene
 
@@ -35,15 +35,25 @@ class Panel:
         x, width = left + edge, self.width - 2 * edge
         y = self._heading(frame, x, width, scene)
         bottom = self.height - edge
+        letters = type_letters(scene)
         if overlay.text:
             bottom = self._explanation(frame, x, width, y, bottom, len(scene.robots), overlay.text)
-        self._cards(frame, x, width, y, bottom, scene, overlay)
+        y = self._cards(frame, x, width, y, bottom, scene, overlay)
+        if bottom - y >= self._px(20):
+            self._types(frame, x, width, bottom - self._px(8), letters)
 
     def _px(self, length: float) -> int:
         return max(1, round(length * self._unit))
 
     def _text(
-        self, frame: pygame.Surface, text: str, x: int, y: int, size: float, colour: Colour, anchor: float = 0.0
+        self,
+        frame: pygame.Surface,
+        text: str,
+        x: int,
+        y: int,
+        size: float,
+        colour: Colour,
+        anchor: float = 0.0,
     ) -> int:
         """Draws text centred on row y; anchor 0, 0.5 or 1 puts its left end, middle or right end at x."""
         drawn = self._letters.draw(text, self._px(size), colour)
@@ -57,9 +67,10 @@ class Panel:
         """Draws title, clock and team numbers; returns the row below them."""
         px = self._px
         self._text(frame, "S P A C E W O R L D", x, px(20), 9, palette.DIM)
-        self._text(frame, scene.scenario, x, px(40), 21, palette.WHITE)
         word, colour = STATUS[status(scene)]
         tag = self._letters.width(word, px(9)) + px(14)
+        title = self._letters.elide(scene.scenario, px(21), width - tag - px(8))
+        self._text(frame, title, x, px(40), 21, palette.WHITE)
         self._box(frame, x + width - tag, px(32), tag, px(17), mix(palette.PANEL, colour, 0.25))
         self._text(frame, word, x + width - tag // 2, px(41), 9, colour, 0.5)
         self._text(frame, "step", x, px(66), 10, palette.DIM)
@@ -71,7 +82,11 @@ class Panel:
         docked, total = docked_count(scene)
         tiles = (
             ("team return", f"{scene.team_return:.2f}", palette.WHITE),
-            ("reward", f"{scene.team_reward:+.2f}" if scene.team_reward else "0", _sign_colour(scene.team_reward)),
+            (
+                "reward",
+                f"{scene.team_reward:+.2f}" if scene.team_reward else "0",
+                _sign_colour(scene.team_reward),
+            ),
             ("docked", f"{docked}/{total}", palette.WHITE),
         )
         gap = px(6)
@@ -103,27 +118,41 @@ class Panel:
 
     def _cards(
         self, frame: pygame.Surface, x: int, width: int, top: int, bottom: int, scene: Scene, overlay: Overlay
-    ) -> None:
-        """Draws one card for each robot: two lines where there is room, else one; says how many are left out."""
-        if not scene.robots:
-            return
+    ) -> int:
+        """Draws a card for each robot, as tall as there is room; returns the row below them."""
         px = self._px
         gap = px(5)
-        pitch = (bottom - top + gap) // len(scene.robots)
-        has_task = any(robot.name in overlay.tasks for robot in scene.robots)
-        tall = px(54) if has_task and overlay.credits else px(40)
+        columns = 2 if len(scene.robots) > 8 else 1
+        rows = -(-len(scene.robots) // columns)
+        pitch = (bottom - top + gap) // max(rows, 1)
+        tall = px(54) if overlay.credits else px(40)
         if pitch - gap < px(36):
             tall, gap = px(18), px(3)
         height = min(max(pitch - gap, px(16)), tall)
-        fit = max(1, (bottom - top + gap) // (height + gap))
+        wide = (width - gap * (columns - 1)) // columns
+        fit = max(1, (bottom - top + gap) // (height + gap)) * columns
         shown = len(scene.robots) if fit >= len(scene.robots) else fit - 1
         letters = type_letters(scene)
         for index, robot in enumerate(scene.robots[:shown]):
-            y = top + index * (height + gap)
-            self._card(frame, x, y, width, height, index, robot, letters, scene, overlay)
+            at, y = x + index % columns * (wide + gap), top + index // columns * (height + gap)
+            self._card(frame, at, y, wide, height, index, robot, letters, scene, overlay)
         if shown < len(scene.robots):
-            y = top + shown * (height + gap) + height // 2
-            self._text(frame, f"and {len(scene.robots) - shown} more", x + width // 2, y, 10, palette.DIM, 0.5)
+            at, y = x + shown % columns * (wide + gap), top + shown // columns * (height + gap) + height // 2
+            self._text(frame, f"and {len(scene.robots) - shown} more", at + wide // 2, y, 10, palette.DIM, 0.5)
+        return top + rows * (height + gap)
+
+    def _types(self, frame: pygame.Surface, x: int, width: int, y: int, letters: dict[str, str]) -> None:
+        """Draws what the letters on modules and slots mean, as many as fit in one row."""
+        px = self._px
+        at = x
+        for name, colour in type_colours(letters).items():
+            needed = px(20) + self._letters.width(name, px(10))
+            if at + needed > x + width:
+                return
+            self._box(frame, at, y - px(7), px(14), px(14), mix(palette.PANEL, colour, 0.3))
+            self._text(frame, letters[name], at + px(7), y, 9, colour, 0.5)
+            self._text(frame, name, at + px(20), y, 10, palette.DIM)
+            at += needed + px(12)
 
     def _card(
         self,
@@ -144,7 +173,7 @@ class Panel:
         self._box(frame, x, y, width, height, mix(palette.CARD, palette.BAD, 0.28) if hit else palette.CARD)
         self._box(frame, x, y, px(3), height, colour)
         wide = height > px(30)
-        middle = y + (px(13) if wide else height // 2)
+        middle = y + (px(12) if wide else height // 2)
         self._text(frame, str(index), x + px(17), middle, 13 if wide else 11, colour, 0.5)
         cost = f"cost {robot.cost:g}"
         cost_width = self._text(
@@ -154,14 +183,14 @@ class Panel:
         credit = overlay.credits.get(robot.name)
         if not wide:
             if credit is not None:
-                self._credit(frame, left, middle, right - px(52) - left, credit)
-            else:
+                self._credit(frame, left, middle, right - cost_width - px(10) - left, credit)
+            elif width > px(150):
                 self._text(frame, _doing(robot), left, middle, 10, palette.TEXT)
             return
         name = self._letters.elide(robot.name, px(11), right - cost_width - px(66) - left)
         name_width = self._text(frame, name, left, middle, 11, palette.TEXT)
         self._text(frame, _doing(robot), left + name_width + px(8), middle, 10, palette.DIM)
-        second = y + px(29)
+        second = y + px(27)
         detail = f"{robot.role}, thrust {robot.thrust}"
         if robot.grips is not None:
             held = scene.modules[robot.grips]
@@ -169,14 +198,14 @@ class Panel:
         detail = overlay.tasks.get(robot.name, detail)
         if credit is not None:
             self._credit(frame, left, second, right - left, credit)
-            second += px(14)
-        if second + px(5) <= y + height:
+            second += px(13)
+        if second + px(8) <= y + height:
             self._text(frame, self._letters.elide(detail, px(10), right - left), left, second, 10, palette.DIM)
 
     def _credit(self, frame: pygame.Surface, x: int, y: int, width: int, credit: float) -> None:
-        """Draws a credit as a bar from the middle, green to the right or red to the left, and its number."""
+        """Draws a credit as a bar from the middle, to the right where positive, and its number if it fits."""
         px = self._px
-        number = px(44)
+        number = px(44) if width > px(90) else 0
         track = width - number
         thick = px(6)
         middle = x + track // 2
@@ -186,7 +215,8 @@ class Panel:
             start = middle if credit > 0 else middle - length
             pygame.draw.rect(frame, _sign_colour(credit), (start, y - thick // 2, length, thick), border_radius=px(2))
         pygame.draw.rect(frame, palette.DIM, (middle, y - thick // 2 - px(2), px(1), thick + 2 * px(2)))
-        self._text(frame, f"{credit:+.2f}", x + width, y, 10, _sign_colour(credit), 1)
+        if number:
+            self._text(frame, f"{credit:+.2f}" if credit else "0", x + width, y, 10, _sign_colour(credit), 1)
 
 
 def _doing(robot: RobotView) -> str:

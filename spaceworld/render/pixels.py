@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pygame
 
-from spaceworld.render import palette, sprites
+from spaceworld.render import palette, parts, robots
 from spaceworld.render.backdrop import sky
-from spaceworld.render.canvas import Canvas
 from spaceworld.render.lettering import Lettering
 from spaceworld.render.palette import Colour, mix, robot_colour, type_colours
 from spaceworld.render.panel import Panel
@@ -20,14 +19,15 @@ from spaceworld.scene import Cell, Overlay, Scene
 
 SMALLEST = 120  # pixels; below this nothing can be read
 LAYERS = 8  # backgrounds kept: one for each layout of the station seen last
+READABLE = 7  # pixels; smaller letters are dropped
 WIDEST = 1.5  # widest board, in heights
 
 
 class Painter:
     """Paints scenes; keeps sprites, letters and backgrounds between frames.
 
-    The same scene and overlay give the same bytes, whatever was painted before. No display is opened: SDL's video
-    is never initialised, so a window that somebody else owns is left alone.
+    The same scene and overlay give the same bytes, whatever was painted before. No display is opened:
+    SDL's video is never initialised, so a window that somebody else owns is left alone.
     """
 
     def __init__(self, height: int = 480, panel: bool = True) -> None:
@@ -55,10 +55,13 @@ class Painter:
     def paint(self, scene: Scene, overlay: Overlay | None = None) -> np.ndarray:
         """Returns the picture of a scene, (H, W, 3) uint8, RGB; W is even and fixed by the grid's shape."""
         board = _Board(self, scene)
-        frame = self._background(scene, board).copy()
-        board.paint(frame)
-        if self._panel is not None:
-            self._panel.paint(frame, board.width, scene, overlay or Overlay())
+        try:
+            frame = self._background(scene, board).copy()
+            board.paint(frame)
+            if self._panel is not None:
+                self._panel.paint(frame, board.width, scene, overlay or Overlay())
+        finally:
+            self._letters.close()
         data = np.frombuffer(pygame.image.tobytes(frame, "RGB"), dtype=np.uint8)
         return data.reshape(frame.get_height(), frame.get_width(), 3).copy()
 
@@ -74,7 +77,7 @@ class Painter:
         return self._letters.draw(text, size, colour)
 
     def _background(self, scene: Scene, board: _Board) -> pygame.Surface:
-        """Returns what does not change in an episode: sky, grid, keep-out cells, station core, empty panel."""
+        """Returns what stays as it is in an episode: sky, grid, keep-out cells, station core."""
         key = (scene.height, scene.width, scene.structure, scene.keep_out)
         layer = self._layers.pop(key, None)
         if layer is None:
@@ -98,9 +101,7 @@ class _Board:
         height = painter.height
         self._painter, self._scene = painter, scene
         margin = round(height / 30)
-        self.cell = max(4, min(
-            (height - 2 * margin) // scene.height, int(height * WIDEST - 2 * margin) // scene.width
-        ))
+        self.cell = max(4, min((height - 2 * margin) // scene.height, int(height * WIDEST - 2 * margin) // scene.width))
         self.width = (max(self.cell * scene.width + 2 * margin, height // 2) + 1) // 2 * 2
         self._left = (self.width - self.cell * scene.width) // 2
         self._top = (height - self.cell * scene.height) // 2
@@ -117,29 +118,29 @@ class _Board:
             for index in range(scene.width):
                 self._label(layer, str(index), self._left + self.cell * index + self.cell // 2, self._top // 2)
         for cell in scene.keep_out:
-            self._put(layer, cell, sprites.keep_out)
+            self._put(layer, cell, parts.keep_out)
         core = set(scene.structure)
         for order, (row, col) in enumerate(sorted(core)):
             joined = frozenset(d for d, (dr, dc) in OFFSETS.items() if (row + dr, col + dc) in core)
-            self._put(layer, (row, col), sprites.station, joined, order)
+            self._put(layer, (row, col), parts.station, joined, order % 3)
 
     def paint(self, frame: pygame.Surface) -> None:
         """Draws what may change from step to step, from the floor up."""
         self._slots(frame)
         self._modules(frame)
         for index, piece in enumerate(self._scene.debris):
-            self._put(frame, piece.cell, sprites.debris, index % 5, piece.direction)
+            self._put(frame, piece.cell, parts.debris, index % 5, piece.direction)
         self._robots(frame)
         for module in self._scene.modules:
             if module.just_docked:
-                self._put(frame, module.cell, sprites.docking, self._colours[module.type])
+                self._put(frame, module.cell, robots.docking, self._colours[module.type])
 
     def _slots(self, frame: pygame.Surface) -> None:
         for slot in self._scene.slots:
             if slot.filled:
                 continue
             colour = self._colours[slot.type]
-            self._put(frame, slot.cell, sprites.slot, colour, slot.open)
+            self._put(frame, slot.cell, parts.slot, colour, slot.open)
             shade = mix(colour, palette.WHITE, 0.2) if slot.open else mix(colour, palette.FAINT, 0.7)
             self._write(frame, slot.cell, self._letters[slot.type], 0.36, shade)
 
@@ -149,10 +150,12 @@ class _Board:
         # Docked ones first: their light falls beneath what lies beside them.
         for module in sorted(scene.modules, key=lambda module: not module.docked):
             colour = self._colours[module.type]
-            self._put(frame, module.cell, sprites.module, colour, module.mass, module.docked)
+            self._put(frame, module.cell, parts.module, colour, module.mass, module.docked)
             ink = palette.WHITE if not module.docked else (20, 24, 38)
-            self._write(frame, module.cell, self._letters[module.type], 0.40, ink, y=-0.04)
-            self._write(frame, module.cell, f"{module.mass}", 0.19, ink, x=0.27, y=0.24, smallest=9)
+            self._write(frame, module.cell, self._letters[module.type], 0.42, ink, x=-0.04, y=-0.03)
+            if self.cell >= parts.SHOW_MASS:
+                at = parts.BADGE / 2
+                self._write(frame, module.cell, str(module.mass), 0.18, palette.WHITE, x=at, y=at)
         for module in scene.modules:
             if not module.docked:
                 continue
@@ -166,27 +169,27 @@ class _Board:
     def _joint(self, frame: pygame.Surface, cell: Cell, direction: int, solid: set[Cell], colour: Colour) -> None:
         dr, dc = OFFSETS[direction]
         if (cell[0] + dr, cell[1] + dc) in solid:
-            self._put(frame, cell, sprites.collar, colour, direction)
+            self._put(frame, cell, parts.collar, colour, direction)
 
     def _robots(self, frame: pygame.Surface) -> None:
-        robots = self._scene.robots
-        for robot in robots:
+        team = self._scene.robots
+        for robot in team:
             if robot.action in OFFSETS:
-                self._put(frame, robot.cell, sprites.flame, robot.action)
-        for index, robot in enumerate(robots):
+                self._put(frame, robot.cell, robots.flame, robot.action)
+        for index, robot in enumerate(team):
             colour = robot_colour(index)
             if robot.collisions:
-                self._put(frame, robot.cell, sprites.crash)
-            self._put(frame, robot.cell, sprites.robot, colour, robot.role, robot.thrust)
-            self._write(frame, robot.cell, str(index), 0.27, palette.WHITE, y=-0.04)
+                self._put(frame, robot.cell, robots.crash)
+            self._put(frame, robot.cell, robots.robot, colour, robot.role, robot.thrust)
+            self._write(frame, robot.cell, str(index), 0.32, palette.WHITE, y=-0.03)
             if robot.action == 5:
-                self._put(frame, robot.cell, sprites.reach, colour)
+                self._put(frame, robot.cell, robots.reach, colour)
             if robot.violations:
-                self._put(frame, robot.cell, sprites.violation)
-        for index, robot in enumerate(robots):
+                self._put(frame, robot.cell, robots.violation)
+        for index, robot in enumerate(team):
             direction = grip_direction(robot, self._scene)
             if direction:
-                self._put(frame, robot.cell, sprites.arm, robot_colour(index), direction)
+                self._put(frame, robot.cell, robots.arm, robot_colour(index), direction)
 
     def _put(self, frame: pygame.Surface, cell: Cell, make: Callable[..., pygame.Surface], *key: Any) -> None:
         drawn = self._painter.sprite(make, self.cell, *key)
@@ -202,11 +205,10 @@ class _Board:
         colour: Colour,
         x: float = 0.0,
         y: float = 0.0,
-        smallest: int = 7,
     ) -> None:
-        """Writes into a cell; size and offset are in cells; letters smaller than `smallest` pixels are dropped."""
+        """Writes into a cell; size and offset are in cells; letters too small to read are dropped."""
         pixels = round(size * self.cell)
-        if pixels < smallest:
+        if pixels < READABLE:
             return
         drawn = self._painter.letters(text, pixels, colour)
         middle_x = self._left + (cell[1] + 0.5 + x) * self.cell
@@ -219,7 +221,7 @@ class _Board:
 
 
 def grid(cell: int, rows: int, cols: int) -> pygame.Surface:
-    """Returns the empty board: a dark pane with faint lines, two pixels larger than the cells on each side."""
+    """Returns the empty board: a dark pane with faint lines, two pixels wider than the cells all round."""
     surface = pygame.Surface((cols * cell + 4, rows * cell + 4), pygame.SRCALPHA, 32)
     surface.fill((*palette.SPACE, 90))
     for row in range(rows + 1):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from spaceworld.scene import Cell, RobotView, Scene
 
 ACTIONS = ("stay", "north", "south", "west", "east", "interact")  # by action number
@@ -14,7 +12,8 @@ FALLBACK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def type_letters(scene: Scene) -> dict[str, str]:
     """Returns a capital letter for each module type, from the type's own name where one is free."""
     letters: dict[str, str] = {}
-    for name in sorted({part.type for part in (*scene.modules, *scene.slots)}):
+    types = {module.type for module in scene.modules} | {slot.type for slot in scene.slots}
+    for name in sorted(types):
         own = [char for char in name.upper() if char.isascii() and char.isalnum()]
         free = (char for char in (*own, *FALLBACK) if char not in letters.values())
         letters[name] = next(free, "?")
@@ -46,8 +45,3 @@ def status(scene: Scene) -> str:
 def docked_count(scene: Scene) -> tuple[int, int]:
     """Returns (modules docked, modules)."""
     return sum(module.docked for module in scene.modules), len(scene.modules)
-
-
-def grippers(scene: Scene, module: int) -> Sequence[int]:
-    """Returns the indices of the robots that grip the module with this index."""
-    return [index for index, robot in enumerate(scene.robots) if robot.grips == module]

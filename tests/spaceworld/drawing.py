@@ -1,7 +1,7 @@
 """Grids drawn in text, for rule tests.
 
-Characters: `.` free, `#` core, `A B C ...` modules, `0-9` robots, `* ` debris, `x` keep-out, lower-case `a b c ...` the slot of
-module A, B, C ...; who grips what, and masses and thrusts, are given beside the drawing.
+Characters: `.` free, `#` core, `A B C` modules, `0-9` robots, `*` debris, `x` keep-out, lower-case `a b c` the slot
+of module A, B, C; who grips what, and masses and thrusts, are given beside the drawing.
 """
 
 from __future__ import annotations
@@ -59,8 +59,7 @@ def draw(
         tuple(robots or [Robot()] * len(numbers)),
         tuple(Module(kinds.get(x, x), (mass or {}).get(x, 1)) for x in letters),
         tuple(
-            Slot(kinds.get(x, x), tuple("abcdefgh".index(n) for n in (needs or {}).get(x.lower(), "")))
-            for x in letters
+            Slot(kinds.get(x, x), tuple("abcdefgh".index(n) for n in (needs or {}).get(x.lower(), ""))) for x in letters
         ),
         horizon=horizon,
         debris=tuple(drift) or tuple(Debris() for _ in layout.debris),

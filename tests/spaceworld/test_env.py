@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from spaceworld import PRESETS, Debris, Layout, Module, Robot, Scenario, Slot, spaceworld_v0
+from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
 from spaceworld.observation import OWN, feature_names
-from spaceworld.packing import S_STEP
 from tests.spaceworld.drawing import draw
 from tests.spaceworld.scenarios import ALL, busy_actions
 
@@ -262,9 +262,7 @@ def test_beyond_the_sensor_range_everything_is_zero() -> None:
         ({}, "'robot_0' is missing"),
     ],
 )
-def test_bad_actions_name_agent_and_action_and_leave_the_state_unchanged(
-    actions: dict[str, Any], message: str
-) -> None:
+def test_bad_actions_name_agent_and_action_and_leave_the_state_unchanged(actions: dict[str, Any], message: str) -> None:
     env = SpaceworldEnv("duet")
     env.reset(seed=0)
     before = env._row.copy()
@@ -282,7 +280,7 @@ def test_step_before_reset_and_after_the_end_is_pettingzoos_error() -> None:
     env.step({"robot_0": 0, "robot_1": 0})
     with pytest.raises(AssertionError, match="reset"):
         env.step({"robot_0": 0, "robot_1": 0})
-    assert env._row[S_STEP] == 1
+    assert env._row[pk.S_STEP] == 1
 
 
 @pytest.mark.parametrize(

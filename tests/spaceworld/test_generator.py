@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from spaceworld import PRESETS
+from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
 from spaceworld.generator import solvable
-from spaceworld.packing import RUNNING, S_RNG1, S_STATUS, S_STEP, blocks
+from spaceworld.packing import blocks
 from tests.spaceworld.drawing import draw
 
 
@@ -54,7 +55,7 @@ def test_a_seed_names_a_sequence_of_layouts_and_different_seeds_differ() -> None
     layouts = set()
     for seed in range(200):
         one.reset(seed=seed)
-        layouts.add(one._row[S_STEP:].tobytes())
+        layouts.add(one._row[pk.S_STEP :].tobytes())
     assert len(layouts) > 195
 
 
@@ -79,7 +80,7 @@ def shortest(env: SpaceworldEnv) -> int | None:
         for action in range(1, 6):
             env.set_state(state)
             env.step({"robot_0": action})
-            if env._row[S_STATUS] != RUNNING:
+            if env._row[pk.S_STATUS] != pk.RUNNING:
                 return depth + 1
             if key() not in seen:
                 seen.add(key())
@@ -128,4 +129,4 @@ def test_random_words_never_reach_zero() -> None:
     env = SpaceworldEnv("solo")
     for seed in (0, 1, 2**32 - 1, 2**63):
         env.reset(seed=seed)
-        assert env._row[S_RNG1] > 0
+        assert env._row[pk.S_RNG1] > 0

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
-from spaceworld.packing import (
-    D_CELL, D_DIR, M_CELL, M_SLOT, R_CELL, R_GRIPS, R_HITS, R_VIOLATION, S_STATUS, S_STEP, T_CELL, T_FILLED,
-    TERMINATED, TRUNCATED, blocks,
-)  # fmt: skip
+from spaceworld.packing import blocks
 from spaceworld.reference import World, advance
 from tests.spaceworld.scenarios import ALL, busy_actions
 
@@ -24,19 +22,19 @@ def world_of(env: SpaceworldEnv) -> World:
         return tuple(int(v) if v >= 0 else None for v in values)
 
     return World(
-        robots=cells(views["robots"][:, R_CELL]),
-        grips=maybe(views["robots"][:, R_GRIPS]),
-        modules=cells(views["modules"][:, M_CELL]),
-        docked=maybe(views["modules"][:, M_SLOT]),
-        slots=cells(views["slots"][:, T_CELL]),
+        robots=cells(views["robots"][:, pk.R_CELL]),
+        grips=maybe(views["robots"][:, pk.R_GRIPS]),
+        modules=cells(views["modules"][:, pk.M_CELL]),
+        docked=maybe(views["modules"][:, pk.M_SLOT]),
+        slots=cells(views["slots"][:, pk.T_CELL]),
         # a docked module is structure
         core=frozenset(cells(views["core"])),
         keep_out=frozenset(cells(views["keep_out"])),
-        debris=cells(views["debris"][:, D_CELL]),
-        drift=tuple(views["debris"][:, D_DIR].tolist()),
-        step=int(env._row[S_STEP]),
-        terminated=bool(env._row[S_STATUS] == TERMINATED),
-        truncated=bool(env._row[S_STATUS] == TRUNCATED),
+        debris=cells(views["debris"][:, pk.D_CELL]),
+        drift=tuple(views["debris"][:, pk.D_DIR].tolist()),
+        step=int(env._row[pk.S_STEP]),
+        terminated=bool(env._row[pk.S_STATUS] == pk.TERMINATED),
+        truncated=bool(env._row[pk.S_STATUS] == pk.TRUNCATED),
     )
 
 
@@ -57,8 +55,8 @@ def test_kernel_and_reference_agree_on_every_step(name: str, terminate: bool) ->
         _, rewards, terminated, truncated, infos = env.step(dict(zip(agents, actions, strict=True)))
         assert world_of(env) == expected.world
         robots = blocks(env._spec, env._row)["robots"]
-        assert robots[:, R_HITS].tolist() == [expected.hits[i] for i in range(env._n)]
-        assert set(np.flatnonzero(robots[:, R_VIOLATION])) == expected.violations
+        assert robots[:, pk.R_HITS].tolist() == [expected.hits[i] for i in range(env._n)]
+        assert set(np.flatnonzero(robots[:, pk.R_VIOLATION])) == expected.violations
         share = expected.mass / env.scenario.total_mass
         faults = sum(expected.hits.values()) + len(expected.violations)
         assert rewards == dict.fromkeys(agents, pytest.approx(share - 0.05 * faults, abs=1e-12))
@@ -68,7 +66,7 @@ def test_kernel_and_reference_agree_on_every_step(name: str, terminate: bool) ->
         hits += sum(expected.hits.values())
         violations += len(expected.violations)
         carried += any("carried" in e for info in infos.values() for e in info["events"])
-        filled = blocks(env._spec, env._row)["slots"][:, T_FILLED]
+        filled = blocks(env._spec, env._row)["slots"][:, pk.T_FILLED]
         assert set(np.flatnonzero(filled)) == {x for x in expected.world.docked if x is not None}
     # the comparison has seen what it is meant to compare
     assert hits > 20

@@ -163,22 +163,28 @@ def test_an_assembly_may_enter_its_own_cells_and_one_that_is_vacated() -> None:
 
 
 def test_a_robot_cannot_slip_into_a_cell_that_an_assembly_keeps() -> None:
-    env = draw("""
+    env = draw(
+        """
         .....
         .0A..
         ..1..
-    """, grips={0: "A"})
+    """,
+        grips={0: "A"},
+    )
     # the assembly moves east: module to (1,3), robot 0 to (1,2), which robot 1 claims as well
     assert costs(act(env, "EN")) == [1.0, 1.0]
     assert same(env, ".....\n.0A..\n..1..")
 
 
 def test_an_assembly_at_the_border_stays_without_a_collision() -> None:
-    env = draw("""
+    env = draw(
+        """
         0A.
         ...
         ...
-    """, grips={0: "A"})
+    """,
+        grips={0: "A"},
+    )
     infos = act(env, "N")
     assert costs(infos) == [0.0] and infos["robot_0"]["events"] == ("stayed at the edge",)
 
@@ -194,11 +200,14 @@ def test_flying_into_a_loose_module_is_a_collision() -> None:
 
 
 def test_a_carried_module_that_hits_the_station_costs_its_carrier() -> None:
-    env = draw("""
+    env = draw(
+        """
         .0A#
         ....
         ....
-    """, grips={0: "A"})
+    """,
+        grips={0: "A"},
+    )
     infos = act(env, "E")
     assert costs(infos) == [1.0] and infos["robot_0"]["events"] == ("blocked_by structure",)
 
@@ -214,22 +223,28 @@ def test_gripping_takes_the_module_in_the_lowest_cell() -> None:
 
 
 def test_a_robot_that_has_just_gripped_holds_the_assembly_back() -> None:
-    env = draw("""
+    env = draw(
+        """
         .....
         .0A1.
         .....
-    """, grips={0: "A"})
+    """,
+        grips={0: "A"},
+    )
     infos = act(env, "SI")
     assert same(env, ".....\n.0A1.\n.....")
     assert infos["robot_0"]["events"] == ("disagreed on module_0",)
 
 
 def test_a_release_takes_effect_before_the_moves() -> None:
-    env = draw("""
+    env = draw(
+        """
         .....
         .0A1.
         .....
-    """, grips={0: "A", 1: "A"})
+    """,
+        grips={0: "A", 1: "A"},
+    )
     act(env, "SI")
     assert same(env, ".....\n...1.\n.0A..")
 
@@ -248,18 +263,26 @@ def test_docking_pays_the_share_frees_all_and_ends_the_game() -> None:
 
 
 def test_a_grip_on_a_module_that_is_docked_in_the_same_step_comes_to_nothing() -> None:
-    env = draw("""
+    env = draw(
+        """
         ..B..
         .0A1.
         .....
-    """, grips={0: "A"}, on={"A": "a"})
+    """,
+        grips={0: "A"},
+        on={"A": "a"},
+    )
     infos = act(env, "I.")
     assert infos["robot_1"]["events"] == ()
-    env = draw("""
+    env = draw(
+        """
         B....
         .0A1.
         .....
-    """, grips={0: "A"}, on={"A": "a"})
+    """,
+        grips={0: "A"},
+        on={"A": "a"},
+    )
     infos = act(env, "II")
     assert infos["robot_1"]["events"] == () and env.scene().robots[1].grips is None
 
@@ -279,11 +302,15 @@ def test_precedence_is_read_before_the_step_so_two_docks_at_once_do_not_help_eac
 
 
 def test_a_module_on_a_slot_of_another_type_is_released_not_docked() -> None:
-    env = draw("""
+    env = draw(
+        """
         .0A..
         .....
         b...B
-    """, grips={0: "A"}, on={"A": "b"})
+    """,
+        grips={0: "A"},
+        on={"A": "b"},
+    )
     assert act(env, "I")["robot_0"]["events"] == ("released module_0",)
 
 
@@ -303,21 +330,28 @@ def test_a_robot_that_cannot_dock_releases_and_one_that_cannot_grip_does_nothing
 
 
 def test_a_carrier_freed_by_its_partners_dock_moves_alone() -> None:
-    env = draw("""
+    env = draw(
+        """
         B....
         .0A1.
         .....
-    """, grips={0: "A", 1: "A"}, on={"A": "a"})
+    """,
+        grips={0: "A", 1: "A"},
+        on={"A": "a"},
+    )
     act(env, "IS")
     assert same(env, "B....\n.0#..\n...1.")
 
 
 def test_debris_that_drifts_into_a_robot_stops_and_costs_it() -> None:
-    env = draw("""
+    env = draw(
+        """
         .....
         *0..A
         .....
-    """, drift=[Debris(4, 1)])
+    """,
+        drift=[Debris(4, 1)],
+    )
     infos = act(env, ".")
     assert costs(infos) == [1.0] and infos["robot_0"]["events"] == ("struck by debris",)
     assert env.scene().debris[0].direction == 4 and same(env, ".....\n*0..A\n.....")
@@ -333,31 +367,40 @@ def test_debris_that_drifts_into_an_assembly_costs_every_robot_of_it() -> None:
 
 
 def test_debris_bounces_at_walls_modules_and_other_debris_and_stays_this_time() -> None:
-    env = draw("""
+    env = draw(
+        """
         *...A
         .....
         0....
-    """, drift=[Debris(3, 1)])
+    """,
+        drift=[Debris(3, 1)],
+    )
     act(env, ".")
     assert env.scene().debris[0].direction == 4 and env.scene().debris[0].cell == (0, 0)
     act(env, ".")
     assert env.scene().debris[0].cell == (0, 1)
-    env = draw("""
+    env = draw(
+        """
         *.*.A
         .....
         0....
-    """, drift=[Debris(4, 1), Debris(3, 1)])
+    """,
+        drift=[Debris(4, 1), Debris(3, 1)],
+    )
     act(env, ".")
     assert [d.direction for d in env.scene().debris] == [3, 4]
     assert [d.cell for d in env.scene().debris] == [(0, 0), (0, 2)]
 
 
 def test_debris_keeps_to_its_period_and_passes_a_cell_that_a_robot_just_left() -> None:
-    env = draw("""
+    env = draw(
+        """
         *0..A
         .....
         .....
-    """, drift=[Debris(4, 2)])
+    """,
+        drift=[Debris(4, 2)],
+    )
     assert costs(act(env, "S")) == [0.0] and env.scene().debris[0].cell == (0, 0)
     assert costs(act(env, ".")) == [0.0] and env.scene().debris[0].cell == (0, 1)
 
@@ -390,19 +433,27 @@ def test_on_collision_terminate_ends_at_the_first_collision() -> None:
 
 
 def test_time_running_out_is_truncation_and_success_in_the_last_step_is_termination() -> None:
-    env = draw("""
+    env = draw(
+        """
         .0A..
         .....
         .....
-    """, on={"A": "a"}, horizon=2)
+    """,
+        on={"A": "a"},
+        horizon=2,
+    )
     act(env, "I")
     out = env.step({"robot_0": 0})
     assert out[2] == {"robot_0": False} and out[3] == {"robot_0": True}
-    env = draw("""
+    env = draw(
+        """
         .0A..
         .....
         .....
-    """, on={"A": "a"}, horizon=2)
+    """,
+        on={"A": "a"},
+        horizon=2,
+    )
     act(env, "I")
     out = env.step({"robot_0": 5})
     assert out[2] == {"robot_0": True} and out[3] == {"robot_0": False}

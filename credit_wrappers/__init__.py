@@ -1,0 +1,69 @@
+"""Credit assignment by language models for cooperative multi-agent reinforcement learning.
+
+Importing this package is light: what needs a model SDK, pydantic or a learner is imported when it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .credit import Credit, CreditEvent, Usage
+from .critics.baselines import EqualSplitCritic, SharedCritic, SummedCritic
+from .episode import Episode
+from .errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError
+from .protocols import Completion, Critic, ModelClient, Narrator, Request
+from .store import CreditStore
+from .wrappers import CreditWrapper, LLMCreditWrapper
+
+if TYPE_CHECKING:
+    from .clients.anthropic import AnthropicClient
+    from .clients.scripted import ScriptedClient
+    from .critics.llm import LLMCritic
+    from .critics.stats import CriticStats
+    from .ledger import Ledger
+    from .narrators import ArrayNarrator
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "AnthropicClient": ".clients.anthropic",
+    "ArrayNarrator": ".narrators",
+    "CriticStats": ".critics.stats",
+    "LLMCritic": ".critics.llm",
+    "Ledger": ".ledger",
+    "ScriptedClient": ".clients.scripted",
+}
+
+__all__ = [
+    "AnswerError",
+    "AnthropicClient",
+    "ArrayNarrator",
+    "BudgetExceeded",
+    "Completion",
+    "Credit",
+    "CreditError",
+    "CreditEvent",
+    "CreditStore",
+    "CreditWrapper",
+    "Critic",
+    "CriticStats",
+    "Episode",
+    "EqualSplitCritic",
+    "LLMCreditWrapper",
+    "LLMCritic",
+    "Ledger",
+    "LedgerError",
+    "ModelClient",
+    "ModelError",
+    "Narrator",
+    "Request",
+    "ScriptedClient",
+    "SharedCritic",
+    "SummedCritic",
+    "Usage",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name], __name__), name)

@@ -1,0 +1,97 @@
+"""ScriptedClient: the built-in stand-in for a model. Rules, not an LLM, and labelled so everywhere.
+
+It sees what a model sees, the text of the request, and answers with the JSON that a model must answer. It needs no
+key and no network, costs nothing and always says the same, which makes it the critic of the tests and of the
+five-minute demonstration. Texts whose grammar it knows (Spaceworld) are judged by rules of that world; every other
+text by one general rule: each agent gets an equal part of what the team was paid in a step.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..credit import Usage
+from ..errors import ModelError
+from ..protocols import Completion, Request
+from .spaceworld_rules import SpaceworldRules
+
+CHARACTERS_PER_TOKEN = 4  # a usual estimate for English text; a scripted token costs nothing
+_EPISODE = re.compile(r"^## Episode (\d+)\n", re.MULTILINE)
+_AGENT = re.compile(r"\bagent_[A-Z]+\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """One episode as the request tells it."""
+
+    number: int
+    start: str  # the first frame
+    steps: tuple[str, ...]  # lines "t: actions | reward r | change", t = 0, 1, ...
+
+
+class ScriptedClient:
+    """Answers credit requests by rules that read only the request's text (ours)."""
+
+    name = "scripted-1"  # the number changes with the rules: a ledger must not answer with old ones
+    source: Literal["scripted"] = "scripted"
+
+    def complete(self, request: Request) -> Completion:
+        """Returns the judgement of every episode in the request, as the JSON text a model must return.
+
+        Raises:
+            ModelError: when the request holds no episode.
+        """
+        began = time.perf_counter()
+        transcripts = read_transcripts(request.prompt)
+        if not transcripts:
+            raise ModelError("the scripted critic found no episode in the request")
+        rules = SpaceworldRules.for_system(request.system)
+        judged = []
+        for episode in transcripts:
+            if rules is None:
+                summary, events = equal_parts(episode)
+            else:
+                summary, events = rules.judge(episode.start, episode.steps)
+            judged.append({"episode": episode.number, "summary": summary, "events": events})
+        text = json.dumps({"episodes": judged}, separators=(",", ":"))
+        usage = Usage(
+            calls=1,
+            input_tokens=(len(request.system) + len(request.prompt)) // CHARACTERS_PER_TOKEN,
+            output_tokens=len(text) // CHARACTERS_PER_TOKEN,
+            seconds=time.perf_counter() - began,
+        )
+        return Completion(text=text, usage=usage, model=self.name, stop_reason="end_turn")
+
+    def __repr__(self) -> str:
+        return "ScriptedClient()"
+
+
+def read_transcripts(prompt: str) -> list[Transcript]:
+    """The episodes told in a prompt, in order; whatever follows the last line of steps is not read."""
+    found = []
+    pieces = _EPISODE.split(prompt)[1:]
+    for number, body in zip(pieces[::2], pieces[1::2], strict=True):
+        header, _, rest = body.partition("\nstart: ")
+        length = int(header.split(",", 1)[0].removeprefix("steps: "))
+        lines = rest.split("\n", length + 1)
+        found.append(Transcript(int(number), lines[0], tuple(lines[1 : length + 1])))
+    return found
+
+
+def equal_parts(episode: Transcript) -> tuple[str, list[dict[str, Any]]]:
+    """The general rule: every agent gets an equal part of the reward of each step that paid or cost something."""
+    agents = sorted({name for line in episode.steps for name in _AGENT.findall(line)}, key=lambda a: (len(a), a))
+    events: list[dict[str, Any]] = []
+    for t, line in enumerate(episode.steps):
+        reward = float(line.split(" | ")[1].removeprefix("reward "))
+        if reward:
+            why = "equal part of the team reward: the scripted critic has no rules for this environment"
+            events += [
+                {"agent": a, "start": t, "stop": t + 1, "amount": round(reward / len(agents), 6), "why": why}
+                for a in agents
+            ]
+    return "scripted: each reward split equally", events

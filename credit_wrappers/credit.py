@@ -1,0 +1,81 @@
+"""What a critic gives back for one episode: a number for every agent and step, and the reasons for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+Source = Literal["model", "cache", "scripted", "exact", "fallback", "baseline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What critic calls cost. Usages add up; a credit read from the ledger costs nothing.
+
+    Attributes:
+        calls: Requests sent to the model.
+        input_tokens: Tokens read, without those served from the provider's prompt cache.
+        output_tokens: Tokens written.
+        cached_tokens: Tokens read from the provider's prompt cache.
+        seconds: Time spent waiting for the answers.
+    """
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls + other.calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.seconds + other.seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CreditEvent:
+    """One thing an agent did and what it is worth: the unit of explanation.
+
+    Attributes:
+        agent: The agent's own name in the environment.
+        start: First step it covers.
+        stop: One past the last step it covers.
+        amount: Credit for the whole span, spread evenly over its steps; negative for blame.
+        why: The critic's reason.
+    """
+
+    agent: str
+    start: int
+    stop: int
+    amount: float
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Credit:
+    """The critic's judgement of one episode.
+
+    Attributes:
+        values: (T, N) float32; `values[t, i]` is what agent i learns from at step t, instead of the team
+            reward.
+        events: The reasons. For model critics `values` is the sum of the events, plus what conservation and
+            blending added (see `LLMCritic`); empty for baselines.
+        tasks: One task for each agent, or None when the critic assigns none.
+        summary: The critic's account of the episode.
+        source: Where the numbers come from; `fallback` when the critic's answer was unusable.
+        usage: What the query cost. It is booked whole on the first episode of a query, so that sums are
+            right.
+    """
+
+    values: np.ndarray
+    events: tuple[CreditEvent, ...] = ()
+    tasks: tuple[str, ...] | None = None
+    summary: str = ""
+    source: Source = "baseline"
+    usage: Usage = field(default_factory=Usage)

@@ -1,0 +1,68 @@
+"""Critics that need no model: what credit assignment is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..credit import Credit
+from ..episode import Episode
+from ..protocols import Critic
+
+
+def shared_values(episode: Episode) -> np.ndarray:
+    """Return (T, N) float32: every agent gets the whole team reward."""
+    column = episode.team_reward.astype(np.float32)[:, None]
+    return np.repeat(column, episode.n_agents, axis=1)
+
+
+def equal_values(episode: Episode) -> np.ndarray:
+    """Return (T, N) float32: every agent gets the same part of the team reward; the parts sum to it."""
+    return shared_values(episode) / np.float32(episode.n_agents)
+
+
+class SharedCritic:
+    """Pays every agent the team reward itself: plain cooperative learning, no credit assignment."""
+
+    label = "shared"
+
+    def score(self, episodes: Sequence[Episode]) -> list[Credit]:
+        """Return the team reward for every agent."""
+        return [Credit(shared_values(episode)) for episode in episodes]
+
+
+class EqualSplitCritic:
+    """Pays every agent the team reward divided by the number of agents."""
+
+    label = "equal"
+
+    def score(self, episodes: Sequence[Episode]) -> list[Credit]:
+        """Return an equal part of the team reward for every agent."""
+        return [Credit(equal_values(episode)) for episode in episodes]
+
+
+class SummedCritic:
+    """Adds another critic's credits over the team and pays every agent the sum.
+
+    What is left is temporal credit without structural credit: the control that tells the two apart. Events
+    and summary are those of the other critic; they explain the sum, not the single agent's share.
+
+    Args:
+        critic: The critic whose credits are added.
+    """
+
+    def __init__(self, critic: Critic) -> None:
+        self.critic = critic
+        self.label = f"{critic.label}, summed"
+
+    def score(self, episodes: Sequence[Episode]) -> list[Credit]:
+        """Return, for every agent, the team's sum of the inner critic's credits at each step."""
+        return [
+            replace(
+                credit,
+                values=np.repeat(credit.values.sum(axis=1, keepdims=True), credit.values.shape[1], axis=1),
+            )
+            for credit in self.critic.score(episodes)
+        ]

@@ -1,0 +1,73 @@
+"""What a team did from reset to end: the value that critics judge."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .protocols import Narrator
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """One finished episode of N agents and T steps.
+
+    Attributes:
+        id: Unique within a `CreditStore`, which gives it (`store.open()`).
+        agents: The N agents in `possible_agents` order.
+        actions: (T, N) int64; -1 where an agent had already left.
+        team_reward: (T,) float64; `team_reward[t]` was paid for the joint action of step t.
+        cost: (T, N) float64; `infos[agent]["cost"]` of each step, 0 where there is none.
+        terminated: The world ended it.
+        truncated: Time ran out.
+        moments: T+1 values the narrator captured, at reset and after every step; () without a narrator.
+        narrator: Turns the moments into text.
+        observations: (T+1, N, ...), recorded only on request.
+        env_id: Name of the environment.
+        seed: Seed of its reset, if one was given.
+    """
+
+    id: int
+    agents: tuple[str, ...]
+    actions: np.ndarray
+    team_reward: np.ndarray
+    cost: np.ndarray
+    terminated: bool
+    truncated: bool
+    moments: tuple[object, ...] = ()
+    narrator: Narrator | None = None
+    observations: np.ndarray | None = None
+    env_id: str = ""
+    seed: int | None = None
+
+    @property
+    def length(self) -> int:
+        """Number of steps, T."""
+        return len(self.team_reward)
+
+    @property
+    def n_agents(self) -> int:
+        """Number of agents, N."""
+        return len(self.agents)
+
+    @cached_property
+    def frames(self) -> tuple[str, ...]:
+        """The T+1 narrated frames, with the environment's own order and names; () without a narrator."""
+        if self.narrator is None:
+            return ()
+        return tuple(self.narrator.frames(self.moments, range(self.n_agents), self.agents))
+
+    @cached_property
+    def key(self) -> str:
+        """Name of this episode in a ledger: environment, seed and a digest of what was done and paid.
+
+        Unlike `id` it is the same when a run is repeated.
+        """
+        digest = hashlib.blake2b(self.actions.tobytes(), digest_size=8)
+        digest.update(self.team_reward.tobytes())
+        digest.update(self.cost.tobytes())
+        seed = "-" if self.seed is None else self.seed
+        return f"{self.env_id}/{seed}/{digest.hexdigest()}"

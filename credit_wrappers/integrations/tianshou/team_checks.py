@@ -1,0 +1,94 @@
+"""What a list of envs must satisfy before its agents can share arrays; every error says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+from gymnasium.spaces import Discrete
+from pettingzoo import AECEnv, ParallelEnv
+
+
+def check_team(envs: Sequence[ParallelEnv]) -> list[str]:
+    """Return the agents that all envs have in common, in `possible_agents` order.
+
+    Raises:
+        TypeError: An env is not a ParallelEnv.
+        ValueError: No env; different agents; observations that do not fit one array.
+    """
+    if not envs:
+        raise ValueError("no env: env_fns is empty")
+    for env in envs:
+        _check_parallel(env)
+    agents = list(envs[0].possible_agents)
+    if not agents:
+        raise ValueError("the first env has no possible_agents")
+    for number, env in enumerate(envs):
+        if list(env.possible_agents) != agents:
+            raise ValueError(
+                f"env 0 has agents {agents}, env {number} has {list(env.possible_agents)}: all envs of a "
+                "vector env must have the same agents in the same order"
+            )
+        for agent in agents:
+            _check_space(env, number, agent, envs[0].observation_space(agents[0]))
+    return agents
+
+
+def check_discrete(env: ParallelEnv, agents: Sequence[str]) -> int:
+    """Return the number of actions, which must be Discrete and the same for all agents.
+
+    Raises:
+        ValueError: They are not.
+    """
+    spaces = [env.action_space(agent) for agent in agents]
+    if not isinstance(spaces[0], Discrete) or any(space != spaces[0] for space in spaces):
+        raise ValueError(f"one learner per agent needs the same Discrete actions for all, got {spaces}")
+    return int(spaces[0].n)
+
+
+def common_store(envs: Sequence[ParallelEnv]) -> Any | None:
+    """Return the credit store that all envs share; None when no env has one.
+
+    Raises:
+        ValueError: Some envs have a store and some have none, or they have several.
+    """
+    stores = [getattr(env, "store", None) for env in envs]
+    if any(store is not stores[0] for store in stores):
+        raise ValueError(
+            "the envs have different credit stores (or some have none): make one CreditStore and pass it to "
+            "every wrapper, CreditWrapper(env, store=store)"
+        )
+    return stores[0]
+
+
+def _check_parallel(env: Any) -> None:
+    if isinstance(env, ParallelEnv):
+        return
+    name = type(env).__name__
+    if isinstance(env, AECEnv):
+        raise TypeError(
+            f"{name} is an AEC env; AgentSlotVectorEnv needs a ParallelEnv: convert it with "
+            "pettingzoo.utils.aec_to_parallel(env)"
+        )
+    if isinstance(env, gymnasium.Env):
+        raise TypeError(
+            f"{name} is a gymnasium Env; AgentSlotVectorEnv needs a pettingzoo ParallelEnv. For one agent "
+            "use Tianshou's DummyVectorEnv"
+        )
+    raise TypeError(f"AgentSlotVectorEnv needs pettingzoo ParallelEnvs, a factory returned {name}")
+
+
+def _check_space(env: ParallelEnv, number: int, agent: str, first: gymnasium.Space) -> None:
+    space = env.observation_space(agent)
+    if space.shape is None:
+        raise ValueError(
+            f"env {number}: the observation space of {agent!r} is a {type(space).__name__}; the slots share "
+            "one array, so flatten it first (gymnasium.spaces.flatten)"
+        )
+    if space.shape != first.shape or space.dtype != first.dtype:
+        raise ValueError(
+            f"env {number}: observations of {agent!r} have shape {space.shape} and dtype {space.dtype}, "
+            f"those of the first agent {first.shape} and {first.dtype}: pad them to one shape "
+            "(supersuit.pad_observations_v0)"
+        )

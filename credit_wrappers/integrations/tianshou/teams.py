@@ -1,0 +1,162 @@
+"""Steps many ParallelEnvs with the same team and gathers what their agents get into arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from pettingzoo import ParallelEnv
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What the agents of e envs got, in rows: all agents of the first env, then of the next. R = e * N.
+
+    Attributes:
+        observations: (R, ...); zeros for an agent that is not there.
+        masks: (R, A) bool, legal actions; None when the envs have no masks.
+        rewards: (R,) float64.
+        terminated: (e, N) bool, the agents' own flags.
+        truncated: (e, N) bool.
+    """
+
+    observations: np.ndarray
+    masks: np.ndarray | None
+    rewards: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+
+
+class Teams:
+    """E environments with the same N agents.
+
+    Args:
+        envs: The envs.
+        agents: Their agents, in the order of rows.
+    """
+
+    # The loops below run once for each env and step, which for a cheap env is most of what collecting costs:
+    # hence local names, one length check in place of look-ups with defaults, and one array for all rows.
+
+    def __init__(self, envs: Sequence[ParallelEnv], agents: Sequence[str]) -> None:
+        self.envs = list(envs)
+        self.agents = list(agents)
+        self.masked: bool | None = None  # whether infos bring action masks; known at the first reset
+        space = envs[0].observation_space(agents[0])
+        self._blank = np.zeros(space.shape, space.dtype)  # what an agent sees that is not there
+        self._all_legal = np.ones(0, dtype=bool)
+        self._pick = _getter(agents)
+
+    def require_masks(self, n_actions: int) -> None:
+        """Give masks in any case; where infos bring none, every action is legal."""
+        self.masked, self._all_legal = True, np.ones(n_actions, dtype=bool)
+
+    def reset(
+        self, chosen: Iterable[int], seeds: Iterable[int | None], options: dict[str, Any] | None
+    ) -> tuple[Gathered, np.ndarray, list[int | None]]:
+        """Reset some envs.
+
+        Returns:
+            What the agents got; (e, N) bool, who is there; the `episode_id` that each env's infos
+            tell, if any.
+        """
+        observations: list[Any] = []
+        masks: list[Any] = []
+        there: list[list[bool]] = []
+        episodes: list[int | None] = []
+        for k, seed in zip(chosen, seeds, strict=True):
+            obs, infos = self.envs[k].reset(seed=seed, options=options)
+            if self.masked is None:
+                self._look_for_masks(infos)
+            observations += self._complete(obs, self._blank)
+            if self.masked:
+                masks += self._masks(infos)
+            there.append([agent in obs for agent in self.agents])
+            stamped = (info["episode_id"] for info in infos.values() if "episode_id" in info)
+            episodes.append(next(stamped, None))
+        nothing = np.zeros((len(there), len(self.agents)))
+        flags = nothing.astype(bool)
+        return self._gather(observations, masks, nothing.ravel(), flags, flags), np.array(there), episodes
+
+    def step(self, chosen: Iterable[int], actions: Sequence[Any], acting: np.ndarray) -> Gathered:
+        """Step some envs.
+
+        Args:
+            chosen: Numbers of e envs.
+            actions: R actions.
+            acting: (e, N) bool: agents that are still there; the actions of the others are dropped.
+        """
+        envs, agents, pick, masked = self.envs, self.agents, self._pick, self.masked
+        n = len(agents)
+        observations: list[Any] = []
+        masks: list[Any] = []
+        rewards: list[float] = []
+        terminated: list[bool] = []
+        truncated: list[bool] = []
+        first = 0
+        for k, here in zip(chosen, acting.tolist(), strict=True):
+            complete = all(here)
+            moves = dict(zip(agents, actions[first : first + n], strict=True))
+            first += n
+            if not complete:
+                moves = {agent: moves[agent] for agent, there in zip(agents, here, strict=True) if there}
+            obs, reward, termination, truncation, infos = envs[k].step(moves)
+            if complete and len(obs) == n:
+                observations += pick(obs)
+                rewards += pick(reward)
+                terminated += pick(termination)
+                truncated += pick(truncation)
+            else:
+                observations += self._complete(obs, self._blank)
+                rewards += self._complete(reward, 0.0)
+                terminated += self._complete(termination, False)
+                truncated += self._complete(truncation, False)
+            if masked:
+                masks += self._masks(infos)
+        shape = acting.shape
+        return self._gather(
+            observations,
+            masks,
+            np.array(rewards, dtype=np.float64),
+            np.array(terminated, dtype=bool).reshape(shape),
+            np.array(truncated, dtype=bool).reshape(shape),
+        )
+
+    def _gather(
+        self,
+        observations: list[Any],
+        masks: list[Any],
+        rewards: np.ndarray,
+        terminated: np.ndarray,
+        truncated: np.ndarray,
+    ) -> Gathered:
+        legal = np.array(masks, dtype=bool) if self.masked else None
+        return Gathered(np.array(observations), legal, rewards, terminated, truncated)
+
+    def _complete(self, values: Mapping[str, Any], missing: Any) -> list[Any]:
+        """Return a value for each agent, with a stand-in for agents that are not there."""
+        return [values.get(agent, missing) for agent in self.agents]
+
+    def _masks(self, infos: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+        try:
+            return [info["action_mask"] for info in self._pick(infos)]
+        except KeyError:  # an agent is not there, or there is no mask with the last observation
+            return [infos.get(agent, {}).get("action_mask", self._all_legal) for agent in self.agents]
+
+    def _look_for_masks(self, infos: Mapping[str, Mapping[str, Any]]) -> None:
+        found = [info["action_mask"] for info in infos.values() if "action_mask" in info]
+        if len({len(mask) for mask in found}) > 1:
+            raise ValueError("agents with action masks of different lengths cannot share one array of masks")
+        self.masked = bool(found)
+        if found:
+            self._all_legal = np.ones(len(found[0]), dtype=bool)
+
+
+def _getter(agents: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return a function from a dict to the tuple of the agents' values."""
+    if len(agents) == 1:  # where itemgetter would return the value itself
+        return lambda values: (values[agents[0]],)
+    return itemgetter(*agents)

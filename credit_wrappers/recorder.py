@@ -1,0 +1,118 @@
+"""Recording: from the dicts of a parallel environment's steps to an `Episode`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .episode import Episode
+from .errors import CreditError
+from .protocols import Narrator
+
+
+class EpisodeRecorder:
+    """Remembers one episode at a time, as cheaply as possible: lists while it runs, arrays at the end.
+
+    Args:
+        agents: All agents, in `possible_agents` order.
+        narrator: Captures what must be remembered of each state; None: nothing is.
+        env_id: Name of the environment.
+        observations: Keep the observations too.
+    """
+
+    def __init__(
+        self, agents: Sequence[str], narrator: Narrator | None, env_id: str, *, observations: bool = False
+    ) -> None:
+        self.agents = tuple(agents)
+        self.narrator = narrator
+        self.env_id = env_id
+        self.keeps_observations = observations
+        self.active = False  # between a reset and the end of its episode
+        self.episode_id = -1
+        self._capture = None if narrator is None else narrator.capture
+        self._seed: int | None = None
+        self._actions: list[list[int]] = []
+        self._rewards: list[float] = []
+        self._costs: list[list[float]] = []
+        self._moments: list[object] = []
+        self._observations: list[list[Any]] = []
+
+    def start(self, episode_id: int, seed: int | None, observations: Mapping[str, Any]) -> None:
+        """Begin a new episode with the state after reset; an unfinished one is forgotten."""
+        self.active = True
+        self.episode_id = episode_id
+        self._seed = seed
+        self._actions, self._rewards, self._costs, self._moments, self._observations = [], [], [], [], []
+        self._remember(observations)
+
+    @property
+    def length(self) -> int:
+        """Steps recorded so far."""
+        return len(self._rewards)
+
+    def add(
+        self,
+        actions: list[int],
+        team_reward: float,
+        observations: Mapping[str, Any],
+        infos: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """Record one step.
+
+        Args:
+            actions: One for each agent, -1 for one that has left.
+            team_reward: What was paid for them.
+            observations: What the agents see afterwards.
+            infos: The environment's infos; each agent's `cost` is kept.
+        """
+        self._actions.append(actions)
+        self._rewards.append(team_reward)
+        self._costs.append([infos[a].get("cost", 0.0) if a in infos else 0.0 for a in self.agents])
+        self._remember(observations)
+
+    def finish(self, terminated: bool, truncated: bool) -> Episode:
+        """Return the episode; raise CreditError when it was paid NaN or infinity."""
+        self.active = False
+        team_reward = np.asarray(self._rewards, dtype=np.float64)
+        if not np.isfinite(team_reward).all():
+            step = int(np.flatnonzero(~np.isfinite(team_reward))[0])
+            raise CreditError(f"{self.env_id}, step {step}: the team reward is {team_reward[step]}")
+        narrator = self.narrator
+        if narrator is not None and hasattr(narrator, "detached"):
+            narrator = narrator.detached()
+        return Episode(
+            id=self.episode_id,
+            agents=self.agents,
+            actions=np.asarray(self._actions, dtype=np.int64),
+            team_reward=team_reward,
+            cost=np.asarray(self._costs, dtype=np.float64),
+            terminated=terminated,
+            truncated=truncated,
+            moments=tuple(self._moments),
+            narrator=narrator,
+            observations=_stack(self._observations) if self.keeps_observations else None,
+            env_id=self.env_id,
+            seed=self._seed,
+        )
+
+    def _remember(self, observations: Mapping[str, Any]) -> None:
+        if self._capture is not None:
+            self._moments.append(self._capture(observations))
+        if self.keeps_observations:
+            # Copies: environments may write their next observation into the same array.
+            self._observations.append([copy.deepcopy(observations.get(agent)) for agent in self.agents])
+
+
+def _stack(rows: list[list[Any]]) -> np.ndarray:
+    """Return observations as one (T+1, N, ...) array; an object array where they have no common shape."""
+    try:
+        return np.asarray(rows)
+    except ValueError:
+        array = np.empty((len(rows), len(rows[0])), dtype=object)
+        for t, row in enumerate(rows):
+            for i, observation in enumerate(row):
+                array[t, i] = observation
+        return array

@@ -1,0 +1,162 @@
+"""Corridor: the smallest cooperative environment worth crediting, with a narrator, for tests and examples.
+
+Every agent stands in a corridor of its own, `length` cells long. When all stand on their last cell the team
+is paid 1 and the episode ends; each step in which an agent walks against a wall costs the team 0.05.
+
+| Facts | |
+|---|---|
+| actions | Discrete(3): 0 stay, 1 back, 2 forward |
+| observations | Box(N,) float32: all positions divided by length - 1, one's own first |
+| team reward | 1 at the end, -0.05 for each bump, the same for all agents |
+| cost | `infos[agent]["cost"]`: 1.0 for a bump |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from pettingzoo.utils.env import ParallelEnv
+
+_ACTIONS = ("stay", "back", "forward")
+
+
+class CorridorNarrator:
+    """Tells a corridor episode. Its moments are tuples of positions."""
+
+    def __init__(self, n_agents: int, length: int) -> None:
+        self.n_agents = n_agents
+        self.length = length
+        self.live: CorridorEnv | None = None  # the environment that `capture` reads
+
+    def detached(self) -> CorridorNarrator:
+        """Return a copy that holds on to no environment."""
+        return CorridorNarrator(self.n_agents, self.length)
+
+    def capture(self, observations: Mapping[str, Any]) -> object:
+        """Return all positions."""
+        assert self.live is not None
+        return tuple(self.live.position)
+
+    def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
+        """Return positions: all of them first, then those that changed."""
+        texts = ["; ".join(f"{name} at {moments[0][i]}" for name, i in zip(names, order, strict=True))]
+        for before, after in pairwise(moments):
+            moved = [
+                f"{name} at {after[i]}" for name, i in zip(names, order, strict=True) if before[i] != after[i]
+            ]
+            texts.append("; ".join(moved) or "no change")
+        return texts
+
+    def describe(self) -> str:
+        """Return the rules."""
+        return (
+            f"{self.n_agents} agents stand in corridors of their own, with cells 0 to {self.length - 1}. In "
+            "every step each agent stays, goes back or goes forward by one cell. When all of them stand on "
+            f"cell {self.length - 1} the team is paid 1 and the episode ends. Walking against a wall costs "
+            "the team 0.05."
+        )
+
+    def notation(self) -> str:
+        """Return how frames are written."""
+        return "`agent_A at 2` says that agent_A stands on cell 2. After the start only moves are told."
+
+    def examples(self) -> Mapping[str, str]:
+        """Return one example for each definition."""
+        goal = self.length - 1
+        return {
+            "temporal": f"the reward comes at the end; every step towards cell {goal} earned part of it.",
+            "structural": "agent_A walked while agent_B stood still: the progress is agent_A's alone.",
+            "under_collaboration": f"agent_A waits on cell {goal} and agent_B never comes: nothing is paid.",
+            "over_collaboration": f"an agent on cell {goal} that walks on bumps into the wall for nothing.",
+            "agreement": f"the team is paid only when all agents stand on cell {goal} in the same step.",
+        }
+
+    def action_name(self, agent: str, action: int) -> str:
+        """Return `stay`, `back` or `forward`."""
+        return _ACTIONS[action]
+
+    def tasks(self) -> Sequence[str]:
+        """Return the tasks an agent can be given."""
+        return ("walk to the end", "wait")
+
+
+class CorridorEnv(ParallelEnv):
+    """The environment; see the module's text.
+
+    Args:
+        n_agents: Agents, each in its own corridor.
+        length: Cells of a corridor.
+        horizon: Steps after which the episode is truncated.
+    """
+
+    metadata: dict[str, Any] = {"name": "corridor_v0", "render_modes": []}  # noqa: RUF012  # PettingZoo's way
+
+    def __init__(self, n_agents: int = 2, length: int = 4, horizon: int = 12) -> None:
+        self.possible_agents = [f"walker_{i}" for i in range(n_agents)]
+        self.agents: list[str] = []
+        self.length = length
+        self.horizon = horizon
+        self.render_mode = None
+        self.position = [0] * n_agents
+        self.narrator = CorridorNarrator(n_agents, length)
+        self.narrator.live = self
+        self._time = 0
+        self._random: np.random.Generator | None = None
+        self._action_space = {agent: Discrete(len(_ACTIONS)) for agent in self.possible_agents}
+        self._observation_space = {
+            agent: Box(0.0, 1.0, (n_agents,), np.float32) for agent in self.possible_agents
+        }
+
+    def observation_space(self, agent: str) -> Box:
+        """Return the observation space, the same object each time."""
+        return self._observation_space[agent]
+
+    def action_space(self, agent: str) -> Discrete:
+        """Return the action space, the same object each time."""
+        return self._action_space[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
+        """Put every agent on a random cell of the first half."""
+        if seed is not None or self._random is None:
+            self._random = np.random.default_rng(seed)
+        self.agents = list(self.possible_agents)
+        self._time = 0
+        self.position = [int(self._random.integers(0, self.length // 2)) for _ in self.agents]
+        return self._observe(), {agent: {"cost": 0.0} for agent in self.agents}
+
+    def step(
+        self, actions: Mapping[str, int]
+    ) -> tuple[
+        dict[str, np.ndarray], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
+    ]:
+        """Move every agent; pay the team."""
+        bumped = []
+        for i, agent in enumerate(self.agents):
+            move = {0: 0, 1: -1, 2: 1}[int(actions[agent])]
+            bumped.append(not 0 <= self.position[i] + move < self.length)
+            self.position[i] += 0 if bumped[i] else move
+        self._time += 1
+        arrived = all(position == self.length - 1 for position in self.position)
+        late = not arrived and self._time >= self.horizon
+        team = float(arrived) - 0.05 * sum(bumped)
+        agents = self.agents
+        result = (
+            self._observe(),
+            dict.fromkeys(agents, team),
+            dict.fromkeys(agents, arrived),
+            dict.fromkeys(agents, late),
+            {agent: {"cost": float(bumped[i])} for i, agent in enumerate(agents)},
+        )
+        if arrived or late:
+            self.agents = []
+        return result
+
+    def _observe(self) -> dict[str, np.ndarray]:
+        scaled = np.asarray(self.position, np.float32) / np.float32(self.length - 1)
+        return {agent: np.roll(scaled, -i) for i, agent in enumerate(self.possible_agents)}

@@ -1,0 +1,122 @@
+"""Stand-ins shared by the tests of this folder: episodes of a corridor, and clients that are no models."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from credit_wrappers import Completion, Episode, Request, Usage
+from credit_wrappers.testing.corridor import CorridorNarrator
+
+Reaction = str | Completion | Exception | Callable[[Request], "str | Completion"]
+
+STAY, BACK, FORWARD = 0, 1, 2
+
+
+def corridor_episode(
+    actions: Sequence[Sequence[int]],
+    *,
+    id: int = 0,
+    start: Sequence[int] | None = None,
+    reward: Sequence[float] | None = None,
+    cost: Sequence[Sequence[float]] | None = None,
+    agents: Sequence[str] | None = None,
+    terminated: bool = False,
+    length: int = 100,
+) -> Episode:
+    """Return an episode of walkers; row t of `actions` is the joint action of step t."""
+    table = np.array(actions, dtype=np.int64)
+    steps, n_agents = table.shape
+    moments = [tuple(start or [0] * n_agents)]
+    for row in table:
+        moments.append(
+            tuple(p + {-1: 0, 0: 0, 1: -1, 2: 1}[int(a)] for p, a in zip(moments[-1], row, strict=True))
+        )
+    return Episode(
+        id=id,
+        agents=tuple(agents or [f"walker_{i}" for i in range(n_agents)]),
+        actions=table,
+        team_reward=np.array(reward if reward is not None else [0.0] * steps),
+        cost=np.array(cost, dtype=float) if cost is not None else np.zeros((steps, n_agents)),
+        terminated=terminated,
+        truncated=not terminated,
+        moments=tuple(moments),
+        narrator=CorridorNarrator(n_agents, length),
+        env_id="corridor_v0",
+    )
+
+
+def relabelled(episode: Episode, new_from_old: Sequence[int]) -> Episode:
+    """Return the same deeds by other agents: new agent k is what old agent `new_from_old[k]` was."""
+    order = list(new_from_old)
+    return Episode(
+        id=episode.id,
+        agents=episode.agents,
+        actions=episode.actions[:, order],
+        team_reward=episode.team_reward,
+        cost=episode.cost[:, order],
+        terminated=episode.terminated,
+        truncated=episode.truncated,
+        moments=tuple(tuple(moment[i] for i in order) for moment in episode.moments),
+        narrator=episode.narrator,
+        env_id=episode.env_id,
+    )
+
+
+def event(agent: str, start: int, stop: int, amount: float, why: str = "because") -> dict[str, Any]:
+    return {"agent": agent, "start": start, "stop": stop, "amount": amount, "why": why}
+
+
+def answer(*episodes: Sequence[dict[str, Any]], summary: str = "so it went") -> str:
+    """Return an answer with the events of episode 1, 2, ..."""
+    return json.dumps(
+        {
+            "episodes": [
+                {"episode": k, "summary": summary, "events": list(events)}
+                for k, events in enumerate(episodes, 1)
+            ]
+        }
+    )
+
+
+def completion(text: str, stop_reason: str = "end_turn") -> Completion:
+    return Completion(text, Usage(1, 100, 10, 5, 0.25), "fake-1", stop_reason)
+
+
+class FakeClient:
+    """Gives the reactions in turn, the last one for ever; keeps the requests."""
+
+    def __init__(self, *reactions: Reaction, name: str = "fake", source: str = "model") -> None:
+        self.reactions = list(reactions)
+        self.name = name
+        self.source = source
+        self.requests: list[Request] = []
+        self.lock = threading.Lock()
+
+    def complete(self, request: Request) -> Completion:
+        with self.lock:
+            self.requests.append(request)
+            reaction = self.reactions.pop(0) if len(self.reactions) > 1 else self.reactions[0]
+        if isinstance(reaction, Exception):
+            raise reaction
+        if callable(reaction):
+            reaction = reaction(request)
+        return reaction if isinstance(reaction, Completion) else completion(reaction)
+
+
+def praise_forward(request: Request) -> str:
+    """Read the prompt as a model would: +1 for each `forward`, in its episode, for its agent and step."""
+    episodes: list[list[dict[str, Any]]] = []
+    for line in request.prompt.splitlines():
+        if line.startswith("## Episode"):
+            episodes.append([])
+        elif found := re.match(r"(\d+): (.*?) \|", line):
+            t = int(found[1])
+            for agent in re.findall(r"(agent_[A-Z]+) forward", found[2]):
+                episodes[-1].append(event(agent, t, t + 1, 1.0, f"{agent} went forward"))
+    return answer(*episodes)

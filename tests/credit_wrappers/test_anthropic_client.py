@@ -1,0 +1,299 @@
+"""The Anthropic client and the real SDK, over real HTTP, against a loopback server."""
+
+import json
+import pickle
+
+import pytest
+from credit_fakes import FORWARD, STAY, answer, corridor_episode, event
+
+from credit_wrappers import (
+    AnthropicClient,
+    CreditError,
+    Ledger,
+    LLMCreditWrapper,
+    LLMCritic,
+    ModelError,
+    Request,
+)
+from credit_wrappers.clients.anthropic import DEFAULT_MODEL
+from credit_wrappers.testing.corridor import CorridorEnv
+from credit_wrappers.testing.server import MessagesServer, Reply
+
+KEY = "sk-ant-secret-0123456789"
+EPISODE = corridor_episode([[FORWARD, STAY]] * 3, reward=[0, 0, 1.0], terminated=True)
+GOOD = answer([event("agent_B", 0, 3, 1.5, "agent_B walked")])
+REQUEST = Request("base prompt", "the episodes", {"type": "object"}, "fake", 100, None)
+AGAIN = {"retry-after-ms": "1"}
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch):
+    monkeypatch.delenv("ANTHROPIC_AUTH_TOKEN", raising=False)
+    monkeypatch.delenv("ANTHROPIC_BASE_URL", raising=False)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+
+
+def replies(*queue):
+    """Return a callable that gives the replies in turn, the last one for ever."""
+    left = list(queue)
+    return lambda body: left.pop(0) if len(left) > 1 else left[0]
+
+
+def score(*queue, **options):
+    with MessagesServer(replies(*queue)) as server:
+        critic = LLMCritic(AnthropicClient(base_url=server.url, max_retries=2), **options)
+        return critic.score([EPISODE])[0], critic, server
+
+
+def failure(*queue):
+    with MessagesServer(replies(*queue)) as server, pytest.raises(ModelError) as caught:
+        AnthropicClient(base_url=server.url, max_retries=1).complete(REQUEST)
+    return caught.value, server
+
+
+def test_structured_answer_becomes_credit():
+    credit, critic, _ = score(Reply(GOOD, usage={"input_tokens": 70, "output_tokens": 30}))
+    assert credit.values[:, 0].tolist() == [0.5, 0.5, 0.5]
+    assert credit.source == "model"
+    assert (credit.usage.calls, credit.usage.input_tokens, credit.usage.output_tokens) == (1, 70, 30)
+    assert credit.usage.seconds > 0.0
+    assert critic.label.startswith(DEFAULT_MODEL)
+
+
+def test_request_has_a_cacheable_base_prompt_and_the_schema():
+    *_, server = score(GOOD, max_tokens=999)
+    [body] = server.requests
+    assert body["model"] == DEFAULT_MODEL
+    assert body["max_tokens"] == 999
+    [system] = body["system"]
+    assert system["cache_control"] == {"type": "ephemeral"}
+    assert "structural credit assignment" in system["text"].lower()
+    assert body["messages"][0]["role"] == "user"
+    assert "## Episode 1" in body["messages"][0]["content"]
+    assert "## Episode 1" not in system["text"]
+    assert body["output_config"]["format"]["type"] == "json_schema"
+    assert body["output_config"]["format"]["schema"]["required"] == ["episodes"]
+    assert "temperature" not in body
+    assert server.headers[0]["authorization"] == f"Bearer {KEY}"
+
+
+def test_temperature_is_sent_when_it_is_given():
+    *_, server = score(GOOD, temperature=0.25)
+    assert server.requests[0]["temperature"] == 0.25
+
+
+def test_tokens_from_the_providers_cache_are_counted_apart():
+    usage = {
+        "input_tokens": 10,
+        "output_tokens": 20,
+        "cache_creation_input_tokens": 300,
+        "cache_read_input_tokens": 4000,
+    }
+    credit, *_ = score(Reply(GOOD, usage=usage))
+    assert (credit.usage.input_tokens, credit.usage.cached_tokens) == (310, 4000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"```json\n{GOOD}\n```",
+        f"Of course! Here it is: {GOOD} Anything else?",
+        f"{GOOD}\n{GOOD}\n{GOOD[:30]}",
+    ],
+)
+def test_answer_in_prose_is_understood(text):
+    credit, _, server = score(text)
+    assert credit.source == "model"
+    assert len(server.requests) == 1
+
+
+def test_prose_without_numbers_is_asked_again_and_then_falls_back():
+    credit, critic, server = score("agent_B did well.")
+    assert len(server.requests) == 2
+    assert "could not be used" in server.requests[1]["messages"][0]["content"]
+    assert credit.source == "fallback"
+    assert critic.stats.fallbacks == 1
+    assert credit.usage.calls == 2
+
+
+def test_rate_limit_is_waited_for_and_the_call_repeated():
+    limited = Reply("slow down", status=429, error="rate_limit_error", headers=AGAIN)
+    credit, critic, server = score(limited, limited, GOOD)
+    assert len(server.requests) == 3
+    assert credit.source == "model"
+    assert (critic.stats.calls, critic.stats.model_errors) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "transient"),
+    [
+        (429, "rate_limit_error", True),
+        (500, "api_error", True),
+        (529, "overloaded_error", True),
+        (400, "invalid_request_error", False),
+        (401, "authentication_error", False),
+        (404, "not_found_error", False),
+    ],
+)
+def test_errors_are_told_apart_by_whether_waiting_helps(status, error, transient):
+    found, server = failure(Reply("so sorry", status=status, error=error, headers=AGAIN))
+    assert found.transient is transient
+    assert len(server.requests) == (2 if transient else 1)
+    assert str(status) in str(found)
+    assert "so sorry" in str(found)
+
+
+def test_rate_limit_that_does_not_end_falls_back():
+    credit, critic, _ = score(Reply("slow down", status=429, headers=AGAIN))
+    assert credit.source == "fallback"
+    assert critic.stats.model_errors == 1
+
+
+def test_wrong_key_stops_the_run():
+    with pytest.raises(ModelError, match="401"):
+        score(Reply("invalid x-api-key", status=401, error="authentication_error"))
+
+
+def test_refusal_falls_back_without_a_second_question():
+    credit, _, server = score(Reply("", stop_reason="refusal"))
+    assert len(server.requests) == 1
+    assert credit.source == "fallback"
+    assert "refused" in credit.summary
+
+
+def test_answer_cut_at_max_tokens_is_asked_for_again():
+    credit, critic, server = score(Reply(GOOD[:50], stop_reason="max_tokens"), GOOD)
+    assert "cut off at max_tokens" in server.requests[1]["messages"][0]["content"]
+    assert credit.source == "model"
+    assert critic.stats.rejected == 1
+
+
+def test_server_that_is_not_there_is_a_transient_error():
+    with MessagesServer(replies(GOOD)) as server:
+        url = server.url
+    with pytest.raises(ModelError) as caught:
+        AnthropicClient(base_url=url, max_retries=0).complete(REQUEST)
+    assert caught.value.transient
+
+
+def test_server_that_does_not_answer_in_time_is_a_transient_error():
+    import threading
+
+    gate = threading.Event()
+
+    def slow(body):
+        gate.wait(5)
+        return GOOD
+
+    with MessagesServer(slow) as server:
+        with pytest.raises(ModelError) as caught:
+            AnthropicClient(base_url=server.url, timeout=0.1, max_retries=0).complete(REQUEST)
+        gate.set()
+    assert caught.value.transient
+
+
+def test_server_that_speaks_something_else_is_a_clear_error():
+    found, _ = failure(Reply(body="<html>hello</html>"))
+    assert not found.transient
+    assert "Messages API" in str(found)
+
+
+def test_long_answers_need_no_streaming():
+    with MessagesServer(replies(GOOD)) as server:
+        client = AnthropicClient(base_url=server.url)
+        client.complete(Request("s", "p", None, "m", 64_000))
+        assert server.requests[0]["max_tokens"] == 64_000
+        assert "output_config" not in server.requests[0]
+
+
+def test_wrapper_talks_to_a_local_server_without_a_key(monkeypatch, tmp_path):
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+
+    def judge(body):
+        count = body["messages"][0]["content"].count("## Episode")
+        return answer(*[[event("agent_A", 0, 1, 0.25)]] * count)
+
+    with MessagesServer(judge) as server:
+        env = LLMCreditWrapper(
+            CorridorEnv(horizon=2),
+            model="gemma",
+            base_url=server.url,
+            ledger=tmp_path / "l.sqlite",
+            episodes_per_query=2,
+            workers=3,
+        )
+        for _ in range(5):
+            env.reset(seed=0)
+            while env.agents:
+                env.step({"walker_0": FORWARD, "walker_1": STAY})
+        credits = dict(env.store.settle(range(5)))
+        env.store.close()
+    assert sorted(credits) == list(range(5))
+    for credit in credits.values():
+        assert credit.values.tolist() == [[0.0, 0.25], [0.0, 0.0]]
+    assert {body["model"] for body in server.requests} == {"gemma"}
+
+
+def test_same_model_name_on_another_server_is_another_model():
+    names = {
+        AnthropicClient("m", base_url=url).name for url in ("http://127.0.0.1:1", "http://127.0.0.1:2/v1/")
+    }
+    assert names == {"m@127.0.0.1:1", "m@127.0.0.1:2/v1"}
+    assert AnthropicClient("m").name == "m"
+
+
+def test_no_key_and_no_server_is_an_error(monkeypatch):
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    with pytest.raises(CreditError, match="Three ways out"):
+        AnthropicClient()
+
+
+@pytest.mark.parametrize(
+    ("variable", "secret"), [("ANTHROPIC_API_KEY", KEY), ("ANTHROPIC_AUTH_TOKEN", "tok-secret-42")]
+)
+def test_key_is_in_no_ledger_pickle_repr_or_message(monkeypatch, tmp_path, variable, secret):
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    monkeypatch.setenv(variable, secret)
+    path = tmp_path / "l.sqlite"
+    # A server that gives the key away in its error message.
+    echo = Reply(f"the key {secret} is not welcome", status=401, error="authentication_error")
+    with MessagesServer(replies(GOOD, echo)) as server:
+        client = AnthropicClient(base_url=server.url)
+        with Ledger(path) as ledger:
+            critic = LLMCritic(client, ledger=ledger, max_tokens=50)
+            [credit] = critic.score([EPISODE])
+            critic.max_tokens = 51
+            with pytest.raises(ModelError) as caught:
+                critic.score([EPISODE])
+        assert any(secret in value for value in server.headers[0].values())  # it was really used
+    seen = [
+        path.read_bytes(),
+        pickle.dumps(client),
+        repr(client).encode(),
+        repr(critic).encode(),
+        pickle.dumps(credit),
+        json.dumps(client.__getstate__(), default=str).encode(),
+        str(caught.value).encode(),
+        pickle.dumps(caught.value),
+    ]
+    error = caught.value
+    while error is not None:
+        seen.append(f"{error!r} {vars(error)}".encode())
+        error = error.__cause__ or error.__context__
+    for text in seen:
+        assert secret.encode() not in text
+    assert b"secret" not in b"".join(seen)
+
+
+def test_password_in_an_address_is_not_in_the_name():
+    client = AnthropicClient("m", base_url="http://user:pass@127.0.0.1:8080/v1")
+    assert client.name == "m@127.0.0.1:8080/v1"
+    assert "pass" not in repr(client)
+
+
+def test_pickled_client_still_works():
+    with MessagesServer(replies(GOOD)) as server:
+        client = AnthropicClient(base_url=server.url)
+        client.complete(REQUEST)
+        copy = pickle.loads(pickle.dumps(client))
+        assert copy.complete(REQUEST).text == GOOD

@@ -1,0 +1,233 @@
+"""The scripted critic on Spaceworld, through the whole credit path: what it pays, to whom, and no farming."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode, LLMCritic, Request, ScriptedClient
+from credit_wrappers.clients import spaceworld_rules
+from spaceworld import packing as pk
+from spaceworld.env import SpaceworldEnv
+from tests.spaceworld.drawing import draw
+from tests.spaceworld.scenarios import ALL, busy_actions
+
+BLAME, DOCK = spaceworld_rules.BLAME / 100, spaceworld_rules.DOCK / 100
+
+
+class Keep:
+    """A critic that keeps what went through it."""
+
+    label = "kept"
+
+    def __init__(self, **options: Any) -> None:
+        self.inner = LLMCritic(ScriptedClient(), bound=1e9, **options)
+        self.scored: list[tuple[Episode, Credit]] = []
+
+    def score(self, episodes: Any) -> list[Credit]:
+        credits = self.inner.score(episodes)
+        self.scored += zip(episodes, credits, strict=True)
+        return credits
+
+
+def play(env: SpaceworldEnv, actions: list[str]) -> Credit:
+    """The credit of one drawn episode, its actions given as letters, one string a step; then the robots stay."""
+    numbers = {".": 0, "N": 1, "S": 2, "W": 3, "E": 4, "I": 5}
+    keep = Keep()
+    start = env.get_state()
+    wrapped = CreditWrapper(env, store=CreditStore(keep, workers=0))
+    original = env.reset
+    env.reset = lambda seed=None, options=None: (
+        original(seed=seed),
+        env.set_state(start),
+        env.observe_all(),
+    )[2]  # type: ignore[method-assign, assignment, misc, return-value]
+    wrapped.reset(seed=0)
+    for step in range(10_000):
+        letters = actions[step] if step < len(actions) else "." * env._n
+        if not wrapped.agents:
+            break
+        wrapped.step({a: numbers[x] for a, x in zip(wrapped.agents, letters, strict=True)})
+    wrapped.store.settle([0])
+    return keep.scored[0][1]
+
+
+def state_key(env: SpaceworldEnv, moment: Any) -> bytes:
+    r, m, t = (int(env._spec[h]) for h in (pk.H_ROBOT, pk.H_MODULE, pk.H_SLOT))
+    robots, modules = moment[r:m].reshape(-1, pk.R_WIDTH), moment[m:t].reshape(-1, pk.M_WIDTH)
+    return b"".join((robots[:, [pk.R_CELL, pk.R_GRIPS]].tobytes(), modules[:, [pk.M_CELL, pk.M_SLOT]].tobytes()))
+
+
+@pytest.mark.parametrize("name", ["solo", "duet", "pair", "truss", "tight"])
+def test_every_closed_loop_of_states_sums_to_zero_for_every_agent(name: str) -> None:
+    loops = 0
+    env = tight() if name == "tight" else SpaceworldEnv(ALL[name], max_cycles=400)
+    keep = Keep()
+    wrapped = CreditWrapper(env, store=CreditStore(keep, workers=0, episodes_per_query=4))
+    wrapped.reset(seed=1)
+    rng = np.random.default_rng(2)
+    for _ in range(4 * 400):
+        if not wrapped.agents:
+            wrapped.reset()
+        wrapped.step(dict(zip(wrapped.agents, busy_actions(env, rng), strict=True)))
+    wrapped.store.settle([e for e in range(10)])
+    for episode, credit in keep.scored:
+        # what stands outside the potential is taken out: blame for each fault, and steps with a dock
+        values = credit.values.astype(np.float64) + BLAME * episode.cost
+        seen: dict[bytes, int] = {}
+        for t, moment in enumerate(episode.moments):
+            key = state_key(env, moment)
+            if key in seen:
+                total = values[seen[key] : t].sum(axis=0)
+                assert np.abs(total).max() < 1e-4, (seen[key], t, total)
+                loops += 1
+            seen[key] = t
+    assert loops > 50
+
+
+def tight() -> SpaceworldEnv:
+    """A crowded world in which grips, partners and drifting modules change all potentials all the time."""
+    return draw("""
+        0.A.1
+        .....
+        ..#..
+        B...2
+        .....
+    """, mass={"A": 2, "B": 1}, horizon=400)  # fmt: skip
+
+
+def test_the_walk_to_a_module_is_one_event_with_equal_steps() -> None:
+    env = draw("""
+        0.....
+        ......
+        ...#..
+        ....A.
+        .a....
+    """, on={}, horizon=6)  # fmt: skip
+    credit = play(env, ["S", "S", "S"])
+    events = [e for e in credit.events if e.agent == "robot_0"]
+    assert len(events) == 1 and (events[0].start, events[0].stop) == (0, 3)
+    assert np.allclose(credit.values[:, 0], [0.1, 0.1, 0.1, 0, 0, 0])
+    assert "nearer" in events[0].why
+
+
+def test_an_idle_robot_earns_nothing_from_what_its_partner_carries() -> None:
+    env = draw("""
+        ......
+        .0A..a
+        ......
+        1..#..
+        ......
+    """, horizon=8)  # fmt: skip
+    credit = play(env, ["I.", "E.", "E.", "E.", "I."])
+    # carried east with the robot behind it: grip, three steps, dock
+    assert np.allclose(credit.values[1:4, 0], 0.2) and credit.values[4, 0] == pytest.approx(DOCK)
+    assert credit.values[0, 0] == pytest.approx(0.3)
+    assert np.allclose(credit.values[1:, 1], 0.0)
+
+
+def test_everyone_who_held_the_module_is_paid_for_the_dock_and_nobody_else() -> None:
+    env = draw("""
+        ......
+        .0A1.2
+        ......
+        ...#..
+    """, mass={"A": 2}, grips={0: "A", 1: "A"}, on={"A": "a"}, horizon=8)  # fmt: skip
+    credit = play(env, ["I.."])
+    assert credit.values[0].tolist() == pytest.approx([DOCK, DOCK, 0.0])
+    assert credit.source == "scripted"
+
+
+def test_only_the_robot_that_caused_a_collision_is_blamed() -> None:
+    env = draw(
+        """
+        01....
+        ......
+        ...#..
+        ....A.
+    """,
+        horizon=3,
+    )
+    credit = play(env, ["E."])
+    assert credit.values[0].tolist() == pytest.approx([-BLAME, 0.0])
+    (event,) = credit.events
+    assert event.agent == "robot_0" and "hits" in event.why
+
+
+def test_carriers_that_disagree_and_a_lone_carrier_that_waits_are_not_blamed() -> None:
+    env = draw("""
+        ......
+        .0A1..
+        ......
+        ...#.a
+    """, mass={"A": 2}, grips={0: "A", 1: "A"}, horizon=4)  # fmt: skip
+    assert not play(env, ["NS", "..", "EW"]).values.any()
+
+
+def test_gripping_and_letting_go_cancel_exactly() -> None:
+    env = draw(
+        """
+        ......
+        .0A...
+        ......
+        ...#.a
+    """,
+        horizon=9,
+    )
+    credit = play(env, ["I"] * 8)
+    assert credit.values[0, 0] > 0 and credit.values[0, 0] == -credit.values[1, 0]
+    assert credit.values.sum() == 0.0
+
+
+def test_it_reads_nothing_but_the_text_and_answers_what_a_model_must() -> None:
+    keep = Keep()
+    env = SpaceworldEnv("pair", max_cycles=30)
+    wrapped = CreditWrapper(env, store=CreditStore(keep, workers=0, episodes_per_query=2))
+    asked: list[Request] = []
+    client = keep.inner.client
+    complete = client.complete
+    client.complete = lambda request: (asked.append(request), complete(request))[1]  # type: ignore[method-assign]
+    rng = np.random.default_rng(0)
+    wrapped.reset(seed=0)
+    for _ in range(60):
+        if not wrapped.agents:
+            wrapped.reset()
+        wrapped.step(dict(zip(wrapped.agents, busy_actions(env, rng), strict=True)))
+    wrapped.store.settle([0, 1])
+    (request,) = asked
+    copy = Request(
+        **{k: getattr(request, k) for k in ("system", "prompt", "schema", "model", "max_tokens", "temperature")}
+    )
+    assert ScriptedClient().complete(copy).text == complete(request).text
+    answer = json.loads(complete(request).text)
+    assert [e["episode"] for e in answer["episodes"]] == [1, 2]
+    assert all(set(e) == {"agent", "start", "stop", "amount", "why"} for x in answer["episodes"] for e in x["events"])
+    assert keep.inner.stats.rejected == keep.inner.stats.fallbacks == 0
+
+
+def test_an_unknown_world_is_judged_by_equal_parts_of_the_reward() -> None:
+    prompt = ("## Episode 1\nsteps: 2, ended: truncated\nstart: nothing\n"
+              "0: agent_A go, agent_B stay | reward 0 | x\n1: agent_A go, agent_B stay | reward 0.5 | y")  # fmt: skip
+    request = Request("some other world", prompt, None, "scripted", 100)
+    events = json.loads(ScriptedClient().complete(request).text)["episodes"][0]["events"]
+    assert [(e["agent"], e["start"], e["amount"]) for e in events] == [
+        ("agent_A", 1, 0.25),
+        ("agent_B", 1, 0.25),
+    ]
+
+
+def test_relabelling_the_robots_relabels_the_credit_and_nothing_else() -> None:
+    text = """
+        ......
+        .0A..a
+        ......
+        1..#..
+        ......
+    """
+    swapped = text.replace("0", "x").replace("1", "0").replace("x", "1")
+    one = play(draw(text, horizon=8), ["I.", "EN", "E.", "EN", "I."])
+    two = play(draw(swapped, horizon=8), [".I", "NE", ".E", "NE", ".I"])
+    assert np.array_equal(one.values, two.values[:, ::-1])

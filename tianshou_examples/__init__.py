@@ -1,0 +1,1 @@
+"""Tianshou learners on credit: `python -m tianshou_examples.train --help`."""

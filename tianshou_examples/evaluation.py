@@ -1,0 +1,108 @@
+"""How good a team is: on the environment's own reward, over layouts it has not seen, greedy and sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from pettingzoo import ParallelEnv
+from torch import nn
+
+UNSEEN = 10_000_000  # evaluation layouts are seeded from here; training seeds stay below
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Means over episodes."""
+
+    team_return: float  # of the environment's own reward; the maximum in Spaceworld is 1
+    success: float  # share of the episodes that were completed
+    collisions: float  # collisions and violations of the whole team per episode
+    steps: float  # length
+    episodes: int
+
+    def as_dict(self) -> dict[str, float]:
+        """The means as JSON values."""
+        return asdict(self)
+
+
+class Actors:
+    """The networks of a team and how they choose: logits are sampled, Q values are explored with epsilon.
+
+    Args:
+        networks: one for each agent, in `possible_agents` order; the same object for a shared policy.
+        kind: "logits" or "q".
+        epsilon: share of random actions when Q values are "sampled".
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], kind: str, epsilon: float = 0.05) -> None:
+        self.networks, self.kind, self.epsilon = list(networks), kind, epsilon
+
+    @torch.no_grad()
+    def choose(
+        self, observations: np.ndarray, masks: np.ndarray, greedy: bool, generator: torch.Generator
+    ) -> np.ndarray:
+        """Actions (E, N) int64 for observations (E, N, F) and masks (E, N, A)."""
+        scores = torch.stack([net(torch.as_tensor(observations[:, i])) for i, net in enumerate(self.networks)], dim=1)
+        allowed = torch.as_tensor(masks, dtype=torch.bool)
+        scores = scores.masked_fill(~allowed, -1e9)
+        best = scores.argmax(-1)
+        if greedy:
+            return best.numpy()
+        weights = scores.softmax(-1) if self.kind == "logits" else allowed.float()
+        drawn = torch.multinomial(weights.flatten(0, 1), 1, generator=generator).view(best.shape)
+        if self.kind == "q":
+            explore = torch.rand(best.shape, generator=generator) < self.epsilon
+            drawn = torch.where(explore, drawn, best)
+        return drawn.numpy()
+
+
+def evaluate(
+    make_env: Callable[[], ParallelEnv], actors: Actors, episodes: int, greedy: bool, first_seed: int = UNSEEN
+) -> Evaluation:
+    """Plays `episodes` episodes side by side, on the layouts of seeds `first_seed`, `first_seed + 1`, ..."""
+    envs = [make_env() for _ in range(episodes)]
+    generator = torch.Generator().manual_seed(first_seed)
+    views = [_view(*env.reset(seed=first_seed + k)) for k, env in enumerate(envs)]
+    totals = np.zeros((episodes, 4))  # return, success, collisions, steps
+    alive = list(range(episodes))
+    while alive:
+        chosen = actors.choose(
+            np.stack([views[k][0] for k in alive]), np.stack([views[k][1] for k in alive]), greedy, generator
+        )
+        for k, actions in zip(alive, chosen.tolist(), strict=True):
+            env = envs[k]
+            agents = env.agents
+            observations, rewards, terminated, _, infos = env.step(dict(zip(agents, actions, strict=True)))
+            views[k] = _view(observations, infos)
+            cost = sum(info.get("cost", 0.0) for info in infos.values())
+            totals[k] += (rewards[agents[0]], terminated[agents[0]], cost, 1)
+        alive = [k for k in alive if envs[k].agents]
+    means = totals.mean(axis=0)
+    return Evaluation(*(float(x) for x in means), episodes=episodes)
+
+
+def _view(observations: dict[str, np.ndarray], infos: dict[str, dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.stack(list(observations.values())), np.stack([i["action_mask"] for i in infos.values()])
+
+
+def record(
+    make_env: Callable[[], ParallelEnv], actors: Actors, seeds: Sequence[int], hold: int = 4
+) -> list[np.ndarray]:
+    """Pictures of greedy episodes, one after another; the last picture of each is held."""
+    env = make_env()
+    generator = torch.Generator()
+    pictures: list[np.ndarray] = []
+    for seed in seeds:
+        view = _view(*env.reset(seed=seed))
+        pictures.append(env.render())
+        while env.agents:
+            actions = actors.choose(view[0][None], view[1][None], True, generator)[0].tolist()
+            out = env.step(dict(zip(env.agents, actions, strict=True)))
+            view = _view(out[0], out[4])
+            pictures.append(env.render())
+        pictures += [pictures[-1]] * hold
+    return pictures

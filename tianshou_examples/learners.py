@@ -1,0 +1,229 @@
+"""Tianshou's own PPO and double DQN over agent slots, with one network for the team or one per agent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from tianshou.algorithm import DQN, PPO
+from tianshou.algorithm.modelfree.dqn import DiscreteQLearningPolicy
+from tianshou.algorithm.modelfree.reinforce import DiscreteActorPolicy
+from tianshou.algorithm.multiagent.marl import MultiAgentOffPolicyAlgorithm, MultiAgentOnPolicyAlgorithm
+from tianshou.algorithm.optim import AdamOptimizerFactory, LRSchedulerFactory
+from tianshou.data import Collector
+from tianshou.trainer import OffPolicyTrainerParams, OnPolicyTrainerParams
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from credit_wrappers.integrations.tianshou import (
+    ActionHead,
+    AgentSlotVectorEnv,
+    CreditReplayBuffer,
+    ValueHead,
+)
+from tianshou_examples.evaluation import Actors
+from tianshou_examples.settings import Settings
+
+LEAST_LR = 0.02  # of the initial learning rate, at the end
+
+
+class Progress:
+    """The share of the training that is done; schedules read it."""
+
+    done = 0.0
+
+
+class FallingLR(LRSchedulerFactory):
+    """Learning rate that falls linearly with the steps done, whatever the number of updates."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def create_scheduler(self, optim: torch.optim.Optimizer) -> LRScheduler:
+        """A scheduler that ignores its own count."""
+        return LambdaLR(optim, lambda _: max(LEAST_LR, 1.0 - self.progress.done))
+
+
+def mlp(inputs: int, outputs: int, hidden: int, last_gain: float) -> nn.Sequential:
+    """Two ReLU layers, initialised orthogonally."""
+    net = nn.Sequential(
+        nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs)
+    )
+    for k, gain in ((0, 2**0.5), (2, 2**0.5), (4, last_gain)):
+        layer = net[k]
+        assert isinstance(layer, nn.Linear)
+        nn.init.orthogonal_(layer.weight, gain)
+        nn.init.zeros_(layer.bias)
+    return net
+
+
+class Learner:
+    """One algorithm with its buffer, collector and trainer.
+
+    Args:
+        settings: what to build.
+        venv: the slots to learn in; its `learners` must fit `settings.policy`.
+        seed: of networks and exploration.
+
+    Attributes:
+        actors: the networks, for evaluation.
+        steps: environment steps so far.
+    """
+
+    def __init__(self, settings: Settings, venv: AgentSlotVectorEnv, seed: int) -> None:
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # Tianshou's exploration and shuffling draw from the global generator
+        self.settings, self.venv, self.progress = settings, venv, Progress()
+        self.steps = 0
+        self._updating = 0.0  # the trainer's running total
+        env = venv.envs[0]
+        self._inputs = env.observation_space(env.possible_agents[0]).shape[0]
+        self._space = env.action_space(env.possible_agents[0])
+        self._members: list[Any] = []
+        networks: list[nn.Module] = []
+        for _ in range(1 if settings.policy == "shared" else venv.n_agents):
+            member, network = self._ppo() if settings.algo == "ppo" else self._ddqn()
+            self._members.append(member)
+            networks.append(network)
+        if settings.policy == "shared":
+            networks *= venv.n_agents
+            self.algorithm = self._members[0]
+        else:
+            kind = MultiAgentOnPolicyAlgorithm if settings.algo == "ppo" else MultiAgentOffPolicyAlgorithm
+            self.algorithm = kind(algorithms=self._members, env=venv)
+        self.actors = Actors(networks, "logits" if settings.algo == "ppo" else "q")
+        self._trainer = self._ppo_trainer(seed) if settings.algo == "ppo" else self._ddqn_trainer(seed)
+        self._trainer.reset()
+
+    def _ppo(self) -> tuple[PPO, nn.Module]:
+        s = self.settings
+        actor = mlp(self._inputs, int(self._space.n), s.hidden, 0.01)
+        policy = DiscreteActorPolicy(actor=ActionHead(actor), action_space=self._space)
+        algorithm = PPO(
+            policy=policy,
+            critic=ValueHead(mlp(self._inputs, 1, s.hidden, 1.0)),
+            optim=AdamOptimizerFactory(lr=s.lr, eps=1e-5).with_lr_scheduler_factory(FallingLR(self.progress)),
+            eps_clip=s.clip,
+            ent_coef=s.entropy,
+            max_grad_norm=0.5,
+            gae_lambda=s.gae_lambda,
+            gamma=s.gamma,
+            return_scaling=True,  # the same learner for rewards of every size
+            max_batchsize=65536,
+        )
+        return algorithm, actor
+
+    def _ddqn(self) -> tuple[DQN, nn.Module]:
+        s = self.settings
+        network = mlp(self._inputs, int(self._space.n), s.hidden, 1.0)
+        policy = DiscreteQLearningPolicy(
+            model=ActionHead(network), action_space=self._space, eps_training=1.0, eps_inference=0.0
+        )
+        optim = AdamOptimizerFactory(lr=s.lr).with_lr_scheduler_factory(FallingLR(self.progress))
+        algorithm = DQN(
+            policy=policy,
+            optim=optim,
+            gamma=s.gamma,
+            n_step_return_horizon=s.n_step,
+            target_update_freq=200,
+            is_double=True,
+            huber_loss_delta=1.0,
+        )
+        return algorithm, network
+
+    def _common(self, buffer: CreditReplayBuffer, explore: bool) -> dict[str, Any]:
+        self.buffer = buffer
+        self.collector = Collector(
+            self.algorithm, self.venv, buffer, exploration_noise=explore, raise_on_nan_in_buffer=False
+        )
+        many = self.settings.policy == "per-agent"
+        return {
+            "training_collector": self.collector,
+            "max_epochs": 1,
+            "epoch_num_steps": 1,  # one collection and its updates; the loop is in `arm.py`
+            "multi_agent_return_reduction": (lambda returns: returns[:, 0]) if many else None,
+            "verbose": False,
+            "show_progress": False,
+        }
+
+    def _ppo_trainer(self, seed: int) -> Any:
+        # whole episodes, one in each slot: nothing in an update was played by an older policy
+        longest = max(getattr(env.unwrapped, "max_cycles", 500) for env in self.venv.envs)
+        buffer = CreditReplayBuffer((longest + 1) * len(self.venv), self.venv, random_seed=seed)
+        return self.algorithm.create_trainer(
+            OnPolicyTrainerParams(
+                **self._common(buffer, explore=False),
+                collection_step_num_env_steps=None,
+                collection_step_num_episodes=len(self.venv),
+                batch_size=self.settings.batch,
+                update_step_num_repetitions=self.settings.epochs,
+            )
+        )
+
+    def _ddqn_trainer(self, seed: int) -> Any:
+        s = self.settings
+        longest = max(getattr(env.unwrapped, "max_cycles", 500) for env in self.venv.envs)
+        rows = max(s.buffer, (longest + 1) * len(self.venv))
+        buffer = CreditReplayBuffer(rows, self.venv, random_seed=seed)
+        params = OffPolicyTrainerParams(
+            **self._common(buffer, explore=True),
+            collection_step_num_env_steps=8 * len(self.venv),
+            collection_step_num_episodes=None,
+            batch_size=s.batch * (1 if s.policy == "shared" else self.venv.n_agents),
+            update_step_num_gradient_steps_per_sample=1.0 / s.rows_per_update,
+        )
+        return self.algorithm.create_trainer(params)
+
+    def train(self) -> float:
+        """One collection and the updates it allows; returns the seconds spent in the updates."""
+        if self.settings.algo == "ddqn" and len(self.buffer) == 0:  # the first update needs credited rows
+            self.collector.collect(n_episode=len(self.venv))
+        before = self.collector.collect_step
+        timing = self._trainer.execute_epoch().info_stat.timing
+        updating, self._updating = timing.train_time_update - self._updating, timing.train_time_update
+        self.steps += (self.collector.collect_step - before) // self.venv.n_agents
+        self.set_progress(self.steps / self.settings.steps)
+        return float(updating)
+
+    def set_progress(self, done: float) -> None:
+        """Moves the schedules of learning rate, entropy and exploration."""
+        self.progress.done = min(1.0, done)
+        for member in self._members:
+            if self.settings.algo == "ppo":
+                member.ent_coef = self.settings.entropy * (1.0 - self.progress.done)
+            else:
+                falling = 1.0 - 0.95 * self.progress.done / self.settings.exploration
+                member.policy.set_eps_training(max(0.05, falling))
+
+    def state(self) -> dict[str, Any]:
+        """Networks, optimisers and running statistics, for a checkpoint."""
+        scales = [getattr(m, "ret_rms", None) for m in self._members]
+        return {"algorithm": self.algorithm.state_dict(), "scales": scales, "steps": self.steps}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes over what `state` returned."""
+        self.algorithm.load_state_dict(state["algorithm"])
+        for member, scale in zip(self._members, state["scales"], strict=True):
+            if scale is not None:
+                member.ret_rms = scale
+        self.steps = state["steps"]
+        self.set_progress(self.steps / self.settings.steps)
+
+
+def networks_of(settings: Settings, env: Any, state: dict[str, Any]) -> list[nn.Module]:
+    """The acting networks in a checkpoint, one for each agent, without a learner around them."""
+    agent = env.possible_agents[0]
+    sizes = (env.observation_space(agent).shape[0], int(env.action_space(agent).n), settings.hidden)
+    # "shared" keeps one algorithm; per-agent algorithms keep theirs in a list
+    weights = state["algorithm"]
+    part = "policy.actor.net." if settings.algo == "ppo" else "policy.model.net."
+    prefixes = [part] if settings.policy == "shared" else [
+        f"algorithms.{k}.{part}" for k in range(len(env.possible_agents))
+    ]  # fmt: skip
+    networks: list[nn.Module] = []
+    for prefix in prefixes:
+        network = mlp(*sizes, 1.0)
+        network.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
+        networks.append(network)
+    return networks * len(env.possible_agents) if settings.policy == "shared" else networks

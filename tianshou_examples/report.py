@@ -1,0 +1,160 @@
+"""What a run leaves for a person: the table, the learning curve, the animation and the credited moments."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from tianshou_examples.settings import Settings
+from tianshou_examples.watch import LESSONS, Moment
+
+COLOURS = {"llm": "#0f766e", "summed": "#b45309", "shared": "#64748b", "equal": "#7c3aed"}
+TITLES = {
+    "llm": "individual credit",
+    "summed": "the same credit, summed over the team",
+    "shared": "shared team reward",
+    "equal": "equal split of the team reward",
+}
+
+
+def critic_note(settings: Settings) -> str:
+    """Who the critic is, said plainly."""
+    if settings.critic == "scripted":
+        return "critic: scripted stand-in (rules that read the prompt's text), not an LLM"
+    return f"critic: {settings.model or 'Anthropic default model'}" + (
+        f" at {settings.base_url}" if settings.base_url else ""
+    )
+
+
+def _mean(results: Sequence[dict[str, Any]], how: str, key: str) -> str:
+    values = [r[how][key] for r in results]
+    mean = float(np.mean(values))
+    return f"{mean:.3f}" if len(values) == 1 else f"{mean:.3f} ±{np.std(values):.3f}"
+
+
+def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: Console) -> None:
+    """Prints how each kind of credit ended: one row a kind, means (± standard deviation) over its seeds."""
+    kinds = [c for c in settings.credit if any(r["credit"] == c for r in results)]
+    episodes = results[0]["greedy"]["episodes"]
+    table = Table(
+        title=f"{settings.env}, {settings.algo}, {episodes} unseen layouts a seed; {critic_note(settings)}",
+        title_justify="left",
+    )
+    for column in ("credit", "play", "return", "success", "collisions / episode", "length"):
+        table.add_column(column, justify="left" if column in ("credit", "play") else "right")
+    for kind in kinds:
+        of_kind = [r for r in results if r["credit"] == kind]
+        for how in ("greedy", "sampled"):
+            table.add_row(
+                kind if how == "greedy" else "",
+                how,
+                *(_mean(of_kind, how, key) for key in ("team_return", "success", "collisions", "steps")),
+                end_section=how == "sampled",
+            )
+    console.print(table)
+    cost = Table(title="What it took (each learner: mean over its seeds)", title_justify="left")
+    for column in (
+        "credit", "seeds", "env steps", "steps / s", "wall s", "environment", "critic", "learning", "evaluation",
+        "critic calls", "tokens", "fallbacks",
+    ):  # fmt: skip
+        cost.add_column(column, justify="left" if column == "credit" else "right")
+    for kind in kinds:
+        of_kind = [r for r in results if r["credit"] == kind]
+        times = {k: float(np.mean([r["times"][k] for r in of_kind])) for k in of_kind[0]["times"]}
+        wall, steps = sum(times.values()), float(np.mean([r["steps"] for r in of_kind]))
+        numbers = [r["critic"] for r in of_kind]
+        cost.add_row(
+            kind,
+            str(len(of_kind)),
+            f"{steps:,.0f}",
+            f"{steps / max(wall - times['evaluation'], 1e-9):,.0f}",
+            f"{wall:.0f}",
+            *(f"{times[k] / wall:.0%}" for k in ("environment", "critic", "learning", "evaluation")),
+            *(f"{np.mean([n[k] for n in numbers]):,.0f}" for k in ("calls", "tokens", "fallbacks")),
+        )
+    console.print(cost)
+
+
+def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draws team return and collisions over environment steps; the band is the range over seeds."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
+    panels = (("return", "team return"), ("collisions", "collisions per episode"))
+    for axis, (key, label) in zip(axes, panels, strict=True):
+        for kind in settings.credit:
+            _draw_kind(axis, kind, key, records)
+        axis.set_xlabel("environment steps")
+        axis.set_ylabel(label)
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.xaxis.set_major_formatter(lambda x, _: f"{x / 1e6:g}M" if x >= 1e6 else f"{x / 1e3:g}k")
+        axis.set_xlim(left=0)
+    axes[0].axhline(1.0, color="#94a3b8", linewidth=0.8, linestyle=":")
+    axes[0].legend(frameon=False, loc="best")
+    seeds = f"{settings.seeds} seeds, line = mean, band = range" if settings.seeds > 1 else "one seed"
+    figure.suptitle(f"{settings.env} ({settings.algo}, {settings.policy} policy, {seeds})\n{critic_note(settings)}",
+                    fontsize=10)  # fmt: skip
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def _draw_kind(axis: Any, kind: str, key: str, records: Sequence[dict[str, Any]]) -> None:
+    train = [r for r in records if r["kind"] == "train" and r["credit"] == kind]
+    seeds = sorted({r["seed"] for r in train})
+    if not seeds:
+        return
+    lines = []
+    last = min(max(r["steps"] for r in train if r["seed"] == seed) for seed in seeds)
+    first = max(min(r["steps"] for r in train if r["seed"] == seed) for seed in seeds)
+    grid = np.linspace(first, last, 200)
+    for seed in seeds:
+        mine = sorted((r["steps"], r[key]) for r in train if r["seed"] == seed)
+        lines.append(np.interp(grid, *zip(*mine, strict=True)))
+    colour = COLOURS[kind]
+    axis.plot(grid, np.mean(lines, axis=0), color=colour, linewidth=1.8, label=TITLES[kind])
+    if len(seeds) > 1:
+        axis.fill_between(grid, np.min(lines, axis=0), np.max(lines, axis=0), color=colour, alpha=0.18, linewidth=0)
+    field = {"return": "team_return"}.get(key, key)
+    greedy = [r for r in records if r["kind"] == "evaluation" and r["credit"] == kind]
+    points = sorted({r["steps"] for r in greedy})
+    if points:
+        axis.plot(
+            [r["steps"] for r in greedy], [r["greedy"][field] for r in greedy], "o", color=colour, markersize=3.5,
+            label=f"{kind}, greedy on unseen layouts" if key == "collisions" else None,
+        )  # fmt: skip
+
+
+def write_credits(settings: Settings, results: Sequence[dict[str, Any]], path: Path) -> None:
+    """Writes the five most instructive credited moments, with the critic's reasons."""
+    best: dict[str, tuple[float, Moment]] = {}
+    for result in results:
+        for lesson, (clear, moment) in result["moments"].items():
+            if clear > best.get(lesson, (0.0, None))[0]:
+                best[lesson] = (clear, Moment(**moment))
+    chosen = [(LESSONS[lesson], best[lesson][1]) for lesson in LESSONS if lesson in best]
+    lines = [f"The most instructive credited moments of {settings.env}", critic_note(settings), ""]
+    if not chosen:
+        lines.append("No critic gave reasons in this run: baselines pay without explaining.")
+    for k, (lesson, m) in enumerate(chosen, 1):
+        others = ", ".join(f"{a} {x:+.2f}" for a, x in m.others.items())
+        lines += [
+            f"{k}. {lesson}",
+            f"   {m.agent} {m.amount:+.2f} for steps {m.start} to {m.stop - 1} (source: {m.source})",
+            *textwrap.wrap(f"why: {m.why}", 100, initial_indent="   ", subsequent_indent="        "),
+            f"   the team was paid {m.team_reward:+.2f} in these steps; credited beside: {others or 'nobody'}",
+            f"   seen in training episode {m.episode}:",
+            *textwrap.wrap(m.before, 100, initial_indent="      ", subsequent_indent="        "),
+            *(f"      {line}" for line in m.lines),
+            "",
+        ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,137 @@
+"""What a training run is made of: one frozen dataclass, filled from the command line."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+ENVS = ("spaceworld",)
+CREDITS = ("llm", "summed", "shared", "equal")
+CRITICS = ("scripted", "anthropic")
+ALGORITHMS = ("ppo", "ddqn")
+POLICIES = ("shared", "per-agent")
+FALLBACKS = ("equal", "shared", "raise")
+
+# environment steps of one learner, by scenario: enough for PPO with the scripted critic (docs/results.md)
+STEPS = {"solo": 200_000, "duet": 600_000, "pair": 4_000_000, "truss": 8_000_000}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run of `train.py`; also written to `config.json`."""
+
+    env: str = "spaceworld:duet"
+    credit: tuple[str, ...] = ("llm", "shared")
+    critic: str = "scripted"
+    model: str | None = None
+    base_url: str | None = None
+    fallback: str = "equal"
+    episodes_per_query: int = 8
+    algo: str = "ppo"
+    policy: str = "shared"
+    steps: int = 0  # environment steps of each learner; 0: the scenario's own number
+    seeds: int = 1
+    jobs: int = 2  # learners that train at the same time, each in a process of its own
+    envs: int = 128  # environments of one learner
+    out: str = ""
+    eval_episodes: int = 100  # of the final evaluation; intermediate ones play a fifth of it
+    evaluations: int = 8  # intermediate ones
+    # learner, chosen once on duet with the scripted critic and used for every kind of credit
+    hidden: int = 128
+    lr: float = 1e-3
+    gamma: float = 0.97
+    batch: int = 512  # rows of one gradient step
+    # PPO
+    gae_lambda: float = 0.95
+    entropy: float = 0.02
+    clip: float = 0.2
+    epochs: int = 8
+    # double DQN
+    buffer: int = 400_000  # rows
+    rows_per_update: int = 128
+    n_step: int = 3
+    exploration: float = 0.5  # share of the steps over which epsilon falls from 1 to 0.05
+
+    @property
+    def arms(self) -> list[tuple[str, int]]:
+        """(credit, seed) of each learner."""
+        return [(credit, seed) for seed in range(self.seeds) for credit in self.credit]
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings as JSON values."""
+        return {**asdict(self), "credit": list(self.credit)}
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Settings:
+        """The settings that `as_dict` wrote."""
+        known = {f.name for f in fields(Settings)}
+        return Settings(**{k: v for k, v in values.items() if k in known} | {"credit": tuple(values["credit"])})
+
+
+def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
+    """Reads the command line; returns the settings and the folder to resume, if any.
+
+    Raises:
+        SystemExit: with code 2 and one line that names the valid values.
+    """
+    default = Settings()
+    p = argparse.ArgumentParser(
+        prog="python -m tianshou_examples.train",
+        description="Train teams of robots from the credits of a critic, beside the plain shared reward.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = p.add_argument
+    add(
+        "--env",
+        default=default.env,
+        help="spaceworld:solo, spaceworld:duet, spaceworld:pair, spaceworld:truss",
+    )
+    add("--credit", nargs="+", default=list(default.credit), choices=CREDITS,
+        help="what the learners are paid; several kinds are trained beside each other")  # fmt: skip
+    add("--critic", default=default.critic, choices=CRITICS, help="who answers for llm and summed credit")
+    add("--model", default=default.model, help="name of the Anthropic (or local) model")
+    add("--base-url", default=default.base_url, help="a server that speaks the Messages API")
+    add(
+        "--fallback",
+        default=default.fallback,
+        choices=FALLBACKS,
+        help="credit when the answer is unusable twice",
+    )
+    add("--episodes-per-query", type=int, default=default.episodes_per_query)
+    add("--algo", default=default.algo, choices=ALGORITHMS)
+    add(
+        "--policy",
+        default=default.policy,
+        choices=POLICIES,
+        help="one network for the team, or one per agent",
+    )
+    add("--steps", type=int, default=default.steps, help="environment steps of each learner; 0: by scenario")
+    add("--seeds", type=int, default=default.seeds, help="seeds of each kind of credit")
+    add("--jobs", type=int, default=default.jobs, help="learners that train at the same time")
+    add("--envs", type=int, default=default.envs, help="environments of each learner")
+    add("--eval-episodes", type=int, default=default.eval_episodes)
+    add("--out", default=default.out, help="folder of the run; default runs/<env>-<algo>-<time>")
+    add(
+        "--resume",
+        metavar="FOLDER",
+        default=None,
+        help="go on with an interrupted run; other options are ignored",
+    )
+    given = vars(p.parse_args(argv))
+    resume = given.pop("resume")
+    settings = replace(default, **{**given, "credit": tuple(dict.fromkeys(given["credit"]))})
+    for name in ("seeds", "jobs", "envs", "eval_episodes", "episodes_per_query"):
+        if getattr(settings, name) < 1:
+            p.error(f"--{name.replace('_', '-')} is {getattr(settings, name)}; it must be at least 1")
+    if settings.steps < 0:
+        p.error(f"--steps is {settings.steps}; it must be 0 or more")
+    from tianshou_examples.worlds import check_world
+
+    try:
+        scenario = check_world(settings.env)
+    except ValueError as error:
+        p.error(str(error))
+    if not settings.steps:
+        settings = replace(settings, steps=STEPS[scenario])
+    return settings, resume

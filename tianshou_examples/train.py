@@ -1,0 +1,221 @@
+"""Trains a team from a critic's credits beside the plain shared reward, and reports on both.
+
+    python -m tianshou_examples.train --env spaceworld:duet
+    python -m tianshou_examples.train --env spaceworld:pair --credit llm summed shared --seeds 3
+    python -m tianshou_examples.train --critic anthropic --steps 20000     (needs ANTHROPIC_API_KEY)
+    python -m tianshou_examples.train --resume runs/<name>
+
+Each kind of credit and each seed is one learner in its own process. The folder of the run holds `config.json`,
+`metrics.jsonl`, `tensorboard/`, `learning_curve.png`, `team.gif`, `ledger-*.sqlite`, `credits.txt`, `results.json` and
+`checkpoints/`. Ctrl-C stops cleanly; `--resume` goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import queue as queues
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from tianshou_examples.arm import arm_name, run_arm
+from tianshou_examples.settings import Settings, parse
+
+
+class Run:
+    """One run and its folder.
+
+    Args:
+        settings: what to train.
+        folder: where everything is written.
+        console: where a person reads.
+    """
+
+    def __init__(self, settings: Settings, folder: Path, console: Console) -> None:
+        self.settings, self.folder, self.console = settings, folder, console
+        self.results: dict[str, dict[str, Any]] = {}
+        self.errors: list[str] = []
+        self.interrupted = False
+
+    def train(self) -> None:
+        """Trains all arms, `jobs` at a time, until they are done, one fails or Ctrl-C is pressed."""
+        context = multiprocessing.get_context("spawn")
+        messages, stop = context.Queue(), context.Event()
+        waiting = list(self.settings.arms)
+        running: dict[str, Any] = {}
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
+                   TextColumn("{task.fields[state]}"), TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
+        previous = signal.signal(signal.SIGINT, lambda *_: self._interrupt(stop))
+        try:
+            with (
+                (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as metrics,
+                Progress(*columns, console=self.console) as bars,
+            ):
+                tasks = {
+                    arm_name(*arm): bars.add_task(arm_name(*arm), total=self.settings.steps, state="waiting")
+                    for arm in waiting
+                }
+                while waiting or running:
+                    while waiting and len(running) < self.settings.jobs and not stop.is_set():
+                        arm = waiting.pop(0)
+                        process = context.Process(
+                            target=run_arm,
+                            args=(self.settings, *arm, self.folder, messages, stop),
+                            daemon=True,
+                        )
+                        process.start()
+                        running[arm_name(*arm)] = process
+                        bars.update(tasks[arm_name(*arm)], state="starting")
+                    if stop.is_set():
+                        waiting.clear()
+                    self._receive(messages, running, bars, tasks, metrics, stop)
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    def _interrupt(self, stop: Any) -> None:
+        self.interrupted = True
+        stop.set()
+        self.console.print("stopping: every learner saves itself; this takes a few seconds")
+
+    def _receive(
+        self,
+        messages: Any,
+        running: dict[str, Any],
+        bars: Progress,
+        tasks: dict[str, Any],
+        metrics: Any,
+        stop: Any,
+    ) -> None:
+        try:
+            kind, arm, value = messages.get(timeout=0.5)
+        except queues.Empty:
+            for arm, process in list(running.items()):
+                if process.exitcode not in (None, 0):
+                    self.errors.append(f"{arm}: the process ended with code {process.exitcode}")
+                    stop.set()
+                    del running[arm]
+            return
+        if kind == "record":
+            metrics.write(json.dumps(value) + "\n")
+            metrics.flush()
+            if value["kind"] == "train":
+                state = (f"return {value['return']:+.2f}  collisions {value['collisions']:.2f}  "
+                         f"calls {value['calls']:,}  tokens {value['tokens'] / 1e6:.1f}M")  # fmt: skip
+                bars.update(tasks[arm], completed=value["steps"], state=state)
+            elif not self.console.is_terminal:
+                greedy = value["greedy"]
+                self.console.print(
+                    f"{arm}: {value['steps']:,} steps, greedy return {greedy['team_return']:.3f}, "
+                    f"collisions {greedy['collisions']:.2f}"
+                )
+            return
+        if kind == "result":
+            self.results[arm] = value
+        else:
+            self.errors.append(f"{arm}: {value}")
+            stop.set()
+        running.pop(arm).join(timeout=30)
+
+    def report(self, seconds: float) -> None:
+        """Writes curve, animation, moments and results, and prints the table."""
+        from tianshou_examples import report
+
+        records = [json.loads(x) for x in (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+        results = [self.results[arm_name(*arm)] for arm in self.settings.arms if arm_name(*arm) in self.results]
+        if not results:
+            return
+        saved = {"wall_seconds": seconds, "results": results}
+        (self.folder / "results.json").write_text(json.dumps(saved, indent=1), encoding="utf-8")
+        report.draw_curves(self.settings, records, self.folder / "learning_curve.png")
+        report.write_credits(self.settings, results, self.folder / "credits.txt")
+        self._animate(results)
+        report.print_table(self.settings, results, self.console)
+        with (self.folder / "table.txt").open("w", encoding="utf-8") as file:
+            report.print_table(self.settings, results, Console(file=file, width=150))
+        ledgers = sum(f.stat().st_size for f in self.folder.glob("ledger-*.sqlite*"))
+        self.console.print(
+            f"{seconds:.0f} s in all, ledger {ledgers / 1e6:.1f} MB. In {self.folder}: learning_curve.png, team.gif, "
+            "credits.txt, metrics.jsonl, tensorboard/"
+        )
+
+    def _animate(self, results: list[dict[str, Any]]) -> None:
+        """The greedy team of the first arm, in three unseen layouts."""
+        import torch
+
+        from spaceworld.render.record import save_gif
+        from tianshou_examples.evaluation import UNSEEN, Actors, record
+        from tianshou_examples.learners import networks_of
+        from tianshou_examples.worlds import world_factory
+
+        best = results[0]
+        path = self.folder / "checkpoints" / f"{arm_name(best['credit'], best['seed'])}.pt"
+        make_env = world_factory(self.settings.env, render_mode="rgb_array")
+        networks = networks_of(self.settings, make_env(), torch.load(path, weights_only=False)["learner"])
+        actors = Actors(networks, "logits" if self.settings.algo == "ppo" else "q")
+        save_gif(self.folder / "team.gif", record(make_env, actors, range(UNSEEN, UNSEEN + 3)), fps=4)
+
+
+def prepare(settings: Settings, resume: str | None) -> tuple[Settings, Path]:
+    """The settings and the folder of a new or an interrupted run.
+
+    Raises:
+        ValueError: when the folder is not what it should be; the message says so in one line.
+    """
+    if resume is not None:
+        folder = Path(resume)
+        config = folder / "config.json"
+        if not config.exists():
+            raise ValueError(f"--resume {resume}: there is no config.json; give the folder of a run")
+        return Settings.from_dict(json.loads(config.read_text(encoding="utf-8"))), folder
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    folder = Path(settings.out or f"runs/{settings.env.replace(':', '-')}-{settings.algo}-{stamp}")
+    if (folder / "config.json").exists():
+        raise ValueError(f"--out {folder}: there is a run already; use --resume {folder}, or another folder")
+    return settings, folder
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit code: 0 done, 1 a learner failed, 2 bad input, 130 interrupted."""
+    began = time.monotonic()
+    settings, resume = parse(argv)
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    try:
+        settings, folder = prepare(settings, resume)
+        from credit_wrappers import CreditError
+        from tianshou_examples.critics import make_client
+
+        if set(settings.credit) & {"llm", "summed"}:
+            make_client(settings)  # says now, not in an hour, that there is no key
+    except (ValueError, CreditError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(settings.as_dict(), indent=1), encoding="utf-8")
+    from tianshou_examples.report import critic_note
+    from tianshou_examples.worlds import world_factory
+
+    console.print(f"{settings.env}: {', '.join(settings.credit)} for {settings.steps:,} environment steps each, "
+                  f"{settings.seeds} seed(s); {critic_note(settings)}")  # fmt: skip
+    console.print("compiling the environment (once; later runs start at once) ...")
+    env = world_factory(settings.env)()
+    env.reset(seed=0)
+    env.step(dict.fromkeys(env.agents, 0))
+    run = Run(settings, folder, console)
+    run.train()
+    run.report(time.monotonic() - began)
+    for error in run.errors:
+        print(error, file=sys.stderr)
+    if run.interrupted:
+        console.print(f"interrupted; go on with: python -m tianshou_examples.train --resume {folder}")
+        return 130
+    return 1 if run.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""A critic that looks over another critic's shoulder: episode statistics, and the moments worth showing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from credit_wrappers import Credit, CreditEvent, Critic, Episode
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One credited span, with what the critic saw around it."""
+
+    agent: str
+    start: int
+    stop: int
+    amount: float
+    why: str
+    others: dict[str, float]  # what the other agents were credited in the same steps
+    team_reward: float  # paid to the team in these steps
+    source: str
+    episode: int  # how many episodes had been scored before
+    before: str  # the frame before the span; the first frame of the episode when the span starts there
+    lines: list[str]  # the steps, at most MOST_LINES of them
+
+
+MOST_LINES = 6
+LESSONS = {
+    "payoff": "the reward came, and those who earned it are paid",
+    "on the way": "temporal credit: progress is paid although the team was paid nothing yet",
+    "who did it": "structural credit: one robot is paid, the others are not",
+    "at fault": "blame for the robot that caused a fault, not for the team",
+    "undone": "going back costs what going forth had earned",
+}
+
+
+def lesson_of(amount: float, steps: int, reward: float, others: float) -> list[tuple[str, float]]:
+    """Which lessons a credited span teaches, each with how clearly (more is clearer).
+
+    Args:
+        amount: credit of the agent over the span.
+        steps: length of the span.
+        reward: paid to the team in the span.
+        others: the largest credit of another agent in the span.
+    """
+    if amount > 0:
+        if reward > 0:
+            return [("payoff", amount)]
+        found = [("on the way", steps + min(amount, 1.0))] if reward == 0 else []
+        return [*found, ("who did it", amount - others)] if others <= 0 else found
+    if reward < 0:
+        return [("at fault", others - amount)]
+    return [("undone", -amount)] if reward == 0 else []
+
+
+class WatchingCritic:
+    """Scores with another critic and keeps statistics of the episodes that went through.
+
+    Args:
+        critic: does the scoring.
+        window: episodes over which the statistics are averaged.
+    """
+
+    def __init__(self, critic: Critic, window: int = 256) -> None:
+        self.critic = critic
+        self.label = critic.label
+        self.source = getattr(critic, "source", "baseline")
+        self.episodes = 0
+        self.recent: deque[tuple[float, float, float]] = deque(maxlen=window)  # return, cost, success
+        self.best: dict[str, tuple[float, Moment]] = {}  # by lesson: how clear, and what
+
+    def score(self, episodes: Sequence[Episode]) -> list[Credit]:
+        """The other critic's credits, unchanged."""
+        credits = self.critic.score(episodes)
+        for episode, credit in zip(episodes, credits, strict=True):
+            self.recent.append((float(episode.team_reward.sum()), float(episode.cost.sum()), float(episode.terminated)))
+            self._look(episode, credit)
+            self.episodes += 1
+        return credits
+
+    def means(self) -> tuple[float, float, float]:
+        """Mean return, cost and success of the recent episodes; zeros before the first."""
+        if not self.recent:
+            return 0.0, 0.0, 0.0
+        returns, costs, successes = zip(*self.recent, strict=True)
+        n = len(self.recent)
+        return sum(returns) / n, sum(costs) / n, sum(successes) / n
+
+    def _look(self, episode: Episode, credit: Credit) -> None:
+        index = {agent: i for i, agent in enumerate(episode.agents)}
+        totals = np.concatenate([np.zeros((1, episode.n_agents)), credit.values.cumsum(axis=0)]).tolist()
+        paid = np.concatenate([[0.0], episode.team_reward.cumsum()]).tolist()
+        for event in credit.events:
+            before, after = totals[event.start], totals[event.stop]
+            rest = [after[i] - before[i] for a, i in index.items() if a != event.agent]
+            reward = round(paid[event.stop] - paid[event.start], 9)
+            lessons = lesson_of(event.amount, event.stop - event.start, reward, max(rest, default=0.0))
+            for lesson, clearness in lessons:
+                if clearness > self.best.get(lesson, (0.0, None))[0]:
+                    self.best[lesson] = (clearness, self._moment(episode, credit, event, reward))
+
+    def _moment(self, episode: Episode, credit: Credit, event: CreditEvent, reward: float) -> Moment:
+        span = slice(event.start, event.stop)
+        amounts = credit.values[span].sum(axis=0)
+        frames, narrator = episode.frames, episode.narrator
+        lines = []
+        for t in range(event.start, min(event.stop, event.start + MOST_LINES)):
+            joint = ", ".join(
+                f"{a} {narrator.action_name(a, int(x)) if narrator else x}"
+                for a, x in zip(episode.agents, episode.actions[t], strict=True)
+            )
+            lines.append(f"{t}: {joint} | {frames[t + 1] if frames else ''}")
+        return Moment(
+            agent=event.agent,
+            start=event.start,
+            stop=event.stop,
+            amount=event.amount,
+            why=event.why,
+            others={a: float(x) for a, x in zip(episode.agents, amounts, strict=True) if a != event.agent},
+            team_reward=reward,
+            source=credit.source,
+            episode=self.episodes,
+            before=frames[event.start] if frames else "",
+            lines=lines,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps, as JSON values."""
+        best = {lesson: [clear, asdict(moment)] for lesson, (clear, moment) in self.best.items()}
+        return {"episodes": self.episodes, "recent": list(self.recent), "best": best}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes over what `state` returned."""
+        self.episodes = state["episodes"]
+        self.recent.extend(tuple(x) for x in state["recent"])
+        self.best = {lesson: (clear, Moment(**moment)) for lesson, (clear, moment) in state["best"].items()}
