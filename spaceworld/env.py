@@ -82,6 +82,9 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self._n = len(self.scenario.robots)
         self._actions = np.zeros(self._n, dtype=np.int64)
         self._features = len(feature_names(self.scenario))
+        first = int(self._spec[pk.H_ROBOT])
+        self._reports = slice(first + pk.R_HITS, first + self._n * pk.R_WIDTH)
+        self._columns = range(0, self._n * pk.R_WIDTH, pk.R_WIDTH)
         self._mass = self.scenario.total_mass
         self._reward = 0.0
         self._painter: Any = None
@@ -143,26 +146,22 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
             raise self._bad(actions) from None
         if len(actions) != self._n or min(chosen) < 0 or max(chosen) >= pk.N_ACTIONS:
             raise self._bad(actions)
-        row = self._row
-        before = int(row[pk.S_DOCKED])
         self._actions[:] = chosen
         observations, mask = self._blocks()
-        mass, faults = turn(self._spec, row, self._work, self._actions, observations, mask)
+        mass, faults, docked, status = turn(self._spec, self._row, self._work, self._actions, observations, mask)
         # shares are differences of the docked total, so that a complete assembly sums to 1.0
-        reward = 0.0 if not mass else (before + mass) / self._mass - before / self._mass
+        reward = docked / self._mass - (docked - mass) / self._mass if mass else 0.0
         if faults:
             reward -= self.collision_penalty * faults
         self._reward = reward
-        status = row[pk.S_STATUS]
-        infos = self._infos(mask)
         if status:
             self.agents = []
         return (
-            dict(zip(agents, observations, strict=True)),
+            dict(zip(agents, observations)),  # noqa: B905  # a row for each agent, by construction; strict is slow
             dict.fromkeys(agents, reward),
-            dict.fromkeys(agents, bool(status == pk.TERMINATED)),
-            dict.fromkeys(agents, bool(status == pk.TRUNCATED)),
-            infos,
+            dict.fromkeys(agents, status == pk.TERMINATED),
+            dict.fromkeys(agents, status == pk.TRUNCATED),
+            self._infos(mask),
         )
 
     def render(self) -> np.ndarray | str | None:
@@ -248,15 +247,15 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         return np.empty((self._n, self._features), np.float32), np.empty((self._n, pk.N_ACTIONS), np.int8)
 
     def _infos(self, mask: np.ndarray) -> dict[str, dict[str, Any]]:
-        at = int(self._spec[pk.H_ROBOT])
-        values = self._row[at : at + self._n * pk.R_WIDTH].tolist()
+        # each robot's hits, violation and event code lie side by side in the row
+        values = self._row[self._reports].tolist()
         return {
             agent: {
-                "action_mask": mask[i],
-                "cost": float(values[i * pk.R_WIDTH + pk.R_HITS] + values[i * pk.R_WIDTH + pk.R_VIOLATION]),
-                "events": event_names(values[i * pk.R_WIDTH + pk.R_EVENT]),
+                "action_mask": own,
+                "cost": float(values[k] + values[k + 1]),
+                "events": event_names(values[k + 2]),
             }
-            for i, agent in enumerate(self.possible_agents)
+            for agent, own, k in zip(self.possible_agents, mask, self._columns)  # noqa: B905  # as in step
         }
 
     def _bad(self, actions: dict[str, Any]) -> ValueError:

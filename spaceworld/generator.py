@@ -10,15 +10,15 @@ two words in the state row, no overflow, the same with and without compilation.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from spaceworld import packing as pk
+from spaceworld.jit import kernel
 from spaceworld.kernel import fill_grid, shifted
 
 TRIES = 2000
 
 
-@njit(cache=True)
+@kernel
 def draw(row, n):  # type: ignore[no-untyped-def]  # compiled
     """A random integer in [0, n); advances the two words."""
     row[pk.S_RNG1] = 40014 * row[pk.S_RNG1] % 2147483563
@@ -26,7 +26,7 @@ def draw(row, n):  # type: ignore[no-untyped-def]  # compiled
     return (row[pk.S_RNG1] - row[pk.S_RNG2]) % 2147483562 % n
 
 
-@njit(cache=True)
+@kernel
 def draw_cell(spec, row, grid, margin):  # type: ignore[no-untyped-def]  # compiled
     """A random cell at least `margin` from the border that no thing has taken yet; -1 after many tries."""
     for _ in range(200):
@@ -37,7 +37,7 @@ def draw_cell(spec, row, grid, margin):  # type: ignore[no-untyped-def]  # compi
     return -1
 
 
-@njit(cache=True)
+@kernel
 def generate(spec, row, work):  # type: ignore[no-untyped-def]  # compiled
     """Writes a solvable random layout into `row`; returns whether one was found."""
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
@@ -48,7 +48,7 @@ def generate(spec, row, work):  # type: ignore[no-untyped-def]  # compiled
     return False
 
 
-@njit(cache=True)
+@kernel
 def attempt(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
     """One random layout: core, slots, modules, robots; False when something found no cell."""
     grid[:] = 0
@@ -92,7 +92,7 @@ def attempt(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
     return True
 
 
-@njit(cache=True)
+@kernel
 def carriers(spec, mass):  # type: ignore[no-untyped-def]  # compiled
     """The least number of robots that can lift `mass`, the strongest first."""
     used, total, least = 0, 0, 1 << 40
@@ -116,7 +116,7 @@ def carriers(spec, mass):  # type: ignore[no-untyped-def]  # compiled
     return count
 
 
-@njit(cache=True)
+@kernel
 def flood(spec, grid, start, hole, region, queue):  # type: ignore[no-untyped-def]  # compiled
     """Marks in `region` the cells that a robot at `start` can reach when `hole` is solid as well."""
     region[: spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]] = 0
@@ -134,7 +134,7 @@ def flood(spec, grid, start, hole, region, queue):  # type: ignore[no-untyped-de
                 tail += 1
 
 
-@njit(cache=True)
+@kernel
 def deliverable(spec, grid, start, goal, need, at, region, queue):  # type: ignore[no-untyped-def]  # compiled
     """Whether `need` robots, one of them at `at`, can bring the module at `start` to `goal`."""
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
@@ -172,7 +172,7 @@ def deliverable(spec, grid, start, goal, need, at, region, queue):  # type: igno
     return False
 
 
-@njit(cache=True)
+@kernel
 def sides_fit(spec, grid, cell, sides, need, region):  # type: ignore[no-untyped-def]  # compiled
     """Whether exactly `need` robots fit around `cell` at `sides` (bits), on free cells of `region` (if given)."""
     count = 0
@@ -187,7 +187,7 @@ def sides_fit(spec, grid, cell, sides, need, region):  # type: ignore[no-untyped
     return count == need
 
 
-@njit(cache=True)
+@kernel
 def solvable(spec, row, grid, region, queue):  # type: ignore[no-untyped-def]  # compiled
     """Whether the layout in `row` can be completed (see the module docstring)."""
     fill_grid(spec, row, grid)

@@ -6,14 +6,13 @@ phase first reads, then decides for all, then writes; ties are broken by cell, n
 
 from __future__ import annotations
 
-from numba import njit
-
 from spaceworld import packing as pk
+from spaceworld.jit import kernel
 
 FAR = 1 << 62  # larger than every blocker key
 
 
-@njit(cache=True)
+@kernel
 def fill_grid(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
     """Rebuilds the flag grid, (H*W,) int64, from the row."""
     grid[: spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]] = 0
@@ -34,7 +33,7 @@ def fill_grid(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
             grid[cell] = (grid[cell] & (63 - pk.G_LOOSE)) | pk.G_GRIPPED
 
 
-@njit(cache=True)
+@kernel
 def shifted(spec, cell, direction):  # type: ignore[no-untyped-def]  # compiled
     """The neighbouring cell in direction 1..4, or -1 outside the grid."""
     width = spec[pk.H_WIDTH]
@@ -47,7 +46,7 @@ def shifted(spec, cell, direction):  # type: ignore[no-untyped-def]  # compiled
     return cell + 1 if cell % width < width - 1 else -1
 
 
-@njit(cache=True)
+@kernel
 def grip_target(spec, row, cell):  # type: ignore[no-untyped-def]  # compiled
     """The undocked module beside `cell`, the one in the lowest cell if several; -1 if none."""
     best, where = -1, FAR
@@ -60,7 +59,7 @@ def grip_target(spec, row, cell):  # type: ignore[no-untyped-def]  # compiled
     return best
 
 
-@njit(cache=True)
+@kernel
 def open_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
     """The slot in which `module` could be docked where it lies, its precedence met; -1 if none."""
     filled = 0
@@ -79,7 +78,7 @@ def open_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
     return -1
 
 
-@njit(cache=True)
+@kernel
 def interact(spec, row, actions, intent):  # type: ignore[no-untyped-def]  # compiled
     """Phase 1: grips, docks and releases, all decided on the state before the step."""
     robots, n = spec[pk.H_ROBOT], spec[pk.H_ROBOTS]
@@ -132,7 +131,7 @@ def interact(spec, row, actions, intent):  # type: ignore[no-untyped-def]  # com
     return mass
 
 
-@njit(cache=True)
+@kernel
 def propose(spec, row, actions, unit_dir):  # type: ignore[no-untyped-def]  # compiled
     """The direction that each unit proposes, 0 for none: units 0..N-1 are free robots, N.. assemblies."""
     n, robots = spec[pk.H_ROBOTS], spec[pk.H_ROBOT]
@@ -180,14 +179,14 @@ def propose(spec, row, actions, unit_dir):  # type: ignore[no-untyped-def]  # co
                     row[at + pk.R_EVENT] |= flag | (m + 1) << pk.E_MODULE_SHIFT
 
 
-@njit(cache=True)
+@kernel
 def unit_of(spec, row, i):  # type: ignore[no-untyped-def]  # compiled
     """The unit of robot `i`."""
     held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
     return i if held < 0 else spec[pk.H_ROBOTS] + held
 
 
-@njit(cache=True)
+@kernel
 def body_cell(spec, row, b):  # type: ignore[no-untyped-def]  # compiled
     """The cell of body `b`: robots are bodies 0..N-1, modules N.."""
     if b < spec[pk.H_ROBOTS]:
@@ -195,13 +194,13 @@ def body_cell(spec, row, b):  # type: ignore[no-untyped-def]  # compiled
     return row[spec[pk.H_MODULE] + (b - spec[pk.H_ROBOTS]) * pk.M_WIDTH + pk.M_CELL]
 
 
-@njit(cache=True)
+@kernel
 def shifted_body(spec, row, unit_dir, member, b):  # type: ignore[no-untyped-def]  # compiled
     """The cell that body `b` would enter; only for bodies of a unit that proposes to move."""
     return shifted(spec, body_cell(spec, row, b), unit_dir[member[b]])
 
 
-@njit(cache=True)
+@kernel
 def move(spec, row, grid, unit_dir, member, blocked, occupant, claim):  # type: ignore[no-untyped-def]  # compiled
     """Phase 2: all proposals are compared at once, then blocked to the fixed point, then carried out."""
     n, bodies = spec[pk.H_ROBOTS], spec[pk.H_ROBOTS] + spec[pk.H_MODULES]
@@ -268,7 +267,7 @@ def move(spec, row, grid, unit_dir, member, blocked, occupant, claim):  # type: 
                 row[spec[pk.H_MODULE] + (b - n) * pk.M_WIDTH + pk.M_CELL] = target
 
 
-@njit(cache=True)
+@kernel
 def blocker(spec, row, grid, unit_dir, member, blocked, occupant, unit):  # type: ignore[no-untyped-def]  # compiled
     """The event bits that name what blocked `unit`: what is solid first, then a rival, then who stood there.
 
@@ -307,7 +306,7 @@ def blocker(spec, row, grid, unit_dir, member, blocked, occupant, unit):  # type
     return kind << pk.E_KIND_SHIFT | (index + 1) << pk.E_BLOCKER_SHIFT
 
 
-@njit(cache=True)
+@kernel
 def drift(spec, row, grid, target, struck, occupant, claim):  # type: ignore[no-untyped-def]  # compiled
     """Phase 3: debris moves, bounces, or is stopped by a robot or an assembly, which is hit."""
     cells, n = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH], spec[pk.H_ROBOTS]
@@ -345,7 +344,7 @@ def drift(spec, row, grid, target, struck, occupant, claim):  # type: ignore[no-
                     row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_EVENT] |= pk.E_STRUCK
 
 
-@njit(cache=True)
+@kernel
 def advance(spec, row, work, actions):  # type: ignore[no-untyped-def]  # compiled
     """Advances `row` by one step in place.
 
@@ -356,7 +355,7 @@ def advance(spec, row, work, actions):  # type: ignore[no-untyped-def]  # compil
         actions: (N,) int64 in 0..5.
 
     Returns:
-        Mass docked in this step, and collisions plus violations in this step.
+        Of this step: mass docked, and collisions plus violations; after it: mass docked in all, and the status.
     """
     n, cells = spec[pk.H_ROBOTS], spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
     units = n + spec[pk.H_MODULES]
@@ -396,4 +395,4 @@ def advance(spec, row, work, actions):  # type: ignore[no-untyped-def]  # compil
         row[pk.S_STATUS] = pk.TERMINATED
     elif row[pk.S_STEP] >= spec[pk.H_HORIZON]:
         row[pk.S_STATUS] = pk.TRUNCATED
-    return mass, faults
+    return mass, faults, row[pk.S_DOCKED], row[pk.S_STATUS]

@@ -7,9 +7,9 @@ sensor range is all zeros, its `seen` flag included.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from spaceworld import packing as pk
+from spaceworld.jit import kernel
 from spaceworld.kernel import advance, body_cell, fill_grid, grip_target, open_slot, shifted
 from spaceworld.scenario import Scenario
 
@@ -51,7 +51,7 @@ def feature_names(scenario: Scenario) -> tuple[str, ...]:
     return tuple(names)
 
 
-@njit(cache=True)
+@kernel
 def look(spec, row, i, cell, out):  # type: ignore[no-untyped-def]  # compiled
     """Writes (seen, rel_row, rel_col) of `cell` as robot `i` sees it; returns whether it is seen."""
     width, own = spec[pk.H_WIDTH], row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_CELL]
@@ -64,7 +64,7 @@ def look(spec, row, i, cell, out):  # type: ignore[no-untyped-def]  # compiled
     return True
 
 
-@njit(cache=True)
+@kernel
 def last_action(action, out):  # type: ignore[no-untyped-def]  # compiled
     """Writes an action as (row, col, interact)."""
     if action == 1:
@@ -79,7 +79,7 @@ def last_action(action, out):  # type: ignore[no-untyped-def]  # compiled
         out[2] = 1.0
 
 
-@njit(cache=True)
+@kernel
 def module_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
     """The open slot of the module's type nearest to it (ties: the lowest index), or -1."""
     filled = 0
@@ -99,7 +99,7 @@ def module_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
     return best
 
 
-@njit(cache=True)
+@kernel
 def grip_strength(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
     """Total thrust of the robots that grip `module`."""
     total = 0
@@ -109,7 +109,7 @@ def grip_strength(spec, row, module):  # type: ignore[no-untyped-def]  # compile
     return total
 
 
-@njit(cache=True)
+@kernel
 def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # compiled
     """Fills `obs` (N, F) float32 and `mask` (N, 6) int8; `work` is the kernel's scratch."""
     n, height, width = spec[pk.H_ROBOTS], spec[pk.H_HEIGHT], spec[pk.H_WIDTH]
@@ -194,7 +194,7 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
                 mask[i, action] = not into_solid(spec, row, grid, i, action)
 
 
-@njit(cache=True)
+@kernel
 def possible(spec, row, i, action):  # type: ignore[no-untyped-def]  # compiled
     """Whether `action` of robot `i` can have an effect or a cost now, whatever the others do."""
     at = spec[pk.H_ROBOT] + i * pk.R_WIDTH
@@ -226,7 +226,7 @@ def possible(spec, row, i, action):  # type: ignore[no-untyped-def]  # compiled
     return docker and open_slot(spec, row, held) >= 0
 
 
-@njit(cache=True)
+@kernel
 def into_solid(spec, row, grid, i, action):  # type: ignore[no-untyped-def]  # compiled
     """Whether robot `i`, with what it carries, would fly into something solid that it can see."""
     held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
@@ -271,7 +271,7 @@ def state_vector(scenario: Scenario, views: dict[str, np.ndarray], time_left: fl
     return np.concatenate([np.asarray(p, dtype=np.float32) for p in parts])
 
 
-@njit(cache=True)
+@kernel
 def turn(spec, row, work, actions, obs, mask):  # type: ignore[no-untyped-def]  # compiled
     """`advance` and `observe` in one call, for the single environment's hot path."""
     result = advance(spec, row, work, actions)

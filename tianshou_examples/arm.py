@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import time
 import traceback
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from credit_wrappers import CreditError
 from tianshou_examples.settings import Settings
 
 CHECKPOINT_SECONDS = 60.0
@@ -37,6 +38,8 @@ def run_arm(settings: Settings, credit: str, seed: int, folder: Path, queue: Any
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     try:
         _Arm(settings, credit, seed, folder, queue).run(stop)
+    except CreditError as error:  # a wrong key, a damaged ledger, an answer with --fallback raise: no bug of ours
+        queue.put(("error", arm_name(credit, seed), f"{type(error).__name__}: {error}"))
     except Exception:
         queue.put(("error", arm_name(credit, seed), traceback.format_exc()))
 
@@ -72,32 +75,48 @@ class _Arm:
         self.learner = Learner(settings, venv, seed)
         self.times = {"environment": 0.0, "critic": 0.0, "learning": 0.0, "evaluation": 0.0}
         self.before: dict[str, Any] = {}  # critic numbers of the sessions before this one
-        self.evaluated = 0  # intermediate evaluations done
+        self.evaluated = 0  # intermediate evaluations that were due
+        self.final: dict[str, dict[str, float]] | None = None  # the evaluation after the last step
         self._restore()
         start = np.random.SeedSequence([seed, self.learner.steps]).generate_state(1)[0]
-        venv.seed(int(start % 9_000_000))  # below the evaluation's layouts
+        self.learner.begin(int(start % 9_000_000))  # below the evaluation's layouts
 
     def run(self, stop: Any) -> None:
+        try:
+            played = self._run(stop)
+        finally:  # whatever happened: answers that were paid for belong in the ledger
+            self.store.close()
+            if self.inner is not None and self.inner.ledger is not None:
+                self.inner.ledger.close()
+        self.queue.put(("result", self.name, self._result(played)))
+
+    def _run(self, stop: Any) -> dict[str, dict[str, float]]:
         from torch.utils.tensorboard import SummaryWriter
 
         saved = time.monotonic()
         with SummaryWriter(str(self.folder / "tensorboard" / self.name)) as board:
-            while self.learner.steps < self.settings.steps and not stop.is_set():
+            while not self._complete and not stop.is_set() and not _orphaned():
                 self._train()
                 self._report(board)
-                due = (self.evaluated + 1) * self.settings.steps / (self.settings.evaluations + 1)
-                if due <= self.learner.steps < self.settings.steps:
-                    self.evaluated += 1
+                due = self.learner.steps * (self.settings.evaluations + 1) // self.settings.steps
+                if due > self.evaluated and not self._complete:
+                    self.evaluated = due
                     self._evaluate(max(1, self.settings.eval_episodes // 5), board)
                 if time.monotonic() - saved > CHECKPOINT_SECONDS:
                     self._save()
                     saved = time.monotonic()
-            self._save()  # before the evaluation, which can be done again
-            final = self._evaluate(self.settings.eval_episodes, board)
-        self.store.close()
-        if self.inner is not None and self.inner.ledger is not None:
-            self.inner.ledger.close()
-        self.queue.put(("result", self.name, self._result(final)))
+            if self.final is None:
+                self._save()  # before the evaluation, which can be done again
+                played = self._evaluate(self.settings.eval_episodes, board)
+                if not self._complete:
+                    return played
+                self.final = played
+                self._save()
+            return self.final
+
+    @property
+    def _complete(self) -> bool:
+        return self.learner.steps >= self.settings.steps
 
     def _train(self) -> None:
         store = self.store
@@ -106,9 +125,10 @@ class _Arm:
         update = self.learner.train()
         total = time.perf_counter() - began
         submit, settle = store.in_submit - submit, store.in_settle - settle
-        self.times["environment"] += total - update - submit
+        # Tianshou times its updates by another clock: the difference of two clocks may fall below zero
+        self.times["environment"] += max(0.0, total - update - submit)
         self.times["critic"] += submit + settle
-        self.times["learning"] += update - settle
+        self.times["learning"] += max(0.0, update - settle)
 
     def _report(self, board: Any) -> None:
         returns, collisions, success = self.watch.means()
@@ -157,7 +177,7 @@ class _Arm:
             "credit": self.credit,
             "seed": self.seed,
             "steps": self.learner.steps,
-            "complete": self.learner.steps >= self.settings.steps,
+            "complete": self._complete,
             "label": self.watch.label,
             **final,
             "times": self.times,
@@ -175,6 +195,7 @@ class _Arm:
             "times": self.times,
             "critic": self._critic_numbers(),
             "evaluated": self.evaluated,
+            "final": self.final,
             "torch": torch.get_rng_state(),
             "numpy": np.random.get_state(),
         }
@@ -190,11 +211,16 @@ class _Arm:
         state = torch.load(self.checkpoint, weights_only=False)
         self.learner.restore(state["learner"])
         self.watch.restore(state["watch"])
-        self.times, self.before, self.evaluated = state["times"], state["critic"], state["evaluated"]
+        self.times, self.before = state["times"], state["critic"]
+        self.evaluated, self.final = state["evaluated"], state["final"]
         torch.set_rng_state(state["torch"])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            np.random.set_state(state["numpy"])
+        np.random.set_state(state["numpy"])
+
+
+def _orphaned() -> bool:
+    """Whether the process that reads our messages is gone."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and not parent.is_alive()
 
 
 def _added(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:

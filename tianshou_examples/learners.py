@@ -25,6 +25,7 @@ from credit_wrappers.integrations.tianshou import (
 from tianshou_examples.evaluation import Actors
 from tianshou_examples.settings import Settings
 
+DQN_STEPS = 8  # of every slot between two rounds of double DQN's updates
 LEAST_LR = 0.02  # of the initial learning rate, at the end
 
 
@@ -94,6 +95,10 @@ class Learner:
             self.algorithm = kind(algorithms=self._members, env=venv)
         self.actors = Actors(networks, "logits" if settings.algo == "ppo" else "q")
         self._trainer = self._ppo_trainer(seed) if settings.algo == "ppo" else self._ddqn_trainer(seed)
+
+    def begin(self, seed: int) -> None:
+        """Starts new episodes in all slots, in layouts of this seed; to be called before the first `train`."""
+        self.venv.seed(seed)
         self._trainer.reset()
 
     def _ppo(self) -> tuple[PPO, nn.Module]:
@@ -118,7 +123,7 @@ class Learner:
         s = self.settings
         network = mlp(self._inputs, int(self._space.n), s.hidden, 1.0)
         policy = DiscreteQLearningPolicy(
-            model=ActionHead(network), action_space=self._space, eps_training=1.0, eps_inference=0.0
+            model=ActionHead(network), action_space=self._space, eps_training=1.0, eps_inference=1.0
         )
         optim = AdamOptimizerFactory(lr=s.lr).with_lr_scheduler_factory(FallingLR(self.progress))
         algorithm = DQN(
@@ -147,10 +152,15 @@ class Learner:
             "show_progress": False,
         }
 
+    @property
+    def _longest_rows(self) -> int:
+        """Rows that the longest episode takes in all slots."""
+        longest = max(getattr(env.unwrapped, "max_cycles", 500) for env in self.venv.envs)
+        return (longest + 1) * len(self.venv)
+
     def _ppo_trainer(self, seed: int) -> Any:
         # whole episodes, one in each slot: nothing in an update was played by an older policy
-        longest = max(getattr(env.unwrapped, "max_cycles", 500) for env in self.venv.envs)
-        buffer = CreditReplayBuffer((longest + 1) * len(self.venv), self.venv, random_seed=seed)
+        buffer = CreditReplayBuffer(self._longest_rows, self.venv, random_seed=seed)
         return self.algorithm.create_trainer(
             OnPolicyTrainerParams(
                 **self._common(buffer, explore=False),
@@ -163,27 +173,30 @@ class Learner:
 
     def _ddqn_trainer(self, seed: int) -> Any:
         s = self.settings
-        longest = max(getattr(env.unwrapped, "max_cycles", 500) for env in self.venv.envs)
-        rows = max(s.buffer, (longest + 1) * len(self.venv))
-        buffer = CreditReplayBuffer(rows, self.venv, random_seed=seed)
+        buffer = CreditReplayBuffer(max(s.buffer, self._longest_rows), self.venv, random_seed=seed)
+        rows = DQN_STEPS * len(self.venv)
         params = OffPolicyTrainerParams(
             **self._common(buffer, explore=True),
-            collection_step_num_env_steps=8 * len(self.venv),
+            collection_step_num_env_steps=rows,
             collection_step_num_episodes=None,
             batch_size=s.batch * (1 if s.policy == "shared" else self.venv.n_agents),
-            update_step_num_gradient_steps_per_sample=1.0 / s.rows_per_update,
+            update_step_num_gradient_steps_per_sample=1.0 / min(s.rows_per_update, rows),  # at least one
         )
         return self.algorithm.create_trainer(params)
 
     def train(self) -> float:
         """One collection and the updates it allows; returns the seconds spent in the updates."""
+        before = self.collector.collect_step
         if self.settings.algo == "ddqn" and len(self.buffer) == 0:  # the first update needs credited rows
             self.collector.collect(n_episode=len(self.venv))
-        before = self.collector.collect_step
         timing = self._trainer.execute_epoch().info_stat.timing
         updating, self._updating = timing.train_time_update - self._updating, timing.train_time_update
         self.steps += (self.collector.collect_step - before) // self.venv.n_agents
         self.set_progress(self.steps / self.settings.steps)
+        if self.settings.policy == "per-agent":
+            # Tianshou steps the schedulers of the algorithm that is trained, not those of its members
+            for scheduler in (s for member in self._members for s in member.lr_schedulers):
+                scheduler.step()
         return float(updating)
 
     def set_progress(self, done: float) -> None:
@@ -193,18 +206,24 @@ class Learner:
             if self.settings.algo == "ppo":
                 member.ent_coef = self.settings.entropy * (1.0 - self.progress.done)
             else:
-                falling = 1.0 - 0.95 * self.progress.done / self.settings.exploration
-                member.policy.set_eps_training(max(0.05, falling))
+                epsilon = max(0.05, 1.0 - 0.95 * self.progress.done / self.settings.exploration)
+                member.policy.set_eps_training(epsilon)
+                # for Tianshou, the first collection and the members of a team are never in a training step
+                member.policy.set_eps_inference(epsilon)
 
     def state(self) -> dict[str, Any]:
-        """Networks, optimisers and running statistics, for a checkpoint."""
-        scales = [getattr(m, "ret_rms", None) for m in self._members]
-        return {"algorithm": self.algorithm.state_dict(), "scales": scales, "steps": self.steps}
+        """Networks, optimisers and running statistics, for a checkpoint; the replay buffer is not kept."""
+        # each member's own: the dictionary of a team cannot be loaded, for the members' optimisers in it
+        return {
+            "members": [member.state_dict() for member in self._members],
+            "scales": [getattr(member, "ret_rms", None) for member in self._members],
+            "steps": self.steps,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Takes over what `state` returned."""
-        self.algorithm.load_state_dict(state["algorithm"])
-        for member, scale in zip(self._members, state["scales"], strict=True):
+        for member, weights, scale in zip(self._members, state["members"], state["scales"], strict=True):
+            member.load_state_dict(dict(weights))
             if scale is not None:
                 member.ret_rms = scale
         self.steps = state["steps"]
@@ -215,15 +234,10 @@ def networks_of(settings: Settings, env: Any, state: dict[str, Any]) -> list[nn.
     """The acting networks in a checkpoint, one for each agent, without a learner around them."""
     agent = env.possible_agents[0]
     sizes = (env.observation_space(agent).shape[0], int(env.action_space(agent).n), settings.hidden)
-    # "shared" keeps one algorithm; per-agent algorithms keep theirs in a list
-    weights = state["algorithm"]
     part = "policy.actor.net." if settings.algo == "ppo" else "policy.model.net."
-    prefixes = [part] if settings.policy == "shared" else [
-        f"algorithms.{k}.{part}" for k in range(len(env.possible_agents))
-    ]  # fmt: skip
     networks: list[nn.Module] = []
-    for prefix in prefixes:
+    for weights in state["members"]:
         network = mlp(*sizes, 1.0)
-        network.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
+        network.load_state_dict({k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)})
         networks.append(network)
     return networks * len(env.possible_agents) if settings.policy == "shared" else networks

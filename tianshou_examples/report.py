@@ -100,7 +100,8 @@ def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Pat
         axis.xaxis.set_major_formatter(lambda x, _: f"{x / 1e6:g}M" if x >= 1e6 else f"{x / 1e3:g}k")
         axis.set_xlim(left=0)
     axes[0].axhline(1.0, color="#94a3b8", linewidth=0.8, linestyle=":")
-    axes[0].legend(frameon=False, loc="best")
+    if axes[0].get_legend_handles_labels()[0]:  # a run may be stopped before there is anything to draw
+        axes[0].legend(frameon=False, loc="best")
     seeds = f"{settings.seeds} seeds, line = mean, band = range" if settings.seeds > 1 else "one seed"
     figure.suptitle(f"{settings.env} ({settings.algo}, {settings.policy} policy, {seeds})\n{critic_note(settings)}",
                     fontsize=10)  # fmt: skip
@@ -110,28 +111,35 @@ def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Pat
 
 def _draw_kind(axis: Any, kind: str, key: str, records: Sequence[dict[str, Any]]) -> None:
     train = [r for r in records if r["kind"] == "train" and r["credit"] == kind]
-    seeds = sorted({r["seed"] for r in train})
-    if not seeds:
+    lines = [_line([r for r in train if r["seed"] == seed], key) for seed in sorted({r["seed"] for r in train})]
+    if not lines:
         return
-    lines = []
-    last = min(max(r["steps"] for r in train if r["seed"] == seed) for seed in seeds)
-    first = max(min(r["steps"] for r in train if r["seed"] == seed) for seed in seeds)
+    last = min(steps[-1] for steps, _ in lines)
+    first = min(last, max(steps[0] for steps, _ in lines))
     grid = np.linspace(first, last, 200)
-    for seed in seeds:
-        mine = sorted((r["steps"], r[key]) for r in train if r["seed"] == seed)
-        lines.append(np.interp(grid, *zip(*mine, strict=True)))
+    curves = [np.interp(grid, steps, values) for steps, values in lines]
     colour = COLOURS[kind]
-    axis.plot(grid, np.mean(lines, axis=0), color=colour, linewidth=1.8, label=TITLES[kind])
-    if len(seeds) > 1:
-        axis.fill_between(grid, np.min(lines, axis=0), np.max(lines, axis=0), color=colour, alpha=0.18, linewidth=0)
+    axis.plot(grid, np.mean(curves, axis=0), color=colour, linewidth=1.8, label=TITLES[kind])
+    if len(curves) > 1:
+        axis.fill_between(grid, np.min(curves, axis=0), np.max(curves, axis=0), color=colour, alpha=0.18, linewidth=0)
     field = {"return": "team_return"}.get(key, key)
     greedy = [r for r in records if r["kind"] == "evaluation" and r["credit"] == kind]
-    points = sorted({r["steps"] for r in greedy})
-    if points:
+    if greedy:
         axis.plot(
             [r["steps"] for r in greedy], [r["greedy"][field] for r in greedy], "o", color=colour, markersize=3.5,
             label=f"{kind}, greedy on unseen layouts" if key == "collisions" else None,
         )  # fmt: skip
+
+
+def _line(records: Sequence[dict[str, Any]], key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and values of one learner, in the order of training."""
+    line: list[tuple[int, float]] = []
+    for r in records:
+        while line and line[-1][0] >= r["steps"]:  # a learner that was killed went on from an older checkpoint
+            line.pop()
+        line.append((r["steps"], r[key]))
+    steps, values = np.array(line).T
+    return steps, values
 
 
 def write_credits(settings: Settings, results: Sequence[dict[str, Any]], path: Path) -> None:

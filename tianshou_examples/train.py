@@ -24,6 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from credit_wrappers import CreditError
 from tianshou_examples.arm import arm_name, run_arm
 from tianshou_examples.settings import Settings, parse
 
@@ -43,15 +44,32 @@ class Run:
         self.errors: list[str] = []
         self.interrupted = False
 
+    def prepare(self) -> None:
+        """Says what is to be done, and compiles the environment before learners time it."""
+        from tianshou_examples.report import critic_note
+        from tianshou_examples.worlds import world_factory
+
+        s = self.settings
+        self.console.print(f"{s.env}: {', '.join(s.credit)} for {s.steps:,} environment steps each, "
+                           f"{s.seeds} seed(s); {critic_note(s)}")  # fmt: skip
+        self.console.print("compiling the environment (once; later runs start at once) ...")
+        env = world_factory(s.env)()
+        env.reset(seed=0)
+        env.step(dict.fromkeys(env.agents, 0))
+
     def train(self) -> None:
-        """Trains all arms, `jobs` at a time, until they are done, one fails or Ctrl-C is pressed."""
+        """Trains all arms, `jobs` at a time, until they are done, one fails or Ctrl-C is pressed.
+
+        Raises:
+            KeyboardInterrupt: when Ctrl-C was pressed twice; the learners are killed then.
+        """
         context = multiprocessing.get_context("spawn")
         messages, stop = context.Queue(), context.Event()
         waiting = list(self.settings.arms)
         running: dict[str, Any] = {}
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
                    TextColumn("{task.fields[state]}"), TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
-        previous = signal.signal(signal.SIGINT, lambda *_: self._interrupt(stop))
+        previous = signal.signal(signal.SIGINT, self._interrupt)
         try:
             with (
                 (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as metrics,
@@ -62,44 +80,41 @@ class Run:
                     for arm in waiting
                 }
                 while waiting or running:
-                    while waiting and len(running) < self.settings.jobs and not stop.is_set():
+                    if (self.interrupted or self.errors) and not stop.is_set():
+                        stop.set()
+                        waiting.clear()
+                        self.console.print("stopping: every learner saves itself; a further Ctrl-C kills them")
+                    while waiting and len(running) < self.settings.jobs:
                         arm = waiting.pop(0)
                         process = context.Process(
                             target=run_arm,
                             args=(self.settings, *arm, self.folder, messages, stop),
                             daemon=True,
                         )
-                        process.start()
+                        _start(process)
                         running[arm_name(*arm)] = process
                         bars.update(tasks[arm_name(*arm)], state="starting")
-                    if stop.is_set():
-                        waiting.clear()
-                    self._receive(messages, running, bars, tasks, metrics, stop)
+                    self._receive(messages, running, bars, tasks, metrics)
         finally:
             signal.signal(signal.SIGINT, previous)
+            for process in running.values():
+                process.kill()
+                process.join()
 
-    def _interrupt(self, stop: Any) -> None:
+    def _interrupt(self, *_: Any) -> None:
+        # no more than this: the lock of the stop event may be held by the very code that the signal interrupted
+        if self.interrupted or self.errors:
+            raise KeyboardInterrupt
         self.interrupted = True
-        stop.set()
-        self.console.print("stopping: every learner saves itself; this takes a few seconds")
 
-    def _receive(
-        self,
-        messages: Any,
-        running: dict[str, Any],
-        bars: Progress,
-        tasks: dict[str, Any],
-        metrics: Any,
-        stop: Any,
-    ) -> None:
+    def _receive(self, messages: Any, running: dict[str, Any], bars: Progress, tasks: dict[str, Any],
+                 metrics: Any) -> None:  # fmt: skip
+        ended = [arm for arm, process in running.items() if process.exitcode is not None]
         try:
             kind, arm, value = messages.get(timeout=0.5)
         except queues.Empty:
-            for arm, process in list(running.items()):
-                if process.exitcode not in (None, 0):
-                    self.errors.append(f"{arm}: the process ended with code {process.exitcode}")
-                    stop.set()
-                    del running[arm]
+            for arm in ended:  # without a last word, which would be in the queue
+                self.errors.append(f"{arm}: the process ended with code {running.pop(arm).exitcode}")
             return
         if kind == "record":
             metrics.write(json.dumps(value) + "\n")
@@ -119,7 +134,6 @@ class Run:
             self.results[arm] = value
         else:
             self.errors.append(f"{arm}: {value}")
-            stop.set()
         running.pop(arm).join(timeout=30)
 
     def report(self, seconds: float) -> None:
@@ -161,6 +175,18 @@ class Run:
         save_gif(self.folder / "team.gif", record(make_env, actors, range(UNSEEN, UNSEEN + 3)), fps=4)
 
 
+def _start(process: Any) -> None:
+    """Starts a process that Ctrl-C in the terminal does not reach, from its first moment on."""
+    if sys.platform == "win32":  # a Ctrl-C while the process still imports ends it there
+        process.start()
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the process inherits this
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def prepare(settings: Settings, resume: str | None) -> tuple[Settings, Path]:
     """The settings and the folder of a new or an interrupted run.
 
@@ -181,36 +207,37 @@ def prepare(settings: Settings, resume: str | None) -> tuple[Settings, Path]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0 done, 1 a learner failed, 2 bad input, 130 interrupted."""
+    """Runs the command line; returns the exit code: 0 done, 1 a learner failed, 2 bad input, 130 interrupted.
+
+    Raises:
+        SystemExit: with code 2, for arguments that make no sense.
+    """
     began = time.monotonic()
     settings, resume = parse(argv)
     console = Console(width=None if sys.stdout.isatty() else 150)
     try:
         settings, folder = prepare(settings, resume)
-        from credit_wrappers import CreditError
-        from tianshou_examples.critics import make_client
+        if settings.critic == "anthropic" and set(settings.credit) & {"llm", "summed"}:
+            from tianshou_examples.critics import make_client
 
-        if set(settings.credit) & {"llm", "summed"}:
             make_client(settings)  # says now, not in an hour, that there is no key
-    except (ValueError, CreditError) as error:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(settings.as_dict(), indent=1), encoding="utf-8")
+    except CreditError as error:
+        print(f"--critic anthropic: {error} (here: --critic scripted, or --base-url)", file=sys.stderr)
+        return 2
+    except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(settings.as_dict(), indent=1), encoding="utf-8")
-    from tianshou_examples.report import critic_note
-    from tianshou_examples.worlds import world_factory
-
-    console.print(f"{settings.env}: {', '.join(settings.credit)} for {settings.steps:,} environment steps each, "
-                  f"{settings.seeds} seed(s); {critic_note(settings)}")  # fmt: skip
-    console.print("compiling the environment (once; later runs start at once) ...")
-    env = world_factory(settings.env)()
-    env.reset(seed=0)
-    env.step(dict.fromkeys(env.agents, 0))
     run = Run(settings, folder, console)
-    run.train()
-    run.report(time.monotonic() - began)
-    for error in run.errors:
-        print(error, file=sys.stderr)
+    try:
+        run.prepare()
+        run.train()
+        run.report(time.monotonic() - began)
+    except KeyboardInterrupt:
+        run.interrupted = True
+    for message in run.errors:
+        print(message, file=sys.stderr)
     if run.interrupted:
         console.print(f"interrupted; go on with: python -m tianshou_examples.train --resume {folder}")
         return 130

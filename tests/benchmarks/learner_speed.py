@@ -61,9 +61,7 @@ class TianshouPPO:
         n_obs = self.venv.envs[0].observation_space(agent).shape[0]
         space = self.venv.envs[0].action_space(agent)
         torch.manual_seed(seed)
-        policy = DiscreteActorPolicy(
-            actor=ActionHead(mlp(n_obs, int(space.n), args.hidden)), action_space=space
-        )
+        policy = DiscreteActorPolicy(actor=ActionHead(mlp(n_obs, int(space.n), args.hidden)), action_space=space)
         self.rows = args.rollout * len(self.venv)
         self.algorithm = PPO(
             policy=policy,
@@ -76,7 +74,7 @@ class TianshouPPO:
             max_grad_norm=args.max_grad_norm,
             gae_lambda=args.gae_lambda,
             gamma=args.gamma,
-            max_batchsize=self.rows,
+            max_batchsize=self.rows // args.minibatches,
         )
         # Room for a collection and, beside it, the running episodes it continues.
         self.buffer = CreditReplayBuffer(4 * self.rows, self.venv)

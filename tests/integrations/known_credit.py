@@ -1,5 +1,4 @@
-"""A team whose credits, values and Q values are known in closed form, so that everything learned
-from can be checked.
+"""A team whose credits, values and Q values are known in closed form, so that learning can be checked.
 
 Agent i is credited 100 * (i + 1) + t at step t, plus 1000 times a small number that tells the
 episode. What the env pays is a placeholder that must never be learned from. An observation is (env,

@@ -24,6 +24,7 @@ class Play:
         self.venv, self.log = known_venv(n_envs, **options)
         self.buffer = CreditReplayBuffer(slot_size * len(self.venv), self.venv)
         self.rng = np.random.default_rng(0)
+        self.lengths: list[int] = []  # of the episodes that ended, as the buffer reports them
         self.reset()
 
     def reset(self) -> None:
@@ -35,9 +36,10 @@ class Play:
             act = self.rng.integers(0, 4, len(slots))
             obs = self.obs[np.array(slots)]
             obs_next, rew, terminated, truncated, info = self.venv.step(act, slots)
-            self.buffer.add(
+            _, _, lengths, _ = self.buffer.add(
                 Batch(obs=obs, act=act, rew=rew, terminated=terminated, truncated=truncated,
                       obs_next=obs_next, info=info, policy=Batch()), slots)  # fmt: skip
+            self.lengths += lengths[lengths > 0].tolist()
             self.obs[np.array(slots)] = obs_next
             done = np.array(slots)[terminated | truncated]
             if len(done):
@@ -158,6 +160,8 @@ def test_rows_of_an_episode_that_a_reset_cut_off_are_never_sampled() -> None:
     play.reset()
     play.steps(8)
     assert play.buffer.counts.abandoned == 2 * 4
+    ended = [len(played.actions) for played in play.log.values() if played.over]
+    assert sorted(play.lengths) == sorted(ended * 2)
     for size in (100, 0):
         learned = play.exact(play.buffer.sample(size)[0])
         assert learned == {key for key in true_rows(play.log, 2) if key[1] > 0}
@@ -274,6 +278,14 @@ def test_an_episode_as_long_as_a_slot_fits() -> None:
     play.buffer.reset(keep_statistics=True)
     play.steps(7)
     assert play.exact(play.buffer.sample(0)[0]) == play.all_of(0, 1)
+
+
+def test_on_policy_sampling_warns_when_finished_episodes_were_overwritten_unlearned() -> None:
+    play = Play(n_envs=1, slot_size=7, lengths=(5,))
+    play.steps(9)
+    with pytest.warns(RuntimeWarning, match=r"4 rows of finished episodes .* 2 slots, and has 7 rows"):
+        batch, _ = play.buffer.sample(0)
+    assert play.exact(batch) == {key for key in play.all_of(0, 0) if key[3] >= 2}
 
 
 @pytest.mark.parametrize(

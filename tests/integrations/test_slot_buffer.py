@@ -86,9 +86,7 @@ def test_adding_to_all_slots_needs_no_ids() -> None:
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 3), (4, 8), (11, 9), (8, 12)])
-def test_the_rows_between_two_indices_of_a_slot_are_those_of_vector_replay_buffer(
-    start: int, stop: int
-) -> None:
+def test_the_rows_between_two_indices_of_a_slot_are_those_of_vector_replay_buffer(start: int, stop: int) -> None:
     theirs = VectorReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS)
     ours = SlotReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS)
     same(ours.get_buffer_indices(start, stop), theirs.get_buffer_indices(start, stop))

@@ -30,7 +30,7 @@ class Shuffled(BaseParallelWrapper):
 
 
 class OwnRewards(BaseParallelWrapper):
-    """Pays agent i (i + 1) and remembers seeds and options."""
+    """Pays agent i of env k 10 k + i + 1, and remembers seeds and options."""
 
     def reset(self, seed: int | None = None, options: dict | None = None) -> tuple[dict, dict]:
         self.asked = (seed, options)
@@ -38,7 +38,7 @@ class OwnRewards(BaseParallelWrapper):
 
     def step(self, actions: dict) -> tuple[dict, ...]:
         obs, rewards, *rest = self.env.step(actions)
-        return (obs, {a: self.possible_agents.index(a) + 1.0 for a in rewards}, *rest)
+        return (obs, {a: 10.0 * self.env.number + self.possible_agents.index(a) + 1 for a in rewards}, *rest)
 
 
 def raw_venv(n_envs: int, n_agents: int, wrap: Any = lambda env: env, **options: Any) -> AgentSlotVectorEnv:
@@ -107,12 +107,14 @@ def test_an_agent_that_left_sees_zeros_does_nothing_and_ends_with_its_env() -> N
 
 
 def test_shared_policies_get_a_number_for_each_slot_and_separate_learners_the_whole_teams_rewards() -> None:
-    shared = raw_venv(2, 3, OwnRewards)
-    shared.reset()
-    assert shared.step(np.zeros(6, dtype=int))[1].tolist() == [1, 2, 3] * 2
-    separate = raw_venv(2, 3, OwnRewards, learners="per-agent")
-    separate.reset()
-    assert separate.step(np.zeros(6, dtype=int))[1].tolist() == [[1, 2, 3]] * 6
+    for wrap in (OwnRewards, lambda env: Shuffled(OwnRewards(env))):
+        shared = raw_venv(2, 3, wrap)
+        shared.reset()
+        assert shared.step(np.zeros(6, dtype=int))[1].tolist() == [1, 2, 3, 11, 12, 13]
+        separate = raw_venv(2, 3, wrap, learners="per-agent")
+        separate.reset()
+        expected = [[1, 2, 3]] * 3 + [[11, 12, 13]] * 3
+        assert separate.step(np.zeros(6, dtype=int))[1].tolist() == expected
 
 
 def test_observations_come_as_an_array_or_with_mask_and_agent() -> None:

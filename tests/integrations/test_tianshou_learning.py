@@ -117,9 +117,7 @@ def check_on_policy(seen: list[list[Batch]], log: dict, venv: AgentSlotVectorEnv
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("learners", ["shared", "per-agent"])
 @pytest.mark.parametrize("n_agents", [2, 3])
-def test_on_policy_with_whole_episodes_every_return_is_exact(
-    n_agents: int, learners: str, masked: bool
-) -> None:
+def test_on_policy_with_whole_episodes_every_return_is_exact(n_agents: int, learners: str, masked: bool) -> None:
     venv, log = known_venv(N_ENVS, n_agents, learners=learners, masked=masked)
     algorithm, single = team(PPO, venv)
     seen = record(single)
@@ -162,9 +160,7 @@ def test_on_policy_with_n_step_collection_running_episodes_are_learned_from_late
 @pytest.mark.parametrize("collection", ["n_step", "n_episode"])
 @pytest.mark.parametrize("learners", ["shared", "per-agent"])
 @pytest.mark.parametrize("n_agents", [2, 3])
-def test_off_policy_every_td_target_is_exact(
-    n_agents: int, learners: str, collection: str, n_step: int
-) -> None:
+def test_off_policy_every_td_target_is_exact(n_agents: int, learners: str, collection: str, n_step: int) -> None:
     venv, log = known_venv(N_ENVS, n_agents, learners=learners, masked=True)
     algorithm, single = team(DQN, venv, n_step_return_horizon=n_step, target_update_freq=3)
     seen = record(single)

@@ -9,7 +9,8 @@ The envs pay the team reward as a placeholder, so a collector's statistics show 
 buffer writes each agent's credit over it before a learner sees the row.
 """
 
-from .credit_buffer import CreditReplayBuffer, RowCounts
+from .credit_buffer import CreditReplayBuffer
+from .crediting import RowCounts
 from .nets import ActionHead, ValueHead
 from .slot_buffer import SlotReplayBuffer
 from .slot_info import SlotInfo

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,26 +13,10 @@ from tianshou.data.types import RolloutBatchProtocol
 
 from ...credit import Credit
 from ...errors import CreditError
-from .crediting import check_credits, check_lengths, match
+from .crediting import RowCounts, check_credits, check_lengths, match
 from .slot_buffer import SlotReplayBuffer
 from .slot_info import TERMINATED, TRUNCATED
 from .slot_venv import AgentSlotVectorEnv
-
-
-@dataclass
-class RowCounts:
-    """What became of the rows that a `CreditReplayBuffer` took in, besides those that still wait.
-
-    Attributes:
-        credited: Rows that got their credit.
-        late: Rows of scored episodes that were overwritten or cleared before the score came.
-        abandoned: Rows of episodes that never ended: the env was reset in mid-episode, or the
-            buffer was cleared.
-    """
-
-    credited: int = 0
-    late: int = 0
-    abandoned: int = 0
 
 
 class CreditReplayBuffer(SlotReplayBuffer):
@@ -55,7 +39,8 @@ class CreditReplayBuffer(SlotReplayBuffer):
       credit.
 
     Each slot must have room for the longest episode; on-policy with `n_step` collection also for
-    the rows of one collection beside it, or finished episodes are overwritten unlearned.
+    the rows of one collection beside it (else finished episodes are overwritten unlearned, and
+    `sample` warns).
 
     Args:
         total_size: Rows in all, shared evenly among the slots of `venv`.
@@ -143,7 +128,16 @@ class CreditReplayBuffer(SlotReplayBuffer):
             if batch_size:
                 self._receive(self.store.ready())
             if not batch_size or not self._credited.any():
+                late = self.counts.late
                 self._settle()
+                if not batch_size and self.counts.late > late:
+                    warnings.warn(
+                        f"{self.counts.late - late} rows of finished episodes were overwritten before they were "
+                        "learned from: on-policy, total_size must hold one collection and the longest episode "
+                        f"for each of the {self.buffer_num} slots, and has {self.slot_size} rows for each",
+                        RuntimeWarning,
+                        stacklevel=2,
+                    )
         indices = self.sample_indices(batch_size)
         if not len(indices):
             raise CreditError(

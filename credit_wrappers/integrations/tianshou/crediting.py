@@ -12,6 +12,22 @@ from ...errors import CreditError
 from .slot_info import GONE
 
 
+@dataclass(slots=True)
+class RowCounts:
+    """What became of the rows that a `CreditReplayBuffer` took in, besides those that still wait.
+
+    Attributes:
+        credited: Rows that got their credit.
+        late: Rows of scored episodes that were overwritten or cleared before the score came.
+        abandoned: Rows of episodes that never ended: the env was reset in mid-episode, or the
+            buffer was cleared.
+    """
+
+    credited: int = 0
+    late: int = 0
+    abandoned: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """What to write.
@@ -60,8 +76,7 @@ def check_credits(episode: int, values: np.ndarray, n_agents: int) -> None:
     """Raise CreditError unless `values` is a finite (T, n_agents) array."""
     if values.ndim != 2 or values.shape[1] != n_agents or not np.isfinite(values).all():
         raise CreditError(
-            f"episode {episode}: credit must be finite numbers of shape (T, {n_agents}), "
-            f"got shape {values.shape}"
+            f"episode {episode}: credit must be finite numbers of shape (T, {n_agents}), got shape {values.shape}"
         )
 
 

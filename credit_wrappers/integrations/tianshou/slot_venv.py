@@ -18,8 +18,7 @@ Slots = int | Sequence[int] | np.ndarray | None
 
 
 class AgentSlotVectorEnv(BaseVectorEnv):
-    """A Tianshou vector env over ParallelEnvs whose slots are (env, agent) pairs: slot = env *
-    n_agents + agent.
+    """A Tianshou vector env over ParallelEnvs: slot number env * n_agents + agent is one agent of one env.
 
     Each row a Collector gathers from it holds one agent's own observation, action, reward, end
     flags and own next observation, so unmodified single-agent algorithms train one policy shared by
@@ -27,8 +26,8 @@ class AgentSlotVectorEnv(BaseVectorEnv):
     one learner per agent. (`tianshou.env.PettingZooEnv` is made for turn-based games: behind
     `parallel_to_aec` it books every reward and end flag on the last agent.)
 
-    A slot ends when its env ends. An agent that leaves earlier has an observation of zeros from then on, its
-    actions are ignored and its rows are marked `GONE`, which keeps them out of what
+    A slot ends when its env ends. An agent that leaves earlier has an observation of zeros from
+    then on, its actions are ignored and its rows are marked `GONE`, which keeps them out of what
     `CreditReplayBuffer` samples.
 
     The observation is a plain array, or a Batch when there is more to tell:
@@ -62,8 +61,7 @@ class AgentSlotVectorEnv(BaseVectorEnv):
     Raises:
         TypeError: An env is not a ParallelEnv.
         ValueError: Envs with different agents, agents with different observation shapes, different
-        stores; one
-            learner per agent with other than Discrete actions.
+            stores; one learner per agent with other than Discrete actions.
     """
 
     def __init__(
@@ -143,9 +141,7 @@ class AgentSlotVectorEnv(BaseVectorEnv):
             raise ValueError(f"{len(actions)} actions for {len(chosen) * self.n_agents} slots")
         acting = self._alive[chosen]  # (e, N)
         # Python numbers are the cheapest thing to hand to an env; the vectors of a Box stay arrays.
-        got = self._teams.step(
-            chosen.tolist(), actions.tolist() if actions.ndim == 1 else list(actions), acting
-        )
+        got = self._teams.step(chosen.tolist(), actions.tolist() if actions.ndim == 1 else list(actions), acting)
         terminated = got.terminated & acting
         truncated = got.truncated & acting & ~terminated
         alive = acting & ~terminated & ~truncated
