@@ -227,6 +227,4 @@ class Ledger:
 def _completion(
     answer: bytes, model: str, stop_reason: str, read: int, written: int, cached: int, seconds: float
 ) -> Completion:
-    return Completion(
-        zlib.decompress(answer).decode(), Usage(1, read, written, cached, seconds), model, stop_reason
-    )
+    return Completion(zlib.decompress(answer).decode(), Usage(1, read, written, cached, seconds), model, stop_reason)

@@ -119,9 +119,7 @@ def _inspect(path: Path) -> bool:
         raise LedgerError(f"{path} is not a ledger (not an SQLite file); it was left as it is")
     if len(header) < 100 or int.from_bytes(header[68:72], "big") != _APPLICATION_ID:
         raise LedgerError(f"{path} is an SQLite file, but not a ledger; it was left as it is")
-    if not path.with_name(
-        path.name + "-wal"
-    ).exists():  # else it is in use, or a crash is to be recovered from
+    if not path.with_name(path.name + "-wal").exists():  # else it is in use, or a crash is to be recovered from
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         try:
             found = db.execute("PRAGMA quick_check(1)").fetchone()[0]

@@ -30,8 +30,7 @@ class ArrayNarrator:
         self.about = about or f"{name}. {(type(env.unwrapped).__doc__ or '').strip()}".strip()
         self.actions = tuple(actions)
         self._spaces = [
-            (_space_text(env.observation_space(agent)), _space_text(env.action_space(agent)))
-            for agent in self.agents
+            (_space_text(env.observation_space(agent)), _space_text(env.action_space(agent))) for agent in self.agents
         ]
 
     def capture(self, observations: Mapping[str, Any]) -> object:

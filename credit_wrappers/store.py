@@ -235,8 +235,6 @@ def _check(query: Sequence[Episode], credits: Sequence[Credit]) -> None:
     for episode, credit in zip(query, credits, strict=True):
         expected = (episode.length, episode.n_agents)
         if credit.values.shape != expected:
-            raise CreditError(
-                f"episode {episode.id}: credit has shape {credit.values.shape}, expected {expected}"
-            )
+            raise CreditError(f"episode {episode.id}: credit has shape {credit.values.shape}, expected {expected}")
         if not np.isfinite(credit.values).all():
             raise CreditError(f"episode {episode.id}: credit contains NaN or infinity")

@@ -80,9 +80,7 @@ class CreditWrapper(BaseParallelWrapper):
         self._summed = team_reward == "sum"
         name = (getattr(env, "metadata", None) or {}).get("name") or type(env.unwrapped).__name__
         self._agents = tuple(env.possible_agents)
-        self._recorder = EpisodeRecorder(
-            self._agents, self.narrator, str(name), observations=record_observations
-        )
+        self._recorder = EpisodeRecorder(self._agents, self.narrator, str(name), observations=record_observations)
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -213,9 +211,7 @@ def require_parallel(env: object) -> None:
     """Raise TypeError unless `env` is a parallel environment with Discrete actions for every agent."""
     if not isinstance(env, ParallelEnv):
         if hasattr(env, "agent_iter"):
-            way = (
-                "it is an AEC environment: convert it with pettingzoo.utils.conversions.aec_to_parallel(env)"
-            )
+            way = "it is an AEC environment: convert it with pettingzoo.utils.conversions.aec_to_parallel(env)"
         elif hasattr(env, "action_space") and not callable(env.action_space):
             way = "it looks like a single-agent Gymnasium environment: write it as a pettingzoo.ParallelEnv"
         else:
@@ -227,9 +223,7 @@ def require_parallel(env: object) -> None:
             raise TypeError(f"credit needs Discrete actions; agent {agent!r} has {space}")
 
 
-def _llm_critic(
-    client: ModelClient | None, model: str | None, base_url: str | None, options: dict[str, Any]
-) -> Critic:
+def _llm_critic(client: ModelClient | None, model: str | None, base_url: str | None, options: dict[str, Any]) -> Critic:
     from .critics.llm import LLMCritic
 
     if client is None:
@@ -237,7 +231,5 @@ def _llm_critic(
 
         client = AnthropicClient(model or DEFAULT_MODEL, base_url=base_url)
     elif model is not None or base_url is not None:
-        raise ValueError(
-            "model and base_url belong to the Anthropic client; give them, or a client, not both"
-        )
+        raise ValueError("model and base_url belong to the Anthropic client; give them, or a client, not both")
     return LLMCritic(client, **options)

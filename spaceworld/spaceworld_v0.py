@@ -1,4 +1,90 @@
-"""Spaceworld: PLACEHOLDER."""
+"""# Spaceworld
+
+A team of robots assembles a station in orbit: carry modules to their slots, together where a module is too heavy for one,
+without running into each other.
+
+| | |
+|---|---|
+| Import | `from spaceworld import spaceworld_v0` |
+| Actions | Discrete |
+| Parallel API | Yes |
+| Manual control | No |
+| Agents | `robot_0`, `robot_1`, ... (solo 1, duet 2, pair 2, truss 3) |
+| Action shape | `()` |
+| Action values | `Discrete(6)` |
+| Observation shape | `(F,)`: solo 36, duet 47, pair 70, truss 138 |
+| Observation values | `[-1, 1]`, float32 |
+| State | `state()`, float32 in `[-1, 1]` |
+
+## World
+
+A grid; a cell is (row, column), row 0 on top. **Structure** (the station's core) is solid. **Slots** are free cells that take
+a module of their type, some only after other slots are filled. **Modules** have a type and a mass. **Robots** have
+thrust, may grip and dock, and see as far as their sensor range. **Debris** is solid, still or drifting. **Keep-out** cells
+may be entered but cost.
+
+## Actions
+
+| number | name | effect |
+|---|---|---|
+| 0 | stay | |
+| 1, 2, 3, 4 | north, south, west, east | moves the robot, or its assembly |
+| 5 | interact | grips a loose module beside it (the one in the lowest cell), docks the module it grips if that lies on an open slot of its type, or releases it |
+
+A module and the robots that grip it are an **assembly**: it moves only if all of them choose the same direction and
+their thrust adds up to its mass. `infos[agent]["action_mask"]` marks actions that can have neither effect nor cost;
+`action_mask="safe"` also masks flying into what is solid and seen.
+
+## One step
+
+1. Interacts, all decided on the state before the step.
+2. Moves, compared all at once. Into structure, debris or a loose module: blocked, a collision. Two units (free robots or
+   assemblies) that claim one cell, or each other's cells: both blocked, a collision for both. Then, to the fixed point:
+   who would enter a cell of a unit that stays is blocked, a collision for the mover. Cells that are really vacated may be
+   entered. Leaving the grid is no collision. A unit's collision counts once for each robot in it. A module that is gripped
+   counts as a part of its unit, not as a loose module, also for others.
+3. Debris drifts; into a robot or an assembly it stops, and costs each robot of it; elsewhere it bounces.
+4. Each robot in a keep-out cell: a violation.
+
+Nothing depends on how the robots are numbered.
+
+## Reward, cost, end
+
+Everyone gets the same reward: the share of the total mass docked in this step (a complete assembly sums to 1), minus
+`collision_penalty` for each collision or violation of anyone. `infos[agent]["cost"]` counts the robot's own, and
+`infos[agent]["events"]` names what it did. Terminated when all is docked (or, with `on_collision="terminate"`, at the first
+collision), truncated after `max_cycles` steps.
+
+## Observation
+
+The robot itself (18 features), then each other robot (11), module (10), slot (5), core cell and keep-out cell (3) and piece
+of debris (5): relative position and attributes, zero beyond the sensor range. Modules and slots have their type one-hot
+in addition, where there are several types. `spaceworld.observation.feature_names(scenario)` names every entry.
+
+## Arguments
+
+```python
+spaceworld_v0.parallel_env(scenario="pair", render_mode=None, max_cycles=None, observation="vector",
+                           on_collision="block", collision_penalty=0.05, action_mask="possible")
+```
+
+`scenario`: `solo`, `duet`, `pair`, `truss` or a `spaceworld.Scenario`. `render_mode`: `rgb_array` or `ansi`. `max_cycles`: steps until
+truncation; None is the scenario's own (solo 40, duet 60, pair 100, truss 250). `spaceworld_v0.env(...)` is the AEC form.
+
+| scenario | grid | robots | modules | about |
+|---|---|---|---|---|
+| `solo` | 5x5 | 1 | 1 light | sanity |
+| `duet` | 6x6 | 2 | 1 heavy (mass 2) | the agreement problem alone |
+| `pair` | 6x6 | 2 | 1 light, 1 heavy | when to act alone, when together |
+| `truss` | 9x9 | 3 | 5, each after the one before | temporal credit |
+
+Layouts are random and checked to be solvable. `get_state()` and `set_state()` take and restore snapshots from which a
+rollout continues bit-identically.
+
+## Version history
+
+v0: the first release. The paper (arXiv 2502.16863) names the benchmark but publishes no rules; these are ours.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +93,21 @@ from typing import Any
 from pettingzoo.utils import AECEnv, parallel_to_aec, wrappers
 
 from spaceworld.env import SpaceworldEnv
+from spaceworld.scenario import Scenario
 
 __all__ = ["env", "parallel_env", "raw_env"]
 
 
-def parallel_env(scenario: Any = "pair", **kwargs: Any) -> SpaceworldEnv:
+def parallel_env(scenario: str | Scenario = "pair", **kwargs: Any) -> SpaceworldEnv:
     """A Spaceworld ParallelEnv; arguments as `SpaceworldEnv`."""
     return SpaceworldEnv(scenario, **kwargs)
 
 
-def raw_env(scenario: Any = "pair", **kwargs: Any) -> AECEnv:
+def raw_env(scenario: str | Scenario = "pair", **kwargs: Any) -> AECEnv:
     """The same game as an AEC environment, without PettingZoo's checking wrappers."""
     return parallel_to_aec(parallel_env(scenario, **kwargs))
 
 
-def env(scenario: Any = "pair", **kwargs: Any) -> AECEnv:
+def env(scenario: str | Scenario = "pair", **kwargs: Any) -> AECEnv:
     """The same game as an AEC environment: the robots choose one after another, then all move at once."""
     return wrappers.OrderEnforcingWrapper(raw_env(scenario, **kwargs))

@@ -141,6 +141,19 @@ def test_everyone_who_held_the_module_is_paid_for_the_dock_and_nobody_else() -> 
     assert credit.source == "scripted"
 
 
+def test_a_robot_that_crowds_in_on_a_light_module_earns_nothing_in_the_end() -> None:
+    env = draw("""
+        ......
+        .0A1..
+        ......
+        B..#.b
+        ......
+    """, mass={"A": 1, "B": 2}, on={"A": "a"}, horizon=4)  # fmt: skip
+    credit = play(env, ["I.", ".I", "I."])
+    assert credit.values[2, 0] == pytest.approx(DOCK)
+    assert credit.values[2, 1] < 0 and credit.values[:3, 1].sum() <= 0
+
+
 def test_only_the_robot_that_caused_a_collision_is_blamed() -> None:
     env = draw(
         """

@@ -48,12 +48,13 @@ class _Arm:
     def __init__(self, settings: Settings, credit: str, seed: int, folder: Path, queue: Any) -> None:
         import torch
 
-        torch.set_num_threads(1)
+        torch.set_num_threads(1)  # the other cores train the other arms
+        torch.set_flush_denormal(True)
+        torch.distributions.Distribution.set_default_validate_args(False)  # checks of every batch cost 5 %
         from credit_wrappers import CreditWrapper
         from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv
         from tianshou_examples.critics import MODEL_WORKERS, TimedStore, make_critic
         from tianshou_examples.learners import Learner
-        from tianshou_examples.watch import WatchingCritic
         from tianshou_examples.worlds import world_factory
 
         self.settings, self.credit, self.seed, self.queue = settings, credit, seed, queue
@@ -61,10 +62,9 @@ class _Arm:
         self.folder = folder
         self.checkpoint = folder / "checkpoints" / f"{self.name}.pt"
         self.make_env = world_factory(settings.env)
-        critic, self.inner = make_critic(settings, credit, folder / f"ledger-{self.name}.sqlite")
-        self.watch = WatchingCritic(critic)
+        critic, self.watch, self.inner = make_critic(settings, credit, folder / f"ledger-{self.name}.sqlite")
         self.store = TimedStore(
-            self.watch,
+            critic,
             episodes_per_query=settings.episodes_per_query,
             workers=MODEL_WORKERS if self.inner is not None and settings.critic != "scripted" else 0,
         )
@@ -178,7 +178,7 @@ class _Arm:
             "seed": self.seed,
             "steps": self.learner.steps,
             "complete": self._complete,
-            "label": self.watch.label,
+            "label": self.store.critic.label,
             **final,
             "times": self.times,
             "critic": self._critic_numbers(),

@@ -21,6 +21,7 @@ from credit_wrappers import (
     SummedCritic,
 )
 from tianshou_examples.settings import Settings
+from tianshou_examples.watch import WatchingCritic
 
 MODEL_WORKERS = 8  # queries in flight to a real model
 
@@ -38,15 +39,15 @@ def make_client(settings: Settings) -> ModelClient:
     return AnthropicClient(settings.model or DEFAULT_MODEL, base_url=settings.base_url)
 
 
-def make_critic(settings: Settings, credit: str, ledger: Path) -> tuple[Critic, LLMCritic | None]:
-    """The critic of one kind of credit, and the language-model critic inside it, if there is one."""
-    if credit == "shared":
-        return SharedCritic(), None
-    if credit == "equal":
-        return EqualSplitCritic(), None
+def make_critic(settings: Settings, credit: str, ledger: Path) -> tuple[Critic, WatchingCritic, LLMCritic | None]:
+    """The critic of one kind of credit, the watcher in it, and the language-model critic in that, if there is one."""
+    if credit in ("shared", "equal"):
+        watch = WatchingCritic(SharedCritic() if credit == "shared" else EqualSplitCritic())
+        return watch, watch, None
     fallback: Any = settings.fallback
     inner = LLMCritic(make_client(settings), ledger=ledger, fallback=fallback)
-    return (SummedCritic(inner) if credit == "summed" else inner), inner
+    watch = WatchingCritic(inner)  # inside the sum: what is shown is what the critic said
+    return (SummedCritic(watch) if credit == "summed" else watch), watch, inner
 
 
 class TimedStore(CreditStore):

@@ -81,8 +81,8 @@ def evaluate(
             cost = sum(info.get("cost", 0.0) for info in infos.values())
             totals[k] += (rewards[agents[0]], terminated[agents[0]], cost, 1)
         alive = [k for k in alive if envs[k].agents]
-    means = totals.mean(axis=0)
-    return Evaluation(*(float(x) for x in means), episodes=episodes)
+    team_return, success, collisions, steps = totals.mean(axis=0).tolist()
+    return Evaluation(team_return, success, collisions, steps, episodes)
 
 
 def _view(observations: dict[str, np.ndarray], infos: dict[str, dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:

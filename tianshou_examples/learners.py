@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import torch
-from tianshou.algorithm import DQN, PPO
+from numba.core.dispatcher import Dispatcher
+from tianshou.algorithm import DQN, PPO, algorithm_base
 from tianshou.algorithm.modelfree.dqn import DiscreteQLearningPolicy
 from tianshou.algorithm.modelfree.reinforce import DiscreteActorPolicy
 from tianshou.algorithm.multiagent.marl import MultiAgentOffPolicyAlgorithm, MultiAgentOnPolicyAlgorithm
-from tianshou.algorithm.optim import AdamOptimizerFactory, LRSchedulerFactory
+from tianshou.algorithm.optim import LRSchedulerFactory, OptimizerFactory, TorchOptimizerFactory
 from tianshou.data import Collector
+from tianshou.data.buffer import manager
 from tianshou.trainer import OffPolicyTrainerParams, OnPolicyTrainerParams
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
@@ -26,6 +29,7 @@ from tianshou_examples.evaluation import Actors
 from tianshou_examples.settings import Settings
 
 DQN_STEPS = 8  # of every slot between two rounds of double DQN's updates
+ENTROPY_UNTIL = 0.75  # share of the training after which nothing rewards randomness any more
 LEAST_LR = 0.02  # of the initial learning rate, at the end
 
 
@@ -59,6 +63,14 @@ def mlp(inputs: int, outputs: int, hidden: int, last_gain: float) -> nn.Sequenti
     return net
 
 
+def cache_compiled() -> None:
+    """Lets numba keep what Tianshou compiles at the start of every process, which takes several seconds each time."""
+    for value in (*vars(algorithm_base).values(), *vars(manager).values()):
+        if isinstance(value, Dispatcher):
+            with suppress(RuntimeError):  # no folder that numba could write to
+                value.enable_caching()
+
+
 class Learner:
     """One algorithm with its buffer, collector and trainer.
 
@@ -73,6 +85,7 @@ class Learner:
     """
 
     def __init__(self, settings: Settings, venv: AgentSlotVectorEnv, seed: int) -> None:
+        cache_compiled()
         torch.manual_seed(seed)
         np.random.seed(seed)  # Tianshou's exploration and shuffling draw from the global generator
         self.settings, self.venv, self.progress = settings, venv, Progress()
@@ -101,6 +114,11 @@ class Learner:
         self.venv.seed(seed)
         self._trainer.reset()
 
+    def _adam(self) -> OptimizerFactory:
+        # fused: one call for all parameters, a quarter less time in an update on a CPU
+        adam = TorchOptimizerFactory(torch.optim.Adam, lr=self.settings.lr, eps=1e-5, fused=True)
+        return adam.with_lr_scheduler_factory(FallingLR(self.progress))
+
     def _ppo(self) -> tuple[PPO, nn.Module]:
         s = self.settings
         actor = mlp(self._inputs, int(self._space.n), s.hidden, 0.01)
@@ -108,7 +126,7 @@ class Learner:
         algorithm = PPO(
             policy=policy,
             critic=ValueHead(mlp(self._inputs, 1, s.hidden, 1.0)),
-            optim=AdamOptimizerFactory(lr=s.lr, eps=1e-5).with_lr_scheduler_factory(FallingLR(self.progress)),
+            optim=self._adam(),
             eps_clip=s.clip,
             ent_coef=s.entropy,
             max_grad_norm=0.5,
@@ -125,10 +143,9 @@ class Learner:
         policy = DiscreteQLearningPolicy(
             model=ActionHead(network), action_space=self._space, eps_training=1.0, eps_inference=1.0
         )
-        optim = AdamOptimizerFactory(lr=s.lr).with_lr_scheduler_factory(FallingLR(self.progress))
         algorithm = DQN(
             policy=policy,
-            optim=optim,
+            optim=self._adam(),
             gamma=s.gamma,
             n_step_return_horizon=s.n_step,
             target_update_freq=200,
@@ -204,7 +221,7 @@ class Learner:
         self.progress.done = min(1.0, done)
         for member in self._members:
             if self.settings.algo == "ppo":
-                member.ent_coef = self.settings.entropy * (1.0 - self.progress.done)
+                member.ent_coef = self.settings.entropy * max(0.0, 1.0 - self.progress.done / ENTROPY_UNTIL)
             else:
                 epsilon = max(0.05, 1.0 - 0.95 * self.progress.done / self.settings.exploration)
                 member.policy.set_eps_training(epsilon)

@@ -34,8 +34,8 @@ def critic_note(settings: Settings) -> str:
 
 def _mean(results: Sequence[dict[str, Any]], how: str, key: str) -> str:
     values = [r[how][key] for r in results]
-    mean = float(np.mean(values))
-    return f"{mean:.3f}" if len(values) == 1 else f"{mean:.3f} ±{np.std(values):.3f}"
+    mean, digits = float(np.mean(values)), 1 if key == "steps" else 3
+    return f"{mean:.{digits}f}" + (f" ±{np.std(values):.{digits}f}" if len(values) > 1 else "")
 
 
 def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: Console) -> None:
@@ -58,27 +58,32 @@ def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: 
                 end_section=how == "sampled",
             )
     console.print(table)
-    cost = Table(title="What it took (each learner: mean over its seeds)", title_justify="left")
-    for column in (
-        "credit", "seeds", "env steps", "steps / s", "wall s", "environment", "critic", "learning", "evaluation",
-        "critic calls", "tokens", "fallbacks",
-    ):  # fmt: skip
-        cost.add_column(column, justify="left" if column == "credit" else "right")
+    cost = Table(title="What it took (one learner; mean over the seeds)", title_justify="left")
+    columns = [_cost([r for r in results if r["credit"] == kind]) for kind in kinds]
+    cost.add_column("credit")
     for kind in kinds:
-        of_kind = [r for r in results if r["credit"] == kind]
-        times = {k: float(np.mean([r["times"][k] for r in of_kind])) for k in of_kind[0]["times"]}
-        wall, steps = sum(times.values()), float(np.mean([r["steps"] for r in of_kind]))
-        numbers = [r["critic"] for r in of_kind]
-        cost.add_row(
-            kind,
-            str(len(of_kind)),
-            f"{steps:,.0f}",
-            f"{steps / max(wall - times['evaluation'], 1e-9):,.0f}",
-            f"{wall:.0f}",
-            *(f"{times[k] / wall:.0%}" for k in ("environment", "critic", "learning", "evaluation")),
-            *(f"{np.mean([n[k] for n in numbers]):,.0f}" for k in ("calls", "tokens", "fallbacks")),
-        )
+        cost.add_column(kind, justify="right")
+    for name in columns[0]:  # down the page, so that it fits in 80 characters
+        cost.add_row(name, *(column[name] for column in columns))
     console.print(cost)
+
+
+def _cost(results: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """What the learners of one kind of credit took."""
+    times = {k: float(np.mean([r["times"][k] for r in results])) for k in results[0]["times"]}
+    wall, steps = max(sum(times.values()), 1e-9), float(np.mean([r["steps"] for r in results]))
+    speed = steps / max(wall - times["evaluation"], 1e-9)
+    counts = {k: float(np.mean([r["critic"][k] for r in results])) for k in ("calls", "tokens", "fallbacks")}
+    return {
+        "seeds": str(len(results)),
+        "env steps": f"{steps:,.0f}",
+        "env steps / s, collect and learn": f"{speed:,.0f}",
+        "wall time, s": f"{wall:,.1f}",
+        **{f"  {k}": f"{times[k] / wall:.0%}" for k in ("environment", "critic", "learning", "evaluation")},
+        "critic calls": f"{counts['calls']:,.0f}",
+        "tokens": f"{counts['tokens']:,.0f}",
+        "fallbacks, episodes": f"{counts['fallbacks']:,.0f}",
+    }
 
 
 def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Path) -> None:

@@ -14,7 +14,7 @@ POLICIES = ("shared", "per-agent")
 FALLBACKS = ("equal", "shared", "raise")
 
 # environment steps of one learner, by scenario: enough for PPO with the scripted critic (docs/results.md)
-STEPS = {"solo": 200_000, "duet": 600_000, "pair": 4_000_000, "truss": 8_000_000}
+STEPS = {"solo": 200_000, "duet": 700_000, "pair": 6_000_000, "truss": 8_000_000}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Settings:
     evaluations: int = 8  # intermediate ones
     # learner, chosen once on duet with the scripted critic and used for every kind of credit
     hidden: int = 128
-    lr: float = 1e-3
+    lr: float = 2e-3
     gamma: float = 0.97
     batch: int = 512  # rows of one gradient step
     # PPO
@@ -66,7 +66,8 @@ class Settings:
     def from_dict(values: dict[str, Any]) -> Settings:
         """The settings that `as_dict` wrote."""
         known = {f.name for f in fields(Settings)}
-        return Settings(**{k: v for k, v in values.items() if k in known} | {"credit": tuple(values["credit"])})
+        given = {k: v for k, v in values.items() if k in known}
+        return replace(Settings(**given), credit=tuple(given["credit"]))
 
 
 def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
@@ -124,6 +125,8 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     for name in ("seeds", "jobs", "envs", "eval_episodes", "episodes_per_query"):
         if getattr(settings, name) < 1:
             p.error(f"--{name.replace('_', '-')} is {getattr(settings, name)}; it must be at least 1")
+    if settings.critic != "anthropic" and (settings.model or settings.base_url):
+        p.error("--model and --base-url are for --critic anthropic; the scripted critic asks no model")
     if settings.steps < 0:
         p.error(f"--steps is {settings.steps}; it must be 0 or more")
     from tianshou_examples.worlds import check_world

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -39,7 +40,7 @@ LESSONS = {
 }
 
 
-def lesson_of(amount: float, steps: int, reward: float, others: float) -> list[tuple[str, float]]:
+def lesson_of(amount: float, steps: int, reward: float, others: float, cost: float) -> list[tuple[str, float]]:
     """Which lessons a credited span teaches, each with how clearly (more is clearer).
 
     Args:
@@ -47,19 +48,20 @@ def lesson_of(amount: float, steps: int, reward: float, others: float) -> list[t
         steps: length of the span.
         reward: paid to the team in the span.
         others: the largest credit of another agent in the span.
+        cost: collisions and violations of the agent itself in the span.
     """
     if amount > 0:
         if reward > 0:
             return [("payoff", amount)]
         found = [("on the way", steps + min(amount, 1.0))] if reward == 0 else []
         return [*found, ("who did it", amount - others)] if others <= 0 else found
-    if reward < 0:
-        return [("at fault", others - amount)]
-    return [("undone", -amount)] if reward == 0 else []
+    if reward < 0 and cost > 0:
+        return [("at fault", (others - amount) / steps)]  # the shorter the span, the surer that the fault is meant
+    return [("undone", -amount)] if reward == 0 and amount < 0 else []
 
 
 class WatchingCritic:
-    """Scores with another critic and keeps statistics of the episodes that went through.
+    """Scores with another critic and keeps statistics of the episodes that went through; usable from threads.
 
     Args:
         critic: does the scoring.
@@ -68,8 +70,8 @@ class WatchingCritic:
 
     def __init__(self, critic: Critic, window: int = 256) -> None:
         self.critic = critic
+        self._lock = threading.Lock()
         self.label = critic.label
-        self.source = getattr(critic, "source", "baseline")
         self.episodes = 0
         self.recent: deque[tuple[float, float, float]] = deque(maxlen=window)  # return, cost, success
         self.best: dict[str, tuple[float, Moment]] = {}  # by lesson: how clear, and what
@@ -77,18 +79,22 @@ class WatchingCritic:
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         """The other critic's credits, unchanged."""
         credits = self.critic.score(episodes)
-        for episode, credit in zip(episodes, credits, strict=True):
-            self.recent.append((float(episode.team_reward.sum()), float(episode.cost.sum()), float(episode.terminated)))
-            self._look(episode, credit)
-            self.episodes += 1
+        with self._lock:
+            for episode, credit in zip(episodes, credits, strict=True):
+                sums = float(episode.team_reward.sum()), float(episode.cost.sum()), float(episode.terminated)
+                self.recent.append(sums)
+                self._look(episode, credit)
+                self.episodes += 1
         return credits
 
     def means(self) -> tuple[float, float, float]:
         """Mean return, cost and success of the recent episodes; zeros before the first."""
-        if not self.recent:
+        with self._lock:
+            recent = list(self.recent)
+        if not recent:
             return 0.0, 0.0, 0.0
-        returns, costs, successes = zip(*self.recent, strict=True)
-        n = len(self.recent)
+        returns, costs, successes = zip(*recent, strict=True)
+        n = len(recent)
         return sum(returns) / n, sum(costs) / n, sum(successes) / n
 
     def _look(self, episode: Episode, credit: Credit) -> None:
@@ -99,7 +105,8 @@ class WatchingCritic:
             before, after = totals[event.start], totals[event.stop]
             rest = [after[i] - before[i] for a, i in index.items() if a != event.agent]
             reward = round(paid[event.stop] - paid[event.start], 9)
-            lessons = lesson_of(event.amount, event.stop - event.start, reward, max(rest, default=0.0))
+            cost = float(episode.cost[event.start : event.stop, index[event.agent]].sum())
+            lessons = lesson_of(event.amount, event.stop - event.start, reward, max(rest, default=0.0), cost)
             for lesson, clearness in lessons:
                 if clearness > self.best.get(lesson, (0.0, None))[0]:
                     self.best[lesson] = (clearness, self._moment(episode, credit, event, reward))
@@ -131,8 +138,9 @@ class WatchingCritic:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps, as JSON values."""
-        best = {lesson: [clear, asdict(moment)] for lesson, (clear, moment) in self.best.items()}
-        return {"episodes": self.episodes, "recent": list(self.recent), "best": best}
+        with self._lock:
+            best = {lesson: [clear, asdict(moment)] for lesson, (clear, moment) in self.best.items()}
+            return {"episodes": self.episodes, "recent": list(self.recent), "best": best}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Takes over what `state` returned."""

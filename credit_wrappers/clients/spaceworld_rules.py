@@ -7,9 +7,10 @@ Each agent has a potential, a function of the state alone:
 
 and its credit for a step is the difference of its potential. So every closed loop of states sums to zero: gripping
 and letting go, walking to and fro, carrying there and back earn nothing. Outside the potential stand only what cannot
-be repeated for gain: a dock pays everyone who held the module, a collision is debited to the robot that caused it, a
-keep-out cell to the robot in it. In the step of a dock the potential is not counted. Amounts are integers, in
-hundredths of a credit, so that the sums are exact.
+be repeated for gain: a dock pays those who were needed to carry the module, in the order in which they took hold of it
+(who crowded in loses what its grip had earned; for all others the potential of that step is not counted); a collision is
+debited to the robot that caused it, a keep-out cell to the robot in it. Amounts are integers, in hundredths of a credit,
+so that the sums are exact.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-APPROACH, CARRY, GRIP, DOCK, BLAME = 10, 20, 30, 200, 15  # hundredths of a credit
+APPROACH, CARRY, GRIP, DOCK, BLAME = 10, 20, 30, 200, 40  # hundredths of a credit
 REGRIP = 4  # steps charged to a grip from which the slot cannot be reached
 IDLE = 3  # way charged when no work is open: a constant, or idle robots would be paid for what others carry
 
@@ -99,13 +100,13 @@ class SpaceworldRules:
             change = line.split(" | ", 2)[2]
             if change == "no change":
                 continue
-            moved, docks = world.apply(change, t, book)
+            moved, paid, docks = world.apply(change, t, book)
             after = world.potentials()
             for agent in world.agents:
                 gain = after[agent] - before[agent]
-                if gain and not docks:
+                if gain and (not docks or (moved.get(agent) == "docks" and agent not in paid)):
                     book.add(agent, t, gain, world.reason(agent, moved.get(agent), gain))
-            docked += len(docks)
+            docked += docks
             before = after
         left = len(world.modules) - docked
         outcome = "everything was docked" if not left else f"{left} of {len(world.modules)} modules were left"
@@ -158,6 +159,7 @@ class World:
         self.agents: dict[str, str] = {}  # agent -> cell
         self.thrust: dict[str, int] = {}
         self.grips: dict[str, str] = {}  # agent -> module, of those that grip
+        self.since: dict[str, int] = {}  # agent -> step in which it last took hold
         self.modules: dict[str, str] = {}  # module -> cell
         self.kind: dict[str, str] = {}  # module or slot -> type
         self.mass: dict[str, int] = {}
@@ -198,10 +200,10 @@ class World:
         if words[6] == "grips":
             self.grips[name] = words[7]
 
-    def apply(self, change: str, t: int, book: Book) -> tuple[dict[str, str], set[str]]:
-        """Takes in what changed in step t; returns who did what and which modules were docked."""
+    def apply(self, change: str, t: int, book: Book) -> tuple[dict[str, str], set[str], int]:
+        """Takes in what changed in step t; returns who did what, who was paid for a dock, and how many docks."""
         moved: dict[str, str] = {}
-        docks: set[str] = set()
+        docks: dict[str, list[str]] = {}  # module -> those who held it
         for clause in change.split("; "):
             words = clause.split(" ")
             who, what = words[0], words[1]
@@ -211,6 +213,7 @@ class World:
                     moved[who] = "moves"
                 elif what == "grips":
                     self.grips[who] = words[2]
+                    self.since[who] = t
                     moved[who] = what
                     self._field = None
                 elif what == "releases":
@@ -219,18 +222,23 @@ class World:
                     self._field = None
                 elif what == "docks":
                     self.grips.pop(who, None)
-                    docks.add(words[2])
-                    book.single(who, t, DOCK, f"docked {words[2]} in {words[4]}, to which it had been carried")
+                    moved[who] = what
+                    docks.setdefault(words[2], []).append(who)
                     self._dock(words[2], words[4])
                 else:
                     book.single(who, t, -BLAME, clause.removeprefix(who + " "))
             elif who in self.modules and what[0] == "(":
                 self.modules[who] = what
                 self._field = None
-        for agent, module in list(self.grips.items()):
-            if module in docks:  # gripped it while it was being docked
-                del self.grips[agent]
-        return moved, docks
+        paid: set[str] = set()
+        for module, holders in docks.items():
+            thrust = 0
+            for agent in sorted(holders, key=lambda a: self.since.get(a, -1)):
+                if thrust < self.mass[module]:
+                    paid.add(agent)
+                    book.single(agent, t, DOCK, f"docked {module}, which it had helped to carry to its slot")
+                thrust += self.thrust[agent]
+        return moved, paid, len(docks)
 
     def _dock(self, module: str, slot: str) -> None:
         self.docked.add(module)
@@ -301,6 +309,8 @@ class World:
             helped = " together with another robot" if list(self.grips.values()).count(module or "") > 1 else ""
             held = f"took hold of {module}, of mass {self.mass[module or '']}{helped}"
             return held if better else held + ", but where it cannot be brought to its slot by a short way"
+        if did == "docks":
+            return "held a module that others had been able to carry alone"
         if did == "releases":
             if better:
                 return "let go of a module that it could not bring to its slot by a short way"

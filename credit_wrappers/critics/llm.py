@@ -131,12 +131,8 @@ class LLMCritic:
                     raise
                 return self._fall_back(episodes, stats, error)
             with stats.timed("parse"):
-                credits = self.shaping.credits(
-                    episodes, answers, orders, names, source=source, usage=stats.usage
-                )
-            stats.zero_answers += sum(
-                not any(event["amount"] for event in answer["events"]) for answer in answers
-            )
+                credits = self.shaping.credits(episodes, answers, orders, names, source=source, usage=stats.usage)
+            stats.zero_answers += sum(not any(event["amount"] for event in answer["events"]) for answer in answers)
             return credits
         finally:
             self._add(stats)
@@ -151,9 +147,7 @@ class LLMCritic:
         question, last = prompt, False
         while True:
             with stats.timed("prompt"):
-                request = Request(
-                    system, question, answer_schema(), self.label, self.max_tokens, self.temperature
-                )
+                request = Request(system, question, answer_schema(), self.label, self.max_tokens, self.temperature)
                 key = request.key()
             with stats.timed("ledger"):
                 completion = None if self.ledger is None else self.ledger.find(key)

@@ -94,9 +94,7 @@ def render_episode(
     ]
     lines += [
         f"{t}: {', '.join(joint)} | reward {written[reward]} | {frame}"
-        for t, (joint, reward, frame) in enumerate(
-            zip(zip(*columns, strict=True), rewards, frames[1:], strict=True)
-        )
+        for t, (joint, reward, frame) in enumerate(zip(zip(*columns, strict=True), rewards, frames[1:], strict=True))
     ]
     return "\n".join(lines)
 

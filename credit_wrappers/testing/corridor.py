@@ -45,9 +45,7 @@ class CorridorNarrator:
         """Return positions: all of them first, then those that changed."""
         texts = ["; ".join(f"{name} at {moments[0][i]}" for name, i in zip(names, order, strict=True))]
         for before, after in pairwise(moments):
-            moved = [
-                f"{name} at {after[i]}" for name, i in zip(names, order, strict=True) if before[i] != after[i]
-            ]
+            moved = [f"{name} at {after[i]}" for name, i in zip(names, order, strict=True) if before[i] != after[i]]
             texts.append("; ".join(moved) or "no change")
         return texts
 
@@ -107,9 +105,7 @@ class CorridorEnv(ParallelEnv):
         self._time = 0
         self._random: np.random.Generator | None = None
         self._action_space = {agent: Discrete(len(_ACTIONS)) for agent in self.possible_agents}
-        self._observation_space = {
-            agent: Box(0.0, 1.0, (n_agents,), np.float32) for agent in self.possible_agents
-        }
+        self._observation_space = {agent: Box(0.0, 1.0, (n_agents,), np.float32) for agent in self.possible_agents}
 
     def observation_space(self, agent: str) -> Box:
         """Return the observation space, the same object each time."""
@@ -132,9 +128,7 @@ class CorridorEnv(ParallelEnv):
 
     def step(
         self, actions: Mapping[str, int]
-    ) -> tuple[
-        dict[str, np.ndarray], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
-    ]:
+    ) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Move every agent; pay the team."""
         bumped = []
         for i, agent in enumerate(self.agents):

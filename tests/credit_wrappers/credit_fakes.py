@@ -34,9 +34,7 @@ def corridor_episode(
     steps, n_agents = table.shape
     moments = [tuple(start or [0] * n_agents)]
     for row in table:
-        moments.append(
-            tuple(p + {-1: 0, 0: 0, 1: -1, 2: 1}[int(a)] for p, a in zip(moments[-1], row, strict=True))
-        )
+        moments.append(tuple(p + {-1: 0, 0: 0, 1: -1, 2: 1}[int(a)] for p, a in zip(moments[-1], row, strict=True)))
     return Episode(
         id=id,
         agents=tuple(agents or [f"walker_{i}" for i in range(n_agents)]),
@@ -77,8 +75,7 @@ def answer(*episodes: Sequence[dict[str, Any]], summary: str = "so it went") -> 
     return json.dumps(
         {
             "episodes": [
-                {"episode": k, "summary": summary, "events": list(events)}
-                for k, events in enumerate(episodes, 1)
+                {"episode": k, "summary": summary, "events": list(events)} for k, events in enumerate(episodes, 1)
             ]
         }
     )

@@ -22,9 +22,7 @@ def golden_prompt() -> str:
         terminated=True,
         length=4,
     )
-    failure = corridor_episode(
-        [[STAY, FORWARD], [STAY, STAY]], start=(0, 1), reward=[0.123456, -0.00001], length=4
-    )
+    failure = corridor_episode([[STAY, FORWARD], [STAY, STAY]], start=(0, 1), reward=[0.123456, -0.00001], length=4)
     LLMCritic(client).score([success, failure])
     request = client.requests[0]
     return f"{request.system}\n\n=== user ===\n\n{request.prompt}\n"

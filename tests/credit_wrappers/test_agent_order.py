@@ -78,9 +78,7 @@ def test_shuffled_order_is_a_permutation_that_depends_on_the_seed_and_is_repeata
     assert all(sorted(order) == list(range(6)) for order in orders(0))
     assert orders(0) == orders(0)
     assert orders(0) != orders(1)
-    assert any(
-        order != agent_order(e, e.narrator, "canonical") for order, e in zip(orders(0), episodes, strict=True)
-    )
+    assert any(order != agent_order(e, e.narrator, "canonical") for order, e in zip(orders(0), episodes, strict=True))
 
 
 def test_shuffling_differs_from_episode_to_episode():

@@ -66,9 +66,7 @@ def test_answer_in_prose_or_in_a_code_fence_still_parses(text):
     assert parse(text) == parse(GOOD)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "   ", "I would give agent_A a 7.", "{}", "[]", "null", '{"episode": 1}']
-)
+@pytest.mark.parametrize("text", ["", "   ", "I would give agent_A a 7.", "{}", "[]", "null", '{"episode": 1}'])
 def test_answer_without_the_object_is_refused(text):
     assert refusal(text)
 

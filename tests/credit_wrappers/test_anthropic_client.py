@@ -235,9 +235,7 @@ def test_wrapper_talks_to_a_local_server_without_a_key(monkeypatch, tmp_path):
 
 
 def test_same_model_name_on_another_server_is_another_model():
-    names = {
-        AnthropicClient("m", base_url=url).name for url in ("http://127.0.0.1:1", "http://127.0.0.1:2/v1/")
-    }
+    names = {AnthropicClient("m", base_url=url).name for url in ("http://127.0.0.1:1", "http://127.0.0.1:2/v1/")}
     assert names == {"m@127.0.0.1:1", "m@127.0.0.1:2/v1"}
     assert AnthropicClient("m").name == "m"
 

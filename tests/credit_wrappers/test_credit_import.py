@@ -12,9 +12,7 @@ HEAVY = ("anthropic", "pydantic", "torch", "tianshou", "sqlite3", "pygame", "num
 
 def test_import_brings_nothing_heavy():
     code = f"import sys, credit_wrappers; print([m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -73,9 +73,7 @@ def test_every_credit_is_handed_out_once_and_to_its_own_episode(critic, workers)
 def test_ids_are_fresh_also_across_threads(critic):
     store = CreditStore(critic, workers=0)
     ids = []
-    threads = [
-        threading.Thread(target=lambda: ids.extend(store.open() for _ in range(200))) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: ids.extend(store.open() for _ in range(200))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -50,9 +50,7 @@ class TestNumbers:
         assert credit.summary == "walker_0 won"
 
     def test_one_factor_brings_the_whole_query_within_the_bound(self):
-        big = answer(
-            [event("agent_B", 0, 4, 16.0), event("agent_B", 0, 1, 4.0)], [event("agent_A", 0, 1, -1.0)]
-        )
+        big = answer([event("agent_B", 0, 4, 16.0), event("agent_B", 0, 1, 4.0)], [event("agent_A", 0, 1, -1.0)])
         credits, *_ = score(big, episodes=[EPISODE, EPISODE])
         assert credits[0].values.sum(axis=0).tolist() == [10.0, 0.0]
         assert credits[1].values[0].tolist() == [0.0, -0.5]
@@ -73,9 +71,7 @@ class TestNumbers:
         for _ in range(50):
             start = int(random.integers(0, 4))
             stop = int(random.integers(start + 1, 5))
-            events.append(
-                event(random.choice(["agent_A", "agent_B"]), start, stop, float(random.normal() * 5))
-            )
+            events.append(event(random.choice(["agent_A", "agent_B"]), start, stop, float(random.normal() * 5)))
         [credit], *_ = score(answer(events), bound=3.0)
         expected = np.zeros((4, 2))
         for item in credit.events:

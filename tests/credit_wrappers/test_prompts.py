@@ -76,16 +76,12 @@ def test_line_t_holds_action_and_reward_of_step_t_and_the_frame_after_it():
 
 def test_agents_are_listed_in_the_order_asked_for():
     episode = corridor_episode([[FORWARD, STAY, STAY]])
-    assert _lines(episode, (2, 0, 1), ["", ""])[3].startswith(
-        "0: agent_A stay, agent_B forward, agent_C stay |"
-    )
+    assert _lines(episode, (2, 0, 1), ["", ""])[3].startswith("0: agent_A stay, agent_B forward, agent_C stay |")
 
 
 def test_action_names_are_asked_with_the_agents_own_name():
     episode = corridor_episode([[1, 2]], agents=["tug", "scout"])
-    text = render_episode(
-        1, episode, ["", ""], (1, 0), ["agent_A", "agent_B"], lambda agent, a: f"{agent}{a}"
-    )
+    text = render_episode(1, episode, ["", ""], (1, 0), ["agent_A", "agent_B"], lambda agent, a: f"{agent}{a}")
     assert "0: agent_A scout2, agent_B tug1 |" in text
 
 

@@ -1,0 +1,301 @@
+"""One learner of `tianshou_examples.train`, in this process: every algorithm, policy and kind of credit."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from credit_wrappers.testing.server import MessagesServer, Reply
+from tianshou_examples import arm as arm_module
+from tianshou_examples.arm import _Arm, run_arm
+from tianshou_examples.learners import LEAST_LR, networks_of
+from tianshou_examples.settings import Settings
+from tianshou_examples.worlds import world_factory
+
+TINY = Settings(steps=400, envs=2, episodes_per_query=2, eval_episodes=2, evaluations=1, hidden=16, batch=32,
+                epochs=1, buffer=1000)  # fmt: skip
+KINDS = [("ppo", "shared", "llm"), ("ppo", "per-agent", "summed"), ("ddqn", "shared", "equal"),
+         ("ddqn", "per-agent", "llm")]  # fmt: skip
+torch.set_num_threads(1)
+
+
+class Mailbox:
+    """What a learner sends, in place of the queue between processes."""
+
+    def __init__(self, on_put: Callable[[str], Any] = lambda kind: None) -> None:
+        self.messages: list[tuple[str, str, Any]] = []
+        self.on_put = on_put
+
+    def put(self, message: tuple[str, str, Any]) -> None:
+        json.dumps(message, allow_nan=False)  # all of it goes into files
+        self.messages.append(message)
+        self.on_put(message[0])
+
+    def of(self, kind: str) -> list[Any]:
+        return [value for k, _, value in self.messages if k == kind]
+
+    def records(self, kind: str) -> list[dict[str, Any]]:
+        return [record for record in self.of("record") if record["kind"] == kind]
+
+
+@pytest.fixture(autouse=True)
+def keyboard() -> Iterator[None]:
+    """Gives pytest its Ctrl-C back."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def settings_of(algo: str, policy: str, **changes: Any) -> Settings:
+    return replace(TINY, algo=algo, policy=policy, **changes)
+
+
+def play(settings: Settings, credit: str, folder: Path, stop_after: int = 10**9) -> Mailbox:
+    """Runs a learner; it is stopped after so many records."""
+    stop = threading.Event()
+    box = Mailbox(lambda _: stop.set() if len(box.of("record")) >= stop_after else None)
+    run_arm(settings, credit, 0, folder, box, stop)
+    return box
+
+
+def rates(arm: _Arm) -> list[float]:
+    return [s.get_last_lr()[0] for member in arm.learner._members for s in member.lr_schedulers]
+
+
+@pytest.mark.parametrize(("algo", "policy", "credit"), KINDS)
+def test_a_learner_trains_evaluates_saves_and_reports(algo: str, policy: str, credit: str, tmp_path: Path) -> None:
+    settings = settings_of(algo, policy)
+    box = play(settings, credit, tmp_path)
+    assert [kind for kind, _, _ in box.messages if kind != "record"] == ["result"]
+    assert {name for _, name, _ in box.messages} == {f"{credit}-0"}
+    (result,) = box.of("result")
+    assert result["complete"] and settings.steps <= result["steps"] < settings.steps + 2 * 60 + 64
+    assert min(result["times"].values()) >= 0 and set(result["times"]) == {
+        "environment", "critic", "learning", "evaluation"}  # fmt: skip
+    train, evaluations = box.records("train"), box.records("evaluation")
+    assert [r["steps"] for r in train] == sorted({r["steps"] for r in train})
+    assert train[-1]["steps"] == evaluations[-1]["steps"] == result["steps"]
+    assert len(evaluations) == 2 and 200 <= evaluations[0]["steps"] < 400
+    assert result["greedy"] == evaluations[-1]["greedy"] and result["greedy"]["episodes"] == 2
+    assert evaluations[0]["sampled"]["episodes"] == 1
+    scripted = credit in ("llm", "summed")
+    assert (result["critic"]["calls"] > 0) is scripted
+    assert (tmp_path / f"ledger-{credit}-0.sqlite").exists() is scripted
+    assert result["label"] == {"llm": "scripted-1", "summed": "scripted-1, summed", "equal": "equal"}[credit]
+    # the table's numbers are those of the whole learner
+    assert train[-1]["calls"] == result["critic"]["calls"] and train[-1]["tokens"] == result["critic"]["tokens"]
+
+
+@pytest.mark.parametrize(("algo", "policy", "credit"), KINDS)
+def test_a_stopped_learner_goes_on_where_it_was(algo: str, policy: str, credit: str, tmp_path: Path) -> None:
+    settings = settings_of(algo, policy)
+    first = play(settings, credit, tmp_path, stop_after=1)
+    (half,) = first.of("result")
+    assert not half["complete"] and 0 < half["steps"] < settings.steps
+    assert len(first.records("train")) == 1
+
+    arm = _Arm(settings, credit, 0, tmp_path, Mailbox())
+    learner = arm.learner
+    assert learner.steps == half["steps"]
+    assert learner.progress.done == half["steps"] / settings.steps
+    state = torch.load(arm.checkpoint, weights_only=False)["learner"]
+    for member, weights, scale in zip(learner._members, state["members"], state["scales"], strict=True):
+        for name, value in weights.items():
+            if name != "_optimizers":
+                assert torch.equal(value, member.state_dict()[name]), name
+        steps = {int(s["step"]) for s in member.state_dict()["_optimizers"][0]["state"].values()}
+        assert steps == {int(s["step"]) for s in weights["_optimizers"][0]["state"].values()} != {0}
+        if algo == "ppo":
+            assert (member.ret_rms.mean, member.ret_rms.var, member.ret_rms.count) == (
+                scale.mean, scale.var, scale.count)  # fmt: skip
+    assert arm.watch.episodes > 0
+    arm.store.close()
+    if arm.inner is not None and arm.inner.ledger is not None:
+        arm.inner.ledger.close()
+
+    second = play(settings, credit, tmp_path)
+    (whole,) = second.of("result")
+    assert whole["complete"] and whole["steps"] > half["steps"]
+    assert second.records("train")[0]["steps"] > half["steps"]
+    for part, seconds in half["times"].items():
+        assert whole["times"][part] >= seconds
+    for name in ("calls", "tokens", "episodes"):
+        if credit == "equal":
+            assert whole["critic"][name] == 0
+        else:
+            assert whole["critic"][name] > half["critic"][name] > 0
+    assert whole["critic"]["cache_hits"] == 0  # new episodes, not those of the beginning again
+
+
+@pytest.mark.parametrize(("algo", "policy", "credit"), KINDS)
+def test_a_learner_that_was_complete_is_not_trained_or_played_again(
+    algo: str, policy: str, credit: str, tmp_path: Path
+) -> None:
+    settings = settings_of(algo, policy)
+    (done,) = play(settings, credit, tmp_path).of("result")
+    again = play(settings, credit, tmp_path)
+    assert again.messages == [("result", f"{credit}-0", done)]
+
+
+@pytest.mark.parametrize(("algo", "policy", "credit"), [KINDS[0], KINDS[3]])
+def test_the_same_seed_gives_the_same_run(algo: str, policy: str, credit: str, tmp_path: Path) -> None:
+    def records(folder: str) -> list[dict[str, Any]]:
+        (tmp_path / folder).mkdir()
+        found = play(settings_of(algo, policy), credit, tmp_path / folder).of("record")
+        return [{k: v for k, v in record.items() if k != "wall"} for record in found]
+
+    assert records("a") == records("b")
+
+
+@pytest.mark.parametrize("policy", ["shared", "per-agent"])
+@pytest.mark.parametrize("algo", ["ppo", "ddqn"])
+def test_networks_of_a_checkpoint_are_the_networks_that_act(algo: str, policy: str, tmp_path: Path) -> None:
+    settings = settings_of(algo, policy)
+    play(settings, "shared", tmp_path)
+    arm = _Arm(settings, "shared", 0, tmp_path, Mailbox())
+    env = world_factory(settings.env)()
+    observations, infos = env.reset(seed=1)
+    rows = torch.as_tensor(np.stack(list(observations.values())))
+    state = torch.load(arm.checkpoint, weights_only=False)["learner"]
+    networks = networks_of(settings, env, state)
+    assert len(networks) == len(arm.learner.actors.networks) == 2
+    if policy == "per-agent":
+        assert not torch.equal(networks[0](rows), networks[1](rows))
+    for mine, live in zip(networks, arm.learner.actors.networks, strict=True):
+        assert torch.equal(mine(rows), live(rows))
+    # and they are what Tianshou's own policy computes for the agent
+    for i, (member, agent) in enumerate(zip(arm.learner._members, env.possible_agents, strict=False)):
+        from tianshou.data import Batch
+
+        mask = np.stack([infos[agent]["action_mask"]]).astype(bool)
+        head = member.policy.actor if algo == "ppo" else member.policy.model
+        logits, _ = head(Batch(obs=rows[i : i + 1].numpy(), mask=mask))
+        assert torch.equal(logits[0][mask[0]], networks[i](rows[i : i + 1])[0][mask[0]])
+
+
+@pytest.mark.parametrize("policy", ["shared", "per-agent"])
+@pytest.mark.parametrize("algo", ["ppo", "ddqn"])
+def test_schedules_follow_the_steps_done(algo: str, policy: str, tmp_path: Path) -> None:
+    settings = settings_of(algo, policy)
+    arm = _Arm(settings, "shared", 0, tmp_path, Mailbox())
+    learner, before = arm.learner, 0.0
+    assert rates(arm) == [settings.lr] * len(learner._members)
+    while learner.steps < settings.steps:
+        learner.train()
+        done = learner.progress.done
+        assert done == min(1.0, learner.steps / settings.steps) > before
+        # a shared policy's rate is set within the update, from the progress before it
+        expected = {settings.lr * max(LEAST_LR, 1 - x) for x in (before, done)}
+        assert set(rates(arm)) <= expected
+        for member in learner._members:
+            assert member._optimizers[0]._optim.param_groups[0]["lr"] in expected
+            if algo == "ppo":
+                assert member.ent_coef == settings.entropy * (1 - done)
+            else:
+                epsilon = max(0.05, 1 - 0.95 * done / settings.exploration)
+                assert member.policy.eps_training == member.policy.eps_inference == epsilon
+        before = done
+    assert max(rates(arm)) < settings.lr
+
+
+@pytest.mark.parametrize("policy", ["shared", "per-agent"])
+def test_ddqn_explores_from_its_first_step_on(policy: str, tmp_path: Path) -> None:
+    arm = _Arm(settings_of("ddqn", policy, envs=8, steps=100_000), "shared", 0, tmp_path, Mailbox())
+    for network in arm.learner.actors.networks:
+        torch.nn.init.constant_(network[4].bias, -5.0)
+        network[4].bias.data[4] = 5.0  # all would stay where they are: always allowed
+    arm.learner.train()
+    rows = arm.learner.buffer[:]
+    for agent in (0, 1):
+        acts = rows.act[rows.info.agent == agent]
+        shares = np.bincount(acts, minlength=6) / len(acts)
+        assert shares[:4].min() > 0.05, shares
+        assert shares[4] < 0.5, shares
+        assert rows.obs.mask[np.arange(len(rows)), rows.act].all()
+
+
+@pytest.mark.parametrize("algo", ["ppo", "ddqn"])
+def test_all_steps_that_were_played_are_counted(algo: str, tmp_path: Path) -> None:
+    arm = _Arm(settings_of(algo, "shared"), "shared", 0, tmp_path, Mailbox())
+    played = 0
+    for env in arm.learner.venv.envs:
+        step = env.step
+
+        def counted(actions: Any, step: Any = step) -> Any:
+            nonlocal played
+            played += 1
+            return step(actions)
+
+        env.step = counted
+    arm.learner.train()
+    arm.learner.train()
+    assert arm.learner.steps == played > 0
+
+
+def test_intermediate_evaluations_are_spread_and_none_is_made_up_for(tmp_path: Path) -> None:
+    box = play(replace(TINY, steps=1000, evaluations=4), "shared", tmp_path)
+    steps = [r["steps"] for r in box.records("evaluation")]
+    assert len(steps) == 5  # and the final one
+    for k, s in enumerate(steps[:4], 1):
+        assert 200 * k <= s < 200 * k + 120
+    # collections as large as the whole run: nothing is due on the way
+    box = play(replace(TINY, steps=1, evaluations=8), "equal", tmp_path)
+    assert len(box.records("train")) == len(box.records("evaluation")) == 1
+
+
+def test_a_learner_stopped_before_its_first_step_says_so(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    box = Mailbox()
+    run_arm(TINY, "llm", 0, tmp_path, box, stop)
+    assert box.records("train") == []
+    (result,) = box.of("result")
+    assert result["steps"] == 0 and not result["complete"] and result["times"]["evaluation"] > 0
+
+
+def test_a_learner_whose_parent_is_gone_saves_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Mailbox()
+    monkeypatch.setattr(arm_module, "_orphaned", lambda: len(box.messages) > 0)
+    run_arm(TINY, "shared", 0, tmp_path, box, threading.Event())
+    assert len(box.records("train")) == 1 and (tmp_path / "checkpoints" / "shared-0.pt").exists()
+
+
+def test_a_damaged_ledger_is_one_line_and_stays_as_it_is(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger-llm-0.sqlite"
+    ledger.write_bytes(b"no database" * 100)
+    box = play(TINY, "llm", tmp_path)
+    ((kind, name, message),) = box.messages
+    assert (kind, name) == ("error", "llm-0")
+    assert message.startswith("LedgerError: ") and "\n" not in message
+    assert ledger.read_bytes() == b"no database" * 100
+
+
+def test_an_error_that_is_ours_comes_with_its_traceback(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "shared-0.pt").write_bytes(b"no checkpoint")
+    ((kind, _, message),) = play(TINY, "shared", tmp_path).messages
+    assert kind == "error" and "Traceback" in message and "_restore" in message
+
+
+def test_with_fallback_raise_the_learner_ends_and_the_answers_it_got_are_kept(tmp_path: Path) -> None:
+    prose = Reply("I would rather not say.", headers={"connection": "close"})  # or the SDK leaves a socket open
+    with MessagesServer(lambda body: prose) as server:
+        settings = replace(TINY, critic="anthropic", base_url=server.url, model="m", fallback="raise")
+        box = play(settings, "llm", tmp_path)
+    ((kind, _, message),) = box.messages
+    assert kind == "error" and message.startswith("AnswerError: ") and "Traceback" not in message
+    with sqlite3.connect(tmp_path / "ledger-llm-0.sqlite") as db:
+        ((rows,),) = db.execute("SELECT COUNT(*) FROM answers")
+    db.close()
+    assert rows == len(server.requests) >= 2  # every answer was paid for
+    assert not list(tmp_path.glob("*.sqlite-wal")), "the ledger is open still"
