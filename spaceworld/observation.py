@@ -137,10 +137,10 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         last_action(row[at + pk.R_ACTION], o[12:15])
         o[16] = min(1.0, spec[static + pk.R_SENSOR] / max(height, width))
         o[17] = 1.0 - row[pk.S_STEP] / spec[pk.H_HORIZON]
-        p = OWN
         for k in range(1, n):
             j = (i + k) % n
             other, sheet = spec[pk.H_ROBOT] + j * pk.R_WIDTH, spec[pk.H_ROBOT0] + j * pk.R_STATIC
+            p = OWN + (k - 1) * OTHER
             if look(spec, row, i, row[other + pk.R_CELL], o[p:]):
                 o[p + 3] = spec[sheet + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
                 o[p + 4] = spec[sheet + pk.R_DOCK]
@@ -148,50 +148,57 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
                 o[p + 6] = held >= 0 and row[other + pk.R_GRIPS] == held
                 o[p + 7] = row[other + pk.R_HITS] > 0
                 last_action(row[other + pk.R_ACTION], o[p + 8 : p + 11])
-            p += OTHER
-        for m in range(spec[pk.H_MODULES]):
-            body, sheet = spec[pk.H_MODULE] + m * pk.M_WIDTH, spec[pk.H_MODULE0] + m * pk.M_STATIC
-            if look(spec, row, i, row[body + pk.M_CELL], o[p:]):
-                o[p + 3] = spec[sheet + pk.M_MASS] / spec[pk.H_MAX_MASS]
-                o[p + 4] = row[body + pk.M_SLOT] >= 0
-                o[p + 5] = held == m
-                o[p + 6] = min(1.0, grip_strength(spec, row, m) / spec[sheet + pk.M_MASS])
-                slot = module_slot(spec, row, m) if row[body + pk.M_SLOT] < 0 else -1
-                if slot >= 0:
-                    o[p + 7] = 1.0
-                    goal = row[spec[pk.H_SLOT] + slot * pk.T_WIDTH + pk.T_CELL]
-                    o[p + 8] = (goal // width - row[body + pk.M_CELL] // width) / (height - 1)
-                    o[p + 9] = (goal % width - row[body + pk.M_CELL] % width) / (width - 1)
-                if types:
-                    o[p + MODULE + spec[sheet + pk.M_TYPE]] = 1.0
-            p += MODULE + types
-        for s in range(spec[pk.H_SLOTS]):
-            body, sheet = spec[pk.H_SLOT] + s * pk.T_WIDTH, spec[pk.H_SLOT0] + s * pk.T_STATIC
-            if look(spec, row, i, row[body + pk.T_CELL], o[p:]):
-                o[p + 3] = row[body + pk.T_FILLED]
-                needs, met = spec[sheet + pk.T_NEEDS], True
-                for k in range(spec[pk.H_SLOTS]):
-                    if needs >> k & 1 and not row[spec[pk.H_SLOT] + k * pk.T_WIDTH + pk.T_FILLED]:
-                        met = False
-                o[p + 4] = met and not row[body + pk.T_FILLED]
-                if types:
-                    o[p + SLOT + spec[sheet + pk.T_TYPE]] = 1.0
-            p += SLOT + types
-        for k in range(spec[pk.H_CORE]):
-            look(spec, row, i, row[spec[pk.H_COREROW] + k], o[p:])
-            p += PLACE
-        for k in range(spec[pk.H_KEEP]):
-            look(spec, row, i, row[spec[pk.H_KEEPROW] + k], o[p:])
-            p += PLACE
-        for d in range(spec[pk.H_DEBRIS]):
-            body = spec[pk.H_DRIFT] + d * pk.D_WIDTH
-            if look(spec, row, i, row[body + pk.D_CELL], o[p:]):
-                last_action(row[body + pk.D_DIR], o[p + 3 : p + 5])
-            p += DEBRIS
         for action in range(6):
             mask[i, action] = possible(spec, row, i, action)
             if mask[i, action] and spec[pk.H_SAFE_MASK] and 1 <= action <= 4:
                 mask[i, action] = not into_solid(spec, row, grid, i, action)
+
+    # what is seen is worked out once for all robots: things outside, robots inside
+    p = OWN + (n - 1) * OTHER
+    for m in range(spec[pk.H_MODULES]):
+        body, sheet = spec[pk.H_MODULE] + m * pk.M_WIDTH, spec[pk.H_MODULE0] + m * pk.M_STATIC
+        cell, docked = row[body + pk.M_CELL], row[body + pk.M_SLOT] >= 0
+        strength = min(1.0, grip_strength(spec, row, m) / spec[sheet + pk.M_MASS])
+        slot = -1 if docked else module_slot(spec, row, m)
+        for i in range(n):
+            o = obs[i]
+            if look(spec, row, i, cell, o[p:]):
+                o[p + 3] = spec[sheet + pk.M_MASS] / spec[pk.H_MAX_MASS]
+                o[p + 4] = docked
+                o[p + 5] = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == m
+                o[p + 6] = strength
+                if slot >= 0:
+                    o[p + 7] = 1.0
+                    goal = row[spec[pk.H_SLOT] + slot * pk.T_WIDTH + pk.T_CELL]
+                    o[p + 8] = (goal // width - cell // width) / (height - 1)
+                    o[p + 9] = (goal % width - cell % width) / (width - 1)
+                if types:
+                    o[p + MODULE + spec[sheet + pk.M_TYPE]] = 1.0
+        p += MODULE + types
+    for s in range(spec[pk.H_SLOTS]):
+        body, sheet = spec[pk.H_SLOT] + s * pk.T_WIDTH, spec[pk.H_SLOT0] + s * pk.T_STATIC
+        filled, met = row[body + pk.T_FILLED], True
+        for k in range(spec[pk.H_SLOTS]):
+            if spec[sheet + pk.T_NEEDS] >> k & 1 and not row[spec[pk.H_SLOT] + k * pk.T_WIDTH + pk.T_FILLED]:
+                met = False
+        for i in range(n):
+            o = obs[i]
+            if look(spec, row, i, row[body + pk.T_CELL], o[p:]):
+                o[p + 3] = filled
+                o[p + 4] = met and not filled
+                if types:
+                    o[p + SLOT + spec[sheet + pk.T_TYPE]] = 1.0
+        p += SLOT + types
+    for k in range(spec[pk.H_CORE] + spec[pk.H_KEEP]):  # keep-out cells lie behind the core cells in the row
+        for i in range(n):
+            look(spec, row, i, row[spec[pk.H_COREROW] + k], obs[i, p:])
+        p += PLACE
+    for d in range(spec[pk.H_DEBRIS]):
+        body = spec[pk.H_DRIFT] + d * pk.D_WIDTH
+        for i in range(n):
+            if look(spec, row, i, row[body + pk.D_CELL], obs[i, p:]):
+                last_action(row[body + pk.D_DIR], obs[i, p + 3 : p + 5])
+        p += DEBRIS
 
 
 @kernel

@@ -176,7 +176,10 @@ class Run:
 
 
 def _start(process: Any) -> None:
-    """Starts a process that Ctrl-C in the terminal does not reach, from its first moment on."""
+    """Starts a process that Ctrl-C in the terminal does not reach, from its first moment on.
+
+    A queue or an event must have been made before: with the first one Python starts a helper, and unblocks signals.
+    """
     if sys.platform == "win32":  # a Ctrl-C while the process still imports ends it there
         process.start()
         return
@@ -198,7 +201,10 @@ def prepare(settings: Settings, resume: str | None) -> tuple[Settings, Path]:
         config = folder / "config.json"
         if not config.exists():
             raise ValueError(f"--resume {resume}: there is no config.json; give the folder of a run")
-        return Settings.from_dict(json.loads(config.read_text(encoding="utf-8"))), folder
+        try:
+            return Settings.from_dict(json.loads(config.read_text(encoding="utf-8"))), folder
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"--resume {resume}: {config} is not the configuration of a run") from None
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = Path(settings.out or f"runs/{settings.env.replace(':', '-')}-{settings.algo}-{stamp}")
     if (folder / "config.json").exists():

@@ -54,7 +54,8 @@ def lesson_of(amount: float, steps: int, reward: float, others: float, cost: flo
         if reward > 0:
             return [("payoff", amount)]
         found = [("on the way", steps + min(amount, 1.0))] if reward == 0 else []
-        return [*found, ("who did it", amount - others)] if others <= 0 else found
+        # clearest where the others were neither paid nor blamed
+        return [*found, ("who did it", amount + 2 * others)] if others <= 0 else found
     if reward < 0 and cost > 0:
         return [("at fault", (others - amount) / steps)]  # the shorter the span, the surer that the fault is meant
     return [("undone", -amount)] if reward == 0 and amount < 0 else []

@@ -7,10 +7,10 @@ Each agent has a potential, a function of the state alone:
 
 and its credit for a step is the difference of its potential. So every closed loop of states sums to zero: gripping
 and letting go, walking to and fro, carrying there and back earn nothing. Outside the potential stand only what cannot
-be repeated for gain: a dock pays those who were needed to carry the module, in the order in which they took hold of it
-(who crowded in loses what its grip had earned; for all others the potential of that step is not counted); a collision is
-debited to the robot that caused it, a keep-out cell to the robot in it. Amounts are integers, in hundredths of a credit,
-so that the sums are exact.
+be repeated for gain: a dock pays those who were needed to carry the module, in the order in which they took hold of
+it (who crowded in loses what its grip had earned; for all others the potential of that step is not counted); a
+collision is debited to the robot that caused it, a keep-out cell to the robot in it. Amounts are integers, in
+hundredths of a credit, so that the sums are exact.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Everything runs in one process, in turns, so that a noisy machine slows all rows
 
     pair        Spaceworld `pair` through the PettingZoo dict API
     lbforaging  `Foraging-8x8-2p-3f-v3`, unwrapped (needs the extra `lbf`)
-    wrapped     `pair` in a CreditWrapper, deferred delivery; episodes go to a store and are scored outside the clock
+    wrapped     `pair` in an LLMCreditWrapper, deferred delivery; the episodes are scored outside the clock
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from credit_wrappers import CreditStore, CreditWrapper, SharedCritic
+from credit_wrappers import CreditStore, LLMCreditWrapper, SharedCritic
 from spaceworld import spaceworld_v0
 
 Steps = Callable[[int], float]  # takes so many steps, returns the seconds
@@ -27,7 +27,7 @@ def spaceworld_steps(scenario: str, wrapped: bool) -> tuple[Steps, int]:
     env = spaceworld_v0.parallel_env(scenario=scenario)
     store = CreditStore(SharedCritic(), workers=0, episodes_per_query=10**9)  # nothing is scored inside the clock
     if wrapped:
-        env = CreditWrapper(env, store=store)
+        env = LLMCreditWrapper(env, store=store)
     env.reset(seed=0)
     n = len(env.possible_agents)
     rng = np.random.default_rng(0)
@@ -88,10 +88,10 @@ def main() -> None:
     print(f"medians of {options.rounds} interleaved rounds of {options.steps} steps, random play, one process")
     for name, value in medians.items():
         print(f"  {name:<12} {value:8.1f} us a step {1e6 / value:12,.0f} steps/s")
-    ratio = statistics.median(b / a for a, b in zip(micros[options.scenario], micros["lbforaging"], strict=True))
-    extra = statistics.median(b - a for a, b in zip(micros[options.scenario], micros["wrapped"], strict=True))
+    ratio = medians["lbforaging"] / medians[options.scenario]
+    extra = medians["wrapped"] - medians[options.scenario]
     print(f"{options.scenario} is {ratio:.1f} x as fast as lbforaging 8x8-2p-3f unwrapped")
-    print(f"CreditWrapper adds {extra:.1f} us a step, {extra / n:.1f} us per agent")
+    print(f"LLMCreditWrapper adds {extra:.1f} us a step, {extra / n:.1f} us per agent")
 
 
 if __name__ == "__main__":

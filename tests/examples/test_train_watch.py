@@ -69,8 +69,8 @@ def episode(rewards: list[float], costs: dict[tuple[int, int], float] | None = N
         (0.5, 4, 0.0, 0.2, 0.0, {"on the way": 4.5}),
         (2.0, 4, 0.0, 0.2, 0.0, {"on the way": 5.0}),
         (0.5, 4, 0.0, 0.0, 0.0, {"on the way": 4.5, "who did it": 0.5}),
-        (0.5, 4, 0.0, -0.2, 0.0, {"on the way": 4.5, "who did it": 0.7}),
-        (0.5, 4, -0.1, -0.2, 0.0, {"who did it": 0.7}),  # somebody else caused a fault meanwhile
+        (0.5, 4, 0.0, -0.2, 0.0, {"on the way": 4.5, "who did it": 0.1}),
+        (0.5, 4, -0.1, -0.2, 0.0, {"who did it": 0.1}),  # somebody else caused a fault meanwhile
         (-0.3, 1, -0.05, 0.0, 1.0, {"at fault": 0.3}),
         (-0.3, 3, -0.05, 0.0, 1.0, {"at fault": 0.1}),
         (-0.3, 1, -0.05, 0.0, 0.0, {}),  # blamed while another one caused the fault
@@ -103,6 +103,7 @@ def test_a_moment_holds_the_span_its_agent_and_what_the_others_got() -> None:
         lines=["2: robot_0 act0, robot_1 act1, robot_2 act2 | state 3"],
     )  # fmt: skip
     assert watch.best["on the way"][1].start == 1 and watch.best["on the way"][1].episode == 0
+    assert watch.best["who did it"][0] == pytest.approx(0.4) and watch.best["who did it"][1].agent == "robot_2"
 
 
 def test_a_clearer_moment_replaces_another_one_and_a_duller_one_does_not() -> None:

@@ -1,0 +1,410 @@
+"""`python -m tianshou_examples.train`, as a person runs it: files, table, Ctrl-C, --resume, a model, bad input."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from credit_wrappers import Ledger, Request, ScriptedClient
+from credit_wrappers.testing.server import MessagesServer
+from tianshou_examples.settings import Settings
+from tianshou_examples.train import Run, _start, main
+
+ROOT = Path(__file__).parents[2]
+TINY = ["--env", "spaceworld:duet", "--envs", "2", "--steps", "300", "--eval-episodes", "2"]
+NEVER = ["--env", "spaceworld:duet", "--envs", "2", "--steps", "100000000"]  # until somebody stops it
+LIMIT = 240  # seconds until a test gives up
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Starts the script in a process group of its own, warnings being errors there too."""
+    command = [sys.executable, "-W", "error", "-m", "tianshou_examples.train", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)  # fmt: skip
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def results(folder: Path) -> dict[str, dict[str, Any]]:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    read = json.loads((folder / "results.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    return {result["credit"]: result for result in read["results"]}
+
+
+def cells(text: str) -> list[list[str]]:
+    """The rows of the tables in a text."""
+    rows = [line.replace("┃", "│").split("│") for line in text.splitlines()]
+    return [[cell.strip() for cell in row[1:-1]] for row in rows if len(row) > 2]
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + LIMIT
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def kinds_in_training(folder: Path) -> set[str]:
+    with suppress(FileNotFoundError, json.JSONDecodeError):  # not there yet, or a line is being written
+        return {r["credit"] for r in records(folder) if r["kind"] == "train"}
+    return set()
+
+
+def stopped(process: subprocess.Popen[str], folder: Path, kinds: set[str]) -> dict[str, dict[str, Any]]:
+    """The results of a run that was interrupted and ended as it should."""
+    out, errors = process.communicate(timeout=LIMIT)
+    assert (process.returncode, errors) == (130, "")
+    assert f"--resume {folder}" in " ".join(out.split())
+    assert nothing_is_left_of(process)
+    half = results(folder)
+    assert set(half) == kinds
+    for kind, result in half.items():
+        assert not result["complete"] and result["steps"] > 0
+        assert (folder / "checkpoints" / f"{kind}-0.pt").exists()
+    assert not list(folder.glob("*.sqlite-wal"))
+    return half
+
+
+def nothing_is_left_of(process: subprocess.Popen[str]) -> bool:
+    end = time.monotonic() + 10
+    while time.monotonic() < end:  # killed processes need a moment
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+# -- a run to the end ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a run to the end, and what it printed."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    process = start(*TINY, "--credit", "llm", "shared", "--out", str(folder))
+    out, errors = process.communicate(timeout=LIMIT)
+    assert (process.returncode, errors) == (0, "")
+    assert nothing_is_left_of(process)
+    return folder, out
+
+
+def test_the_table_says_how_good_and_how_dear(finished: tuple[Path, str]) -> None:
+    folder, out = finished
+    rows = {row[0] if row[0] else f"sampled {i}": row for i, row in enumerate(cells(out)) if row}
+    found = results(folder)
+    for kind in ("llm", "shared"):
+        assert rows[kind][1:4] == ["greedy", *(f"{found[kind]['greedy'][k]:.3f}" for k in ("team_return", "success"))]
+    heads = [row for row in cells(out) if row[0] == "credit"]
+    assert heads == [["credit", "play", "return", "success", "collisions / episode", "length"],
+                     ["credit", "llm", "shared"]]  # fmt: skip
+    assert rows["env steps"][1:] == [str(found[k]["steps"]) for k in ("llm", "shared")]
+    assert rows["critic calls"][1:] == [str(found["llm"]["critic"]["calls"]), "0"]
+    assert rows["tokens"][1:] == [f"{found['llm']['critic']['tokens']:,}", "0"]
+    assert rows["fallbacks, episodes"][1:] == ["0", "0"]
+    assert float(rows["wall time, s"][1]) > 0
+    for column in (1, 2):
+        shares = [int(rows[k][column].rstrip("%")) for k in ("environment", "critic", "learning", "evaluation")]
+        assert min(shares) >= 0 and 98 <= sum(shares) <= 102
+    assert "scripted stand-in" in out and "not an LLM" in out
+    assert (folder / "table.txt").read_text(encoding="utf-8") in out
+    assert rows["llm"] in cells((folder / "table.txt").read_text(encoding="utf-8"))
+
+
+def test_the_run_folder_holds_what_it_should(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert config["steps"] == 300 and config["credit"] == ["llm", "shared"] and config["lr"] == Settings().lr
+    for record in records(folder):
+        assert {"kind", "credit", "seed", "steps"} <= set(record)
+        if record["kind"] == "train":
+            assert {"return", "collisions", "success", "wall", "calls", "tokens", "fallbacks"} <= set(record)
+        else:
+            for how in ("greedy", "sampled"):
+                assert set(record[how]) == {"team_return", "success", "collisions", "steps", "episodes"}
+    assert {r["credit"] for r in records(folder) if r["kind"] == "evaluation"} == {"llm", "shared"}
+    picture, animation = (folder / "learning_curve.png").read_bytes(), (folder / "team.gif").read_bytes()
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n" and len(picture) > 10_000
+    assert animation[:6] == b"GIF89a" and len(animation) > 10_000
+    assert sorted(p.name for p in folder.glob("ledger*")) == ["ledger-llm-0.sqlite"]  # closed: no -wal beside it
+    for kind in ("llm", "shared"):
+        (events,) = (folder / "tensorboard" / f"{kind}-0").iterdir()
+        assert events.name.startswith("events.out.tfevents") and events.stat().st_size > 500
+        assert (folder / "checkpoints" / f"{kind}-0.pt").exists()
+    assert not list(folder.rglob("*.part"))
+
+
+def test_every_answer_is_in_the_ledger(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    found = results(folder)["llm"]["critic"]
+    ledger = Ledger(folder / "ledger-llm-0.sqlite")
+    entries = list(ledger.entries())
+    ledger.close()
+    assert len(entries) == found["calls"] > 0
+    assert sum(len(entry.episodes) for entry in entries) == found["episodes"]
+    assert {entry.source for entry in entries} == {"scripted"}
+
+
+def test_credited_moments_are_explained_and_labelled_as_scripted(finished: tuple[Path, str]) -> None:
+    text = (finished[0] / "credits.txt").read_text(encoding="utf-8")
+    assert "scripted stand-in" in text and "not an LLM" in text
+    lessons = re.findall(r"^(\d)\. ", text, re.MULTILINE)
+    assert lessons == [str(k + 1) for k in range(len(lessons))] and 2 <= len(lessons) <= 5
+    assert text.count("(source: scripted)") == text.count("why: ") == len(lessons)
+
+
+def test_resuming_a_finished_run_trains_no_more_and_reports_the_same(finished: tuple[Path, str]) -> None:
+    folder, out = finished
+    before, metrics = results(folder), (folder / "metrics.jsonl").read_bytes()
+    (folder / "team.gif").unlink()
+    assert main(["--resume", str(folder)]) == 0
+    assert results(folder) == before
+    assert (folder / "metrics.jsonl").read_bytes() == metrics
+    assert (folder / "team.gif").stat().st_size > 10_000
+    assert (folder / "table.txt").read_text(encoding="utf-8") in out
+
+
+# -- Ctrl-C ---------------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_in_the_terminal_stops_cleanly_and_resume_goes_on(tmp_path: Path) -> None:
+    folder, kinds = tmp_path / "run", {"llm", "shared"}
+    process = start(*NEVER, "--credit", *sorted(kinds), "--eval-episodes", "2", "--out", str(folder))
+    wait_until(lambda: kinds_in_training(folder) == kinds, process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    half = stopped(process, folder, kinds)
+    # the rest of a shorter run than was asked for
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["steps"] = max(result["steps"] for result in half.values()) + 50
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    before = (folder / "metrics.jsonl").read_text(encoding="utf-8")
+    assert main(["--resume", str(folder)]) == 0
+    after = (folder / "metrics.jsonl").read_text(encoding="utf-8")
+    assert after.startswith(before) and len(after) > len(before)
+    whole, new = results(folder), [json.loads(line) for line in after[len(before) :].splitlines()]
+    for kind in ("llm", "shared"):
+        assert whole[kind]["complete"] and whole[kind]["steps"] > half[kind]["steps"]
+        trained = [r for r in new if r["kind"] == "train" and r["credit"] == kind]
+        assert trained[0]["steps"] > half[kind]["steps"]
+        assert all(whole[kind]["times"][part] >= seconds for part, seconds in half[kind]["times"].items())
+    assert whole["llm"]["critic"]["calls"] > half["llm"]["critic"]["calls"]
+    assert whole["llm"]["critic"]["tokens"] > half["llm"]["critic"]["tokens"]
+    entries = Ledger(folder / "ledger-llm-0.sqlite")
+    assert len(list(entries.entries())) == whole["llm"]["critic"]["calls"]
+    entries.close()
+
+
+def test_an_interrupt_of_the_parent_alone_reaches_its_learners(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = start(*NEVER, "--credit", "llm", "--eval-episodes", "2", "--algo", "ddqn", "--policy", "per-agent",
+                    "--out", str(folder))  # fmt: skip
+    wait_until(lambda: kinds_in_training(folder) == {"llm"}, process)
+    process.send_signal(signal.SIGINT)
+    stopped(process, folder, {"llm"})
+
+
+def test_a_learner_is_deaf_to_ctrl_c_from_its_first_moment() -> None:
+    context = multiprocessing.get_context("spawn")
+    context.Event()
+    process = context.Process(target=os.getpid)
+    _start(process)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGINT)
+    process.join(LIMIT)
+    assert process.exitcode == 0
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())  # and we are not
+
+
+def test_learners_whose_parent_was_killed_save_themselves_and_end(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = start(*NEVER, "--credit", "shared", "--eval-episodes", "2", "--out", str(folder))
+    wait_until(lambda: kinds_in_training(folder) == {"shared"}, process)
+    process.kill()
+    process.communicate(timeout=LIMIT)  # until the last one has closed its end
+    assert nothing_is_left_of(process)
+    assert (folder / "checkpoints" / "shared-0.pt").exists()
+
+
+def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    # evaluating so many episodes takes longer than anybody waits
+    process = start(*NEVER, "--credit", "shared", "--eval-episodes", "100000", "--out", str(folder))
+    wait_until(lambda: kinds_in_training(folder) == {"shared"}, process)
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: (folder / "checkpoints" / "shared-0.pt").exists(), process)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=LIMIT)
+    assert (process.returncode, errors) == (130, "")
+    assert "a further Ctrl-C" in out and "--resume" in out
+    assert nothing_is_left_of(process)
+    assert not (folder / "results.json").exists()
+
+
+# -- learners that fail -----------------------------------------------------------------------------------------------
+
+
+def test_a_learner_that_crashes_stops_the_other_and_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    config = Settings(credit=("llm", "shared"), steps=100_000_000, envs=2, eval_episodes=2).as_dict()
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "llm-0.pt").write_bytes(b"no checkpoint")
+    assert main(["--resume", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith("llm-0: Traceback") and "_restore" in printed.err
+    found = results(tmp_path)
+    assert set(found) == {"shared"} and not found["shared"]["complete"]
+    assert (tmp_path / "checkpoints" / "shared-0.pt").exists()
+
+
+class Process:
+    def __init__(self, exitcode: int | None) -> None:
+        self.exitcode = exitcode
+
+
+@pytest.mark.parametrize("code", [-9, 0, 1])
+def test_a_learner_that_ends_without_a_word_is_an_error(code: int, tmp_path: Path) -> None:
+    run = Run(Settings(), tmp_path, Console(file=StringIO()))
+    messages: queue.Queue[Any] = queue.Queue()
+    running: dict[str, Any] = {"llm-0": Process(code), "shared-0": Process(None)}
+    train = {"kind": "train", "return": 0.0, "collisions": 0.0, "calls": 0, "tokens": 0, "steps": 7}
+    messages.put(("record", "shared-0", train))
+    with Progress(console=run.console) as bars:
+        tasks = {arm: bars.add_task(arm) for arm in running}
+        metrics = StringIO()
+        run._receive(messages, running, bars, tasks, metrics)  # what is in the queue comes first
+        assert json.loads(metrics.getvalue())["steps"] == 7 and not run.errors
+        run._receive(messages, running, bars, tasks, metrics)
+    assert run.errors == [f"llm-0: the process ended with code {code}"]
+    assert list(running) == ["shared-0"]
+
+
+# -- a model behind the Messages API --------------------------------------------------------------------------------
+
+
+class Model:
+    """Answers by the scripted rules; every second query gets prose instead, and prose again when asked once more."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.queries = 0
+        self.refused: list[str] = []
+
+    def __call__(self, body: dict[str, Any]) -> str:
+        prompt, system = body["messages"][0]["content"], body["system"][0]["text"]
+        with self.lock:
+            if any(query in prompt for query in self.refused):
+                return "As I said, robot_0 did well."
+            self.queries += 1
+            if self.queries % 2 == 0:
+                self.refused.append(prompt)
+                return "Robot_0 did well, robot_1 less so."
+        return ScriptedClient().complete(Request(system, prompt, None, "m", 100, None)).text
+
+
+def test_a_model_that_answers_prose_now_and_then_is_fallen_back_from_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-not-to-be-written-down")
+    model, folder = Model(), tmp_path / "run"
+    with MessagesServer(model) as server:
+        code = main([*TINY, "--steps", "500", "--episodes-per-query", "2", "--credit", "llm", "--critic", "anthropic",
+                     "--model", "some-model", "--base-url", server.url, "--out", str(folder)])  # fmt: skip
+    printed = capsys.readouterr()
+    assert (code, printed.err) == (0, "")
+    found = results(folder)["llm"]["critic"]
+    episodes = sum(len(re.findall(r"^## Episode \d+$", query, re.MULTILINE)) for query in model.refused)
+    assert found["fallbacks"] == episodes > 0
+    assert found["reasks"] == len(model.refused)
+    assert found["calls"] == len(server.requests) == model.queries + len(model.refused)
+    assert found["tokens"] > 0 and found["episodes"] > episodes
+    assert {body["model"] for body in server.requests} == {"some-model"}
+    assert ["fallbacks, episodes", str(episodes)] in cells(printed.out)
+    assert ["critic calls", str(found["calls"])] in cells(printed.out)
+    assert f"critic: some-model at {server.url}" in " ".join(printed.out.split()) and "scripted" not in printed.out
+    text = (folder / "credits.txt").read_text(encoding="utf-8")
+    assert "(source: model)" in text and "scripted" not in text
+    for path in folder.rglob("*"):
+        assert path.is_dir() or b"not-to-be-written-down" not in path.read_bytes(), path
+    assert "not-to-be-written-down" not in printed.out
+
+
+# -- bad input --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--env", "spaceworld:moon"], ["spaceworld:solo", "spaceworld:duet", "spaceworld:pair", "spaceworld:truss"]),
+        (["--env", "duet"], ["spaceworld:duet"]),
+        (["--credit", "llm", "fair"], ["'llm'", "'summed'", "'shared'", "'equal'"]),
+        (["--critic", "oracle"], ["'scripted'", "'anthropic'"]),
+        (["--algo", "sac"], ["'ppo'", "'ddqn'"]),
+        (["--policy", "one"], ["'shared'", "'per-agent'"]),
+        (["--fallback", "none"], ["'equal'", "'shared'", "'raise'"]),
+        (["--envs", "0"], ["--envs is 0", "at least 1"]),
+        (["--steps", "-1"], ["--steps is -1"]),
+        (["--base-url", "http://127.0.0.1:1"], ["--critic anthropic"]),
+    ],
+)
+def test_arguments_without_sense_name_the_valid_ones(
+    arguments: list[str], said: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    printed = capsys.readouterr()
+    for text in said:
+        assert text in printed.err
+    assert printed.out == "" and "Traceback" not in printed.err
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture) -> str:
+    """What is said, in one line, to arguments that cannot be followed."""
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1
+    return printed.err
+
+
+def test_a_model_without_a_key_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    said = refused([*TINY, "--critic", "anthropic", "--out", str(tmp_path / "run")], capsys)
+    assert "ANTHROPIC_API_KEY" in said and "--critic scripted" in said and "--base-url" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_used_is_refused_and_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    said = refused([*TINY, "--out", str(tmp_path)], capsys)
+    assert str(tmp_path) in said and "--resume" in said
+    assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
+    assert "config.json" in refused(["--resume", str(tmp_path / "none")], capsys)
+    assert str(tmp_path / "config.json") in refused(["--resume", str(tmp_path)], capsys)
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert str(tmp_path / "file") in refused([*TINY, "--out", str(tmp_path / "file" / "run")], capsys)
