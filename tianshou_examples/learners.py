@@ -107,7 +107,7 @@ class Learner:
         else:
             kind = MultiAgentOnPolicyAlgorithm if settings.algo == "ppo" else MultiAgentOffPolicyAlgorithm
             self.algorithm = kind(algorithms=self._members, env=venv)
-            # with every collection it would say that returns are vectors; our `multi_agent_return_reduction` comes later
+            # it would say at every collection that returns are vectors; `multi_agent_return_reduction` comes later
             logging.getLogger("tianshou.data.stats").setLevel(logging.ERROR)
         self.actors = Actors(networks, "logits" if settings.algo == "ppo" else "q")
         self._trainer = self._ppo_trainer(seed) if settings.algo == "ppo" else self._ddqn_trainer(seed)

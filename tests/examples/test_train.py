@@ -160,9 +160,8 @@ def test_the_run_folder_holds_what_it_should(finished: tuple[Path, str]) -> None
 def test_every_answer_is_in_the_ledger(finished: tuple[Path, str]) -> None:
     folder, _ = finished
     found = results(folder)["llm"]["critic"]
-    ledger = Ledger(folder / "ledger-llm-0.sqlite")
-    entries = list(ledger.entries())
-    ledger.close()
+    with Ledger(folder / "ledger-llm-0.sqlite") as ledger:
+        entries = list(ledger.entries())
     assert len(entries) == found["calls"] > 0
     assert sum(len(entry.episodes) for entry in entries) == found["episodes"]
     assert {entry.source for entry in entries} == {"scripted"}
@@ -191,39 +190,36 @@ def test_resuming_a_finished_run_trains_no_more_and_reports_the_same(finished: t
 
 
 def test_ctrl_c_in_the_terminal_stops_cleanly_and_resume_goes_on(tmp_path: Path) -> None:
-    folder, kinds = tmp_path / "run", {"llm", "shared"}
-    process = start(*NEVER, "--credit", *sorted(kinds), "--eval-episodes", "2", "--out", str(folder))
-    wait_until(lambda: kinds_in_training(folder) == kinds, process)
+    folder = tmp_path / "run"
+    process = start(*NEVER, "--credit", "llm", "--eval-episodes", "2", "--out", str(folder))
+    wait_until(lambda: kinds_in_training(folder) == {"llm"}, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-    half = stopped(process, folder, kinds)
+    half = stopped(process, folder, {"llm"})["llm"]
     # the rest of a shorter run than was asked for
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["steps"] = max(result["steps"] for result in half.values()) + 50
+    config["steps"] = half["steps"] + 50
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     before = (folder / "metrics.jsonl").read_text(encoding="utf-8")
     assert main(["--resume", str(folder)]) == 0
     after = (folder / "metrics.jsonl").read_text(encoding="utf-8")
     assert after.startswith(before) and len(after) > len(before)
-    whole, new = results(folder), [json.loads(line) for line in after[len(before) :].splitlines()]
-    for kind in ("llm", "shared"):
-        assert whole[kind]["complete"] and whole[kind]["steps"] > half[kind]["steps"]
-        trained = [r for r in new if r["kind"] == "train" and r["credit"] == kind]
-        assert trained[0]["steps"] > half[kind]["steps"]
-        assert all(whole[kind]["times"][part] >= seconds for part, seconds in half[kind]["times"].items())
-    assert whole["llm"]["critic"]["calls"] > half["llm"]["critic"]["calls"]
-    assert whole["llm"]["critic"]["tokens"] > half["llm"]["critic"]["tokens"]
-    entries = Ledger(folder / "ledger-llm-0.sqlite")
-    assert len(list(entries.entries())) == whole["llm"]["critic"]["calls"]
-    entries.close()
+    whole, new = results(folder)["llm"], [json.loads(line) for line in after[len(before) :].splitlines()]
+    assert whole["complete"]
+    assert next(r["steps"] for r in new if r["kind"] == "train") > half["steps"]
+    assert all(whole["times"][part] >= seconds for part, seconds in half["times"].items())
+    for name in ("calls", "tokens"):
+        assert whole["critic"][name] > half["critic"][name]
+    with Ledger(folder / "ledger-llm-0.sqlite") as ledger:
+        assert len(ledger) == whole["critic"]["calls"]
 
 
 def test_an_interrupt_of_the_parent_alone_reaches_its_learners(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    process = start(*NEVER, "--credit", "llm", "--eval-episodes", "2", "--algo", "ddqn", "--policy", "per-agent",
-                    "--out", str(folder))  # fmt: skip
-    wait_until(lambda: kinds_in_training(folder) == {"llm"}, process)
+    process = start(*NEVER, "--credit", "equal", "llm", "--eval-episodes", "2", "--algo", "ddqn",
+                    "--policy", "per-agent", "--out", str(folder))  # fmt: skip
+    wait_until(lambda: kinds_in_training(folder) == {"equal", "llm"}, process)
     process.send_signal(signal.SIGINT)
-    stopped(process, folder, {"llm"})
+    stopped(process, folder, {"equal", "llm"})
 
 
 def test_a_learner_is_deaf_to_ctrl_c_from_its_first_moment() -> None:
