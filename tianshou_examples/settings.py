@@ -10,6 +10,7 @@ ENVS = ("spaceworld",)
 CREDITS = ("llm", "summed", "shared", "equal")
 CRITICS = ("scripted", "anthropic")
 ALGORITHMS = ("ppo", "ddqn")
+MASKS = ("possible", "safe")
 POLICIES = ("shared", "per-agent")
 FALLBACKS = ("equal", "shared", "raise")
 
@@ -22,6 +23,7 @@ class Settings:
     """One run of `train.py`; also written to `config.json`."""
 
     env: str = "spaceworld:duet"
+    action_mask: str = "possible"
     credit: tuple[str, ...] = ("llm", "shared")
     critic: str = "scripted"
     model: str | None = None

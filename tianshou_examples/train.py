@@ -169,7 +169,7 @@ class Run:
 
         best = results[0]
         path = self.folder / "checkpoints" / f"{arm_name(best['credit'], best['seed'])}.pt"
-        make_env = world_factory(self.settings.env, render_mode="rgb_array")
+        make_env = world_factory(self.settings.env, "rgb_array", self.settings.action_mask)
         networks = networks_of(self.settings, make_env(), torch.load(path, weights_only=False)["learner"])
         actors = Actors(networks, "logits" if self.settings.algo == "ppo" else "q")
         save_gif(self.folder / "team.gif", record(make_env, actors, range(UNSEEN, UNSEEN + 3)), fps=4)

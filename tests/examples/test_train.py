@@ -247,7 +247,7 @@ def test_learners_whose_parent_was_killed_save_themselves_and_end(tmp_path: Path
 def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     # evaluating so many episodes takes longer than anybody waits
-    process = start(*NEVER, "--credit", "shared", "--eval-episodes", "100000", "--out", str(folder))
+    process = start(*NEVER, "--credit", "shared", "--eval-episodes", "10000", "--out", str(folder))
     wait_until(lambda: kinds_in_training(folder) == {"shared"}, process)
     process.send_signal(signal.SIGINT)
     wait_until(lambda: (folder / "checkpoints" / "shared-0.pt").exists(), process)
