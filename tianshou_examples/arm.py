@@ -61,7 +61,7 @@ class _Arm:
         self.name = arm_name(credit, seed)
         self.folder = folder
         self.checkpoint = folder / "checkpoints" / f"{self.name}.pt"
-        self.make_env = world_factory(settings.env)
+        self.make_env = world_factory(settings.env, action_mask=settings.action_mask)
         critic, self.watch, self.inner = make_critic(settings, credit, folder / f"ledger-{self.name}.sqlite")
         self.store = TimedStore(
             critic,

@@ -90,6 +90,12 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
         default=default.env,
         help="spaceworld:solo, spaceworld:duet, spaceworld:pair, spaceworld:truss",
     )
+    add(
+        "--action-mask",
+        default=default.action_mask,
+        choices=MASKS,
+        help="safe also forbids flying into what is solid and seen; robots may still collide",
+    )
     add("--credit", nargs="+", default=list(default.credit), choices=CREDITS,
         help="what the learners are paid; several kinds are trained beside each other")  # fmt: skip
     add("--critic", default=default.critic, choices=CRITICS, help="who answers for llm and summed credit")
