@@ -30,7 +30,10 @@ from tianshou_examples.evaluation import Actors
 from tianshou_examples.settings import Settings
 
 DQN_STEPS = 8  # of every slot between two rounds of double DQN's updates
-ENTROPY_UNTIL = 0.75  # share of the training after which nothing rewards randomness any more
+# Share of the training in which randomness is rewarded; afterwards it is debited, so that the team learns to get on
+# while it is nearly deterministic: robots that choose alike block each other for ever when they are greedy, which a
+# team that is trained only on random moves has never seen.
+ENTROPY_UNTIL = 0.6
 LEAST_LR = 0.02  # of the initial learning rate, at the end
 
 
@@ -224,7 +227,7 @@ class Learner:
         self.progress.done = min(1.0, done)
         for member in self._members:
             if self.settings.algo == "ppo":
-                member.ent_coef = self.settings.entropy * max(0.0, 1.0 - self.progress.done / ENTROPY_UNTIL)
+                member.ent_coef = self.settings.entropy * (1.0 - self.progress.done / ENTROPY_UNTIL)
             else:
                 epsilon = max(0.05, 1.0 - 0.95 * self.progress.done / self.settings.exploration)
                 member.policy.set_eps_training(epsilon)
