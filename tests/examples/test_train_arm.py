@@ -205,7 +205,7 @@ def test_schedules_follow_the_steps_done(algo: str, policy: str, tmp_path: Path)
         for member in learner._members:
             assert member._optimizers[0]._optim.param_groups[0]["lr"] in expected
             if algo == "ppo":
-                assert member.ent_coef == settings.entropy * max(0.0, 1 - done / ENTROPY_UNTIL)
+                assert member.ent_coef == settings.entropy * (1 - done / ENTROPY_UNTIL)
             else:
                 epsilon = max(0.05, 1 - 0.95 * done / settings.exploration)
                 assert member.policy.eps_training == member.policy.eps_inference == epsilon
