@@ -206,7 +206,9 @@ def test_ctrl_c_in_the_terminal_stops_cleanly_and_resume_goes_on(tmp_path: Path)
     whole, new = results(folder)["llm"], [json.loads(line) for line in after[len(before) :].splitlines()]
     assert whole["complete"]
     assert next(r["steps"] for r in new if r["kind"] == "train") > half["steps"]
-    assert all(whole["times"][part] >= seconds for part, seconds in half["times"].items())
+    # the evaluation of an interrupted run comes after its checkpoint and is done again: its time is not kept
+    parts = ("environment", "critic", "learning")
+    assert all(whole["times"][part] >= half["times"][part] for part in parts)
     for name in ("calls", "tokens"):
         assert whole["critic"][name] > half["critic"][name]
     with Ledger(folder / "ledger-llm-0.sqlite") as ledger:
