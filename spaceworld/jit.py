@@ -40,7 +40,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles `function` at its first call; later processes load it from disk."""
     before, config.CACHE_DIR = config.CACHE_DIR, _FOLDER
     try:
-        compiled: Callable[..., Any] = numba.njit(cache=True)(function)
+        compiled: Callable[..., Any] = numba.njit(cache=True, error_model="numpy")(function)
     finally:
         config.CACHE_DIR = before
     return compiled

@@ -33,12 +33,13 @@ def spaceworld_steps(scenario: str, wrapped: bool) -> tuple[Steps, int]:
     rng = np.random.default_rng(0)
 
     def steps(count: int) -> float:
-        chosen = rng.integers(0, 6, (count, n)).tolist()
+        # as for lbforaging, what is passed to step is made outside the clock
+        chosen = [dict(zip(env.possible_agents, a, strict=True)) for a in rng.integers(0, 6, (count, n)).tolist()]
         began = time.perf_counter()
         for actions in chosen:
             if not env.agents:
                 env.reset()
-            env.step(dict(zip(env.agents, actions, strict=True)))
+            env.step(actions)
         seconds = time.perf_counter() - began
         if wrapped:
             store.settle(range(10**6))
