@@ -21,6 +21,8 @@ from spaceworld.scene import Overlay, Scene
 from spaceworld.snapshot import VERSION, Snapshot, check, fingerprint
 from spaceworld.views import scene_of
 
+ACTIONS = frozenset(range(pk.N_ACTIONS))
+TERMINATED, TRUNCATED = pk.TERMINATED, pk.TRUNCATED
 RENDER_MODES = ("rgb_array", "ansi")
 
 
@@ -144,9 +146,11 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
             chosen = [index(actions[a]) for a in agents]
         except (KeyError, TypeError):
             raise self._bad(actions) from None
-        if len(actions) != self._n or min(chosen) < 0 or max(chosen) >= pk.N_ACTIONS:
+        if len(actions) != self._n or not ACTIONS.issuperset(chosen):
             raise self._bad(actions)
-        self._actions[:] = chosen
+        buffer = self._actions
+        for i, action in enumerate(chosen):  # for a few numbers faster than a slice
+            buffer[i] = action
         observations, mask = self._blocks()
         mass, faults, docked, status = turn(self._spec, self._row, self._work, self._actions, observations, mask)
         # shares are differences of the docked total, so that a complete assembly sums to 1.0
@@ -159,8 +163,8 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         return (
             dict(zip(agents, observations)),  # noqa: B905  # a row for each agent, by construction; strict is slow
             dict.fromkeys(agents, reward),
-            dict.fromkeys(agents, status == pk.TERMINATED),
-            dict.fromkeys(agents, status == pk.TRUNCATED),
+            dict.fromkeys(agents, status == TERMINATED),
+            dict.fromkeys(agents, status == TRUNCATED),
             self._infos(mask),
         )
 
