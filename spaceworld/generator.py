@@ -135,7 +135,7 @@ def flood(spec, grid, start, hole, region, queue):  # type: ignore[no-untyped-de
 
 
 @kernel
-def deliverable(spec, grid, start, goal, need, at, region, queue):  # type: ignore[no-untyped-def]  # compiled
+def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # type: ignore[no-untyped-def]  # compiled
     """Whether `need` robots, one of them at `at`, can bring the module at `start` to `goal`."""
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
     seen = np.zeros((cells, 16), dtype=np.bool_)
@@ -160,6 +160,8 @@ def deliverable(spec, grid, start, goal, need, at, region, queue):  # type: igno
                 seen[to, sides] = True
                 stack[top] = to * 16 + sides
                 top += 1
+        if not regrip:
+            continue
         for direction in range(1, 5):  # or gripped anew at other sides
             if sides >> (direction - 1) & 1:
                 flood(spec, grid, shifted(spec, cell, direction), cell, region, queue)
@@ -207,7 +209,11 @@ def solvable(spec, row, grid, region, queue):  # type: ignore[no-untyped-def]  #
             start = row[spec[pk.H_MODULE] + m * pk.M_WIDTH + pk.M_CELL]
             grid[start] &= 63 - pk.G_LOOSE
             need = carriers(spec, spec[sheet + pk.M_MASS])
-            if need <= 4 and deliverable(spec, grid, start, goal, need, robot, region, queue):
+            # the quick search first: most modules need no second grip
+            if need <= 4 and (
+                deliverable(spec, grid, start, goal, need, robot, False, region, queue)
+                or deliverable(spec, grid, start, goal, need, robot, True, region, queue)
+            ):
                 grid[goal] |= pk.G_STRUCTURE
                 placed[m] = True
                 break
