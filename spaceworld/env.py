@@ -143,7 +143,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         if not agents:
             EnvLogger.error_step_before_reset()
         try:
-            chosen = [index(actions[a]) for a in agents]
+            chosen = list(map(index, map(actions.__getitem__, agents)))
         except (KeyError, TypeError):
             raise self._bad(actions) from None
         if len(actions) != self._n or not ACTIONS.issuperset(chosen):
@@ -256,7 +256,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         return {
             agent: {
                 "action_mask": own,
-                "cost": float(values[k] + values[k + 1]),
+                "cost": values[k] + values[k + 1] + 0.0,
                 "events": event_names(values[k + 2]),
             }
             for agent, own, k in zip(self.possible_agents, mask, self._columns)  # noqa: B905  # as in step
