@@ -15,13 +15,14 @@ from spaceworld.events import event_names
 from spaceworld.generator import generate
 from spaceworld.narration import SpaceworldNarrator
 from spaceworld.observation import feature_names, observe, state_vector, turn
-from spaceworld.packing import blocks, build_spec, clear, place, work_size
+from spaceworld.packing import blocks, build_spec, clear, memory_of, place
 from spaceworld.scenario import Scenario, get_scenario
 from spaceworld.scene import Overlay, Scene
 from spaceworld.snapshot import VERSION, Snapshot, check, fingerprint
 from spaceworld.views import scene_of
 
 ACTIONS = frozenset(range(pk.N_ACTIONS))
+FLOAT32, INT8 = np.dtype(np.float32), np.dtype(np.int8)
 TERMINATED, TRUNCATED = pk.TERMINATED, pk.TRUNCATED
 RENDER_MODES = ("rgb_array", "ansi")
 
@@ -78,14 +79,10 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self.render_mode = render_mode
         self.max_cycles = self.scenario.horizon if max_cycles is None else max_cycles
         self.collision_penalty = float(collision_penalty)
-        self._spec = build_spec(self.scenario, self.max_cycles, on_collision == "terminate", action_mask == "safe")
-        self._work = np.zeros(work_size(self._spec), dtype=np.int64)
-        self._row = np.zeros(int(self._spec[pk.H_ROWSIZE]), dtype=np.int64)
         self._n = len(self.scenario.robots)
-        self._actions = np.zeros(self._n, dtype=np.int64)
+        spec = build_spec(self.scenario, self.max_cycles, on_collision == "terminate", action_mask == "safe")
+        self._use(memory_of(spec))
         self._features = len(feature_names(self.scenario))
-        first = int(self._spec[pk.H_ROBOT])
-        self._reports = slice(first + pk.R_HITS, first + self._n * pk.R_WIDTH)
         self._columns = range(0, self._n * pk.R_WIDTH, pk.R_WIDTH)
         self._mass = self.scenario.total_mass
         self._reward = 0.0
@@ -95,6 +92,8 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
         self.possible_agents = [f"robot_{i}" for i in range(self._n)]
         self.agents: list[str] = []
+        self._never = dict.fromkeys(self.possible_agents, False)
+        self._shapes = (self._n, self._features), (self._n, pk.N_ACTIONS)
         box = {a: Box(-1.0, 1.0, (self._features,), np.float32) for a in self.possible_agents}
         self.observation_spaces: dict[str, Box] = box
         self.action_spaces = {a: Discrete(pk.N_ACTIONS) for a in self.possible_agents}
@@ -151,8 +150,10 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         buffer = self._actions
         for i, action in enumerate(chosen):  # for a few numbers faster than a slice
             buffer[i] = action
-        observations, mask = self._blocks()
-        mass, faults, docked, status = turn(self._spec, self._row, self._work, self._actions, observations, mask)
+        # fresh arrays: reused ones would alias replay buffers
+        shape, mask_shape = self._shapes
+        observations, mask = np.empty(shape, FLOAT32), np.empty(mask_shape, INT8)
+        mass, faults, docked, status = turn(self._memory, observations, mask)
         # shares are differences of the docked total, so that a complete assembly sums to 1.0
         reward = docked / self._mass - (docked - mass) / self._mass if mass else 0.0
         if faults:
@@ -163,8 +164,8 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         return (
             dict(zip(agents, observations)),  # noqa: B905  # a row for each agent, by construction; strict is slow
             dict.fromkeys(agents, reward),
-            dict.fromkeys(agents, status == TERMINATED),
-            dict.fromkeys(agents, status == TRUNCATED),
+            dict.fromkeys(agents, True) if status == TERMINATED else self._never.copy(),
+            dict.fromkeys(agents, True) if status == TRUNCATED else self._never.copy(),
             self._infos(mask),
         )
 
@@ -243,16 +244,24 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     # -- inside -----------------------------------------------------------------------------------------------
 
+    def _use(self, memory: np.ndarray) -> None:
+        """Takes an array for spec, row, actions and scratch, and names its parts."""
+        self._memory = memory
+        ends = np.cumsum([memory[pk.H_SPECSIZE], memory[pk.H_ROWSIZE], self._n])
+        self._spec, self._row, self._actions, self._work = np.split(memory, ends)
+        first = int(self._spec[pk.H_ROBOT])
+        self._reports = self._row[first + pk.R_HITS : first + self._n * pk.R_WIDTH]
+
     def _live(self) -> np.ndarray:
         return self._row
 
     def _blocks(self) -> tuple[np.ndarray, np.ndarray]:
-        """Fresh arrays: reused ones would alias replay buffers."""
-        return np.empty((self._n, self._features), np.float32), np.empty((self._n, pk.N_ACTIONS), np.int8)
+        shape, mask_shape = self._shapes
+        return np.empty(shape, FLOAT32), np.empty(mask_shape, INT8)
 
     def _infos(self, mask: np.ndarray) -> dict[str, dict[str, Any]]:
         # each robot's hits, violation and event code lie side by side in the row
-        values = self._row[self._reports].tolist()
+        values = self._reports.tolist()
         return {
             agent: {
                 "action_mask": own,
@@ -279,4 +288,9 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         return ValueError(f"bad actions {actions!r}")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_painter": None}  # surfaces cannot be pickled
+        parts = dict.fromkeys(("_spec", "_row", "_actions", "_work", "_reports"))  # views, which a copy would tear apart
+        return {**self.__dict__, **parts, "_painter": None}  # surfaces cannot be pickled
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._use(self._memory)

@@ -52,15 +52,17 @@ def feature_names(scenario: Scenario) -> tuple[str, ...]:
 
 
 @kernel
-def look(spec, row, i, cell, out):  # type: ignore[no-untyped-def]  # compiled
-    """Writes (seen, rel_row, rel_col) of `cell` as robot `i` sees it; returns whether it is seen."""
-    width, own = spec[pk.H_WIDTH], row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_CELL]
-    dr, dc = cell // width - own // width, cell % width - own % width
-    if max(abs(dr), abs(dc)) > spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR]:
+def look(spec, own, cell_row, cell_col, out):  # type: ignore[no-untyped-def]  # compiled
+    """Writes (seen, rel_row, rel_col) of a cell as the robot of `own` (its row, column and sensor range) sees it.
+
+    Returns whether it is seen.
+    """
+    dr, dc = cell_row - own[0], cell_col - own[1]
+    if max(abs(dr), abs(dc)) > own[2]:
         return False
     out[0] = 1.0
     out[1] = dr / (spec[pk.H_HEIGHT] - 1)
-    out[2] = dc / (width - 1)
+    out[2] = dc / (spec[pk.H_WIDTH] - 1)
     return True
 
 
@@ -117,11 +119,16 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
     grid = work[: height * width]
     fill_grid(spec, row, grid)
     obs[:] = 0.0
+    own = work[height * width : height * width + 3 * n].reshape(n, 3)  # row, column and sensor range of each robot
+    for i in range(n):
+        cell = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_CELL]
+        own[i, 0], own[i, 1] = cell // width, cell % width
+        own[i, 2] = spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR]
     for i in range(n):
         at, static, o = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC, obs[i]
         cell, held = row[at + pk.R_CELL], row[at + pk.R_GRIPS]
-        o[0] = 2 * (cell // width) / (height - 1) - 1
-        o[1] = 2 * (cell % width) / (width - 1) - 1
+        o[0] = 2 * own[i, 0] / (height - 1) - 1
+        o[1] = 2 * own[i, 1] / (width - 1) - 1
         o[2] = spec[static + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
         o[3] = spec[static + pk.R_GRIP]
         o[4] = spec[static + pk.R_DOCK]
@@ -135,13 +142,13 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
             beside = shifted(spec, cell, direction)
             o[7 + direction] = beside < 0 or grid[beside] & (pk.G_STATIC | pk.G_ROBOT | pk.G_GRIPPED) > 0
         last_action(row[at + pk.R_ACTION], o[12:15])
-        o[16] = min(1.0, spec[static + pk.R_SENSOR] / max(height, width))
+        o[16] = min(1.0, own[i, 2] / max(height, width))
         o[17] = 1.0 - row[pk.S_STEP] / spec[pk.H_HORIZON]
         for k in range(1, n):
             j = (i + k) % n
             other, sheet = spec[pk.H_ROBOT] + j * pk.R_WIDTH, spec[pk.H_ROBOT0] + j * pk.R_STATIC
             p = OWN + (k - 1) * OTHER
-            if look(spec, row, i, row[other + pk.R_CELL], o[p:]):
+            if look(spec, own[i], own[j, 0], own[j, 1], o[p:]):
                 o[p + 3] = spec[sheet + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
                 o[p + 4] = spec[sheet + pk.R_DOCK]
                 o[p + 5] = row[other + pk.R_GRIPS] >= 0
@@ -160,9 +167,10 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         cell, docked = row[body + pk.M_CELL], row[body + pk.M_SLOT] >= 0
         strength = min(1.0, grip_strength(spec, row, m) / spec[sheet + pk.M_MASS])
         slot = -1 if docked else module_slot(spec, row, m)
+        cell_row, cell_col = cell // width, cell % width
         for i in range(n):
             o = obs[i]
-            if look(spec, row, i, cell, o[p:]):
+            if look(spec, own[i], cell_row, cell_col, o[p:]):
                 o[p + 3] = spec[sheet + pk.M_MASS] / spec[pk.H_MAX_MASS]
                 o[p + 4] = docked
                 o[p + 5] = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == m
@@ -170,8 +178,8 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
                 if slot >= 0:
                     o[p + 7] = 1.0
                     goal = row[spec[pk.H_SLOT] + slot * pk.T_WIDTH + pk.T_CELL]
-                    o[p + 8] = (goal // width - cell // width) / (height - 1)
-                    o[p + 9] = (goal % width - cell % width) / (width - 1)
+                    o[p + 8] = (goal // width - cell_row) / (height - 1)
+                    o[p + 9] = (goal % width - cell_col) / (width - 1)
                 if types:
                     o[p + MODULE + spec[sheet + pk.M_TYPE]] = 1.0
         p += MODULE + types
@@ -181,22 +189,28 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         for k in range(spec[pk.H_SLOTS]):
             if spec[sheet + pk.T_NEEDS] >> k & 1 and not row[spec[pk.H_SLOT] + k * pk.T_WIDTH + pk.T_FILLED]:
                 met = False
+        cell = row[body + pk.T_CELL]
+        cell_row, cell_col = cell // width, cell % width
         for i in range(n):
             o = obs[i]
-            if look(spec, row, i, row[body + pk.T_CELL], o[p:]):
+            if look(spec, own[i], cell_row, cell_col, o[p:]):
                 o[p + 3] = filled
                 o[p + 4] = met and not filled
                 if types:
                     o[p + SLOT + spec[sheet + pk.T_TYPE]] = 1.0
         p += SLOT + types
     for k in range(spec[pk.H_CORE] + spec[pk.H_KEEP]):  # keep-out cells lie behind the core cells in the row
+        cell = row[spec[pk.H_COREROW] + k]
+        cell_row, cell_col = cell // width, cell % width
         for i in range(n):
-            look(spec, row, i, row[spec[pk.H_COREROW] + k], obs[i, p:])
+            look(spec, own[i], cell_row, cell_col, obs[i, p:])
         p += PLACE
     for d in range(spec[pk.H_DEBRIS]):
         body = spec[pk.H_DRIFT] + d * pk.D_WIDTH
+        cell = row[body + pk.D_CELL]
+        cell_row, cell_col = cell // width, cell % width
         for i in range(n):
-            if look(spec, row, i, row[body + pk.D_CELL], obs[i, p:]):
+            if look(spec, own[i], cell_row, cell_col, obs[i, p:]):
                 last_action(row[body + pk.D_DIR], obs[i, p + 3 : p + 5])
         p += DEBRIS
 
@@ -279,8 +293,18 @@ def state_vector(scenario: Scenario, views: dict[str, np.ndarray], time_left: fl
 
 
 @kernel
-def turn(spec, row, work, actions, obs, mask):  # type: ignore[no-untyped-def]  # compiled
-    """`advance` and `observe` in one call, for the single environment's hot path."""
-    result = advance(spec, row, work, actions)
-    observe(spec, row, work, obs, mask)
+def turn(memory, obs, mask):  # type: ignore[no-untyped-def]  # compiled
+    """`advance` and `observe` in one call with few arguments, for the single environment's hot path.
+
+    Args:
+        memory: spec, row, actions and scratch behind each other, int64; see `packing.memory_of`.
+        obs: (N, F) float32, filled.
+        mask: (N, 6) int8, filled.
+    """
+    row = memory[pk.H_SPECSIZE]
+    actions = row + memory[pk.H_ROWSIZE]
+    work = actions + memory[pk.H_ROBOTS]
+    spec, state, scratch = memory[:row], memory[row:actions], memory[work:]
+    result = advance(spec, state, scratch, memory[actions:work])
+    observe(spec, state, scratch, obs, mask)
     return result

@@ -21,7 +21,8 @@ H_HORIZON, H_TERMINATE, H_SAFE_MASK, H_PATTERN, H_MAX_THRUST, H_MAX_MASS, H_TYPE
 # where each block starts: in the spec (static) and in the row (state)
 H_ROBOT0, H_MODULE0, H_SLOT0, H_DEBRIS0, H_ORDER0 = range(15, 20)
 H_ROBOT, H_MODULE, H_SLOT, H_DRIFT, H_COREROW, H_KEEPROW, H_ROWSIZE = range(20, 27)
-HEAD = 27
+H_SPECSIZE = 27
+HEAD = 28
 
 # -- spec blocks: columns --------------------------------------------------------------------------------
 R_THRUST, R_SENSOR, R_GRIP, R_DOCK, R_STATIC = 0, 1, 2, 3, 4
@@ -87,14 +88,21 @@ def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: boo
     for head, width in widths:
         spec[head] = at
         at += width
+    spec[H_SPECSIZE] = len(spec)
     return np.array(spec, dtype=np.int64)
 
 
 def work_size(spec: np.ndarray) -> int:
-    """How many int64 of scratch the kernel needs."""
+    """How many int64 of scratch the kernels need."""
     cells = int(spec[H_HEIGHT] * spec[H_WIDTH])
     units = int(spec[H_ROBOTS] + spec[H_MODULES])
     return 3 * cells + 3 * units + 2 * int(spec[H_DEBRIS])
+
+
+def memory_of(spec: np.ndarray) -> np.ndarray:
+    """One int64 array for all that a single environment's step works on: a copy of `spec`, row, actions, scratch."""
+    rest = int(spec[H_ROWSIZE] + spec[H_ROBOTS]) + work_size(spec)
+    return np.concatenate([spec, np.zeros(rest, dtype=np.int64)])
 
 
 def place(spec: np.ndarray, row: np.ndarray, scenario: Scenario) -> None:
