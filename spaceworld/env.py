@@ -288,8 +288,9 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         return ValueError(f"bad actions {actions!r}")
 
     def __getstate__(self) -> dict[str, Any]:
-        parts = dict.fromkeys(("_spec", "_row", "_actions", "_work", "_reports"))  # views, which a copy would tear apart
-        return {**self.__dict__, **parts, "_painter": None}  # surfaces cannot be pickled
+        # without the views, which a copy would tear apart, and the surfaces, which cannot be pickled
+        views = dict.fromkeys(("_spec", "_row", "_actions", "_work", "_reports"))
+        return {**self.__dict__, **views, "_painter": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
