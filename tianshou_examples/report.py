@@ -105,6 +105,8 @@ def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Pat
         axis.xaxis.set_major_formatter(lambda x, _: f"{x / 1e6:g}M" if x >= 1e6 else f"{x / 1e3:g}k")
         axis.set_xlim(left=0)
     axes[0].axhline(1.0, color="#94a3b8", linewidth=0.8, linestyle=":")
+    if any(r["kind"] == "evaluation" for r in records):
+        axes[0].plot([], [], "o", color="#64748b", markersize=3.5, label="greedy, unseen layouts")
     if axes[0].get_legend_handles_labels()[0]:  # a run may be stopped before there is anything to draw
         axes[0].legend(frameon=False, loc="best")
     seeds = f"{settings.seeds} seeds, line = mean, band = range" if settings.seeds > 1 else "one seed"
@@ -130,10 +132,7 @@ def _draw_kind(axis: Any, kind: str, key: str, records: Sequence[dict[str, Any]]
     field = {"return": "team_return"}.get(key, key)
     greedy = [r for r in records if r["kind"] == "evaluation" and r["credit"] == kind]
     if greedy:
-        axis.plot(
-            [r["steps"] for r in greedy], [r["greedy"][field] for r in greedy], "o", color=colour, markersize=3.5,
-            label=f"{kind}, greedy on unseen layouts" if key == "collisions" else None,
-        )  # fmt: skip
+        axis.plot([r["steps"] for r in greedy], [r["greedy"][field] for r in greedy], "o", color=colour, markersize=3.5)
 
 
 def _line(records: Sequence[dict[str, Any]], key: str) -> tuple[np.ndarray, np.ndarray]:
