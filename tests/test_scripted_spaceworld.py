@@ -61,6 +61,27 @@ def state_key(env: SpaceworldEnv, moment: Any) -> bytes:
     return b"".join((robots[:, [pk.R_CELL, pk.R_GRIPS]].tobytes(), modules[:, [pk.M_CELL, pk.M_SLOT]].tobytes()))
 
 
+def holds(env: SpaceworldEnv, moments: Any) -> list[bytes]:
+    """At each moment, the robots that grip in the order in which they took hold; ties are ordered by place."""
+    r, m, _ = (int(env._spec[h]) for h in (pk.H_ROBOT, pk.H_MODULE, pk.H_SLOT))
+    order: list[int] = []
+    orders = []
+    for moment in moments:
+        robots = moment[r:m].reshape(-1, pk.R_WIDTH)
+        gripping = [i for i in range(len(robots)) if robots[i, pk.R_GRIPS] >= 0]
+        new = sorted(set(gripping) - set(order), key=lambda i: robots[i, pk.R_CELL])
+        order = [i for i in order if i in gripping] + new
+        orders.append(bytes(order))
+    return orders
+
+
+def blame(cost: np.ndarray) -> np.ndarray:
+    """What the faults (T, N) are debited with: a fault in the step after a fault counts twice."""
+    again = np.zeros_like(cost)
+    again[1:] = cost[:-1] > 0
+    return BLAME * cost * (1 + again)
+
+
 @pytest.mark.parametrize("name", ["solo", "duet", "pair", "truss", "tight"])
 def test_every_closed_loop_of_states_sums_to_zero_for_every_agent(name: str) -> None:
     loops = 0
@@ -76,10 +97,11 @@ def test_every_closed_loop_of_states_sums_to_zero_for_every_agent(name: str) -> 
     wrapped.store.settle([e for e in range(10)])
     for episode, credit in keep.scored:
         # what stands outside the potential is taken out: blame for each fault, and steps with a dock
-        values = credit.values.astype(np.float64) + BLAME * episode.cost
+        values = credit.values.astype(np.float64) + blame(episode.cost)
+        order = holds(env, episode.moments)
         seen: dict[bytes, int] = {}
         for t, moment in enumerate(episode.moments):
-            key = state_key(env, moment)
+            key = state_key(env, moment) + order[t]
             if key in seen:
                 total = values[seen[key] : t].sum(axis=0)
                 assert np.abs(total).max() < 1e-4, (seen[key], t, total)
@@ -141,7 +163,7 @@ def test_everyone_who_held_the_module_is_paid_for_the_dock_and_nobody_else() -> 
     assert credit.source == "scripted"
 
 
-def test_a_robot_that_crowds_in_on_a_light_module_earns_nothing_in_the_end() -> None:
+def test_a_robot_that_crowds_in_on_a_light_module_earns_nothing() -> None:
     env = draw("""
         ......
         .0A1..
@@ -151,7 +173,35 @@ def test_a_robot_that_crowds_in_on_a_light_module_earns_nothing_in_the_end() -> 
     """, mass={"A": 1, "B": 2}, on={"A": "a"}, horizon=4)  # fmt: skip
     credit = play(env, ["I.", ".I", "I."])
     assert credit.values[2, 0] == pytest.approx(DOCK)
-    assert credit.values[2, 1] < 0 and credit.values[:3, 1].sum() <= 0
+    assert not credit.values[1:, 1].any()  # neither for its grip nor for the dock
+
+
+def test_a_robot_that_crowds_in_is_needed_once_the_first_one_lets_go() -> None:
+    env = draw("""
+        ......
+        .0A1a.
+        ......
+        ...#..
+    """, mass={"A": 1}, on={}, horizon=4)  # fmt: skip
+    credit = play(env, ["I.", ".I", "I."])
+    # one side is as good as the other: the worth of the grip goes from robot_0, who idles now, to robot_1, who idled
+    assert credit.values[2, 1] == pytest.approx(-credit.values[2, 0]) and credit.values[2, 1] > 0
+    assert any("is needed to carry module_0" in e.why for e in credit.events)
+
+
+def test_pushing_on_into_the_same_obstacle_is_blamed_twice_as_much() -> None:
+    env = draw(
+        """
+        01....
+        ......
+        ...#..
+        ....A.
+    """,
+        horizon=6,
+    )
+    credit = play(env, ["E.", "E.", "..", "E."])
+    assert credit.values[:4, 0].tolist() == pytest.approx([-BLAME, -2 * BLAME, 0.0, -BLAME])
+    assert "again" in next(e.why for e in credit.events if e.start == 1)
 
 
 def test_only_the_robot_that_caused_a_collision_is_blamed() -> None:

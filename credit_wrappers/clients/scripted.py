@@ -36,7 +36,7 @@ class Transcript:
 class ScriptedClient:
     """Answers credit requests by rules that read only the request's text (ours)."""
 
-    name = "scripted-1"  # the number changes with the rules: a ledger must not answer with old ones
+    name = "scripted-2"  # the number changes with the rules: a ledger must not answer with old ones
     source: Literal["scripted"] = "scripted"
 
     def complete(self, request: Request) -> Completion:

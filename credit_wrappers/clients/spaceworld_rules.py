@@ -2,15 +2,17 @@
 
 Each agent has a potential, a function of the state alone:
 
-    free       - APPROACH * (way to a side of a module that still lacks thrust; IDLE if none does)
-    gripping   GRIP + CARRY * (way of the module at the start - its way now, as this robot holds it)
+    free, or gripping a module     - APPROACH * (way to a side of a module that still lacks thrust; IDLE if none does)
+    that others can carry alone
+    gripping and needed            GRIP + CARRY * (way of the module at the start - its way now, as this robot holds it)
 
 and its credit for a step is the difference of its potential. So every closed loop of states sums to zero: gripping
-and letting go, walking to and fro, carrying there and back earn nothing. Outside the potential stand only what cannot
-be repeated for gain: a dock pays those who were needed to carry the module, in the order in which they took hold of
-it (who crowded in loses what its grip had earned; for all others the potential of that step is not counted); a
-collision is debited to the robot that caused it, a keep-out cell to the robot in it. Amounts are integers, in
-hundredths of a credit, so that the sums are exact.
+and letting go, walking to and fro, carrying there and back earn nothing. The state includes the order in which the
+robots took hold of a module: the first whose thrust suffices are needed, who crowds in is not. Outside the potential
+stand only what cannot be repeated for gain: a dock pays those who were needed (for all others the potential of that
+step is not counted); a collision is debited to the robot that caused it and a keep-out cell to the robot in it, twice
+as much when that robot was at fault in the step before, too. Amounts are integers, in hundredths of a credit, so that
+the sums are exact.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-APPROACH, CARRY, GRIP, DOCK, BLAME = 10, 20, 30, 200, 40  # hundredths of a credit
+from .spaceworld_text import World, row_col
+
+APPROACH, CARRY, GRIP, DOCK, BLAME = 10, 20, 30, 200, 60  # hundredths of a credit
 REGRIP = 4  # steps charged to a grip from which the slot cannot be reached
 IDLE = 3  # way charged when no work is open: a constant, or idle robots would be paid for what others carry
 
@@ -92,23 +96,32 @@ class SpaceworldRules:
             start: the first frame, whole.
             steps: one line a step, "t: actions | reward r | change".
         """
-        world = World(self.size, self.needs, start)
+        world = World(start)
+        view = Judgement(self.size, self.needs, world)
         book = Book(world.agents)
-        before = world.potentials()
-        docked = 0
+        before, needed = view.potentials(), view.needed()
+        struck: dict[str, int] = {}  # agent -> step of its last fault
         for t, line in enumerate(steps):
             change = line.split(" | ", 2)[2]
             if change == "no change":
                 continue
-            moved, paid, docks = world.apply(change, t, book)
-            after = world.potentials()
-            for agent in world.agents:
-                gain = after[agent] - before[agent]
-                if gain and (not docks or (moved.get(agent) == "docks" and agent not in paid)):
-                    book.add(agent, t, gain, world.reason(agent, moved.get(agent), gain))
-            docked += docks
-            before = after
-        left = len(world.modules) - docked
+            told = world.apply(change)
+            after = view.potentials()
+            for agent, fault in told.faults:
+                again = struck.get(agent) == t - 1
+                book.single(agent, t, -2 * BLAME if again else -BLAME, fault + (", again" if again else ""))
+            struck.update((agent, t) for agent, _ in told.faults)
+            for module, holders in told.docked.items():
+                for agent in holders:
+                    if agent in needed:
+                        book.single(agent, t, DOCK, f"docked {module}, which it had helped to carry to its slot")
+            if not told.docked:
+                for agent in world.agents:
+                    gain = after[agent] - before[agent]
+                    if gain:
+                        book.add(agent, t, gain, view.reason(agent, told.did.get(agent), gain))
+            before, needed = after, view.needed()
+        left = len(world.left)
         outcome = "everything was docked" if not left else f"{left} of {len(world.modules)} modules were left"
         advice = "the same with fewer detours would be better" if not left else "all should go where thrust is lacking"
         return f"{outcome}; {book.faults} collisions or violations; {advice}", book.events()
@@ -151,166 +164,98 @@ class Book:
         return spans + self._apart
 
 
-class World:
-    """What the text has told so far: where everything is and who holds what."""
+class Judgement:
+    """What the present state of a world is worth to each agent.
 
-    def __init__(self, size: tuple[int, int], needs: dict[str, frozenset[str]], start: str) -> None:
-        self.size, self.needs = size, needs
-        self.agents: dict[str, str] = {}  # agent -> cell
-        self.thrust: dict[str, int] = {}
-        self.grips: dict[str, str] = {}  # agent -> module, of those that grip
-        self.since: dict[str, int] = {}  # agent -> step in which it last took hold
-        self.modules: dict[str, str] = {}  # module -> cell
-        self.kind: dict[str, str] = {}  # module or slot -> type
-        self.mass: dict[str, int] = {}
-        self.slots: dict[str, str] = {}  # slot -> cell
-        self.filled: set[str] = set()
-        self.docked: set[str] = set()
-        core: list[str] = []
-        for clause in start.split("; "):
-            name, _, rest = clause.partition(" ")
-            if name == "core":
-                core = rest.split(" ")
-            elif name.startswith("slot_"):
-                self._read_slot(name, clause)
-            elif name.startswith("module_"):
-                self._read_module(name, clause)
-            elif name.startswith("agent_"):
-                self._read_agent(name, clause)
-        self.core = frozenset(core)
-        self._solid = self.core | {self.modules[m] for m in self.docked}
-        self._first = {m: self._plain(m) for m in self.modules if m not in self.docked}
-        self._field: dict[str, int] | None = None
+    Args:
+        size: rows and columns.
+        needs: for each slot, the slots that must be filled before it.
+        world: what has been read so far.
+    """
 
-    def _read_slot(self, name: str, clause: str) -> None:
-        words = clause.split(" ")  # slot_0 takes truss at (2,3), open
-        self.kind[name], self.slots[name] = words[2], words[4].rstrip(",")
-        if words[5] == "filled":
-            self.filled.add(name)
-
-    def _read_module(self, name: str, clause: str) -> None:
-        words = clause.replace(", ", " ").split(" ")  # module_0 is truss, mass 2, at (1,1), not docked
-        self.kind[name], self.mass[name], self.modules[name] = words[2], int(words[4]), words[6]
-        if words[7] == "docked":
-            self.docked.add(name)
-
-    def _read_agent(self, name: str, clause: str) -> None:
-        words = clause.replace(", ", " ").split(" ")  # agent_A with thrust 1 at (3,3), grips module_0
-        self.thrust[name], self.agents[name] = int(words[3]), words[5]
-        if words[6] == "grips":
-            self.grips[name] = words[7]
-
-    def apply(self, change: str, t: int, book: Book) -> tuple[dict[str, str], set[str], int]:
-        """Takes in what changed in step t; returns who did what, who was paid for a dock, and how many docks."""
-        moved: dict[str, str] = {}
-        docks: dict[str, list[str]] = {}  # module -> those who held it
-        for clause in change.split("; "):
-            words = clause.split(" ")
-            who, what = words[0], words[1]
-            if who in self.agents:
-                if what[0] == "(":
-                    self.agents[who] = what
-                    moved[who] = "moves"
-                elif what == "grips":
-                    self.grips[who] = words[2]
-                    self.since[who] = t
-                    moved[who] = what
-                    self._field = None
-                elif what == "releases":
-                    self.grips.pop(who, None)
-                    moved[who] = what
-                    self._field = None
-                elif what == "docks":
-                    self.grips.pop(who, None)
-                    moved[who] = what
-                    docks.setdefault(words[2], []).append(who)
-                    self._dock(words[2], words[4])
-                else:
-                    book.single(who, t, -BLAME, clause.removeprefix(who + " "))
-            elif who in self.modules and what[0] == "(":
-                self.modules[who] = what
-                self._field = None
-        paid: set[str] = set()
-        for module, holders in docks.items():
-            thrust = 0
-            for agent in sorted(holders, key=lambda a: self.since.get(a, -1)):
-                if thrust < self.mass[module]:
-                    paid.add(agent)
-                    book.single(agent, t, DOCK, f"docked {module}, which it had helped to carry to its slot")
-                thrust += self.thrust[agent]
-        return moved, paid, len(docks)
-
-    def _dock(self, module: str, slot: str) -> None:
-        self.docked.add(module)
-        self.filled.add(slot)
-        self._solid = self._solid | {self.modules[module]}
-        self._field = None
-
-    def slot_for(self, module: str) -> tuple[str, bool]:
-        """The slot that the module belongs in next, and whether it is open."""
-        fitting = [s for s in self.slots if s not in self.filled and self.kind[s] == self.kind[module]]
-        for slot in fitting:
-            if self.needs.get(slot, frozenset()) <= self.filled:
-                return slot, True
-        return (fitting[0], False) if fitting else (next(iter(self.slots)), False)
-
-    def _plain(self, module: str) -> int:
-        goal = self.slots[self.slot_for(module)[0]]
-        return _ways(self.size, self._solid, frozenset((goal,)), None).get(self.modules[module], sum(self.size))
-
-    def carry_way(self, module: str, holder: str) -> int:
-        """Steps to the module's slot when a robot in cell `holder` holds it; more when it must be gripped anew."""
-        (r, c), (mr, mc) = _row_col(holder), _row_col(self.modules[module])
-        goal = frozenset((self.slots[self.slot_for(module)[0]],))
-        ways = _ways(self.size, self._solid, goal, (r - mr, c - mc))
-        way = ways.get(self.modules[module])
-        return self._plain(module) + REGRIP if way is None else way
-
-    def field(self) -> dict[str, int]:
-        """Steps from each cell to the nearest free side of a module that lacks thrust; empty if none does."""
-        if self._field is None:
-            held: dict[str, int] = {}
-            for agent, module in self.grips.items():
-                held[module] = held.get(module, 0) + self.thrust[agent]
-            left = [m for m in self.modules if m not in self.docked]
-            lacking = [m for m in left if held.get(m, 0) < self.mass[m]]
-            lacking = [m for m in lacking if self.slot_for(m)[1]] or lacking
-            solid = self._solid | {self.modules[m] for m in left}
-            solid |= {self.agents[a] for a, m in self.grips.items() if m in lacking}
-            sides: set[str] = set()
-            for module in lacking:
-                cell = self.modules[module]
-                here = [x for x in _grid(*self.size)[cell].values() if x not in solid]
-                good = [x for x in here if self.carry_way(module, x) <= self._plain(module) + REGRIP - 1]
-                sides.update(good or here)
-            self._field = _ways(self.size, frozenset(solid), frozenset(sides), None) if lacking else {}
-        return self._field
+    def __init__(self, size: tuple[int, int], needs: dict[str, frozenset[str]], world: World) -> None:
+        self.size, self.needs, self.world = size, needs, world
+        self._first = {m: self._plain(m) for m in world.left}
+        self._field: dict[str, int] = {}
+        self._seen = -1  # the version of the world that `_field` is of
 
     def potentials(self) -> dict[str, int]:
         """Each agent's potential, in hundredths of a credit."""
+        world, needed = self.world, self.needed()
         values = {}
-        for agent, cell in self.agents.items():
-            module = self.grips.get(agent)
-            if module is not None:
+        for agent, cell in world.agents.items():
+            if agent in needed:
+                module = world.grips[agent]
                 values[agent] = GRIP + CARRY * (self._first[module] - self.carry_way(module, cell))
-            elif len(self.docked) == len(self.modules):
+            elif len(world.docked) == len(world.modules):
                 values[agent] = 0
             else:
                 field = self.field()
                 values[agent] = -APPROACH * (field.get(cell, sum(self.size)) if field else IDLE)
         return values
 
+    def needed(self) -> set[str]:
+        """The robots that grip and are needed to carry: of each module, the first whose thrust suffices."""
+        world = self.world
+        needed: set[str] = set()
+        thrust: dict[str, int] = {}
+        for agent, module in world.grips.items():
+            if thrust.get(module, 0) < world.mass[module]:
+                needed.add(agent)
+            thrust[module] = thrust.get(module, 0) + world.thrust[agent]
+        return needed
+
+    def slot_for(self, module: str) -> tuple[str, bool]:
+        """The slot that the module belongs in next, and whether it is open."""
+        world = self.world
+        fitting = [s for s in world.slots if s not in world.filled and world.kind[s] == world.kind[module]]
+        for slot in fitting:
+            if self.needs.get(slot, frozenset()) <= world.filled:
+                return slot, True
+        return (fitting[0], False) if fitting else (next(iter(world.slots)), False)
+
+    def carry_way(self, module: str, holder: str) -> int:
+        """Steps to the module's slot when a robot in cell `holder` holds it; more when it must be gripped anew."""
+        world = self.world
+        (r, c), (mr, mc) = row_col(holder), row_col(world.modules[module])
+        goal = frozenset((world.slots[self.slot_for(module)[0]],))
+        ways = _ways(self.size, world.solid, goal, (r - mr, c - mc))
+        way = ways.get(world.modules[module])
+        return self._plain(module) + REGRIP if way is None else way
+
+    def field(self) -> dict[str, int]:
+        """Steps from each cell to the nearest free side of a module that lacks thrust; empty if none does."""
+        world = self.world
+        if self._seen != world.version:
+            self._seen = world.version
+            held: dict[str, int] = {}
+            for agent, module in world.grips.items():
+                held[module] = held.get(module, 0) + world.thrust[agent]
+            lacking = [m for m in world.left if held.get(m, 0) < world.mass[m]]
+            lacking = [m for m in lacking if self.slot_for(m)[1]] or lacking
+            solid = world.solid | {world.modules[m] for m in world.left}
+            solid |= {world.agents[a] for a, m in world.grips.items() if m in lacking}
+            sides: set[str] = set()
+            for module in lacking:
+                cell = world.modules[module]
+                here = [x for x in _grid(*self.size)[cell].values() if x not in solid]
+                good = [x for x in here if self.carry_way(module, x) <= self._plain(module) + REGRIP - 1]
+                sides.update(good or here)
+            self._field = _ways(self.size, frozenset(solid), frozenset(sides), None) if lacking else {}
+        return self._field
+
     def reason(self, agent: str, did: str | None, gain: int) -> str:
         """Why the potential of `agent`, who `did` that, rose or fell by `gain`."""
-        module, better = self.grips.get(agent), gain > 0
+        world, better = self.world, gain > 0
+        module = world.grips[agent] if agent in self.needed() else None
+        if did is None and module is not None:
+            return f"is needed to carry {module} now that another robot let go"
         if did is None:
             return "stood still; the way to work that lacks thrust became " + ("shorter" if better else "longer")
-        if did == "grips":
-            helped = " together with another robot" if list(self.grips.values()).count(module or "") > 1 else ""
-            held = f"took hold of {module}, of mass {self.mass[module or '']}{helped}"
+        if did == "grips" and module is not None:
+            helped = " together with another robot" if list(world.grips.values()).count(module) > 1 else ""
+            held = f"took hold of {module}, of mass {world.mass[module]}{helped}"
             return held if better else held + ", but where it cannot be brought to its slot by a short way"
-        if did == "docks":
-            return "held a module that others had been able to carry alone"
         if did == "releases":
             if better:
                 return "let go of a module that it could not bring to its slot by a short way"
@@ -324,8 +269,7 @@ class World:
             )
         return "came nearer to a module that lacks thrust" if better else "went away from the module that lacks thrust"
 
-
-@lru_cache(maxsize=4096)
-def _row_col(cell: str) -> tuple[int, int]:
-    row, col = cell[1:-1].split(",")
-    return int(row), int(col)
+    def _plain(self, module: str) -> int:
+        goal = self.world.slots[self.slot_for(module)[0]]
+        ways = _ways(self.size, self.world.solid, frozenset((goal,)), None)
+        return ways.get(self.world.modules[module], sum(self.size))

@@ -91,7 +91,7 @@ def test_a_learner_trains_evaluates_saves_and_reports(algo: str, policy: str, cr
     scripted = credit in ("llm", "summed")
     assert (result["critic"]["calls"] > 0) is scripted
     assert (tmp_path / f"ledger-{credit}-0.sqlite").exists() is scripted
-    assert result["label"] == {"llm": "scripted-1", "summed": "scripted-1, summed", "equal": "equal"}[credit]
+    assert result["label"] == {"llm": "scripted-2", "summed": "scripted-2, summed", "equal": "equal"}[credit]
     # the table's numbers are those of the whole learner
     assert train[-1]["calls"] == result["critic"]["calls"] and train[-1]["tokens"] == result["critic"]["tokens"]
 
