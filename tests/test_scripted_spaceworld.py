@@ -75,11 +75,19 @@ def holds(env: SpaceworldEnv, moments: Any) -> list[bytes]:
     return orders
 
 
-def blame(cost: np.ndarray) -> np.ndarray:
-    """What the faults (T, N) are debited with: a fault in the step after a fault counts twice."""
-    again = np.zeros_like(cost)
-    again[1:] = cost[:-1] > 0
-    return BLAME * cost * (1 + again)
+def blame(episode: Episode, credit: Credit) -> np.ndarray:
+    """What the critic debited for faults, (T, N): checked against the costs, a fault after a fault counting twice."""
+    hits, ways = np.zeros(episode.cost.shape), np.zeros(episode.cost.shape)
+    for event in credit.events:
+        if event.why.startswith(("hits ", "in keep-out", "struck ")):
+            hits[event.start, episode.agents.index(event.agent)] -= event.amount
+        elif event.why.startswith("stands in the way"):
+            ways[event.start, episode.agents.index(event.agent)] -= event.amount
+    again = np.zeros_like(hits)
+    again[1:] = episode.cost[:-1] > 0
+    assert np.allclose(hits, BLAME * episode.cost * (1 + again))
+    assert (ways[episode.cost > 0] == 0).all()  # only who does nothing stands in the way
+    return hits + ways
 
 
 @pytest.mark.parametrize("name", ["solo", "duet", "pair", "truss", "tight"])
@@ -97,7 +105,7 @@ def test_every_closed_loop_of_states_sums_to_zero_for_every_agent(name: str) -> 
     wrapped.store.settle([e for e in range(10)])
     for episode, credit in keep.scored:
         # what stands outside the potential is taken out: blame for each fault, and steps with a dock
-        values = credit.values.astype(np.float64) + blame(episode.cost)
+        values = credit.values.astype(np.float64) + blame(episode, credit)
         order = holds(env, episode.moments)
         seen: dict[bytes, int] = {}
         for t, moment in enumerate(episode.moments):
@@ -163,7 +171,7 @@ def test_everyone_who_held_the_module_is_paid_for_the_dock_and_nobody_else() -> 
     assert credit.source == "scripted"
 
 
-def test_a_robot_that_crowds_in_on_a_light_module_earns_nothing() -> None:
+def test_a_robot_that_crowds_in_on_a_light_module_loses() -> None:
     env = draw("""
         ......
         .0A1..
@@ -173,7 +181,8 @@ def test_a_robot_that_crowds_in_on_a_light_module_earns_nothing() -> None:
     """, mass={"A": 1, "B": 2}, on={"A": "a"}, horizon=4)  # fmt: skip
     credit = play(env, ["I.", ".I", "I."])
     assert credit.values[2, 0] == pytest.approx(DOCK)
-    assert not credit.values[1:, 1].any()  # neither for its grip nor for the dock
+    assert credit.values[1:, 1].tolist() == pytest.approx([-0.3, 0.0, 0.0])  # for its grip; nothing for the dock
+    assert any("others can carry alone" in e.why for e in credit.events)
 
 
 def test_a_robot_that_crowds_in_is_needed_once_the_first_one_lets_go() -> None:
@@ -184,9 +193,23 @@ def test_a_robot_that_crowds_in_is_needed_once_the_first_one_lets_go() -> None:
         ...#..
     """, mass={"A": 1}, on={}, horizon=4)  # fmt: skip
     credit = play(env, ["I.", ".I", "I."])
-    # one side is as good as the other: the worth of the grip goes from robot_0, who idles now, to robot_1, who idled
-    assert credit.values[2, 1] == pytest.approx(-credit.values[2, 0]) and credit.values[2, 1] > 0
+    # robot_0 gives back its grip and idles; robot_1 had idled and gripped in vain, and now its grip counts
+    assert credit.values[2].tolist() == pytest.approx([-0.6, 0.9])
     assert any("is needed to carry module_0" in e.why for e in credit.events)
+
+
+def test_a_free_robot_that_goes_on_standing_in_a_carriers_way_is_blamed_too() -> None:
+    env = draw("""
+        ......
+        A01..a
+        ......
+        ...#..
+    """, mass={"A": 1}, grips={0: "A"}, on={}, horizon=5)  # fmt: skip
+    credit = play(env, ["E.", "E.", "EE", "E."])
+    # robot_1 may be surprised once; in the third step it goes away
+    assert credit.values[:, 1].tolist() == pytest.approx([0, -BLAME, 0, 0, 0])
+    assert credit.values[:3, 0].tolist() == pytest.approx([-BLAME, -2 * BLAME, 0.2])
+    assert "stands in the way of robot_0, which carries module_0" in [e.why for e in credit.events]
 
 
 def test_pushing_on_into_the_same_obstacle_is_blamed_twice_as_much() -> None:

@@ -2,17 +2,18 @@
 
 Each agent has a potential, a function of the state alone:
 
-    free, or gripping a module     - APPROACH * (way to a side of a module that still lacks thrust; IDLE if none does)
-    that others can carry alone
-    gripping and needed            GRIP + CARRY * (way of the module at the start - its way now, as this robot holds it)
+    free                   - APPROACH * (way to a side of a module that still lacks thrust; IDLE if none does)
+    gripping and needed    GRIP + CARRY * (way of the module at the start - its way now, as this robot holds it)
+    gripping in vain       as if free, - GRIP
 
 and its credit for a step is the difference of its potential. So every closed loop of states sums to zero: gripping
 and letting go, walking to and fro, carrying there and back earn nothing. The state includes the order in which the
-robots took hold of a module: the first whose thrust suffices are needed, who crowds in is not. Outside the potential
-stand only what cannot be repeated for gain: a dock pays those who were needed (for all others the potential of that
-step is not counted); a collision is debited to the robot that caused it and a keep-out cell to the robot in it, twice
-as much when that robot was at fault in the step before, too. Amounts are integers, in hundredths of a credit, so that
-the sums are exact.
+robots took hold of a module: the first whose thrust suffices are needed, who crowds in grips in vain. Outside the
+potential stands only what cannot be repeated for gain: a dock pays those who were needed (for all others the
+potential of that step is not counted); a collision is debited to the robot that caused it and a keep-out cell to the
+robot in it, twice as much when that robot was at fault in the step before, too; then a free robot that goes on
+standing in a carrier's way is debited as well. Amounts are integers, in hundredths of a credit, so that the sums are
+exact.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 
 from .spaceworld_text import World, row_col
 
-APPROACH, CARRY, GRIP, DOCK, BLAME = 10, 20, 30, 200, 60  # hundredths of a credit
+APPROACH, CARRY, GRIP, DOCK, BLAME = 10, 20, 30, 200, 80  # hundredths of a credit
 REGRIP = 4  # steps charged to a grip from which the slot cannot be reached
 IDLE = 3  # way charged when no work is open: a constant, or idle robots would be paid for what others carry
 
@@ -110,6 +111,9 @@ class SpaceworldRules:
             for agent, fault in told.faults:
                 again = struck.get(agent) == t - 1
                 book.single(agent, t, -2 * BLAME if again else -BLAME, fault + (", again" if again else ""))
+                other = fault.removeprefix("hits ")
+                if again and agent in world.grips and world.stands(other, told):
+                    book.single(other, t, -BLAME, f"stands in the way of {agent}, which carries {world.grips[agent]}")
             struck.update((agent, t) for agent, _ in told.faults)
             for module, holders in told.docked.items():
                 for agent in holders:
@@ -192,6 +196,8 @@ class Judgement:
             else:
                 field = self.field()
                 values[agent] = -APPROACH * (field.get(cell, sum(self.size)) if field else IDLE)
+                if agent in world.grips:
+                    values[agent] -= GRIP
         return values
 
     def needed(self) -> set[str]:
@@ -256,9 +262,11 @@ class Judgement:
             helped = " together with another robot" if list(world.grips.values()).count(module) > 1 else ""
             held = f"took hold of {module}, of mass {world.mass[module]}{helped}"
             return held if better else held + ", but where it cannot be brought to its slot by a short way"
+        if did == "grips" and agent in world.grips and not better:
+            return f"took hold of {world.grips[agent]}, which others can carry alone"
         if did == "releases":
             if better:
-                return "let go of a module that it could not bring to its slot by a short way"
+                return "let go of a module that it could not help to bring to its slot by a short way"
             return "let go of its module before it was docked"
         if module is not None:
             slot = self.slot_for(module)[0]

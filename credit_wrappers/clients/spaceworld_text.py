@@ -52,6 +52,11 @@ class World:
         """The modules that are not docked."""
         return [m for m in self.modules if m not in self.docked]
 
+    def stands(self, agent: str, told: Change) -> bool:
+        """Whether `agent` is a free robot that did nothing in the step just told."""
+        free = agent in self.agents and agent not in self.grips
+        return free and agent not in told.did and all(agent != who for who, _ in told.faults)
+
     def apply(self, change: str) -> Change:
         """Takes in what changed in one step."""
         told = Change()
