@@ -3,11 +3,13 @@
     from spaceworld import spaceworld_v0
     env = spaceworld_v0.parallel_env(scenario="pair")
 
-Importing this package opens no window, registers nothing and touches no network.
+Importing this package opens no window, registers nothing and touches no network; `register_envs()` puts the presets
+into PettingZoo's registry.
 """
 
+from spaceworld.registry import register_envs
 from spaceworld.scenario import PRESETS, Debris, Layout, Module, Robot, Scenario, Slot, get_scenario
 
 __version__ = "0.1.0"
 
-__all__ = ["PRESETS", "Debris", "Layout", "Module", "Robot", "Scenario", "Slot", "get_scenario"]
+__all__ = ["PRESETS", "Debris", "Layout", "Module", "Robot", "Scenario", "Slot", "get_scenario", "register_envs"]

@@ -81,6 +81,10 @@ truncation; None is the scenario's own (solo 40, duet 60, pair 100, truss 250). 
 Layouts are random and checked to be solvable. `get_state()` and `set_state()` take and restore snapshots from which a
 rollout continues bit-identically.
 
+`spaceworld.register_envs()` puts the presets into PettingZoo's registry; then
+`pettingzoo.make("parallel", "spaceworld/pair-v0")` works. For constrained problems, `spaceworld.safety.CostDictWrapper(env)`
+returns six dictionaries from `step`: observations, rewards, costs, terminations, truncations, infos.
+
 ## Version history
 
 v0: the first release. The paper (arXiv 2502.16863) names the benchmark but publishes no rules; these are ours.
