@@ -85,8 +85,7 @@ def blame(episode: Episode, credit: Credit) -> np.ndarray:
             ways[event.start, episode.agents.index(event.agent)] -= event.amount
     again = np.zeros_like(hits)
     again[1:] = episode.cost[:-1] > 0
-    assert (hits >= BLAME * episode.cost - 1e-9).all()
-    assert (hits <= BLAME * episode.cost * (1 + again) + 1e-9).all()
+    assert np.allclose(hits, BLAME * episode.cost * (1 + again))
     assert (ways[episode.cost > 0] == 0).all()  # only who does nothing stands in the way
     return hits + ways
 
@@ -197,25 +196,6 @@ def test_a_robot_that_crowds_in_is_needed_once_the_first_one_lets_go() -> None:
     # robot_0 gives back its grip and idles; robot_1 had idled and gripped in vain, and now its grip counts
     assert credit.values[2].tolist() == pytest.approx([-0.6, 0.9])
     assert any("is needed to carry module_0" in e.why for e in credit.events)
-
-
-def test_of_two_that_go_on_flying_into_each_other_the_second_is_blamed_more() -> None:
-    free = draw("""
-        ......
-        .0.1..
-        ......
-        ...#.A
-    """, horizon=3)  # fmt: skip
-    credit = play(free, ["EW", "EW", ".."])
-    assert credit.values.tolist() == pytest.approx(np.array([[-BLAME, -BLAME], [-BLAME, -2 * BLAME], [0, 0]]))
-    carrier = draw("""
-        ......
-        .0.1A.
-        ......
-        ...#.a
-    """, grips={1: "A"}, on={}, horizon=3)  # fmt: skip
-    credit = play(carrier, ["EW", "EW", ".."])
-    assert credit.values.tolist() == pytest.approx(np.array([[-BLAME, -BLAME], [-2 * BLAME, -BLAME], [0, 0]]))
 
 
 def test_a_free_robot_that_goes_on_standing_in_a_carriers_way_is_blamed_too() -> None:

@@ -51,7 +51,7 @@ class FallingLR(LRSchedulerFactory):
 
     def create_scheduler(self, optim: torch.optim.Optimizer) -> LRScheduler:
         """A scheduler that ignores its own count."""
-        return LambdaLR(optim, lambda _: max(LEAST_LR, 1.0 - self.progress.done))
+        return LambdaLR(optim, lambda _: max(LEAST_LR, (1.0 - self.progress.done) ** 2))
 
 
 def mlp(inputs: int, outputs: int, hidden: int, last_gain: float) -> nn.Sequential:

@@ -11,10 +11,9 @@ and letting go, walking to and fro, carrying there and back earn nothing. The st
 robots took hold of a module: the first whose thrust suffices are needed, who crowds in grips in vain. Outside the
 potential stands only what cannot be repeated for gain: a dock pays those who were needed (for all others the
 potential of that step is not counted); a collision is debited to the robot that caused it and a keep-out cell to the
-robot in it, twice as much when that robot was at fault in the step before, too. Two that go on flying into each other
-are not treated alike, or they would give way at the same time: carriers come before free robots, and otherwise north
-before south and west before east, and only the second is debited twice as much. A free robot that goes on standing in a
-carrier's way is debited as well. Amounts are integers, in hundredths of a credit, so that the sums are exact.
+robot in it, twice as much when that robot was at fault in the step before, too; then a free robot that goes on
+standing in a carrier's way is debited as well. Amounts are integers, in hundredths of a credit, so that the sums are
+exact.
 """
 
 from __future__ import annotations
@@ -110,9 +109,9 @@ class SpaceworldRules:
             told = world.apply(change)
             after = view.potentials()
             for agent, fault in told.faults:
-                again, other = struck.get(agent) == t - 1, fault.removeprefix("hits ")
-                first = (other, f"hits {agent}") in told.faults and world.right_of_way(agent, other)
-                book.single(agent, t, -2 * BLAME if again and not first else -BLAME, fault + ", again" * again)
+                again = struck.get(agent) == t - 1
+                book.single(agent, t, -2 * BLAME if again else -BLAME, fault + (", again" if again else ""))
+                other = fault.removeprefix("hits ")
                 if again and agent in world.grips and world.stands(other, told):
                     book.single(other, t, -BLAME, f"stands in the way of {agent}, which carries {world.grips[agent]}")
             struck.update((agent, t) for agent, _ in told.faults)

@@ -57,15 +57,6 @@ class World:
         free = agent in self.agents and agent not in self.grips
         return free and agent not in told.did and all(agent != who for who, _ in told.faults)
 
-    def right_of_way(self, agent: str, other: str) -> bool:
-        """Whether `agent` goes before `other`: carriers before free robots, then from north to south, west to east."""
-        return self._rank(agent) < self._rank(other)
-
-    def _rank(self, agent: str) -> tuple[bool, tuple[int, int]]:
-        module = self.grips.get(agent)
-        unit = [agent] if module is None else [a for a, m in self.grips.items() if m == module]
-        return module is None, min(row_col(self.agents[a]) for a in unit)
-
     def apply(self, change: str) -> Change:
         """Takes in what changed in one step."""
         told = Change()
