@@ -44,7 +44,10 @@ class Progress:
 
 
 class FallingLR(LRSchedulerFactory):
-    """Learning rate that falls linearly with the steps done, whatever the number of updates."""
+    """Learning rate that falls with the square of what is left of the training, whatever the number of updates.
+
+    The long end at a small rate is what makes the greedy team reliable.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress

@@ -200,7 +200,7 @@ def test_schedules_follow_the_steps_done(algo: str, policy: str, tmp_path: Path)
         done = learner.progress.done
         assert done == min(1.0, learner.steps / settings.steps) > before
         # a shared policy's rate is set within the update, from the progress before it
-        expected = {settings.lr * max(LEAST_LR, 1 - x) for x in (before, done)}
+        expected = {settings.lr * max(LEAST_LR, (1 - x) ** 2) for x in (before, done)}
         assert set(rates(arm)) <= expected
         for member in learner._members:
             assert member._optimizers[0]._optim.param_groups[0]["lr"] in expected
