@@ -195,7 +195,8 @@ def test_a_robot_that_crowds_in_is_needed_once_the_first_one_lets_go() -> None:
     credit = play(env, ["I.", ".I", "I."])
     # robot_0 gives back its grip and idles; robot_1 had idled and gripped in vain, and now its grip counts
     assert credit.values[2].tolist() == pytest.approx([-0.6, 0.9])
-    assert any("is needed to carry module_0" in e.why for e in credit.events)
+    (event,) = [e for e in credit.events if (e.agent, e.start) == ("robot_1", 2)]
+    assert event.why == "is needed to carry module_0 now that another robot let go"
 
 
 def test_a_free_robot_that_goes_on_standing_in_a_carriers_way_is_blamed_too() -> None:

@@ -123,7 +123,7 @@ class SpaceworldRules:
                 for agent in world.agents:
                     gain = after[agent] - before[agent]
                     if gain:
-                        book.add(agent, t, gain, view.reason(agent, told.did.get(agent), gain))
+                        book.add(agent, t, gain, view.reason(agent, told.did.get(agent), gain, agent in needed))
             before, needed = after, view.needed()
         left = len(world.left)
         outcome = "everything was docked" if not left else f"{left} of {len(world.modules)} modules were left"
@@ -250,11 +250,11 @@ class Judgement:
             self._field = _ways(self.size, frozenset(solid), frozenset(sides), None) if lacking else {}
         return self._field
 
-    def reason(self, agent: str, did: str | None, gain: int) -> str:
-        """Why the potential of `agent`, who `did` that, rose or fell by `gain`."""
+    def reason(self, agent: str, did: str | None, gain: int, was_needed: bool) -> str:
+        """Why the potential of `agent`, who `did` that and was needed for a module or not, changed by `gain`."""
         world, better = self.world, gain > 0
         module = world.grips[agent] if agent in self.needed() else None
-        if did is None and module is not None:
+        if did != "grips" and module is not None and not was_needed:
             return f"is needed to carry {module} now that another robot let go"
         if did is None:
             return "stood still; the way to work that lacks thrust became " + ("shorter" if better else "longer")
