@@ -26,16 +26,11 @@ from typing import Any
 
 from .spaceworld_text import World, row_col
 
-APPROACH, CARRY, GRIP, DOCK = 10, 20, 30, 200  # hundredths of a credit
-# A collision is debited with so many times its share of the team's return, but with no more than a few steps' progress:
-# heavier blame teaches robots to do nothing.
-BLAME, MOST_BLAME = 2.5, 80
+APPROACH, CARRY, GRIP, DOCK, BLAME = 10, 20, 30, 200, 80  # hundredths of a credit
 REGRIP = 4  # steps charged to a grip from which the slot cannot be reached
 IDLE = 3  # way charged when no work is open: a constant, or idle robots would be paid for what others carry
 
 _HEAD = re.compile(r"Spaceworld, scenario \S+: \d+ robots .* (\d+) rows and (\d+) columns")
-_MASS = re.compile(r"module_\d+ is a \S+ of mass (\d+)")
-_PENALTY = re.compile(r"minus (\S+) for each robot's collision")
 _NEEDS = re.compile(r"(slot_\d+) takes a \S+ once ((?:slot_\d+(?:, )?)+) is filled")
 _BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
@@ -80,11 +75,10 @@ class SpaceworldRules:
         height: rows of the grid.
         width: columns of the grid.
         needs: for each slot, the slots that must be filled before it.
-        blame: for one collision or violation, in hundredths of a credit.
     """
 
-    def __init__(self, height: int, width: int, needs: dict[str, frozenset[str]], blame: int) -> None:
-        self.size, self.needs, self.blame = (height, width), needs, blame
+    def __init__(self, height: int, width: int, needs: dict[str, frozenset[str]]) -> None:
+        self.size, self.needs = (height, width), needs
 
     @staticmethod
     @lru_cache(maxsize=64)
@@ -94,10 +88,7 @@ class SpaceworldRules:
         if head is None:
             return None
         needs = {slot: frozenset(before.split(", ")) for slot, before in _NEEDS.findall(system)}
-        penalty, mass = _PENALTY.search(system), sum(map(int, _MASS.findall(system)))
-        # of a return of 1, for which the docks of the whole mass pay DOCK a unit; in tenths of a credit
-        blame = min(MOST_BLAME, round(BLAME * float(penalty[1]) * DOCK * mass, -1)) if penalty else MOST_BLAME
-        return SpaceworldRules(int(head[1]), int(head[2]), needs, int(blame))
+        return SpaceworldRules(int(head[1]), int(head[2]), needs)
 
     def judge(self, start: str, steps: Sequence[str]) -> tuple[str, list[dict[str, Any]]]:
         """The summary and the events of one episode.
@@ -110,7 +101,6 @@ class SpaceworldRules:
         view = Judgement(self.size, self.needs, world)
         book = Book(world.agents)
         before, needed = view.potentials(), view.needed()
-        faults = 0
         struck: dict[str, int] = {}  # agent -> step of its last fault
         for t, line in enumerate(steps):
             change = line.split(" | ", 2)[2]
@@ -120,13 +110,10 @@ class SpaceworldRules:
             after = view.potentials()
             for agent, fault in told.faults:
                 again = struck.get(agent) == t - 1
-                book.single(agent, t, -2 * self.blame if again else -self.blame, fault + (", again" if again else ""))
+                book.single(agent, t, -2 * BLAME if again else -BLAME, fault + (", again" if again else ""))
                 other = fault.removeprefix("hits ")
                 if again and agent in world.grips and world.stands(other, told):
-                    book.single(
-                        other, t, -self.blame, f"stands in the way of {agent}, which carries {world.grips[agent]}"
-                    )
-            faults += len(told.faults)
+                    book.single(other, t, -BLAME, f"stands in the way of {agent}, which carries {world.grips[agent]}")
             struck.update((agent, t) for agent, _ in told.faults)
             for module, holders in told.docked.items():
                 for agent in holders:
@@ -141,7 +128,7 @@ class SpaceworldRules:
         left = len(world.left)
         outcome = "everything was docked" if not left else f"{left} of {len(world.modules)} modules were left"
         advice = "the same with fewer detours would be better" if not left else "all should go where thrust is lacking"
-        return f"{outcome}; {faults} collisions or violations; {advice}", book.events()
+        return f"{outcome}; {book.faults} collisions or violations; {advice}", book.events()
 
 
 class Book:
@@ -150,6 +137,7 @@ class Book:
     def __init__(self, agents: Iterable[str]) -> None:
         self._open: dict[str, list[list[Any]]] = {a: [] for a in agents}  # [start, stop, amount a step, why]
         self._apart: list[dict[str, Any]] = []
+        self.faults = 0
 
     def add(self, agent: str, t: int, amount: int, why: str) -> None:
         """Credits `amount` hundredths to `agent` for step t."""
@@ -161,6 +149,7 @@ class Book:
 
     def single(self, agent: str, t: int, amount: int, why: str) -> None:
         """Credits a dock or a fault, which is never joined with others."""
+        self.faults += amount < 0
         self._apart.append({"agent": agent, "start": t, "stop": t + 1, "amount": amount / 100, "why": why})
 
     def events(self) -> list[dict[str, Any]]:
