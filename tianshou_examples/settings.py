@@ -15,7 +15,7 @@ POLICIES = ("shared", "per-agent")
 FALLBACKS = ("equal", "shared", "raise")
 
 # environment steps of one learner, by scenario: enough for PPO with the scripted critic (docs/results.md)
-STEPS = {"solo": 200_000, "duet": 900_000, "pair": 6_000_000, "truss": 8_000_000}
+STEPS = {"solo": 200_000, "duet": 800_000, "pair": 6_000_000, "truss": 8_000_000}
 
 
 @dataclass(frozen=True)

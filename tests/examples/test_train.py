@@ -112,6 +112,25 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, out
 
 
+def test_a_finished_run_is_played_on_the_layouts_of_its_table_and_on_others(
+    finished: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tianshou_examples import evaluate
+
+    folder, _ = finished
+    episodes = json.loads((folder / "config.json").read_text())["eval_episodes"]
+    evaluate.main([str(folder), "--skip", "0", "--episodes", str(episodes)])
+    lines = capsys.readouterr().out.splitlines()
+    found = results(folder)
+    for kind, how, line in zip(("llm", "llm", "shared", "shared"), ("greedy", "sampled") * 2, lines[1:], strict=True):
+        assert line.startswith(f"{kind}-0 after {found[kind]['steps']:,} steps, {how}")
+        assert f"return {found[kind][how]['team_return']:.3f}" in line
+        assert f"collisions {found[kind][how]['collisions']:.3f}" in line
+    with pytest.raises(SystemExit, match="2"):
+        evaluate.main([str(folder / "nothing")])
+    assert "holds no run" in capsys.readouterr().err
+
+
 def test_the_table_says_how_good_and_how_dear(finished: tuple[Path, str]) -> None:
     folder, out = finished
     rows = {row[0] if row[0] else f"sampled {i}": row for i, row in enumerate(cells(out)) if row}
