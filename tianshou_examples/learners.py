@@ -46,7 +46,7 @@ class Progress:
 class FallingLR(LRSchedulerFactory):
     """Learning rate that falls with the square of what is left of the training, whatever the number of updates.
 
-    The long end at a small rate is what makes the greedy team reliable.
+    Meant for the greedy team, which swings much more than the sampled one while the rate is large (docs/results.md).
     """
 
     def __init__(self, progress: Progress) -> None:
