@@ -80,21 +80,21 @@ class CreditWrapper(BaseParallelWrapper):
         self._summed = team_reward == "sum"
         name = (getattr(env, "metadata", None) or {}).get("name") or type(env.unwrapped).__name__
         self._agents = tuple(env.possible_agents)
-        self._recorder = EpisodeRecorder(self._agents, self.narrator, str(name), observations=record_observations)
+        self.recorder = EpisodeRecorder(self._agents, self.narrator, str(name), observations=record_observations)
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Start a new episode; an unfinished one is dropped."""
         observations, infos = self.env.reset(seed=seed, options=options)
-        self._recorder.start(self.store.open(), seed, observations)
+        self.recorder.start(self.store.open(), seed, observations)
         return observations, self._infos(observations, infos, 0.0, -1)
 
     def step(
         self, actions: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Advance the environment; pay every agent the team reward; at the end submit the episode."""
-        recorder = self._recorder
+        recorder = self.recorder
         # A copy, since an environment may change the dict.
         taken = [actions.get(agent, -1) for agent in self._agents]
         observations, rewards, terminations, truncations, infos = self.env.step(actions)
@@ -122,7 +122,7 @@ class CreditWrapper(BaseParallelWrapper):
                 return float(values[0])
             if self.team_reward == "shared":
                 raise CreditError(
-                    f"step {self._recorder.length}: the agents' rewards differ ({dict(rewards)}), but "
+                    f"step {self.recorder.length}: the agents' rewards differ ({dict(rewards)}), but "
                     "team_reward='shared' was asked for; use team_reward='sum'"
                 )
             self._summed = True
@@ -132,7 +132,7 @@ class CreditWrapper(BaseParallelWrapper):
         self, agents: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any]], team: float, step: int
     ) -> dict[str, dict[str, Any]]:
         """Return fresh infos, one dict for each agent, with the evidence added."""
-        episode_id = self._recorder.episode_id
+        episode_id = self.recorder.episode_id
         return {
             agent: {
                 **infos.get(agent, {}),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -184,7 +185,7 @@ class Batch:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="spaceworld")
         ends = np.linspace(0, e, self.threads + 1).astype(int).tolist()
-        spans = list(zip(ends[:-1], ends[1:], strict=True))
+        spans = list(pairwise(ends))
         parts = [self._pool.submit(work, self.memory, chosen, a, b, *rest) for a, b in spans[1:]]
         return [work(self.memory, chosen, *spans[0], *rest), *(part.result() for part in parts)]
 
