@@ -17,7 +17,16 @@ import numba
 from numba import config
 
 _HERE = Path(__file__).parent
-_SOURCES = ("packing.py", "kernel.py", "observation.py", "generator.py")
+_SOURCES = (
+    "packing.py",
+    "kernel.py",
+    "observation.py",
+    "generator.py",
+    "planner/keys.py",
+    "planner/bound.py",
+    "planner/choices.py",
+    "planner/search.py",
+)
 
 
 def _cache_folder() -> str:
