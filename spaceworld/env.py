@@ -90,6 +90,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self._mass = self.scenario.total_mass
         self._painter: Any = None
         self._overlay = Overlay()
+        self._fingerprint = fingerprint(self._spec)
         clear(self._spec, self._row)
 
         self.possible_agents = [f"robot_{i}" for i in range(self._n)]
@@ -194,7 +195,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     def get_state(self) -> Snapshot:
         """A small picklable snapshot, from which `set_state` continues bit-identically."""
-        return Snapshot(self.scenario.name, VERSION, fingerprint(self._spec), self._row.copy())
+        return Snapshot(self.scenario.name, VERSION, self._fingerprint, self._row.copy())
 
     def set_state(self, snapshot: Snapshot) -> None:
         """Restores a snapshot of this scenario.
@@ -202,7 +203,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         Raises:
             TypeError, ValueError: when it is no snapshot of this scenario, these arguments and this version.
         """
-        self._row[:] = check(snapshot, self.scenario.name, self._spec)
+        self._row[:] = check(snapshot, self.scenario.name, self._fingerprint)
         self.agents = [] if self._row[pk.S_STATUS] else list(self.possible_agents)
 
     def observe_all(self) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:

@@ -89,12 +89,8 @@ def last_action(action, out):  # type: ignore[no-untyped-def]  # compiled
 
 
 @kernel
-def module_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
-    """The open slot of the module's type nearest to it (ties: the lowest index), or -1."""
-    filled = 0
-    for s in range(spec[pk.H_SLOTS]):
-        if row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_FILLED]:
-            filled |= 1 << s
+def module_slot(spec, row, module, filled):  # type: ignore[no-untyped-def]  # compiled
+    """The open slot of the module's type nearest to it (ties: the lowest index), or -1; `filled` has a bit a slot."""
     width, best, least = spec[pk.H_WIDTH], -1, 1 << 40
     cell = row[spec[pk.H_MODULE] + module * pk.M_WIDTH + pk.M_CELL]
     for s in range(spec[pk.H_SLOTS]):
@@ -110,13 +106,23 @@ def module_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
 
 
 @kernel
-def grip_strength(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
-    """Total thrust of the robots that grip `module`."""
-    total = 0
-    for i in range(spec[pk.H_ROBOTS]):
-        if row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == module:
-            total += spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_THRUST]
-    return total
+def look_beside(spec, row, grid, i, seen, flags, mask):  # type: ignore[no-untyped-def]  # compiled
+    """Writes what is solid beside robot `i` (4,), and its mask (6,); `seen` is its sensor range."""
+    at, static = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
+    cell, held, safe, graspable = row[at + pk.R_CELL], row[at + pk.R_GRIPS], spec[pk.H_SAFE_MASK], False
+    for direction in range(1, 5):
+        beside = shifted(spec, cell, direction)
+        there = grid[beside] if beside >= 0 else pk.G_STRUCTURE
+        flags[direction - 1] = there & (pk.G_STATIC | pk.G_ROBOT | pk.G_GRIPPED) > 0
+        graspable = graspable or there & (pk.G_LOOSE | pk.G_GRIPPED) > 0
+        if held < 0:
+            mask[direction] = beside >= 0 and not (safe and seen > 0 and there & pk.G_STATIC)
+        else:
+            mask[direction] = possible(spec, row, i, direction)
+            if mask[direction] and safe:
+                mask[direction] = not into_solid(spec, row, grid, i, direction)
+    mask[0] = 1
+    mask[5] = held >= 0 or (graspable and spec[static + pk.R_GRIP] > 0)
 
 
 @kernel
@@ -129,7 +135,15 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
     fill_grid(spec, row, grid)
     obs[:] = 0.0
     own = work[height * width : height * width + 3 * n].reshape(n, 3)  # row, column and sensor range of each robot
+    pull = work[height * width + 3 * n :]  # on each module: the thrust of those who grip it
+    pull[: spec[pk.H_MODULES]] = 0
+    filled = 0
+    for s in range(spec[pk.H_SLOTS]):
+        filled |= row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_FILLED] << s
     for i in range(n):
+        held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
+        if held >= 0:
+            pull[held] += spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_THRUST]
         cell = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_CELL]
         own[i, 0] = row_of(spec, cell)
         own[i, 1] = cell - own[i, 0] * width
@@ -145,12 +159,10 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         if held >= 0:
             o[5] = 1.0
             mass = spec[spec[pk.H_MODULE0] + held * pk.M_STATIC + pk.M_MASS]
-            o[6] = min(1.0, grip_strength(spec, row, held) / mass)
+            o[6] = min(1.0, pull[held] / mass)
             o[15] = open_slot(spec, row, held) >= 0
         o[7] = row[at + pk.R_HITS] > 0
-        for direction in range(1, 5):
-            beside = shifted(spec, cell, direction)
-            o[7 + direction] = beside < 0 or grid[beside] & (pk.G_STATIC | pk.G_ROBOT | pk.G_GRIPPED) > 0
+        look_beside(spec, row, grid, i, own[i, 2], o[8:12], mask[i])
         last_action(row[at + pk.R_ACTION], o[12:15])
         o[16] = min(1.0, own[i, 2] / max(height, width))
         o[17] = 1.0 - row[pk.S_STEP] / spec[pk.H_HORIZON]
@@ -165,18 +177,14 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
                 o[p + 6] = held >= 0 and row[other + pk.R_GRIPS] == held
                 o[p + 7] = row[other + pk.R_HITS] > 0
                 last_action(row[other + pk.R_ACTION], o[p + 8 : p + 11])
-        for action in range(6):
-            mask[i, action] = possible(spec, row, i, action)
-            if mask[i, action] and spec[pk.H_SAFE_MASK] and 1 <= action <= 4:
-                mask[i, action] = not into_solid(spec, row, grid, i, action)
 
     # what is seen is worked out once for all robots: things outside, robots inside
     p = OWN + (n - 1) * OTHER
     for m in range(spec[pk.H_MODULES]):
         body, sheet = spec[pk.H_MODULE] + m * pk.M_WIDTH, spec[pk.H_MODULE0] + m * pk.M_STATIC
         cell, docked = row[body + pk.M_CELL], row[body + pk.M_SLOT] >= 0
-        strength = min(1.0, grip_strength(spec, row, m) / spec[sheet + pk.M_MASS])
-        slot = -1 if docked else module_slot(spec, row, m)
+        strength = min(1.0, pull[m] / spec[sheet + pk.M_MASS])
+        slot = -1 if docked else module_slot(spec, row, m, filled)
         cell_row = row_of(spec, cell)
         cell_col = cell - cell_row * width
         for i in range(n):
@@ -197,18 +205,16 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         p += MODULE + types
     for s in range(spec[pk.H_SLOTS]):
         body, sheet = spec[pk.H_SLOT] + s * pk.T_WIDTH, spec[pk.H_SLOT0] + s * pk.T_STATIC
-        filled, met = row[body + pk.T_FILLED], True
-        for k in range(spec[pk.H_SLOTS]):
-            if spec[sheet + pk.T_NEEDS] >> k & 1 and not row[spec[pk.H_SLOT] + k * pk.T_WIDTH + pk.T_FILLED]:
-                met = False
+        full = filled >> s & 1
+        ready = not full and spec[sheet + pk.T_NEEDS] & ~filled == 0
         cell = row[body + pk.T_CELL]
         cell_row = row_of(spec, cell)
         cell_col = cell - cell_row * width
         for i in range(n):
             o = obs[i]
             if look(own[i], cell_row, cell_col, down, across, o[p:]):
-                o[p + 3] = filled
-                o[p + 4] = met and not filled
+                o[p + 3] = full
+                o[p + 4] = ready
                 if types:
                     o[p + SLOT + spec[sheet + pk.T_TYPE]] = 1.0
         p += SLOT + types
