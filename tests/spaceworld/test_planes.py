@@ -14,6 +14,7 @@ from spaceworld import PRESETS, Module, Robot, Scenario, Slot, get_scenario, spa
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planes import PLANES, image_radius, image_shape, plane_names
 from spaceworld.scene import Cell, Scene
+from spaceworld.vector import SpaceworldVectorEnv
 from tests.spaceworld.drawing import draw
 from tests.spaceworld.scenarios import ALL, busy_actions
 from tests.spaceworld.test_env import rollout
@@ -276,3 +277,22 @@ def test_returned_images_are_fresh_at_every_step() -> None:
     for _ in range(5):
         env.step({"robot_0": 4, "robot_1": 1})
     assert np.array_equal(first["robot_0"], kept)
+
+
+@pytest.mark.parametrize("name", ["pair", "crowd"])
+def test_a_vector_of_worlds_gives_the_same_images_as_single_environments(name: str) -> None:
+    envs = SpaceworldVectorEnv(3, ALL[name], max_cycles=15, observation="image")
+    singles = [SpaceworldEnv(ALL[name], max_cycles=15, observation="image") for _ in range(3)]
+    first = [env.reset(seed=5 + k)[0] for k, env in enumerate(singles)]
+    observations, infos = envs.reset(seed=5)
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        assert np.array_equal(observations, [list(x.values()) for x in first])
+        actions = [busy_actions(env, rng) for env in singles]
+        observations, rewards, _, _, infos = envs.step(np.array(actions))
+        for k, env in enumerate(singles):
+            first[k], reward, *_ = env.step(dict(zip(env.agents, actions[k], strict=True)))
+            assert rewards[k].tolist() == list(reward.values())
+            if not env.agents:
+                assert np.array_equal(infos["final_obs"][k], list(first[k].values()))
+                first[k], _ = env.reset()
