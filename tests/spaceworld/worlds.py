@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from spaceworld import Debris, Layout, Module, Robot, Scenario, Slot
 from spaceworld.env import SpaceworldEnv
 from spaceworld.scenario import Cell
 from spaceworld.scene import Scene
-
-COMPASS = {1: (-1, 0), 2: (1, 0), 3: (0, -1), 4: (0, 1)}
 
 
 def make_world(seed: int, height: int, width: int, robots: int, modules: int, debris: int, keep_out: int) -> Scenario:
@@ -49,17 +49,18 @@ def make_world(seed: int, height: int, width: int, robots: int, modules: int, de
     drifting = tuple(Debris(int(rng.integers(5)), int(rng.integers(1, 4))) for _ in range(len(where[1])))
     free_of_core = cells[1:]
     forbidden = [free_of_core[k] for k in rng.permutation(len(free_of_core))[:keep_out]]
-    return Scenario(
-        f"world_{seed}",
-        height,
-        width,
-        tuple(sheets),
-        parts,
-        slots,
-        horizon=int(rng.integers(15, 60)),
-        debris=drifting,
-        layout=Layout(core, tuple(goals), tuple(start), tuple(where[0]), tuple(where[1]), tuple(forbidden)),
-    )
+    layout = Layout(core, tuple(goals), tuple(start), tuple(where[0]), tuple(where[1]), tuple(forbidden))
+    horizon = int(rng.integers(15, 60))
+
+    def build(debris: tuple[Debris, ...]) -> Scenario:
+        return Scenario(
+            f"world_{seed}", height, width, tuple(sheets), parts, slots, horizon, debris=debris, layout=layout
+        )
+
+    try:
+        return build(drifting)
+    except ValueError:  # debris that lies still shuts something in: let it drift
+        return build(tuple(replace(d, direction=max(1, d.direction)) for d in drifting))
 
 
 def _toward(start: Cell, goal: Cell, rows_first: bool) -> int:
