@@ -108,13 +108,14 @@ def module_slot(spec, row, module, filled):  # type: ignore[no-untyped-def]  # c
 
 @kernel
 def look_beside(spec, row, grid, i, seen, obs, mask):  # type: ignore[no-untyped-def]  # compiled
-    """Writes what is solid beside robot `i`, and its mask; `seen` is its sensor range."""
+    """Writes robot `i`'s mask and, if `obs` is (N, F), what is solid beside it; `seen` is its sensor range."""
     at, static = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
     cell, held, safe, graspable = row[at + pk.R_CELL], row[at + pk.R_GRIPS], spec[pk.H_SAFE_MASK], False
     for direction in range(1, 5):
         beside = shifted(spec, cell, direction)
         there = grid[beside] if beside >= 0 else pk.G_STRUCTURE
-        obs[i, 7 + direction] = there & (pk.G_STATIC | pk.G_ROBOT | pk.G_GRIPPED) > 0
+        if obs.ndim == 2:  # known when it is compiled
+            obs[i, 7 + direction] = there & (pk.G_STATIC | pk.G_ROBOT | pk.G_GRIPPED) > 0
         graspable = graspable or there & (pk.G_LOOSE | pk.G_GRIPPED) > 0
         if held < 0:
             mask[i, direction] = beside >= 0 and not (safe and seen > 0 and there & pk.G_STATIC)

@@ -236,9 +236,8 @@ def observe_image(spec, row, work, out, mask):  # type: ignore[no-untyped-def]  
     """Fills `out` as `draw_planes` does, and `mask` (N, 6) int8; the counterpart of `observation.observe`."""
     draw_planes(spec, row, work, out)
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
-    grid, beside = work[:cells], work[cells : cells + 4]  # what is beside a robot is in the planes already
     for i in range(spec[pk.H_ROBOTS]):
-        look_beside(spec, row, grid, i, spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR], beside, mask[i])
+        look_beside(spec, row, work[:cells], i, spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR], out, mask)
 
 
 @kernel
