@@ -36,6 +36,8 @@ class Panel:
         y = self._heading(frame, x, width, scene)
         bottom = self.height - edge
         letters = type_letters(scene)
+        if overlay.hint:
+            bottom = self._hint(frame, x, width, bottom, overlay.hint)
         if overlay.text:
             bottom = self._explanation(frame, x, width, y, bottom, len(scene.robots), overlay.text)
         y = self._cards(frame, x, width, y, bottom, scene, overlay)
@@ -116,6 +118,15 @@ class Panel:
             self._text(frame, words, x + px(12), y + px(28) + index * line, size, palette.TEXT)
         return y - px(6)
 
+    def _hint(self, frame: pygame.Surface, x: int, width: int, bottom: int, text: str) -> int:
+        """Draws a line or two for the person in front of the screen; returns the row above them."""
+        px = self._px
+        lines = self._letters.wrap(text, px(10), width, 3)
+        y = bottom - len(lines) * px(14)
+        for index, words in enumerate(lines):
+            self._text(frame, words, x, y + px(10) + index * px(14), 10, palette.ACCENT)
+        return y - px(4)
+
     def _cards(
         self, frame: pygame.Surface, x: int, width: int, top: int, bottom: int, scene: Scene, overlay: Overlay
     ) -> int:
@@ -195,6 +206,8 @@ class Panel:
         if robot.grips is not None:
             held = scene.modules[robot.grips]
             detail = f"grips {letters[held.type]} (mass {held.mass}), thrust {robot.thrust}"
+        if robot.name == overlay.player:
+            detail = f"you, {detail}"
         detail = overlay.tasks.get(robot.name, detail)
         if credit is not None:
             self._credit(frame, left, second, right - left, credit)
