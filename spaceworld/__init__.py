@@ -7,8 +7,9 @@ Importing this package opens no window, registers nothing and touches no network
 into PettingZoo's registry.
 """
 
+from spaceworld.presets import PRESETS, get_scenario
 from spaceworld.registry import register_envs
-from spaceworld.scenario import PRESETS, Debris, Layout, Module, Robot, Scenario, Slot, get_scenario
+from spaceworld.scenario import Debris, Layout, Module, Robot, Scenario, Slot
 
 __version__ = "0.1.0"
 

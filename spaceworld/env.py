@@ -17,7 +17,8 @@ from spaceworld.generator import generate
 from spaceworld.narration import SpaceworldNarrator
 from spaceworld.observation import feature_names, observe, state_vector, turn
 from spaceworld.packing import blocks, build_spec, clear, memory_of, place
-from spaceworld.scenario import Scenario, get_scenario
+from spaceworld.presets import get_scenario
+from spaceworld.scenario import Scenario
 from spaceworld.scene import Overlay, Scene, overlay_of
 from spaceworld.snapshot import VERSION, Snapshot, check, fingerprint
 from spaceworld.views import scene_of

@@ -1,9 +1,10 @@
 """Random layouts, each checked to be solvable, drawn inside the kernel's random stream.
 
-Friendly by design: the core is two cells from the border, slots are beside it (or form a line out of it), modules
-lie off the border. Solvable means: in an order that precedence allows, every module can be carried to its slot by
-as few robots as its mass needs, who may let go and take hold of other sides on the way; the other modules stay
-where they are and other robots keep clear. The random numbers are L'Ecuyer's combined generator (CACM 31, 1988):
+Friendly by design: the core is away from the border, slots are beside it or form trusses out of it, modules lie off
+the border, and debris drifts in a row or column where nothing else lies. Solvable means: in an order that precedence
+allows, every module can be carried to its slot by as few robots as its mass needs, one that docks among them, who may
+let go and take hold of other sides on the way; the other modules stay where they are, keep-out cells and still debris
+are never entered, and other robots keep clear. The random numbers are L'Ecuyer's combined generator (CACM 31, 1988):
 two words in the state row, no overflow, the same with and without compilation.
 """
 
@@ -16,6 +17,7 @@ from spaceworld.jit import kernel
 from spaceworld.kernel import fill_grid, shifted
 
 TRIES = 2000
+BARRED = pk.G_STATIC | pk.G_KEEP  # for robots and modules, in the check
 
 
 @kernel
@@ -50,30 +52,11 @@ def generate(spec, row, work):  # type: ignore[no-untyped-def]  # compiled
 
 @kernel
 def attempt(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
-    """One random layout: core, slots, modules, robots; False when something found no cell."""
+    """One random layout: core, slots, modules, keep-out cells, debris, robots; False when something found no cell."""
     grid[:] = 0
     row[pk.S_STEP : spec[pk.H_ROBOT]] = 0
-    core = draw_cell(spec, row, grid, 2)
-    grid[core] = 1
-    row[spec[pk.H_COREROW]] = core
-    cell, direction = core, 1 + draw(row, 4)
-    for s in range(spec[pk.H_SLOTS]):
-        if spec[pk.H_PATTERN]:  # a truss that grows out of the core
-            cell = shifted(spec, cell, direction)
-        else:  # a free side of the core
-            cell = -1
-            for _ in range(20):
-                beside = shifted(spec, core, 1 + draw(row, 4))
-                if grid[beside] == 0:
-                    cell = beside
-                    break
-        if cell < 0 or grid[cell]:
-            return False
-        if spec[pk.H_PATTERN] and shifted(spec, cell, direction) < 0:
-            return False  # the end of the truss stays off the border
-        grid[cell] = 1
-        row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_CELL] = cell
-        row[spec[pk.H_SLOT] + s * pk.T_WIDTH + 1] = 0
+    if not attempt_slots(spec, row, grid):
+        return False
     for m in range(spec[pk.H_MODULES]):
         cell = draw_cell(spec, row, grid, 1)
         if cell < 0:
@@ -81,6 +64,19 @@ def attempt(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
         grid[cell] = 1
         at = spec[pk.H_MODULE] + m * pk.M_WIDTH
         row[at + pk.M_CELL], row[at + pk.M_SLOT], row[at + pk.M_WHEN] = cell, -1, -1
+    for k in range(spec[pk.H_KEEP]):
+        cell = draw_cell(spec, row, grid, 1)
+        if cell < 0:
+            return False
+        grid[cell] = 1
+        row[spec[pk.H_KEEPROW] + k] = cell
+    for d in range(spec[pk.H_DEBRIS]):
+        at, direction = spec[pk.H_DRIFT] + d * pk.D_WIDTH, spec[spec[pk.H_DEBRIS0] + d * pk.D_STATIC + pk.D_FIRST]
+        cell = draw_lane(spec, row, grid, direction)
+        if cell < 0:
+            return False
+        grid[cell] = 1
+        row[at + pk.D_CELL], row[at + pk.D_DIR] = cell, direction
     for i in range(spec[pk.H_ROBOTS]):
         cell = draw_cell(spec, row, grid, 0)
         if cell < 0:
@@ -93,26 +89,81 @@ def attempt(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
 
 
 @kernel
+def attempt_slots(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
+    """A core and its slots, by the scenario's pattern."""
+    slots, pattern, margin = spec[pk.H_SLOTS], spec[pk.H_PATTERN], 2
+    if pattern == pk.CROSS:
+        margin = (slots + 3) // 4 + 1  # the end of a truss stays off the border
+    core = draw_cell(spec, row, grid, margin)
+    if core < 0:
+        return False
+    grid[core] = 1
+    row[spec[pk.H_COREROW]] = core
+    cell, first = core, 1 + draw(row, 4)
+    for s in range(slots):
+        direction = first
+        if pattern == pk.LINE:
+            cell = shifted(spec, cell, direction)
+        elif pattern == pk.CROSS:
+            direction = 1 + (first + s) % 4
+            cell = core
+            for _ in range(1 + s // 4):
+                cell = shifted(spec, cell, direction)
+        else:  # a free side of the core
+            cell = -1
+            for _ in range(20):
+                beside = shifted(spec, core, 1 + draw(row, 4))
+                if grid[beside] == 0:
+                    cell = beside
+                    break
+        if cell < 0 or grid[cell]:
+            return False
+        if pattern == pk.LINE and shifted(spec, cell, direction) < 0:
+            return False  # the end of the truss stays off the border
+        grid[cell] = 1
+        row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_CELL] = cell
+        row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_FILLED] = 0
+    return True
+
+
+@kernel
+def draw_lane(spec, row, grid, direction):  # type: ignore[no-untyped-def]  # compiled
+    """A cell for debris: off the border and, when it drifts, with nothing else in its row or column; or -1."""
+    if direction == 0:
+        return draw_cell(spec, row, grid, 1)
+    width = spec[pk.H_WIDTH]
+    for _ in range(40):
+        cell = draw_cell(spec, row, grid, 1)
+        if cell < 0:
+            return -1
+        start, stop, stride = cell // width * width, (cell // width + 1) * width, 1
+        if direction <= 2:
+            start, stop, stride = cell % width, spec[pk.H_HEIGHT] * width, width
+        free = True
+        for other in range(start, stop, stride):
+            free = free and grid[other] == 0
+        if free:
+            return cell
+    return -1
+
+
+@kernel
 def carriers(spec, mass):  # type: ignore[no-untyped-def]  # compiled
-    """The least number of robots that can lift `mass`, the strongest first."""
-    used, total, least = 0, 0, 1 << 40
-    while total < mass:
-        best = 0
+    """The least number of robots that can lift `mass` and dock it: the strongest that docks, then the strongest."""
+    used, total, count = 0, 0, 0
+    while total < mass or count == 0:
+        best = -1
         for i in range(spec[pk.H_ROBOTS]):
             static = spec[pk.H_ROBOT0] + i * pk.R_STATIC
-            if not used >> i & 1 and spec[static + pk.R_GRIP]:
-                best = max(best, spec[static + pk.R_THRUST])
-        for i in range(spec[pk.H_ROBOTS]):
-            static = spec[pk.H_ROBOT0] + i * pk.R_STATIC
-            if not used >> i & 1 and spec[static + pk.R_GRIP] and spec[static + pk.R_THRUST] == best:
-                used |= 1 << i
-                break
-        total += best
-        if best == 0:
-            return least
-    count = 0
-    for i in range(spec[pk.H_ROBOTS]):
-        count += used >> i & 1
+            if used >> i & 1 or not spec[static + pk.R_GRIP] or (count == 0 and not spec[static + pk.R_DOCK]):
+                continue
+            if best < 0 or spec[static + pk.R_THRUST] > spec[spec[pk.H_ROBOT0] + best * pk.R_STATIC + pk.R_THRUST]:
+                best = i
+        if best < 0:
+            return 1 << 40
+        used |= 1 << best
+        total += spec[spec[pk.H_ROBOT0] + best * pk.R_STATIC + pk.R_THRUST]
+        count += 1
     return count
 
 
@@ -128,7 +179,7 @@ def flood(spec, grid, start, hole, region, queue):  # type: ignore[no-untyped-de
         head += 1
         for direction in range(1, 5):
             to = shifted(spec, cell, direction)
-            if to >= 0 and not region[to] and to != hole and not grid[to] & (pk.G_STRUCTURE | pk.G_LOOSE):
+            if to >= 0 and not region[to] and to != hole and not grid[to] & BARRED:
                 region[to] = 1
                 queue[tail] = to
                 tail += 1
@@ -154,7 +205,7 @@ def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # ty
             return True
         for direction in range(1, 5):  # carried one cell
             to = shifted(spec, cell, direction)
-            if to < 0 or grid[to] & (pk.G_STRUCTURE | pk.G_LOOSE) or seen[to, sides]:
+            if to < 0 or grid[to] & BARRED or seen[to, sides]:
                 continue
             if sides_fit(spec, grid, to, sides, need, np.ones(1, dtype=np.int64)):
                 seen[to, sides] = True
@@ -181,7 +232,7 @@ def sides_fit(spec, grid, cell, sides, need, region):  # type: ignore[no-untyped
     for direction in range(1, 5):
         if sides >> (direction - 1) & 1:
             beside = shifted(spec, cell, direction)
-            if beside < 0 or grid[beside] & (pk.G_STRUCTURE | pk.G_LOOSE):
+            if beside < 0 or grid[beside] & BARRED:
                 return False
             if region.size > 1 and not region[beside]:
                 return False
@@ -193,6 +244,10 @@ def sides_fit(spec, grid, cell, sides, need, region):  # type: ignore[no-untyped
 def solvable(spec, row, grid, region, queue):  # type: ignore[no-untyped-def]  # compiled
     """Whether the layout in `row` can be completed (see the module docstring)."""
     fill_grid(spec, row, grid)
+    for d in range(spec[pk.H_DEBRIS]):  # what drifts gets out of the way
+        at = spec[pk.H_DRIFT] + d * pk.D_WIDTH
+        if row[at + pk.D_DIR]:
+            grid[row[at + pk.D_CELL]] &= 63 - pk.G_DEBRIS
     placed = np.zeros(spec[pk.H_MODULES], dtype=np.bool_)
     robot = row[spec[pk.H_ROBOT] + pk.R_CELL]
     flood(spec, grid, robot, robot, region, queue)

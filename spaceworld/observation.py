@@ -42,7 +42,7 @@ def feature_names(scenario: Scenario) -> tuple[str, ...]:
         names += [f"slot_{k}.{x}" for x in ("seen", "rel_row", "rel_col", "filled", "open")]
         names += [f"slot_{k}.is_{t}" for t in types]
     core = len(scenario.layout.core) if scenario.layout else 1
-    keep = len(scenario.layout.keep_out) if scenario.layout else 0
+    keep = len(scenario.layout.keep_out) if scenario.layout else scenario.keep_out
     for what, count in (("core", core), ("keep_out", keep)):
         for k in range(count):
             names += [f"{what}_{k}.{x}" for x in ("seen", "rel_row", "rel_col")]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from spaceworld.scenario import Cell, Scenario, dock_order
+from spaceworld.scenario import PATTERNS, Cell, Scenario, dock_order
 
 # -- spec head -------------------------------------------------------------------------------------------
 H_HEIGHT, H_WIDTH, H_ROBOTS, H_MODULES, H_SLOTS, H_DEBRIS, H_CORE, H_KEEP = range(8)
@@ -28,7 +28,7 @@ HEAD = 28
 R_THRUST, R_SENSOR, R_GRIP, R_DOCK, R_STATIC = 0, 1, 2, 3, 4
 M_TYPE, M_MASS, M_STATIC = 0, 1, 2
 T_TYPE, T_NEEDS, T_STATIC = 0, 1, 2  # slots ("T": where a module is taken to); needs = bit mask of slots
-D_PERIOD, D_STATIC = 0, 1
+D_PERIOD, D_FIRST, D_STATIC = 0, 1, 2  # the direction at reset
 
 # -- row head --------------------------------------------------------------------------------------------
 S_RNG1, S_RNG2, S_STEP, S_STATUS, S_DOCKED, S_FAULTS, S_HEAD = 0, 1, 2, 3, 4, 5, 6
@@ -51,6 +51,7 @@ B_STRUCTURE, B_MODULE, B_DEBRIS, B_ROBOT = 1, 2, 3, 4  # kinds of blocker
 # -- grid flags (scratch, rebuilt from the row in every step) ----------------------------------------------
 G_STRUCTURE, G_LOOSE, G_DEBRIS, G_KEEP, G_ROBOT, G_GRIPPED = 1, 2, 4, 8, 16, 32
 G_STATIC = G_STRUCTURE | G_LOOSE | G_DEBRIS
+BESIDE, LINE, CROSS = range(3)  # H_PATTERN
 
 N_ACTIONS = 6
 STAY, NORTH, SOUTH, WEST, EAST, INTERACT = range(N_ACTIONS)
@@ -62,11 +63,11 @@ def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: boo
     n, m, s, d = len(scenario.robots), len(scenario.modules), len(scenario.slots), len(scenario.debris)
     layout = scenario.layout
     core = len(layout.core) if layout else 1
-    keep = len(layout.keep_out) if layout else 0
+    keep = len(layout.keep_out) if layout else scenario.keep_out
     types = scenario.types
     spec: list[int] = [0] * HEAD
     spec[: H_KEEP + 1] = [scenario.height, scenario.width, n, m, s, d, core, keep]
-    spec[H_HORIZON : H_PATTERN + 1] = [horizon, terminate, safe_mask, scenario.slot_pattern == "line"]
+    spec[H_HORIZON : H_PATTERN + 1] = [horizon, terminate, safe_mask, PATTERNS.index(scenario.slot_pattern)]
     spec[H_MAX_THRUST] = max(r.thrust for r in scenario.robots)
     spec[H_MAX_MASS] = max(x.mass for x in scenario.modules)
     spec[H_TYPES] = len(types)
@@ -76,7 +77,7 @@ def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: boo
                     for r in scenario.robots]),
         (H_MODULE0, [[types.index(x.type), x.mass] for x in scenario.modules]),
         (H_SLOT0, [[types.index(x.type), sum(1 << k for k in set(x.needs))] for x in scenario.slots]),
-        (H_DEBRIS0, [[x.period] for x in scenario.debris]),
+        (H_DEBRIS0, [[x.period, x.direction] for x in scenario.debris]),
         (H_ORDER0, [[k] for k in dock_order(scenario)]),
     ]  # fmt: skip
     for head, rows in blocks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spaceworld.scenario import PRESETS
+from spaceworld.presets import PRESETS
 
 
 def register_envs() -> tuple[str, ...]:

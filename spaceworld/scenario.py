@@ -1,8 +1,7 @@
 """Scenarios: what a Spaceworld consists of, before anything has a place in it.
 
-A scenario is a frozen value. The presets are `solo`, `duet`, `pair` (default) and `truss`; a custom scenario is
-`Scenario(...)`, or a preset changed with `dataclasses.replace`. Rules and presets: ours (the paper names the
-benchmark but publishes neither).
+A scenario is a frozen value; the presets are in `presets.py`. A custom one is `Scenario(...)`, or a preset changed with
+`dataclasses.replace`. Rules: ours (the paper names the benchmark but publishes none).
 """
 
 from __future__ import annotations
@@ -13,6 +12,10 @@ from typing import Literal
 Cell = tuple[int, int]  # (row, col); row 0 is the top
 
 MAX_SLOTS = 60  # the filled slots are one bit mask in an int64
+SIDES = 4  # of a module: so many robots can hold it
+# of a random layout: slots next to the core, a truss that grows out of it, or four trusses, filled in turn
+SlotPattern = Literal["beside", "line", "cross"]
+PATTERNS: tuple[SlotPattern, ...] = ("beside", "line", "cross")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,8 @@ class Scenario:
     slots: tuple[Slot, ...]
     horizon: int  # steps until truncation
     debris: tuple[Debris, ...] = ()
-    slot_pattern: Literal["beside", "line"] = "beside"  # slots next to the core, or a truss growing out of it
+    keep_out: int = 0  # keep-out cells of a random layout
+    slot_pattern: SlotPattern = "beside"
     layout: Layout | None = None  # None: a random layout, checked to be solvable, at every reset
 
     def __post_init__(self) -> None:
@@ -106,20 +110,24 @@ def _check(s: Scenario) -> None:
         raise ValueError(f"{where}: {len(s.slots)} slots; at most {MAX_SLOTS} are supported")
     if s.horizon < 1:
         raise ValueError(f"{where}: horizon is {s.horizon}; at least 1 step is needed")
-    solids = len(s.robots) + len(s.modules) + len(s.debris) + 1
-    if s.layout is None and solids + len(s.slots) > s.height * s.width:
-        raise ValueError(f"{where}: {solids} solid things and {len(s.slots)} slots do not fit in "
-                         f"{s.height}x{s.width} cells")  # fmt: skip
-    thrust = sum(r.thrust for r in s.robots if r.can_grip)
     for k, r in enumerate(s.robots):
         if r.thrust < 1:
             raise ValueError(f"{where}: robot_{k} has thrust {r.thrust}; it must be at least 1")
+        if r.sensor_range is not None and r.sensor_range < 0:
+            raise ValueError(f"{where}: robot_{k} has sensor_range {r.sensor_range}; it must be 0 or more, or None")
+    for k, d in enumerate(s.debris):
+        if d.direction not in range(5) or d.period < 1:
+            raise ValueError(f"{where}: debris_{k} has direction {d.direction} and period {d.period}; the direction "
+                             "must be 0..4, the period at least 1")  # fmt: skip
+    if not any(r.can_dock and r.can_grip for r in s.robots):
+        raise ValueError(f"{where}: no robot can both grip and dock")
+    thrust = lift(s)
     for k, m in enumerate(s.modules):
         if m.mass < 1:
             raise ValueError(f"{where}: module_{k} has mass {m.mass}; it must be at least 1")
         if m.mass > thrust:
-            raise ValueError(f"{where}: module_{k} has mass {m.mass}, but all robots that grip together "
-                             f"have thrust {thrust}")  # fmt: skip
+            raise ValueError(f"{where}: module_{k} has mass {m.mass}, but the strongest team that can lift and dock "
+                             f"it, one robot at each of its {SIDES} sides, has thrust {thrust}")  # fmt: skip
         slots = sum(slot.type == m.type for slot in s.slots)
         if sum(other.type == m.type for other in s.modules) > slots:
             raise ValueError(f"{where}: module_{k} has type {m.type!r}, of which there are more modules than slots")
@@ -127,11 +135,42 @@ def _check(s: Scenario) -> None:
         for need in slot.needs:
             if not 0 <= need < len(s.slots):
                 raise ValueError(f"{where}: slot_{k} needs slot {need}, which does not exist")
-    if not any(r.can_dock and r.can_grip for r in s.robots):
-        raise ValueError(f"{where}: no robot can both grip and dock")
     dock_order(s)
-    if s.layout is not None:
+    if s.layout is None:
+        _check_room(s, where)
+    else:
         _check_layout(s, s.layout, where)
+
+
+def lift(s: Scenario) -> int:
+    """The thrust of the strongest team around one module: a robot that docks, and the best for its other sides."""
+    grippers = [r for r in s.robots if r.can_grip]
+    docker = max((r for r in grippers if r.can_dock), key=lambda r: r.thrust)
+    rest = list(grippers)
+    rest.remove(docker)
+    return docker.thrust + sum(sorted((r.thrust for r in rest), reverse=True)[: SIDES - 1])
+
+
+def _check_room(s: Scenario, where: str) -> None:
+    if s.keep_out < 0:
+        raise ValueError(f"{where}: keep_out is {s.keep_out}; it must be 0 or more")
+    solids = len(s.robots) + len(s.modules) + len(s.debris) + 1
+    taken = solids + len(s.slots) + s.keep_out
+    if taken > s.height * s.width:
+        raise ValueError(f"{where}: {solids} solid things, {len(s.slots)} slots and {s.keep_out} keep-out cells do not "
+                         f"fit in {s.height}x{s.width} cells")  # fmt: skip
+    if s.slot_pattern not in PATTERNS:
+        raise ValueError(f"{where}: unknown slot_pattern {s.slot_pattern!r}; valid are {', '.join(PATTERNS)}")
+    side, least = min(s.height, s.width), 5
+    if s.slot_pattern == "beside" and len(s.slots) > SIDES:
+        raise ValueError(f"{where}: slot_4 has no place: a core has {SIDES} sides; use slot_pattern='cross' or 'line'")
+    if s.slot_pattern == "line":
+        side, least = max(s.height, s.width), len(s.slots) + 4  # the core two cells from the border, the end one
+    if s.slot_pattern == "cross":
+        least = 2 * (-(-len(s.slots) // SIDES) + 1) + 1
+    if side < least:
+        raise ValueError(f"{where}: slot_{len(s.slots) - 1} has no place: {len(s.slots)} slots with slot_pattern="
+                         f"{s.slot_pattern!r} need {least} cells, the grid is {s.height}x{s.width}")  # fmt: skip
 
 
 def dock_order(s: Scenario) -> tuple[int, ...]:
@@ -169,37 +208,22 @@ def _check_layout(s: Scenario, layout: Layout, where: str) -> None:
     for cell in layout.slots:
         if seen.get(cell) == "core" or layout.slots.count(cell) > 1:
             raise ValueError(f"{where}: the slot at {cell} is not a free cell")
+    fixed = set(layout.core) | {c for c, d in zip(layout.debris, s.debris, strict=True) if not d.direction}
+    reached = _reached(s, [c for c, r in zip(layout.robots, s.robots, strict=True) if r.can_grip], fixed)
+    for what, cells in (("slot", layout.slots), ("module", layout.modules)):
+        for k, cell in enumerate(cells):
+            if cell not in reached:
+                raise ValueError(f"{where}: {what}_{k} at {cell} cannot be reached by any robot that grips")
 
 
-def _presets() -> dict[str, Scenario]:
-    tug = Robot()
-    light, heavy = Module("panel", 1), Module("truss", 2)
-    strut, node = Module("strut", 1), Module("node", 2)
-    chain = (strut, node, strut, node, strut)
-    return {
-        s.name: s
-        for s in (
-            Scenario("solo", 5, 5, (tug,), (light,), (Slot("panel"),), horizon=40),
-            Scenario("duet", 6, 6, (tug, tug), (heavy,), (Slot("truss"),), horizon=60),
-            Scenario("pair", 6, 6, (tug, tug), (light, heavy), (Slot("panel"), Slot("truss")), horizon=100),
-            Scenario("truss", 9, 9, (tug, tug, tug), chain, tuple(
-                Slot(m.type, (k - 1,) if k else ()) for k, m in enumerate(chain)
-            ), horizon=250, slot_pattern="line"),
-        )
-    }  # fmt: skip
-
-
-PRESETS: dict[str, Scenario] = _presets()
-
-
-def get_scenario(scenario: str | Scenario) -> Scenario:
-    """The scenario itself, or the preset of that name.
-
-    Raises:
-        ValueError: for an unknown name; the message lists the presets.
-    """
-    if isinstance(scenario, Scenario):
-        return scenario
-    if scenario not in PRESETS:
-        raise ValueError(f"unknown scenario {scenario!r}; the presets are {', '.join(PRESETS)}")
-    return PRESETS[scenario]
+def _reached(s: Scenario, starts: list[Cell], fixed: set[Cell]) -> set[Cell]:
+    """The cells that robots at `starts` could reach if every module were out of their way."""
+    found, queue = set(starts), list(starts)
+    while queue:
+        row, col = queue.pop()
+        for cell in ((row - 1, col), (row + 1, col), (row, col - 1), (row, col + 1)):
+            inside = 0 <= cell[0] < s.height and 0 <= cell[1] < s.width
+            if inside and cell not in fixed and cell not in found:
+                found.add(cell)
+                queue.append(cell)
+    return found

@@ -312,14 +312,34 @@ def test_unknown_options_name_the_valid_ones(arguments: dict[str, Any], message:
         ({"height": 3, "width": 3, "debris": (Debris(),) * 9}, "do not fit"),
         ({"layout": Layout(((0, 0),), ((9, 9),), ((1, 1),), ((2, 2),))}, "outside the grid"),
         ({"layout": Layout(((0, 0),), ((3, 3),), ((0, 0),), ((2, 2),))}, "on one cell"),
+        ({"keep_out": 30}, "30 keep-out cells do not fit"),
+        ({"keep_out": -1}, "keep_out is -1"),
+        ({"slot_pattern": "ring"}, "unknown slot_pattern 'ring'; valid are beside, line, cross"),
+        ({"slots": (Slot("a"),) * 5}, "slot_4 has no place"),
+        ({"slots": (Slot("a"),) * 2, "slot_pattern": "line"}, "slot_1 has no place.*need 6 cells"),
+        ({"slots": (Slot("a"),) * 5, "slot_pattern": "cross"}, "slot_4 has no place.*need 7 cells"),
+        ({"debris": (Debris(5),)}, "debris_0 has direction 5"),
+        ({"debris": (Debris(1, 0),)}, "period 0"),
+        ({"robots": (Robot(sensor_range=-1),)}, "robot_0 has sensor_range -1"),
+        ({"modules": (Module("a", 5),), "robots": (Robot(),) * 5}, "module_0 has mass 5.*4 sides.*thrust 4"),
+        ({"modules": (Module("a", 3),), "robots": (Robot(), Robot(thrust=9, can_grip=False))}, "has thrust 1"),
+        (
+            {"modules": (Module("a", 9),), "robots": (Robot(),) + (Robot(thrust=3, can_dock=False),) * 3},
+            None,  # one that docks and three strong ones: 10
+        ),
+        ({"layout": Layout(((3, 4), (4, 3)), ((4, 4),), ((1, 1),), ((2, 2),))}, "slot_0 at .4, 4. cannot be reached"),
+        ({"layout": Layout(((0, 1), (1, 0)), ((4, 4),), ((0, 0),), ((2, 2),))}, "module_0 at .0, 0. cannot be reached"),
     ],
 )
-def test_impossible_scenarios_name_the_culprit(changes: dict[str, Any], message: str) -> None:
+def test_impossible_scenarios_name_the_culprit(changes: dict[str, Any], message: str | None) -> None:
     good: dict[str, Any] = {
         "name": "x", "height": 5, "width": 5, "robots": (Robot(),), "modules": (Module("a"),),
         "slots": (Slot("a"),), "horizon": 10,
     }  # fmt: skip
     Scenario(**good)
+    if message is None:
+        Scenario(**{**good, **changes})
+        return
     with pytest.raises(ValueError, match=message):
         Scenario(**{**good, **changes})
 

@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 import pytest
 
-from spaceworld import PRESETS
+from spaceworld import PRESETS, Debris
 from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
 from spaceworld.generator import solvable
@@ -31,16 +31,22 @@ def test_layouts_are_friendly(name: str) -> None:
         scene = env.scene()
         (core,) = scene.structure
         assert 2 <= core[0] < h - 2 and 2 <= core[1] < w - 2
-        places = [core, *(s.cell for s in scene.slots), *(m.cell for m in scene.modules)]
-        places += [r.cell for r in scene.robots]
+        still = [core, *(s.cell for s in scene.slots), *(m.cell for m in scene.modules), *scene.keep_out]
+        assert all(1 <= r < h - 1 and 1 <= c < w - 1 for r, c in still)
+        places = [*still, *(d.cell for d in scene.debris), *(r.cell for r in scene.robots)]
         assert len(set(places)) == len(places)
-        assert all(1 <= r < h - 1 and 1 <= c < w - 1 for r, c in places[: -len(scene.robots)])
-        before = core
+        assert len(scene.keep_out) == env.scenario.keep_out
+        for debris, sheet in zip(scene.debris, env.scenario.debris, strict=True):
+            assert debris.direction == sheet.direction
+            axis = 1 if debris.direction in (1, 2) else 0  # what stays the same while it drifts
+            assert all(cell[axis] != debris.cell[axis] for cell in still)
         for k, slot in enumerate(scene.slots):
-            near = before if env.scenario.slot_pattern == "line" else core
+            needs = env.scenario.slots[k].needs
+            near = scene.slots[needs[0]].cell if needs else core
             assert abs(slot.cell[0] - near[0]) + abs(slot.cell[1] - near[1]) == 1
-            assert slot.open == (env.scenario.slot_pattern == "beside" or k == 0)
-            before = slot.cell
+            if needs and scene.slots[needs[0]].cell != core:  # a truss is straight
+                assert slot.cell[0] == core[0] or slot.cell[1] == core[1]
+            assert slot.open == (not needs)
         assert is_solvable(env)
 
 
@@ -98,12 +104,26 @@ def test_a_module_in_a_corner_cannot_be_lifted_by_two_on_opposite_sides_only() -
     """, mass={"A": 2}))  # fmt: skip
 
 
-def test_a_slot_walled_in_is_not_solvable() -> None:
+def test_a_slot_behind_a_loose_module_is_not_counted_as_solvable_while_that_stays() -> None:
     assert not is_solvable(draw("""
-        0...#a
-        .A..##
-        ......
+        0..B.a
+        .A####
+        ..####
     """))  # fmt: skip
+
+
+def test_what_drifts_does_not_count_as_an_obstacle_but_what_stands_and_keep_out_do() -> None:
+    for sign, debris, expected in (("*", Debris(3, 2), True), ("*", Debris(), False), ("x", Debris(), False)):
+        text = """
+            ..####
+            0A.{}a
+            ######
+        """.replace("{}", sign)
+        if (sign, debris) == ("*", Debris()):
+            with pytest.raises(ValueError, match=r"slot_0.*cannot be reached"):
+                draw(text, drift=(debris,))
+        else:
+            assert is_solvable(draw(text, drift=(debris,) if sign == "*" else ())) is expected
 
 
 def test_a_heavy_module_that_only_one_robot_can_reach_is_not_solvable() -> None:
