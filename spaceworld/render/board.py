@@ -30,6 +30,9 @@ class Board:
         self.width = (max(self.cell * scene.width + 2 * margin, height // 2) + 1) // 2 * 2
         self._left = (self.width - self.cell * scene.width) // 2
         self._top = (height - self.cell * scene.height) // 2
+        # letters: in small cells as large as fits, or nobody could read them
+        self._sizes = (0.62, 0.62, 0.62) if self.cell < robots.TINY else (0.36, 0.42, 0.32)  # slot, module, robot
+        self._ink = palette.VISOR if self.cell < robots.TINY else palette.WHITE  # of a robot's number
         self._letters = type_letters(scene)
         self._colours = type_colours(self._letters)
 
@@ -73,7 +76,7 @@ class Board:
             colour = self._colours[slot.type]
             self._put(frame, slot.cell, parts.slot, colour, slot.open)
             shade = mix(colour, palette.WHITE, 0.2) if slot.open else mix(colour, palette.FAINT, 0.7)
-            self._write(frame, slot.cell, self._letters[slot.type], 0.36, shade)
+            self._write(frame, slot.cell, self._letters[slot.type], self._sizes[0], shade)
 
     def _modules(self, frame: pygame.Surface) -> None:
         scene = self._scene
@@ -85,7 +88,13 @@ class Board:
             self._put(frame, module.cell, parts.module, colour, module.mass, module.docked, offset=offset)
             ink = palette.WHITE if not module.docked else (20, 24, 38)
             self._write(
-                frame, module.cell, self._letters[module.type], 0.42, ink, x=-0.04 + offset[1], y=-0.03 + offset[0]
+                frame,
+                module.cell,
+                self._letters[module.type],
+                self._sizes[1],
+                ink,
+                x=-0.04 + offset[1],
+                y=-0.03 + offset[0],
             )
             if self.cell >= parts.SHOW_MASS:
                 at = parts.BADGE / 2
@@ -120,7 +129,7 @@ class Board:
             if robot.collisions:
                 self._put(frame, robot.cell, robots.crash, self._beat, offset=offset)
             self._put(frame, robot.cell, robots.robot, colour, robot.role, robot.thrust, offset=offset)
-            self._write(frame, robot.cell, str(index), 0.32, palette.WHITE, x=offset[1], y=offset[0] - 0.03)
+            self._write(frame, robot.cell, str(index), self._sizes[2], self._ink, x=offset[1], y=offset[0] - 0.03)
             if robot.action == 5:
                 self._put(frame, robot.cell, robots.reach, colour, offset=offset)
             if robot.violations:

@@ -107,8 +107,10 @@ class Panel:
         px = self._px
         room = bottom - top
         leave = max(room - robots * px(60), round(room * 0.36))
-        size, line = 11, px(15)
-        lines = self._letters.wrap(text, px(size), width - px(22), max(1, (leave - px(36)) // line))
+        for size, line in ((11, px(15)), (10, px(13))):  # smaller letters for longer texts
+            lines = self._letters.wrap(text, px(size), width - px(22), max(1, (leave - px(36)) // line))
+            if not lines[-1].endswith("..."):
+                break
         height = len(lines) * line + px(30)
         y = bottom - height
         self._box(frame, x, y, width, height, palette.CARD)

@@ -15,13 +15,19 @@ from spaceworld.render.symbols import OFFSETS
 BODY = 0.66  # radius of a robot, in half cells
 PIPS = 5  # more thrust than this is shown as five pips
 BEAT = (1.0, 0.84, 1.1)  # sizes of a flash
-TINY = 22  # pixels; in smaller cells a robot is a plain disc of its colour
+TINY = 22  # pixels; in smaller cells a robot is a plain shape of its colour that fills the cell
 
 
 def robot(cell: int, colour: Colour, role: str, thrust: int) -> pygame.Surface:
     """Returns a robot without its number: role by outline, thrust by pips."""
     canvas = Canvas(cell, 1.2)
     body = _outline(canvas, role)
+    if cell < TINY:
+        body = body - 0.24
+        canvas.glow(body, (0, 0, 0), 0.20, 0.7)
+        canvas.fill(body, canvas.shade(mix(colour, (0, 0, 0), 0.12), mix(colour, palette.WHITE, 0.35)))
+        canvas.stroke(body + 0.05, palette.HULL_EDGE, 0.10)
+        return canvas.surface()
     canvas.glow(body + 0.02, (0, 0, 0), 0.14, 0.6)
     for dy, dx in OFFSETS.values():
         nozzle = canvas.box(dx * (BODY + 0.05), dy * (BODY + 0.05), 0.10 if dx else 0.15, 0.10 if dy else 0.15, 0.04)
@@ -31,9 +37,6 @@ def robot(cell: int, colour: Colour, role: str, thrust: int) -> pygame.Surface:
     canvas.stroke(body + 0.02, palette.HULL_EDGE, 0.04)
     canvas.stroke(body + 0.10, colour, 0.10)
     visor = _outline(canvas, role) + 0.185
-    if cell < TINY:
-        canvas.fill(visor, colour)
-        return canvas.surface()
     canvas.fill(visor, canvas.shade(palette.VISOR, mix(palette.VISOR, colour, 0.32)))
     shown = min(thrust, PIPS)
     for pip in range(shown):
