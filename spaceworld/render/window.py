@@ -5,22 +5,14 @@ pygame has one window per process: of several `Window`s, the one that showed las
 
 from __future__ import annotations
 
-import os
-
 import pygame
 
+from spaceworld.render.display import NoDisplay, fitting_height, start_video
 from spaceworld.render.motion import motion
 from spaceworld.render.pixels import Painter
 from spaceworld.scene import Overlay, Scene
 
 REFRESH = 60  # pictures per second
-TALLEST, SHORTEST = 960, 360  # heights of a window that is fitted to its screen, in pixels
-SCREEN = 0.8  # share of the screen's height that a window takes
-UNSEEN = ("dummy", "offscreen", "evdev")  # what SDL falls back to, without a word, where there is no screen
-
-
-class NoDisplay(RuntimeError):
-    """There is no screen on which a window could be opened."""
 
 
 class Window:
@@ -40,8 +32,8 @@ class Window:
     def __init__(self, height: int | None = None, title: str = "Spaceworld") -> None:
         self.closed = False
         self._title = title
-        _start_video()
-        self._painter = Painter(height or _fitting_height())
+        start_video()
+        self._painter = Painter(height or fitting_height())
         self._screen: pygame.Surface | None = None
         self._clock = pygame.time.Clock()
         self._before: Scene | None = None
@@ -70,7 +62,7 @@ class Window:
         self.poll()
 
     def poll(self) -> None:
-        """Hears what the person did: keys are kept for `keys`, the close button closes."""
+        """Hears what the person did: keys are kept for `pressed`, the close button closes."""
         if self.closed or not pygame.display.get_init():
             return
         for event in pygame.event.get():
@@ -83,7 +75,7 @@ class Window:
             elif event.type == pygame.KEYUP:
                 self._held = [key for key in self._held if key != event.key]
 
-    def keys(self) -> list[int]:
+    def pressed(self) -> list[int]:
         """The keys pressed since the last call, in order."""
         pressed, self._pressed = self._pressed, []
         return pressed
@@ -114,36 +106,10 @@ class Window:
         """The screen of that size; opened anew where another window or a grid of another shape was shown."""
         screen = self._screen
         if screen is None or screen.get_size() != size or pygame.display.get_surface() is not screen:
-            _start_video()
+            start_video()
             try:
                 screen = self._screen = pygame.display.set_mode(size)
             except pygame.error as error:
-                raise _no_display(str(error)) from None
+                raise NoDisplay(str(error)) from None
             pygame.display.set_caption(self._title)
         return screen
-
-
-def _start_video() -> None:
-    if pygame.display.get_init():
-        return
-    try:
-        pygame.display.init()
-    except pygame.error as error:
-        raise _no_display(str(error)) from None
-    driver = pygame.display.get_driver()
-    asked = os.environ.get("SDL_VIDEODRIVER") or os.environ.get("SDL_VIDEO_DRIVER")
-    if driver.lower() in UNSEEN and not asked:
-        pygame.display.quit()
-        raise _no_display(f"SDL offers only its {driver!r} driver, which nobody sees")
-
-
-def _no_display(reason: str) -> NoDisplay:
-    return NoDisplay(
-        f"no display to open a window on ({reason}); use render_mode='rgb_array' for pictures as arrays, or "
-        "`python -m spaceworld record out.gif` for a recording"
-    )
-
-
-def _fitting_height() -> int:
-    heights = [height for _, height in pygame.display.get_desktop_sizes()]
-    return max(SHORTEST, min(TALLEST, int(min(heights, default=TALLEST) * SCREEN)))
