@@ -24,7 +24,7 @@ def settings_of(run: Path) -> Settings:
     """
     try:
         return Settings.from_dict(json.loads((run / "config.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"{run} holds no run: there is no config.json of one in it") from None
 
 

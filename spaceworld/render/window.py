@@ -105,7 +105,7 @@ class Window:
     def _opened(self, size: tuple[int, int]) -> pygame.Surface:
         """The screen of that size; opened anew where another window or a grid of another shape was shown."""
         screen = self._screen
-        if screen is None or screen.get_size() != size or pygame.display.get_surface() is not screen:
+        if screen is None or pygame.display.get_surface() is not screen or screen.get_size() != size:
             start_video()
             try:
                 screen = self._screen = pygame.display.set_mode(size)
