@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import index
 from typing import Any, ClassVar, Literal
 
@@ -12,11 +12,12 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils.env_logger import EnvLogger
 
 from spaceworld import packing as pk
+from spaceworld.batch import Batch
 from spaceworld.events import event_names
 from spaceworld.generator import generate
 from spaceworld.narration import SpaceworldNarrator
 from spaceworld.observation import feature_names, observe, state_vector, turn
-from spaceworld.packing import blocks, build_spec, clear, memory_of, place
+from spaceworld.packing import blocks, build_spec, clear, memory_of, place, seed_row
 from spaceworld.presets import get_scenario
 from spaceworld.scenario import Scenario
 from spaceworld.scene import Overlay, Scene, overlay_of
@@ -87,7 +88,6 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self._features = len(feature_names(self.scenario))
         self._columns = range(0, self._n * pk.R_WIDTH, pk.R_WIDTH)
         self._mass = self.scenario.total_mass
-        self._reward = 0.0
         self._view: Any = None
         self._overlay = Overlay()
         clear(self._spec, self._row)
@@ -116,17 +116,13 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
         """Starts a new episode; without a seed the random stream goes on where it was."""
-        if seed is not None or self._row[pk.S_RNG1] == 0:
-            words = np.random.SeedSequence(seed).generate_state(2).astype(np.int64)
-            self._row[pk.S_RNG1] = 1 + words[0] % 2147483562
-            self._row[pk.S_RNG2] = 1 + words[1] % 2147483398
+        seed_row(self._row, seed)
         clear(self._spec, self._row)
         if self.scenario.layout is not None:
             place(self._spec, self._row, self.scenario)
         elif not generate(self._spec, self._row, self._work):
             raise ValueError(f"scenario {self.scenario.name!r}: no solvable layout was found; give it more room")
         self.agents = list(self.possible_agents)
-        self._reward = 0.0
         observations, mask = self._blocks()
         observe(self._spec, self._row, self._work, observations, mask)
         if self.render_mode == "human":
@@ -162,7 +158,6 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         reward = docked / self._mass - (docked - mass) / self._mass if mass else 0.0
         if faults:
             reward -= self.collision_penalty * faults
-        self._reward = reward
         if status:
             self.agents = []
         if self.render_mode == "human" and self._view is not None:  # a copy draws when it is asked to
@@ -215,7 +210,6 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         """
         self._row[:] = check(snapshot, self.scenario.name, self._spec)
         self.agents = [] if self._row[pk.S_STATUS] else list(self.possible_agents)
-        self._reward = 0.0
 
     def observe_all(self) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
         """Observations and infos of the present state, as `reset` returns them; useful after `set_state`."""
@@ -242,9 +236,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     def scene(self) -> Scene:
         """The present moment as plain values, for pictures."""
-        penalty = self.collision_penalty * int(self._row[pk.S_FAULTS])
-        team_return = int(self._row[pk.S_DOCKED]) / self._mass - penalty
-        return scene_of(self.scenario, self._spec, self._row, self.max_cycles, self._reward, team_return)
+        return scene_of(self.scenario, self._spec, self._row, self.max_cycles, self.collision_penalty)
 
     def set_overlay(
         self, *, credits: Mapping[str, float] | None = None, tasks: Mapping[str, str] | None = None, text: str = ""
@@ -260,6 +252,33 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
             ValueError: for an agent that does not exist, or a credit that is not finite.
         """
         self._overlay = overlay_of(self.possible_agents, credits or {}, tasks or {}, text)
+
+    @staticmethod
+    def batch(envs: Sequence[SpaceworldEnv], threads: int = 1) -> Batch:
+        """One `Batch` over the states of environments, which remain views of it: they see its steps, it sees theirs.
+
+        Only `agents` is not kept up: who steps the batch must empty it at the end of an episode, and fill it at reset.
+
+        Raises:
+            ValueError: when the environments differ in scenario or arguments.
+        """
+        first = envs[0]
+        for k, env in enumerate(envs):
+            if env.collision_penalty != first.collision_penalty or not np.array_equal(env._spec, first._spec):
+                raise ValueError(f"environment {k} differs from the first one in its scenario or its arguments")
+        memory = np.stack([env._memory for env in envs])
+        for env, own in zip(envs, memory, strict=True):
+            env._use(own)
+        return first.batch_over(memory, threads)
+
+    def batch_over(self, memory: np.ndarray, threads: int = 1) -> Batch:
+        """A `Batch` over worlds of this scenario and these arguments, (E, M) int64 copies of this one's memory."""
+        start, fixed = self._row.copy(), self.scenario.layout is not None
+        clear(self._spec, start)
+        if fixed:
+            place(self._spec, start, self.scenario)
+        shape = self.observation_space(self.possible_agents[0]).shape
+        return Batch(memory, start, fixed=fixed, features=shape, penalty=self.collision_penalty, threads=threads)
 
     # -- inside -----------------------------------------------------------------------------------------------
 

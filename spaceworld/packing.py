@@ -135,6 +135,14 @@ def clear(spec: np.ndarray, row: np.ndarray) -> None:
     modules[M_WHEN::M_WIDTH] = -1
 
 
+def seed_row(row: np.ndarray, seed: int | None) -> None:
+    """Sets a row's random words; without a seed a stream goes on where it was, or begins somewhere."""
+    if seed is not None or row[S_RNG1] == 0:
+        words = np.random.SeedSequence(seed).generate_state(2).astype(np.int64)
+        row[S_RNG1] = 1 + words[0] % 2147483562
+        row[S_RNG2] = 1 + words[1] % 2147483398
+
+
 def blocks(spec: np.ndarray, row: np.ndarray) -> dict[str, Any]:
     """The row as named int64 views: `robots` (N, R_WIDTH), `modules`, `slots`, `debris`, `core`, `keep_out`."""
     r, m, t, d, c, k, end = (int(spec[h]) for h in range(H_ROBOT, H_ROWSIZE + 1))
