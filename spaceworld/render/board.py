@@ -8,6 +8,7 @@ from typing import Any
 import pygame
 
 from spaceworld.render import palette, parts, robots
+from spaceworld.render.canvas import TINY
 from spaceworld.render.motion import STILL, Motion, Offset
 from spaceworld.render.palette import Colour, mix, robot_colour, type_colours
 from spaceworld.render.sprites import Sprites
@@ -31,8 +32,8 @@ class Board:
         self._left = (self.width - self.cell * scene.width) // 2
         self._top = (height - self.cell * scene.height) // 2
         # letters: in small cells as large as fits, or nobody could read them
-        self._sizes = (0.62, 0.62, 0.62) if self.cell < robots.TINY else (0.36, 0.42, 0.32)  # slot, module, robot
-        self._ink = palette.VISOR if self.cell < robots.TINY else palette.WHITE  # of a robot's number
+        self._sizes = (0.60, 0.54, 0.58) if self.cell < TINY else (0.36, 0.42, 0.32)  # slot, module, robot
+        self._ink = palette.VISOR if self.cell < TINY else palette.WHITE  # of a robot's number
         self._letters = type_letters(scene)
         self._colours = type_colours(self._letters)
 
@@ -87,20 +88,14 @@ class Board:
             colour = self._colours[module.type]
             self._put(frame, module.cell, parts.module, colour, module.mass, module.docked, offset=offset)
             ink = palette.WHITE if not module.docked else (20, 24, 38)
-            self._write(
-                frame,
-                module.cell,
-                self._letters[module.type],
-                self._sizes[1],
-                ink,
-                x=-0.04 + offset[1],
-                y=-0.03 + offset[0],
-            )
+            letter, mass, (down, right) = self._letters[module.type], str(module.mass), offset
+            if self.cell < TINY:
+                self._write(frame, module.cell, letter + mass, self._sizes[1], ink, x=right, y=down)
+                continue
+            self._write(frame, module.cell, letter, self._sizes[1], ink, x=right - 0.04, y=down - 0.03)
             if self.cell >= parts.SHOW_MASS:
                 at = parts.BADGE / 2
-                self._write(
-                    frame, module.cell, str(module.mass), 0.18, palette.WHITE, x=at + offset[1], y=at + offset[0]
-                )
+                self._write(frame, module.cell, mass, 0.18, palette.WHITE, x=right + at, y=down + at)
         for module in scene.modules:
             if not module.docked:
                 continue

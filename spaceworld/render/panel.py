@@ -158,6 +158,8 @@ class Panel:
         """Draws what the letters on modules and slots mean, as many as fit in one row."""
         px = self._px
         at = x
+        names = sum(px(20) + self._letters.width(name, px(10)) for name in letters)
+        gap = max(px(5), min(px(12), (width - names) // max(1, len(letters) - 1)))
         for name, colour in type_colours(letters).items():
             needed = px(20) + self._letters.width(name, px(10))
             if at + needed > x + width:
@@ -165,7 +167,7 @@ class Panel:
             self._box(frame, at, y - px(7), px(14), px(14), mix(palette.PANEL, colour, 0.3))
             self._text(frame, letters[name], at + px(7), y, 9, colour, 0.5)
             self._text(frame, name, at + px(20), y, 10, palette.DIM)
-            at += needed + px(12)
+            at += needed + gap
 
     def _card(
         self,

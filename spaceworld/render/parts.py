@@ -7,11 +7,10 @@ import math
 import pygame
 
 from spaceworld.render import palette
-from spaceworld.render.canvas import Canvas, union
+from spaceworld.render.canvas import TINY, Canvas, union
 from spaceworld.render.palette import Colour, mix
 from spaceworld.render.symbols import OFFSETS
 
-TINY = 22  # pixels; in smaller cells modules fill the cell and slots have plain outlines
 SHOW_MASS = 36  # pixels; in smaller cells a module's mass is not written
 BADGE = 0.44  # where the mass is written, in half cells right of and below the module's centre
 

@@ -8,14 +8,14 @@ import numpy as np
 import pygame
 
 from spaceworld.render import palette
-from spaceworld.render.canvas import Canvas, Field, Point, cut, union
+from spaceworld.render.canvas import TINY, Canvas, Field, Point, cut, union
 from spaceworld.render.palette import Colour, mix
 from spaceworld.render.symbols import OFFSETS
 
 BODY = 0.66  # radius of a robot, in half cells
+SHOW_PIPS = 20  # pixels; in smaller cells thrust is not shown
 PIPS = 5  # more thrust than this is shown as five pips
 BEAT = (1.0, 0.84, 1.1)  # sizes of a flash
-TINY = 22  # pixels; in smaller cells a robot is a plain shape of its colour that fills the cell
 
 
 def robot(cell: int, colour: Colour, role: str, thrust: int) -> pygame.Surface:
@@ -23,10 +23,13 @@ def robot(cell: int, colour: Colour, role: str, thrust: int) -> pygame.Surface:
     canvas = Canvas(cell, 1.2)
     body = _outline(canvas, role)
     if cell < TINY:
-        body = body - 0.24
+        body = body - 0.16
         canvas.glow(body, (0, 0, 0), 0.20, 0.7)
         canvas.fill(body, canvas.shade(mix(colour, (0, 0, 0), 0.12), mix(colour, palette.WHITE, 0.35)))
         canvas.stroke(body + 0.05, palette.HULL_EDGE, 0.10)
+        shown = min(thrust, PIPS) if cell >= SHOW_PIPS else 0
+        for pip in range(shown):
+            canvas.fill(canvas.circle((pip - (shown - 1) / 2) * 0.22, 0.56, 0.085), palette.VISOR)
         return canvas.surface()
     canvas.glow(body + 0.02, (0, 0, 0), 0.14, 0.6)
     for dy, dx in OFFSETS.values():
