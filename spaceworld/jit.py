@@ -17,7 +17,17 @@ import numba
 from numba import config
 
 _HERE = Path(__file__).parent
-_SOURCES = ("packing.py", "kernel.py", "observation.py", "generator.py", "batch.py")
+_SOURCES = (
+    "packing.py",
+    "kernel.py",
+    "observation.py",
+    "generator.py",
+    "batch.py",
+    "planner/keys.py",
+    "planner/bound.py",
+    "planner/choices.py",
+    "planner/search.py",
+)
 
 
 def _cache_folder() -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from spaceworld import packing as pk
 from spaceworld.jit import kernel
-from spaceworld.kernel import advance, body_cell, fill_grid, grip_target, open_slot, shifted
+from spaceworld.kernel import advance, body_cell, fill_grid, grip_target, open_slot, row_of, shifted
 from spaceworld.scenario import Scenario
 
 OWN = 18  # features of the robot itself, before its surroundings
@@ -52,17 +52,24 @@ def feature_names(scenario: Scenario) -> tuple[str, ...]:
 
 
 @kernel
-def look(spec, own, cell_row, cell_col, out):  # type: ignore[no-untyped-def]  # compiled
+def look(own, cell_row, cell_col, down, across, out):  # type: ignore[no-untyped-def]  # compiled
     """Writes (seen, rel_row, rel_col) of a cell as the robot of `own` (its row, column and sensor range) sees it.
 
-    Returns whether it is seen.
+    Args:
+        own: row, column and sensor range of the robot.
+        cell_row, cell_col: the cell.
+        down, across: 1 / (height - 1) and 1 / (width - 1).
+        out: where to write.
+
+    Returns:
+        Whether it is seen.
     """
     dr, dc = cell_row - own[0], cell_col - own[1]
     if max(abs(dr), abs(dc)) > own[2]:
         return False
     out[0] = 1.0
-    out[1] = dr / (spec[pk.H_HEIGHT] - 1)
-    out[2] = dc / (spec[pk.H_WIDTH] - 1)
+    out[1] = dr * down
+    out[2] = dc * across
     return True
 
 
@@ -95,7 +102,8 @@ def module_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
         if filled >> s & 1 or spec[static + pk.T_NEEDS] & ~filled:
             continue
         if spec[static + pk.T_TYPE] == spec[spec[pk.H_MODULE0] + module * pk.M_STATIC + pk.M_TYPE]:
-            distance = abs(at // width - cell // width) + abs(at % width - cell % width)
+            rows = row_of(spec, at) - row_of(spec, cell)
+            distance = abs(rows) + abs(at - cell - rows * width)
             if distance < least:
                 best, least = s, distance
     return best
@@ -116,19 +124,21 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
     """Fills `obs` (N, F) float32 and `mask` (N, 6) int8; `work` is the kernel's scratch."""
     n, height, width = spec[pk.H_ROBOTS], spec[pk.H_HEIGHT], spec[pk.H_WIDTH]
     types = spec[pk.H_TYPES] if spec[pk.H_TYPES] > 1 else 0
+    down, across = 1.0 / (height - 1), 1.0 / (width - 1)
     grid = work[: height * width]
     fill_grid(spec, row, grid)
     obs[:] = 0.0
     own = work[height * width : height * width + 3 * n].reshape(n, 3)  # row, column and sensor range of each robot
     for i in range(n):
         cell = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_CELL]
-        own[i, 0], own[i, 1] = cell // width, cell % width
+        own[i, 0] = row_of(spec, cell)
+        own[i, 1] = cell - own[i, 0] * width
         own[i, 2] = spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR]
     for i in range(n):
         at, static, o = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC, obs[i]
         cell, held = row[at + pk.R_CELL], row[at + pk.R_GRIPS]
-        o[0] = 2 * own[i, 0] / (height - 1) - 1
-        o[1] = 2 * own[i, 1] / (width - 1) - 1
+        o[0] = 2 * own[i, 0] * down - 1
+        o[1] = 2 * own[i, 1] * across - 1
         o[2] = spec[static + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
         o[3] = spec[static + pk.R_GRIP]
         o[4] = spec[static + pk.R_DOCK]
@@ -148,7 +158,7 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
             j = (i + k) % n
             other, sheet = spec[pk.H_ROBOT] + j * pk.R_WIDTH, spec[pk.H_ROBOT0] + j * pk.R_STATIC
             p = OWN + (k - 1) * OTHER
-            if look(spec, own[i], own[j, 0], own[j, 1], o[p:]):
+            if look(own[i], own[j, 0], own[j, 1], down, across, o[p:]):
                 o[p + 3] = spec[sheet + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
                 o[p + 4] = spec[sheet + pk.R_DOCK]
                 o[p + 5] = row[other + pk.R_GRIPS] >= 0
@@ -167,10 +177,11 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         cell, docked = row[body + pk.M_CELL], row[body + pk.M_SLOT] >= 0
         strength = min(1.0, grip_strength(spec, row, m) / spec[sheet + pk.M_MASS])
         slot = -1 if docked else module_slot(spec, row, m)
-        cell_row, cell_col = cell // width, cell % width
+        cell_row = row_of(spec, cell)
+        cell_col = cell - cell_row * width
         for i in range(n):
             o = obs[i]
-            if look(spec, own[i], cell_row, cell_col, o[p:]):
+            if look(own[i], cell_row, cell_col, down, across, o[p:]):
                 o[p + 3] = spec[sheet + pk.M_MASS] / spec[pk.H_MAX_MASS]
                 o[p + 4] = docked
                 o[p + 5] = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == m
@@ -178,8 +189,9 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
                 if slot >= 0:
                     o[p + 7] = 1.0
                     goal = row[spec[pk.H_SLOT] + slot * pk.T_WIDTH + pk.T_CELL]
-                    o[p + 8] = (goal // width - cell_row) / (height - 1)
-                    o[p + 9] = (goal % width - cell_col) / (width - 1)
+                    goal_row = row_of(spec, goal)
+                    o[p + 8] = (goal_row - cell_row) * down
+                    o[p + 9] = (goal - goal_row * width - cell_col) * across
                 if types:
                     o[p + MODULE + spec[sheet + pk.M_TYPE]] = 1.0
         p += MODULE + types
@@ -190,10 +202,11 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
             if spec[sheet + pk.T_NEEDS] >> k & 1 and not row[spec[pk.H_SLOT] + k * pk.T_WIDTH + pk.T_FILLED]:
                 met = False
         cell = row[body + pk.T_CELL]
-        cell_row, cell_col = cell // width, cell % width
+        cell_row = row_of(spec, cell)
+        cell_col = cell - cell_row * width
         for i in range(n):
             o = obs[i]
-            if look(spec, own[i], cell_row, cell_col, o[p:]):
+            if look(own[i], cell_row, cell_col, down, across, o[p:]):
                 o[p + 3] = filled
                 o[p + 4] = met and not filled
                 if types:
@@ -201,16 +214,18 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         p += SLOT + types
     for k in range(spec[pk.H_CORE] + spec[pk.H_KEEP]):  # keep-out cells lie behind the core cells in the row
         cell = row[spec[pk.H_COREROW] + k]
-        cell_row, cell_col = cell // width, cell % width
+        cell_row = row_of(spec, cell)
+        cell_col = cell - cell_row * width
         for i in range(n):
-            look(spec, own[i], cell_row, cell_col, obs[i, p:])
+            look(own[i], cell_row, cell_col, down, across, obs[i, p:])
         p += PLACE
     for d in range(spec[pk.H_DEBRIS]):
         body = spec[pk.H_DRIFT] + d * pk.D_WIDTH
         cell = row[body + pk.D_CELL]
-        cell_row, cell_col = cell // width, cell % width
+        cell_row = row_of(spec, cell)
+        cell_col = cell - cell_row * width
         for i in range(n):
-            if look(spec, own[i], cell_row, cell_col, obs[i, p:]):
+            if look(own[i], cell_row, cell_col, down, across, obs[i, p:]):
                 last_action(row[body + pk.D_DIR], obs[i, p + 3 : p + 5])
         p += DEBRIS
 
@@ -260,7 +275,8 @@ def into_solid(spec, row, grid, i, action):  # type: ignore[no-untyped-def]  # c
         if mine:
             cell = shifted(spec, body_cell(spec, row, b), action)
             if cell >= 0 and grid[cell] & pk.G_STATIC:
-                far = max(abs(cell // width - own // width), abs(cell % width - own % width))
+                rows = row_of(spec, cell) - row_of(spec, own)
+                far = max(abs(rows), abs(cell - own - rows * width))
                 if far <= seen:
                     return True
     return False
