@@ -38,7 +38,7 @@ def film(
     painter = Painter(height)
     for seed in layouts:
         observations, infos = env.reset(seed=seed)
-        policy = team.policy(env)
+        policy = team.policy(env, env.possible_agents)
         scene = env.scene()
         picture = painter.paint(scene)
         yield picture

@@ -105,10 +105,15 @@ class Game:
             self.window.close()
             return
         self._observations, self._infos = self.env.reset(seed=seed)
-        self._policy = self._team.policy(self.env)
+        self._take_over()
         self._wish, self._held = None, 0
         self.hint = PLAYING if self.player is not None else WATCHING
         self._show(0.0)
+
+    def _take_over(self) -> None:
+        """Gives all robots but the person's to the team."""
+        others = [agent for agent in self.env.possible_agents if agent != self.me]
+        self._policy = self._team.policy(self.env, others)
 
     def press(self, key: int) -> None:
         """Does what a key stands for."""
@@ -121,6 +126,7 @@ class Game:
                 self._paused = not self._paused
         elif key == pygame.K_TAB:
             self.player = (self.player + 1) % len(self.env.possible_agents)
+            self._take_over()
             self._show(0.0)
         elif key in ACTION_KEYS and not self._over:
             if self._runs:
@@ -147,7 +153,7 @@ class Game:
 
     def step(self, action: int | None) -> None:
         """Advances the world by one step; the person's robot takes `action`, the team steers the others."""
-        actions = dict(self._policy(self._observations, self._infos))
+        actions = {agent: int(a) for agent, a in self._policy(self._observations, self._infos).items()}
         if action is not None and self.me:
             actions[self.me] = action
         self._observations, _, _, _, self._infos = self.env.step(actions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -23,12 +23,12 @@ class Team:
 
     Attributes:
         name: what a person calls it.
-        policy: makes the policy that acts in an environment; called anew for each episode.
+        policy: makes the policy that acts in an environment for some of its agents; called anew for each episode.
         world: arguments of `SpaceworldEnv` that this team was made for.
     """
 
     name: str
-    policy: Callable[[SpaceworldEnv], Policy]
+    policy: Callable[[SpaceworldEnv, Sequence[str]], Policy]
     world: dict[str, Any] = field(default_factory=dict)
 
 
@@ -54,18 +54,19 @@ def team_of(name: str) -> Team:
             f"{name} is a training run, and {error.name} is needed to load it: run this in the repository, after "
             "pip install -e '.[tianshou]'"
         ) from None
-    return Team(folder.name, lambda env: trained.policy_of(folder, env), trained.world_of(folder))
+    return Team(folder.name, lambda env, agents: trained.policy_of(folder, env), trained.world_of(folder))
 
 
-def _planner(env: SpaceworldEnv) -> Policy:
-    policy: Policy = import_module("spaceworld.planner").policy(env)
+def _planner(env: SpaceworldEnv, agents: Sequence[str]) -> Policy:
+    make = import_module("spaceworld.planner").policy
+    policy: Policy = make(env) if len(agents) == len(env.possible_agents) else make(env, agents=agents)
     return policy
 
 
-def _random(env: SpaceworldEnv) -> Policy:
+def _random(env: SpaceworldEnv, agents: Sequence[str]) -> Policy:
     generator = np.random.default_rng(0)
 
     def act(observations: dict[str, np.ndarray], infos: dict[str, dict[str, Any]]) -> dict[str, int]:
-        return {a: int(generator.choice(np.flatnonzero(infos[a]["action_mask"]))) for a in observations}
+        return {a: int(generator.choice(np.flatnonzero(infos[a]["action_mask"]))) for a in agents}
 
     return act

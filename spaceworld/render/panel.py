@@ -109,7 +109,7 @@ class Panel:
         leave = max(room - robots * px(60), round(room * 0.36))
         for size, line in ((11, px(15)), (10, px(13))):  # smaller letters for longer texts
             lines = self._letters.wrap(text, px(size), width - px(22), max(1, (leave - px(36)) // line))
-            if not lines[-1].endswith("..."):
+            if not lines or not lines[-1].endswith("..."):
                 break
         height = len(lines) * line + px(30)
         y = bottom - height

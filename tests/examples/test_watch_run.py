@@ -41,7 +41,7 @@ def test_a_run_brings_its_world_and_its_greedy_team(run: Path) -> None:
     assert team.world == {"scenario": "pair", "action_mask": "safe"} == world_of(run)
     env = SpaceworldEnv(**team.world)
     observations, infos = env.reset(seed=4)
-    act = team.policy(env)
+    act = team.policy(env, env.possible_agents)
     while env.agents:
         actions = act(observations, infos)
         for agent, action in actions.items():

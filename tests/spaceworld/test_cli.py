@@ -5,10 +5,9 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import Iterator
-from importlib.util import find_spec
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -34,9 +33,9 @@ OPEN = """
     """
 
 
-def west(env: SpaceworldEnv) -> Policy:
+def west(env: SpaceworldEnv, agents: Sequence[str]) -> Policy:
     """Everybody goes west."""
-    return lambda observations, infos: dict.fromkeys(observations, 3)
+    return lambda observations, infos: dict.fromkeys(agents, 3)
 
 
 WEST = Team("west", west)
@@ -52,10 +51,10 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def planner(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planner; where there is none yet, one that waits."""
-    if find_spec("spaceworld.planner") is None:
-        stand_in = ModuleType("spaceworld.planner")
-        stand_in.policy = lambda env: lambda observations, infos: dict.fromkeys(observations, 0)  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "spaceworld.planner", stand_in)
+    module = import_module("spaceworld.planner")
+    if not hasattr(module, "policy"):
+        waits = lambda env, agents=(): lambda observations, infos: dict.fromkeys(observations, 0)  # noqa: E731
+        monkeypatch.setattr(module, "policy", waits, raising=False)
 
 
 def game(env: SpaceworldEnv, layouts: int = 2, **options: Any) -> Game:
@@ -303,7 +302,7 @@ def test_without_a_command_pair_is_opened_for_playing_and_record_alone_watches_t
 def test_the_planner_watches_the_present_state(planner: None) -> None:
     env = SpaceworldEnv("pair")
     observations, infos = env.reset(seed=0)
-    actions = team_of("planner").policy(env)(observations, infos)
+    actions = team_of("planner").policy(env, env.possible_agents)(observations, infos)
     assert set(actions) == set(env.agents)
     assert all(0 <= action < 6 for action in actions.values())
 
