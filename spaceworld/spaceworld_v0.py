@@ -8,7 +8,7 @@ without running into each other.
 | Import | `from spaceworld import spaceworld_v0` |
 | Actions | Discrete |
 | Parallel API | Yes |
-| Manual control | No |
+| Manual control | Yes: `python -m spaceworld` |
 | Agents | `robot_0`, `robot_1`, ... (solo 1, duet 2, pair 2, truss 3) |
 | Action shape | `()` |
 | Action values | `Discrete(6)` |
@@ -68,7 +68,7 @@ spaceworld_v0.parallel_env(scenario="pair", render_mode=None, max_cycles=None, o
                            on_collision="block", collision_penalty=0.05, action_mask="possible")
 ```
 
-`scenario`: `solo`, `duet`, `pair`, `truss` or a `spaceworld.Scenario`. `render_mode`: `rgb_array` or `ansi`. `max_cycles`: steps until
+`scenario`: `solo`, `duet`, `pair`, `truss` or a `spaceworld.Scenario`. `render_mode`: `human` (a window), `rgb_array` or `ansi`. `max_cycles`: steps until
 truncation; None is the scenario's own (solo 40, duet 60, pair 100, truss 250). `spaceworld_v0.env(...)` is the AEC form.
 
 | scenario | grid | robots | modules | about |
@@ -84,6 +84,19 @@ rollout continues bit-identically.
 `spaceworld.register_envs()` puts the presets into PettingZoo's registry; then
 `pettingzoo.make("parallel", "spaceworld/pair-v0")` works. For constrained problems, `spaceworld.safety.CostDictWrapper(env)`
 returns six dictionaries from `step`: observations, rewards, costs, terminations, truncations, infos.
+
+## For people
+
+```
+python -m spaceworld                                  play pair: one robot from the keyboard, the planner steers the other
+python -m spaceworld play --scenario crew --robot 2   another preset, another robot; --real-time: the world does not wait
+python -m spaceworld watch planner                    or: random, or the folder of a training run
+python -m spaceworld record out.gif --scenario hazard a GIF or MP4, no screen needed
+python -m spaceworld list                             the presets
+```
+
+`env.set_overlay(credits={agent: number}, tasks={agent: text}, text="...")` adds to the side panel; a `LLMCreditWrapper` around an
+environment that renders does so with the newest episode that was credited.
 
 ## Version history
 
