@@ -18,6 +18,7 @@ from spaceworld import packing as pk
 from spaceworld.generator import generate
 from spaceworld.jit import kernel
 from spaceworld.observation import observe, turn
+from spaceworld.planes import observe_image, turn_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,12 @@ def restart(memory, start):  # type: ignore[no-untyped-def]  # compiled
 
 @kernel
 def look_around(memory, observations, masks):  # type: ignore[no-untyped-def]  # compiled
-    """Fills one world's observations (N, F) and masks (N, 6)."""
+    """Fills one world's observations, (N, F) or planes (N, C, 2r+1, 2r+1), and masks (N, 6)."""
     at, actions, work = parts_of(memory)
-    observe(memory[:at], memory[at:actions], memory[work:], observations, masks)
+    if observations.ndim == 2:  # known when it is compiled
+        observe(memory[:at], memory[at:actions], memory[work:], observations, masks)
+    else:
+        observe_image(memory[:at], memory[at:actions], memory[work:], observations, masks)
 
 
 @kernel
@@ -96,7 +100,10 @@ def advance_some(  # type: ignore[no-untyped-def]  # compiled
         world = memory[chosen[j]]
         at, actions, work = parts_of(world)
         world[actions:work] = given[j]
-        mass, faults, docked, status[j] = turn(world, observations[j], masks[j])
+        if observations.ndim == 3:  # known when it is compiled
+            mass, faults, docked, status[j] = turn(world, observations[j], masks[j])
+        else:
+            mass, faults, docked, status[j] = turn_image(world, observations[j], masks[j])
         # shares are differences of the docked total, so that a complete assembly sums to 1.0
         rewards[j] = docked / total - (docked - mass) / total if mass else 0.0
         if faults:

@@ -21,6 +21,7 @@ _SOURCES = (
     "packing.py",
     "kernel.py",
     "observation.py",
+    "planes.py",
     "generator.py",
     "batch.py",
     "planner/keys.py",

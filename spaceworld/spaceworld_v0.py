@@ -61,11 +61,18 @@ The robot itself (18 features), then each other robot (11), module (10), slot (5
 of debris (5): relative position and attributes, zero beyond the sensor range. Modules and slots have their type one-hot
 in addition, where there are several types. `spaceworld.observation.feature_names(scenario)` names every entry.
 
+`observation="image"`: egocentric planes, `(35, 2r+1, 2r+1)` in `[-1, 1]`, channels first, the robot in the middle; the same planes for
+every scenario. `spaceworld.planes.plane_names(scenario)` names them: what is seen, structure, keep-out, debris and its
+drift, modules, slots, robots, and the robot's own scalars as constant planes. r is the largest sensor range, at most what
+the grid has and at most 5; `image_radius` asks for another. Beyond a robot's own sensor range all is zero but the constants;
+the two `own_goal` planes point to the nearest module worth fetching or, from a gripped one, to its slot, also outside the picture.
+
 ## Arguments
 
 ```python
 spaceworld_v0.parallel_env(scenario="pair", render_mode=None, max_cycles=None, observation="vector",
-                           on_collision="block", collision_penalty=0.05, action_mask="possible")
+                           on_collision="block", collision_penalty=0.05, action_mask="possible",
+                           image_radius=None)
 ```
 
 `scenario`: `solo`, `duet`, `pair`, `truss` or a `spaceworld.Scenario`. `render_mode`: `human` (a window), `rgb_array` or `ansi`. `max_cycles`: steps until
