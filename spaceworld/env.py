@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import index
 from typing import Any, ClassVar, Literal
 
@@ -21,14 +21,14 @@ from spaceworld.packing import blocks, build_spec, clear, memory_of, place, seed
 from spaceworld.planes import image_shape, observe_image, turn_image
 from spaceworld.presets import get_scenario
 from spaceworld.scenario import Scenario
-from spaceworld.scene import Overlay, Scene
+from spaceworld.scene import Overlay, Scene, overlay_of
 from spaceworld.snapshot import VERSION, Snapshot, check, fingerprint
 from spaceworld.views import scene_of
 
 ACTIONS = frozenset(range(pk.N_ACTIONS))
 FLOAT32, INT8 = np.dtype(np.float32), np.dtype(np.int8)
 TERMINATED, TRUNCATED = pk.TERMINATED, pk.TRUNCATED
-RENDER_MODES = ("rgb_array", "ansi")
+RENDER_MODES = ("human", "rgb_array", "ansi")
 
 
 def _choose(what: str, value: object, valid: tuple[object, ...]) -> None:
@@ -41,7 +41,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     Args:
         scenario: a preset's name or a `Scenario`.
-        render_mode: None, "rgb_array" or "ansi".
+        render_mode: None, "human" (a window, drawn at every reset and step), "rgb_array" or "ansi".
         max_cycles: steps until truncation; None: the scenario's horizon.
         observation: "vector", or "image": egocentric planes, (C, 2r+1, 2r+1); see `spaceworld.planes`.
         image_radius: r; None: what the robots sense and the grid has, at most 5.
@@ -96,7 +96,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
             shape = image_shape(self.scenario, image_radius)
         self._columns = range(0, self._n * pk.R_WIDTH, pk.R_WIDTH)
         self._mass = self.scenario.total_mass
-        self._painter: Any = None
+        self._view: Any = None
         self._overlay = Overlay()
         self._fingerprint = fingerprint(self._spec)
         clear(self._spec, self._row)
@@ -133,6 +133,8 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
             raise ValueError(f"scenario {self.scenario.name!r}: no solvable layout was found; give it more room")
         self.agents = list(self.possible_agents)
         observations, mask = self._observe()
+        if self.render_mode == "human":
+            self.render()
         return dict(zip(self.agents, observations, strict=True)), self._infos(mask)
 
     def step(
@@ -166,6 +168,8 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
             reward -= self.collision_penalty * faults
         if status:
             self.agents = []
+        if self.render_mode == "human" and self._view is not None:  # a copy draws when it is asked to
+            self.render()
         return (
             dict(zip(agents, observations)),  # noqa: B905  # a row for each agent, by construction; strict is slow
             dict.fromkeys(agents, reward),
@@ -175,19 +179,19 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         )
 
     def render(self) -> np.ndarray | str | None:
-        """The picture, (H, W, 3) uint8, or the text of the present state, by `render_mode`."""
-        if self.render_mode == "rgb_array":
-            if self._painter is None:
-                from spaceworld.render.pixels import Painter
+        """The picture, (H, W, 3) uint8, or the text of the present state, by `render_mode`; "human" shows it.
 
-                self._painter = Painter()
-            picture: np.ndarray = self._painter.paint(self.scene(), self._overlay)
-            return picture
-        if self.render_mode == "ansi":
-            from spaceworld.render.ansi import render_ansi
+        Raises:
+            NoDisplay: for "human" where no window can be opened.
+        """
+        if self.render_mode is None:
+            return None
+        if self._view is None:
+            from spaceworld.render.view import View
 
-            return render_ansi(self.scene(), self._overlay)
-        return None
+            self._view = View(self.render_mode)
+        picture: np.ndarray | str | None = self._view.render(self.scene(), self._overlay, self.metadata["render_fps"])
+        return picture
 
     def state(self) -> np.ndarray:
         """The global state, float32 in [-1, 1], of `state_space`."""
@@ -195,8 +199,10 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         return state_vector(self.scenario, blocks(self._spec, self._row), left)
 
     def close(self) -> None:
-        """Frees the painter."""
-        self._painter = None
+        """Closes the window and frees the painter."""
+        if self._view is not None:
+            self._view.close()
+            self._view = None
 
     # -- beyond PettingZoo ----------------------------------------------------------------------------------
 
@@ -239,9 +245,20 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         """The present moment as plain values, for pictures."""
         return scene_of(self.scenario, self._spec, self._row, self.max_cycles, self.collision_penalty)
 
-    def set_overlay(self, overlay: Overlay) -> None:
-        """What the side panel shows besides the world, from the next picture on."""
-        self._overlay = overlay
+    def set_overlay(
+        self, *, credits: Mapping[str, float] | None = None, tasks: Mapping[str, str] | None = None, text: str = ""
+    ) -> None:
+        """Sets what the side panel shows besides the world, from the next picture on; what is not given goes.
+
+        Args:
+            credits: agent -> credit, drawn as a bar.
+            tasks: agent -> task.
+            text: the critic's last explanation.
+
+        Raises:
+            ValueError: for an agent that does not exist, or a credit that is not finite.
+        """
+        self._overlay = overlay_of(self.possible_agents, credits or {}, tasks or {}, text)
 
     @staticmethod
     def batch(envs: Sequence[SpaceworldEnv], threads: int = 1) -> Batch:
@@ -320,9 +337,9 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         return ValueError(f"bad actions {actions!r}")
 
     def __getstate__(self) -> dict[str, Any]:
-        # without the views, which a copy would tear apart, the kernel, and the surfaces, which cannot be pickled
+        # without the arrays that are parts of the memory, which a copy would tear apart, the kernel, and the window
         views = dict.fromkeys(("_spec", "_row", "_actions", "_work", "_reports", "_turn"))
-        return {**self.__dict__, **views, "_painter": None}
+        return {**self.__dict__, **views, "_view": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

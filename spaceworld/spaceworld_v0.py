@@ -75,7 +75,7 @@ spaceworld_v0.parallel_env(scenario="pair", render_mode=None, max_cycles=None, o
                            image_radius=None)
 ```
 
-`scenario`: a preset's name or a `spaceworld.Scenario`. `render_mode`: `human`, `rgb_array` or `ansi`. `max_cycles`: steps until
+`scenario`: a preset's name or a `spaceworld.Scenario`. `render_mode`: `human` (a window), `rgb_array` or `ansi`. `max_cycles`: steps until
 truncation; None is the scenario's own. `observation`: `vector` or `image`; `image_radius` sets the size of the picture.
 `on_collision="terminate"` ends the episode at the first collision. `spaceworld_v0.env(...)` is the AEC form.
 
@@ -99,12 +99,23 @@ rollout continues bit-identically.
   environment over (env, agent) arrays; bit for bit the same as single environments.
 - `spaceworld.planner.policy(env)`: a scripted team that completes every preset without a collision; usable wherever a policy
   is. `spaceworld.planner.shortest_plan(env)`: the shortest joint plan, for layouts as small as those of `solo`, `duet`, `pair`.
-- `python -m spaceworld`: play a robot from the keyboard, watch a team, record a GIF or MP4 without a screen, list the presets.
-- `env.set_overlay(credits=..., tasks=..., text=...)`: what the picture's side panel shows besides the world.
 - `spaceworld.register_envs()` puts the presets into PettingZoo's registry; then
   `pettingzoo.make("parallel", "spaceworld/pair-v0")` works.
 - `spaceworld.safety.CostDictWrapper(env)`: for constrained problems; `step` returns six dictionaries: observations, rewards,
   costs, terminations, truncations, infos.
+
+## For people
+
+```
+python -m spaceworld                                  play pair: one robot from the keyboard, the planner steers the other
+python -m spaceworld play --scenario crew --robot 2   another preset, another robot; --real-time: the world does not wait
+python -m spaceworld watch planner                    or: random, or the folder of a training run
+python -m spaceworld record out.gif --scenario hazard a GIF or MP4, no screen needed
+python -m spaceworld list                             the presets
+```
+
+`env.set_overlay(credits={agent: number}, tasks={agent: text}, text="...")` adds to the side panel; a `LLMCreditWrapper` around an
+environment that renders does so with the newest episode that was credited.
 
 ## Version history
 

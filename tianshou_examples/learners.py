@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -108,14 +109,13 @@ class Learner:
             self._members.append(member)
             networks.append(network)
         if settings.policy == "shared":
-            networks *= venv.n_agents
             self.algorithm = self._members[0]
         else:
             kind = MultiAgentOnPolicyAlgorithm if settings.algo == "ppo" else MultiAgentOffPolicyAlgorithm
             self.algorithm = kind(algorithms=self._members, env=venv)
             # it would say at every collection that returns are vectors; `multi_agent_return_reduction` comes later
             logging.getLogger("tianshou.data.stats").setLevel(logging.ERROR)
-        self.actors = Actors(networks, "logits" if settings.algo == "ppo" else "q")
+        self.actors = team(settings, networks, venv.n_agents)
         self._trainer = self._ppo_trainer(seed) if settings.algo == "ppo" else self._ddqn_trainer(seed)
 
     def begin(self, seed: int) -> None:
@@ -256,8 +256,9 @@ class Learner:
         self.set_progress(self.steps / self.settings.steps)
 
 
-def networks_of(settings: Settings, env: Any, state: dict[str, Any]) -> list[nn.Module]:
-    """The acting networks in a checkpoint, one for each agent, without a learner around them."""
+def actors_of(settings: Settings, env: Any, checkpoint: Path) -> Actors:
+    """The acting networks in an arm's checkpoint file, one for each agent, without a learner around them."""
+    state = torch.load(checkpoint, weights_only=False)["learner"]
     agent = env.possible_agents[0]
     sizes = (env.observation_space(agent).shape[0], int(env.action_space(agent).n), settings.hidden)
     part = "policy.actor.net." if settings.algo == "ppo" else "policy.model.net."
@@ -266,4 +267,10 @@ def networks_of(settings: Settings, env: Any, state: dict[str, Any]) -> list[nn.
         network = mlp(*sizes, 1.0)
         network.load_state_dict({k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)})
         networks.append(network)
-    return networks * len(env.possible_agents) if settings.policy == "shared" else networks
+    return team(settings, networks, len(env.possible_agents), state["steps"])
+
+
+def team(settings: Settings, networks: list[nn.Module], agents: int, steps: int = 0) -> Actors:
+    """The actors of a team: a network for each agent, or one network that all of them share."""
+    shared = settings.policy == "shared"
+    return Actors(networks * agents if shared else networks, "logits" if settings.algo == "ppo" else "q", steps=steps)

@@ -18,7 +18,7 @@ from credit_wrappers import Ledger
 from credit_wrappers.testing.server import MessagesServer, Reply
 from tianshou_examples import arm as arm_module
 from tianshou_examples.arm import _Arm, run_arm
-from tianshou_examples.learners import ENTROPY_UNTIL, LEAST_LR, networks_of
+from tianshou_examples.learners import ENTROPY_UNTIL, LEAST_LR, actors_of
 from tianshou_examples.settings import Settings
 from tianshou_examples.worlds import world_factory
 
@@ -164,15 +164,16 @@ def test_the_same_seed_gives_the_same_run(algo: str, policy: str, credit: str, t
 
 @pytest.mark.parametrize("policy", ["shared", "per-agent"])
 @pytest.mark.parametrize("algo", ["ppo", "ddqn"])
-def test_networks_of_a_checkpoint_are_the_networks_that_act(algo: str, policy: str, tmp_path: Path) -> None:
+def test_actors_of_a_checkpoint_are_the_networks_that_act(algo: str, policy: str, tmp_path: Path) -> None:
     settings = settings_of(algo, policy)
     play(settings, "shared", tmp_path)
     arm = _Arm(settings, "shared", 0, tmp_path, Mailbox())
     env = world_factory(settings.env)()
     observations, infos = env.reset(seed=1)
     rows = torch.as_tensor(np.stack(list(observations.values())))
-    state = torch.load(arm.checkpoint, weights_only=False)["learner"]
-    networks = networks_of(settings, env, state)
+    actors = actors_of(settings, env, arm.checkpoint)
+    networks = actors.networks
+    assert (actors.kind, actors.steps) == (arm.learner.actors.kind, arm.learner.steps)
     assert len(networks) == len(arm.learner.actors.networks) == 2
     if policy == "per-agent":
         assert not torch.equal(networks[0](rows), networks[1](rows))

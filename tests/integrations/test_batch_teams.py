@@ -129,6 +129,23 @@ def test_what_stands_in_the_way_of_one_common_step_is_stepped_one_by_one(wrap: C
     venv.step(np.zeros(4, dtype=int))
 
 
+def test_a_window_is_stepped_by_its_own_environment_and_a_common_step_still_hands_credits_to_the_pictures() -> None:
+    store = CreditStore(EqualSplitCritic(), episodes_per_query=1, workers=0)
+
+    def team(mode: str) -> AgentSlotVectorEnv:
+        return AgentSlotVectorEnv(
+            [lambda: CreditWrapper(SpaceworldEnv("pair", render_mode=mode, max_cycles=1), store=store)] * 2
+        )
+
+    assert type(team("human")._teams) is Teams
+    venv = team("ansi")
+    assert type(venv._teams) is BatchTeams
+    venv.reset(seed=0)
+    assert "credit" not in venv.render()[0]
+    venv.step(np.zeros(4, dtype=int))
+    assert all("credit +0.000" in text for text in venv.render())
+
+
 def test_different_worlds_and_the_same_world_twice_are_stepped_one_by_one() -> None:
     penalties = iter((0.1, 0.2))
     venv = AgentSlotVectorEnv([lambda: SpaceworldEnv("pair", collision_penalty=next(penalties))] * 2)

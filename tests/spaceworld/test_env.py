@@ -362,3 +362,35 @@ def test_importing_opens_nothing_and_loads_neither_pygame_nor_numba() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_overlay_is_shown_from_the_next_picture_on_and_what_is_not_given_goes() -> None:
+    env = SpaceworldEnv("duet", render_mode="ansi")
+    env.reset(seed=0)
+    bare = env.render()
+    env.set_overlay(credits={"robot_1": np.float32(0.25)}, tasks={"robot_0": "wait"}, text="robot_1 came first")
+    shown = env.render()
+    assert "credit +0.250" in shown and "task: wait" in shown and "critic: robot_1 came first" in shown
+    env.set_overlay(text="robot_1 came first")
+    assert "credit" not in env.render() and "task" not in env.render()
+    env.set_overlay()
+    assert env.render() == bare
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        ({"credits": {"robot_7": 1.0}}, "no agent 'robot_7'; the agents are robot_0, robot_1"),
+        ({"tasks": {"tug": "wait"}}, "no agent 'tug'"),
+        ({"credits": {"robot_0": float("nan")}}, "credit of 'robot_0' is nan"),
+    ],
+)
+def test_an_overlay_for_nobody_is_refused_and_the_old_one_stays(overlay: dict[str, Any], message: str) -> None:
+    env = SpaceworldEnv("duet", render_mode="ansi")
+    env.reset(seed=0)
+    env.set_overlay(text="before")
+    with pytest.raises(ValueError, match=message):
+        env.set_overlay(**overlay)
+    assert "critic: before" in env.render()
+    with pytest.raises(TypeError):
+        env.set_overlay({"robot_0": 1.0})

@@ -46,6 +46,7 @@ class BatchTeams:
     """
 
     def __init__(self, envs: Sequence[ParallelEnv], agents: Sequence[str]) -> None:
+        self._envs: list[Any] = list(envs)
         self._worlds = [env.unwrapped for env in envs]
         self._agents = list(agents)
         self._batch: _Batch = self._worlds[0].batch(self._worlds)
@@ -96,7 +97,7 @@ class BatchTeams:
             k = int(chosen[j])
             self._worlds[k].agents = []
             if self._recorder is not None and self._store is not None:
-                self._store.submit(self._recorder.finish(k, bool(terminated[j]), bool(truncated[j])))
+                self._envs[k].submit(self._recorder.finish(k, bool(terminated[j]), bool(truncated[j])))
         rewards = np.repeat(turn.rewards, n).reshape(-1, n)
         flags = [np.repeat(x, n).reshape(-1, n) for x in (terminated, truncated)]
         return self._gather(turn.observations, turn.masks, rewards, *flags)
@@ -128,8 +129,13 @@ def make_teams(envs: Sequence[ParallelEnv], agents: Sequence[str]) -> Teams | Ba
 
 
 def _plain(env: ParallelEnv) -> bool:
-    """Whether nothing but a credit wrapper is around the env, and that one asks for nothing that a batch has not."""
+    """Whether nothing but a credit wrapper is around the env, and that one asks for nothing that a batch has not.
+
+    A batch does not draw: an env that shows itself to a person in a window must step by itself.
+    """
     world = env.unwrapped
+    if getattr(world, "render_mode", None) == "human":
+        return False
     if env is world:
         return True
     if not isinstance(env, CreditWrapper) or type(env).step is not CreditWrapper.step or env.env is not world:
