@@ -157,6 +157,16 @@ def test_a_carrier_may_move_alone_when_its_partner_lets_go_so_that_action_is_not
     assert out[4]["robot_0"]["cost"] == 1.0  # it let go but still stands in the way
 
 
+def test_a_carrier_may_leave_alone_when_the_other_can_dock_whatever_their_numbers() -> None:
+    env = draw("""
+        ......
+        .0A1..
+        ....2.
+    """, grips={0: "A", 1: "A"}, on={"A": "a"}, mass={"A": 3})  # fmt: skip
+    masks = [info["action_mask"].tolist() for info in env.observe_all()[1].values()]
+    assert masks[0] == masks[1] == [1, 1, 1, 1, 1, 1]  # too weak together, but one may dock while the other flies off
+
+
 def test_the_safe_mask_forbids_what_is_solid_and_seen_and_leaves_robots() -> None:
     text = """
         .....
