@@ -233,16 +233,15 @@ def test_ddqn_explores_from_its_first_step_on(policy: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("algo", ["ppo", "ddqn"])
 def test_all_steps_that_were_played_are_counted(algo: str, tmp_path: Path) -> None:
     arm = _Arm(settings_of(algo, "shared"), "shared", 0, tmp_path, Mailbox())
-    played = 0
-    for env in arm.learner.venv.envs:
-        step = env.step
+    played, teams = 0, arm.learner.venv._teams
+    step = teams.step
 
-        def counted(actions: Any, step: Any = step) -> Any:
-            nonlocal played
-            played += 1
-            return step(actions)
+    def counted(chosen: Any, actions: Any, acting: Any) -> Any:
+        nonlocal played
+        played += len(chosen)
+        return step(chosen, actions, acting)
 
-        env.step = counted
+    teams.step = counted
     arm.learner.train()
     arm.learner.train()
     assert arm.learner.steps == played > 0
