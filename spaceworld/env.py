@@ -13,7 +13,7 @@ from pettingzoo.utils.env_logger import EnvLogger
 
 from spaceworld import packing as pk
 from spaceworld.batch import Batch
-from spaceworld.events import event_names
+from spaceworld.events import EVENTS
 from spaceworld.generator import generate
 from spaceworld.narration import SpaceworldNarrator
 from spaceworld.observation import feature_names, observe, state_vector, turn
@@ -94,7 +94,6 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         shape: tuple[int, ...] = (len(feature_names(self.scenario)),)
         if self._image:
             shape = image_shape(self.scenario, image_radius)
-        self._columns = range(0, self._n * pk.R_WIDTH, pk.R_WIDTH)
         self._mass = self.scenario.total_mass
         self._view: Any = None
         self._overlay = Overlay()
@@ -135,7 +134,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         observations, mask = self._observe()
         if self.render_mode == "human":
             self.render()
-        return dict(zip(self.agents, observations, strict=True)), self._infos(mask)
+        return self._told(observations, mask, 0)
 
     def step(
         self, actions: dict[str, int]
@@ -149,15 +148,16 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         agents = self.agents
         if not agents:
             EnvLogger.error_step_before_reset()
+        taken = self._taken
         try:
-            chosen = list(map(index, map(actions.__getitem__, agents)))
-        except (KeyError, TypeError):
-            raise self._bad(actions) from None
-        if len(actions) != self._n or not ACTIONS.issuperset(chosen):
-            raise self._bad(actions)
-        buffer = self._actions
-        for i, action in enumerate(chosen):  # for a few numbers faster than a slice
-            buffer[i] = action
+            chosen = [actions[agent] for agent in agents]
+            if len(actions) != self._n or not ACTIONS.issuperset(chosen):
+                raise self._bad(actions)
+            for i, action in enumerate(chosen):  # for a few numbers faster than a slice of an array
+                taken[i] = action
+        except (KeyError, TypeError):  # no number, or an array of one
+            for i, action in enumerate(self._indices(actions)):
+                taken[i] = action
         # fresh arrays: reused ones would alias replay buffers
         shape, mask_shape = self._shapes
         observations, mask = np.empty(shape, FLOAT32), np.empty(mask_shape, INT8)
@@ -168,14 +168,15 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
             reward -= self.collision_penalty * faults
         if status:
             self.agents = []
-        if self.render_mode == "human" and self._view is not None:  # a copy draws when it is asked to
+        if self._view is not None and self.render_mode == "human":  # a copy draws when it is asked to
             self.render()
+        seen, infos = self._told(observations, mask, faults)
         return (
-            dict(zip(agents, observations)),  # noqa: B905  # a row for each agent, by construction; strict is slow
+            seen,
             dict.fromkeys(agents, reward),
             dict.fromkeys(agents, True) if status == TERMINATED else self._never.copy(),
             dict.fromkeys(agents, True) if status == TRUNCATED else self._never.copy(),
-            self._infos(mask),
+            infos,
         )
 
     def render(self) -> np.ndarray | str | None:
@@ -221,8 +222,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     def observe_all(self) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
         """Observations and infos of the present state, as `reset` returns them; useful after `set_state`."""
-        observations, mask = self._observe()
-        return dict(zip(self.possible_agents, observations, strict=True)), self._infos(mask)
+        return self._told(*self._observe(), int(self._faults.sum()))
 
     @property
     def narrator(self) -> SpaceworldNarrator:
@@ -294,9 +294,11 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self._memory = memory
         ends = np.cumsum([memory[pk.H_SPECSIZE], memory[pk.H_ROWSIZE], self._n])
         self._spec, self._row, self._actions, self._work = np.split(memory, ends)
+        self._taken = memoryview(self._actions)  # type: ignore[arg-type]  # numpy's arrays are buffers
         self._turn = turn_image if self._image else turn
         first = int(self._spec[pk.H_ROBOT])
-        self._reports = self._row[first + pk.R_HITS : first + self._n * pk.R_WIDTH]
+        robots = self._row[first : first + self._n * pk.R_WIDTH].reshape(self._n, pk.R_WIDTH)
+        self._codes, self._faults = robots[:, pk.R_EVENT], robots[:, pk.R_HITS : pk.R_VIOLATION + 1]
 
     def _live(self) -> np.ndarray:
         return self._row
@@ -308,17 +310,28 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         look(self._spec, self._row, self._work, observations, mask)
         return observations, mask
 
-    def _infos(self, mask: np.ndarray) -> dict[str, dict[str, Any]]:
-        # each robot's hits, violation and event code lie side by side in the row
-        values = self._reports.tolist()
-        return {
-            agent: {
-                "action_mask": own,
-                "cost": values[k] + values[k + 1] + 0.0,
-                "events": event_names(values[k + 2]),
-            }
-            for agent, own, k in zip(self.possible_agents, mask, self._columns)  # noqa: B905  # as in step
-        }
+    def _told(
+        self, observations: np.ndarray, mask: np.ndarray, faults: int
+    ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
+        """Observations and infos by agent; one loop, because this is a good part of a step."""
+        seen, infos = {}, {}
+        each = zip(self.possible_agents, observations, mask, self._codes.tolist())  # noqa: B905  # strict is slow
+        for agent, own, legal, code in each:
+            seen[agent] = own
+            infos[agent] = {"action_mask": legal, "cost": 0.0, "events": EVENTS[code]}
+        if faults:
+            for info, cost in zip(infos.values(), self._faults.sum(axis=1).tolist(), strict=True):
+                info["cost"] = float(cost)
+        return seen, infos
+
+    def _indices(self, actions: dict[str, Any]) -> list[int]:
+        try:
+            chosen = [index(actions[agent]) for agent in self.agents]
+        except (KeyError, TypeError):
+            raise self._bad(actions) from None
+        if len(actions) != self._n or not ACTIONS.issuperset(chosen):
+            raise self._bad(actions)
+        return chosen
 
     def _bad(self, actions: dict[str, Any]) -> ValueError:
         for agent in actions:
@@ -338,7 +351,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     def __getstate__(self) -> dict[str, Any]:
         # without the arrays that are parts of the memory, which a copy would tear apart, the kernel, and the window
-        views = dict.fromkeys(("_spec", "_row", "_actions", "_work", "_reports", "_turn"))
+        views = dict.fromkeys(("_spec", "_row", "_actions", "_work", "_codes", "_faults", "_taken", "_turn"))
         return {**self.__dict__, **views, "_view": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

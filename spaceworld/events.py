@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from spaceworld import packing as pk
 
+MOST_KEPT = 65536
 _KINDS = {pk.B_STRUCTURE: "structure", pk.B_MODULE: "module_{}", pk.B_DEBRIS: "debris_{}", pk.B_ROBOT: "robot_{}"}
 
 
@@ -25,7 +24,6 @@ def blocker_of(code: int) -> tuple[int, int] | None:
     return (kind, (code >> pk.E_BLOCKER_SHIFT & 4095) - 1) if kind else None
 
 
-@lru_cache(maxsize=65536)
 def event_names(code: int) -> tuple[str, ...]:
     """The events of one robot in one step, for `infos[agent]["events"]`."""
     module, names = f"module_{module_of(code)}", []
@@ -47,3 +45,16 @@ def event_names(code: int) -> tuple[str, ...]:
     if blocked:
         names.append("blocked_by " + _KINDS[blocked[0]].format(blocked[1]))
     return tuple(names)
+
+
+class _Events(dict[int, tuple[str, ...]]):
+    """`event_names` of every code that was asked for, for the hot path."""
+
+    def __missing__(self, code: int) -> tuple[str, ...]:
+        if len(self) >= MOST_KEPT:
+            self.clear()
+        names = self[code] = event_names(code)
+        return names
+
+
+EVENTS = _Events()
