@@ -1,4 +1,4 @@
-"""Proves that the scripted team completes the presets without a collision: `python -m spaceworld.planner --seeds 1000`."""
+"""Lets the scripted team play the presets and prints a table: `python -m spaceworld.planner --seeds 1000`."""
 
 from __future__ import annotations
 
@@ -70,8 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.presets if name not in PRESETS]
-    if unknown or options.seeds < 1 or options.jobs < 1:
-        parser.error(f"unknown preset {unknown[0]!r}; the presets are {', '.join(PRESETS)}" if unknown else "at least 1")
+    if unknown:
+        parser.error(f"unknown preset {unknown[0]!r}; the presets are {', '.join(PRESETS)}")
+    if options.seeds < 1 or options.jobs < 1:
+        parser.error("--seeds and --jobs must be at least 1")
     print(HEAD, flush=True)
     failures: list[Outcome] = []
     for preset in options.presets or PRESETS:

@@ -42,7 +42,8 @@ class World:
 
         def block(head: int, count: int, width: int) -> list[list[int]]:
             start = int(spec[head])
-            return spec[start : start + count * width].reshape(count, width).tolist()  # type: ignore[no-any-return]
+            rows: list[list[int]] = spec[start : start + count * width].reshape(count, width).tolist()
+            return rows
 
         robots, modules = block(pk.H_ROBOT0, n, pk.R_STATIC), block(pk.H_MODULE0, m, pk.M_STATIC)
         slots, debris = block(pk.H_SLOT0, s, pk.T_STATIC), block(pk.H_DEBRIS0, d, pk.D_STATIC)

@@ -82,7 +82,7 @@ def _units(world: World, row: np.ndarray) -> list[tuple[tuple[int, ...], tuple[i
     """Free robots and assemblies: who is in it, and its cells."""
     views = pk.blocks(world.spec, row)
     cell, grips = views["robots"][:, pk.R_CELL].tolist(), views["robots"][:, pk.R_GRIPS].tolist()
-    units = [((i,), (cell[i],)) for i in range(world.n) if grips[i] < 0]
+    units: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((i,), (cell[i],)) for i in range(world.n) if grips[i] < 0]
     for m in sorted(set(grips) - {-1}):
         members = tuple(i for i in range(world.n) if grips[i] == m)
         units.append((members, (*(cell[i] for i in members), int(views["modules"][m, pk.M_CELL]))))

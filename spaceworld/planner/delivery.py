@@ -15,6 +15,7 @@ SIDES = range(4)
 NEAREST = 6  # robots that teams are made of
 TEAMS = 3  # teams tried for one delivery
 LEGS = 4  # grips on the way to the slot
+SMALL = 256  # cells; in a larger world nobody searches to the very end of time
 CLASHES = 10  # times at which walks to the grip cells may fail
 
 
@@ -136,22 +137,25 @@ class Carrying:
 
     def _enter(self, board: Board) -> bool:
         """Finds the quickest way and writes it down; first among quick walks, for that is quickly done."""
-        soon = max(board.end[i] for i in self.team) + 2 * board.world.width + 20
-        return self._enter_by(board, min(soon, board.last)) or (soon < board.last and self._enter_by(board, board.last))
+        width = board.world.width
+        away = [int(board.robot[i, board.end[i]]) for i in self.team]
+        ways = [abs(c // width - self.start // width) + abs(c % width - self.start % width) for c in away]
+        soon = max(board.end[i] + way for i, way in zip(self.team, ways, strict=True)) + 20
+        late = board.last if board.world.cells <= SMALL else soon + 2 * width
+        return any(self._enter_by(board, min(limit, board.last)) for limit in (soon, late))
 
     def _enter_by(self, board: Board, limit: int) -> bool:
         presence = [self._presence(board, i, limit) for i in self.team]
         starts = self._starts(board, presence)
+        until = min(max(limit, self.ready) + 4 * board.world.width, board.last)
         tables = (board.static, board.taken, board.hazard, board.world.width)
         for _ in range(CLASHES):
             seen = np.zeros((board.last + 1, board.world.cells, 16), np.uint8)
-            stop, sides = fly(*tables, self.unit, starts, self.start, self.goal, self.ends, self.ready, seen)
+            stop, sides = fly(*tables, self.unit, starts, self.start, self.goal, self.ends, self.ready, until, seen)
             if stop < 0:
                 return False
             path = np.full(board.last + 1, self.goal, np.int64)
-            begin = trace_flight(
-                *tables, self.unit, starts, self.start, seen, int(stop), self.goal, int(sides), path
-            )
+            begin = trace_flight(*tables, self.unit, starts, self.start, seen, int(stop), self.goal, int(sides), path)
             seats = self._walks(board, presence, int(begin), int(sides))
             if seats is not None:
                 self._write(board, path, int(begin), int(stop), seats)
@@ -199,7 +203,7 @@ class Carrying:
         return starts
 
     def _walks(self, board: Board, presence: list[np.ndarray], begin: int, sides: int) -> dict[int, int] | None:
-        """Writes the walks to the grip cells; returns each robot's side, or None when they get into each other's way."""
+        """Writes the walks to the grip cells; returns each robot's side, or None when they would clash."""
         for seats in permutations([d for d in SIDES if sides >> d & 1]):
             pairs = list(zip(self.team, seats, strict=True))
             if not all(able[d, max(begin - 1, 0)] for able, d in zip(presence, seats, strict=True)):

@@ -87,7 +87,7 @@ def release(world: World, row: np.ndarray) -> tuple[np.ndarray, np.ndarray] | No
 
 
 def played(world: World, row: np.ndarray, board: Board, lead: np.ndarray | None) -> Plan:
-    """The board's plan as the kernel plays it, ending before a step that would cost anything, unless it is the first."""
+    """The board's plan as the kernel plays it; it ends before a step that costs anything, unless that is the first."""
     acts = board.actions()[: board.length + (LOITER if board.left else 0)]
     if lead is not None:
         acts = np.concatenate([lead[None], acts])

@@ -54,9 +54,9 @@ def may_carry(static, taken, hazard, width, unit, t, cell, sides, direction):  #
         other = taken[t, to]
         if other and other != unit:
             for j in range(5):
-                if j == 0 or sides >> (j - 1) & 1:
-                    if taken[t + 1, step_from(width, cells, cell, j)] == other:
-                        return False
+                own = j == 0 or sides >> (j - 1) & 1
+                if own and taken[t + 1, step_from(width, cells, cell, j)] == other:
+                    return False
     return True
 
 
@@ -93,7 +93,7 @@ def trace_walk(static, taken, hazard, width, reach, start, cell, stop, path):  #
 
 
 @kernel
-def fly(static, taken, hazard, width, unit, starts, origin, goal, ends, ready, seen):  # type: ignore[no-untyped-def]  # compiled
+def fly(static, taken, hazard, width, unit, starts, origin, goal, ends, ready, until, seen):  # type: ignore[no-untyped-def]  # compiled
     """The earliest time at which the module can be let go on `goal`, and the sides it is held at; (-1, 0) if never.
 
     Args:
@@ -102,7 +102,7 @@ def fly(static, taken, hazard, width, unit, starts, origin, goal, ends, ready, s
         starts: (16, T+1) whether it may be in the team's hands at these sides at this time, still on `origin`.
         origin, goal: the module's cells.
         ends: (16,) sides at which it may arrive.
-        ready: not before this time.
+        ready, until: not before and not after these times.
         seen: (T+1, cells, 16) uint8, zero; filled for `trace_flight`.
     """
     last, cells = taken.shape[0] - 1, static.size
@@ -112,7 +112,7 @@ def fly(static, taken, hazard, width, unit, starts, origin, goal, ends, ready, s
             break
     now, then = np.empty(cells * 16, np.int64), np.empty(cells * 16, np.int64)
     count = 0
-    for t in range(last - 1):
+    for t in range(min(until + 1, last - 1)):
         for sides in range(1, 16):
             if starts[sides, t] and not seen[t, origin, sides]:
                 seen[t, origin, sides] = 1
@@ -120,9 +120,9 @@ def fly(static, taken, hazard, width, unit, starts, origin, goal, ends, ready, s
                 count += 1
         if t >= ready:
             for sides in range(1, 16):
-                if ends[sides] and seen[t, goal, sides]:
-                    if may_carry(static, taken, hazard, width, unit, t, goal, sides, 0):
-                        return t, sides
+                here = ends[sides] and seen[t, goal, sides] > 0
+                if here and may_carry(static, taken, hazard, width, unit, t, goal, sides, 0):
+                    return t, sides
         found = 0
         for k in range(count):
             cell, sides = now[k] // 16, now[k] % 16

@@ -82,10 +82,7 @@ class Team:
         if not self.env.agents:
             return {}
         row = self.env._row.copy()
-        if not all(self.own):
-            joint = self._among_others(row)
-        else:
-            joint = self._planned(row, self.world)
+        joint = self._planned(row, self.world) if all(self.own) else self._among_others(row)
         return {a: int(x) for a, x, mine in zip(self.env.possible_agents, joint, self.own, strict=True) if mine}
 
     def _planned(self, row: np.ndarray, world: World, **options: int) -> np.ndarray:
