@@ -17,7 +17,7 @@ import numba
 from numba import config
 
 _HERE = Path(__file__).parent
-_SOURCES = ("packing.py", "kernel.py", "observation.py", "generator.py", "planner/search.py", "planner/routes.py")
+_SOURCES = ("packing.py", "kernel.py", "observation.py", "generator.py", "planner/spacetime.py", "planner/routes.py")
 
 
 def _cache_folder() -> str:

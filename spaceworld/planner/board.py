@@ -8,7 +8,7 @@ import numpy as np
 
 from spaceworld import packing as pk
 from spaceworld.planner.routes import predict
-from spaceworld.planner.search import dodge, step_from
+from spaceworld.planner.spacetime import dodge, step_from
 
 LOOSE, HELD, DOCKED = range(3)
 NEVER = 1 << 30

@@ -9,7 +9,7 @@ import numpy as np
 from spaceworld import packing as pk
 from spaceworld.kernel import advance
 from spaceworld.planner.board import World
-from spaceworld.planner.search import step_from
+from spaceworld.planner.spacetime import step_from
 
 CALM = 2  # after so many calls in one place, a robot is taken to stay there
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from spaceworld.planner.board import DOCKED, HELD, LOOSE, Board, side_cell
 from spaceworld.planner.routes import FAR, distances, route
-from spaceworld.planner.search import fly, spread, trace_flight, trace_walk
+from spaceworld.planner.spacetime import fly, spread, trace_flight, trace_walk
 
 SIDES = range(4)
+ANY = tuple(range(1, 16))  # sides, as bits
 NEAREST = 6  # robots that teams are made of
 TEAMS = 3  # teams tried for one delivery
 LEGS = 4  # grips on the way to the slot
@@ -52,18 +53,30 @@ def teams(board: Board, module: int, when: Sequence[int]) -> Iterator[tuple[int,
         yield from (team for *_, team in sorted(found)[:TEAMS])
 
 
-def deliver(board: Board, module: int, slot: int, when: Sequence[int], legs: int = LEGS) -> Board | None:
-    """A board on which the module's delivery to the slot is decided as well, or None."""
+def deliver(
+    board: Board, module: int, slot: int, when: Sequence[int], ends: Sequence[int] = ANY, legs: int = LEGS
+) -> Board | None:
+    """A board on which the module's delivery to the slot is decided as well, or None.
+
+    Args:
+        board: what is decided.
+        module, slot: which, and where to.
+        when: (N,) when each robot could be beside the module, about.
+        ends: the sides (bits) at which it may be held when it is docked.
+        legs: new grips allowed on the way.
+    """
     for count, team in enumerate(teams(board, module, when)):
         if count >= 2 * TEAMS:
             break
-        after = deliver_by(board, module, slot, team, legs)
+        after = deliver_by(board, module, slot, team, ends, legs)
         if after is not None:
             return after
     return None
 
 
-def deliver_by(board: Board, module: int, slot: int, team: tuple[int, ...], legs: int) -> Board | None:
+def deliver_by(
+    board: Board, module: int, slot: int, team: tuple[int, ...], ends: Sequence[int], legs: int
+) -> Board | None:
     """The same by one team, with new grips on the way where it cannot be done without."""
     world, goal = board.world, board.slot_cell[slot]
     start = int(board.module[module, -1])
@@ -81,11 +94,11 @@ def deliver_by(board: Board, module: int, slot: int, team: tuple[int, ...], legs
         return None
     if drop < 0:
         ready = max([board.opens[k] for k in world.needs[slot]], default=0)
-        return Carrying(board, module, team, goal, range(1, 16), ready, slot).decide()
+        return Carrying(board, module, team, goal, ends, ready, slot).decide()
     after = Carrying(board, module, team, drop, [sides], 0, -1).decide()
     if after is None:
         return None
-    return deliver_by(after, module, slot, team, legs - 1)
+    return deliver_by(after, module, slot, team, ends, legs - 1)
 
 
 def beside(board: Board, cell: int, side: int, robot: int) -> bool:

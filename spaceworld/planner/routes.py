@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spaceworld.jit import kernel
-from spaceworld.planner.search import step_from
+from spaceworld.planner.spacetime import step_from
 
 FAR = 1 << 30
 REGRIP = 7  # what a new grip costs, in steps

@@ -10,9 +10,11 @@ from spaceworld import packing as pk
 from spaceworld.kernel import advance
 from spaceworld.packing import work_size
 from spaceworld.planner.board import HELD, NEVER, Board, World, board_of
-from spaceworld.planner.delivery import arrivals, deliver
+from spaceworld.planner.delivery import ANY, arrivals, deliver
 from spaceworld.planner.routes import FAR, distances
 
+JITTER = 6  # steps of noise in the robots' arrivals, in all orders but the first
+FEW = 2  # modules of a world in which the sides are varied as well
 LOITER = 10  # steps planned beyond the last delivery when some are left
 
 
@@ -124,7 +126,8 @@ def next_delivery(board: Board, dice: Dice, canonical: bool) -> Board | None:
     """The board after the delivery that promises to be done first, or, if canonical, the first in slot order."""
     rests = board.world.rests
     absent = {g for i, g in enumerate(board.grips) if rests and rests[i]}  # held by somebody who stays
-    when = {m: arrivals(board, m) for m in board.left if m not in absent}
+    # noise here as well, for other teams
+    when = {m: [t + dice.roll(JITTER) for t in arrivals(board, m)] for m in board.left if m not in absent}
     options = []
     for rank, slot in enumerate(board.world.order):
         if board.opens[slot] < NEVER:
@@ -145,9 +148,12 @@ def next_delivery(board: Board, dice: Dice, canonical: bool) -> Board | None:
             noise = dice.roll(4 + done // 4)
             options.append((rank if canonical else 0, not held, done + noise, rank, m, slot))
     for *_, m, slot in sorted(options):
-        after = deliver(board, m, slot, when[m])
-        if after is not None:
-            return after
+        # noise here too, in small worlds: a slower end at other sides may leave the team nearer to its next task
+        ends = tuple(sides for sides in ANY if board.world.m > FEW or not dice.roll(1))
+        for sides in (ends, ANY) if 0 < len(ends) < len(ANY) else (ANY,):
+            after = deliver(board, m, slot, when[m], sides)
+            if after is not None:
+                return after
     return None
 
 

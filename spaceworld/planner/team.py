@@ -68,7 +68,7 @@ class Team:
         self.own = tuple(agents is None or a in agents for a in names)
         self.plan: Plan | None = None
         self._last = max(self.env.scenario.horizon, 100)
-        self._tries = 6 if self.world.m <= 2 else 4 if self.world.m <= 6 else 2
+        self._tries = 10 if self.world.m <= 2 else 6 if self.world.m <= 6 else 2 if self.world.m <= 16 else 1
         self._physical = physical(self.world)
         self._seen: np.ndarray | None = None  # cells and grips at the last call
         self._asked = np.zeros(self.world.n, np.bool_)  # who had something to do in it
