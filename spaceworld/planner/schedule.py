@@ -30,9 +30,9 @@ class Plan:
     cost: int  # collisions and violations on the way
 
     @property
-    def rank(self) -> tuple[bool, bool, int, int]:
+    def rank(self) -> tuple[bool, int, int, int]:
         """Smaller is better."""
-        return not self.complete, self.cost > 0, -self.docked, len(self.actions)
+        return not self.complete, self.cost, -self.docked, len(self.actions)
 
 
 class Dice:
@@ -89,7 +89,7 @@ def release(world: World, row: np.ndarray) -> tuple[np.ndarray, np.ndarray] | No
 
 
 def played(world: World, row: np.ndarray, board: Board, lead: np.ndarray | None) -> Plan:
-    """The board's plan as the kernel plays it; it ends before a step that costs anything, unless that is the first."""
+    """The board's plan as the kernel plays it."""
     acts = board.actions()[: board.length + (LOITER if board.left else 0)]
     if lead is not None:
         acts = np.concatenate([lead[None], acts])
@@ -97,23 +97,19 @@ def played(world: World, row: np.ndarray, board: Board, lead: np.ndarray | None)
     cost = 0
     for joint in acts:
         after = rows[-1].copy()
-        faults = advance(world.spec, after, work, joint)[1]
-        if faults and len(rows) > 1:
-            break
+        cost += int(advance(world.spec, after, work, joint)[1])
         rows.append(after)
-        if faults:
-            cost = int(faults)
-            break
     views = pk.blocks(world.spec, rows[-1])
     complete = bool((views["modules"][:, pk.M_SLOT] >= 0).all())
     docked = int(rows[-1][pk.S_DOCKED])
-    return Plan(int(row[pk.S_STEP]), acts[: len(rows) - 1].copy(), np.array(rows), docked, complete, cost)
+    return Plan(int(row[pk.S_STEP]), acts, np.array(rows), docked, complete, cost)
 
 
 def decide_all(board: Board, dice: Dice, canonical: bool, limit: int) -> Board:
     """Decides upon one delivery after the other until none is left, or none is possible."""
-    if board.settle(set()) >= 0:
-        board.lift_tails(set())
+    stuck: set[int] = set()  # who finds no way out stays where he is
+    while (robot := board.settle(stuck)) >= 0:
+        stuck.add(robot)
     for _ in range(min(limit, len(board.left))):
         after = next_delivery(board, dice, canonical)
         if after is None:

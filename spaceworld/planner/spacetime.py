@@ -29,8 +29,8 @@ def step_from(width, cells, cell, direction):  # type: ignore[no-untyped-def]  #
 
 @kernel
 def may_walk(static, taken, hazard, t, cell, to):  # type: ignore[no-untyped-def]  # compiled
-    """Whether a free robot on `cell` at `t` may be on `to` at t+1; it may rest where it is not wise to enter."""
-    if to != cell and static[to]:
+    """Whether a free robot on `cell` at `t` may be on `to` at t+1; from a keep-out cell it may leave through others."""
+    if to != cell and static[to] and (static[to] & 1 or not static[cell] & 2):
         return False
     if hazard[t + 1, to] or taken[t + 1, to]:
         return False
