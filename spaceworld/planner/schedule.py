@@ -10,7 +10,8 @@ from spaceworld import packing as pk
 from spaceworld.kernel import advance
 from spaceworld.packing import work_size
 from spaceworld.planner.board import HELD, NEVER, Board, World, board_of
-from spaceworld.planner.delivery import ANY, arrivals, deliver
+from spaceworld.planner.delivery import ANY, deliver
+from spaceworld.planner.recruiting import arrivals
 from spaceworld.planner.routes import FAR, distances
 
 JITTER = 6  # steps of noise in the robots' arrivals, in all orders but the first

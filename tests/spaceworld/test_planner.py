@@ -22,8 +22,11 @@ SEEDS = {"solo": 40, "duet": 40, "pair": 40, "truss": 12, "hazard": 12, "crew": 
 def play(env: SpaceworldEnv) -> tuple[bool, float, list[dict[str, int]]]:
     """Plays the scripted team to the end: completed, the sum of all costs, the joint actions."""
     act, cost, acts, completed = policy(env), 0.0, [], False
+    first = None
     while env.agents:
         acts.append(act())
+        first = first or act.plan
+        assert act.plan is first  # nothing happened that was not foreseen
         _, _, terminated, _, infos = env.step(acts[-1])
         cost += sum(info["cost"] for info in infos.values())
         completed = all(terminated.values())
@@ -60,14 +63,17 @@ def test_a_module_is_let_go_and_gripped_anew_where_it_must_be() -> None:
 
 
 def test_a_grip_cell_from_which_another_module_would_be_taken_is_not_used() -> None:
-    # from the north, where the robot is, it would grip B, which lies in a lower cell
-    env = draw("""
-        ...B...
+    # where the robot is, it would grip B, which lies in a lower cell and has to wait
+    env = draw(
+        """
+        ..B....
         ..0....
         ..A....
         .....#a
         ...b.#.
-    """)
+        """,
+        needs={"b": "a"},
+    )
     completed, cost, _ = play(env)
     assert completed and cost == 0
 
