@@ -9,7 +9,7 @@ import numpy as np
 
 from spaceworld.planner.board import DOCKED, HELD, LOOSE, Board, side_cell
 from spaceworld.planner.recruiting import TEAMS, teams
-from spaceworld.planner.routes import FAR, route
+from spaceworld.planner.routes import FAR, distances, route
 from spaceworld.planner.spacetime import fly, spread, trace_flight, trace_walk
 
 SIDES = range(4)
@@ -55,16 +55,36 @@ def deliver_by(
         return None
     free = next((i for i in team if board.grips[i] < 0), team[0])
     cell = board.whereabouts(free)
-    cost, drop, sides = route(board.static, parked, world.width, start, goal, len(team), cell, held, forbidden)
-    if cost >= FAR or (drop >= 0 and legs == 0):
-        return None
-    if drop < 0:
+    allowed = np.zeros(16, np.bool_)
+    allowed[list(ends)] = True
+    while allowed.any():
+        cost, drop, sides = route(
+            board.static, parked, world.width, start, goal, len(team), cell, held, allowed, forbidden
+        )
+        if cost >= FAR or (drop >= 0 and legs == 0):
+            return None
+        if drop >= 0:
+            after = Carrying(board, module, team, drop, [sides], 0, -1).decide()
+            left = np.flatnonzero(allowed).tolist()
+            return None if after is None else deliver_by(after, module, slot, team, left, legs - 1)
         ready = max([board.opens[k] for k in world.needs[slot]], default=0)
-        return Carrying(board, module, team, goal, ends, ready, slot).decide()
-    after = Carrying(board, module, team, drop, [sides], 0, -1).decide()
-    if after is None:
-        return None
-    return deliver_by(after, module, slot, team, ends, legs - 1)
+        carrying = Carrying(board, module, team, goal, np.flatnonzero(allowed).tolist(), ready, slot)
+        after = carrying.decide()
+        if after is None or not cut_off(board, after):
+            return after
+        allowed[carrying.sides] = False
+    return None
+
+
+def cut_off(before: Board, after: Board) -> bool:
+    """Whether some robot can no longer reach what is left to be done."""
+    if not after.left:
+        return False
+    fields = np.empty((2, before.world.cells), np.int64)
+    for board, field in zip((before, after), fields, strict=True):
+        module = after.left[0]
+        distances(board.static, board.parked(module), board.world.width, int(board.module[module, -1]), field)
+    return any(fields[0, before.whereabouts(i)] < FAR <= fields[1, after.whereabouts(i)] for i in range(before.world.n))
 
 
 def beside(board: Board, cell: int, side: int, robot: int) -> bool:
@@ -89,7 +109,7 @@ class Carrying:
         self, board: Board, module: int, team: tuple[int, ...], goal: int, ends: Sequence[int], ready: int, slot: int
     ) -> None:
         self.before, self.module, self.team, self.goal, self.slot = board, module, team, goal, slot
-        self.ready = ready
+        self.ready, self.sides = ready, 0  # the sides at which it is held in the end
         self.ends = np.zeros(16, np.bool_)
         self.ends[list(ends)] = True
         self.unit = board.unit(module)
@@ -137,6 +157,7 @@ class Carrying:
             begin = trace_flight(*tables, self.unit, starts, self.start, seen, int(stop), self.goal, int(sides), path)
             seats = self._walks(board, presence, int(begin), int(sides))
             if seats is not None:
+                self.sides = int(sides)
                 self._write(board, path, int(begin), int(stop), seats)
                 return True
             starts[sides, begin] = False

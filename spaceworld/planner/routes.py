@@ -61,7 +61,7 @@ def bits(sides):  # type: ignore[no-untyped-def]  # compiled
 
 
 @kernel
-def route(static, parked, width, start, goal, count, robot, held, forbidden):  # type: ignore[no-untyped-def]  # compiled
+def route(static, parked, width, start, goal, count, robot, held, ends, forbidden):  # type: ignore[no-untyped-def]  # compiled
     """The cheapest way to bring a module from `start` to `goal` in the hands of `count` robots.
 
     Args:
@@ -72,6 +72,7 @@ def route(static, parked, width, start, goal, count, robot, held, forbidden):  #
         count: robots of the team.
         robot: the cell of one of them, for what can be reached.
         held: sides at which it is held already.
+        ends: (16,) sides at which it may be held on `goal`.
         forbidden: (cells,) uint8, where it must not be let go on the way.
 
     Returns:
@@ -103,7 +104,7 @@ def route(static, parked, width, start, goal, count, robot, held, forbidden):  #
             if cost[state] != price:
                 continue
             cell, sides = state // 16, state % 16
-            if cell == goal:
+            if cell == goal and ends[sides]:
                 if origin[state] < 0:
                     return price, -1, 0
                 return price, origin[state] // 16, origin[state] % 16
