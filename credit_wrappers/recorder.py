@@ -76,26 +76,14 @@ class EpisodeRecorder:
     def finish(self, terminated: bool, truncated: bool) -> Episode:
         """Return the episode; raise CreditError when it was paid NaN or infinity."""
         self.active = False
-        team_reward = np.asarray(self._rewards, dtype=np.float64)
-        if not np.isfinite(team_reward).all():
-            step = int(np.flatnonzero(~np.isfinite(team_reward))[0])
-            raise CreditError(f"{self.env_id}, step {step}: the team reward is {team_reward[step]}")
-        narrator = self.narrator
-        if narrator is not None and hasattr(narrator, "detached"):
-            narrator = narrator.detached()
-        return Episode(
-            id=self.episode_id,
-            agents=self.agents,
-            actions=np.asarray(self._actions, dtype=np.int64),
-            team_reward=team_reward,
-            cost=np.asarray(self._costs, dtype=np.float64),
-            terminated=terminated,
-            truncated=truncated,
-            moments=tuple(self._moments),
-            narrator=narrator,
-            observations=_stack(self._observations) if self.keeps_observations else None,
-            env_id=self.env_id,
-            seed=self._seed,
+        return episode_of(
+            self,
+            self.episode_id,
+            self._seed,
+            (self._actions, self._rewards, self._costs, self._moments),
+            _stack(self._observations) if self.keeps_observations else None,
+            terminated,
+            truncated,
         )
 
     def _remember(self, observations: Mapping[str, Any]) -> None:
@@ -104,6 +92,53 @@ class EpisodeRecorder:
         if self.keeps_observations:
             # Copies: environments may write their next observation into the same array.
             self._observations.append([copy.deepcopy(observations.get(agent)) for agent in self.agents])
+
+
+def episode_of(
+    recorder: EpisodeRecorder,
+    episode_id: int,
+    seed: int | None,
+    columns: tuple[Any, Any, Any, Any],
+    observations: np.ndarray | None,
+    terminated: bool,
+    truncated: bool,
+) -> Episode:
+    """Return an episode of a recorder's environment.
+
+    Args:
+        recorder: Knows agents, narrator and name of the environment.
+        episode_id: Its number in the store.
+        seed: Of its reset.
+        columns: Actions (T, N), team rewards (T,), costs (T, N) and T + 1 moments; copied.
+        observations: (T + 1, N, ...), or None.
+        terminated: The world ended it.
+        truncated: Time ran out.
+
+    Raises:
+        CreditError: NaN or infinity was paid; the message names the step.
+    """
+    actions, rewards, costs, moments = columns
+    team_reward = np.array(rewards, dtype=np.float64)
+    if not np.isfinite(team_reward).all():
+        step = int(np.flatnonzero(~np.isfinite(team_reward))[0])
+        raise CreditError(f"{recorder.env_id}, step {step}: the team reward is {team_reward[step]}")
+    narrator = recorder.narrator
+    if narrator is not None and hasattr(narrator, "detached"):
+        narrator = narrator.detached()
+    return Episode(
+        id=episode_id,
+        agents=recorder.agents,
+        actions=np.array(actions, dtype=np.int64),
+        team_reward=team_reward,
+        cost=np.array(costs, dtype=np.float64),
+        terminated=terminated,
+        truncated=truncated,
+        moments=tuple(moments),
+        narrator=narrator,
+        observations=observations,
+        env_id=recorder.env_id,
+        seed=seed,
+    )
 
 
 def _stack(rows: list[list[Any]]) -> np.ndarray:

@@ -7,7 +7,7 @@ import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
@@ -68,6 +68,7 @@ class CreditStore:
         self._waiting: list[Episode] = []  # submitted, in no query yet
         self._in_flight: set[int] = set()  # in a query that has not come back
         self._scored: dict[int, Credit] = {}  # scored, not handed out
+        self._hearers: dict[int, Callable[[Episode, Credit], None]] = {}  # by episode
         self._errors: list[BaseException] = []
         self._drained = False
         self._warned = False
@@ -84,11 +85,19 @@ class CreditStore:
         with self._changed:
             return len(self._waiting) + len(self._in_flight) + len(self._scored)
 
-    def submit(self, episode: Episode) -> None:
-        """Take a finished episode. Waits only when the critic is many queries behind."""
+    def submit(self, episode: Episode, scored: Callable[[Episode, Credit], None] | None = None) -> None:
+        """Take a finished episode. Waits only when the critic is many queries behind.
+
+        Args:
+            episode: What happened.
+            scored: Is told the episode's credit as soon as it is there, in the thread that scored it, besides
+                and before whoever collects it. It must be quick, and must not call the store.
+        """
         with self._changed:
             if self._closed:
                 raise CreditError("the credit store is closed: it takes no more episodes")
+            if scored is not None:
+                self._hearers[episode.id] = scored
             self._waiting.append(episode)
         self._dispatch(flush=False)
         if self._pool is not None:
@@ -139,6 +148,7 @@ class CreditStore:
             self._pool.shutdown(wait=True, cancel_futures=True)
         with self._changed:
             self._waiting.clear()
+            self._hearers.clear()
             self._in_flight.clear()
             self._changed.notify_all()
 
@@ -192,6 +202,8 @@ class CreditStore:
             self.seconds += time.perf_counter() - started
             for episode, credit in zip(query, credits, strict=True):
                 self._scored[episode.id] = credit
+                if (scored := self._hearers.pop(episode.id, None)) is not None:
+                    scored(episode, credit)
                 self._in_flight.discard(episode.id)
                 self.counts[credit.source] += 1
                 self.usage += credit.usage

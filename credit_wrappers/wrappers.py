@@ -9,7 +9,9 @@ from gymnasium.spaces import Discrete
 from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
 
+from .episode import Episode
 from .errors import CreditError
+from .panel import CreditPanel
 from .protocols import Critic, ModelClient, Narrator
 from .recorder import EpisodeRecorder
 from .store import CreditStore
@@ -26,6 +28,9 @@ class CreditWrapper(BaseParallelWrapper):
 
     `infos[agent]` gains `team_reward` (float), `episode_id` (int) and `episode_step` (the step t this reward
     belongs to; -1 at reset). A reset in mid-episode drops the unfinished episode.
+
+    An environment that renders and has `set_overlay(credits=, tasks=, text=)`, as Spaceworld has, is handed the
+    newest episode of its own that was scored: its pictures show each agent's total credit and the critic's words.
 
     Args:
         env: A PettingZoo parallel environment with Discrete actions.
@@ -80,23 +85,28 @@ class CreditWrapper(BaseParallelWrapper):
         self._summed = team_reward == "sum"
         name = (getattr(env, "metadata", None) or {}).get("name") or type(env.unwrapped).__name__
         self._agents = tuple(env.possible_agents)
-        self._recorder = EpisodeRecorder(self._agents, self.narrator, str(name), observations=record_observations)
+        self.recorder = EpisodeRecorder(self._agents, self.narrator, str(name), observations=record_observations)
+        self._panel = CreditPanel.of(env.unwrapped)
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Start a new episode; an unfinished one is dropped."""
+        if self._panel is not None:
+            self._panel.show()
         observations, infos = self.env.reset(seed=seed, options=options)
-        self._recorder.start(self.store.open(), seed, observations)
+        self.recorder.start(self.store.open(), seed, observations)
         return observations, self._infos(observations, infos, 0.0, -1)
 
     def step(
         self, actions: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Advance the environment; pay every agent the team reward; at the end submit the episode."""
-        recorder = self._recorder
+        recorder = self.recorder
         # A copy, since an environment may change the dict.
         taken = [actions.get(agent, -1) for agent in self._agents]
+        if self._panel is not None:
+            self._panel.show()
         observations, rewards, terminations, truncations, infos = self.env.step(actions)
         if not recorder.active:  # stepping on after the end: the environment's own affair
             return observations, rewards, terminations, truncations, infos
@@ -110,8 +120,21 @@ class CreditWrapper(BaseParallelWrapper):
             # Some environments leave `agents` filled after the end; their flags tell.
             over = all(terminations[agent] or truncations[agent] for agent in terminations)
         if over:
-            self.store.submit(recorder.finish(any(terminations.values()), any(truncations.values())))
+            self.submit(recorder.finish(any(terminations.values()), any(truncations.values())))
         return observations, dict.fromkeys(rewards, team), terminations, truncations, infos
+
+    def submit(self, episode: Episode) -> None:
+        """Send a finished episode of this environment to the store; its credit will be shown where that is possible."""
+        if self._panel is None:
+            self.store.submit(episode)
+        else:
+            self.store.submit(episode, scored=self._panel.tell)
+
+    def render(self) -> Any:
+        """Return the environment's picture, with the newest credits where it has a place for them."""
+        if self._panel is not None:
+            self._panel.show()
+        return self.env.render()
 
     def _team_reward(self, rewards: Mapping[str, Any]) -> float:
         values = list(rewards.values())
@@ -122,7 +145,7 @@ class CreditWrapper(BaseParallelWrapper):
                 return float(values[0])
             if self.team_reward == "shared":
                 raise CreditError(
-                    f"step {self._recorder.length}: the agents' rewards differ ({dict(rewards)}), but "
+                    f"step {self.recorder.length}: the agents' rewards differ ({dict(rewards)}), but "
                     "team_reward='shared' was asked for; use team_reward='sum'"
                 )
             self._summed = True
@@ -132,7 +155,7 @@ class CreditWrapper(BaseParallelWrapper):
         self, agents: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any]], team: float, step: int
     ) -> dict[str, dict[str, Any]]:
         """Return fresh infos, one dict for each agent, with the evidence added."""
-        episode_id = self._recorder.episode_id
+        episode_id = self.recorder.episode_id
         return {
             agent: {
                 **infos.get(agent, {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from operator import index
 from typing import Any, ClassVar, Literal
 
@@ -11,21 +12,23 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils.env_logger import EnvLogger
 
 from spaceworld import packing as pk
+from spaceworld.batch import Batch
 from spaceworld.events import event_names
 from spaceworld.generator import generate
 from spaceworld.narration import SpaceworldNarrator
 from spaceworld.observation import feature_names, observe, state_vector, turn
-from spaceworld.packing import blocks, build_spec, clear, memory_of, place
+from spaceworld.packing import blocks, build_spec, clear, memory_of, place, seed_row
+from spaceworld.planes import image_shape, observe_image, turn_image
 from spaceworld.presets import get_scenario
 from spaceworld.scenario import Scenario
-from spaceworld.scene import Overlay, Scene
+from spaceworld.scene import Overlay, Scene, overlay_of
 from spaceworld.snapshot import VERSION, Snapshot, check, fingerprint
 from spaceworld.views import scene_of
 
 ACTIONS = frozenset(range(pk.N_ACTIONS))
 FLOAT32, INT8 = np.dtype(np.float32), np.dtype(np.int8)
 TERMINATED, TRUNCATED = pk.TERMINATED, pk.TRUNCATED
-RENDER_MODES = ("rgb_array", "ansi")
+RENDER_MODES = ("human", "rgb_array", "ansi")
 
 
 def _choose(what: str, value: object, valid: tuple[object, ...]) -> None:
@@ -38,9 +41,10 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     Args:
         scenario: a preset's name or a `Scenario`.
-        render_mode: None, "rgb_array" or "ansi".
+        render_mode: None, "human" (a window, drawn at every reset and step), "rgb_array" or "ansi".
         max_cycles: steps until truncation; None: the scenario's horizon.
-        observation: "vector".
+        observation: "vector", or "image": egocentric planes, (C, 2r+1, 2r+1); see `spaceworld.planes`.
+        image_radius: r; None: what the robots sense and the grid has, at most 5.
         on_collision: "block" (a collision costs), or "terminate" (it also ends the episode).
         collision_penalty: what one collision or violation takes from the team reward.
         action_mask: "possible" masks actions without effect or cost; "safe" also masks flying into what is solid
@@ -63,18 +67,21 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         *,
         render_mode: str | None = None,
         max_cycles: int | None = None,
-        observation: Literal["vector"] = "vector",
+        observation: Literal["vector", "image"] = "vector",
         on_collision: Literal["block", "terminate"] = "block",
         collision_penalty: float = 0.05,
         action_mask: Literal["possible", "safe"] = "possible",
+        image_radius: int | None = None,
     ) -> None:
         self.scenario = get_scenario(scenario)
         _choose("render_mode", render_mode, (None, *RENDER_MODES))
-        _choose("observation", observation, ("vector",))
+        _choose("observation", observation, ("vector", "image"))
         _choose("on_collision", on_collision, ("block", "terminate"))
         _choose("action_mask", action_mask, ("possible", "safe"))
         if max_cycles is not None and max_cycles < 1:
             raise ValueError(f"max_cycles is {max_cycles}; at least 1 step is needed")
+        if image_radius is not None and (observation != "image" or image_radius < 1):
+            raise ValueError(f"image_radius is {image_radius}; it is 1 or more, and for observation='image' only")
         if not collision_penalty >= 0.0:
             raise ValueError(f"collision_penalty is {collision_penalty}; it must be 0 or more")
         self.render_mode = render_mode
@@ -82,20 +89,23 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self.collision_penalty = float(collision_penalty)
         self._n = len(self.scenario.robots)
         spec = build_spec(self.scenario, self.max_cycles, on_collision == "terminate", action_mask == "safe")
+        self._image = observation == "image"
         self._use(memory_of(spec))
-        self._features = len(feature_names(self.scenario))
+        shape: tuple[int, ...] = (len(feature_names(self.scenario)),)
+        if self._image:
+            shape = image_shape(self.scenario, image_radius)
         self._columns = range(0, self._n * pk.R_WIDTH, pk.R_WIDTH)
         self._mass = self.scenario.total_mass
-        self._reward = 0.0
-        self._painter: Any = None
+        self._view: Any = None
         self._overlay = Overlay()
+        self._fingerprint = fingerprint(self._spec)
         clear(self._spec, self._row)
 
         self.possible_agents = [f"robot_{i}" for i in range(self._n)]
         self.agents: list[str] = []
         self._never = dict.fromkeys(self.possible_agents, False)
-        self._shapes = (self._n, self._features), (self._n, pk.N_ACTIONS)
-        box = {a: Box(-1.0, 1.0, (self._features,), np.float32) for a in self.possible_agents}
+        self._shapes = (self._n, *shape), (self._n, pk.N_ACTIONS)
+        box = {a: Box(-1.0, 1.0, shape, np.float32) for a in self.possible_agents}
         self.observation_spaces: dict[str, Box] = box
         self.action_spaces = {a: Discrete(pk.N_ACTIONS) for a in self.possible_agents}
         size = state_vector(self.scenario, blocks(self._spec, self._row), 1.0).size
@@ -104,7 +114,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
     # -- PettingZoo -----------------------------------------------------------------------------------------
 
     def observation_space(self, agent: str) -> Box:
-        """The agent's observation space: Box(-1, 1, (F,), float32), the same object at each call."""
+        """The agent's observation space: Box(-1, 1, (F,) or (C, 2r+1, 2r+1), float32), the same object at each call."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> Discrete:
@@ -115,19 +125,16 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
         """Starts a new episode; without a seed the random stream goes on where it was."""
-        if seed is not None or self._row[pk.S_RNG1] == 0:
-            words = np.random.SeedSequence(seed).generate_state(2).astype(np.int64)
-            self._row[pk.S_RNG1] = 1 + words[0] % 2147483562
-            self._row[pk.S_RNG2] = 1 + words[1] % 2147483398
+        seed_row(self._row, seed)
         clear(self._spec, self._row)
         if self.scenario.layout is not None:
             place(self._spec, self._row, self.scenario)
         elif not generate(self._spec, self._row, self._work):
             raise ValueError(f"scenario {self.scenario.name!r}: no solvable layout was found; give it more room")
         self.agents = list(self.possible_agents)
-        self._reward = 0.0
-        observations, mask = self._blocks()
-        observe(self._spec, self._row, self._work, observations, mask)
+        observations, mask = self._observe()
+        if self.render_mode == "human":
+            self.render()
         return dict(zip(self.agents, observations, strict=True)), self._infos(mask)
 
     def step(
@@ -154,14 +161,15 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         # fresh arrays: reused ones would alias replay buffers
         shape, mask_shape = self._shapes
         observations, mask = np.empty(shape, FLOAT32), np.empty(mask_shape, INT8)
-        mass, faults, docked, status = turn(self._memory, observations, mask)
+        mass, faults, docked, status = self._turn(self._memory, observations, mask)
         # shares are differences of the docked total, so that a complete assembly sums to 1.0
         reward = docked / self._mass - (docked - mass) / self._mass if mass else 0.0
         if faults:
             reward -= self.collision_penalty * faults
-        self._reward = reward
         if status:
             self.agents = []
+        if self.render_mode == "human" and self._view is not None:  # a copy draws when it is asked to
+            self.render()
         return (
             dict(zip(agents, observations)),  # noqa: B905  # a row for each agent, by construction; strict is slow
             dict.fromkeys(agents, reward),
@@ -171,19 +179,19 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         )
 
     def render(self) -> np.ndarray | str | None:
-        """The picture, (H, W, 3) uint8, or the text of the present state, by `render_mode`."""
-        if self.render_mode == "rgb_array":
-            if self._painter is None:
-                from spaceworld.render.pixels import Painter
+        """The picture, (H, W, 3) uint8, or the text of the present state, by `render_mode`; "human" shows it.
 
-                self._painter = Painter()
-            picture: np.ndarray = self._painter.paint(self.scene(), self._overlay)
-            return picture
-        if self.render_mode == "ansi":
-            from spaceworld.render.ansi import render_ansi
+        Raises:
+            NoDisplay: for "human" where no window can be opened.
+        """
+        if self.render_mode is None:
+            return None
+        if self._view is None:
+            from spaceworld.render.view import View
 
-            return render_ansi(self.scene(), self._overlay)
-        return None
+            self._view = View(self.render_mode)
+        picture: np.ndarray | str | None = self._view.render(self.scene(), self._overlay, self.metadata["render_fps"])
+        return picture
 
     def state(self) -> np.ndarray:
         """The global state, float32 in [-1, 1], of `state_space`."""
@@ -191,14 +199,16 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         return state_vector(self.scenario, blocks(self._spec, self._row), left)
 
     def close(self) -> None:
-        """Frees the painter."""
-        self._painter = None
+        """Closes the window and frees the painter."""
+        if self._view is not None:
+            self._view.close()
+            self._view = None
 
     # -- beyond PettingZoo ----------------------------------------------------------------------------------
 
     def get_state(self) -> Snapshot:
         """A small picklable snapshot, from which `set_state` continues bit-identically."""
-        return Snapshot(self.scenario.name, VERSION, fingerprint(self._spec), self._row.copy())
+        return Snapshot(self.scenario.name, VERSION, self._fingerprint, self._row.copy())
 
     def set_state(self, snapshot: Snapshot) -> None:
         """Restores a snapshot of this scenario.
@@ -206,14 +216,12 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         Raises:
             TypeError, ValueError: when it is no snapshot of this scenario, these arguments and this version.
         """
-        self._row[:] = check(snapshot, self.scenario.name, self._spec)
+        self._row[:] = check(snapshot, self.scenario.name, self._fingerprint)
         self.agents = [] if self._row[pk.S_STATUS] else list(self.possible_agents)
-        self._reward = 0.0
 
     def observe_all(self) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
         """Observations and infos of the present state, as `reset` returns them; useful after `set_state`."""
-        observations, mask = self._blocks()
-        observe(self._spec, self._row, self._work, observations, mask)
+        observations, mask = self._observe()
         return dict(zip(self.possible_agents, observations, strict=True)), self._infos(mask)
 
     @property
@@ -235,30 +243,70 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     def scene(self) -> Scene:
         """The present moment as plain values, for pictures."""
-        penalty = self.collision_penalty * int(self._row[pk.S_FAULTS])
-        team_return = int(self._row[pk.S_DOCKED]) / self._mass - penalty
-        return scene_of(self.scenario, self._spec, self._row, self.max_cycles, self._reward, team_return)
+        return scene_of(self.scenario, self._spec, self._row, self.max_cycles, self.collision_penalty)
 
-    def set_overlay(self, overlay: Overlay) -> None:
-        """What the side panel shows besides the world, from the next picture on."""
-        self._overlay = overlay
+    def set_overlay(
+        self, *, credits: Mapping[str, float] | None = None, tasks: Mapping[str, str] | None = None, text: str = ""
+    ) -> None:
+        """Sets what the side panel shows besides the world, from the next picture on; what is not given goes.
+
+        Args:
+            credits: agent -> credit, drawn as a bar.
+            tasks: agent -> task.
+            text: the critic's last explanation.
+
+        Raises:
+            ValueError: for an agent that does not exist, or a credit that is not finite.
+        """
+        self._overlay = overlay_of(self.possible_agents, credits or {}, tasks or {}, text)
+
+    @staticmethod
+    def batch(envs: Sequence[SpaceworldEnv], threads: int = 1) -> Batch:
+        """One `Batch` over the states of environments, which remain views of it: they see its steps, it sees theirs.
+
+        Only `agents` is not kept up: who steps the batch must empty it at the end of an episode, and fill it at reset.
+
+        Raises:
+            ValueError: when the environments differ in scenario or arguments.
+        """
+        first = envs[0]
+        for k, env in enumerate(envs):
+            if env.collision_penalty != first.collision_penalty or not np.array_equal(env._spec, first._spec):
+                raise ValueError(f"environment {k} differs from the first one in its scenario or its arguments")
+        memory = np.stack([env._memory for env in envs])
+        for env, own in zip(envs, memory, strict=True):
+            env._use(own)
+        return first.batch_over(memory, threads)
+
+    def batch_over(self, memory: np.ndarray, threads: int = 1) -> Batch:
+        """A `Batch` over worlds of this scenario and these arguments, (E, M) int64 copies of this one's memory."""
+        start, fixed = self._row.copy(), self.scenario.layout is not None
+        clear(self._spec, start)
+        if fixed:
+            place(self._spec, start, self.scenario)
+        shape = self.observation_space(self.possible_agents[0]).shape
+        return Batch(memory, start, fixed=fixed, features=shape, penalty=self.collision_penalty, threads=threads)
 
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _use(self, memory: np.ndarray) -> None:
-        """Takes an array for spec, row, actions and scratch, and names its parts."""
+        """Takes an array for spec, row, actions and scratch, names its parts and chooses the kernel for it."""
         self._memory = memory
         ends = np.cumsum([memory[pk.H_SPECSIZE], memory[pk.H_ROWSIZE], self._n])
         self._spec, self._row, self._actions, self._work = np.split(memory, ends)
+        self._turn = turn_image if self._image else turn
         first = int(self._spec[pk.H_ROBOT])
         self._reports = self._row[first + pk.R_HITS : first + self._n * pk.R_WIDTH]
 
     def _live(self) -> np.ndarray:
         return self._row
 
-    def _blocks(self) -> tuple[np.ndarray, np.ndarray]:
+    def _observe(self) -> tuple[np.ndarray, np.ndarray]:
         shape, mask_shape = self._shapes
-        return np.empty(shape, FLOAT32), np.empty(mask_shape, INT8)
+        observations, mask = np.empty(shape, FLOAT32), np.empty(mask_shape, INT8)
+        look = observe_image if self._image else observe
+        look(self._spec, self._row, self._work, observations, mask)
+        return observations, mask
 
     def _infos(self, mask: np.ndarray) -> dict[str, dict[str, Any]]:
         # each robot's hits, violation and event code lie side by side in the row
@@ -289,9 +337,9 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         return ValueError(f"bad actions {actions!r}")
 
     def __getstate__(self) -> dict[str, Any]:
-        # without the views, which a copy would tear apart, and the surfaces, which cannot be pickled
-        views = dict.fromkeys(("_spec", "_row", "_actions", "_work", "_reports"))
-        return {**self.__dict__, **views, "_painter": None}
+        # without the arrays that are parts of the memory, which a copy would tear apart, the kernel, and the window
+        views = dict.fromkeys(("_spec", "_row", "_actions", "_work", "_reports", "_turn"))
+        return {**self.__dict__, **views, "_view": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -17,7 +17,20 @@ import numba
 from numba import config
 
 _HERE = Path(__file__).parent
-_SOURCES = ("packing.py", "kernel.py", "observation.py", "generator.py", "planner/spacetime.py", "planner/routes.py")
+_SOURCES = (
+    "packing.py",
+    "kernel.py",
+    "observation.py",
+    "planes.py",
+    "generator.py",
+    "batch.py",
+    "planner/keys.py",
+    "planner/bound.py",
+    "planner/choices.py",
+    "planner/search.py",
+    "planner/spacetime.py",
+    "planner/routes.py",
+)
 
 
 def _cache_folder() -> str:
@@ -40,7 +53,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles `function` at its first call; later processes load it from disk."""
     before, config.CACHE_DIR = config.CACHE_DIR, _FOLDER
     try:
-        compiled: Callable[..., Any] = numba.njit(cache=True, error_model="numpy")(function)
+        compiled: Callable[..., Any] = numba.njit(cache=True, error_model="numpy", nogil=True)(function)
     finally:
         config.CACHE_DIR = before
     return compiled

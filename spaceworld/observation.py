@@ -10,7 +10,7 @@ import numpy as np
 
 from spaceworld import packing as pk
 from spaceworld.jit import kernel
-from spaceworld.kernel import advance, body_cell, fill_grid, grip_target, open_slot, shifted
+from spaceworld.kernel import advance, body_cell, fill_grid, grip_target, open_slot, row_of, shifted
 from spaceworld.scenario import Scenario
 
 OWN = 18  # features of the robot itself, before its surroundings
@@ -52,42 +52,46 @@ def feature_names(scenario: Scenario) -> tuple[str, ...]:
 
 
 @kernel
-def look(spec, own, cell_row, cell_col, out):  # type: ignore[no-untyped-def]  # compiled
-    """Writes (seen, rel_row, rel_col) of a cell as the robot of `own` (its row, column and sensor range) sees it.
+def look(obs, i, p, own, cell_row, cell_col, down, across):  # type: ignore[no-untyped-def]  # compiled
+    """Writes (seen, rel_row, rel_col) of a cell, as robot `i` sees it, at `obs[i, p]`.
 
-    Returns whether it is seen.
+    Args:
+        obs: (N, F).
+        i, p: where to write. (Indices, for slices of arrays take longer than the writing.)
+        own: (N, 3) row, column and sensor range of the robots.
+        cell_row, cell_col: the cell.
+        down, across: 1 / (height - 1) and 1 / (width - 1).
+
+    Returns:
+        Whether it is seen.
     """
-    dr, dc = cell_row - own[0], cell_col - own[1]
-    if max(abs(dr), abs(dc)) > own[2]:
+    dr, dc = cell_row - own[i, 0], cell_col - own[i, 1]
+    if max(abs(dr), abs(dc)) > own[i, 2]:
         return False
-    out[0] = 1.0
-    out[1] = dr / (spec[pk.H_HEIGHT] - 1)
-    out[2] = dc / (spec[pk.H_WIDTH] - 1)
+    obs[i, p] = 1.0
+    obs[i, p + 1] = dr * down
+    obs[i, p + 2] = dc * across
     return True
 
 
 @kernel
-def last_action(action, out):  # type: ignore[no-untyped-def]  # compiled
-    """Writes an action as (row, col, interact)."""
+def last_action(action, obs, i, p):  # type: ignore[no-untyped-def]  # compiled
+    """Writes an action as (row, col, interact) at `obs[i, p]`."""
     if action == 1:
-        out[0] = -1.0
+        obs[i, p] = -1.0
     elif action == 2:
-        out[0] = 1.0
+        obs[i, p] = 1.0
     elif action == 3:
-        out[1] = -1.0
+        obs[i, p + 1] = -1.0
     elif action == 4:
-        out[1] = 1.0
+        obs[i, p + 1] = 1.0
     elif action == 5:
-        out[2] = 1.0
+        obs[i, p + 2] = 1.0
 
 
 @kernel
-def module_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
-    """The open slot of the module's type nearest to it (ties: the lowest index), or -1."""
-    filled = 0
-    for s in range(spec[pk.H_SLOTS]):
-        if row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_FILLED]:
-            filled |= 1 << s
+def module_slot(spec, row, module, filled):  # type: ignore[no-untyped-def]  # compiled
+    """The open slot of the module's type nearest to it (ties: the lowest index), or -1; `filled` has a bit a slot."""
     width, best, least = spec[pk.H_WIDTH], -1, 1 << 40
     cell = row[spec[pk.H_MODULE] + module * pk.M_WIDTH + pk.M_CELL]
     for s in range(spec[pk.H_SLOTS]):
@@ -95,20 +99,32 @@ def module_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
         if filled >> s & 1 or spec[static + pk.T_NEEDS] & ~filled:
             continue
         if spec[static + pk.T_TYPE] == spec[spec[pk.H_MODULE0] + module * pk.M_STATIC + pk.M_TYPE]:
-            distance = abs(at // width - cell // width) + abs(at % width - cell % width)
+            rows = row_of(spec, at) - row_of(spec, cell)
+            distance = abs(rows) + abs(at - cell - rows * width)
             if distance < least:
                 best, least = s, distance
     return best
 
 
 @kernel
-def grip_strength(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
-    """Total thrust of the robots that grip `module`."""
-    total = 0
-    for i in range(spec[pk.H_ROBOTS]):
-        if row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == module:
-            total += spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_THRUST]
-    return total
+def look_beside(spec, row, grid, i, seen, obs, mask):  # type: ignore[no-untyped-def]  # compiled
+    """Writes robot `i`'s mask and, if `obs` is (N, F), what is solid beside it; `seen` is its sensor range."""
+    at, static = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
+    cell, held, safe, graspable = row[at + pk.R_CELL], row[at + pk.R_GRIPS], spec[pk.H_SAFE_MASK], False
+    for direction in range(1, 5):
+        beside = shifted(spec, cell, direction)
+        there = grid[beside] if beside >= 0 else pk.G_STRUCTURE
+        if obs.ndim == 2:  # known when it is compiled
+            obs[i, 7 + direction] = there & (pk.G_STATIC | pk.G_ROBOT | pk.G_GRIPPED) > 0
+        graspable = graspable or there & (pk.G_LOOSE | pk.G_GRIPPED) > 0
+        if held < 0:
+            mask[i, direction] = beside >= 0 and not (safe and seen > 0 and there & pk.G_STATIC)
+        else:
+            mask[i, direction] = possible(spec, row, i, direction)
+            if mask[i, direction] and safe:
+                mask[i, direction] = not into_solid(spec, row, grid, i, direction)
+    mask[i, 0] = 1
+    mask[i, 5] = held >= 0 or (graspable and spec[static + pk.R_GRIP] > 0)
 
 
 @kernel
@@ -116,102 +132,107 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
     """Fills `obs` (N, F) float32 and `mask` (N, 6) int8; `work` is the kernel's scratch."""
     n, height, width = spec[pk.H_ROBOTS], spec[pk.H_HEIGHT], spec[pk.H_WIDTH]
     types = spec[pk.H_TYPES] if spec[pk.H_TYPES] > 1 else 0
+    down, across = 1.0 / (height - 1), 1.0 / (width - 1)
     grid = work[: height * width]
     fill_grid(spec, row, grid)
     obs[:] = 0.0
     own = work[height * width : height * width + 3 * n].reshape(n, 3)  # row, column and sensor range of each robot
+    pull = work[height * width + 3 * n :]  # on each module: the thrust of those who grip it
+    pull[: spec[pk.H_MODULES]] = 0
+    filled = 0
+    for s in range(spec[pk.H_SLOTS]):
+        filled |= row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_FILLED] << s
     for i in range(n):
+        held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
+        if held >= 0:
+            pull[held] += spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_THRUST]
         cell = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_CELL]
-        own[i, 0], own[i, 1] = cell // width, cell % width
+        own[i, 0] = row_of(spec, cell)
+        own[i, 1] = cell - own[i, 0] * width
         own[i, 2] = spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR]
     for i in range(n):
-        at, static, o = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC, obs[i]
+        at, static = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
         cell, held = row[at + pk.R_CELL], row[at + pk.R_GRIPS]
-        o[0] = 2 * own[i, 0] / (height - 1) - 1
-        o[1] = 2 * own[i, 1] / (width - 1) - 1
-        o[2] = spec[static + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
-        o[3] = spec[static + pk.R_GRIP]
-        o[4] = spec[static + pk.R_DOCK]
+        obs[i, 0] = 2 * own[i, 0] * down - 1
+        obs[i, 1] = 2 * own[i, 1] * across - 1
+        obs[i, 2] = spec[static + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
+        obs[i, 3] = spec[static + pk.R_GRIP]
+        obs[i, 4] = spec[static + pk.R_DOCK]
         if held >= 0:
-            o[5] = 1.0
+            obs[i, 5] = 1.0
             mass = spec[spec[pk.H_MODULE0] + held * pk.M_STATIC + pk.M_MASS]
-            o[6] = min(1.0, grip_strength(spec, row, held) / mass)
-            o[15] = open_slot(spec, row, held) >= 0
-        o[7] = row[at + pk.R_HITS] > 0
-        for direction in range(1, 5):
-            beside = shifted(spec, cell, direction)
-            o[7 + direction] = beside < 0 or grid[beside] & (pk.G_STATIC | pk.G_ROBOT | pk.G_GRIPPED) > 0
-        last_action(row[at + pk.R_ACTION], o[12:15])
-        o[16] = min(1.0, own[i, 2] / max(height, width))
-        o[17] = 1.0 - row[pk.S_STEP] / spec[pk.H_HORIZON]
+            obs[i, 6] = min(1.0, pull[held] / mass)
+            obs[i, 15] = open_slot(spec, row, held) >= 0
+        obs[i, 7] = row[at + pk.R_HITS] > 0
+        look_beside(spec, row, grid, i, own[i, 2], obs, mask)
+        last_action(row[at + pk.R_ACTION], obs, i, 12)
+        obs[i, 16] = min(1.0, own[i, 2] / max(height, width))
+        obs[i, 17] = 1.0 - row[pk.S_STEP] / spec[pk.H_HORIZON]
         for k in range(1, n):
             j = (i + k) % n
             other, sheet = spec[pk.H_ROBOT] + j * pk.R_WIDTH, spec[pk.H_ROBOT0] + j * pk.R_STATIC
             p = OWN + (k - 1) * OTHER
-            if look(spec, own[i], own[j, 0], own[j, 1], o[p:]):
-                o[p + 3] = spec[sheet + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
-                o[p + 4] = spec[sheet + pk.R_DOCK]
-                o[p + 5] = row[other + pk.R_GRIPS] >= 0
-                o[p + 6] = held >= 0 and row[other + pk.R_GRIPS] == held
-                o[p + 7] = row[other + pk.R_HITS] > 0
-                last_action(row[other + pk.R_ACTION], o[p + 8 : p + 11])
-        for action in range(6):
-            mask[i, action] = possible(spec, row, i, action)
-            if mask[i, action] and spec[pk.H_SAFE_MASK] and 1 <= action <= 4:
-                mask[i, action] = not into_solid(spec, row, grid, i, action)
+            if look(obs, i, p, own, own[j, 0], own[j, 1], down, across):
+                obs[i, p + 3] = spec[sheet + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
+                obs[i, p + 4] = spec[sheet + pk.R_DOCK]
+                obs[i, p + 5] = row[other + pk.R_GRIPS] >= 0
+                obs[i, p + 6] = held >= 0 and row[other + pk.R_GRIPS] == held
+                obs[i, p + 7] = row[other + pk.R_HITS] > 0
+                last_action(row[other + pk.R_ACTION], obs, i, p + 8)
 
     # what is seen is worked out once for all robots: things outside, robots inside
     p = OWN + (n - 1) * OTHER
     for m in range(spec[pk.H_MODULES]):
         body, sheet = spec[pk.H_MODULE] + m * pk.M_WIDTH, spec[pk.H_MODULE0] + m * pk.M_STATIC
         cell, docked = row[body + pk.M_CELL], row[body + pk.M_SLOT] >= 0
-        strength = min(1.0, grip_strength(spec, row, m) / spec[sheet + pk.M_MASS])
-        slot = -1 if docked else module_slot(spec, row, m)
-        cell_row, cell_col = cell // width, cell % width
+        strength = min(1.0, pull[m] / spec[sheet + pk.M_MASS])
+        slot = -1 if docked else module_slot(spec, row, m, filled)
+        cell_row = row_of(spec, cell)
+        cell_col = cell - cell_row * width
         for i in range(n):
-            o = obs[i]
-            if look(spec, own[i], cell_row, cell_col, o[p:]):
-                o[p + 3] = spec[sheet + pk.M_MASS] / spec[pk.H_MAX_MASS]
-                o[p + 4] = docked
-                o[p + 5] = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == m
-                o[p + 6] = strength
+            if look(obs, i, p, own, cell_row, cell_col, down, across):
+                obs[i, p + 3] = spec[sheet + pk.M_MASS] / spec[pk.H_MAX_MASS]
+                obs[i, p + 4] = docked
+                obs[i, p + 5] = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == m
+                obs[i, p + 6] = strength
                 if slot >= 0:
-                    o[p + 7] = 1.0
+                    obs[i, p + 7] = 1.0
                     goal = row[spec[pk.H_SLOT] + slot * pk.T_WIDTH + pk.T_CELL]
-                    o[p + 8] = (goal // width - cell_row) / (height - 1)
-                    o[p + 9] = (goal % width - cell_col) / (width - 1)
+                    goal_row = row_of(spec, goal)
+                    obs[i, p + 8] = (goal_row - cell_row) * down
+                    obs[i, p + 9] = (goal - goal_row * width - cell_col) * across
                 if types:
-                    o[p + MODULE + spec[sheet + pk.M_TYPE]] = 1.0
+                    obs[i, p + MODULE + spec[sheet + pk.M_TYPE]] = 1.0
         p += MODULE + types
     for s in range(spec[pk.H_SLOTS]):
         body, sheet = spec[pk.H_SLOT] + s * pk.T_WIDTH, spec[pk.H_SLOT0] + s * pk.T_STATIC
-        filled, met = row[body + pk.T_FILLED], True
-        for k in range(spec[pk.H_SLOTS]):
-            if spec[sheet + pk.T_NEEDS] >> k & 1 and not row[spec[pk.H_SLOT] + k * pk.T_WIDTH + pk.T_FILLED]:
-                met = False
+        full = filled >> s & 1
+        ready = not full and spec[sheet + pk.T_NEEDS] & ~filled == 0
         cell = row[body + pk.T_CELL]
-        cell_row, cell_col = cell // width, cell % width
+        cell_row = row_of(spec, cell)
+        cell_col = cell - cell_row * width
         for i in range(n):
-            o = obs[i]
-            if look(spec, own[i], cell_row, cell_col, o[p:]):
-                o[p + 3] = filled
-                o[p + 4] = met and not filled
+            if look(obs, i, p, own, cell_row, cell_col, down, across):
+                obs[i, p + 3] = full
+                obs[i, p + 4] = ready
                 if types:
-                    o[p + SLOT + spec[sheet + pk.T_TYPE]] = 1.0
+                    obs[i, p + SLOT + spec[sheet + pk.T_TYPE]] = 1.0
         p += SLOT + types
     for k in range(spec[pk.H_CORE] + spec[pk.H_KEEP]):  # keep-out cells lie behind the core cells in the row
         cell = row[spec[pk.H_COREROW] + k]
-        cell_row, cell_col = cell // width, cell % width
+        cell_row = row_of(spec, cell)
+        cell_col = cell - cell_row * width
         for i in range(n):
-            look(spec, own[i], cell_row, cell_col, obs[i, p:])
+            look(obs, i, p, own, cell_row, cell_col, down, across)
         p += PLACE
     for d in range(spec[pk.H_DEBRIS]):
         body = spec[pk.H_DRIFT] + d * pk.D_WIDTH
         cell = row[body + pk.D_CELL]
-        cell_row, cell_col = cell // width, cell % width
+        cell_row = row_of(spec, cell)
+        cell_col = cell - cell_row * width
         for i in range(n):
-            if look(spec, own[i], cell_row, cell_col, obs[i, p:]):
-                last_action(row[body + pk.D_DIR], obs[i, p + 3 : p + 5])
+            if look(obs, i, p, own, cell_row, cell_col, down, across):
+                last_action(row[body + pk.D_DIR], obs, i, p + 3)
         p += DEBRIS
 
 
@@ -260,7 +281,8 @@ def into_solid(spec, row, grid, i, action):  # type: ignore[no-untyped-def]  # c
         if mine:
             cell = shifted(spec, body_cell(spec, row, b), action)
             if cell >= 0 and grid[cell] & pk.G_STATIC:
-                far = max(abs(cell // width - own // width), abs(cell % width - own % width))
+                rows = row_of(spec, cell) - row_of(spec, own)
+                far = max(abs(rows), abs(cell - own - rows * width))
                 if far <= seen:
                     return True
     return False

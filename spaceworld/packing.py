@@ -22,7 +22,8 @@ H_HORIZON, H_TERMINATE, H_SAFE_MASK, H_PATTERN, H_MAX_THRUST, H_MAX_MASS, H_TYPE
 H_ROBOT0, H_MODULE0, H_SLOT0, H_DEBRIS0, H_ORDER0 = range(15, 20)
 H_ROBOT, H_MODULE, H_SLOT, H_DRIFT, H_COREROW, H_KEEPROW, H_ROWSIZE = range(20, 27)
 H_SPECSIZE = 27
-HEAD = 28
+H_RECIPROCAL = 28  # of the width, times 2**32: a cell's row without a division
+HEAD = 29
 
 # -- spec blocks: columns --------------------------------------------------------------------------------
 R_THRUST, R_SENSOR, R_GRIP, R_DOCK, R_STATIC = 0, 1, 2, 3, 4
@@ -90,6 +91,7 @@ def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: boo
         spec[head] = at
         at += width
     spec[H_SPECSIZE] = len(spec)
+    spec[H_RECIPROCAL] = -(-(1 << 32) // scenario.width)  # exact while cell * width < 2**32
     return np.array(spec, dtype=np.int64)
 
 
@@ -133,6 +135,14 @@ def clear(spec: np.ndarray, row: np.ndarray) -> None:
     robots[R_ACTION::R_WIDTH] = -1
     modules[M_SLOT::M_WIDTH] = -1
     modules[M_WHEN::M_WIDTH] = -1
+
+
+def seed_row(row: np.ndarray, seed: int | None) -> None:
+    """Sets a row's random words; without a seed a stream goes on where it was, or begins somewhere."""
+    if seed is not None or row[S_RNG1] == 0:
+        words = np.random.SeedSequence(seed).generate_state(2).astype(np.int64)
+        row[S_RNG1] = 1 + words[0] % 2147483562
+        row[S_RNG2] = 1 + words[1] % 2147483398
 
 
 def blocks(spec: np.ndarray, row: np.ndarray) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 Cell = tuple[int, int]  # (row, col); row 0 is the top
@@ -77,8 +78,26 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """What a wrapper may add to the side panel; empty by default."""
+    """What a wrapper or a game may add to the picture; empty by default."""
 
-    credits: Mapping[str, float] = field(default_factory=dict)  # agent -> credit of the last step
+    credits: Mapping[str, float] = field(default_factory=dict)  # agent -> credit
     tasks: Mapping[str, str] = field(default_factory=dict)  # agent -> task
     text: str = ""  # the critic's last explanation
+    hint: str = ""  # one line for the person who plays or watches
+    player: str = ""  # the agent that a person steers
+
+
+def overlay_of(agents: Sequence[str], credits: Mapping[str, float], tasks: Mapping[str, str], text: str) -> Overlay:
+    """Returns an overlay of copies.
+
+    Raises:
+        ValueError: for an agent that is not one of `agents`, or a credit that is not finite.
+    """
+    for agent in (*credits, *tasks):
+        if agent not in agents:
+            raise ValueError(f"there is no agent {agent!r}; the agents are {', '.join(agents)}")
+    amounts = {agent: float(credit) for agent, credit in credits.items()}
+    for agent, amount in amounts.items():
+        if not math.isfinite(amount):
+            raise ValueError(f"the credit of {agent!r} is {amount}; it must be finite")
+    return Overlay(amounts, dict(tasks), text)

@@ -25,8 +25,8 @@ def fingerprint(spec: np.ndarray) -> str:
     return hashlib.sha256(spec.tobytes()).hexdigest()[:12]
 
 
-def check(snapshot: object, scenario: str, spec: np.ndarray) -> np.ndarray:
-    """The snapshot's row, copied.
+def check(snapshot: object, scenario: str, own: str) -> np.ndarray:
+    """The snapshot's row; `scenario` and `own` are the name and the fingerprint of the environment that takes it.
 
     Raises:
         TypeError: when it is no snapshot.
@@ -38,9 +38,9 @@ def check(snapshot: object, scenario: str, spec: np.ndarray) -> np.ndarray:
         raise ValueError(f"the snapshot is of spaceworld_v{snapshot.version}, this environment is v{VERSION}")
     if snapshot.scenario != scenario:
         raise ValueError(f"the snapshot is of scenario {snapshot.scenario!r}, this environment is {scenario!r}")
-    if snapshot.fingerprint != fingerprint(spec):
+    if snapshot.fingerprint != own:
         raise ValueError(
             f"the snapshot is of another variant of scenario {scenario!r}: its scenario value, max_cycles, "
             "on_collision or action_mask differ"
         )
-    return snapshot.row.copy()
+    return snapshot.row

@@ -8,11 +8,11 @@ without running into each other.
 | Import | `from spaceworld import spaceworld_v0` |
 | Actions | Discrete |
 | Parallel API | Yes |
-| Manual control | No |
-| Agents | `robot_0`, `robot_1`, ... (solo 1, duet 2, pair 2, truss 3) |
+| Manual control | Yes: `python -m spaceworld` |
+| Agents | `robot_0`, `robot_1`, ... (solo 1, duet 2, pair 2, truss 3, hazard 3, crew 4, station 8, swarm 16) |
 | Action shape | `()` |
 | Action values | `Discrete(6)` |
-| Observation shape | `(F,)`: solo 36, duet 47, pair 70, truss 138 |
+| Observation shape | `(F,)`: solo 36, duet 47, pair 70, truss 138, hazard 141, crew 180, station 402, swarm 794; or planes, `(35, 2r+1, 2r+1)` |
 | Observation values | `[-1, 1]`, float32 |
 | State | `state()`, float32 in `[-1, 1]` |
 
@@ -61,29 +61,61 @@ The robot itself (18 features), then each other robot (11), module (10), slot (5
 of debris (5): relative position and attributes, zero beyond the sensor range. Modules and slots have their type one-hot
 in addition, where there are several types. `spaceworld.observation.feature_names(scenario)` names every entry.
 
+`observation="image"`: egocentric planes, `(35, 2r+1, 2r+1)` in `[-1, 1]`, channels first, the robot in the middle; the same planes for
+every scenario. `spaceworld.planes.plane_names(scenario)` names them: what is seen, structure, keep-out, debris and its
+drift, modules, slots, robots, and the robot's own scalars as constant planes. r is the largest sensor range, at most what
+the grid has and at most 5; `image_radius` asks for another. Beyond a robot's own sensor range all is zero but the constants;
+the two `own_goal` planes point to the nearest module worth fetching or, from a gripped one, to its slot, also outside the picture.
+
 ## Arguments
 
 ```python
 spaceworld_v0.parallel_env(scenario="pair", render_mode=None, max_cycles=None, observation="vector",
-                           on_collision="block", collision_penalty=0.05, action_mask="possible")
+                           on_collision="block", collision_penalty=0.05, action_mask="possible",
+                           image_radius=None)
 ```
 
-`scenario`: `solo`, `duet`, `pair`, `truss` or a `spaceworld.Scenario`. `render_mode`: `rgb_array` or `ansi`. `max_cycles`: steps until
-truncation; None is the scenario's own (solo 40, duet 60, pair 100, truss 250). `spaceworld_v0.env(...)` is the AEC form.
+`scenario`: a preset's name or a `spaceworld.Scenario`. `render_mode`: `human` (a window), `rgb_array` or `ansi`. `max_cycles`: steps until
+truncation; None is the scenario's own. `observation`: `vector` or `image`; `image_radius` sets the size of the picture.
+`on_collision="terminate"` ends the episode at the first collision. `spaceworld_v0.env(...)` is the AEC form.
 
-| scenario | grid | robots | modules | about |
-|---|---|---|---|---|
-| `solo` | 5x5 | 1 | 1 light | sanity |
-| `duet` | 6x6 | 2 | 1 heavy (mass 2) | the agreement problem alone |
-| `pair` | 6x6 | 2 | 1 light, 1 heavy | when to act alone, when together |
-| `truss` | 9x9 | 3 | 5, each after the one before | temporal credit |
+| scenario | grid | robots | modules | about | horizon | steps needed | random play |
+|---|---|---|---|---|---|---|---|
+| `solo` | 5x5 | 1 | 1 light | sanity | 40 | TODO | TODO |
+| `duet` | 6x6 | 2 | 1 heavy (mass 2) | the agreement problem alone | 60 | TODO | TODO |
+| `pair` | 6x6 | 2 | 1 light, 1 heavy | when to act alone, when together | 100 | TODO | TODO |
+| `truss` | 9x9 | 3 | 5, each after the one before | temporal credit | 250 | TODO | TODO |
+| `hazard` | 9x9 | 3 | 4 | drifting debris, keep-out cells | 250 | TODO | TODO |
+| `crew` | 10x10 | 4 | 6 | roles: tugs lift but do not dock, assemblers are weak but dock | 250 | TODO | TODO |
+| `station` | 16x16 | 8 | 16, four trusses | scale | 400 | TODO | TODO |
+| `swarm` | 32x32 | 16 | 32, four trusses | scale, and robots that see 8 cells far | 800 | TODO | TODO |
 
 Layouts are random and checked to be solvable. `get_state()` and `set_state()` take and restore snapshots from which a
 rollout continues bit-identically.
 
-`spaceworld.register_envs()` puts the presets into PettingZoo's registry; then
-`pettingzoo.make("parallel", "spaceworld/pair-v0")` works. For constrained problems, `spaceworld.safety.CostDictWrapper(env)`
-returns six dictionaries from `step`: observations, rewards, costs, terminations, truncations, infos.
+## Beside the environment
+
+- `spaceworld.vector.SpaceworldVectorEnv(num_envs, scenario, threads=1)`: many worlds in one call, as a gymnasium vector
+  environment over (env, agent) arrays; bit for bit the same as single environments.
+- `spaceworld.planner.policy(env)`: a scripted team that completes every preset without a collision; usable wherever a policy
+  is. `spaceworld.planner.shortest_plan(env)`: the shortest joint plan, for layouts as small as those of `solo`, `duet`, `pair`.
+- `spaceworld.register_envs()` puts the presets into PettingZoo's registry; then
+  `pettingzoo.make("parallel", "spaceworld/pair-v0")` works.
+- `spaceworld.safety.CostDictWrapper(env)`: for constrained problems; `step` returns six dictionaries: observations, rewards,
+  costs, terminations, truncations, infos.
+
+## For people
+
+```
+python -m spaceworld                                  play pair: one robot from the keyboard, the planner steers the other
+python -m spaceworld play --scenario crew --robot 2   another preset, another robot; --real-time: the world does not wait
+python -m spaceworld watch planner                    or: random, or the folder of a training run
+python -m spaceworld record out.gif --scenario hazard a GIF or MP4, no screen needed
+python -m spaceworld list                             the presets
+```
+
+`env.set_overlay(credits={agent: number}, tasks={agent: text}, text="...")` adds to the side panel; a `LLMCreditWrapper` around an
+environment that renders does so with the newest episode that was credited.
 
 ## Version history
 

@@ -15,11 +15,13 @@ def scene_of(
     spec: np.ndarray,
     row: np.ndarray,
     horizon: int,
-    team_reward: float,
-    team_return: float,
+    collision_penalty: float,
 ) -> Scene:
     """The scene of one packed state, (rowsize,) int64."""
     views, width, step = blocks(spec, row), scenario.width, int(row[pk.S_STEP])
+    robots, total = views["robots"], scenario.total_mass
+    docked_now = sum(m.mass for m, at in zip(scenario.modules, views["modules"], strict=True) if at[pk.M_WHEN] == step)
+    faults_now = int(robots[:, pk.R_HITS].sum() + robots[:, pk.R_VIOLATION].sum())
 
     def cell(value: int) -> Cell:
         return int(value) // width, int(value) % width
@@ -69,8 +71,8 @@ def scene_of(
             for k, t in enumerate(views["slots"])
         ),
         debris=tuple(DebrisView(cell(d[pk.D_CELL]), int(d[pk.D_DIR])) for d in views["debris"]),
-        team_reward=team_reward,
-        team_return=team_return,
+        team_reward=docked_now / total - collision_penalty * faults_now,
+        team_return=int(row[pk.S_DOCKED]) / total - collision_penalty * int(row[pk.S_FAULTS]),
         terminated=bool(row[pk.S_STATUS] == pk.TERMINATED),
         truncated=bool(row[pk.S_STATUS] == pk.TRUNCATED),
     )

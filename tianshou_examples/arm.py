@@ -86,8 +86,11 @@ class _Arm:
             played = self._run(stop)
         finally:  # whatever happened: answers that were paid for belong in the ledger
             self.store.close()
-            if self.inner is not None and self.inner.ledger is not None:
-                self.inner.ledger.close()
+            if self.inner is not None:
+                if self.inner.ledger is not None:
+                    self.inner.ledger.close()
+                if hasattr(self.inner.client, "close"):
+                    self.inner.client.close()
         self.queue.put(("result", self.name, self._result(played)))
 
     def _run(self, stop: Any) -> dict[str, dict[str, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +61,10 @@ class TimedStore(CreditStore):
     in_submit = 0.0
     in_settle = 0.0
 
-    def submit(self, episode: Episode) -> None:
+    def submit(self, episode: Episode, scored: Callable[[Episode, Credit], None] | None = None) -> None:
         """Takes a finished episode."""
         began = time.perf_counter()
-        super().submit(episode)
+        super().submit(episode, scored)
         self.in_submit += time.perf_counter() - began
 
     def settle(self, ids: Collection[int], timeout: float | None = None) -> list[tuple[int, Credit]]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
 
 from tianshou_examples.arm import arm_name
-from tianshou_examples.evaluation import UNSEEN, Actors, evaluate
-from tianshou_examples.learners import networks_of
-from tianshou_examples.settings import Settings
+from tianshou_examples.evaluation import UNSEEN, evaluate
+from tianshou_examples.learners import actors_of
+from tianshou_examples.play import settings_of
 from tianshou_examples.worlds import world_factory
 
 
@@ -28,9 +27,10 @@ def main(argv: list[str] | None = None) -> None:
         "--skip", type=int, default=100, help="layouts left out; the run's own table played the first 100"
     )
     options = parser.parse_args(argv)
-    if not (options.run / "config.json").exists():
-        parser.error(f"{options.run} holds no run: there is no config.json in it")
-    settings = Settings.from_dict(json.loads((options.run / "config.json").read_text(encoding="utf-8")))
+    try:
+        settings = settings_of(options.run)
+    except ValueError as error:
+        parser.error(str(error))
     make_env = world_factory(settings.env, action_mask=settings.action_mask)
     torch.set_num_threads(1)
     print(f"{settings.env}, {options.episodes} layouts after the first {options.skip}")
@@ -38,12 +38,11 @@ def main(argv: list[str] | None = None) -> None:
         checkpoint = options.run / "checkpoints" / f"{arm_name(credit, seed)}.pt"
         if not checkpoint.exists():
             parser.error(f"there is no {checkpoint}; was {arm_name(credit, seed)} trained?")
-        state = torch.load(checkpoint, weights_only=False)["learner"]
-        actors = Actors(networks_of(settings, make_env(), state), "logits" if settings.algo == "ppo" else "q")
+        actors = actors_of(settings, make_env(), checkpoint)
         for how in ("greedy", "sampled"):
             played = evaluate(make_env, actors, options.episodes, how == "greedy", UNSEEN + options.skip)
             print(
-                f"{arm_name(credit, seed)} after {state['steps']:,} steps, {how:<7}: return {played.team_return:.3f}, "
+                f"{arm_name(credit, seed)} after {actors.steps:,} steps, {how:<7}: return {played.team_return:.3f}, "
                 f"success {played.success:.3f}, collisions {played.collisions:.3f}, length {played.steps:.1f}"
             )
 

@@ -36,10 +36,11 @@ class Actors:
         networks: one for each agent, in `possible_agents` order; the same object for a shared policy.
         kind: "logits" or "q".
         epsilon: share of random actions when Q values are "sampled".
+        steps: environment steps they were trained for, where that is known.
     """
 
-    def __init__(self, networks: Sequence[nn.Module], kind: str, epsilon: float = 0.05) -> None:
-        self.networks, self.kind, self.epsilon = list(networks), kind, epsilon
+    def __init__(self, networks: Sequence[nn.Module], kind: str, epsilon: float = 0.05, steps: int = 0) -> None:
+        self.networks, self.kind, self.epsilon, self.steps = list(networks), kind, epsilon, steps
 
     @torch.no_grad()
     def choose(

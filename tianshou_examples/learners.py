@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from tianshou.data.buffer import manager
 from tianshou.trainer import OffPolicyTrainerParams, OnPolicyTrainerParams
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.swa_utils import AveragedModel
 
 from credit_wrappers.integrations.tianshou import (
     ActionHead,
@@ -32,8 +34,10 @@ from tianshou_examples.settings import Settings
 DQN_STEPS = 8  # of every slot between two rounds of double DQN's updates
 # Share of the training in which randomness is rewarded; afterwards it is debited, so that the team learns to get on
 # while it is nearly deterministic: robots that choose alike block each other for ever when they are greedy, which a
-# team that is trained only on random moves has never seen.
-ENTROPY_UNTIL = 0.6
+# team that is trained only on random moves has never seen. Early, while the learning rate is large enough for that.
+ENTROPY_UNTIL = 0.35
+MOST_DEBIT = 0.75  # of the entropy coefficient
+TAIL = 0.1  # share of the training, at its end, whose networks are averaged into the one that plays
 LEAST_LR = 0.02  # of the initial learning rate, at the end
 
 
@@ -87,7 +91,6 @@ class Learner:
         seed: of networks and exploration.
 
     Attributes:
-        actors: the networks, for evaluation.
         steps: environment steps so far.
     """
 
@@ -108,15 +111,22 @@ class Learner:
             self._members.append(member)
             networks.append(network)
         if settings.policy == "shared":
-            networks *= venv.n_agents
             self.algorithm = self._members[0]
         else:
             kind = MultiAgentOnPolicyAlgorithm if settings.algo == "ppo" else MultiAgentOffPolicyAlgorithm
             self.algorithm = kind(algorithms=self._members, env=venv)
             # it would say at every collection that returns are vectors; `multi_agent_return_reduction` comes later
             logging.getLogger("tianshou.data.stats").setLevel(logging.ERROR)
-        self.actors = Actors(networks, "logits" if settings.algo == "ppo" else "q")
+        self._networks = networks
+        self._tails = [AveragedModel(network) for network in networks]
         self._trainer = self._ppo_trainer(seed) if settings.algo == "ppo" else self._ddqn_trainer(seed)
+
+    @property
+    def actors(self) -> Actors:
+        """The networks that play: near the end of the training the average of those since the tail began."""
+        pairs = zip(self._networks, self._tails, strict=True)
+        playing = [tail.module if tail.n_averaged else network for network, tail in pairs]
+        return team(self.settings, playing, self.venv.n_agents, self.steps)
 
     def begin(self, seed: int) -> None:
         """Starts new episodes in all slots, in layouts of this seed; to be called before the first `train`."""
@@ -219,6 +229,9 @@ class Learner:
         updating, self._updating = timing.train_time_update - self._updating, timing.train_time_update
         self.steps += (self.collector.collect_step - before) // self.venv.n_agents
         self.set_progress(self.steps / self.settings.steps)
+        if self.progress.done > 1.0 - TAIL:
+            for network, tail in zip(self._networks, self._tails, strict=True):
+                tail.update_parameters(network)
         if self.settings.policy == "per-agent":
             # Tianshou steps the schedulers of the algorithm that is trained, not those of its members
             for scheduler in (s for member in self._members for s in member.lr_schedulers):
@@ -230,7 +243,7 @@ class Learner:
         self.progress.done = min(1.0, done)
         for member in self._members:
             if self.settings.algo == "ppo":
-                member.ent_coef = self.settings.entropy * (1.0 - self.progress.done / ENTROPY_UNTIL)
+                member.ent_coef = self.settings.entropy * max(-MOST_DEBIT, 1.0 - self.progress.done / ENTROPY_UNTIL)
             else:
                 epsilon = max(0.05, 1.0 - 0.95 * self.progress.done / self.settings.exploration)
                 member.policy.set_eps_training(epsilon)
@@ -242,6 +255,7 @@ class Learner:
         # each member's own: the dictionary of a team cannot be loaded, for the members' optimisers in it
         return {
             "members": [member.state_dict() for member in self._members],
+            "tails": [tail.state_dict() for tail in self._tails],
             "scales": [getattr(member, "ret_rms", None) for member in self._members],
             "steps": self.steps,
         }
@@ -252,18 +266,29 @@ class Learner:
             member.load_state_dict(dict(weights))
             if scale is not None:
                 member.ret_rms = scale
+        for tail, weights in zip(self._tails, state["tails"], strict=True):
+            tail.load_state_dict(weights)
         self.steps = state["steps"]
         self.set_progress(self.steps / self.settings.steps)
 
 
-def networks_of(settings: Settings, env: Any, state: dict[str, Any]) -> list[nn.Module]:
-    """The acting networks in a checkpoint, one for each agent, without a learner around them."""
+def actors_of(settings: Settings, env: Any, checkpoint: Path) -> Actors:
+    """The acting networks in an arm's checkpoint file, one for each agent, without a learner around them."""
+    state = torch.load(checkpoint, weights_only=False)["learner"]
     agent = env.possible_agents[0]
     sizes = (env.observation_space(agent).shape[0], int(env.action_space(agent).n), settings.hidden)
-    part = "policy.actor.net." if settings.algo == "ppo" else "policy.model.net."
     networks: list[nn.Module] = []
-    for weights in state["members"]:
+    for member, tail in zip(state["members"], state["tails"], strict=True):
+        part, weights = "policy.actor.net." if settings.algo == "ppo" else "policy.model.net.", member
+        if tail["n_averaged"]:
+            part, weights = "module.", tail
         network = mlp(*sizes, 1.0)
         network.load_state_dict({k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)})
         networks.append(network)
-    return networks * len(env.possible_agents) if settings.policy == "shared" else networks
+    return team(settings, networks, len(env.possible_agents), state["steps"])
+
+
+def team(settings: Settings, networks: list[nn.Module], agents: int, steps: int = 0) -> Actors:
+    """The actors of a team: a network for each agent, or one network that all of them share."""
+    shared = settings.policy == "shared"
+    return Actors(networks * agents if shared else networks, "logits" if settings.algo == "ppo" else "q", steps=steps)

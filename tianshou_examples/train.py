@@ -160,18 +160,15 @@ class Run:
 
     def _animate(self, results: list[dict[str, Any]]) -> None:
         """The greedy team of the first arm, in three unseen layouts."""
-        import torch
-
         from spaceworld.render.record import save_gif
-        from tianshou_examples.evaluation import UNSEEN, Actors, record
-        from tianshou_examples.learners import networks_of
+        from tianshou_examples.evaluation import UNSEEN, record
+        from tianshou_examples.learners import actors_of
         from tianshou_examples.worlds import world_factory
 
         best = results[0]
         path = self.folder / "checkpoints" / f"{arm_name(best['credit'], best['seed'])}.pt"
         make_env = world_factory(self.settings.env, "rgb_array", self.settings.action_mask)
-        networks = networks_of(self.settings, make_env(), torch.load(path, weights_only=False)["learner"])
-        actors = Actors(networks, "logits" if self.settings.algo == "ppo" else "q")
+        actors = actors_of(self.settings, make_env(), path)
         save_gif(self.folder / "team.gif", record(make_env, actors, range(UNSEEN, UNSEEN + 3)), fps=4)
 
 

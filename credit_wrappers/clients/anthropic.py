@@ -88,6 +88,12 @@ class AnthropicClient:
         # Raised out here so that the SDK's exception, whose request carries the key, is not its context.
         raise failure
 
+    def close(self) -> None:
+        """Close the connections; the next question opens new ones."""
+        if self._sdk is not None:
+            self._sdk.close()
+            self._sdk = None
+
     def _completion(self, message: Any, seconds: float) -> Completion:
         blocks = getattr(message, "content", None)
         if not isinstance(blocks, list):

@@ -31,7 +31,7 @@ def render_ansi(scene: Scene, overlay: Overlay | None = None) -> str:
         overlay: Credits, tasks and an explanation to add, where a wrapper has them.
     """
     overlay = overlay or Overlay()
-    lines = [_status(scene), "", *_grid(scene), "", *_robots(scene, overlay), *_slots(scene), *_legend(scene)]
+    lines = [_status(scene), "", *grid_lines(scene), "", *_robots(scene, overlay), *_slots(scene), *_legend(scene)]
     if overlay.text:
         lines += ["", *textwrap.wrap(f"critic: {overlay.text}", WIDTH, subsequent_indent="        ")]
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -45,7 +45,8 @@ def _status(scene: Scene) -> str:
     )
 
 
-def _grid(scene: Scene) -> list[str]:
+def grid_lines(scene: Scene) -> list[str]:
+    """Returns the grid, a line for each row, under a line of column numbers."""
     content, edges = _contents(scene), _edges(scene)
     lines = ["   " + "".join(f"{col:^5}" for col in range(scene.width))]
     for row in range(scene.height):

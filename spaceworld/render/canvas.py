@@ -14,6 +14,8 @@ import pygame
 
 from spaceworld.render.palette import Colour
 
+TINY = 32  # pixels; in smaller cells everything is plain and as large as the cell, or it could not be read
+
 Field = np.ndarray  # (size, size) float64
 Point = tuple[float, float]  # (x, y)
 

@@ -36,6 +36,8 @@ class Panel:
         y = self._heading(frame, x, width, scene)
         bottom = self.height - edge
         letters = type_letters(scene)
+        if overlay.hint:
+            bottom = self._hint(frame, x, width, bottom, overlay.hint)
         if overlay.text:
             bottom = self._explanation(frame, x, width, y, bottom, len(scene.robots), overlay.text)
         y = self._cards(frame, x, width, y, bottom, scene, overlay)
@@ -105,8 +107,10 @@ class Panel:
         px = self._px
         room = bottom - top
         leave = max(room - robots * px(60), round(room * 0.36))
-        size, line = 11, px(15)
-        lines = self._letters.wrap(text, px(size), width - px(22), max(1, (leave - px(36)) // line))
+        for size, line in ((11, px(15)), (10, px(13))):  # smaller letters for longer texts
+            lines = self._letters.wrap(text, px(size), width - px(22), max(1, (leave - px(36)) // line))
+            if not lines or not lines[-1].endswith("..."):
+                break
         height = len(lines) * line + px(30)
         y = bottom - height
         self._box(frame, x, y, width, height, palette.CARD)
@@ -115,6 +119,15 @@ class Panel:
         for index, words in enumerate(lines):
             self._text(frame, words, x + px(12), y + px(28) + index * line, size, palette.TEXT)
         return y - px(6)
+
+    def _hint(self, frame: pygame.Surface, x: int, width: int, bottom: int, text: str) -> int:
+        """Draws a line or two for the person in front of the screen; returns the row above them."""
+        px = self._px
+        lines = self._letters.wrap(text, px(10), width, 3)
+        y = bottom - len(lines) * px(14)
+        for index, words in enumerate(lines):
+            self._text(frame, words, x, y + px(10) + index * px(14), 10, palette.ACCENT)
+        return y - px(4)
 
     def _cards(
         self, frame: pygame.Surface, x: int, width: int, top: int, bottom: int, scene: Scene, overlay: Overlay
@@ -145,6 +158,8 @@ class Panel:
         """Draws what the letters on modules and slots mean, as many as fit in one row."""
         px = self._px
         at = x
+        names = sum(px(20) + self._letters.width(name, px(10)) for name in letters)
+        gap = max(px(5), min(px(12), (width - names) // max(1, len(letters) - 1)))
         for name, colour in type_colours(letters).items():
             needed = px(20) + self._letters.width(name, px(10))
             if at + needed > x + width:
@@ -152,7 +167,7 @@ class Panel:
             self._box(frame, at, y - px(7), px(14), px(14), mix(palette.PANEL, colour, 0.3))
             self._text(frame, letters[name], at + px(7), y, 9, colour, 0.5)
             self._text(frame, name, at + px(20), y, 10, palette.DIM)
-            at += needed + px(12)
+            at += needed + gap
 
     def _card(
         self,
@@ -195,6 +210,8 @@ class Panel:
         if robot.grips is not None:
             held = scene.modules[robot.grips]
             detail = f"grips {letters[held.type]} (mass {held.mass}), thrust {robot.thrust}"
+        if robot.name == overlay.player:
+            detail = f"you, {detail}"
         detail = overlay.tasks.get(robot.name, detail)
         if credit is not None:
             self._credit(frame, left, second, right - left, credit)

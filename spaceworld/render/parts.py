@@ -7,7 +7,7 @@ import math
 import pygame
 
 from spaceworld.render import palette
-from spaceworld.render.canvas import Canvas, union
+from spaceworld.render.canvas import TINY, Canvas, union
 from spaceworld.render.palette import Colour, mix
 from spaceworld.render.symbols import OFFSETS
 
@@ -89,6 +89,10 @@ def slot(cell: int, colour: Colour, is_open: bool) -> pygame.Surface:
     """Returns the dashed outline of an empty slot, bright when it is open."""
     canvas = Canvas(cell)
     outline = canvas.box(0, 0, 0.80, 0.80, 0.20)
+    if cell < TINY:
+        canvas.fill(outline, colour, 0.22 if is_open else 0.10)
+        canvas.stroke(outline, colour, 0.14, 1.0 if is_open else 0.38)
+        return canvas.surface()
     if not is_open:
         colour = mix(colour, palette.FAINT, 0.62)
     canvas.fill(outline, colour, 0.13 if is_open else 0.04)
@@ -105,6 +109,8 @@ def module(cell: int, colour: Colour, mass: int, docked: bool) -> pygame.Surface
     """Returns a module without letter and mass: heavier ones are larger, docked ones shine."""
     canvas = Canvas(cell, 1.7)
     half = 0.86 if docked else 0.66 + 0.04 * min(mass, 3)
+    if cell < TINY:
+        return _small_module(canvas, colour, min(0.92, half + 0.12), docked)
     body = canvas.box(0, 0, half, half, 0.14)
     if docked:
         canvas.glow(body, colour, 0.34, 0.50)
@@ -131,6 +137,20 @@ def module(cell: int, colour: Colour, mass: int, docked: bool) -> pygame.Surface
     if cell >= SHOW_MASS:
         badge = canvas.box(BADGE, BADGE, 0.19, 0.19, 0.08)
         canvas.fill(badge, palette.VISOR, 0.85)
+    return canvas.surface()
+
+
+def _small_module(canvas: Canvas, colour: Colour, half: float, docked: bool) -> pygame.Surface:
+    """Returns a module that has no room for bolts and frame: a plate of its colour, shining when docked."""
+    body = canvas.box(0, 0, half, half, 0.16)
+    if docked:
+        canvas.glow(body, colour, 0.34, 0.50)
+        canvas.fill(body, canvas.shade(mix(colour, palette.WHITE, 0.05), mix(colour, palette.WHITE, 0.5), 0.7))
+        canvas.stroke(body + 0.06, mix(colour, palette.WHITE, 0.7), 0.12)
+        return canvas.surface()
+    canvas.glow(body, (0, 0, 0), 0.16, 0.6)
+    canvas.fill(body, canvas.shade(mix(colour, (10, 14, 30), 0.50), mix(colour, (10, 14, 30), 0.15), 0.7))
+    canvas.stroke(body + 0.06, (214, 222, 236), 0.12, 0.85)
     return canvas.surface()
 
 

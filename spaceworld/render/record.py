@@ -1,14 +1,72 @@
-"""Frames to a GIF: one palette for all of them and only what changed in each, for a small file."""
+"""Frames to a file. GIF: one palette for all frames and only what changed in each, for a small file. MP4: H.264."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 COLOURS = 255  # a GIF has 256; one stays free for "as in the frame before"
 SLOWEST, FASTEST = 0.1, 50.0  # frames per second; players do not keep up with delays below 2/100 s
+
+
+def save(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -> None:
+    """Writes an animation in the format that the file's name ends in: `.gif` or `.mp4`.
+
+    Raises:
+        ValueError: for another ending, or as `save_gif` and `save_mp4` do.
+        ImportError: if the package that writes the format is missing; the message says what to install.
+    """
+    check_name(path)
+    (save_gif if Path(path).suffix.lower() == ".gif" else save_mp4)(path, frames, fps)
+
+
+def check_name(path: str | Path) -> None:
+    """Makes sure that something can be saved under that name.
+
+    Raises:
+        ValueError: if the name ends neither in `.gif` nor in `.mp4`, or its folder does not exist.
+    """
+    if Path(path).suffix.lower() not in (".gif", ".mp4"):
+        raise ValueError(f"cannot record to {str(path)!r}: the name must end in .gif or .mp4")
+    if not Path(path).parent.is_dir():
+        raise ValueError(f"cannot record to {str(path)!r}: there is no folder {str(Path(path).parent)!r}")
+
+
+def save_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -> None:
+    """Writes a film that every browser plays (H.264, yuv420p); an odd last row or column is cut off.
+
+    Args:
+        path: Where the file goes; its folder must exist.
+        frames: Pictures of one size, (H, W, 3) uint8; they are written one by one.
+        fps: Frames per second.
+
+    Raises:
+        ValueError: As `save_gif`; a file that is not whole is removed.
+        ImportError: If imageio-ffmpeg is missing.
+    """
+    _check_speed(fps)
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise ImportError(
+            "an MP4 needs imageio-ffmpeg: pip install 'llm-credit-wrappers[video]', or record to a .gif"
+        ) from error
+    pictures = _checked(frames)
+    first = next(pictures)
+    height, width = first.shape[0] // 2 * 2, first.shape[1] // 2 * 2
+    film = imageio_ffmpeg.write_frames(str(path), (width, height), fps=fps, quality=8, macro_block_size=2)
+    try:
+        film.send(None)
+        for picture in itertools.chain([first], pictures):
+            film.send(np.ascontiguousarray(picture[:height, :width]))
+    except ValueError:
+        film.close()
+        Path(path).unlink(missing_ok=True)
+        raise
+    film.close()
 
 
 def save_gif(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -> None:
@@ -21,15 +79,14 @@ def save_gif(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -
 
     Raises:
         ValueError: If there is no frame, a frame is no picture, sizes differ or `fps` is out of range.
-        ImportError: If Pillow, which imageio brings, is missing.
+        ImportError: If Pillow is missing.
     """
-    if not SLOWEST <= fps <= FASTEST:
-        raise ValueError(f"fps must be {SLOWEST} to {FASTEST}, got {fps}")
-    pictures = _checked(frames)
+    _check_speed(fps)
+    pictures = list(_checked(frames))
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError("a GIF needs imageio and its Pillow: pip install 'llm-credit-wrappers[tianshou]'") from error
+        raise ImportError("a GIF needs Pillow: pip install 'llm-credit-wrappers[video]'") from error
     sample = Image.fromarray(_colours(pictures))
     palette = sample.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1)
     # Not dithered: noise that changes from frame to frame would cost most of the file.
@@ -38,16 +95,24 @@ def save_gif(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -
     coded[0].save(path, "GIF", save_all=True, append_images=coded[1:], duration=delay, loop=0, disposal=1)
 
 
-def _checked(frames: Iterable[np.ndarray]) -> list[np.ndarray]:
-    pictures = [np.asarray(frame) for frame in frames]
-    if not pictures:
-        raise ValueError("no frames to save")
-    for index, picture in enumerate(pictures):
+def _check_speed(fps: float) -> None:
+    if not SLOWEST <= fps <= FASTEST:
+        raise ValueError(f"fps must be {SLOWEST} to {FASTEST}, got {fps}")
+
+
+def _checked(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Gives the frames one by one, as arrays of one shape."""
+    shape = None
+    for index, frame in enumerate(frames):
+        picture = np.asarray(frame)
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
             raise ValueError(f"frame {index} must be (H, W, 3) uint8, got {picture.shape} {picture.dtype}")
-        if picture.shape != pictures[0].shape:
-            raise ValueError(f"frame {index} has shape {picture.shape}, the first {pictures[0].shape}")
-    return pictures
+        if shape is not None and picture.shape != shape:
+            raise ValueError(f"frame {index} has shape {picture.shape}, the first {shape}")
+        shape = picture.shape
+        yield picture
+    if shape is None:
+        raise ValueError("no frames to save")
 
 
 def _colours(pictures: Sequence[np.ndarray]) -> np.ndarray:

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pygame
 
 from spaceworld.render import palette
-from spaceworld.render.canvas import Canvas, Field, Point, cut, union
+from spaceworld.render.canvas import TINY, Canvas, Field, Point, cut, union
 from spaceworld.render.palette import Colour, mix
 from spaceworld.render.symbols import OFFSETS
 
 BODY = 0.66  # radius of a robot, in half cells
+SHOW_PIPS = 20  # pixels; in smaller cells thrust is not shown
 PIPS = 5  # more thrust than this is shown as five pips
-TINY = 22  # pixels; in smaller cells a robot is a plain disc of its colour
+BEAT = (1.0, 0.84, 1.1)  # sizes of a flash
 
 
 def robot(cell: int, colour: Colour, role: str, thrust: int) -> pygame.Surface:
     """Returns a robot without its number: role by outline, thrust by pips."""
     canvas = Canvas(cell, 1.2)
     body = _outline(canvas, role)
+    if cell < TINY:
+        body = body - 0.16
+        canvas.glow(body, (0, 0, 0), 0.20, 0.7)
+        canvas.fill(body, canvas.shade(mix(colour, (0, 0, 0), 0.12), mix(colour, palette.WHITE, 0.35)))
+        canvas.stroke(body + 0.05, palette.HULL_EDGE, 0.10)
+        shown = min(thrust, PIPS) if cell >= SHOW_PIPS else 0
+        for pip in range(shown):
+            canvas.fill(canvas.circle((pip - (shown - 1) / 2) * 0.22, 0.56, 0.085), palette.VISOR)
+        return canvas.surface()
     canvas.glow(body + 0.02, (0, 0, 0), 0.14, 0.6)
     for dy, dx in OFFSETS.values():
         nozzle = canvas.box(dx * (BODY + 0.05), dy * (BODY + 0.05), 0.10 if dx else 0.15, 0.10 if dy else 0.15, 0.04)
@@ -29,9 +40,6 @@ def robot(cell: int, colour: Colour, role: str, thrust: int) -> pygame.Surface:
     canvas.stroke(body + 0.02, palette.HULL_EDGE, 0.04)
     canvas.stroke(body + 0.10, colour, 0.10)
     visor = _outline(canvas, role) + 0.185
-    if cell < TINY:
-        canvas.fill(visor, colour)
-        return canvas.surface()
     canvas.fill(visor, canvas.shade(palette.VISOR, mix(palette.VISOR, colour, 0.32)))
     shown = min(thrust, PIPS)
     for pip in range(shown):
@@ -112,13 +120,14 @@ def reach(cell: int, colour: Colour) -> pygame.Surface:
     return canvas.surface()
 
 
-def crash(cell: int) -> pygame.Surface:
-    """Returns the flash of a collision, to be laid over a robot."""
+def crash(cell: int, beat: int = 0) -> pygame.Surface:
+    """Returns the flash of a collision, to be laid under a robot; its size depends on the beat, 0, 1 or 2."""
+    grow = BEAT[beat]
     canvas = Canvas(cell, 1.5)
     canvas.glow(canvas.circle(0, 0, 0.70), palette.BAD, 0.36, 0.55)
     spikes = []
     for step in range(24):
-        radius = (1.34, 0.86)[step % 2] if step % 4 else 1.12
+        radius = ((1.34, 0.86)[step % 2] if step % 4 else 1.12) * grow
         angle = step * math.pi / 12 + 0.13
         spikes.append((radius * math.cos(angle), radius * math.sin(angle)))
     burst = canvas.polygon(spikes)
@@ -140,18 +149,29 @@ def violation(cell: int) -> pygame.Surface:
     return canvas.surface()
 
 
-def docking(cell: int, colour: Colour) -> pygame.Surface:
-    """Returns the flash of a module that docked in the last step."""
+def docking(cell: int, colour: Colour, beat: int = 0) -> pygame.Surface:
+    """Returns the flash of a module that docked in the last step; its size depends on the beat."""
+    grow = BEAT[beat]
     canvas = Canvas(cell, 2.2)
     light = mix(colour, palette.WHITE, 0.65)
     body = canvas.box(0, 0, 0.86, 0.86, 0.2)
     for distance, alpha in ((0.18, 0.9), (0.42, 0.55), (0.68, 0.28)):
-        canvas.stroke(body - distance, light, 0.06, alpha)
+        canvas.stroke(body - distance * grow, light, 0.06, alpha)
     for step in range(12):
         angle = math.pi / 12 + step * math.pi / 6
         near, far = (
-            (math.cos(angle) * 1.30, math.sin(angle) * 1.30),
-            (math.cos(angle) * 1.85, math.sin(angle) * 1.85),
+            (math.cos(angle) * 1.30 * grow, math.sin(angle) * 1.30 * grow),
+            (math.cos(angle) * 1.85 * grow, math.sin(angle) * 1.85 * grow),
         )
         canvas.fill(canvas.line(near, far, 0.025), light, 0.65)
+    return canvas.surface()
+
+
+def marker(cell: int) -> pygame.Surface:
+    """Returns the bright corners around the robot that a person steers."""
+    canvas = Canvas(cell, 1.3)
+    frame = canvas.box(0, 0, 0.98, 0.98, 0.24)
+    corner = np.minimum(abs(canvas.x), abs(canvas.y)) > 0.52
+    canvas.glow(canvas.circle(0, 0, 0.6), palette.WHITE, 0.34, 0.28)
+    canvas.stroke(frame, palette.WHITE, 0.075, corner)
     return canvas.surface()

@@ -33,6 +33,21 @@ def key(monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
 
 
+@pytest.fixture(autouse=True)
+def closed(monkeypatch):
+    """Closes what the tests open: a connection that nobody closed is a warning, and that an error."""
+    made, begin = [], AnthropicClient.__init__
+
+    def remembered(self, *args, **options):
+        made.append(self)
+        begin(self, *args, **options)
+
+    monkeypatch.setattr(AnthropicClient, "__init__", remembered)
+    yield
+    for client in made:
+        getattr(client, "_sdk", None) and client.close()
+
+
 def replies(*queue):
     """Return a callable that gives the replies in turn, the last one for ever."""
     left = list(queue)

@@ -18,7 +18,7 @@ from credit_wrappers import Ledger
 from credit_wrappers.testing.server import MessagesServer, Reply
 from tianshou_examples import arm as arm_module
 from tianshou_examples.arm import _Arm, run_arm
-from tianshou_examples.learners import ENTROPY_UNTIL, LEAST_LR, networks_of
+from tianshou_examples.learners import ENTROPY_UNTIL, LEAST_LR, MOST_DEBIT, TAIL, actors_of
 from tianshou_examples.settings import Settings
 from tianshou_examples.worlds import world_factory
 
@@ -164,28 +164,30 @@ def test_the_same_seed_gives_the_same_run(algo: str, policy: str, credit: str, t
 
 @pytest.mark.parametrize("policy", ["shared", "per-agent"])
 @pytest.mark.parametrize("algo", ["ppo", "ddqn"])
-def test_networks_of_a_checkpoint_are_the_networks_that_act(algo: str, policy: str, tmp_path: Path) -> None:
+def test_actors_of_a_checkpoint_are_the_networks_that_act(algo: str, policy: str, tmp_path: Path) -> None:
     settings = settings_of(algo, policy)
     play(settings, "shared", tmp_path)
     arm = _Arm(settings, "shared", 0, tmp_path, Mailbox())
     env = world_factory(settings.env)()
     observations, infos = env.reset(seed=1)
     rows = torch.as_tensor(np.stack(list(observations.values())))
-    state = torch.load(arm.checkpoint, weights_only=False)["learner"]
-    networks = networks_of(settings, env, state)
+    actors = actors_of(settings, env, arm.checkpoint)
+    networks = actors.networks
+    assert (actors.kind, actors.steps) == (arm.learner.actors.kind, arm.learner.steps)
     assert len(networks) == len(arm.learner.actors.networks) == 2
     if policy == "per-agent":
         assert not torch.equal(networks[0](rows), networks[1](rows))
     for mine, live in zip(networks, arm.learner.actors.networks, strict=True):
         assert torch.equal(mine(rows), live(rows))
-    # and they are what Tianshou's own policy computes for the agent
+    # and what learns is what Tianshou's own policy computes for the agent
+    learning = arm.learner._networks
     for i, (member, agent) in enumerate(zip(arm.learner._members, env.possible_agents, strict=False)):
         from tianshou.data import Batch
 
         mask = np.stack([infos[agent]["action_mask"]]).astype(bool)
         head = member.policy.actor if algo == "ppo" else member.policy.model
         logits, _ = head(Batch(obs=rows[i : i + 1].numpy(), mask=mask))
-        assert torch.equal(logits[0][mask[0]], networks[i](rows[i : i + 1])[0][mask[0]])
+        assert torch.equal(logits[0][mask[0]], learning[i](rows[i : i + 1])[0][mask[0]])
 
 
 @pytest.mark.parametrize("policy", ["shared", "per-agent"])
@@ -205,12 +207,38 @@ def test_schedules_follow_the_steps_done(algo: str, policy: str, tmp_path: Path)
         for member in learner._members:
             assert member._optimizers[0]._optim.param_groups[0]["lr"] in expected
             if algo == "ppo":
-                assert member.ent_coef == settings.entropy * (1 - done / ENTROPY_UNTIL)
+                assert member.ent_coef == settings.entropy * max(-MOST_DEBIT, 1 - done / ENTROPY_UNTIL)
             else:
                 epsilon = max(0.05, 1 - 0.95 * done / settings.exploration)
                 assert member.policy.eps_training == member.policy.eps_inference == epsilon
         before = done
     assert max(rates(arm)) < settings.lr
+
+
+@pytest.mark.parametrize("policy", ["shared", "per-agent"])
+@pytest.mark.parametrize("algo", ["ppo", "ddqn"])
+def test_what_plays_is_the_average_of_the_last_networks(algo: str, policy: str, tmp_path: Path) -> None:
+    settings = settings_of(algo, policy, steps=3000)
+    arm = _Arm(settings, "shared", 0, tmp_path, Mailbox())
+    learner = arm.learner
+    learner.steps = 2400
+    late: list[list[torch.Tensor]] = []
+    while learner.steps < settings.steps:
+        learner.train()
+        if learner.progress.done <= 1 - TAIL:
+            assert learner.actors.networks[0] is learner._networks[0]
+            continue
+        late.append([torch.cat([p.detach().flatten() for p in n.parameters()]) for n in learner._networks])
+        if len(late) == 2:  # a stop and a resume within the tail
+            arm._save()
+            again = _Arm(settings, "shared", 0, tmp_path, Mailbox()).learner
+            assert [int(tail.n_averaged) for tail in again._tails] == [2] * len(again._tails)
+            for a, b in zip(again.actors.networks, learner.actors.networks, strict=True):
+                assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
+    assert len(late) > 2 and not torch.equal(late[0][0], late[-1][0])
+    means = [torch.stack(weights).mean(0) for weights in zip(*late, strict=True)] * 2
+    for network, mean in zip(learner.actors.networks, means, strict=False):
+        assert torch.allclose(torch.cat([p.flatten() for p in network.parameters()]), mean, atol=1e-6)
 
 
 @pytest.mark.parametrize("policy", ["shared", "per-agent"])
@@ -232,16 +260,15 @@ def test_ddqn_explores_from_its_first_step_on(policy: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("algo", ["ppo", "ddqn"])
 def test_all_steps_that_were_played_are_counted(algo: str, tmp_path: Path) -> None:
     arm = _Arm(settings_of(algo, "shared"), "shared", 0, tmp_path, Mailbox())
-    played = 0
-    for env in arm.learner.venv.envs:
-        step = env.step
+    played, teams = 0, arm.learner.venv._teams
+    step = teams.step
 
-        def counted(actions: Any, step: Any = step) -> Any:
-            nonlocal played
-            played += 1
-            return step(actions)
+    def counted(chosen: Any, actions: Any, acting: Any) -> Any:
+        nonlocal played
+        played += len(chosen)
+        return step(chosen, actions, acting)
 
-        env.step = counted
+    teams.step = counted
     arm.learner.train()
     arm.learner.train()
     assert arm.learner.steps == played > 0

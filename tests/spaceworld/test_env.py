@@ -157,6 +157,16 @@ def test_a_carrier_may_move_alone_when_its_partner_lets_go_so_that_action_is_not
     assert out[4]["robot_0"]["cost"] == 1.0  # it let go but still stands in the way
 
 
+def test_a_carrier_may_leave_alone_when_the_other_can_dock_whatever_their_numbers() -> None:
+    env = draw("""
+        ......
+        .0A1..
+        ....2.
+    """, grips={0: "A", 1: "A"}, on={"A": "a"}, mass={"A": 3})  # fmt: skip
+    masks = [info["action_mask"].tolist() for info in env.observe_all()[1].values()]
+    assert masks[0] == masks[1] == [1, 1, 1, 1, 1, 1]  # too weak together, but one may dock while the other flies off
+
+
 def test_the_safe_mask_forbids_what_is_solid_and_seen_and_leaves_robots() -> None:
     text = """
         .....
@@ -362,3 +372,35 @@ def test_importing_opens_nothing_and_loads_neither_pygame_nor_numba() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_overlay_is_shown_from_the_next_picture_on_and_what_is_not_given_goes() -> None:
+    env = SpaceworldEnv("duet", render_mode="ansi")
+    env.reset(seed=0)
+    bare = env.render()
+    env.set_overlay(credits={"robot_1": np.float32(0.25)}, tasks={"robot_0": "wait"}, text="robot_1 came first")
+    shown = env.render()
+    assert "credit +0.250" in shown and "task: wait" in shown and "critic: robot_1 came first" in shown
+    env.set_overlay(text="robot_1 came first")
+    assert "credit" not in env.render() and "task" not in env.render()
+    env.set_overlay()
+    assert env.render() == bare
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        ({"credits": {"robot_7": 1.0}}, "no agent 'robot_7'; the agents are robot_0, robot_1"),
+        ({"tasks": {"tug": "wait"}}, "no agent 'tug'"),
+        ({"credits": {"robot_0": float("nan")}}, "credit of 'robot_0' is nan"),
+    ],
+)
+def test_an_overlay_for_nobody_is_refused_and_the_old_one_stays(overlay: dict[str, Any], message: str) -> None:
+    env = SpaceworldEnv("duet", render_mode="ansi")
+    env.reset(seed=0)
+    env.set_overlay(text="before")
+    with pytest.raises(ValueError, match=message):
+        env.set_overlay(**overlay)
+    assert "critic: before" in env.render()
+    with pytest.raises(TypeError):
+        env.set_overlay({"robot_0": 1.0})

@@ -92,9 +92,9 @@ def test_bad_frames_are_refused_by_number_and_no_file_is_left(tmp_path: Path) ->
     assert not list(tmp_path.iterdir())
 
 
-def test_without_imageio_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pillow_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(ImportError, match=r"llm-credit-wrappers\[tianshou\]"):
+    with pytest.raises(ImportError, match=r"llm-credit-wrappers\[video\]"):
         save_gif(tmp_path / "a.gif", frames(2), fps=10)
 
 

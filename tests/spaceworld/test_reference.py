@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +16,9 @@ from spaceworld.env import SpaceworldEnv
 from spaceworld.packing import blocks
 from spaceworld.reference import World, advance
 from tests.spaceworld.scenarios import ALL, busy_actions
+from tests.spaceworld.worlds import eager_actions
+
+ROOT = Path(__file__).parents[2]
 
 
 def world_of(env: SpaceworldEnv) -> World:
@@ -38,19 +47,19 @@ def world_of(env: SpaceworldEnv) -> World:
     )
 
 
-@pytest.mark.parametrize("name", sorted(ALL))
-@pytest.mark.parametrize("terminate", [False, True])
-def test_kernel_and_reference_agree_on_every_step(name: str, terminate: bool) -> None:
+def compare(name: str, terminate: bool, steps: int) -> Counter[str]:
+    """Plays so many random steps with both, dithering in one episode and eager in the next; counts what happened."""
     env = SpaceworldEnv(ALL[name], on_collision="terminate" if terminate else "block", max_cycles=60)
     rng = np.random.default_rng(7)
     env.reset(seed=11)
-    docks = hits = violations = carried = 0
-    for _ in range(1500):
+    counts: Counter[str] = Counter()
+    for _ in range(steps):
         if not env.agents:
             env.reset()
+            counts["episodes"] += 1
         before = world_of(env)
-        actions = busy_actions(env, rng)
-        expected = advance(env.scenario, before, tuple(actions), env.max_cycles, terminate)
+        actions = tuple(busy_actions(env, rng)) if counts["episodes"] % 2 else eager_actions(env, rng)
+        expected = advance(env.scenario, before, actions, env.max_cycles, terminate)
         agents = env.agents
         _, rewards, terminated, truncated, infos = env.step(dict(zip(agents, actions, strict=True)))
         assert world_of(env) == expected.world
@@ -62,15 +71,46 @@ def test_kernel_and_reference_agree_on_every_step(name: str, terminate: bool) ->
         assert rewards == dict.fromkeys(agents, pytest.approx(share - 0.05 * faults, abs=1e-12))
         assert terminated == dict.fromkeys(agents, expected.world.terminated)
         assert truncated == dict.fromkeys(agents, expected.world.truncated)
-        docks += expected.mass > 0
-        hits += sum(expected.hits.values())
-        violations += len(expected.violations)
-        carried += any("carried" in e for info in infos.values() for e in info["events"])
+        counts["docks"] += expected.mass > 0
+        counts["hits"] += sum(expected.hits.values())
+        counts["violations"] += len(expected.violations)
+        counts["carried"] += any("carried" in e for info in infos.values() for e in info["events"])
         filled = blocks(env._spec, env._row)["slots"][:, pk.T_FILLED]
         assert set(np.flatnonzero(filled)) == {x for x in expected.world.docked if x is not None}
+    return counts
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+@pytest.mark.parametrize("terminate", [False, True])
+def test_kernel_and_reference_agree_on_every_step(name: str, terminate: bool) -> None:
+    counts = compare(name, terminate, 1500)  # 18,000 steps in all
     # the comparison has seen what it is meant to compare
-    assert hits > 20
+    assert counts["hits"] > 20, counts
     if name in ("crowd", "quick"):
-        assert violations > 20 and (terminate or carried > 10)
+        assert counts["violations"] > 20 and (terminate or counts["carried"] > 10), counts
+    if name in ("solo", "duet", "pair", "truss", "crowd"):
+        assert terminate or counts["docks"] > 3, counts
     if name == "quick":
-        assert terminate or docks > 20
+        assert terminate or counts["docks"] > 20, counts
+
+
+def test_the_kernels_do_the_same_as_plain_python() -> None:
+    """With NUMBA_DISABLE_JIT=1, in a process of its own: fewer steps, and no function is compiled."""
+    code = """
+from types import FunctionType
+from numba import config
+from spaceworld import generator, kernel, observation, planes
+from tests.spaceworld import test_planes, test_reference
+assert config.DISABLE_JIT
+for module, name in ((kernel, "advance"), (observation, "turn"), (planes, "turn_image"), (generator, "generate")):
+    assert type(getattr(module, name)) is FunctionType, name
+for name in ("crowd", "quick", "pair"):
+    counts = test_reference.compare(name, False, 120)
+    assert counts["docks"] and counts["hits"], counts
+    test_planes.compare(name, None, 15)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT,
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

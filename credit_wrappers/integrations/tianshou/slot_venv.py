@@ -10,9 +10,10 @@ from pettingzoo import ParallelEnv
 from tianshou.data import Batch
 from tianshou.env import BaseVectorEnv
 
+from .batch_teams import make_teams
 from .slot_info import ACTIVE, GONE, TERMINATED, TRUNCATED, SlotInfo
 from .team_checks import check_discrete, check_team, common_store
-from .teams import Gathered, Teams
+from .teams import Gathered
 
 Slots = int | Sequence[int] | np.ndarray | None
 
@@ -42,6 +43,9 @@ class AgentSlotVectorEnv(BaseVectorEnv):
     Rewards are what the envs pay: a number for each slot ("shared"), or for each slot the rewards
     of its whole team ("per-agent", where Tianshou's dispatcher picks the learner's own column; pass
     the trainer a `multi_agent_return_reduction`). `info` is a `SlotInfo`.
+
+    Environments that can be stepped together are: where `env.unwrapped` has a method `batch`, as Spaceworld's, and no
+    wrapper but a `CreditWrapper` is around it, all envs take their step in one call. Rows and episodes are the same.
 
     With `n_episode` collection a Collector counts slots: `n_episode` must be a multiple of the
     number of agents.
@@ -83,7 +87,7 @@ class AgentSlotVectorEnv(BaseVectorEnv):
         self.is_async = False
         self.is_closed = False
 
-        self._teams = Teams(self.envs, self.agents)
+        self._teams = make_teams(self.envs, self.agents)
         if learners == "per-agent":
             # Tianshou's dispatcher fails in a Collector on observations without a mask.
             self._teams.require_masks(check_discrete(self.envs[0], self.agents))
@@ -111,7 +115,7 @@ class AgentSlotVectorEnv(BaseVectorEnv):
         chosen = self._envs_of(env_id)
         numbers = chosen.tolist()
         seeds = [self._seeds[k] if seed is None else seed + k for k in numbers]
-        got, there, episodes = self._teams.reset(numbers, seeds, options)
+        got, there, episodes = self._teams.reset(chosen, seeds, options)
         for k in numbers:
             self._seeds[k] = None
         if self.store is not None and None in episodes:
@@ -140,8 +144,7 @@ class AgentSlotVectorEnv(BaseVectorEnv):
         if len(actions) != len(chosen) * self.n_agents:
             raise ValueError(f"{len(actions)} actions for {len(chosen) * self.n_agents} slots")
         acting = self._alive[chosen]  # (e, N)
-        # Python numbers are the cheapest thing to hand to an env; the vectors of a Box stay arrays.
-        got = self._teams.step(chosen.tolist(), actions.tolist() if actions.ndim == 1 else list(actions), acting)
+        got = self._teams.step(chosen, actions, acting)
         terminated = got.terminated & acting
         truncated = got.truncated & acting & ~terminated
         alive = acting & ~terminated & ~truncated

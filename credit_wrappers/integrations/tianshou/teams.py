@@ -55,7 +55,7 @@ class Teams:
         self.masked, self._all_legal = True, np.ones(n_actions, dtype=bool)
 
     def reset(
-        self, chosen: Iterable[int], seeds: Iterable[int | None], options: dict[str, Any] | None
+        self, chosen: np.ndarray, seeds: Iterable[int | None], options: dict[str, Any] | None
     ) -> tuple[Gathered, np.ndarray, list[int | None]]:
         """Reset some envs.
 
@@ -67,7 +67,7 @@ class Teams:
         masks: list[Any] = []
         there: list[list[bool]] = []
         episodes: list[int | None] = []
-        for k, seed in zip(chosen, seeds, strict=True):
+        for k, seed in zip(chosen.tolist(), seeds, strict=True):
             obs, infos = self.envs[k].reset(seed=seed, options=options)
             if self.masked is None:
                 self._look_for_masks(infos)
@@ -81,12 +81,12 @@ class Teams:
         flags = nothing.astype(bool)
         return self._gather(observations, masks, nothing.ravel(), flags, flags), np.array(there), episodes
 
-    def step(self, chosen: Iterable[int], actions: Sequence[Any], acting: np.ndarray) -> Gathered:
+    def step(self, chosen: np.ndarray, actions: np.ndarray, acting: np.ndarray) -> Gathered:
         """Step some envs.
 
         Args:
-            chosen: Numbers of e envs.
-            actions: R actions.
+            chosen: (e,) numbers of envs.
+            actions: (R,) actions, or (R, ...).
             acting: (e, N) bool: agents that are still there; the actions of the others are dropped.
         """
         envs, agents, pick, masked = self.envs, self.agents, self._pick, self.masked
@@ -96,10 +96,12 @@ class Teams:
         rewards: list[float] = []
         terminated: list[bool] = []
         truncated: list[bool] = []
+        # Python numbers are the cheapest thing to hand to an env; the vectors of a Box stay arrays.
+        moved = actions.tolist() if actions.ndim == 1 else list(actions)
         first = 0
-        for k, here in zip(chosen, acting.tolist(), strict=True):
+        for k, here in zip(chosen.tolist(), acting.tolist(), strict=True):
             complete = all(here)
-            moves = dict(zip(agents, actions[first : first + n], strict=True))
+            moves = dict(zip(agents, moved[first : first + n], strict=True))
             first += n
             if not complete:
                 moves = {agent: moves[agent] for agent, there in zip(agents, here, strict=True) if there}

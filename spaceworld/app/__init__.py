@@ -1,0 +1,1 @@
+"""What `python -m spaceworld` does: playing, watching, recording, listing."""

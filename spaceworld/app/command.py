@@ -1,0 +1,176 @@
+"""The command line of `python -m spaceworld`."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from spaceworld.app.teams import Team, team_of
+from spaceworld.env import SpaceworldEnv
+from spaceworld.presets import PRESETS, get_scenario
+from spaceworld.render.display import NoDisplay
+
+DESCRIPTION = "Robots assemble a station in orbit. Without a command: play `pair`, one robot from the keyboard."
+LARGE = 16  # rows; recordings of larger grids are taller
+DEFAULT_HEIGHT, LARGE_HEIGHT = 480, 720
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit code: 0 done, 2 bad input or no display, 130 interrupted.
+
+    Raises:
+        SystemExit: with code 2, for arguments that make no sense.
+    """
+    given = sys.argv[1:] if argv is None else argv
+    options = _parser().parse_args(_with_command(given))
+    try:
+        options.run(options)
+    except BrokenPipeError:  # `| head` has read enough; nothing more may be written, not even at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError, ImportError, NoDisplay) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _with_command(argv: list[str]) -> list[str]:
+    """Puts the command in front that a person means who names none."""
+    if argv and (not argv[0].startswith("-") or argv[0] in ("-h", "--help")):
+        return argv
+    recording = any(word == "--record" or word.startswith("--record=") for word in argv)
+    return ["watch" if recording else "play", *argv]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m spaceworld", description=DESCRIPTION)
+    commands = parser.add_subparsers(required=True, metavar="play | watch | record | list")
+    world = argparse.ArgumentParser(add_help=False)
+    world.add_argument("--scenario", help=f"{', '.join(PRESETS)} (default pair, or the run's own)")
+    world.add_argument("--seed", type=int, help="of the first layout; the next ones follow (default: random)")
+    world.add_argument("--fps", type=float, help="steps per second (default 6)")
+    world.add_argument("--height", type=int, help="of the picture in pixels")
+    team = argparse.ArgumentParser(add_help=False)
+    team.add_argument("--episodes", type=int, help="stop after so many (default: watch without end, record one)")
+    team.add_argument("--steps", type=int, help="of an episode at most")
+    team.add_argument("--smooth", type=int, default=4, help="pictures of a recording for each step (default 4)")
+    who = "planner, random, or the folder of a training run"
+
+    play = commands.add_parser("play", parents=[world], help="steer one robot; the planner steers the others")
+    play.add_argument("--robot", type=int, default=0, help="the number of yours")
+    play.add_argument("--real-time", action="store_true", help="the world does not wait for you")
+    play.set_defaults(run=_play)
+    watch = commands.add_parser("watch", parents=[world, team], help="watch a team")
+    watch.add_argument("team", nargs="?", default="planner", help=f"{who} (default planner)")
+    watch.add_argument("--record", metavar="FILE", help="write a .gif or .mp4 instead of opening a window")
+    watch.set_defaults(run=_watch)
+    record = commands.add_parser("record", parents=[world, team], help="write a .gif or .mp4; no screen needed")
+    record.add_argument("record", metavar="FILE", help="ends in .gif or .mp4")
+    record.add_argument("--team", default="planner", help=f"{who} (default planner)")
+    record.set_defaults(run=_record)
+    listed = commands.add_parser("list", help="show the presets")
+    listed.add_argument("--scenario", help="this one only")
+    listed.add_argument("--seed", type=int, default=0, help="of the layouts shown")
+    listed.set_defaults(run=_list)
+    return parser
+
+
+def _play(options: argparse.Namespace) -> None:
+    from spaceworld.app.game import Game
+    from spaceworld.render.window import Window
+
+    team = team_of("planner")
+    env = _env(options, team)
+    robots = len(env.possible_agents)
+    if not 0 <= options.robot < robots:
+        raise ValueError(f"--robot is {options.robot}; {env.scenario.name} has robots 0 to {robots - 1}")
+    layouts, fps = _layouts(options.seed, None), _fps(options, env)
+    window = Window(options.height, f"Spaceworld: {env.scenario.name}")
+    _run(Game(env, team, window, layouts, player=options.robot, real_time=options.real_time, fps=fps))
+
+
+def _watch(options: argparse.Namespace) -> None:
+    if options.record is not None:
+        _record(options)
+        return
+    from spaceworld.app.game import Game
+    from spaceworld.render.window import Window
+
+    team = team_of(options.team)
+    env = _env(options, team)
+    layouts, fps = _layouts(options.seed, _positive(options, "episodes")), _fps(options, env)
+    steps = _positive(options, "steps")
+    window = Window(options.height, f"Spaceworld: {env.scenario.name}, {team.name}")
+    _run(Game(env, team, window, layouts, fps=fps, steps=steps))
+
+
+def _record(options: argparse.Namespace) -> None:
+    from spaceworld.app.film import film
+    from spaceworld.render.record import check_name, save
+
+    check_name(options.record)
+    team = team_of(options.team)
+    env = _env(options, team)
+    smooth, fps = _positive(options, "smooth") or 1, _fps(options, env)
+    pictures = film(
+        env,
+        team,
+        _layouts(options.seed, _positive(options, "episodes") or 1),
+        height=options.height or (DEFAULT_HEIGHT if env.scenario.height <= LARGE else LARGE_HEIGHT),
+        smooth=smooth,
+        fps=fps,
+        steps=_positive(options, "steps"),
+    )
+    save(options.record, pictures, fps * smooth)
+    print(f"wrote {options.record}")
+
+
+def _list(options: argparse.Namespace) -> None:
+    from spaceworld.app.listing import legend, listing
+
+    for name in [get_scenario(options.scenario).name] if options.scenario else PRESETS:
+        print(listing(name, options.seed))
+    print(legend())
+
+
+def _env(options: argparse.Namespace, team: Team) -> SpaceworldEnv:
+    world: dict[str, Any] = dict(team.world)
+    if options.scenario is not None:
+        if world.get("scenario", options.scenario) != options.scenario:
+            raise ValueError(f"{team.name} was trained on {world['scenario']}; leave --scenario {options.scenario} out")
+        world["scenario"] = options.scenario
+    return SpaceworldEnv(**world)
+
+
+def _layouts(seed: int | None, episodes: int | None) -> Iterator[int]:
+    first = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    return itertools.islice(itertools.count(first), episodes)
+
+
+def _fps(options: argparse.Namespace, env: SpaceworldEnv) -> float:
+    fps = env.metadata["render_fps"] if options.fps is None else options.fps
+    if not fps > 0:
+        raise ValueError(f"--fps is {fps}; it must be more than 0")
+    return float(fps)
+
+
+def _positive(options: argparse.Namespace, name: str) -> int | None:
+    value: int | None = getattr(options, name)
+    if value is not None and value < 1:
+        raise ValueError(f"--{name} is {value}; it must be at least 1")
+    return value
+
+
+def _run(game: Any) -> None:
+    try:
+        game.run()
+    finally:
+        game.window.close()
+        game.env.close()

@@ -1,0 +1,214 @@
+"""Many worlds of one kind in one array, stepped by one call: what the vector environment and the bridges run on.
+
+A world is the same memory as a single environment's (`packing.memory_of`), so that a batch can take over the state of
+environments that exist, which stay usable: they see every step, for instance when they are asked for a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from spaceworld import packing as pk
+from spaceworld.generator import generate
+from spaceworld.jit import kernel
+from spaceworld.observation import observe, turn
+from spaceworld.planes import observe_image, turn_image
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one step of E chosen worlds gave; N robots each. All arrays are fresh.
+
+    Attributes:
+        observations: (E, N, ...) float32, after the step.
+        masks: (E, N, 6) int8.
+        rewards: (E,) float64, the team reward.
+        status: (E,) int64: `packing.RUNNING`, `TERMINATED` or `TRUNCATED`.
+        costs: (E, N) float64, each robot's collisions and violations in this step.
+        events: (E, N) int64, event codes; see `events.event_names`.
+    """
+
+    observations: np.ndarray
+    masks: np.ndarray
+    rewards: np.ndarray
+    status: np.ndarray
+    costs: np.ndarray
+    events: np.ndarray
+
+    @property
+    def terminated(self) -> np.ndarray:
+        """(E,) bool: the world ended the episode."""
+        return self.status == pk.TERMINATED
+
+    @property
+    def truncated(self) -> np.ndarray:
+        """(E,) bool: time ran out."""
+        return self.status == pk.TRUNCATED
+
+
+@kernel
+def parts_of(memory):  # type: ignore[no-untyped-def]  # compiled
+    """Where row, actions and scratch of a world's memory begin."""
+    row = memory[pk.H_SPECSIZE]
+    actions = row + memory[pk.H_ROWSIZE]
+    return row, actions, actions + memory[pk.H_ROBOTS]
+
+
+@kernel
+def restart(memory, start):  # type: ignore[no-untyped-def]  # compiled
+    """Begins a new episode: the fixed layout of `start`, or a random one; False when none is solvable."""
+    at, actions, work = parts_of(memory)
+    spec, row = memory[:at], memory[at:actions]
+    row[pk.S_STEP :] = start[pk.S_STEP :]
+    if start[0]:  # the layout is fixed
+        return True
+    return generate(spec, row, memory[work:])
+
+
+@kernel
+def look_around(memory, observations, masks):  # type: ignore[no-untyped-def]  # compiled
+    """Fills one world's observations, (N, F) or planes (N, C, 2r+1, 2r+1), and masks (N, 6)."""
+    at, actions, work = parts_of(memory)
+    if observations.ndim == 2:  # known when it is compiled
+        observe(memory[:at], memory[at:actions], memory[work:], observations, masks)
+    else:
+        observe_image(memory[:at], memory[at:actions], memory[work:], observations, masks)
+
+
+@kernel
+def restart_some(memory, chosen, first, last, start, observations, masks):  # type: ignore[no-untyped-def]  # compiled
+    """`restart` and `look_around` for `chosen[first:last]`; False when a layout was not found."""
+    found = True
+    for j in range(first, last):
+        found = restart(memory[chosen[j]], start) and found
+        look_around(memory[chosen[j]], observations[j], masks[j])
+    return found
+
+
+@kernel
+def advance_some(  # type: ignore[no-untyped-def]  # compiled
+    memory, chosen, first, last, given, observations, masks, rewards, status, costs, events, penalty, total
+):
+    """One step of `chosen[first:last]`; fills the rest, whose rows are those of `chosen`."""
+    for j in range(first, last):
+        world = memory[chosen[j]]
+        at, actions, work = parts_of(world)
+        world[actions:work] = given[j]
+        if observations.ndim == 3:  # known when it is compiled
+            mass, faults, docked, status[j] = turn(world, observations[j], masks[j])
+        else:
+            mass, faults, docked, status[j] = turn_image(world, observations[j], masks[j])
+        # shares are differences of the docked total, so that a complete assembly sums to 1.0
+        rewards[j] = docked / total - (docked - mass) / total if mass else 0.0
+        if faults:
+            rewards[j] -= penalty * faults
+        for i in range(world[pk.H_ROBOTS]):
+            robot = at + world[pk.H_ROBOT] + i * pk.R_WIDTH
+            costs[j, i] = world[robot + pk.R_HITS] + world[robot + pk.R_VIOLATION]
+            events[j, i] = world[robot + pk.R_EVENT]
+
+
+class Batch:
+    """E worlds with one specification.
+
+    Args:
+        memory: (E, M) int64, one world's memory a row; used, not copied.
+        start: (rowsize,) int64 cleared row, with the fixed layout in it if there is one.
+        fixed: whether the layout is fixed.
+        features: shape of one robot's observation.
+        penalty: what one collision or violation takes from the team reward.
+        threads: how many threads share the worlds; the results are the same for any number.
+    """
+
+    def __init__(
+        self,
+        memory: np.ndarray,
+        start: np.ndarray,
+        *,
+        fixed: bool,
+        features: tuple[int, ...],
+        penalty: float,
+        threads: int = 1,
+    ) -> None:
+        if threads < 1:
+            raise ValueError(f"threads is {threads}; at least 1 is needed")
+        self.memory, self.features, self.penalty, self.threads = memory, features, penalty, threads
+        head = memory[0]
+        self.robots = int(head[pk.H_ROBOTS])
+        self.rows = self._rows()
+        self._start = start.copy()
+        self._start[0] = fixed  # a random word in a real row
+        masses = head[int(head[pk.H_MODULE0]) :][: int(head[pk.H_MODULES]) * pk.M_STATIC]
+        self._total = float(masses[pk.M_MASS :: pk.M_STATIC].sum())
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __len__(self) -> int:
+        return len(self.memory)
+
+    def seed(self, chosen: np.ndarray, seeds: Sequence[int | None]) -> None:
+        """Sets the random words of worlds; None leaves a stream as it is, or begins one."""
+        for k, seed in zip(chosen.tolist(), seeds, strict=True):
+            pk.seed_row(self.rows[k], seed)
+
+    def reset(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Begins new episodes; returns observations (e, N, ...) and masks (e, N, 6).
+
+        Raises:
+            ValueError: when no solvable layout was found for one of them.
+        """
+        observations, masks = self._blocks(len(chosen))
+        arrays = (self._start, observations, masks)
+        if not all(self._share(restart_some, chosen, *arrays)):
+            raise ValueError("no solvable layout was found for this scenario; give it more room")
+        return observations, masks
+
+    def step(self, chosen: np.ndarray, actions: np.ndarray) -> Turn:
+        """Advances worlds that run by one joint action each, (e, N) in 0..5 (not checked)."""
+        e, n = len(chosen), self.robots
+        observations, masks = self._blocks(e)
+        turn = Turn(
+            observations, masks, np.empty(e), np.empty(e, np.int64), np.empty((e, n)), np.empty((e, n), np.int64)
+        )
+        given = np.ascontiguousarray(actions, dtype=np.int64)
+        results = (turn.rewards, turn.status, turn.costs, turn.events)
+        self._share(advance_some, chosen, given, observations, masks, *results, self.penalty, self._total)
+        return turn
+
+    def _blocks(self, e: int) -> tuple[np.ndarray, np.ndarray]:
+        shape = (e, self.robots)
+        return np.empty((*shape, *self.features), np.float32), np.empty((*shape, pk.N_ACTIONS), np.int8)
+
+    def _share(self, work: Callable[..., Any], chosen: np.ndarray, *rest: Any) -> list[Any]:
+        """Runs a kernel over the chosen worlds, in equal parts on the threads."""
+        e = len(chosen)
+        if self.threads == 1 or e < 2 * self.threads:
+            return [work(self.memory, chosen, 0, e, *rest)]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="spaceworld")
+        ends = np.linspace(0, e, self.threads + 1).astype(int).tolist()
+        spans = list(pairwise(ends))
+        parts = [self._pool.submit(work, self.memory, chosen, a, b, *rest) for a, b in spans[1:]]
+        return [work(self.memory, chosen, *spans[0], *rest), *(part.result() for part in parts)]
+
+    def close(self) -> None:
+        """Ends the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "rows": None, "_pool": None}  # a copied view would be torn off
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.rows = self._rows()
+
+    def _rows(self) -> np.ndarray:
+        first = int(self.memory[0, pk.H_SPECSIZE])
+        return self.memory[:, first : first + int(self.memory[0, pk.H_ROWSIZE])]  # (E, rowsize), a view

@@ -1,0 +1,152 @@
+"""How many steps are needed at least: the admissible bound that guides the search for shortest plans.
+
+Each module that waits is looked at on its own, as if the other modules were not there and nobody stood in the way:
+
+- it does not move before enough thrust can hold it: a robot needs its flight to the module's side and one step for
+  the grip, and one more when it holds another module alone, which it must release or dock itself;
+- then it is carried, at best on the shortest way around what never moves to a slot of its type;
+- then it is docked, in one more step, by a robot that had to get to the side of such a slot, and to hold the module.
+
+The bound is the largest of these. Each part takes steps of its own: a robot that interacts does not move, nor does a
+module that it grips. What gets in the way later (docked modules, filled slots) only adds steps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spaceworld import packing as pk
+from spaceworld.jit import kernel
+from spaceworld.kernel import shifted
+
+FAR = 1 << 20  # farther than any way; bounds of FAR and more mean that there is none
+
+Tables = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def tables(spec: np.ndarray, row: np.ndarray) -> Tables:
+    """The distances that the bound needs, for all states that follow from the one in `row`.
+
+    Returns:
+        `near` (H*W, H*W) int64, free flight from a cell to the side of another; `carry` (M, H*W) int64, the way of a
+        module from a cell to its nearest slot; `dock` (M, H*W) int64, free flight from a cell to the side of a slot
+        of the module. FAR where there is no way.
+    """
+    cells, modules = int(spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]), int(spec[pk.H_MODULES])
+    near = np.full((cells, cells), FAR, dtype=np.int64)
+    carry, dock = np.full((2, modules, cells), FAR, dtype=np.int64)
+    survey(spec, row, near, carry, dock)
+    return near, carry, dock
+
+
+@kernel
+def flow(spec, walls, out, queue, tail):  # type: ignore[no-untyped-def]  # compiled
+    """Completes `out` (H*W,) with the distances from the `tail` cells in `queue`, at which it is 0, around walls."""
+    head = 0
+    while head < tail:
+        cell = queue[head]
+        head += 1
+        for direction in range(1, 5):
+            to = shifted(spec, cell, direction)
+            if to >= 0 and not walls[to] and out[to] == FAR:
+                out[to] = out[cell] + 1
+                queue[tail] = to
+                tail += 1
+
+
+@kernel
+def survey(spec, row, near, carry, dock):  # type: ignore[no-untyped-def]  # compiled
+    """Fills the three tables, which are FAR everywhere."""
+    cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
+    queue, flight = np.empty(cells, dtype=np.int64), np.empty(cells, dtype=np.int64)
+    solid = np.zeros(cells, dtype=np.bool_)  # for ever: core, debris that does not drift, docked modules
+    for k in range(spec[pk.H_CORE]):
+        solid[row[spec[pk.H_COREROW] + k]] = True
+    for d in range(spec[pk.H_DEBRIS]):
+        solid[row[spec[pk.H_DRIFT] + d * pk.D_WIDTH + pk.D_CELL]] = True
+    for m in range(spec[pk.H_MODULES]):
+        at = spec[pk.H_MODULE] + m * pk.M_WIDTH
+        if row[at + pk.M_SLOT] >= 0:
+            solid[row[at + pk.M_CELL]] = True
+    walls = solid.copy()
+    for k in range(spec[pk.H_KEEP]):
+        walls[row[spec[pk.H_KEEPROW] + k]] = True  # entering is a violation; a robot may start there
+    for start in range(cells):
+        flight[:] = FAR
+        flight[start], queue[0] = 0, start
+        flow(spec, walls, flight, queue, 1)
+        for cell in range(cells):
+            for direction in range(1, 5):
+                beside = shifted(spec, cell, direction)
+                if beside >= 0:
+                    near[start, cell] = min(near[start, cell], flight[beside])
+    for m in range(spec[pk.H_MODULES]):
+        kind, count = spec[spec[pk.H_MODULE0] + m * pk.M_STATIC + pk.M_TYPE], 0
+        for s in range(spec[pk.H_SLOTS]):
+            at = spec[pk.H_SLOT] + s * pk.T_WIDTH
+            cell = row[at + pk.T_CELL]
+            if solid[cell] or spec[spec[pk.H_SLOT0] + s * pk.T_STATIC + pk.T_TYPE] != kind:
+                continue
+            carry[m, cell], queue[count] = 0, cell
+            count += 1
+            for start in range(cells):
+                dock[m, start] = min(dock[m, start], near[start, cell])
+        flow(spec, solid, carry[m], queue, count)
+
+
+@kernel
+def held_from(spec, row, near, m, wait):  # type: ignore[no-untyped-def]  # compiled
+    """The least number of steps after which enough thrust can hold module `m`; `wait` (N,) is scratch."""
+    n = spec[pk.H_ROBOTS]
+    at = spec[pk.H_MODULE] + m * pk.M_WIDTH
+    for i in range(n):
+        own = spec[pk.H_ROBOT] + i * pk.R_WIDTH
+        held = row[own + pk.R_GRIPS]
+        if held == m:
+            wait[i] = 0
+        elif not spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_GRIP]:
+            wait[i] = FAR
+        else:
+            wait[i] = near[row[own + pk.R_CELL], row[at + pk.M_CELL]] + 1
+            alone = held >= 0
+            for j in range(n):
+                if j != i and row[spec[pk.H_ROBOT] + j * pk.R_WIDTH + pk.R_GRIPS] == held:
+                    alone = False
+            wait[i] += alone  # it must let go or dock itself
+    least = FAR
+    for i in range(n):
+        thrust = 0
+        for j in range(n):
+            if wait[j] <= wait[i]:
+                thrust += spec[spec[pk.H_ROBOT0] + j * pk.R_STATIC + pk.R_THRUST]
+        if thrust >= spec[spec[pk.H_MODULE0] + m * pk.M_STATIC + pk.M_MASS]:
+            least = min(least, wait[i])
+    return least
+
+
+@kernel
+def bound(spec, row, guide, wait):  # type: ignore[no-untyped-def]  # compiled
+    """The bound for the state in `row`, in steps; FAR or more when no plan can complete it.
+
+    Args:
+        spec: (HEAD + blocks,) int64, static.
+        row: (rowsize,) int64, the state.
+        guide: the tables `near`, `carry` and `dock`.
+        wait: (N or more,) int64, scratch.
+    """
+    near, carry, dock = guide
+    best = 0
+    for m in range(spec[pk.H_MODULES]):
+        at = spec[pk.H_MODULE] + m * pk.M_WIDTH
+        if row[at + pk.M_SLOT] >= 0:
+            continue
+        way = carry[m, row[at + pk.M_CELL]]
+        docker = FAR
+        for i in range(spec[pk.H_ROBOTS]):
+            sheet, own = spec[pk.H_ROBOT0] + i * pk.R_STATIC, spec[pk.H_ROBOT] + i * pk.R_WIDTH
+            if spec[sheet + pk.R_GRIP] and spec[sheet + pk.R_DOCK]:
+                docker = min(docker, dock[m, row[own + pk.R_CELL]] + (row[own + pk.R_GRIPS] != m))
+        if way > 0:
+            way += held_from(spec, row, near, m, wait)
+        best = max(best, max(way, docker) + 1)
+    return best

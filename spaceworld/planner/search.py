@@ -1,0 +1,130 @@
+"""A* over packed states, with the environment's own step as the transition.
+
+The open list is one stack for each value of steps so far + bound. A state found again on a shorter way gets a new
+node and the old one is skipped, so that the bound only needs to be admissible.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spaceworld import packing as pk
+from spaceworld.jit import kernel
+from spaceworld.kernel import advance
+from spaceworld.planner.bound import FAR, bound
+from spaceworld.planner.choices import next_joint, options
+from spaceworld.planner.keys import find, pack, unpack
+
+NONE, LATE, FULL = -1, -2, -3  # no plan; none within the limit; more states than there is room for
+
+
+@kernel
+def complete(spec, row):  # type: ignore[no-untyped-def]  # compiled
+    """Whether every module is docked."""
+    waiting = 0
+    for m in range(spec[pk.H_MODULES]):
+        waiting += row[spec[pk.H_MODULE] + m * pk.M_WIDTH + pk.M_SLOT] < 0
+    return waiting == 0
+
+
+@kernel
+def search(spec, row, work, guide, families, slot_at, limit, nodes):  # type: ignore[no-untyped-def]  # compiled
+    """Searches a shortest plan without collision and violation from the state in `row`.
+
+    Args:
+        spec: (HEAD + blocks,) int64, static.
+        row: (rowsize,) int64, the state.
+        work: (work_size(spec),) int64, scratch.
+        guide: the tables of the bound.
+        families: (N + M,) int64, as from `keys.families_of`.
+        slot_at: (H*W,) int64, the slot in each cell, or -1.
+        limit: the most steps that a plan may have, below FAR.
+        nodes: of each node: its key (K, 2) int64, its parent, its steps, and the next in its stack, (K,) int32;
+            and the hash table, (a power of two > K,) int32, all 0.
+
+    Returns:
+        The goal's node, or NONE, LATE or FULL; and the number of nodes made.
+    """
+    keys, parents, steps, following, table = nodes
+    n = spec[pk.H_ROBOTS]
+    grid = np.empty(spec[pk.H_HEIGHT] * spec[pk.H_WIDTH], dtype=np.int64)
+    choices, counts = np.empty((n, pk.N_ACTIONS), dtype=np.int64), np.empty(n, dtype=np.int64)
+    wheel, actions = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+    scratch, words = np.empty((3, families.size), dtype=np.int64), np.empty(2, dtype=np.int64)
+    heads = np.full(limit + 1, -1, dtype=np.int32)
+    here, there = row.copy(), row.copy()
+    value = bound(spec, row, guide, scratch[0])
+    if value > limit:
+        return (NONE if value >= FAR else LATE), 0
+    pack(spec, row, families, scratch, words)
+    keys[0, :], parents[0], steps[0], following[0] = words, -1, 0, -1
+    table[find(keys, table, words)] = 1
+    heads[value] = 0
+    made, late = 1, False
+    while value <= limit:
+        node = heads[value]
+        if node < 0:
+            value += 1
+            continue
+        heads[value] = following[node]
+        words[:] = keys[node]
+        if table[find(keys, table, words)] != node + 1:
+            continue  # found again on a shorter way
+        unpack(spec, words, slot_at, here)
+        if complete(spec, here):
+            return node, made
+        options(spec, here, grid, choices, counts)  # the wheel is back at its start after the last joint action
+        while next_joint(spec, here, choices, counts, wheel, actions):
+            there[:] = here
+            if advance(spec, there, work, actions)[1] > 0:
+                continue  # a collision or a violation
+            pack(spec, there, families, scratch, words)
+            at = find(keys, table, words)
+            if table[at] > 0 and steps[table[at] - 1] <= steps[node] + 1:
+                continue
+            least = steps[node] + 1 + bound(spec, there, guide, scratch[0])
+            if least > limit:
+                late = late or least < FAR
+                continue
+            if made == parents.size:
+                return FULL, made
+            keys[made, :], parents[made], steps[made] = words, node, steps[node] + 1
+            following[made], heads[least] = heads[least], made
+            value = min(value, least)
+            made += 1
+            table[at] = made
+    return (LATE if late else NONE), made
+
+
+@kernel
+def retrace(spec, row, work, families, keys, parents, node, plan):  # type: ignore[no-untyped-def]  # compiled
+    """Fills `plan` (T, N) int64 with joint actions that lead from `row` to the state of `node`, T steps away.
+
+    A key does not tell which of two equal robots is which, so each step is found once more, from the real state.
+    Returns whether it was found, which is always so.
+    """
+    n = spec[pk.H_ROBOTS]
+    grid = np.empty(spec[pk.H_HEIGHT] * spec[pk.H_WIDTH], dtype=np.int64)
+    choices, counts = np.empty((n, pk.N_ACTIONS), dtype=np.int64), np.empty(n, dtype=np.int64)
+    wheel, actions = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    scratch, words = np.empty((3, families.size), dtype=np.int64), np.empty(2, dtype=np.int64)
+    path = np.empty(len(plan), dtype=np.int64)
+    for t in range(len(plan) - 1, -1, -1):
+        path[t] = node
+        node = parents[node]
+    here, there = row.copy(), row.copy()
+    for t in range(len(plan)):
+        options(spec, here, grid, choices, counts)
+        wheel[:] = 0
+        actions[:] = pk.STAY
+        found = False
+        while not found and next_joint(spec, here, choices, counts, wheel, actions):
+            there[:] = here
+            if advance(spec, there, work, actions)[1] == 0:
+                pack(spec, there, families, scratch, words)
+                found = words[0] == keys[path[t], 0] and words[1] == keys[path[t], 1]
+        if not found:
+            return False
+        plan[t] = actions
+        here[:] = there
+    return True

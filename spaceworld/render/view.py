@@ -1,0 +1,54 @@
+"""What an environment's `render` gives for each of its render modes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from spaceworld.scene import Overlay, Scene
+
+
+class View:
+    """Renders scenes in one mode; painter or window are made at the first picture.
+
+    Args:
+        mode: "human", "rgb_array" or "ansi".
+    """
+
+    def __init__(self, mode: str) -> None:
+        self._mode = mode
+        self._painter: Any = None
+        self._window: Any = None
+
+    def render(self, scene: Scene, overlay: Overlay, fps: float) -> np.ndarray | str | None:
+        """The picture, (H, W, 3) uint8, or the text; in "human" mode shows it, which takes 1 / `fps` seconds.
+
+        After the person closed the window, nothing is shown any more.
+
+        Raises:
+            NoDisplay: for "human", where there is no screen.
+        """
+        if self._mode == "ansi":
+            from spaceworld.render.ansi import render_ansi
+
+            return render_ansi(scene, overlay)
+        if self._mode == "rgb_array":
+            if self._painter is None:
+                from spaceworld.render.pixels import Painter
+
+                self._painter = Painter()
+            picture: np.ndarray = self._painter.paint(scene, overlay)
+            return picture
+        if self._window is None:
+            from spaceworld.render.window import Window
+
+            self._window = Window(title=f"Spaceworld: {scene.scenario}")
+        self._window.show(scene, overlay, 1.0 / fps if scene.step else 0.0)
+        return None
+
+    def close(self) -> None:
+        """Closes the window, if there is one, and frees the painter."""
+        if self._window is not None:
+            self._window.close()
+        self._window = self._painter = None

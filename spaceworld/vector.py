@@ -1,0 +1,176 @@
+"""A gymnasium-style vector environment: `num_envs` Spaceworlds stepped by one call, agents side by side in arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from spaceworld import packing as pk
+from spaceworld.env import SpaceworldEnv
+from spaceworld.scenario import Scenario
+
+
+class SpaceworldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+    """E worlds of N robots each, over arrays (env, agent), for learners written in plain numpy or torch (ours).
+
+    World k is the same, bit for bit, as a single `spaceworld_v0.parallel_env` with the same arguments that is reset
+    with its seed, and reset again without one whenever its episode is over. That happens in the step that ends the
+    episode (`AutoresetMode.SAME_STEP`): the observation returned is the first of the next episode, and
+    `infos["final_obs"]` has the last of the one before, from which a truncated episode's value must be taken.
+
+    Args:
+        num_envs: worlds, E.
+        scenario: a preset's name or a `Scenario`.
+        threads: how many threads share the worlds; the results are the same for any number.
+        options: the other arguments of `SpaceworldEnv`: `max_cycles`, `on_collision`, `collision_penalty`,
+            `action_mask`, `observation`.
+
+    Attributes:
+        agents: names of the N robots.
+        single_observation_space, single_action_space: of one robot, the same for all.
+
+    Raises:
+        ValueError: for bad arguments; the message names the valid ones.
+
+    Example:
+        >>> from spaceworld.vector import SpaceworldVectorEnv
+        >>> envs = SpaceworldVectorEnv(4, "pair")
+        >>> observations, infos = envs.reset(seed=0)
+        >>> observations.shape, infos["action_mask"].shape
+        ((4, 2, 70), (4, 2, 6))
+        >>> observations, rewards, terminations, truncations, infos = envs.step(envs.action_space.sample())
+        >>> rewards.shape, infos["cost"].shape
+        ((4, 2), (4, 2))
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "name": "spaceworld_v0",
+        "render_modes": ["rgb_array", "ansi"],
+        "render_fps": 6,
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int,
+        scenario: str | Scenario = "pair",
+        *,
+        threads: int = 1,
+        render_mode: Literal["rgb_array", "ansi"] | None = None,
+        **options: Any,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs is {num_envs}; at least 1 is needed")
+        first = SpaceworldEnv(scenario, render_mode=render_mode, **options)
+        self.num_envs, self.render_mode = num_envs, render_mode
+        self.agents = list(first.possible_agents)
+        self.n_agents = len(self.agents)
+        self.scenario, self.max_cycles = first.scenario, first.max_cycles
+        self.single_observation_space: Box = first.observation_space(self.agents[0])
+        self.single_action_space: Discrete = first.action_space(self.agents[0])
+        shape = (num_envs, self.n_agents)
+        self.observation_space = Box(-1.0, 1.0, (*shape, *self.single_observation_space.shape), np.float32)
+        self.action_space = MultiDiscrete(np.full(shape, pk.N_ACTIONS))
+        memory = np.tile(first._memory, (num_envs, 1))
+        self._shown = first  # takes over the memory of the world that is to be shown
+        self._batch = first.batch_over(memory, threads)
+        self._all = np.arange(num_envs)
+        self._playing = False
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begins new episodes in all worlds.
+
+        Args:
+            seed: world k gets `seed + k`, or its own of a sequence; None: the random streams go on where they were.
+            options: ignored.
+
+        Returns:
+            Observations (E, N, ...) float32, and infos with `action_mask` (E, N, 6) int8.
+        """
+        many = [None] * self.num_envs if seed is None else seed
+        seeds = [many + k for k in range(self.num_envs)] if isinstance(many, int | np.integer) else list(many)
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"{len(seeds)} seeds for {self.num_envs} worlds")
+        self._batch.seed(self._all, seeds)
+        observations, masks = self._batch.reset(self._all)
+        self._playing = True
+        return observations, {"action_mask": masks}
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Advances every world by one joint action; worlds that end begin again.
+
+        Args:
+            actions: (E, N) integers in 0..5.
+
+        Returns:
+            Observations (E, N, ...) float32; rewards (E, N) float64, the team reward for each robot; terminations and
+            truncations (E, N) bool; infos. All arrays are fresh. Of this step are `infos["cost"]` (E, N) float64 and
+            `infos["events"]` (E, N), codes for `spaceworld.events.event_names`; `infos["action_mask"]` (E, N, 6) goes
+            with the observations. Where `infos["_final_obs"]` (E,) says that an episode has ended, `infos["final_obs"]`
+            is its last observation, and `infos["episode"]` its return `r`, length `l` and cost `c`, (E,) each; zeros
+            elsewhere.
+
+        Raises:
+            RuntimeError: before the first `reset`.
+            ValueError: for actions of another shape, or outside 0..5; the worlds are unchanged.
+        """
+        if not self._playing:
+            raise RuntimeError("call reset() before step()")
+        turn = self._batch.step(self._all, self._checked(actions))
+        shape = (self.num_envs, self.n_agents)
+        over = turn.status > 0
+        infos: dict[str, Any] = {"action_mask": turn.masks, "cost": turn.costs, "events": turn.events}
+        ended = np.flatnonzero(over)
+        if len(ended):
+            rows, faults = self._batch.rows[ended], self._batch.rows[ended, pk.S_FAULTS]
+            returns = rows[:, pk.S_DOCKED] / self.scenario.total_mass - self._batch.penalty * faults
+            numbers = {"r": returns, "l": rows[:, pk.S_STEP], "c": faults}
+            infos["episode"] = {key: self._spread(ended, values) for key, values in numbers.items()}
+            infos["final_obs"] = self._spread(ended, turn.observations[ended])
+            infos["_final_obs"] = infos["_episode"] = over
+            turn.observations[ended], turn.masks[ended] = self._batch.reset(ended)
+        return (
+            turn.observations,
+            np.repeat(turn.rewards, self.n_agents).reshape(shape),
+            np.repeat(turn.terminated, self.n_agents).reshape(shape),
+            np.repeat(turn.truncated, self.n_agents).reshape(shape),
+            infos,
+        )
+
+    def render(self) -> tuple[Any, ...] | None:
+        """A picture (H, W, 3) uint8, or a text, of every world; None without a render mode."""
+        if self.render_mode is None:
+            return None
+        pictures = []
+        for world in self._batch.memory:
+            self._shown._use(world)
+            pictures.append(self._shown.render())
+        return tuple(pictures)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Ends the threads; called by `close`."""
+        self._batch.close()
+        self._shown.close()
+
+    def _checked(self, actions: np.ndarray) -> np.ndarray:
+        given = np.asarray(actions)
+        shape = (self.num_envs, self.n_agents)
+        if given.shape != shape or given.dtype.kind not in "iu":
+            raise ValueError(f"actions must be integers of shape {shape}, got {given.dtype} of shape {given.shape}")
+        if given.min() < 0 or given.max() >= pk.N_ACTIONS:
+            k, i = np.argwhere((given < 0) | (given >= pk.N_ACTIONS))[0].tolist()
+            last = pk.N_ACTIONS - 1
+            raise ValueError(f"action {given[k, i]} of {self.agents[i]!r} in world {k} is not one of 0..{last}")
+        return given
+
+    def _spread(self, ended: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """The values of worlds that ended, in an array for all worlds."""
+        array = np.zeros((self.num_envs, *values.shape[1:]), values.dtype)
+        array[ended] = values
+        return array
