@@ -8,23 +8,29 @@ import numpy as np
 from PIL import Image
 
 from spaceworld import PRESETS, spaceworld_v0
+from spaceworld.planner import policy
 from spaceworld.render.pixels import Painter
 
 HERE = Path(__file__).parent
+SIDE = 480  # pixels of one preset in the picture of all
 
 
 def main() -> None:
     """Regenerates both."""
     text = (spaceworld_v0.__doc__ or "").strip()
-    (HERE / "spaceworld.md").write_text(text + "\n\n![The four presets](images/presets.png)\n", encoding="utf-8")
-    painter = Painter(height=360, panel=False)
+    (HERE / "spaceworld.md").write_text(text + "\n\n![The eight presets](images/presets.png)\n", encoding="utf-8")
     pictures = []
     for k, name in enumerate(PRESETS):
         env = spaceworld_v0.parallel_env(scenario=name)
         env.reset(seed=5 + k)
-        pictures.append(painter.paint(env.scene()))
+        act = policy(env)
+        for _ in range(6 if len(env.agents) > 3 else 0):  # the large ones at work
+            env.step(act())
+        picture = Image.fromarray(Painter(height=720, panel=False).paint(env.scene()))
+        pictures.append(np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS)))
+    rows = [np.concatenate(pictures[k : k + 4], axis=1) for k in (0, 4)]
     (HERE / "images").mkdir(exist_ok=True)
-    Image.fromarray(np.concatenate(pictures, axis=1)).save(HERE / "images" / "presets.png", optimize=True)
+    Image.fromarray(np.concatenate(rows)).save(HERE / "images" / "presets.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ import numpy as np
 from spaceworld import packing as pk
 from spaceworld.generator import generate
 from spaceworld.jit import kernel
-from spaceworld.observation import observe, turn
-from spaceworld.planes import observe_image, turn_image
+from spaceworld.kernel import advance
+from spaceworld.observation import observe
+from spaceworld.planes import observe_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +62,29 @@ def parts_of(memory):  # type: ignore[no-untyped-def]  # compiled
 
 
 @kernel
-def restart(memory, start):  # type: ignore[no-untyped-def]  # compiled
-    """Begins a new episode: the fixed layout of `start`, or a random one; False when none is solvable."""
-    at, actions, work = parts_of(memory)
-    spec, row = memory[:at], memory[at:actions]
-    row[pk.S_STEP :] = start[pk.S_STEP :]
-    if start[0]:  # the layout is fixed
-        return True
-    return generate(spec, row, memory[work:])
-
-
-@kernel
-def look_around(memory, observations, masks):  # type: ignore[no-untyped-def]  # compiled
+def look_around(spec, row, work, observations, masks):  # type: ignore[no-untyped-def]  # compiled
     """Fills one world's observations, (N, F) or planes (N, C, 2r+1, 2r+1), and masks (N, 6)."""
-    at, actions, work = parts_of(memory)
     if observations.ndim == 2:  # known when it is compiled
-        observe(memory[:at], memory[at:actions], memory[work:], observations, masks)
+        observe(spec, row, work, observations, masks)
     else:
-        observe_image(memory[:at], memory[at:actions], memory[work:], observations, masks)
+        observe_image(spec, row, work, observations, masks)
 
 
 @kernel
 def restart_some(memory, chosen, first, last, start, observations, masks):  # type: ignore[no-untyped-def]  # compiled
-    """`restart` and `look_around` for `chosen[first:last]`; False when a layout was not found."""
-    found = True
+    """Begins new episodes in `chosen[first:last]`: the fixed layout of `start`, or random ones.
+
+    Returns:
+        Whether a solvable layout was found for each.
+    """
+    at, actions, end = parts_of(memory[0])
+    spec, work, found = memory[chosen[first], :at], memory[chosen[first], end:], True
     for j in range(first, last):
-        found = restart(memory[chosen[j]], start) and found
-        look_around(memory[chosen[j]], observations[j], masks[j])
+        row = memory[chosen[j], at:actions]
+        row[pk.S_STEP :] = start[pk.S_STEP :]
+        if not start[0]:  # the layout is not fixed
+            found = generate(spec, row, work) and found
+        look_around(spec, row, work, observations[j], masks[j])
     return found
 
 
@@ -95,23 +92,24 @@ def restart_some(memory, chosen, first, last, start, observations, masks):  # ty
 def advance_some(  # type: ignore[no-untyped-def]  # compiled
     memory, chosen, first, last, given, observations, masks, rewards, status, costs, events, penalty, total
 ):
-    """One step of `chosen[first:last]`; fills the rest, whose rows are those of `chosen`."""
+    """One step of `chosen[first:last]`; fills the rest, whose rows are those of `chosen`.
+
+    All worlds have one specification and use the scratch of one of them, so that the cache holds more worlds.
+    """
+    at, actions, end = parts_of(memory[0])
+    spec, work = memory[chosen[first], :at], memory[chosen[first], end:]
     for j in range(first, last):
-        world = memory[chosen[j]]
-        at, actions, work = parts_of(world)
-        world[actions:work] = given[j]
-        if observations.ndim == 3:  # known when it is compiled
-            mass, faults, docked, status[j] = turn(world, observations[j], masks[j])
-        else:
-            mass, faults, docked, status[j] = turn_image(world, observations[j], masks[j])
+        row = memory[chosen[j], at:actions]
+        mass, faults, docked, status[j] = advance(spec, row, work, given[j])
+        look_around(spec, row, work, observations[j], masks[j])
         # shares are differences of the docked total, so that a complete assembly sums to 1.0
         rewards[j] = docked / total - (docked - mass) / total if mass else 0.0
         if faults:
             rewards[j] -= penalty * faults
-        for i in range(world[pk.H_ROBOTS]):
-            robot = at + world[pk.H_ROBOT] + i * pk.R_WIDTH
-            costs[j, i] = world[robot + pk.R_HITS] + world[robot + pk.R_VIOLATION]
-            events[j, i] = world[robot + pk.R_EVENT]
+        for i in range(spec[pk.H_ROBOTS]):
+            robot = spec[pk.H_ROBOT] + i * pk.R_WIDTH
+            costs[j, i] = row[robot + pk.R_HITS] + row[robot + pk.R_VIOLATION]
+            events[j, i] = row[robot + pk.R_EVENT]
 
 
 class Batch:

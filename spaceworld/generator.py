@@ -191,6 +191,7 @@ def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # ty
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
     seen = np.zeros((cells, 16), dtype=np.bool_)
     stack = np.empty(cells * 16, dtype=np.int64)
+    anywhere = np.ones(1, dtype=np.int64)
     top = 0
     flood(spec, grid, at, start, region, queue)
     for sides in range(1, 16):
@@ -207,7 +208,7 @@ def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # ty
             to = shifted(spec, cell, direction)
             if to < 0 or grid[to] & BARRED or seen[to, sides]:
                 continue
-            if sides_fit(spec, grid, to, sides, need, np.ones(1, dtype=np.int64)):
+            if sides_fit(spec, grid, to, sides, need, anywhere):
                 seen[to, sides] = True
                 stack[top] = to * 16 + sides
                 top += 1

@@ -77,15 +77,9 @@ def look(obs, i, p, own, cell_row, cell_col, down, across):  # type: ignore[no-u
 @kernel
 def last_action(action, obs, i, p):  # type: ignore[no-untyped-def]  # compiled
     """Writes an action as (row, col, interact) at `obs[i, p]`."""
-    if action == 1:
-        obs[i, p] = -1.0
-    elif action == 2:
-        obs[i, p] = 1.0
-    elif action == 3:
-        obs[i, p + 1] = -1.0
-    elif action == 4:
-        obs[i, p + 1] = 1.0
-    elif action == 5:
+    obs[i, p] = (action == 2) - (action == 1)  # without a branch, which nothing could predict
+    obs[i, p + 1] = (action == 4) - (action == 3)
+    if action == 5:
         obs[i, p + 2] = 1.0
 
 
@@ -132,7 +126,9 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
     """Fills `obs` (N, F) float32 and `mask` (N, 6) int8; `work` is the kernel's scratch."""
     n, height, width = spec[pk.H_ROBOTS], spec[pk.H_HEIGHT], spec[pk.H_WIDTH]
     types = spec[pk.H_TYPES] if spec[pk.H_TYPES] > 1 else 0
-    down, across = 1.0 / (height - 1), 1.0 / (width - 1)
+    down, across = 1.0 / (height - 1), 1.0 / (width - 1)  # products are much faster than divisions
+    strongest, heaviest, largest = 1.0 / spec[pk.H_MAX_THRUST], 1.0 / spec[pk.H_MAX_MASS], 1.0 / max(height, width)
+    left = 1.0 - row[pk.S_STEP] / spec[pk.H_HORIZON]
     grid = work[: height * width]
     fill_grid(spec, row, grid)
     obs[:] = 0.0
@@ -155,7 +151,7 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         cell, held = row[at + pk.R_CELL], row[at + pk.R_GRIPS]
         obs[i, 0] = 2 * own[i, 0] * down - 1
         obs[i, 1] = 2 * own[i, 1] * across - 1
-        obs[i, 2] = spec[static + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
+        obs[i, 2] = spec[static + pk.R_THRUST] * strongest
         obs[i, 3] = spec[static + pk.R_GRIP]
         obs[i, 4] = spec[static + pk.R_DOCK]
         if held >= 0:
@@ -166,14 +162,14 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         obs[i, 7] = row[at + pk.R_HITS] > 0
         look_beside(spec, row, grid, i, own[i, 2], obs, mask)
         last_action(row[at + pk.R_ACTION], obs, i, 12)
-        obs[i, 16] = min(1.0, own[i, 2] / max(height, width))
-        obs[i, 17] = 1.0 - row[pk.S_STEP] / spec[pk.H_HORIZON]
+        obs[i, 16] = min(1.0, own[i, 2] * largest)
+        obs[i, 17] = left
         for k in range(1, n):
-            j = (i + k) % n
+            j = i + k if i + k < n else i + k - n
             other, sheet = spec[pk.H_ROBOT] + j * pk.R_WIDTH, spec[pk.H_ROBOT0] + j * pk.R_STATIC
             p = OWN + (k - 1) * OTHER
             if look(obs, i, p, own, own[j, 0], own[j, 1], down, across):
-                obs[i, p + 3] = spec[sheet + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
+                obs[i, p + 3] = spec[sheet + pk.R_THRUST] * strongest
                 obs[i, p + 4] = spec[sheet + pk.R_DOCK]
                 obs[i, p + 5] = row[other + pk.R_GRIPS] >= 0
                 obs[i, p + 6] = held >= 0 and row[other + pk.R_GRIPS] == held
@@ -185,22 +181,25 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
     for m in range(spec[pk.H_MODULES]):
         body, sheet = spec[pk.H_MODULE] + m * pk.M_WIDTH, spec[pk.H_MODULE0] + m * pk.M_STATIC
         cell, docked = row[body + pk.M_CELL], row[body + pk.M_SLOT] >= 0
-        strength = min(1.0, pull[m] / spec[sheet + pk.M_MASS])
+        strength = min(1.0, pull[m] / spec[sheet + pk.M_MASS]) if pull[m] else 0.0
+        mass = spec[sheet + pk.M_MASS] * heaviest
         slot = -1 if docked else module_slot(spec, row, m, filled)
         cell_row = row_of(spec, cell)
         cell_col = cell - cell_row * width
+        goal_down = goal_across = 0.0
+        if slot >= 0:
+            goal = row[spec[pk.H_SLOT] + slot * pk.T_WIDTH + pk.T_CELL]
+            goal_row = row_of(spec, goal)
+            goal_down, goal_across = (goal_row - cell_row) * down, (goal - goal_row * width - cell_col) * across
         for i in range(n):
             if look(obs, i, p, own, cell_row, cell_col, down, across):
-                obs[i, p + 3] = spec[sheet + pk.M_MASS] / spec[pk.H_MAX_MASS]
+                obs[i, p + 3] = mass
                 obs[i, p + 4] = docked
                 obs[i, p + 5] = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == m
                 obs[i, p + 6] = strength
-                if slot >= 0:
-                    obs[i, p + 7] = 1.0
-                    goal = row[spec[pk.H_SLOT] + slot * pk.T_WIDTH + pk.T_CELL]
-                    goal_row = row_of(spec, goal)
-                    obs[i, p + 8] = (goal_row - cell_row) * down
-                    obs[i, p + 9] = (goal - goal_row * width - cell_col) * across
+                obs[i, p + 7] = slot >= 0
+                obs[i, p + 8] = goal_down
+                obs[i, p + 9] = goal_across
                 if types:
                     obs[i, p + MODULE + spec[sheet + pk.M_TYPE]] = 1.0
         p += MODULE + types
