@@ -28,6 +28,8 @@ _SOURCES = (
     "planner/bound.py",
     "planner/choices.py",
     "planner/search.py",
+    "planner/spacetime.py",
+    "planner/routes.py",
 )
 
 

@@ -1,5 +1,6 @@
-"""Play that needs no learning: exact shortest joint plans for small layouts."""
+"""Play that needs no learning: a scripted team that completes every preset, and exact shortest plans."""
 
 from spaceworld.planner.exact import shortest_plan
+from spaceworld.planner.team import policy
 
-__all__ = ["shortest_plan"]
+__all__ = ["policy", "shortest_plan"]

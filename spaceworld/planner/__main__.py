@@ -1,0 +1,103 @@
+"""Lets the scripted team play the presets and prints a table: `python -m spaceworld.planner --seeds 1000`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from spaceworld.env import SpaceworldEnv
+from spaceworld.planner.team import policy
+from spaceworld.presets import PRESETS
+
+CHUNK = 5  # seeds handed to a process at once
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One episode."""
+
+    preset: str
+    seed: int
+    steps: int
+    cost: float
+    completed: bool
+    slowest: float  # seconds for the slowest action, planning included
+    seconds: float
+
+
+def play(job: tuple[str, int]) -> Outcome:
+    """One episode of a preset by the scripted team."""
+    preset, seed = job
+    env = SpaceworldEnv(preset)
+    env.reset(seed=seed)
+    act = policy(env)
+    cost, slowest, begin = 0.0, 0.0, time.perf_counter()
+    steps, completed = 0, False
+    while env.agents:
+        before = time.perf_counter()
+        actions = act()
+        slowest = max(slowest, time.perf_counter() - before)
+        _, _, terminated, _, infos = env.step(actions)
+        cost += sum(info["cost"] for info in infos.values())
+        completed = all(terminated.values())
+        steps += 1
+    return Outcome(preset, seed, steps, cost, completed, slowest, time.perf_counter() - begin)
+
+
+def table_line(preset: str, done: Sequence[Outcome]) -> str:
+    """One line of the table."""
+    steps = [o.steps for o in done]
+    return (
+        f"{preset:<8} {len(done):>6} {sum(o.completed for o in done):>9} {sum(o.cost for o in done):>6.0f} "
+        f"{sum(steps) / len(steps):>7.1f} {max(steps):>5} {PRESETS[preset].horizon:>8} "
+        f"{1000 * sum(o.seconds for o in done) / len(done):>9.0f} {1000 * max(o.slowest for o in done):>9.0f}"
+    )
+
+
+HEAD = "preset    seeds completed   cost    mean   max  horizon   ms mean    ms max"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Plays, prints a table, and returns 1 when any episode failed."""
+    parser = argparse.ArgumentParser(prog="python -m spaceworld.planner", description=__doc__)
+    parser.add_argument("presets", nargs="*", help="names of presets; none: all")
+    parser.add_argument("--seeds", type=int, default=100, help="episodes of each preset (default 100)")
+    parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.presets if name not in PRESETS]
+    if unknown:
+        parser.error(f"unknown preset {unknown[0]!r}; the presets are {', '.join(PRESETS)}")
+    if options.seeds < 1 or options.jobs < 1:
+        parser.error("--seeds and --jobs must be at least 1")
+    print(HEAD, flush=True)
+    failures: list[Outcome] = []
+    for preset in options.presets or PRESETS:
+        jobs = [(preset, seed) for seed in range(options.first, options.first + options.seeds)]
+        done = []
+        for outcome in _played(jobs, options.jobs):
+            done.append(outcome)
+            if sys.stderr.isatty():
+                print(f"\r{preset}: {len(done)} of {len(jobs)}", end="\r", file=sys.stderr, flush=True)
+        print(table_line(preset, done), flush=True)
+        failures += [o for o in done if o.cost or not o.completed]
+    for o in failures:
+        what = "was completed" if o.completed else "was not completed"
+        print(f"failed: {o.preset} seed {o.seed} {what} in {o.steps} steps, at cost {o.cost:.0f}")
+    return 1 if failures else 0
+
+
+def _played(jobs: list[tuple[str, int]], processes: int) -> Iterable[Outcome]:
+    if processes == 1:
+        yield from map(play, jobs)
+        return
+    with get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap(play, jobs, chunksize=CHUNK)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

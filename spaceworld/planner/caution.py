@@ -1,0 +1,89 @@
+"""Last looks before acting: does this step cost anything, and could somebody who is not ours get into its way?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from spaceworld import packing as pk
+from spaceworld.kernel import advance
+from spaceworld.planner.board import World
+from spaceworld.planner.spacetime import step_from
+
+CALM = 2  # after so many calls in one place, a robot is taken to stay there
+
+
+def faults(world: World, row: np.ndarray, joint: np.ndarray) -> int:
+    """The collisions and violations of one joint action (N,)."""
+    work = np.zeros(pk.work_size(world.spec), np.int64)
+    return int(advance(world.spec, row.copy(), work, np.asarray(joint, np.int64))[1])
+
+
+def safest(world: World, row: np.ndarray, joint: np.ndarray) -> np.ndarray:
+    """The joint action itself when it costs nothing, or one like it that costs less."""
+    best, cost = joint, faults(world, row, joint)
+    if cost and (other := faults(world, row, np.zeros_like(joint))) < cost:
+        best, cost = np.zeros_like(joint), other
+    for i in range(world.n):
+        for action in range(pk.N_ACTIONS):
+            if not cost:
+                return best
+            trial = best.copy()
+            trial[i] = action
+            if (other := faults(world, row, trial)) < cost:
+                best, cost = trial, other
+    return best
+
+
+def cautious(
+    world: World, row: np.ndarray, joint: np.ndarray, own: Sequence[bool], still: Sequence[int] | np.ndarray
+) -> np.ndarray:
+    """The joint action without own moves into cells where a robot that is not ours is or may go.
+
+    Args:
+        world: the scenario.
+        row: the state.
+        joint: (N,) planned.
+        own: (N,) which robots are ours.
+        still: (N,) for how many calls each robot has been in its place.
+    """
+    joint = joint.copy()
+    units = _units(world, row)
+    loose: set[int] = set()  # cells where somebody else is or may go
+    for members, cells in units:
+        if all(own[i] for i in members):
+            continue
+        free = any(own[i] for i in members)  # moves only when ours agree
+        calm = free or all(still[i] >= CALM for i in members)
+        for direction in range(1 if calm else 5):
+            loose.update(step_from(world.width, world.cells, c, direction) for c in cells)
+    waits = True
+    while waits:  # who waits may be in the way of another of ours
+        waits = False
+        for members, cells in units:
+            ways = {int(joint[i]) for i in members if own[i]}
+            if len(ways) != 1 or not ways <= {1, 2, 3, 4}:
+                continue
+            to = {step_from(world.width, world.cells, c, min(ways)) for c in cells} - set(cells)
+            blocked = bool(to & loose)
+            for others, theirs in units:
+                if others != members and all(own[i] for i in others) and to & set(theirs):
+                    blocked = blocked or {int(joint[i]) for i in others} <= {pk.STAY, pk.INTERACT}
+            if blocked:
+                for i in members:
+                    if own[i]:
+                        joint[i] = pk.STAY
+                waits = True
+    return joint
+
+
+def _units(world: World, row: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Free robots and assemblies: who is in it, and its cells."""
+    views = pk.blocks(world.spec, row)
+    cell, grips = views["robots"][:, pk.R_CELL].tolist(), views["robots"][:, pk.R_GRIPS].tolist()
+    units: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((i,), (cell[i],)) for i in range(world.n) if grips[i] < 0]
+    for m in sorted(set(grips) - {-1}):
+        members = tuple(i for i in range(world.n) if grips[i] == m)
+        units.append((members, (*(cell[i] for i in members), int(views["modules"][m, pk.M_CELL]))))
+    return units

@@ -1,0 +1,47 @@
+"""Who does it: when each robot could be beside a module, and the teams that can lift and dock it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from spaceworld.planner.board import Board
+from spaceworld.planner.routes import FAR, distances
+
+NEAREST = 6  # robots that teams are made of
+TEAMS = 3  # teams of one size
+
+
+def arrivals(board: Board, module: int) -> list[int]:
+    """When each robot could be beside the module, about; FAR if never."""
+    world = board.world
+    field = np.empty(world.cells, np.int64)
+    distances(board.static, board.parked(module), world.width, int(board.module[module, -1]), field)
+    times = []
+    for i in range(world.n):
+        end = board.end[i]
+        if board.grips[i] >= 0:
+            times.append(0 if board.grips[i] == module else FAR)
+        else:
+            way = min(int(field[board.robot[i, end]]), int(field[board.whereabouts(i)]))
+            times.append(end + max(way - 1, 0) if world.can_grip[i] and way < FAR else FAR)
+    return times
+
+
+def teams(board: Board, module: int, when: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Teams that can lift the module and dock it, small and quick ones first; whoever holds it is in it."""
+    world = board.world
+    holders = tuple(i for i in range(world.n) if board.grips[i] == module)
+    near = sorted((i for i in range(world.n) if when[i] < FAR and i not in holders), key=lambda i: (when[i], i))
+    dockers = [i for i in near if world.can_dock[i]][:2]
+    pool = sorted(set(near[:NEAREST]) | set(dockers) | set(sorted(near, key=lambda i: -world.thrust[i])[:2]))
+    for count in range(max(len(holders), 1), 5):
+        found = []
+        for extra in combinations(pool, count - len(holders)):
+            team = holders + extra
+            strong = sum(world.thrust[i] for i in team) >= world.mass[module]
+            if strong and any(world.can_dock[i] for i in team):
+                found.append((max(when[i] for i in team), sum(when[i] for i in team), team))
+        yield from (team for *_, team in sorted(found)[:TEAMS])

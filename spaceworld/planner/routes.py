@@ -1,0 +1,187 @@
+"""What can be carried where, time left aside: distances, and where a module has to be gripped anew; compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spaceworld.jit import kernel
+from spaceworld.planner.spacetime import step_from
+
+FAR = 1 << 30
+REGRIP = 7  # what a new grip costs, in steps
+
+
+@kernel
+def distances(static, parked, width, start, out):  # type: ignore[no-untyped-def]  # compiled
+    """Writes into `out` (cells,) the robots' distances to `start`, FAR where no way is; `parked` marks modules."""
+    cells = static.size
+    queue = np.empty(cells, np.int64)
+    out[:] = FAR
+    out[start] = 0
+    queue[0] = start
+    head, tail = 0, 1
+    while head < tail:
+        cell = queue[head]
+        head += 1
+        for direction in range(1, 5):
+            to = step_from(width, cells, cell, direction)
+            if to >= 0 and out[to] == FAR and not static[to] and not parked[to]:
+                out[to] = out[cell] + 1
+                queue[tail] = to
+                tail += 1
+
+
+@kernel
+def fits(static, parked, width, cell, sides, field):  # type: ignore[no-untyped-def]  # compiled
+    """Whether a module on `cell` can be held at `sides`; with a `field` of distances: can be gripped there.
+
+    A grip takes the module in the lowest cell, so no other loose one may lie before this one beside the robot.
+    """
+    if static[cell] & 1 or parked[cell]:
+        return False
+    for direction in range(1, 5):
+        if sides >> (direction - 1) & 1:
+            beside = step_from(width, static.size, cell, direction)
+            if beside < 0 or static[beside] or parked[beside]:
+                return False
+            if field.size > 1:
+                if field[beside] == FAR:
+                    return False
+                for way in range(1, 5):
+                    near = step_from(width, static.size, beside, way)
+                    if 0 <= near < cell and parked[near] == 1:
+                        return False
+    return True
+
+
+@kernel
+def bits(sides):  # type: ignore[no-untyped-def]  # compiled
+    """How many sides."""
+    return (sides & 1) + (sides >> 1 & 1) + (sides >> 2 & 1) + (sides >> 3 & 1)
+
+
+@kernel
+def route(static, parked, width, start, goal, count, robot, held, ends, forbidden):  # type: ignore[no-untyped-def]  # compiled
+    """The cheapest way to bring a module from `start` to `goal` in the hands of `count` robots.
+
+    Args:
+        static: (cells,) uint8, 1 solid, 2 keep-out.
+        parked: (cells,) uint8, 1 loose and 2 docked modules, this one left out.
+        width: of the grid.
+        start, goal: cells.
+        count: robots of the team.
+        robot: the cell of one of them, for what can be reached.
+        held: sides at which it is held already.
+        ends: (16,) sides at which it may be held on `goal`.
+        forbidden: (cells,) uint8, where it must not be let go on the way.
+
+    Returns:
+        (cost, -1, 0) when no new grip is needed; (cost, cell, sides) where it is to be let go first, and how it is held
+        until then; cost FAR if there is no way.
+    """
+    cells = static.size
+    cost = np.full(cells * 16, FAR, np.int64)
+    origin = np.full(cells * 16, -1, np.int64)  # the state before the first new grip; -1: none yet
+    field = np.empty(cells, np.int64)
+    anywhere = np.zeros(1, np.int64)
+    buckets = 4 * cells + 16 * REGRIP
+    head = np.full(buckets, -1, np.int64)  # a bucket queue: linked lists by cost
+    link = np.full(cells * 16 * 8, -1, np.int64)
+    entry = np.empty(cells * 16 * 8, np.int64)
+    used = 0
+    parked[start] = 1
+    distances(static, parked, width, robot, field)
+    parked[start] = 0
+    for sides in range(1, 16):
+        if bits(sides) == count and sides & held == held and fits(static, parked, width, start, sides & ~held, field):
+            cost[start * 16 + sides] = 0
+            entry[used], link[used], head[0] = start * 16 + sides, head[0], used
+            used += 1
+    for price in range(buckets - REGRIP - 1):
+        while head[price] >= 0:
+            state = entry[head[price]]
+            head[price] = link[head[price]]
+            if cost[state] != price:
+                continue
+            cell, sides = state // 16, state % 16
+            if cell == goal and ends[sides]:
+                if origin[state] < 0:
+                    return price, -1, 0
+                return price, origin[state] // 16, origin[state] % 16
+            for direction in range(1, 5):
+                to = step_from(width, cells, cell, direction)
+                if to < 0 or cost[to * 16 + sides] <= price + 1:
+                    continue
+                if fits(static, parked, width, to, sides, anywhere):
+                    cost[to * 16 + sides] = price + 1
+                    origin[to * 16 + sides] = origin[state]
+                    if used < entry.size:
+                        entry[used], link[used], head[price + 1] = to * 16 + sides, head[price + 1], used
+                        used += 1
+            if forbidden[cell]:
+                continue
+            useful = False
+            for other in range(1, 16):
+                useful = useful or (bits(other) == count and cost[cell * 16 + other] > price + REGRIP)
+            if not useful:
+                continue
+            for direction in range(1, 5):
+                if sides >> (direction - 1) & 1:
+                    parked[cell] = 1
+                    distances(static, parked, width, step_from(width, cells, cell, direction), field)
+                    parked[cell] = 0
+                    break
+            for other in range(1, 16):
+                if bits(other) != count or cost[cell * 16 + other] <= price + REGRIP:
+                    continue
+                if fits(static, parked, width, cell, other, field):
+                    cost[cell * 16 + other] = price + REGRIP
+                    origin[cell * 16 + other] = state if origin[state] < 0 else origin[state]
+                    if used < entry.size:
+                        entry[used], link[used] = cell * 16 + other, head[price + REGRIP]
+                        head[price + REGRIP] = used
+                        used += 1
+    return FAR, -1, 0
+
+
+@kernel
+def predict(period, cell, heading, step, width, solid, module_cell, module_state, hazard, track):  # type: ignore[no-untyped-def]  # compiled
+    """Where drifting debris will be, when nobody lets himself be hit: fills `track` (T+1, D) and `hazard`.
+
+    Args:
+        period, cell, heading: (D,) of each piece; heading 0 is at rest.
+        step: the world's step count now.
+        width: of the grid.
+        solid: (cells,) uint8, structure now (1).
+        module_cell, module_state: (M, T+1) where each module will be; 0 loose, 1 in somebody's hands, 2 docked.
+        hazard: (T+1, cells) uint8, zero.
+        track: (T+1, D).
+    """
+    last, count = track.shape[0] - 1, cell.size
+    at, way, target = cell.copy(), heading.copy(), np.empty(count, np.int64)
+    track[0] = at
+    for t in range(last):
+        for d in range(count):
+            target[d] = -2
+            if way[d] > 0:
+                hazard[t + 1, at[d]] = 1
+                if (step + t + 1) % period[d] == 0:
+                    target[d] = step_from(width, solid.size, at[d], way[d])
+        for d in range(count):
+            track[t + 1, d] = at[d]
+            if target[d] == -2:
+                continue
+            stopped = target[d] < 0 or solid[target[d]] & 1
+            if not stopped:
+                hazard[t + 1, target[d]] = 1
+                for m in range(module_cell.shape[0]):
+                    if module_state[m, t + 1] != 1 and module_cell[m, t + 1] == target[d]:
+                        stopped = True
+                for other in range(count):
+                    if other != d and (at[other] == target[d] or target[other] == target[d]):
+                        stopped = True
+            if stopped:
+                way[d] = (0, 2, 1, 4, 3)[way[d]]
+            else:
+                track[t + 1, d] = target[d]
+        at[:] = track[t + 1]

@@ -1,0 +1,166 @@
+"""The whole plan: which module goes to which slot when, several orders tried, the shortest that holds good kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spaceworld import packing as pk
+from spaceworld.kernel import advance
+from spaceworld.packing import work_size
+from spaceworld.planner.board import HELD, NEVER, Board, World, board_of
+from spaceworld.planner.delivery import ANY, deliver
+from spaceworld.planner.recruiting import arrivals
+from spaceworld.planner.routes import FAR, distances
+
+JITTER = 6  # steps of noise in the robots' arrivals, in all orders but the first
+FEW = 2  # modules of a world in which the sides are varied as well
+LOITER = 10  # steps planned beyond the last delivery when some are left
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Joint actions from a state on, and the states they lead through."""
+
+    first: int  # the world's step count at the start
+    actions: np.ndarray  # (L, N) int64
+    rows: np.ndarray  # (L+1, rowsize) int64, the states expected
+    docked: int  # mass docked at its end
+    complete: bool  # every module is docked
+    cost: int  # collisions and violations on the way
+
+    @property
+    def rank(self) -> tuple[bool, int, int, int]:
+        """Smaller is better."""
+        return not self.complete, self.cost, -self.docked, len(self.actions)
+
+
+class Dice:
+    """Small noise for the order of deliveries, the same at every run; number 0 is silence."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.word = number, 40014 * (number + 1)
+
+    def roll(self, most: int) -> int:
+        """An integer in [0, most], 0 for number 0."""
+        self.word = 40014 * self.word % 2147483563
+        return self.word % (most + 1) if self.number else 0
+
+
+def make_plan(world: World, row: np.ndarray, last: int, tries: int, limit: int = NEVER) -> Plan:
+    """The best of several plans for the state in `row`, looking `last` steps ahead.
+
+    Args:
+        world: the scenario.
+        row: the state.
+        last: how far to look ahead, in steps.
+        tries: orders of delivery to try; more only while none is complete.
+        limit: decide upon so many deliveries at most.
+    """
+    best: Plan | None = None
+    for number in range(4 * tries + 4):
+        if number >= tries and best is not None and best.complete and best.cost == 0:
+            break
+        canonical = number == tries
+        for let_go in (False, True):
+            lead = release(world, row) if let_go else None
+            if let_go and lead is None:
+                continue
+            start = row if lead is None else lead[1]
+            board = decide_all(board_of(world, start, last), Dice(number), canonical, limit)
+            plan = played(world, row, board, None if lead is None else lead[0])
+            if best is None or plan.rank < best.rank:
+                best = plan
+        if limit < NEVER and best is not None and best.cost == 0:
+            break
+    assert best is not None
+    return best
+
+
+def release(world: World, row: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Everybody's hands free: the joint action and the state after it; None when they are."""
+    grips = pk.blocks(world.spec, row)["robots"][:, pk.R_GRIPS]
+    if (grips < 0).all():
+        return None
+    actions = np.where(grips >= 0, pk.INTERACT, pk.STAY).astype(np.int64)
+    after = row.copy()
+    advance(world.spec, after, np.zeros(work_size(world.spec), np.int64), actions)
+    return actions, after
+
+
+def played(world: World, row: np.ndarray, board: Board, lead: np.ndarray | None) -> Plan:
+    """The board's plan as the kernel plays it."""
+    acts = board.actions()[: board.length + (LOITER if board.left else 0)]
+    if lead is not None:
+        acts = np.concatenate([lead[None], acts])
+    rows, work = [row.copy()], np.zeros(work_size(world.spec), np.int64)
+    cost = 0
+    for joint in acts:
+        after = rows[-1].copy()
+        cost += int(advance(world.spec, after, work, joint)[1])
+        rows.append(after)
+    views = pk.blocks(world.spec, rows[-1])
+    complete = bool((views["modules"][:, pk.M_SLOT] >= 0).all())
+    docked = int(rows[-1][pk.S_DOCKED])
+    return Plan(int(row[pk.S_STEP]), acts, np.array(rows), docked, complete, cost)
+
+
+def decide_all(board: Board, dice: Dice, canonical: bool, limit: int) -> Board:
+    """Decides upon one delivery after the other until none is left, or none is possible."""
+    stuck: set[int] = set()  # who finds no way out stays where he is
+    while (robot := board.settle(stuck)) >= 0:
+        stuck.add(robot)
+    for _ in range(min(limit, len(board.left))):
+        after = next_delivery(board, dice, canonical)
+        if after is None:
+            break
+        board = after
+    return board
+
+
+def next_delivery(board: Board, dice: Dice, canonical: bool) -> Board | None:
+    """The board after the delivery that promises to be done first, or, if canonical, the first in slot order."""
+    rests = board.world.rests
+    absent = {g for i, g in enumerate(board.grips) if rests and rests[i]}  # held by somebody who stays
+    # noise here as well, for other teams
+    when = {m: [t + dice.roll(JITTER) for t in arrivals(board, m)] for m in board.left if m not in absent}
+    options = []
+    for rank, slot in enumerate(board.world.order):
+        if board.opens[slot] < NEVER:
+            continue
+        if any(board.opens[k] == NEVER for k in board.world.needs[slot]):
+            continue
+        ready = max([board.opens[k] for k in board.world.needs[slot]], default=0)
+        field = np.empty(board.world.cells, np.int64)
+        empty = np.zeros(board.world.cells, np.uint8)
+        distances(board.static, empty, board.world.width, board.slot_cell[slot], field)
+        for m in when:
+            if board.world.module_type[m] != board.world.slot_type[slot]:
+                continue
+            done = max(quickest(board, m, when[m]) + int(field[board.module[m, -1]]), ready)
+            if done >= FAR:
+                done = FAR
+            held = board.state[m, -1] == HELD
+            noise = dice.roll(4 + done // 4)
+            options.append((rank if canonical else 0, not held, done + noise, rank, m, slot))
+    for *_, m, slot in sorted(options):
+        # noise here too, in small worlds: a slower end at other sides may leave the team nearer to its next task
+        ends = tuple(sides for sides in ANY if board.world.m > FEW or not dice.roll(1))
+        for sides in (ends, ANY) if 0 < len(ends) < len(ANY) else (ANY,):
+            after = deliver(board, m, slot, when[m], sides)
+            if after is not None:
+                return after
+    return None
+
+
+def quickest(board: Board, module: int, when: list[int]) -> int:
+    """When a team could be at the module, about."""
+    thrust, ready = 0, FAR
+    docker = min((t for t, can in zip(when, board.world.can_dock, strict=True) if can), default=FAR)
+    for i in sorted(range(board.world.n), key=lambda i: (when[i], i)):
+        thrust += board.world.thrust[i]
+        ready = when[i]
+        if thrust >= board.world.mass[module]:
+            return max(ready, docker)
+    return FAR

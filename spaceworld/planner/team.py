@@ -1,0 +1,142 @@
+"""The scripted team: acts on the environment's present state, by a plan that it makes anew when the world differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from spaceworld import packing as pk
+from spaceworld.env import SpaceworldEnv
+from spaceworld.planner.board import World
+from spaceworld.planner.caution import cautious, safest
+from spaceworld.planner.schedule import Plan, make_plan
+
+ABSENT = 6  # so many steps without doing his part: do not count on this robot
+
+
+def policy(env: Any, agents: Sequence[str] | None = None) -> Team:
+    """A callable `act(observations=None, infos=None)` that returns an action for each robot.
+
+    It looks at the environment itself, not at the observations, so that it may be asked at any moment: in the middle of
+    an episode, after `set_state`, behind wrappers.
+
+    Args:
+        env: a Spaceworld, wrapped or not.
+        agents: the robots it plays; None: all. The others may do what they like: it then plans anew in each step, hopes
+            that they help, and keeps clear of wherever they could go.
+
+    Raises:
+        TypeError: when there is no Spaceworld inside `env`.
+        ValueError: for an unknown agent.
+    """
+    return Team(env, agents)
+
+
+def spaceworld_in(env: Any) -> SpaceworldEnv:
+    """The Spaceworld inside wrappers and conversions.
+
+    Raises:
+        TypeError: when there is none.
+    """
+    inner = env
+    for _ in range(20):
+        if isinstance(inner, SpaceworldEnv):
+            return inner
+        for name in ("par_env", "aec_env", "env", "unwrapped"):
+            deeper = getattr(inner, name, inner)
+            if deeper is not inner:
+                inner = deeper
+                break
+        else:
+            break
+    raise TypeError(f"there is no Spaceworld inside {type(env).__name__}")
+
+
+class Team:
+    """The scripted policy; see `policy`."""
+
+    def __init__(self, env: Any, agents: Sequence[str] | None = None) -> None:
+        self.env = spaceworld_in(env)
+        names = self.env.possible_agents
+        for agent in agents or ():
+            if agent not in names:
+                raise ValueError(f"there is no agent {agent!r}; the agents are {', '.join(names)}")
+        self.world = World.of(self.env._spec)
+        self.own = tuple(agents is None or a in agents for a in names)
+        self.plan: Plan | None = None
+        self._last = max(self.env.scenario.horizon, 100)
+        self._tries = 10 if self.world.m <= 2 else 6 if self.world.m <= 6 else 2 if self.world.m <= 16 else 1
+        self._physical = physical(self.world)
+        self._seen: np.ndarray | None = None  # cells and grips at the last call
+        self._asked = np.zeros(self.world.n, np.bool_)  # who had something to do in it
+        self._idle = np.zeros(self.world.n, np.int64)  # calls without doing his part
+        self._still = np.zeros(self.world.n, np.int64)  # calls in one place
+
+    def __call__(
+        self, observations: Mapping[str, Any] | None = None, infos: Mapping[str, Any] | None = None
+    ) -> dict[str, int]:
+        """The actions of the robots that it plays, in the present state; empty after the end."""
+        if not self.env.agents:
+            return {}
+        row = self.env._row.copy()
+        joint = self._planned(row, self.world) if all(self.own) else self._among_others(row)
+        return {a: int(x) for a, x, mine in zip(self.env.possible_agents, joint, self.own, strict=True) if mine}
+
+    def _planned(self, row: np.ndarray, world: World, **options: int) -> np.ndarray:
+        """The plan's joint action (N,); a new plan is made where the state is not the expected one."""
+        if not self._expected(row):
+            self.plan = make_plan(world, row, self._last, options.get("tries", self._tries), **_limit(options))
+        assert self.plan is not None
+        k = int(row[pk.S_STEP]) - self.plan.first
+        if k >= len(self.plan.actions):
+            return safest(world, row, np.zeros(world.n, np.int64))
+        joint: np.ndarray = self.plan.actions[k]
+        return safest(world, row, joint) if self.plan.cost else joint
+
+    def _expected(self, row: np.ndarray) -> bool:
+        if self.plan is None:
+            return False
+        k = int(row[pk.S_STEP]) - self.plan.first
+        if not 0 <= k < len(self.plan.actions):
+            return False
+        return bool((self.plan.rows[k] == row)[self._physical].all())
+
+    def _among_others(self, row: np.ndarray) -> np.ndarray:
+        """The same beside robots that do what they like."""
+        views = pk.blocks(self.world.spec, row)
+        seen = views["robots"][:, [pk.R_CELL, pk.R_GRIPS]]
+        moved = np.ones(self.world.n, np.bool_) if self._seen is None else (seen != self._seen).any(axis=1)
+        self._still = np.where(moved, 0, self._still + 1)
+        self._idle = np.where(moved, 0, self._idle + self._asked)
+        self._seen = seen.copy()
+        absent = tuple(bool(x) for x in (self._idle >= ABSENT) & ~np.array(self.own))
+        world = self.world
+        if any(absent):
+            grip = tuple(can and not away for can, away in zip(world.can_grip, absent, strict=True))
+            dock = tuple(can and not away for can, away in zip(world.can_dock, absent, strict=True))
+            world = replace(world, rests=absent, can_grip=grip, can_dock=dock)
+        joint = self._planned(row, world, tries=1, limit=world.n)
+        if any(absent) and self.plan is not None and self.plan.docked == int(row[pk.S_DOCKED]):
+            self.plan = None  # nothing can be done without them: be ready beside them
+            joint = self._planned(row, self.world, tries=1, limit=world.n)
+        self._asked = joint != pk.STAY
+        return cautious(self.world, row, joint, self.own, self._still)
+
+
+def _limit(options: Mapping[str, int]) -> dict[str, int]:
+    return {"limit": options["limit"]} if "limit" in options else {}
+
+
+def physical(world: World) -> np.ndarray:
+    """(rowsize,) bool: the columns that the future depends on, the step count included."""
+    marks = np.zeros(int(world.spec[pk.H_ROWSIZE]), np.bool_)
+    views = pk.blocks(world.spec, marks)
+    marks[pk.S_STEP] = True
+    views["robots"][:, [pk.R_CELL, pk.R_GRIPS]] = True
+    views["modules"][:, [pk.M_CELL, pk.M_SLOT]] = True
+    for name in ("slots", "debris", "core", "keep_out"):
+        views[name][...] = True
+    return marks
