@@ -77,8 +77,8 @@ def look(obs, i, p, own, cell_row, cell_col, down, across):  # type: ignore[no-u
 @kernel
 def last_action(action, obs, i, p):  # type: ignore[no-untyped-def]  # compiled
     """Writes an action as (row, col, interact) at `obs[i, p]`."""
-    obs[i, p] = (action == 2) - (action == 1)  # without a branch, which nothing could predict
-    obs[i, p + 1] = (action == 4) - (action == 3)
+    obs[i, p] = 1.0 * (action == 2) - 1.0 * (action == 1)  # without a branch, which nothing could predict
+    obs[i, p + 1] = 1.0 * (action == 4) - 1.0 * (action == 3)
     if action == 5:
         obs[i, p + 2] = 1.0
 

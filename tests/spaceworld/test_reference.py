@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spaceworld import PRESETS
 from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
 from spaceworld.packing import blocks
+from spaceworld.planner import policy
 from spaceworld.reference import World, advance
 from tests.spaceworld.scenarios import ALL, busy_actions
 from tests.spaceworld.worlds import eager_actions
@@ -47,18 +49,26 @@ def world_of(env: SpaceworldEnv) -> World:
     )
 
 
-def compare(name: str, terminate: bool, steps: int) -> Counter[str]:
-    """Plays so many random steps with both, dithering in one episode and eager in the next; counts what happened."""
-    env = SpaceworldEnv(ALL[name], on_collision="terminate" if terminate else "block", max_cycles=60)
+def compare(name: str, terminate: bool, steps: int, planned: bool = False) -> Counter[str]:
+    """Plays so many steps with both and counts what happened.
+
+    At random, dithering in one episode and eager in the next; or as the scripted team plays.
+    """
+    horizon = None if planned else 60
+    env = SpaceworldEnv(ALL[name], on_collision="terminate" if terminate else "block", max_cycles=horizon)
     rng = np.random.default_rng(7)
     env.reset(seed=11)
+    team = policy(env) if planned else None
     counts: Counter[str] = Counter()
     for _ in range(steps):
         if not env.agents:
             env.reset()
             counts["episodes"] += 1
         before = world_of(env)
-        actions = tuple(busy_actions(env, rng)) if counts["episodes"] % 2 else eager_actions(env, rng)
+        if team is not None:
+            actions = tuple(team().values())
+        else:
+            actions = tuple(busy_actions(env, rng)) if counts["episodes"] % 2 else eager_actions(env, rng)
         expected = advance(env.scenario, before, actions, env.max_cycles, terminate)
         agents = env.agents
         _, rewards, terminated, truncated, infos = env.step(dict(zip(agents, actions, strict=True)))
@@ -92,6 +102,13 @@ def test_kernel_and_reference_agree_on_every_step(name: str, terminate: bool) ->
         assert terminate or counts["docks"] > 3, counts
     if name == "quick":
         assert terminate or counts["docks"] > 20, counts
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_kernel_and_reference_agree_on_what_the_scripted_team_does(name: str) -> None:
+    counts = compare(name, False, 140 if name == "swarm" else 300, planned=True)
+    assert counts["docks"] >= len(PRESETS[name].modules) // 2, counts
+    assert counts["carried"] > 20 and not counts["hits"] and not counts["violations"], counts
 
 
 def test_the_kernels_do_the_same_as_plain_python() -> None:
