@@ -1,4 +1,8 @@
-"""Lets the scripted team play the presets and prints a table: `python -m spaceworld.planner --seeds 1000`."""
+"""Lets the scripted team play the presets and prints a table: `python -m spaceworld.planner --seeds 1000`.
+
+The last column is the mean return of robots that choose among the possible actions at random, on the same layouts. With
+`--exact` the shortest joint plans are played instead, where they can be found: `solo`, `duet`, `pair`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 
+import numpy as np
+
 from spaceworld.env import SpaceworldEnv
+from spaceworld.planner.exact import shortest_plan
 from spaceworld.planner.team import policy
 from spaceworld.presets import PRESETS
+from spaceworld.vector import SpaceworldVectorEnv
 
 CHUNK = 5  # seeds handed to a process at once
+EXACT = ("solo", "duet", "pair")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +38,19 @@ class Outcome:
     seconds: float
 
 
-def play(job: tuple[str, int]) -> Outcome:
-    """One episode of a preset by the scripted team."""
-    preset, seed = job
+def play(job: tuple[str, int, bool]) -> Outcome:
+    """One episode of a preset by the scripted team, or by the shortest plan."""
+    preset, seed, exact = job
     env = SpaceworldEnv(preset)
     env.reset(seed=seed)
-    act = policy(env)
     cost, slowest, begin = 0.0, 0.0, time.perf_counter()
     steps, completed = 0, False
+    team = policy(env)
+    plan = shortest_plan(env).tolist() if exact else []
+    slowest = time.perf_counter() - begin
     while env.agents:
         before = time.perf_counter()
-        actions = act()
+        actions = dict(zip(env.agents, plan[steps], strict=True)) if exact else team()
         slowest = max(slowest, time.perf_counter() - before)
         _, _, terminated, _, infos = env.step(actions)
         cost += sum(info["cost"] for info in infos.values())
@@ -48,42 +59,63 @@ def play(job: tuple[str, int]) -> Outcome:
     return Outcome(preset, seed, steps, cost, completed, slowest, time.perf_counter() - begin)
 
 
-def table_line(preset: str, done: Sequence[Outcome]) -> str:
+def random_return(preset: str, first: int, seeds: int) -> float:
+    """Mean return of uniformly random choices among the possible actions, one episode of each seed."""
+    envs = SpaceworldVectorEnv(seeds, preset)
+    _, infos = envs.reset(seed=first)
+    rng = np.random.default_rng(first)
+    returns = np.full(seeds, np.nan)
+    while np.isnan(returns).any():
+        chances = rng.random(infos["action_mask"].shape) * infos["action_mask"]
+        _, _, _, _, infos = envs.step(chances.argmax(axis=-1))
+        if "episode" in infos:
+            ended = infos["_episode"] & np.isnan(returns)
+            returns[ended] = infos["episode"]["r"][ended]
+    return float(returns.mean())
+
+
+def table_line(preset: str, done: Sequence[Outcome], first: int) -> str:
     """One line of the table."""
     steps = [o.steps for o in done]
     return (
         f"{preset:<8} {len(done):>6} {sum(o.completed for o in done):>9} {sum(o.cost for o in done):>6.0f} "
         f"{sum(steps) / len(steps):>7.1f} {max(steps):>5} {PRESETS[preset].horizon:>8} "
-        f"{1000 * sum(o.seconds for o in done) / len(done):>9.0f} {1000 * max(o.slowest for o in done):>9.0f}"
+        f"{1000 * sum(o.seconds for o in done) / len(done):>9.0f} {1000 * max(o.slowest for o in done):>9.0f} "
+        f"{random_return(preset, first, len(done)):>8.2f}"
     )
 
 
-HEAD = "preset    seeds completed   cost    mean   max  horizon   ms mean    ms max"
+HEAD = "preset    seeds completed   cost    mean   max  horizon   ms mean    ms max   random"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Plays, prints a table, and returns 1 when any episode failed."""
-    parser = argparse.ArgumentParser(prog="python -m spaceworld.planner", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m spaceworld.planner", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("presets", nargs="*", help="names of presets; none: all")
     parser.add_argument("--seeds", type=int, default=100, help="episodes of each preset (default 100)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
+    parser.add_argument("--exact", action="store_true", help=f"shortest plans, for {', '.join(EXACT)}")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.presets if name not in PRESETS]
     if unknown:
         parser.error(f"unknown preset {unknown[0]!r}; the presets are {', '.join(PRESETS)}")
+    if options.exact and not set(options.presets) <= set(EXACT):
+        parser.error(f"--exact is for {', '.join(EXACT)}; the others have too many states")
     if options.seeds < 1 or options.jobs < 1:
         parser.error("--seeds and --jobs must be at least 1")
     print(HEAD, flush=True)
     failures: list[Outcome] = []
-    for preset in options.presets or PRESETS:
-        jobs = [(preset, seed) for seed in range(options.first, options.first + options.seeds)]
+    for preset in options.presets or (EXACT if options.exact else PRESETS):
+        jobs = [(preset, seed, options.exact) for seed in range(options.first, options.first + options.seeds)]
         done = []
         for outcome in _played(jobs, options.jobs):
             done.append(outcome)
             if sys.stderr.isatty():
                 print(f"\r{preset}: {len(done)} of {len(jobs)}", end="\r", file=sys.stderr, flush=True)
-        print(table_line(preset, done), flush=True)
+        print(table_line(preset, done, options.first), flush=True)
         failures += [o for o in done if o.cost or not o.completed]
     for o in failures:
         what = "was completed" if o.completed else "was not completed"
@@ -91,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failures else 0
 
 
-def _played(jobs: list[tuple[str, int]], processes: int) -> Iterable[Outcome]:
+def _played(jobs: list[tuple[str, int, bool]], processes: int) -> Iterable[Outcome]:
     if processes == 1:
         yield from map(play, jobs)
         return
