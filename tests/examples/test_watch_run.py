@@ -32,7 +32,10 @@ def run(tmp_path: Path) -> Path:
     with torch.no_grad():
         network[4].bias.copy_(torch.tensor([0.0, 0.1, 0.2, 0.3, 5.0, 4.0]))
     weights = {f"policy.actor.net.{k}": v for k, v in network.state_dict().items()}
-    torch.save({"learner": {"members": [weights], "steps": 77}}, folder / "checkpoints" / "shared-0.pt")
+    torch.save(
+        {"learner": {"members": [weights], "tails": [{"n_averaged": 0}], "steps": 77}},
+        folder / "checkpoints" / "shared-0.pt",
+    )
     return folder
 
 

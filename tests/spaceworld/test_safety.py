@@ -40,7 +40,12 @@ def test_bad_environments_are_named() -> None:
         ...#..
         ....A.
     """, horizon=5)  # fmt: skip
-    original = env._infos
-    env._infos = lambda mask: {a: {"action_mask": i["action_mask"]} for a, i in original(mask).items()}
+    original = env._told
+
+    def costless(*given: Any) -> Any:
+        observations, infos = original(*given)
+        return observations, {agent: {"action_mask": info["action_mask"]} for agent, info in infos.items()}
+
+    env._told = costless
     with pytest.raises(KeyError, match=r"robot_0.*no 'cost'"):
         CostDictWrapper(env).step({"robot_0": 0, "robot_1": 0})
