@@ -79,16 +79,20 @@ spaceworld_v0.parallel_env(scenario="pair", render_mode=None, max_cycles=None, o
 truncation; None is the scenario's own. `observation`: `vector` or `image`; `image_radius` sets the size of the picture.
 `on_collision="terminate"` ends the episode at the first collision. `spaceworld_v0.env(...)` is the AEC form.
 
-| scenario | grid | robots | modules | about | horizon | steps needed | random play |
+| scenario | grid | robots | modules | about | horizon | steps to complete | random return |
 |---|---|---|---|---|---|---|---|
-| `solo` | 5x5 | 1 | 1 light | sanity | 40 | TODO | TODO |
-| `duet` | 6x6 | 2 | 1 heavy (mass 2) | the agreement problem alone | 60 | TODO | TODO |
-| `pair` | 6x6 | 2 | 1 light, 1 heavy | when to act alone, when together | 100 | TODO | TODO |
-| `truss` | 9x9 | 3 | 5, each after the one before | temporal credit | 250 | TODO | TODO |
-| `hazard` | 9x9 | 3 | 4 | drifting debris, keep-out cells | 250 | TODO | TODO |
-| `crew` | 10x10 | 4 | 6 | roles: tugs lift but do not dock, assemblers are weak but dock | 250 | TODO | TODO |
-| `station` | 16x16 | 8 | 16, four trusses | scale | 400 | TODO | TODO |
-| `swarm` | 32x32 | 16 | 32, four trusses | scale, and robots that see 8 cells far | 800 | TODO | TODO |
+| `solo` | 5x5 | 1 | 1 light | sanity | 40 | 6.7, at most 10 | -0.11 |
+| `duet` | 6x6 | 2 | 1 heavy (mass 2) | the agreement problem alone | 60 | 8.9, at most 14 | -0.40 |
+| `pair` | 6x6 | 2 | 1 light, 1 heavy | when to act alone, when together | 100 | 14.2, at most 23; scripted 15.0 | -0.86 |
+| `truss` | 9x9 | 3 | 5, each after the one before | temporal credit | 250 | scripted 30.0, at most 50 | -2.82 |
+| `hazard` | 9x9 | 3 | 4 | drifting debris, keep-out cells | 250 | scripted 30.1, at most 67 | -6.35 |
+| `crew` | 10x10 | 4 | 6 | roles: tugs lift but do not dock, assemblers are weak but dock | 250 | scripted 38.3, at most 54 | -3.79 |
+| `station` | 16x16 | 8 | 16, four trusses | scale | 400 | scripted 63.3, at most 85 | -11.20 |
+| `swarm` | 32x32 | 16 | 32, four trusses | scale, and robots that see 8 cells far | 800 | SWARM | -23.15 |
+
+Means over the layouts of seeds 0 to 999. Steps: the shortest joint plans (`solo`, `duet`, `pair`; `python -m spaceworld.planner --exact
+--seeds 1000`) and the scripted team (`python -m spaceworld.planner --seeds 1000`), which completed every one of these 8,000 layouts
+without a collision or violation, for a return of 1. Random return: robots that choose among the possible actions at random.
 
 Layouts are random and checked to be solvable. `get_state()` and `set_state()` take and restore snapshots from which a
 rollout continues bit-identically.

@@ -1,5 +1,7 @@
 """The six dictionaries of safe reinforcement learning."""
 
+from typing import Any
+
 import pytest
 
 from spaceworld.safety import CostDictWrapper
