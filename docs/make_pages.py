@@ -18,7 +18,7 @@ SIDE = 480  # pixels of one preset in the picture of all
 def main() -> None:
     """Regenerates both."""
     text = (spaceworld_v0.__doc__ or "").strip()
-    (HERE / "spaceworld.md").write_text(text + "\n\n![The eight presets](images/presets.png)\n", encoding="utf-8")
+    (HERE / "spaceworld.md").write_text(text + "\n\n![The eight presets: solo, duet, pair, truss; hazard, crew, station, swarm](images/presets.png)\n", encoding="utf-8")
     pictures = []
     for k, name in enumerate(PRESETS):
         env = spaceworld_v0.parallel_env(scenario=name)
