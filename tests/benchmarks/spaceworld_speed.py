@@ -41,9 +41,11 @@ class Row:
     agents: int = 1
 
 
-def batch_steps(scenario: str, worlds: int, threads: int) -> tuple[Callable[[int], float], int]:
+def batch_steps(
+    scenario: str, worlds: int, threads: int = 1, observation: str = "vector"
+) -> tuple[Callable[[int], float], int]:
     """Random play of many worlds at once."""
-    envs = SpaceworldVectorEnv(worlds, scenario, threads=threads)
+    envs = SpaceworldVectorEnv(worlds, scenario, threads=threads, observation=observation)
     envs.reset(seed=0)
     rng = np.random.default_rng(0)
     chosen = rng.integers(0, 6, (64, worlds, envs.n_agents))
@@ -108,8 +110,8 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="of the work in a round")
     options = parser.parse_args()
     pair, station = spaceworld_steps("pair", False)[0], spaceworld_steps("station", False)[0]
-    one, two = batch_steps("pair", 1024, 1)[0], batch_steps("pair", 1024, 2)[0]
-    many = batch_steps("station", 256, 1)[0]
+    one, two, many = batch_steps("pair", 1024)[0], batch_steps("pair", 1024, 2)[0], batch_steps("station", 256)[0]
+    seen, far = batch_steps("pair", 256, 1, "image")[0], batch_steps("station", 64, 1, "image")[0]
     rows = {
         "lbforaging 8x8-2p-3f": Row(foraging_steps(), 2000, agents=2),
         "pair, dict API": Row(pair, 4000, agents=2),
@@ -117,6 +119,8 @@ def main() -> None:
         "pair, 1024 worlds": Row(one, 40, 1024, 2),
         "pair, 1024 worlds, 2 threads": Row(two, 40, 1024, 2),
         "station, 256 worlds": Row(many, 20, 256, 8),
+        "pair, 256 worlds, images": Row(seen, 10, 256, 2),
+        "station, 64 worlds, images": Row(far, 10, 64, 8),
         "pair, clone and restore": Row(clones("pair"), 4000),
         "pair, step and picture": Row(pictures("pair"), 100),
     }
@@ -136,11 +140,15 @@ def main() -> None:
             f"  {name:<30} {value:9.2f} us {1e6 / value:12,.0f}/s {agent_steps:12,.0f} agents/s {yard / value:7.1f} x"
         )
     station_share = medians["pair, 1024 worlds"] / 2 / (medians["station, 256 worlds"] / 8)
+    image_share = medians["pair, 256 worlds, images"] / 2 / (medians["station, 64 worlds, images"] / 8)
     dict_share = medians["pair, dict API"] / 2 / (medians["station, dict API"] / 8)
     speedup = statistics.median(
         a / b for a, b in zip(micros["pair, 1024 worlds"], micros["pair, 1024 worlds, 2 threads"], strict=True)
     )
-    print(f"agent-steps/s of station against pair: {station_share:.2f} in batches, {dict_share:.2f} by the dict API")
+    print(
+        f"agent-steps/s of station against pair: {dict_share:.2f} by the dict API, {station_share:.2f} in batches, "
+        f"{image_share:.2f} in batches with images"
+    )
     print(f"two threads against one: {speedup:.2f} x")
     plain, full, first = starts(5)
     print(f"import spaceworld {plain:.2f} s, all of it {full:.2f} s; first reset and step {first:.2f} s (warm cache)")
