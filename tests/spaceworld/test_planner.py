@@ -11,8 +11,9 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 from spaceworld import PRESETS, Debris, Layout, Module, Robot, Scenario, Slot
 from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
-from spaceworld.planner import policy
-from spaceworld.planner.__main__ import main
+from spaceworld.planner import policy, shortest_plan
+from spaceworld.planner.__main__ import main, random_return
+from spaceworld.vector import SpaceworldVectorEnv
 from tests.spaceworld.drawing import draw
 from tests.spaceworld.scenarios import CROWD, QUICK
 
@@ -219,3 +220,32 @@ def test_the_command_prints_a_table_and_says_whether_all_went_well(capsys: pytes
     assert [line.split()[:4] for line in lines[1:]] == [["solo", "3", "3", "0"], ["duet", "3", "3", "0"]]
     with pytest.raises(SystemExit):
         main(["nowhere"])
+
+
+def test_the_command_plays_the_shortest_plans_too_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["solo", "--seeds", "4", "--exact"]) == 0
+    env, lengths = SpaceworldEnv("solo"), []
+    for seed in range(4):
+        env.reset(seed=seed)
+        lengths.append(len(shortest_plan(env)))
+    cells = capsys.readouterr().out.splitlines()[1].split()
+    assert cells[:4] == ["solo", "4", "4", "0"]
+    assert (float(cells[4]), int(cells[5])) == (pytest.approx(sum(lengths) / 4, abs=0.05), max(lengths))
+    with pytest.raises(SystemExit):
+        main(["crew", "--exact"])
+    assert "--exact is for solo, duet, pair" in capsys.readouterr().err
+
+
+def test_random_play_is_the_mean_return_of_one_episode_of_each_seed() -> None:
+    env, rng = SpaceworldVectorEnv(3, "solo"), np.random.default_rng(5)
+    _, infos = env.reset(seed=5)
+    first: dict[int, float] = {}
+    paid = np.zeros(3)
+    while len(first) < 3:
+        chances = rng.random((3, 1, 6)) * infos["action_mask"]
+        _, rewards, terminated, truncated, infos = env.step(chances.argmax(-1))
+        paid += rewards[:, 0]
+        for k in np.flatnonzero((terminated | truncated)[:, 0]):
+            first.setdefault(int(k), float(paid[k]))
+            paid[k] = 0.0
+    assert random_return("solo", 5, 3) == pytest.approx(np.mean(list(first.values())))
