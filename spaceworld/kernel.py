@@ -42,14 +42,14 @@ def row_of(spec, cell):  # type: ignore[no-untyped-def]  # compiled
 @kernel
 def shifted(spec, cell, direction):  # type: ignore[no-untyped-def]  # compiled
     """The neighbouring cell in direction 1..4, or -1 outside the grid."""
-    width = spec[pk.H_WIDTH]
-    if direction == 1:
-        return cell - width if cell >= width else -1
-    if direction == 2:
-        return cell + width if cell < (spec[pk.H_HEIGHT] - 1) * width else -1
-    if direction == 3:
-        return cell - 1 if cell > row_of(spec, cell) * width else -1
-    return cell + 1 if cell < (row_of(spec, cell) + 1) * width - 1 else -1
+    # no branches: where a robot stands and what it chooses can be predicted by nobody, least of all by a processor
+    width, row = spec[pk.H_WIDTH], row_of(spec, cell)
+    down = int(direction == 2) - int(direction == 1)
+    across = int(direction == 4) - int(direction == 3)
+    row += down
+    col = cell - (row - down) * width + across
+    inside = (row >= 0) & (row < spec[pk.H_HEIGHT]) & (col >= 0) & (col < width)
+    return (row * width + col + 1) * int(inside) - 1
 
 
 @kernel
