@@ -18,7 +18,8 @@ SIDE = 480  # pixels of one preset in the picture of all
 def main() -> None:
     """Regenerates both."""
     text = (spaceworld_v0.__doc__ or "").strip()
-    (HERE / "spaceworld.md").write_text(text + "\n\n![The eight presets: solo, duet, pair, truss; hazard, crew, station, swarm](images/presets.png)\n", encoding="utf-8")
+    picture = f"![The eight presets: {', '.join(PRESETS)}](images/presets.png)"
+    (HERE / "spaceworld.md").write_text(f"{text}\n\n{picture}\n", encoding="utf-8")
     pictures = []
     for k, name in enumerate(PRESETS):
         env = spaceworld_v0.parallel_env(scenario=name)
@@ -26,8 +27,8 @@ def main() -> None:
         act = policy(env)
         for _ in range(6 if len(env.agents) > 3 else 0):  # the large ones at work
             env.step(act())
-        picture = Image.fromarray(Painter(height=720, panel=False).paint(env.scene()))
-        pictures.append(np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS)))
+        frame = Image.fromarray(Painter(height=720, panel=False).paint(env.scene()))
+        pictures.append(np.asarray(frame.resize((SIDE, SIDE), Image.Resampling.LANCZOS)))
     rows = [np.concatenate(pictures[k : k + 4], axis=1) for k in (0, 4)]
     (HERE / "images").mkdir(exist_ok=True)
     Image.fromarray(np.concatenate(rows)).save(HERE / "images" / "presets.png", optimize=True)
