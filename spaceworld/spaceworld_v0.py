@@ -83,7 +83,7 @@ truncation; None is the scenario's own. `observation`: `vector` or `image`; `ima
 |---|---|---|---|---|---|---|---|
 | `solo` | 5x5 | 1 | 1 light | sanity | 40 | 6.7, at most 10 | -0.11 |
 | `duet` | 6x6 | 2 | 1 heavy (mass 2) | the agreement problem alone | 60 | 8.9, at most 14 | -0.40 |
-| `pair` | 6x6 | 2 | 1 light, 1 heavy | when to act alone, when together | 100 | 14.2, at most 23; scripted 15.0 | -0.86 |
+| `pair` | 6x6 | 2 | 2, one light, one heavy | when to act alone, when together | 100 | 14.2, at most 23; scripted 15.0 | -0.86 |
 | `truss` | 9x9 | 3 | 5, each after the one before | temporal credit | 250 | scripted 30.0, at most 50 | -2.82 |
 | `hazard` | 9x9 | 3 | 4 | drifting debris, keep-out cells | 250 | scripted 30.1, at most 67 | -6.35 |
 | `crew` | 10x10 | 4 | 6 | roles: tugs lift but do not dock, assemblers are weak but dock | 250 | scripted 38.3, at most 54 | -3.79 |

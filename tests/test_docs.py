@@ -54,7 +54,8 @@ def test_the_environment_page_is_the_module_docstring_and_its_facts_fit_the_code
         (line,) = re.findall(rf"^\| `{name}` \|.*$", text, re.MULTILINE)
         cells = [cell.strip() for cell in line.split("|")[2:-1]]
         assert cells[0] == f"{scenario.height}x{scenario.width}"
-        assert int(cells[1]) == len(scenario.robots) and int(cells[2].split()[0]) == len(scenario.modules)
+        count = re.match(r"\d+", cells[2])
+        assert count and (int(cells[1]), int(count[0])) == (len(scenario.robots), len(scenario.modules))
         assert int(cells[4]) == scenario.horizon
         assert not re.search("TODO", line)
 
