@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from spaceworld import PRESETS, spaceworld_v0
+from spaceworld.app.command import main as record
 from spaceworld.planner import policy
 from spaceworld.render.pixels import Painter
 
@@ -19,7 +20,10 @@ def main() -> None:
     """Regenerates both."""
     text = (spaceworld_v0.__doc__ or "").strip()
     picture = f"![The eight presets: {', '.join(PRESETS)}](images/presets.png)"
-    (HERE / "spaceworld.md").write_text(f"{text}\n\n{picture}\n", encoding="utf-8")
+    film = "![The scripted team at work on crew](images/crew.gif)\n\n"
+    film += "`python -m spaceworld record crew.gif --scenario crew --seed 3 --smooth 1`"
+    (HERE / "spaceworld.md").write_text(f"{text}\n\n{picture}\n\n{film}\n", encoding="utf-8")
+    record(["record", str(HERE / "images" / "crew.gif"), "--scenario", "crew", "--seed", "3", "--smooth", "1"])
     pictures = []
     for k, name in enumerate(PRESETS):
         env = spaceworld_v0.parallel_env(scenario=name)

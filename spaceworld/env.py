@@ -271,7 +271,8 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         """
         first = envs[0]
         for k, env in enumerate(envs):
-            if env.collision_penalty != first.collision_penalty or not np.array_equal(env._spec, first._spec):
+            alike = env.collision_penalty == first.collision_penalty and env._shapes == first._shapes
+            if not alike or not np.array_equal(env._spec, first._spec):
                 raise ValueError(f"environment {k} differs from the first one in its scenario or its arguments")
         memory = np.stack([env._memory for env in envs])
         for env, own in zip(envs, memory, strict=True):

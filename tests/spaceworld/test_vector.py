@@ -156,6 +156,8 @@ def test_environments_in_a_batch_see_its_steps_and_it_sees_theirs() -> None:
         SpaceworldEnv.batch([SpaceworldEnv("pair"), SpaceworldEnv("duet")])
     with pytest.raises(ValueError, match="environment 1 differs"):
         SpaceworldEnv.batch([SpaceworldEnv("pair"), SpaceworldEnv("pair", collision_penalty=1.0)])
+    with pytest.raises(ValueError, match="environment 1 differs"):
+        SpaceworldEnv.batch([SpaceworldEnv("pair"), SpaceworldEnv("pair", observation="image")])
 
 
 def test_bad_input_is_named_and_changes_nothing() -> None:
