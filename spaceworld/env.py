@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import index
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils.env_logger import EnvLogger
 
 from spaceworld import packing as pk
+from spaceworld.actions import ACTIONS, bad, indices
 from spaceworld.batch import Batch
 from spaceworld.events import EVENTS
 from spaceworld.generator import generate
@@ -25,7 +25,6 @@ from spaceworld.scene import Overlay, Scene, overlay_of
 from spaceworld.snapshot import VERSION, Snapshot, check, fingerprint
 from spaceworld.views import scene_of
 
-ACTIONS = frozenset(range(pk.N_ACTIONS))
 FLOAT32, INT8 = np.dtype(np.float32), np.dtype(np.int8)
 TERMINATED, TRUNCATED = pk.TERMINATED, pk.TRUNCATED
 RENDER_MODES = ("human", "rgb_array", "ansi")
@@ -152,11 +151,11 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         try:
             chosen = [actions[agent] for agent in agents]
             if len(actions) != self._n or not ACTIONS.issuperset(chosen):
-                raise self._bad(actions)
+                raise bad(actions, agents)
             for i, action in enumerate(chosen):  # for a few numbers faster than a slice of an array
                 taken[i] = action
         except (KeyError, TypeError):  # no number, or an array of one
-            for i, action in enumerate(self._indices(actions)):
+            for i, action in enumerate(indices(actions, agents)):
                 taken[i] = action
         # fresh arrays: reused ones would alias replay buffers
         shape, mask_shape = self._shapes
@@ -324,31 +323,6 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
             for info, cost in zip(infos.values(), self._faults.sum(axis=1).tolist(), strict=True):
                 info["cost"] = float(cost)
         return seen, infos
-
-    def _indices(self, actions: dict[str, Any]) -> list[int]:
-        try:
-            chosen = [index(actions[agent]) for agent in self.agents]
-        except (KeyError, TypeError):
-            raise self._bad(actions) from None
-        if len(actions) != self._n or not ACTIONS.issuperset(chosen):
-            raise self._bad(actions)
-        return chosen
-
-    def _bad(self, actions: dict[str, Any]) -> ValueError:
-        for agent in actions:
-            if agent not in self.possible_agents:
-                return ValueError(f"there is no agent {agent!r}; the agents are {', '.join(self.possible_agents)}")
-        for agent in self.possible_agents:
-            if agent not in actions:
-                return ValueError(f"the action of {agent!r} is missing")
-            value = actions[agent]
-            try:
-                good = 0 <= index(value) < pk.N_ACTIONS
-            except TypeError:
-                good = False
-            if not good:
-                return ValueError(f"action {value!r} of {agent!r} is not one of 0..{pk.N_ACTIONS - 1}")
-        return ValueError(f"bad actions {actions!r}")
 
     def __getstate__(self) -> dict[str, Any]:
         # without the arrays that are parts of the memory, which a copy would tear apart, the kernel, and the window
