@@ -16,10 +16,12 @@ class Usage:
 
     Attributes:
         calls: Requests sent to the model.
-        input_tokens: Tokens read, without those served from the provider's prompt cache.
-        output_tokens: Tokens written.
-        cached_tokens: Tokens read from the provider's prompt cache.
+        input_tokens: Tokens read at the usual price: neither served from the provider's prompt cache nor
+            written to it.
+        output_tokens: Tokens written by the model.
+        cached_tokens: Tokens read from the provider's prompt cache (cheaper).
         seconds: Time spent waiting for the answers.
+        cache_write_tokens: Tokens read and put into the provider's prompt cache (dearer).
     """
 
     calls: int = 0
@@ -27,6 +29,12 @@ class Usage:
     output_tokens: int = 0
     cached_tokens: int = 0
     seconds: float = 0.0
+    cache_write_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """All tokens, read and written."""
+        return self.input_tokens + self.output_tokens + self.cached_tokens + self.cache_write_tokens
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -35,6 +43,7 @@ class Usage:
             self.output_tokens + other.output_tokens,
             self.cached_tokens + other.cached_tokens,
             self.seconds + other.seconds,
+            self.cache_write_tokens + other.cache_write_tokens,
         )
 
 

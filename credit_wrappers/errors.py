@@ -1,5 +1,37 @@
 """The package's exceptions: one family, so that a caller can catch all of them at once."""
 
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+ModelFailure = Literal[
+    "rate_limit",  # 429: too many requests
+    "overloaded",  # 529: the provider has too much to do
+    "server_error",  # 500, 502, 503, ...
+    "connection",  # refused, reset, no route
+    "timeout",  # no complete answer in time
+    "bad_reply",  # an answer that is none of the protocol: HTML, half a JSON
+    "outage",  # not asked: the last queries all failed, and a pause is made
+    "refusal",  # the model declined
+    "too_large",  # 413, or longer than the model's context
+    "auth",  # 401: wrong key
+    "permission",  # 403
+    "not_found",  # 404: unknown model, wrong address
+    "bad_request",  # any other 4xx
+    "not_recorded",  # a replay has no answer to this question
+    "setup",  # the client cannot even ask
+]
+AnswerFailure = Literal[
+    "empty",  # no text at all
+    "cut_off",  # ended by max_tokens before it was complete
+    "no_answer",  # nothing in the text has the asked-for form
+    "schema",  # the form is there, but fields are missing or of a wrong type
+    "content",  # the form is right, what it says does not fit the episodes
+]
+
+_TRANSIENT = frozenset(("rate_limit", "overloaded", "server_error", "connection", "timeout", "bad_reply", "outage"))
+_ONE_QUERY = frozenset(("refusal", "too_large"))
+
 
 class CreditError(Exception):
     """Something about credit assignment went wrong; the base class of all errors of this package."""
@@ -8,27 +40,57 @@ class CreditError(Exception):
 class ModelError(CreditError):
     """The model could not be asked, or refused to answer.
 
+    A transient error that outlives the client's own retries, and one that concerns a single query, end in the
+    critic's fallback; a fatal one (wrong key, unknown model) stops the run, because every later call would
+    fail the same way.
+
     Args:
         message: What happened; never contains a key.
-        transient: True when asking again later may succeed (rate limit, time-out, overload). A transient
-            error that outlives the client's own retries, and a refusal, end in the critic's fallback; any
-            other model error (wrong key, unknown model) stops the run, because every later call would fail
-            the same way.
-        refusal: True when the model itself declined.
+        kind: The class of failure; also what the ledger keeps of it.
     """
 
-    def __init__(self, message: str, *, transient: bool = False, refusal: bool = False) -> None:
+    def __init__(self, message: str, kind: ModelFailure) -> None:
+        if kind not in get_args(ModelFailure):
+            raise ValueError(f"unknown kind of ModelError {kind!r}; valid: {', '.join(get_args(ModelFailure))}")
         super().__init__(message)
-        self.transient = transient
-        self.refusal = refusal
+        self.kind: ModelFailure = kind
+
+    @property
+    def transient(self) -> bool:
+        """Whether asking again later may succeed."""
+        return self.kind in _TRANSIENT
+
+    @property
+    def fatal(self) -> bool:
+        """Whether every later call would fail the same way."""
+        return not self.transient and self.kind not in _ONE_QUERY
+
+    def __reduce__(self) -> tuple[type[ModelError], tuple[str, ModelFailure]]:
+        return type(self), (str(self), self.kind)
 
 
 class AnswerError(CreditError):
-    """The model answered, but not with credits that fit the episodes. The message names what and where."""
+    """The model answered, but not with credits that fit the episodes. The message names what and where.
+
+    Args:
+        message: What is wrong; can be quoted to the model.
+        kind: The class of failure; also what the ledger keeps of it.
+    """
+
+    def __init__(self, message: str, kind: AnswerFailure = "content") -> None:
+        if kind not in get_args(AnswerFailure):
+            raise ValueError(f"unknown kind of AnswerError {kind!r}; valid: {', '.join(get_args(AnswerFailure))}")
+        super().__init__(message)
+        self.kind: AnswerFailure = kind
+
+    def __reduce__(self) -> tuple[type[AnswerError], tuple[str, AnswerFailure]]:
+        return type(self), (str(self), self.kind)
 
 
 class BudgetExceeded(CreditError):
     """The next call would go over the limit the user set."""
+
+    kind = "budget"
 
 
 class LedgerError(CreditError):

@@ -90,7 +90,7 @@ def critic_numbers(inner: LLMCritic | None) -> dict[str, Any]:
     return {
         "calls": stats.calls,
         "cache_hits": stats.cache_hits,
-        "tokens": stats.usage.input_tokens + stats.usage.output_tokens + stats.usage.cached_tokens,
+        "tokens": stats.usage.tokens,
         "reasks": stats.reasks,
         "fallbacks": stats.fallbacks,
         "zero_answers": stats.zero_answers,

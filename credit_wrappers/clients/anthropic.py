@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from ..credit import Usage
-from ..errors import CreditError, ModelError
+from ..errors import CreditError, ModelError, ModelFailure
 from ..protocols import Completion, Request
 
 if TYPE_CHECKING:
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "claude-sonnet-5"
 
+_KINDS: dict[int, ModelFailure] = {
+    401: "auth",
+    403: "permission",
+    404: "not_found",
+    408: "timeout",
+    409: "server_error",
+    413: "too_large",
+    429: "rate_limit",
+    529: "overloaded",
+}
 _KEY_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _NO_KEY = (
     "no key for the Anthropic API. Three ways out: (1) set ANTHROPIC_API_KEY in the environment; "
@@ -80,9 +90,10 @@ class AnthropicClient:
         except anthropic.APIStatusError as error:
             failure = _status_failure(error)
         except anthropic.APIConnectionError as error:  # time-outs are among these
-            failure = ModelError(f"{self.name}: {type(error).__name__}: {error.message}", transient=True)
+            kind: ModelFailure = "timeout" if isinstance(error, anthropic.APITimeoutError) else "connection"
+            failure = ModelError(f"{self.name}: {type(error).__name__}: {error.message}", kind)
         except (anthropic.AnthropicError, TypeError, ValueError) as error:
-            failure = ModelError(_redact(f"{self.name}: {type(error).__name__}: {error}"))
+            failure = ModelError(_redact(f"{self.name}: {type(error).__name__}: {error}"), "setup")
         else:
             return self._completion(message, time.perf_counter() - started)
         # Raised out here so that the SDK's exception, whose request carries the key, is not its context.
@@ -97,16 +108,17 @@ class AnthropicClient:
     def _completion(self, message: Any, seconds: float) -> Completion:
         blocks = getattr(message, "content", None)
         if not isinstance(blocks, list):
-            raise ModelError(f"{self.name}: the server's reply is not a Messages API message")
+            raise ModelError(f"{self.name}: the server's reply is not a Messages API message", "bad_reply")
         usage = message.usage
         return Completion(
             text="".join(block.text for block in blocks if block.type == "text"),
             usage=Usage(
                 calls=1,
-                input_tokens=_count(usage, "input_tokens") + _count(usage, "cache_creation_input_tokens"),
+                input_tokens=_count(usage, "input_tokens"),
                 output_tokens=_count(usage, "output_tokens"),
                 cached_tokens=_count(usage, "cache_read_input_tokens"),
                 seconds=seconds,
+                cache_write_tokens=_count(usage, "cache_creation_input_tokens"),
             ),
             model=str(message.model),
             stop_reason=str(message.stop_reason or "end_turn"),
@@ -149,8 +161,8 @@ def _arguments(request: Request, model: str) -> dict[str, Any]:
 
 def _status_failure(error: anthropic.APIStatusError) -> ModelError:
     status = error.status_code
-    transient = status in (408, 409, 429) or status >= 500
-    return ModelError(_redact(f"{type(error).__name__} ({status}): {error.message}"), transient=transient)
+    kind = _KINDS.get(status, "server_error" if status >= 500 else "bad_request")
+    return ModelError(_redact(f"{type(error).__name__} ({status}): {error.message}"), kind)
 
 
 def _keys() -> list[str]:

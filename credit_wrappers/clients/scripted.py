@@ -48,7 +48,7 @@ class ScriptedClient:
         began = time.perf_counter()
         transcripts = read_transcripts(request.prompt)
         if not transcripts:
-            raise ModelError("the scripted critic found no episode in the request")
+            raise ModelError("the scripted critic found no episode in the request", "setup")
         rules = SpaceworldRules.for_system(request.system)
         judged = []
         for episode in transcripts:

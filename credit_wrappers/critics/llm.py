@@ -126,8 +126,7 @@ class LLMCritic:
             try:
                 source, answers = self._ask(system, prompt, names, episodes, stats)
             except (AnswerError, ModelError) as error:
-                fatal = isinstance(error, ModelError) and not (error.transient or error.refusal)
-                if fatal or self.fallback == "raise":
+                if (isinstance(error, ModelError) and error.fatal) or self.fallback == "raise":
                     raise
                 return self._fall_back(episodes, stats, error)
             with stats.timed("parse"):
@@ -165,7 +164,7 @@ class LLMCritic:
                     except (AnswerError, ModelError) as rejected:
                         error = rejected
             if self.ledger is not None and not cached:
-                failure = "" if error is None else type(error).__name__
+                failure = "" if error is None else error.kind
                 with stats.timed("ledger"):
                     self.ledger.record(
                         request,
@@ -246,10 +245,10 @@ class LLMCritic:
 def _accept(completion: Completion, lengths: list[int], names: list[str]) -> list[EpisodeAnswer]:
     """Return the judgements of an answer that fits; raise AnswerError or ModelError for one that does not."""
     if completion.stop_reason == "refusal":
-        raise ModelError(f"the model refused to answer: {completion.text[:200]!r}", refusal=True)
+        raise ModelError(f"the model refused to answer: {completion.text[:200]!r}", "refusal")
     try:
         return parse_answer(completion.text, lengths, names)
     except AnswerError as error:
         if completion.stop_reason == "max_tokens":
-            raise AnswerError(f"the answer was cut off at max_tokens; be shorter ({error})") from None
+            raise AnswerError(f"the answer was cut off at max_tokens; be shorter ({error})", "cut_off") from None
         raise

@@ -145,7 +145,7 @@ def test_failure_of_the_critic_surfaces_and_nothing_is_lost(critic, workers):
         good = fill(store, 2)
         while workers and store._in_flight:
             time.sleep(0.001)
-        critic.failures = [ModelError("down")]
+        critic.failures = [ModelError("down", "connection")]
         bad = fill(store, 2)
         with pytest.raises(ModelError, match="down"):
             store.settle(bad)
@@ -156,7 +156,7 @@ def test_failure_of_the_critic_surfaces_and_nothing_is_lost(critic, workers):
 
 def test_failure_surfaces_in_ready_once(critic):
     with CreditStore(critic, episodes_per_query=1, workers=0) as store:
-        critic.failures = [ModelError("down")]
+        critic.failures = [ModelError("down", "connection")]
         fill(store, 1)
         with pytest.raises(ModelError):
             store.ready()
@@ -167,7 +167,7 @@ def test_failure_surfaces_in_ready_once(critic):
 
 def test_critic_is_left_alone_until_its_failure_was_seen(critic, workers):
     with CreditStore(critic, episodes_per_query=1, workers=workers) as store:
-        critic.failures = [ModelError("wrong key")] * 100
+        critic.failures = [ModelError("wrong key", "auth")] * 100
         fill(store, 1)
         while not store._errors:
             time.sleep(0.001)
@@ -178,7 +178,7 @@ def test_critic_is_left_alone_until_its_failure_was_seen(critic, workers):
 
 
 def test_lasting_failure_is_raised_by_every_settle(critic, workers):
-    critic.failures = [ModelError("wrong key") for _ in range(100)]
+    critic.failures = [ModelError("wrong key", "auth") for _ in range(100)]
     with CreditStore(critic, episodes_per_query=2, workers=workers) as store:
         ids = fill(store, 5)
         for _ in range(3):

@@ -218,17 +218,17 @@ class TestFallback:
         assert (critic.stats.model_errors, critic.stats.fallbacks) == (1, 1)
 
     def test_transient_model_error_falls_back(self):
-        [credit], critic, _ = score(ModelError("overloaded", transient=True))
+        [credit], critic, _ = score(ModelError("overloaded", "overloaded"))
         assert credit.source == "fallback"
         assert critic.stats.model_errors == 1
 
     def test_lasting_model_error_is_raised_whatever_the_fallback(self):
         with pytest.raises(ModelError, match="wrong key"):
-            score(ModelError("wrong key"))
+            score(ModelError("wrong key", "auth"))
 
     def test_transient_model_error_is_raised_on_request(self):
         with pytest.raises(ModelError, match="overloaded"):
-            score(ModelError("overloaded", transient=True), fallback="raise")
+            score(ModelError("overloaded", "overloaded"), fallback="raise")
 
     @pytest.mark.parametrize(
         ("option", "value"),
@@ -293,7 +293,7 @@ class TestLedger:
 
     def test_model_that_was_unreachable_is_asked_again(self, tmp_path):
         path = tmp_path / "l.sqlite"
-        score(ModelError("overloaded", transient=True), ledger=path)
+        score(ModelError("overloaded", "overloaded"), ledger=path)
         [credit], *_, client = score(GOOD, ledger=path)
         assert len(client.requests) == 1
         assert credit.source == "model"
@@ -316,7 +316,7 @@ class TestLedger:
         with Ledger(tmp_path / "l.sqlite") as ledger:
             score(BAD, GOOD, ledger=ledger)
             entries = list(ledger.entries())
-        assert [entry.failure for entry in entries] == ["AnswerError", ""]
+        assert [entry.failure for entry in entries] == ["content", ""]
         assert "unknown agent 'agent_Z'" in entries[0].message
         assert entries[1].episodes == (EPISODE.key,)
         assert entries[0].completion.text == BAD
