@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from os import PathLike
-from typing import Literal
+from typing import Any
 
-from ..answers import EpisodeAnswer, answer_schema, parse_answer
-from ..credit import Credit, Source, Usage
+import numpy as np
+
+from ..budget import Budget
+from ..credit import Credit, CreditEvent, Usage
 from ..episode import Episode
 from ..errors import AnswerError, BudgetExceeded, CreditError, ModelError
+from ..estimate import Estimate, estimate_questions
 from ..ledger import Ledger
-from ..prompts import agent_name, render_episode, render_reask, render_system
-from ..protocols import Completion, ModelClient, Narrator, Request
+from ..prompts import Templates, agent_name, render_system
+from ..protocols import ModelClient, Narrator
+from .asking import Asker, Judged
 from .baselines import equal_values, shared_values
-from .order import ORDERS, Order, agent_order
-from .shaping import Conserve, Shaping
+from .drift import order_drift
+from .question import Question, ask_about
+from .settings import CriticSettings
 from .stats import CriticStats
 
-Fallback = Literal["equal", "shared", "raise"]
+_LOG = logging.getLogger("credit_wrappers")
+_NAME = re.compile(r"\bagent_[A-Z]+\b")
 
 
 class LLMCritic:
@@ -31,182 +40,188 @@ class LLMCritic:
 
     Args:
         client: Asks the model.
+        settings: The method's settings.
         narrator: Tells episodes that bring no narrator of their own.
         ledger: A `Ledger`, or the path of one; None: nothing is recorded.
-        fallback: What an episode gets when there is no usable answer: "equal" (an equal part of the team
-            reward), "shared" (the team reward) or "raise". It is labelled `source="fallback"` and counted.
-        order: How agents are listed: "canonical", "shuffled" or "given"; see `critics.order`.
-        seed: Seed of the shuffling.
-        bound: Largest size of an agent's summed credits in one episode.
-        conserve: "episode" scales an episode's credits so that they sum to the team's return (where scaling
-            would turn them round or blow them up, the difference is spread evenly instead).
-        blend: In [0, 1]; the credit paid is (1 - blend) * credit + blend * team reward.
-        max_tokens: Upper limit of an answer's length.
-        temperature: Sampling temperature; None leaves it to the model (current Claude models take none).
-        max_calls: Largest number of requests sent to the model; then BudgetExceeded.
+        budget: What may be spent; None: no limit. What the ledger already holds counts.
+        changes: Single settings by name, instead of or on top of `settings`: `order="shuffled"`, ...
 
     Raises:
         AnswerError: From `score`, with fallback="raise": the second answer did not fit either.
         ModelError: From `score`: the model cannot be asked at all (wrong key, unknown model), or, with
             fallback="raise", refused or stayed unreachable.
+        BudgetExceeded: From `score`, with a budget that stops.
     """
 
     def __init__(
         self,
         client: ModelClient,
+        settings: CriticSettings | None = None,
         *,
         narrator: Narrator | None = None,
         ledger: Ledger | str | PathLike[str] | None = None,
-        fallback: Fallback = "equal",
-        order: Order = "canonical",
-        seed: int = 0,
-        bound: float = 10.0,
-        conserve: Conserve = "none",
-        blend: float = 0.0,
-        max_tokens: int = 16_000,
-        temperature: float | None = None,
-        max_calls: int | None = None,
+        budget: Budget | None = None,
+        **changes: Any,
     ) -> None:
-        for name, value, valid in (
-            ("fallback", fallback, ("equal", "shared", "raise")),
-            ("order", order, ORDERS),
-        ):
-            if value not in valid:
-                raise ValueError(f"unknown {name} {value!r}; valid: {', '.join(map(repr, valid))}")
+        known = [field.name for field in fields(CriticSettings)]
+        if unknown := sorted(set(changes) - set(known)):
+            raise TypeError(f"unknown setting {', '.join(unknown)}; there are: {', '.join(known)}")
+        self.settings = replace(settings or CriticSettings(), **changes)
+        if self.settings.names == "own" and client.source == "scripted":
+            raise ValueError("the scripted stand-in reads neutral names only; leave names='neutral'")
+        if budget is not None and budget.then == "fallback" and self.settings.fallback == "raise":
+            raise ValueError("Budget(then='fallback') needs a fallback; choose fallback='equal' or 'shared'")
         self.client = client
         self.label = client.name
         self.source = client.source
         self.narrator = narrator
         self.ledger = ledger if ledger is None or isinstance(ledger, Ledger) else Ledger(ledger)
-        self.fallback = fallback
-        self.order = order
-        self.seed = seed
-        self.shaping = Shaping(bound, conserve, blend)
-        self.max_tokens = max_tokens
-        self.temperature = temperature
-        self.max_calls = max_calls
+        self.budget = budget
         self.stats = CriticStats()
-        self._calls = 0  # begun, while stats.calls counts those of finished queries
+        self.asker = Asker(client, self.settings, Templates(self.settings.templates), self.ledger, budget)
+        if budget is not None and self.ledger is not None:
+            budget.count_ledger(self.ledger)
+        self._shaping = self.settings.shaping()
         self._lock = threading.Lock()
         # Base prompts by narrator object; the narrator is kept so that its id stays its own.
-        self._systems: dict[tuple[int, int], tuple[Narrator, str]] = {}
+        self._systems: dict[tuple[int, tuple[str, ...]], tuple[Narrator, str]] = {}
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         """Return one credit for each episode, in the same order.
 
         The episodes are one query, unless they come from environments that are described differently.
         """
-        queries: dict[str, list[int]] = {}
-        stats = CriticStats()
-        with stats.timed("prompt"):
-            for i, episode in enumerate(episodes):
-                queries.setdefault(self._system(episode), []).append(i)
-        self._add(stats)
         credits: dict[int, Credit] = {}
-        for system, members in queries.items():
-            scored = self._query(system, [episodes[i] for i in members])
+        for members, questions in self._plan(episodes):
+            scored = self._query([episodes[i] for i in members], questions)
             credits.update(zip(members, scored, strict=True))
         return [credits[i] for i in range(len(episodes))]
 
-    def _query(self, system: str, episodes: list[Episode]) -> list[Credit]:
+    def questions(self, episodes: Sequence[Episode]) -> list[Question]:
+        """Return what `score(episodes)` would ask at first; nothing is sent."""
+        return [question for _, questions in self._plan(episodes) for question in questions]
+
+    def estimate(self, episodes: Sequence[Episode], episodes_per_query: int = 8) -> Estimate:
+        """Return what scoring these episodes will cost, without a single call; see `Estimate`."""
+        asked = [
+            question
+            for at in range(0, len(episodes), episodes_per_query)
+            for question in self.questions(episodes[at : at + episodes_per_query])
+        ]
+        return estimate_questions(asked, len(episodes), self.settings, self.ledger, self.budget)
+
+    def _plan(self, episodes: Sequence[Episode]) -> list[tuple[list[int], list[Question]]]:
+        """Return, for each query, which episodes it is about and its questions, one for each order of the agents."""
+        stats = CriticStats()
+        queries: dict[str, list[int]] = {}
+        plan = []
+        with stats.timed("narrate"):
+            for i, episode in enumerate(episodes):
+                queries.setdefault(self._system(episode), []).append(i)
+            for system, members in queries.items():
+                asked = [episodes[i] for i in members]
+                narrators = [self._narrator(episode) for episode in asked]
+                questions = [
+                    ask_about(asked, narrators, system, self.label, self.settings, variant)
+                    for variant in range(self.settings.orders)
+                ]
+                plan.append((members, questions))
+        self._add(stats)
+        return plan
+
+    def _query(self, episodes: list[Episode], questions: list[Question]) -> list[Credit]:
         stats = CriticStats(queries=1, episodes=len(episodes))
+        judged: list[Judged] = []
+        error: CreditError | None = None
         try:
-            names = [agent_name(k) for k in range(episodes[0].n_agents)]
-            orders, frames = [], []
-            with stats.timed("narrate"):
-                for episode in episodes:
-                    narrator = self._narrator(episode)
-                    orders.append(agent_order(episode, narrator, self.order, self.seed))
-                    frames.append(narrator.frames(episode.moments, orders[-1], names))
-            with stats.timed("prompt"):
-                prompt = "\n\n".join(
-                    render_episode(k, *item, names, self._narrator(item[0]).action_name)
-                    for k, item in enumerate(zip(episodes, frames, orders, strict=True), 1)
-                )
-            try:
-                source, answers = self._ask(system, prompt, names, episodes, stats)
-            except (AnswerError, ModelError) as error:
-                if (isinstance(error, ModelError) and error.fatal) or self.fallback == "raise":
-                    raise
+            for question in questions:
+                try:
+                    judged.append(self.asker.ask(question, stats))
+                except (AnswerError, ModelError, BudgetExceeded) as failed:
+                    if self._stops(failed):
+                        raise
+                    error = failed
+            if judged:
+                with stats.timed("parse"):
+                    return self._credits(episodes, judged, stats)
+            assert error is not None
+            if getattr(error, "kind", "") == "too_large" and len(episodes) > 1:
+                stats.queries = stats.episodes = 0  # the halves count
+            else:
                 return self._fall_back(episodes, stats, error)
-            with stats.timed("parse"):
-                credits = self.shaping.credits(episodes, answers, orders, names, source=source, usage=stats.usage)
-            stats.zero_answers += sum(not any(event["amount"] for event in answer["events"]) for answer in answers)
-            return credits
         finally:
             self._add(stats)
+        half = len(episodes) // 2
+        return self.score(episodes[:half]) + self.score(episodes[half:])
 
-    def _ask(
-        self, system: str, prompt: str, names: list[str], episodes: list[Episode], stats: CriticStats
-    ) -> tuple[Source, list[EpisodeAnswer]]:
-        """Return the model's judgements, after at most one corrective question."""
-        lengths = [episode.length for episode in episodes]
-        with stats.timed("prompt"):
-            keys = [episode.key for episode in episodes] if self.ledger is not None else []
-        question, last = prompt, False
-        while True:
-            with stats.timed("prompt"):
-                request = Request(system, question, answer_schema(), self.label, self.max_tokens, self.temperature)
-                key = request.key()
-            with stats.timed("ledger"):
-                completion = None if self.ledger is None else self.ledger.find(key)
-            cached = completion is not None
-            error: AnswerError | ModelError | None = None
-            answers: list[EpisodeAnswer] = []
-            if completion is None:
-                completion, error = self._call(request, stats)
-            else:
-                stats.cache_hits += 1
-            if completion is not None:
-                with stats.timed("parse"):
-                    try:
-                        answers = _accept(completion, lengths, names)
-                    except (AnswerError, ModelError) as rejected:
-                        error = rejected
-            if self.ledger is not None and not cached:
-                failure = "" if error is None else error.kind
-                with stats.timed("ledger"):
-                    self.ledger.record(
-                        request,
-                        completion,
-                        source=self.source,
-                        failure=failure,
-                        message=str(error or ""),
-                        episodes=keys,
-                        key=key,
-                    )
-            if error is None:
-                return ("cache" if cached else self.source), answers
-            if isinstance(error, ModelError):
-                stats.model_errors += 1
-                raise error
-            stats.rejected += 1
-            if last:
-                raise error
-            stats.reasks += 1
-            question, last = render_reask(prompt, str(error), len(episodes)), True
+    def _stops(self, error: CreditError) -> bool:
+        """Return whether an error is the caller's to handle, instead of ending in the fallback."""
+        if isinstance(error, BudgetExceeded) and self.budget is not None:
+            return self.budget.then == "stop"
+        return self.settings.fallback == "raise" or (isinstance(error, ModelError) and error.fatal)
 
-    def _call(self, request: Request, stats: CriticStats) -> tuple[Completion | None, ModelError | None]:
+    def _credits(self, episodes: list[Episode], judged: list[Judged], stats: CriticStats) -> list[Credit]:
+        """Return the credits of one query, in the agents' own order and with their own names.
+
+        Sums over agents are made in the order of the first listing, which relabelling the team does not change.
+        """
+        listed = judged[0].question.orders
+        tables = [judged[0].tables[k] for k in range(len(episodes))]
+        if len(judged) > 1:
+            tables = []
+            for k, first in enumerate(listed):
+                own = [table.tables[k][:, np.argsort(table.question.orders[k])] for table in judged]
+                tables.append(np.mean(own, axis=0)[:, list(first)])
+                drift = order_drift(
+                    [dict(zip(episodes[k].agents, table.sum(axis=0).tolist(), strict=True)) for table in own]
+                )
+                stats.drifting += 1
+                stats.agent_drift += drift.agent
+                stats.team_drift += drift.team
+        shaped = self._shaping.apply(tables, [episode.team_reward for episode in episodes])
+        credits: list[Credit] = []
+        for k, (episode, (values, factor, _)) in enumerate(zip(episodes, shaped, strict=True)):
+            answers = [(one.answers[k], _own_names(one.question, k)) for one in judged]
+            events = tuple(
+                CreditEvent(
+                    own[event["agent"]],
+                    event["start"],
+                    event["stop"],
+                    factor * event["amount"] / len(judged),
+                    _renamed(event["why"], own),
+                )
+                for answer, own in answers
+                for event in answer["events"]
+            )
+            stats.zero_answers += not any(event.amount for event in events)
+            credits.append(
+                Credit(
+                    values[:, np.argsort(listed[k])].astype(np.float32),
+                    events,
+                    summary="\n".join(_renamed(answer["summary"], own) for answer, own in answers),
+                    source="cache" if all(one.source == "cache" for one in judged) else self.source,
+                    usage=Usage() if credits else stats.usage,
+                )
+            )
+        return credits
+
+    def _fall_back(self, episodes: list[Episode], stats: CriticStats, error: CreditError) -> list[Credit]:
+        kind = getattr(error, "kind", "")
         with self._lock:
-            if self.max_calls is not None and self._calls >= self.max_calls:
-                raise BudgetExceeded(f"critic {self.label!r} has made its {self.max_calls} calls (max_calls)")
-            self._calls += 1
-        stats.calls += 1
-        with stats.timed("answer"):
-            try:
-                completion = self.client.complete(request)
-            except ModelError as error:
-                return None, error
-        stats.usage += completion.usage
-        return completion, None
-
-    def _fall_back(self, episodes: list[Episode], stats: CriticStats, error: Exception) -> list[Credit]:
+            before, now = self.stats.fallbacks, self.stats.fallbacks + len(episodes)
+            total = self.stats.episodes + len(episodes)
+        # The first, and then whenever the number has doubled; an outage and a budget's end are announced anyway.
+        if now.bit_length() > before.bit_length() and kind not in ("outage", "budget"):
+            _LOG.warning(
+                "critic %s: %d of %d episodes so far got the fallback credit (%s); the last because of %s: %s",
+                self.label, now, total, self.settings.fallback, kind, error,
+            )  # fmt: skip
         stats.fallbacks += len(episodes)
-        fill = shared_values if self.fallback == "shared" else equal_values
+        fill = shared_values if self.settings.fallback == "shared" else equal_values
         return [
             Credit(
                 fill(episode),
-                summary=f"fallback ({self.fallback}): {error}",
+                summary=f"fallback ({self.settings.fallback}): {error}",
                 source="fallback",
                 usage=stats.usage if k == 0 else Usage(),
             )
@@ -218,17 +233,25 @@ class LLMCritic:
         if narrator is None:
             raise CreditError(
                 f"episode {episode.id} of {episode.env_id or 'its environment'} has no narrator: give the "
-                "wrapper one (narrator=..., for instance ArrayNarrator(env)), or let env.unwrapped have one"
+                "wrapper narrator=..., for instance an ArrayNarrator(env), or record with LLMCreditWrapper"
             )
         return narrator
 
     def _system(self, episode: Episode) -> str:
         narrator = self._narrator(episode)
-        place = (id(narrator), episode.n_agents)
+        own = self.settings.names == "own"
+        names = episode.agents if own else tuple(agent_name(k) for k in range(episode.n_agents))
+        place = (id(narrator), names)
         known = self._systems.get(place)
         if known is None or known[0] is not narrator:
-            names = [agent_name(k) for k in range(episode.n_agents)]
-            known = narrator, render_system(narrator, names, self.shaping.bound)
+            known = narrator, render_system(
+                narrator,
+                names,
+                self.settings.bound,
+                form=self.settings.answer_format,
+                explain=self.settings.explain,
+                templates=self.asker.templates,
+            )
             if len(self._systems) >= 256:  # narrators that are made anew for every episode
                 self._systems.clear()
             self._systems[place] = known
@@ -242,13 +265,14 @@ class LLMCritic:
         return f"LLMCritic({self.client!r})"
 
 
-def _accept(completion: Completion, lengths: list[int], names: list[str]) -> list[EpisodeAnswer]:
-    """Return the judgements of an answer that fits; raise AnswerError or ModelError for one that does not."""
-    if completion.stop_reason == "refusal":
-        raise ModelError(f"the model refused to answer: {completion.text[:200]!r}", "refusal")
-    try:
-        return parse_answer(completion.text, lengths, names)
-    except AnswerError as error:
-        if completion.stop_reason == "max_tokens":
-            raise AnswerError(f"the answer was cut off at max_tokens; be shorter ({error})", "cut_off") from None
-        raise
+def _own_names(question: Question, k: int) -> dict[str, str]:
+    """Return the agents' own names by those of the prompt, in episode k."""
+    agents = question.episodes[k].agents
+    return {name: agents[i] for name, i in zip(question.names[k], question.orders[k], strict=True)}
+
+
+def _renamed(text: str, own: Mapping[str, str]) -> str:
+    """Return an explanation with the agents' own names instead of those of the prompt."""
+    if "agent_" not in text:
+        return text
+    return _NAME.sub(lambda found: own.get(found[0], found[0]), text)

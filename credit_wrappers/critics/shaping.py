@@ -1,106 +1,73 @@
-"""From a model's events to the numbers agents learn from: normalisation, conservation, blending."""
+"""From a model's numbers to those that agents learn from: normalisation, conservation, blending."""
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from ..answers import EpisodeAnswer, EventAnswer
-from ..credit import Credit, CreditEvent, Source, Usage
-from ..episode import Episode
+from ..answers import EventAnswer
 
-Conserve = Literal["none", "episode"]
+Normalise = Literal["bound", "full", "none"]
+Conserve = Literal["none", "episode", "step"]
 
 # Conservation by scaling stretches credits at most this much.
 _MOST_STRETCH = 10.0
 
-_NAME = re.compile(r"\bagent_[A-Z]+\b")
-
 
 @dataclass(frozen=True)
 class Shaping:
-    """What is done to the numbers a model gave.
-
-    Attributes:
-        bound: Largest size of an agent's summed credits in one episode.
-        conserve: "episode": every episode's credits sum to the team's return.
-        blend: In [0, 1]: part of the team reward in what is paid.
-    """
+    """What is done to the numbers a model gave; the fields are those of `CriticSettings`."""
 
     bound: float = 10.0
+    normalise: Normalise = "bound"
     conserve: Conserve = "none"
     blend: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.bound > 0.0:
+        if not 0.0 < self.bound < math.inf:
             raise ValueError(f"bound must be positive, got {self.bound}")
-        if self.conserve not in ("none", "episode"):
-            raise ValueError(f"unknown conserve {self.conserve!r}; valid: 'none', 'episode'")
+        for name, valid in (("normalise", Normalise), ("conserve", Conserve)):
+            value = getattr(self, name)
+            if value not in get_args(valid):
+                raise ValueError(f"unknown {name} {value!r}; valid: {', '.join(map(repr, get_args(valid)))}")
         if not 0.0 <= self.blend <= 1.0:
             raise ValueError(f"blend must be in [0, 1], got {self.blend}")
 
-    def credits(
-        self,
-        episodes: Sequence[Episode],
-        answers: Sequence[EpisodeAnswer],
-        orders: Sequence[Sequence[int]],
-        names: Sequence[str],
-        *,
-        source: Source,
-        usage: Usage,
-    ) -> list[Credit]:
-        """Return the credits of one query, in the agents' own order and with their own names.
-
-        `values` is the sum of the events, plus the even top-up of conservation and the blended team reward.
+    def apply(
+        self, tables: Sequence[np.ndarray], rewards: Sequence[np.ndarray]
+    ) -> list[tuple[np.ndarray, float, np.ndarray]]:
+        """Return (values, factor, rest) for each episode of a query: `values = factor * table + rest`.
 
         Args:
-            episodes: What was judged.
-            answers: The judgements, in the same order.
-            orders: For each episode the agent indices in prompt order.
-            names: `names[k]` is what the k-th agent in that order was called.
-            source: Where the judgements come from.
-            usage: What they cost; booked on the first episode.
+            tables: (T, N) float64 each: sums of the model's events.
+            rewards: (T,) float64 each: what the team was paid.
         """
-        columns = [dict(zip(names, order, strict=True)) for order in orders]
-        tables = [
-            event_values(answer["events"], column, episode.length)
-            for answer, column, episode in zip(answers, columns, episodes, strict=True)
-        ]
-        within = bound_factor(tables, self.bound)
-        credits: list[Credit] = []
-        for episode, answer, column, table in zip(episodes, answers, columns, tables, strict=True):
-            factor, added = within, 0.0
+        within = self._factor(tables)
+        shaped = []
+        for table, reward in zip(tables, rewards, strict=True):
+            factor, rest = within, np.zeros((len(reward), 1))
             if self.conserve == "episode":
-                stretch, added = conserve_factor(within * table, float(episode.team_reward.sum()))
+                stretch, added = conserve_factor(within * table, float(reward.sum()))
                 factor *= stretch
+                rest = rest + added
+            elif self.conserve == "step":
+                missing = reward - factor * table.sum(axis=1)
+                rest = missing[:, None] / table.shape[1]
             factor *= 1.0 - self.blend
-            added *= 1.0 - self.blend
-            values = factor * table + (added + self.blend * episode.team_reward[:, None])
-            own = {name: episode.agents[i] for name, i in column.items()}
-            events = tuple(
-                CreditEvent(
-                    own[event["agent"]],
-                    event["start"],
-                    event["stop"],
-                    factor * event["amount"],
-                    _with_names(event["why"], own),
-                )
-                for event in answer["events"]
-            )
-            credits.append(
-                Credit(
-                    values.astype(np.float32),
-                    events,
-                    summary=_with_names(answer["summary"], own),
-                    source=source,
-                    usage=Usage() if credits else usage,
-                )
-            )
-        return credits
+            rest = (1.0 - self.blend) * rest + self.blend * reward[:, None]
+            shaped.append((factor * table + rest, factor, rest))
+        return shaped
+
+    def _factor(self, tables: Sequence[np.ndarray]) -> float:
+        """Return the one factor for a whole query; one for each episode would erase their comparison."""
+        largest = max((float(np.abs(table.sum(axis=0)).max()) for table in tables if table.size), default=0.0)
+        if self.normalise == "none" or largest == 0.0 or (self.normalise == "bound" and largest <= self.bound):
+            return 1.0
+        return self.bound / largest
 
 
 def event_values(events: Sequence[EventAnswer], column: Mapping[str, int], length: int) -> np.ndarray:
@@ -108,7 +75,7 @@ def event_values(events: Sequence[EventAnswer], column: Mapping[str, int], lengt
 
     Args:
         events: The events of one episode.
-        column: Agent index of each name in the prompt.
+        column: Column of each name in the prompt.
         length: Number of steps, T.
     """
     n_agents = len(column)
@@ -125,15 +92,6 @@ def event_values(events: Sequence[EventAnswer], column: Mapping[str, int], lengt
     return np.bincount(cells, np.repeat(shares, steps), length * n_agents).reshape(length, n_agents)
 
 
-def bound_factor(tables: Sequence[np.ndarray], bound: float) -> float:
-    """Return the one factor for a whole query that brings every agent's sum of credits within the bound.
-
-    One factor, not one for each episode, which would erase the comparison between the episodes.
-    """
-    largest = max((float(np.abs(table.sum(axis=0)).max()) for table in tables if table.size), default=0.0)
-    return 1.0 if largest <= bound else bound / largest
-
-
 def conserve_factor(values: np.ndarray, team_return: float) -> tuple[float, float]:
     """Return (factor, top-up) so that `factor * values + top-up` sums to the team's return.
 
@@ -144,10 +102,3 @@ def conserve_factor(values: np.ndarray, team_return: float) -> tuple[float, floa
     if total * team_return >= 0 and abs(team_return) <= _MOST_STRETCH * abs(total):
         return (team_return / total if total else 1.0), 0.0
     return 1.0, (team_return - total) / values.size
-
-
-def _with_names(text: str, own: Mapping[str, str]) -> str:
-    """Return an explanation with the agents' own names instead of those of the prompt."""
-    if "agent_" not in text:
-        return text
-    return _NAME.sub(lambda found: own.get(found[0], found[0]), text)

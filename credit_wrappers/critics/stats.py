@@ -24,6 +24,9 @@ class CriticStats:
         model_errors: Requests without an answer, refusals included.
         fallbacks: Episodes that got the fallback instead of the model's credit.
         zero_answers: Episodes to which the model gave no credit at all.
+        drifting: Episodes that were judged in several orders of the agents (order="average-k").
+        agent_drift: Largest spread of one agent's summed credit between these orders, added over the episodes.
+        team_drift: The same for the team's total.
         usage: What the calls cost.
         narrate: Seconds for frames and agent order.
         prompt: Seconds for the text of the request and its hash.
@@ -41,6 +44,9 @@ class CriticStats:
     model_errors: int = 0
     fallbacks: int = 0
     zero_answers: int = 0
+    drifting: int = 0
+    agent_drift: float = 0.0
+    team_drift: float = 0.0
     usage: Usage = field(default_factory=Usage)
     narrate: float = 0.0
     prompt: float = 0.0

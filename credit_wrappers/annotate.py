@@ -1,0 +1,155 @@
+"""Scoring recorded episodes: a data set in, one credit for each episode out."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from .credit import Credit, Usage
+from .episode import Episode
+from .errors import CreditError
+from .progress import CreditProgress
+from .protocols import Critic, Request
+
+if TYPE_CHECKING:
+    from .critics.llm import LLMCritic
+
+_LOG = logging.getLogger("credit_wrappers")
+# Of one message batch. The provider's own limits are 100,000 requests and 256 MB.
+_BATCH_REQUESTS = 10_000
+_BATCH_BYTES = 100_000_000
+
+
+def annotate(
+    episodes: Iterable[Episode],
+    critic: Critic,
+    *,
+    episodes_per_query: int = 8,
+    in_flight: int = 8,
+    batch: bool = False,
+    poll_seconds: float = 60.0,
+    progress: bool = False,
+) -> list[Credit]:
+    """Return the credit of every episode, in the same order.
+
+    When it is interrupted, or an error is raised, what was answered is in the critic's ledger; the same call
+    again goes on from there. Queries are made of neighbouring episodes.
+
+    Args:
+        episodes: What to score.
+        critic: Assigns the credit.
+        episodes_per_query: Episodes the critic compares in one query.
+        in_flight: Queries under way at a time.
+        batch: Use the provider's message batches: half the price, an answer within a day instead of at once.
+            Needs an `LLMCritic` with a ledger, whose client has batches (`AnthropicClient`). The ids of
+            batches that are under way are kept in the ledger: interrupted while waiting, the same call again
+            fetches them instead of asking anew. Answers that are unusable are asked for again directly.
+        poll_seconds: How often a batch is asked whether it is ready.
+        progress: Show a bar with calls, tokens, cost and cache share.
+
+    Raises:
+        ValueError: `batch` with a critic that cannot; the message says what is missing.
+        CreditError: What `critic.score` raises.
+    """
+    if episodes_per_query < 1 or in_flight < 1:
+        raise ValueError(f"episodes_per_query and in_flight must be at least 1, got {episodes_per_query}, {in_flight}")
+    everything = list(episodes)
+    queries = [everything[at : at + episodes_per_query] for at in range(0, len(everything), episodes_per_query)]
+    batches = _Batches(critic, poll_seconds) if batch else None
+    if batches is not None:
+        batches.fetch(queries)
+    bar = CreditProgress(critic, len(everything)) if progress else None
+    credits: list[Credit] = []
+    pool = ThreadPoolExecutor(in_flight, thread_name_prefix="critic")
+    try:
+        for scored in pool.map(critic.score, queries):
+            credits += scored
+            if bar is not None:
+                bar.add(len(scored))
+    finally:
+        # Queries under way are waited for: they are paid for, and their answers belong in the ledger.
+        pool.shutdown(wait=True, cancel_futures=True)
+        if bar is not None:
+            bar.close()
+    if batches is not None:
+        batches.close()
+    return credits
+
+
+class _Batches:
+    """Brings the answers to many questions by message batches, for the critic to find."""
+
+    def __init__(self, critic: Critic, poll_seconds: float) -> None:
+        from .critics.llm import LLMCritic
+
+        if not isinstance(critic, LLMCritic):
+            raise ValueError(f"batch=True needs an LLMCritic, not {type(critic).__name__}")
+        if critic.ledger is None:
+            raise ValueError("batch=True needs a ledger, which keeps the batch's id: LLMCritic(..., ledger='x.sqlite')")
+        if not hasattr(critic.client, "create_batch"):
+            raise ValueError(f"{type(critic.client).__name__} has no message batches; AnthropicClient has")
+        self.critic: LLMCritic = critic
+        self.client = critic.client
+        self.ledger = critic.ledger
+        self.poll_seconds = poll_seconds
+        self.open: list[str] = []
+
+    def fetch(self, queries: Sequence[Sequence[Episode]]) -> None:
+        """Wait for the answers to the first question about each query that the ledger does not answer."""
+        questions = (question for query in queries for question in self.critic.questions(query))
+        missing = {q.key: q.request for q in questions if self.ledger.find(q.key) is None}
+        for batch_id, keys in self.ledger.open_batches(self.client.name):
+            if missing.keys() & set(keys):
+                _LOG.warning("message batch %s was under way: its answers are fetched", batch_id)
+                self._take(batch_id)
+        for key in self.critic.asker.prefetched:
+            missing.pop(key, None)
+        if missing and self.critic.budget is not None:
+            expected = self.critic.estimate([e for query in queries for e in query], max(map(len, queries)))
+            self.critic.budget.require(expected.usage, batch=True)
+        created = [self._create(part) for part in _parts(list(missing.values()))]
+        for batch_id in created:
+            self._take(batch_id)
+
+    def close(self) -> None:
+        """Note that the answers are in the ledger."""
+        for batch_id in self.open:
+            self.ledger.close_batch(batch_id)
+        self.critic.asker.prefetched.clear()
+
+    def _create(self, requests: list[Request]) -> str:
+        batch_id: str = self.client.create_batch(requests)  # type: ignore[attr-defined]
+        self.ledger.open_batch(self.client.name, batch_id, [request.key() for request in requests])
+        _LOG.warning("message batch %s: %d requests", batch_id, len(requests))
+        return batch_id
+
+    def _take(self, batch_id: str) -> None:
+        while not (status := self.client.batch_status(batch_id)).ended:  # type: ignore[attr-defined]
+            _LOG.info("message batch %s: %s", batch_id, status)
+            time.sleep(self.poll_seconds)
+        self.open.append(batch_id)
+        failed = 0
+        for key, outcome in self.client.batch_results(batch_id):  # type: ignore[attr-defined]
+            if isinstance(outcome, CreditError):
+                failed += 1
+            else:
+                self.critic.asker.prefetched[key] = outcome
+        if failed:
+            _LOG.warning("message batch %s: %d requests have no answer; they are asked directly", batch_id, failed)
+
+
+def _parts(requests: list[Request]) -> list[list[Request]]:
+    """Return the requests in parts that one batch takes."""
+    parts: list[list[Request]] = []
+    size = 0
+    for request in requests:
+        length = len(request.system.encode()) + len(request.prompt.encode())
+        if not parts or len(parts[-1]) >= _BATCH_REQUESTS or size + length > _BATCH_BYTES:
+            parts.append([])
+            size = 0
+        parts[-1].append(request)
+        size += length
+    return parts

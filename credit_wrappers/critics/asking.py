@@ -1,0 +1,199 @@
+"""Getting an answer: the ledger first, then the model within the budget; one corrective question; all on record."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..answers import EpisodeAnswer, parse_answer
+from ..budget import Budget
+from ..credit import Source, Usage
+from ..errors import AnswerError, BudgetExceeded, ModelError
+from ..ledger import JudgedEpisode, Ledger
+from ..prompts import Templates
+from ..protocols import Completion, ModelClient
+from .outage import Outage
+from .question import Question
+from .settings import CriticSettings
+from .shaping import event_values
+from .stats import CriticStats
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A question's answer.
+
+    Attributes:
+        question: What was asked.
+        answers: One judgement for each episode, in their order.
+        tables: For each episode (T, N) float64, the sums of its events, columns in prompt order.
+        source: Where the answer comes from.
+    """
+
+    question: Question
+    answers: list[EpisodeAnswer]
+    tables: list[np.ndarray]
+    source: Source
+
+
+class Asker:
+    """Asks a client, and remembers in a ledger. Every method may be called from several threads.
+
+    Args:
+        client: Asks the model.
+        settings: The method's settings.
+        templates: The prompt's templates.
+        ledger: Where questions and answers are kept, or None.
+        budget: What may be spent, or None.
+
+    Attributes:
+        prefetched: Answers that a message batch brought, by request key: taken instead of a call.
+    """
+
+    def __init__(
+        self,
+        client: ModelClient,
+        settings: CriticSettings,
+        templates: Templates,
+        ledger: Ledger | None,
+        budget: Budget | None,
+    ) -> None:
+        self.client = client
+        self.settings = settings
+        self.templates = templates
+        self.ledger = ledger
+        self.budget = budget
+        self.outage = Outage()
+        self.prefetched: dict[str, Completion | ModelError] = {}
+
+    def ask(self, question: Question, stats: CriticStats) -> Judged:
+        """Return the answer to a question, after at most one corrective question.
+
+        Raises:
+            AnswerError: Neither answer fits.
+            ModelError: There is no answer.
+            BudgetExceeded: The call would go over the budget.
+        """
+        try:
+            return self._once(question, stats)
+        except AnswerError as error:
+            stats.reasks += 1
+            with stats.timed("prompt"):
+                again = question.again(str(error), self.settings, self.templates)
+        return self._once(again, stats)
+
+    def _once(self, question: Question, stats: CriticStats) -> Judged:
+        with stats.timed("prompt"):
+            key = question.key
+        with stats.timed("ledger"):
+            completion = None if self.ledger is None else self.ledger.find(key)
+        cached = completion is not None
+        judged: Judged | None = None
+        error: AnswerError | ModelError | BudgetExceeded | None = None
+        try:
+            if completion is None:
+                completion = self._complete(question, key, stats)
+            else:
+                stats.cache_hits += 1
+            with stats.timed("parse"):
+                judged = self._read(question, completion, "cache" if cached else self.client.source)
+        except AnswerError as rejected:
+            stats.rejected += 1
+            error = rejected
+        except ModelError as failed:
+            stats.model_errors += 1
+            error = failed
+        except BudgetExceeded as ended:
+            if self.budget is not None and self.budget.then == "stop":
+                raise
+            error = ended
+        if self.ledger is not None and not cached:
+            self._record(question, key, completion, judged, error, stats)
+        if judged is None:
+            assert error is not None
+            raise error
+        return judged
+
+    def _complete(self, question: Question, key: str, stats: CriticStats) -> Completion:
+        """Return what a batch brought or the model says."""
+        budget = self.budget
+        prefetched = self.prefetched.pop(key, None)
+        if isinstance(prefetched, Completion):
+            if budget is not None:
+                budget.charge(prefetched.usage, batch=True)
+            stats.calls += 1
+            stats.usage += prefetched.usage
+            return prefetched
+        label = self.client.name
+        self.outage.check(label)
+        with nullcontext() if budget is None else budget.call(question.request):
+            stats.calls += 1
+            try:
+                with stats.timed("answer"):
+                    completion = self.client.complete(question.request)
+            except ModelError as error:
+                if budget is not None:
+                    budget.charge(Usage(calls=1))
+                if error.transient and self.client.source == "model":
+                    self.outage.failed(label, error)
+                raise
+            if budget is not None:
+                budget.charge(completion.usage)
+        self.outage.succeeded(label)
+        stats.usage += completion.usage
+        return completion
+
+    def _read(self, question: Question, completion: Completion, source: Source) -> Judged:
+        """Return the judgements of an answer that fits; raise AnswerError or ModelError for one that does not."""
+        if completion.stop_reason == "refusal":
+            raise ModelError(f"the model refused to answer: {completion.text[:200]!r}", "refusal")
+        settings = self.settings
+        try:
+            answers = parse_answer(
+                completion.text,
+                question.lengths,
+                question.known,
+                form=settings.answer_format,
+                explain=settings.explain,
+            )
+        except AnswerError as error:
+            if completion.stop_reason == "max_tokens":
+                raise AnswerError(f"the answer was cut off at max_tokens; be shorter ({error})", "cut_off") from None
+            raise
+        tables = [
+            event_values(answer["events"], {name: column for column, name in enumerate(names)}, length)
+            for answer, names, length in zip(answers, question.names, question.lengths, strict=True)
+        ]
+        return Judged(question, answers, tables, source)
+
+    def _record(
+        self,
+        question: Question,
+        key: str,
+        completion: Completion | None,
+        judged: Judged | None,
+        error: AnswerError | ModelError | BudgetExceeded | None,
+        stats: CriticStats,
+    ) -> None:
+        assert self.ledger is not None
+        with stats.timed("ledger"):
+            episodes = [
+                JudgedEpisode(
+                    episode.key,
+                    tuple(episode.agents[i] for i in order),
+                    None if judged is None else judged.tables[k].astype(np.float32),
+                    episode.length,
+                )
+                for k, (episode, order) in enumerate(zip(question.episodes, question.orders, strict=True))
+            ]
+            self.ledger.record(
+                question.request,
+                completion,
+                source=self.client.source,
+                failure="" if error is None else error.kind,
+                message=str(error or ""),
+                episodes=episodes,
+                key=key,
+            )

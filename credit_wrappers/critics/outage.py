@@ -1,0 +1,68 @@
+"""A pause after failures in a row, so that a server that is gone is not waited for with every query."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from ..errors import ModelError
+
+_LOG = logging.getLogger("credit_wrappers")
+
+
+class Outage:
+    """Counts transient failures in a row; after `limit` of them nothing is asked for `pause` seconds.
+
+    After the pause a single query tries again, and the others wait for nothing: they fail at once, until one
+    has succeeded. Announced once in the log, and again when it is over.
+
+    Args:
+        limit: Failed queries in a row.
+        pause: Seconds.
+    """
+
+    def __init__(self, limit: int = 3, pause: float = 60.0) -> None:
+        self.limit = limit
+        self.pause = pause
+        self._failures = 0
+        self._until = 0.0
+        self._since: float | None = None
+        self._lock = threading.Lock()
+
+    def check(self, label: str) -> None:
+        """Raise ModelError (kind "outage") during a pause."""
+        with self._lock:
+            now = time.monotonic()
+            if self._since is None:
+                return
+            if now < self._until:
+                raise ModelError(
+                    f"{label} was not asked: its last {self._failures} queries failed, the next try is in "
+                    f"{self._until - now:.0f} s",
+                    "outage",
+                )
+            self._until = now + self.pause  # this caller tries; nobody else does until it is known how it went
+
+    def failed(self, label: str, error: ModelError) -> None:
+        """Note a query that failed although the client had retried."""
+        with self._lock:
+            self._failures += 1
+            if self._failures < self.limit:
+                return
+            self._until = time.monotonic() + self.pause
+            if self._since is None:
+                self._since = time.monotonic()
+                _LOG.warning(
+                    "critic %s: %d queries in a row failed (%s: %s). Until one succeeds a single query tries every "
+                    "%.0f s, and the other episodes get the fallback credit at once.",
+                    label, self._failures, error.kind, error, self.pause,
+                )  # fmt: skip
+
+    def succeeded(self, label: str) -> None:
+        """Note an answer."""
+        with self._lock:
+            self._failures = 0
+            if self._since is not None:
+                _LOG.warning("critic %s answers again, after %.0f s", label, time.monotonic() - self._since)
+                self._since = None

@@ -1,0 +1,96 @@
+"""One question to the model about one or several episodes: narrated, ordered, named, rendered. No network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ..answers import answer_schema
+from ..episode import Episode
+from ..prompts import Templates, agent_name, render_episode, render_reask
+from ..protocols import Narrator, Request
+from .order import agent_order
+from .settings import CriticSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is asked, and how its answer is to be read.
+
+    Attributes:
+        episodes: What is asked about.
+        orders: For each episode the agent indices in prompt order.
+        names: For each episode what these agents are called in the prompt.
+        request: The request.
+    """
+
+    episodes: tuple[Episode, ...]
+    orders: tuple[tuple[int, ...], ...]
+    names: tuple[tuple[str, ...], ...]
+    request: Request
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Steps of each episode."""
+        return [episode.length for episode in self.episodes]
+
+    @cached_property
+    def known(self) -> list[str]:
+        """The names that an answer may use."""
+        return sorted(self.names[0], key=lambda name: (len(name), name))
+
+    @cached_property
+    def key(self) -> str:
+        """The ledger's key."""
+        return self.request.key()
+
+    def again(self, error: str, settings: CriticSettings, templates: Templates) -> Question:
+        """Return the corrective question: the same episodes, and what was wrong with the answer."""
+        prompt = render_reask(
+            self.request.prompt,
+            error,
+            len(self.episodes),
+            form=settings.answer_format,
+            explain=settings.explain,
+            templates=templates,
+        )
+        return replace(self, request=replace(self.request, prompt=prompt))
+
+    def columns(self, k: int) -> Mapping[str, int]:
+        """Return the agent index of each name in episode k."""
+        return dict(zip(self.names[k], self.orders[k], strict=True))
+
+
+def ask_about(
+    episodes: Sequence[Episode],
+    narrators: Sequence[Narrator],
+    system: str,
+    model: str,
+    settings: CriticSettings,
+    variant: int = 0,
+) -> Question:
+    """Return the question about episodes of one environment.
+
+    Args:
+        episodes: The episodes.
+        narrators: Who tells each of them.
+        system: The base prompt.
+        model: Name of the client that is asked.
+        settings: The method's settings.
+        variant: Which of the orders of "average-k".
+    """
+    orders, all_names, texts = [], [], []
+    for k, (episode, narrator) in enumerate(zip(episodes, narrators, strict=True), 1):
+        order = agent_order(episode, narrator, settings.order, settings.seed, variant)
+        if settings.names == "own":
+            names = tuple(episode.agents[i] for i in order)
+        else:
+            names = tuple(agent_name(i) for i in range(episode.n_agents))
+        frames = narrator.frames(episode.moments, order, names)
+        texts.append(render_episode(k, episode, frames, order, names, narrator.action_name))
+        orders.append(order)
+        all_names.append(names)
+    schema = answer_schema(settings.answer_format, settings.explain)
+    request = Request(system, "\n\n".join(texts), schema, model, settings.max_tokens, settings.temperature)
+    return Question(tuple(episodes), tuple(orders), tuple(all_names), request)
