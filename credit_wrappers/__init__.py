@@ -15,10 +15,14 @@ from .store import CreditStore
 from .wrappers import CreditWrapper, LLMCreditWrapper
 
 if TYPE_CHECKING:
+    from .annotation import annotate
+    from .budget import Budget, Prices
     from .clients.anthropic import AnthropicClient
     from .clients.scripted import ScriptedClient
     from .critics.llm import LLMCritic
+    from .critics.settings import CriticSettings
     from .critics.stats import CriticStats
+    from .estimate import Estimate
     from .ledger import Ledger
     from .narrators import ArrayNarrator
 
@@ -27,16 +31,22 @@ __version__ = "0.1.0"
 _LAZY = {
     "AnthropicClient": ".clients.anthropic",
     "ArrayNarrator": ".narrators",
+    "Budget": ".budget",
+    "CriticSettings": ".critics.settings",
     "CriticStats": ".critics.stats",
+    "Estimate": ".estimate",
     "LLMCritic": ".critics.llm",
     "Ledger": ".ledger",
+    "Prices": ".budget",
     "ScriptedClient": ".clients.scripted",
+    "annotate": ".annotation",
 }
 
 __all__ = [
     "AnswerError",
     "AnthropicClient",
     "ArrayNarrator",
+    "Budget",
     "BudgetExceeded",
     "Completion",
     "Credit",
@@ -45,9 +55,11 @@ __all__ = [
     "CreditStore",
     "CreditWrapper",
     "Critic",
+    "CriticSettings",
     "CriticStats",
     "Episode",
     "EqualSplitCritic",
+    "Estimate",
     "LLMCreditWrapper",
     "LLMCritic",
     "Ledger",
@@ -55,11 +67,13 @@ __all__ = [
     "ModelClient",
     "ModelError",
     "Narrator",
+    "Prices",
     "Request",
     "ScriptedClient",
     "SharedCritic",
     "SummedCritic",
     "Usage",
+    "annotate",
 ]
 
 

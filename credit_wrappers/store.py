@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 import time
 import warnings
+import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +18,10 @@ import numpy as np
 from .credit import Credit, Usage
 from .episode import Episode
 from .errors import CreditError
+from .progress import CreditProgress
 from .protocols import Critic
 
+_LOG = logging.getLogger("credit_wrappers")
 # Scored queries after which a store that nobody has ever asked for credits warns.
 _UNDRAINED_QUERIES = 8
 # Credits such a store keeps, so that a forgotten store does not fill the memory.
@@ -25,14 +29,29 @@ _UNDRAINED_KEPT = 4096
 # Queries in flight per worker before `submit` waits: a slow critic slows the collection down, and the backlog
 # stays bounded.
 _QUERIES_PER_WORKER = 8
+# Episodes that may wait behind an error that nobody has asked for, before `submit` raises it.
+_UNSEEN_KEPT = 1024
+_POOLS: weakref.WeakSet[ThreadPoolExecutor] = weakref.WeakSet()
+
+
+def _cancel_queued() -> None:
+    """At the program's end: let running queries finish (they are paid for), but begin no more."""
+    for pool in list(_POOLS):
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+# Python itself would first work through everything that is queued; `atexit` comes after that.
+getattr(threading, "_register_atexit", lambda _: None)(_cancel_queued)
 
 
 class CreditStore:
     """Takes finished episodes, has them scored by a critic, hands the credits out once.
 
     Several environments may share one store; every method may be called from any thread. When the critic
-    fails, its exception is raised by the next `ready()` or `settle()`; the episodes of that query stay in the
-    store and are sent again by the next dispatch, and credits already there are not lost.
+    fails, its exception is raised by the next `ready()` or `settle()` (or by `submit()`, when nobody calls these
+    and episodes pile up); the episodes of that query stay in the store and are sent again by the next
+    dispatch, and credits already there are not lost. A program that ends waits for queries that run, whose
+    answers reach the ledger, and begins no more.
 
     Whoever consumes the credits calls `ready()` or `settle()`. A store that was never asked warns once, after
     the first scored episodes: a learner that never collects its credits learns from the placeholder. A
@@ -43,6 +62,7 @@ class CreditStore:
         episodes_per_query: Episodes the critic gets, and compares, in one call.
         workers: Threads that call the critic. 0: no threads; full queries are scored in the caller's thread,
             which is right for a critic that computes instead of waiting for a server.
+        progress: Show a bar with scored episodes, calls, tokens, cost and cache share.
 
     Example:
         >>> from credit_wrappers import CreditStore, SharedCritic
@@ -51,7 +71,9 @@ class CreditStore:
         []
     """
 
-    def __init__(self, critic: Critic, *, episodes_per_query: int = 8, workers: int = 4) -> None:
+    def __init__(
+        self, critic: Critic, *, episodes_per_query: int = 8, workers: int = 4, progress: bool = False
+    ) -> None:
         if episodes_per_query < 1:
             raise ValueError(f"episodes_per_query must be at least 1, got {episodes_per_query}")
         if workers < 0:
@@ -74,6 +96,9 @@ class CreditStore:
         self._warned = False
         self._closed = False
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="critic") if workers else None
+        if self._pool is not None:
+            _POOLS.add(self._pool)
+        self._bar = CreditProgress(critic) if progress else None
 
     def open(self) -> int:
         """Return a fresh episode id."""
@@ -100,6 +125,9 @@ class CreditStore:
                 self._hearers[episode.id] = scored
             self._waiting.append(episode)
         self._dispatch(flush=False)
+        if len(self._waiting) > max(_UNSEEN_KEPT, self.episodes_per_query):
+            with self._changed:
+                self._raise_error()
         if self._pool is not None:
             limit = _QUERIES_PER_WORKER * self.workers * self.episodes_per_query
             with self._changed:
@@ -147,10 +175,15 @@ class CreditStore:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
         with self._changed:
+            given_up = len(self._waiting) + len(self._in_flight)
+            if given_up:
+                _LOG.info("credit store closed: %d finished episodes were not scored", given_up)
             self._waiting.clear()
             self._hearers.clear()
             self._in_flight.clear()
             self._changed.notify_all()
+        if self._bar is not None:
+            self._bar.close()
 
     def __enter__(self) -> CreditStore:
         return self
@@ -207,6 +240,8 @@ class CreditStore:
                 self._in_flight.discard(episode.id)
                 self.counts[credit.source] += 1
                 self.usage += credit.usage
+            if self._bar is not None:
+                self._bar.add(len(query))
             while not self._drained and len(self._scored) > _UNDRAINED_KEPT:
                 del self._scored[next(iter(self._scored))]
                 self.discarded += 1

@@ -78,6 +78,7 @@ class CreditWrapper(BaseParallelWrapper):
         if (critic is None) == (store is None):
             raise ValueError("give either a critic or a store (which has its critic)")
         super().__init__(env)
+        self._owns_store = store is None
         self.store = store if store is not None else CreditStore(critic)  # type: ignore[arg-type]
         self.narrator = narrator if narrator is not None else getattr(env.unwrapped, "narrator", None)
         self.delivery = delivery
@@ -135,6 +136,15 @@ class CreditWrapper(BaseParallelWrapper):
         if self._panel is not None:
             self._panel.show()
         return self.env.render()
+
+    def close(self) -> None:
+        """Close the environment, and the store if it is the wrapper's own: running queries are waited for.
+
+        Credits that are there can still be collected.
+        """
+        super().close()
+        if self._owns_store:
+            self.store.close()
 
     def _team_reward(self, rewards: Mapping[str, Any]) -> float:
         values = list(rewards.values())
@@ -209,6 +219,7 @@ class LLMCreditWrapper(CreditWrapper):
         require_parallel(env)
         made = {"client": client, "model": model, "base_url": base_url, **critic_options}
         given = sorted(name for name, value in made.items() if value is not None)
+        owns_store = store is None
         if store is not None:
             if critic is not None or given:
                 raise ValueError(f"the store brings its critic; remove {', '.join(given) or 'critic'}")
@@ -228,6 +239,7 @@ class LLMCreditWrapper(CreditWrapper):
 
             narrator = ArrayNarrator(env)
         super().__init__(env, store=store, narrator=narrator, delivery=delivery, team_reward=team_reward)
+        self._owns_store = owns_store
 
 
 def require_parallel(env: object) -> None:

@@ -7,7 +7,9 @@ import pytest
 from credit_fakes import BACK, FORWARD, STAY, FakeClient, corridor_episode, praise_forward, relabelled
 
 from credit_wrappers import LLMCritic
-from credit_wrappers.critics.order import ORDERS, agent_order
+from credit_wrappers.critics.order import agent_order
+
+ORDERS = ("canonical", "shuffled", "given", "average-3")
 
 
 def random_episode(seed, n_agents=3, steps=7):
@@ -26,7 +28,7 @@ def test_credits_land_on_the_agent_and_step_that_earned_them(kind, seed):
     episodes = [random_episode(10 * seed + k, n_agents=3 + seed % 2, steps=5 + k) for k in range(4)]
     credits = LLMCritic(FakeClient(praise_forward), order=kind, seed=seed).score(episodes)
     for episode, credit in zip(episodes, credits, strict=True):
-        np.testing.assert_array_equal(credit.values, episode.actions == FORWARD)
+        np.testing.assert_allclose(credit.values, episode.actions == FORWARD, rtol=1e-6)
         for event in credit.events:
             assert episode.actions[event.start, episode.agents.index(event.agent)] == FORWARD
             assert event.why == f"{event.agent} went forward"

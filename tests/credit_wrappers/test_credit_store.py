@@ -1,5 +1,7 @@
 """The store: every credit once, for the right episode, whatever the threads and the critic do."""
 
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -287,3 +289,40 @@ def test_closed_store_takes_no_episodes_but_still_hands_out_what_was_scored(crit
 def test_impossible_sizes_are_refused(critic, bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         CreditStore(critic, **bad)
+
+
+def test_failure_that_nobody_asks_about_surfaces_in_submit_before_the_memory_fills(critic, workers):
+    critic.failures = [ModelError("wrong key", "auth")]
+    store = CreditStore(critic, episodes_per_query=1, workers=workers)
+    with pytest.raises(ModelError, match="wrong key"):
+        fill(store, 2000)
+    assert 1000 < store.pending < 1100
+    store.close()
+
+
+PROGRAM = """
+import os, sys, time
+import numpy as np
+from credit_wrappers import Credit, CreditStore, Episode
+
+class Slow:
+    label = "slow"
+
+    def score(self, episodes):
+        os.write(1, b"begun\\n")
+        time.sleep(0.3)
+        os.write(1, b"answered\\n")
+        return [Credit(np.zeros((1, 1), np.float32))]
+
+store = CreditStore(Slow(), episodes_per_query=1, workers=2)
+for k in range(12):
+    store.submit(Episode(store.open(), ("a",), np.zeros((1, 1), int), np.zeros(1), np.zeros((1, 1)), False, True))
+time.sleep(0.1)
+raise KeyboardInterrupt
+"""
+
+
+def test_program_that_ends_waits_for_running_queries_and_begins_no_more():
+    ended = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
+    assert "KeyboardInterrupt" in ended.stderr
+    assert ended.stdout.split() == ["begun", "begun", "answered", "answered"]

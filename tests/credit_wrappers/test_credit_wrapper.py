@@ -372,7 +372,7 @@ class TestLLMCreditWrapper:
         )
         critic = env.store.critic
         assert isinstance(critic, LLMCritic)
-        assert (critic.fallback, critic.order, critic.shaping.blend) == ("shared", "shuffled", 0.5)
+        assert (critic.settings.fallback, critic.settings.order, critic.settings.blend) == ("shared", "shuffled", 0.5)
         assert critic.ledger.path == tmp_path / "l.sqlite"
         assert env.store.episodes_per_query == 3
 

@@ -15,6 +15,7 @@ from credit_fakes import (
 
 from credit_wrappers import (
     AnswerError,
+    Budget,
     BudgetExceeded,
     CreditError,
     Ledger,
@@ -173,8 +174,8 @@ class TestQuestions:
 
     def test_limit_of_calls_is_kept(self):
         client = FakeClient(BAD, GOOD)
-        critic = LLMCritic(client, max_calls=1)
-        with pytest.raises(BudgetExceeded, match="1 calls"):
+        critic = LLMCritic(client, budget=Budget(max_calls=1))
+        with pytest.raises(BudgetExceeded, match="max_calls=1"):
             critic.score([EPISODE])
         assert len(client.requests) == 1
 

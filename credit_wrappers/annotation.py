@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from .credit import Credit, Usage
+from .credit import Credit
 from .episode import Episode
 from .errors import CreditError
 from .progress import CreditProgress
@@ -63,13 +64,25 @@ def annotate(
         batches.fetch(queries)
     bar = CreditProgress(critic, len(everything)) if progress else None
     credits: list[Credit] = []
+    stopped = threading.Event()
+
+    def score(query: list[Episode]) -> list[Credit]:
+        if stopped.is_set():
+            return []  # nobody will read it: an earlier query's error comes first
+        try:
+            return critic.score(query)
+        except BaseException:
+            stopped.set()
+            raise
+
     pool = ThreadPoolExecutor(in_flight, thread_name_prefix="critic")
     try:
-        for scored in pool.map(critic.score, queries):
+        for scored in pool.map(score, queries):
             credits += scored
             if bar is not None:
                 bar.add(len(scored))
     finally:
+        stopped.set()
         # Queries under way are waited for: they are paid for, and their answers belong in the ledger.
         pool.shutdown(wait=True, cancel_futures=True)
         if bar is not None:
