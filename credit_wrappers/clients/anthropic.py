@@ -21,6 +21,7 @@ _NO_KEY = (
     "(2) client=ScriptedClient(), the built-in stand-in that needs no key; "
     "(3) base_url='http://127.0.0.1:8080', a local server that speaks the Messages API"
 )
+_COUNTS = ("processing", "succeeded", "errored", "expired", "canceled")
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,10 @@ class AnthropicClient(RemoteClient):
         """
         return self._ask(
             lambda sdk: sdk.messages.batches.with_raw_response.retrieve(batch_id),
-            lambda batch: BatchStatus(_text(batch.processing_status) == "ended", dict(batch.request_counts)),
+            lambda batch: BatchStatus(
+                _text(batch.processing_status) == "ended",
+                {name: count(batch.request_counts, name) for name in _COUNTS},
+            ),
         )
 
     def batch_results(self, batch_id: str) -> Iterator[tuple[str, Completion | ModelError]]:
@@ -153,8 +157,10 @@ class AnthropicClient(RemoteClient):
         Raises:
             ModelError: While iterating: the batch has not ended, does not exist, or was not read to its end.
         """
-        if not self.batch_status(batch_id).ended:
+        status = self.batch_status(batch_id)
+        if not status.ended:
             raise ModelError(f"{self.name}: batch {batch_id} has not ended yet; ask batch_status first", "timeout")
+        left = sum(status.counts.values())
         lines = self._lines(batch_id)
         try:
             while True:
@@ -164,10 +170,13 @@ class AnthropicClient(RemoteClient):
                     key = "" if line is None else _text(line.custom_id)
                 except Exception as error:
                     failure = self._odd(error)
+                if failure is None and line is None and left > 0:
+                    failure = self._failure("bad_reply", f"{left} results of batch {batch_id} are missing")
                 if failure is not None:
                     raise failure
                 if line is None:
                     return
+                left -= 1
                 yield key, self._outcome(line.result)
         finally:
             lines.close()
