@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .annotation import annotate
     from .budget import Budget, Prices
     from .clients.anthropic import AnthropicClient
+    from .clients.openai_compatible import OpenAICompatibleClient
     from .clients.scripted import ScriptedClient
     from .critics.llm import LLMCritic
     from .critics.settings import CriticSettings
@@ -37,6 +38,7 @@ _LAZY = {
     "Estimate": ".estimate",
     "LLMCritic": ".critics.llm",
     "Ledger": ".ledger",
+    "OpenAICompatibleClient": ".clients.openai_compatible",
     "Prices": ".budget",
     "ScriptedClient": ".clients.scripted",
     "annotate": ".annotation",
@@ -67,6 +69,7 @@ __all__ = [
     "ModelClient",
     "ModelError",
     "Narrator",
+    "OpenAICompatibleClient",
     "Prices",
     "Request",
     "ScriptedClient",

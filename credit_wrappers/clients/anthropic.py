@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 import os
-import re
 import time
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ..credit import Usage
-from ..errors import CreditError, ModelError, ModelFailure
+from ..errors import CreditError, ModelError
 from ..protocols import Completion, Request
-
-if TYPE_CHECKING:
-    import anthropic
+from .failures import ERROR_TYPES, classify, said_kind
+from .remote import RemoteClient, clean, count
 
 DEFAULT_MODEL = "claude-sonnet-5"
 
-_KINDS: dict[int, ModelFailure] = {
-    401: "auth",
-    403: "permission",
-    404: "not_found",
-    408: "timeout",
-    409: "server_error",
-    413: "too_large",
-    429: "rate_limit",
-    529: "overloaded",
-}
-_KEY_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _NO_KEY = (
     "no key for the Anthropic API. Three ways out: (1) set ANTHROPIC_API_KEY in the environment; "
     "(2) client=ScriptedClient(), the built-in stand-in that needs no key; "
     "(3) base_url='http://127.0.0.1:8080', a local server that speaks the Messages API"
 )
+_COUNTS = ("processing", "succeeded", "errored", "expired", "canceled")
 
 
-class AnthropicClient:
+@dataclass(frozen=True)
+class BatchStatus:
+    """How far a batch is.
+
+    Attributes:
+        ended: Whether its results can be read.
+        counts: Requests that are `processing`, `succeeded`, `errored`, `expired`, `canceled`; all are
+            processing until the batch has ended.
+    """
+
+    ended: bool
+    counts: dict[str, int]
+
+
+class AnthropicClient(RemoteClient):
     """Asks a model over the Messages API, with the official SDK.
 
     The key comes from ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN) and from nowhere else; it is in no
     attribute, pickle, repr or message of this class. The SDK repeats failed calls and honours `retry-after`.
     What the model wrote is returned as it is, whatever its stop reason, so that an answer that was paid for
     reaches the ledger; the critic turns a refusal into a ModelError and an answer cut at `max_tokens` into an
-    AnswerError.
+    AnswerError. A server of one's own that rejects `output_config` is asked again without it, from then on
+    always.
 
     Args:
         model: Model name.
@@ -53,9 +57,11 @@ class AnthropicClient:
 
     Raises:
         CreditError: Neither a key nor a server was given; the message names the ways out.
+        ValueError: `base_url` is no http(s) address.
     """
 
-    source: Literal["model"] = "model"
+    protocol = "Messages API"
+    key_variables = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 
     def __init__(
         self,
@@ -66,15 +72,9 @@ class AnthropicClient:
         max_retries: int = 4,
     ) -> None:
         base_url = base_url or os.environ.get("ANTHROPIC_BASE_URL") or None
-        if base_url is None and not _keys():
+        if base_url is None and not self._keys():
             raise CreditError(_NO_KEY)
-        self.model = model
-        self.base_url = base_url
-        self.timeout = timeout
-        self.max_retries = max_retries
-        # The same model name on another server is another model, so the server belongs in the ledger's key.
-        self.name = model if base_url is None else f"{model}@{_host(base_url)}"
-        self._sdk: anthropic.Anthropic | None = None
+        super().__init__(model, base_url, timeout, max_retries)
 
     def complete(self, request: Request) -> Completion:
         """Return the model's answer to `request`.
@@ -82,103 +82,166 @@ class AnthropicClient:
         Raises:
             ModelError: No answer; `transient` tells whether a later try may succeed.
         """
-        import anthropic
-
         started = time.perf_counter()
-        try:
-            message = self._client().messages.create(**_arguments(request, self.model))
-        except anthropic.APIStatusError as error:
-            failure = _status_failure(error)
-        except anthropic.APIConnectionError as error:  # time-outs are among these
-            kind: ModelFailure = "timeout" if isinstance(error, anthropic.APITimeoutError) else "connection"
-            failure = ModelError(f"{self.name}: {type(error).__name__}: {error.message}", kind)
-        except (anthropic.AnthropicError, TypeError, ValueError) as error:
-            failure = ModelError(_redact(f"{self.name}: {type(error).__name__}: {error}"), "setup")
-        else:
-            return self._completion(message, time.perf_counter() - started)
-        # Raised out here so that the SDK's exception, whose request carries the key, is not its context.
-        raise failure
 
-    def close(self) -> None:
-        """Close the connections; the next question opens new ones."""
-        if self._sdk is not None:
-            self._sdk.close()
-            self._sdk = None
+        def attempt(structured: bool) -> Completion:
+            arguments = _question(request, self.model, structured)
+            if request.temperature is not None:
+                # No argument of the SDK any more, but servers other than Anthropic's take it.
+                arguments["extra_body"] = {"temperature": request.temperature}
+            return self._ask(
+                lambda sdk: sdk.messages.with_raw_response.create(max_tokens=request.max_tokens, **arguments),
+                lambda message: self._completion(message, time.perf_counter() - started),
+            )
 
-    def _completion(self, message: Any, seconds: float) -> Completion:
-        blocks = getattr(message, "content", None)
-        if not isinstance(blocks, list):
-            raise ModelError(f"{self.name}: the server's reply is not a Messages API message", "bad_reply")
-        usage = message.usage
-        return Completion(
-            text="".join(block.text for block in blocks if block.type == "text"),
-            usage=Usage(
-                calls=1,
-                input_tokens=_count(usage, "input_tokens"),
-                output_tokens=_count(usage, "output_tokens"),
-                cached_tokens=_count(usage, "cache_read_input_tokens"),
-                seconds=seconds,
-                cache_write_tokens=_count(usage, "cache_creation_input_tokens"),
+        if self.base_url is None:
+            return attempt(request.schema is not None)
+        return self._ask_structured(attempt, request.schema is not None, ("output_config",))
+
+    def count_tokens(self, request: Request) -> int:
+        """Return how many tokens `request` has for the model, before anything is paid.
+
+        Raises:
+            ModelError: No count.
+        """
+        return self._ask_structured(
+            lambda structured: self._ask(
+                lambda sdk: sdk.messages.with_raw_response.count_tokens(
+                    **_question(request, self.model, structured)
+                ),
+                lambda reply: int(reply.input_tokens),
             ),
-            model=str(message.model),
-            stop_reason=str(message.stop_reason or "end_turn"),
+            request.schema is not None,
+            ("output_config",) if self.base_url is not None else (),
         )
 
-    def _client(self) -> anthropic.Anthropic:
-        if self._sdk is None:
-            import anthropic
+    def create_batch(self, requests: Sequence[Request]) -> str:
+        """Send many requests at half the price, answered within a day, and return the batch's id.
 
-            # The SDK reads the key from the environment. A local server needs none, but the SDK insists on
-            # one.
-            arguments: dict[str, Any] = {} if _keys() else {"api_key": "none"}
-            self._sdk = anthropic.Anthropic(
-                base_url=self.base_url, timeout=self.timeout, max_retries=self.max_retries, **arguments
-            )
-        return self._sdk
+        Each request's `key()` is its id in the batch, so that equal requests are sent once.
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_sdk": None}  # the SDK's client holds the key, and a connection pool
+        Raises:
+            ModelError: No batch was made.
+            ValueError: No requests were given.
+        """
+        if not requests:
+            raise ValueError("a batch needs at least one request")
+        items = []
+        for key, request in {request.key(): request for request in requests}.items():
+            params = {**_question(request, self.model, request.schema is not None), "max_tokens": request.max_tokens}
+            if request.temperature is not None:
+                params["temperature"] = request.temperature
+            items.append({"custom_id": key, "params": params})
+        return self._ask(
+            lambda sdk: sdk.messages.batches.with_raw_response.create(requests=items),
+            lambda batch: _text(batch.id),
+        )
 
-    def __repr__(self) -> str:
-        return f"AnthropicClient({self.name!r})"
+    def batch_status(self, batch_id: str) -> BatchStatus:
+        """Return how far the batch is.
+
+        Raises:
+            ModelError: Unknown; for an id that does not exist the kind is `not_found`.
+        """
+        return self._ask(
+            lambda sdk: sdk.messages.batches.with_raw_response.retrieve(batch_id),
+            lambda batch: BatchStatus(
+                _text(batch.processing_status) == "ended",
+                {name: count(batch.request_counts, name) for name in _COUNTS},
+            ),
+        )
+
+    def batch_results(self, batch_id: str) -> Iterator[tuple[str, Completion | ModelError]]:
+        """Yield each request's `key()` and its answer, or why there is none, in any order.
+
+        Raises:
+            ModelError: While iterating: the batch has not ended, does not exist, or was not read to its end.
+        """
+        status = self.batch_status(batch_id)
+        if not status.ended:
+            raise ModelError(f"{self.name}: batch {batch_id} has not ended yet; ask batch_status first", "timeout")
+        left = sum(status.counts.values())
+        lines = self._lines(batch_id)
+        try:
+            while True:
+                failure: ModelError | None = None
+                try:
+                    line = next(lines, None)
+                    key = "" if line is None else _text(line.custom_id)
+                except Exception as error:
+                    failure = self._odd(error)
+                if failure is None and line is None and left > 0:
+                    failure = self._failure("bad_reply", f"{left} results of batch {batch_id} are missing")
+                if failure is not None:
+                    raise failure
+                if line is None:
+                    return
+                left -= 1
+                yield key, self._outcome(line.result)
+        finally:
+            lines.close()
+
+    def _lines(self, batch_id: str) -> Any:
+        try:
+            return self._connected().messages.batches.results(batch_id)
+        except Exception as error:
+            failure = self._odd(error)
+        raise failure
+
+    def _odd(self, error: Exception) -> ModelError:
+        """Return the failure of a call that has no raw response to parse apart."""
+        kind, account = classify(error)
+        return self._bad_reply(error) if kind == "setup" else self._failure(kind, account)
+
+    def _outcome(self, result: Any) -> Completion | ModelError:
+        try:
+            if result.type == "succeeded":
+                return self._completion(result.message, 0.0)
+            if result.type == "errored":
+                error = getattr(result.error, "error", None) or result.error
+                kind = said_kind(ERROR_TYPES.get(error.type, "server_error"), error.message)
+                return self._failure(kind, f"{error.type}: {error.message}")
+            return self._failure("timeout", f"the batch ended before this request was answered: {_text(result.type)}")
+        except Exception as error:
+            return self._bad_reply(error)
+
+    def _completion(self, message: Any, seconds: float) -> Completion:
+        usage = getattr(message, "usage", None)
+        return Completion(
+            text=clean("".join(block.text for block in message.content if block.type == "text")),
+            usage=Usage(
+                calls=1,
+                input_tokens=count(usage, "input_tokens"),
+                output_tokens=count(usage, "output_tokens"),
+                cached_tokens=count(usage, "cache_read_input_tokens"),
+                seconds=seconds,
+                cache_write_tokens=count(usage, "cache_creation_input_tokens"),
+            ),
+            model=clean(str(message.model or self.model)),
+            stop_reason=clean(str(message.stop_reason or "end_turn")),
+        )
+
+    def _connect(self) -> Any:
+        import anthropic
+
+        # The SDK reads the key from the environment. A local server needs none, but the SDK insists on one.
+        key: dict[str, Any] = {} if self._keys() else {"api_key": "none"}
+        return anthropic.Anthropic(base_url=self.base_url, timeout=self.timeout, max_retries=self.max_retries, **key)
 
 
-def _arguments(request: Request, model: str) -> dict[str, Any]:
-    """Return the arguments of `messages.create`."""
+def _question(request: Request, model: str, structured: bool) -> dict[str, Any]:
+    """Return the arguments that asking, counting and batches share; what comes first can be cached."""
     arguments: dict[str, Any] = {
         "model": model,
-        "max_tokens": request.max_tokens,
         "system": [{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}],
         "messages": [{"role": "user", "content": request.prompt}],
     }
-    if request.schema is not None:
+    if structured:
         arguments["output_config"] = {"format": {"type": "json_schema", "schema": request.schema}}
-    if request.temperature is not None:
-        # No argument of the SDK any more, but servers other than Anthropic's take it.
-        arguments["extra_body"] = {"temperature": request.temperature}
     return arguments
 
 
-def _status_failure(error: anthropic.APIStatusError) -> ModelError:
-    status = error.status_code
-    kind = _KINDS.get(status, "server_error" if status >= 500 else "bad_request")
-    return ModelError(_redact(f"{type(error).__name__} ({status}): {error.message}"), kind)
-
-
-def _keys() -> list[str]:
-    return [os.environ[name] for name in _KEY_VARIABLES if os.environ.get(name)]
-
-
-def _redact(text: str) -> str:
-    for key in _keys():
-        text = text.replace(key, "[key]")
-    return re.sub(r"sk-ant-[\w-]+", "[key]", text)
-
-
-def _host(url: str) -> str:
-    parts = urlsplit(url)  # without user and password, which a URL may carry
-    return f"{parts.hostname}{'' if parts.port is None else f':{parts.port}'}{parts.path.rstrip('/')}"
-
-
-def _count(usage: Any, name: str) -> int:
-    return int(getattr(usage, name, 0) or 0)
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a string, got {type(value).__name__}")
+    return value

@@ -1,134 +1,181 @@
-"""A loopback HTTP server that speaks the Messages API, to test clients over real HTTP without a model."""
+"""A loopback HTTP server that answers as model providers do, to test clients over real HTTP without a model."""
 
 from __future__ import annotations
 
-import json
+import socket
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
+from http.server import ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
+from ..errors import ModelError
+from ..protocols import Request
+from .batches import Batches
+from .forms import question
+from .handler import Handler
+from .replies import Fault, Reply
 
-@dataclass(frozen=True)
-class Reply:
-    """What the server answers.
-
-    Attributes:
-        text: The model's text, or the error's message.
-        stop_reason: Why the model stopped.
-        status: HTTP status; anything but 200 makes an error of it.
-        error: The error's type, with a status other than 200.
-        headers: Further HTTP headers, such as `retry-after`.
-        body: Raw body to send instead of a message, for servers that misbehave.
-        usage: Token counts; by default one token for four characters.
-    """
-
-    text: str = ""
-    stop_reason: str = "end_turn"
-    status: int = 200
-    error: str = "api_error"
-    headers: dict[str, str] = field(default_factory=dict)
-    body: str | None = None
-    usage: dict[str, int] | None = None
+Answer = Callable[[dict[str, Any]], "str | Reply"]
 
 
 class MessagesServer:
-    """Serves `POST /v1/messages` on 127.0.0.1, at a free port, with answers from a callable.
+    """Serves a model provider's API on 127.0.0.1, for the official SDKs.
+
+    `POST /v1/messages`, `POST /v1/messages/count_tokens` and the Message Batches API as Anthropic has them,
+    and `POST /v1/chat/completions` as OpenAI has it (its SDK's `base_url` is `server.url + "/v1"`).
+    A batch with a request that `answer` gives an error for has an errored result; other outcomes are chosen
+    with `batch_outcomes`.
 
     Args:
-        answer: Gets the parsed request body, returns the text of the answer or a `Reply`. Called from the
-            server's threads, several at once when several clients ask.
+        answer: Gets the parsed body of a Messages or chat request, returns the text of the answer or a
+            `Reply`. Called from the server's threads, several at once when several clients ask; `question`
+            reads either kind of body. By default the rules of `ScriptedClient` answer.
+        latency: Seconds before each answer of the model.
+        batch_polls: How many retrievals find a batch in progress before it has ended.
+        port: 0 takes a free one.
+
+    Attributes:
+        requests: Parsed bodies of all POST requests, as they came.
+        headers: Their HTTP headers, names in lower case.
+        answered: Answers that `answer` gave and nothing spoiled: messages, chat completions, results of batches.
+        batch_outcomes: "errored", "expired" or "canceled" by `custom_id`, for requests in batches.
 
     Example:
-        >>> from credit_wrappers.testing.server import MessagesServer
+        >>> from credit_wrappers.testing import MessagesServer
         >>> with MessagesServer(lambda body: "hello") as server:
         ...     server.url.startswith("http://127.0.0.1:")
         True
     """
 
-    def __init__(self, answer: Callable[[dict[str, Any]], str | Reply]) -> None:
-        self.answer = answer
-        self.requests: list[dict[str, Any]] = []  # parsed bodies, as they came
-        self.headers: list[dict[str, str]] = []  # their HTTP headers, names in lower case
-        self._http = _QuietServer(("127.0.0.1", 0), _handler(self))
+    def __init__(
+        self, answer: Answer | None = None, *, latency: float = 0.0, batch_polls: int = 0, port: int = 0
+    ) -> None:
+        self.answer = answer or scripted_answer
+        self.latency = latency
+        self.requests: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.answered = 0
+        self.batches = Batches(self.reply, self.count, lambda: self.url)
+        self.batches.polls = batch_polls
+        self.batch_outcomes = self.batches.outcomes
+        self.stopped = threading.Event()
+        self._faults: dict[str, deque[Fault | None]] = {"POST": deque(), "GET": deque()}
+        self._forever = {"POST": False, "GET": False}
+        self._lock = threading.Lock()
+        self._http = _HTTPServer(("127.0.0.1", port), self)
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"  # the address to give a client as `base_url`
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
-    @property
-    def url(self) -> str:
-        """The address to give a client as `base_url`."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+    def misbehave(
+        self, *faults: Fault | None, forever: bool = False, method: Literal["POST", "GET"] = "POST"
+    ) -> None:
+        """Let each of the next requests meet one of `faults`, instead of what was set before.
 
-    def __enter__(self) -> MessagesServer:
+        Args:
+            faults: One for each request, in order; None: that one is answered as it should be. No fault at
+                all: from now on the server behaves.
+            forever: Repeat the last one for ever.
+            method: Of the requests that are concerned; GET are the looks at batches.
+        """
+        with self._lock:
+            self._faults[method] = deque(faults)
+            self._forever[method] = forever
+
+    def start(self) -> MessagesServer:
+        """Begin to answer; `with` does it too."""
         self._thread.start()
         return self
+
+    def stop(self) -> None:
+        """Close the port and every connection, for good. May be called twice, and inside `with`."""
+        if self.stopped.is_set():
+            return
+        self.stopped.set()
+        if self._thread.ident is not None:
+            self._http.shutdown()
+            self._thread.join()
+        self._http.server_close()
+        self._http.hang_up()
+
+    def fault(self, method: str) -> Fault | None:
+        """Take the fault that the next request meets; for the handler."""
+        with self._lock:
+            queue = self._faults[method]
+            if not queue:
+                return None
+            return queue[0] if len(queue) == 1 and self._forever[method] else queue.popleft()
+
+    def arrived(self, body: dict[str, Any], headers: dict[str, str]) -> None:
+        """Write down a request; for the handler."""
+        with self._lock:
+            self.requests.append(body)
+            self.headers.append(headers)
+
+    def reply(self, body: dict[str, Any]) -> Reply:
+        """Return the model's answer; for the handler."""
+        answered = self.answer(body)
+        return Reply(answered) if isinstance(answered, str) else answered
+
+    def count(self, answers: int) -> None:
+        """Add to `answered`; for the handler."""
+        with self._lock:
+            self.answered += answers
+
+    def __enter__(self) -> MessagesServer:
+        return self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"MessagesServer({self.url!r})"
 
 
-class _QuietServer(ThreadingHTTPServer):
+def scripted_answer(body: dict[str, Any]) -> str | Reply:
+    """Answer by the rules of `ScriptedClient`; a request without episodes is a bad one."""
+    from ..clients.scripted import ScriptedClient
+
+    system, prompt = question(body)
+    limit = int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
+    try:
+        return ScriptedClient().complete(Request(system, prompt, None, body["model"], limit)).text
+    except ModelError as error:
+        return Reply(str(error), status=400, error="invalid_request_error")
+
+
+class _HTTPServer(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # connections that arrive at the same moment; the standard library has 5
+
+    def __init__(self, address: tuple[str, int], owner: MessagesServer) -> None:
+        self.owner = owner
+        self._open: set[socket.socket] = set()
+        super().__init__(address, Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Remember the connection: the clients' pools keep it open, and `stop` has to end it."""
+        connection, address = super().get_request()
+        self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget the connection."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End every connection; their threads end with them."""
+        for connection in list(self._open):
+            with suppress(OSError):  # it ended by itself just now
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing when a client hung up before its answer, as one does after a time-out."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
-
-
-def _handler(server: MessagesServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 5.0  # an idle kept-alive connection ends by itself
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            server.requests.append(body)
-            server.headers.append({name.lower(): value for name, value in self.headers.items()})
-            if self.path.split("?")[0] != "/v1/messages":
-                reply = Reply(f"no such path: {self.path}", status=404, error="not_found_error")
-            else:
-                answered = server.answer(body)
-                reply = Reply(answered) if isinstance(answered, str) else answered
-            data = _body(reply, body).encode()
-            self.send_response(reply.status)
-            self.send_header("content-type", "application/json" if reply.body is None else "text/plain")
-            self.send_header("content-length", str(len(data)))
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing: the tests' output belongs to the tests."""
-
-    return Handler
-
-
-def _body(reply: Reply, request: dict[str, Any]) -> str:
-    if reply.body is not None:
-        return reply.body
-    if reply.status != 200:
-        return json.dumps({"type": "error", "error": {"type": reply.error, "message": reply.text}})
-    usage = reply.usage or {
-        "input_tokens": len(json.dumps(request)) // 4,
-        "output_tokens": len(reply.text) // 4,
-    }
-    return json.dumps(
-        {
-            "id": "msg_loopback",
-            "type": "message",
-            "role": "assistant",
-            "model": request.get("model", ""),
-            "content": [{"type": "text", "text": reply.text}],
-            "stop_reason": reply.stop_reason,
-            "stop_sequence": None,
-            "usage": usage,
-        }
-    )

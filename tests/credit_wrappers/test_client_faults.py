@@ -1,0 +1,186 @@
+"""Every way in which a server or the network goes wrong ends in one ModelError, over real HTTP with the real SDKs."""
+
+from contextlib import closing
+
+import pytest
+
+from credit_wrappers import AnthropicClient, ModelError, OpenAICompatibleClient, Request
+from credit_wrappers.testing import Fault, MessagesServer, Reply
+
+REQUEST = Request("base prompt", "the episodes", {"type": "object"}, "fake", 100, None)
+TEXT = "the model's answer, long enough to be cut"
+SOON = 0.001  # retry-after, seconds
+STUTTER = "it went well " * 4000
+
+
+@pytest.fixture(params=["anthropic", "openai"])
+def client(request, monkeypatch):
+    """A function that makes a client of either kind for a server; closes them all."""
+    for name in ("ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    made = []
+
+    def make(server, **options):
+        if request.param == "anthropic":
+            made.append(AnthropicClient("m", base_url=server.url, **options))
+        else:
+            made.append(OpenAICompatibleClient("m", base_url=f"{server.url}/v1", **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "retries", "kind", "tries"),
+    [
+        (Fault.rate_limit(SOON), 2, "rate_limit", 3),
+        (Fault.rate_limit(), 0, "rate_limit", 1),
+        (Fault.overloaded(SOON), 2, "overloaded", 3),
+        (Fault.server_error(500, SOON), 1, "server_error", 2),
+        (Fault.server_error(503, SOON), 1, "server_error", 2),
+        (Fault.bad_gateway(), 0, "server_error", 1),
+        (Fault.unauthorized(), 1, "auth", 1),
+        (Fault.status(402, "billing_error", "your account is empty"), 1, "permission", 1),
+        (Fault.forbidden(), 1, "permission", 1),
+        (Fault.not_found(), 1, "not_found", 1),
+        (Fault.too_large(), 1, "too_large", 1),
+        (Fault.too_long(), 1, "too_large", 1),
+        (Fault.bad_request("This model's maximum context length is 4096 tokens"), 1, "too_large", 1),
+        (Fault.bad_request("the request exceeds the available context size"), 1, "too_large", 1),
+        (Fault.bad_request("max_tokens is too large: 99999"), 1, "bad_request", 1),
+        (Fault.raw("moved", status=302), 1, "bad_reply", 1),
+        (Fault.reset(), 0, "connection", 1),
+        (Fault.reset_in_body(), 0, "connection", 1),
+        (Fault.stalled(5.0), 0, "timeout", 1),
+        (Fault.half_json(), 1, "bad_reply", 1),
+        (Fault.html(), 1, "bad_reply", 1),
+        (Fault.raw("<html>"), 1, "bad_reply", 1),
+        (Fault.raw("I think agent_A did well.", "text/plain"), 1, "bad_reply", 1),
+        (Fault.raw(""), 1, "bad_reply", 1),
+        (Fault.raw("null"), 1, "bad_reply", 1),
+        (Fault.raw("[1, 2]"), 1, "bad_reply", 1),
+        (Fault.raw('{"detail": "hello"}'), 1, "bad_reply", 1),
+        (Fault.raw('{"content": [null, 3], "choices": [null]}'), 1, "bad_reply", 1),
+        (Fault.raw('{"content": [{"type": "text", "text": 3}], "choices": []}'), 1, "bad_reply", 1),
+        (Fault.raw("[" * 200_000), 1, "bad_reply", 1),  # too deep for the parser
+        (Fault.raw("1" * 5000), 1, "bad_reply", 1),  # a number too long for Python
+        (Fault.raw('{"error": {"type": "api_error", "message": "no"}}'), 1, "bad_reply", 1),
+    ],
+    ids=lambda value: value.name if isinstance(value, Fault) else None,
+)
+def test_fault_is_a_model_error_of_its_kind_after_so_many_tries(client, fault, retries, kind, tries):
+    with MessagesServer(lambda body: TEXT) as server:
+        server.misbehave(fault, forever=True)
+        asking = client(server, max_retries=retries, timeout=0.3 if kind == "timeout" else 5.0)
+        with pytest.raises(ModelError) as caught:
+            asking.complete(REQUEST)
+        assert (caught.value.kind, len(server.requests), server.answered) == (kind, tries, 0)
+        assert caught.value.__context__ is caught.value.__cause__ is None
+        assert len(str(caught.value)) < 900
+        server.misbehave()  # and a failure leaves the client usable
+        assert asking.complete(REQUEST).text == TEXT
+        assert server.answered == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.reset(), Fault.reset_in_body()], ids=lambda fault: fault.name)
+def test_lost_connection_is_repeated(client, fault):
+    with MessagesServer(lambda body: TEXT) as server:
+        server.misbehave(fault)
+        assert client(server, max_retries=1).complete(REQUEST).text == TEXT
+        assert len(server.requests) == 2
+
+
+def test_retry_after_is_waited_for_and_the_answer_comes(client):
+    with MessagesServer(lambda body: TEXT) as server:
+        server.misbehave(Fault.rate_limit(SOON), Fault.overloaded(SOON), Fault.server_error(retry_after=SOON), None)
+        assert client(server, max_retries=3).complete(REQUEST).text == TEXT
+        assert len(server.requests) == 4
+        assert server.requests[0] == server.requests[-1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "text", "stop"),
+    [
+        (Fault.cut_off(), TEXT[: len(TEXT) // 2], "max_tokens"),
+        (Fault.refusal(), "I will not judge this.", "refusal"),
+        (Fault.empty(), "", "end_turn"),
+        (Fault.text(STUTTER), STUTTER, "end_turn"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Fault) else None,
+)
+def test_answer_of_a_model_that_misbehaves_is_returned_as_it_is(client, fault, text, stop):
+    with MessagesServer(lambda body: TEXT) as server:
+        server.misbehave(fault)
+        completion = client(server).complete(REQUEST)
+    assert (completion.text, completion.stop_reason) == (text, stop)
+
+
+def test_answer_that_no_file_can_hold_is_made_one_that_can(client):
+    with MessagesServer(lambda body: "lone surrogate \ud800 here") as server:
+        assert client(server).complete(REQUEST).text == "lone surrogate ? here"
+
+
+def test_token_counts_without_sense_are_not_counted(client):
+    odd = {"input_tokens": -5, "output_tokens": 10**30, "cache_read_input_tokens": 0}
+    with MessagesServer(lambda body: Reply(TEXT, usage=odd)) as server:
+        usage = client(server).complete(REQUEST).usage
+    assert (usage.calls, usage.tokens) == (1, 0)
+
+
+def test_server_that_is_gone_is_a_connection_error_that_names_it(client):
+    with MessagesServer(lambda body: TEXT) as server:
+        asking = client(server, max_retries=0)
+        asking.complete(REQUEST)
+        server.stop()
+        for _ in range(2):
+            with pytest.raises(ModelError, match=server.url.removeprefix("http://")) as caught:
+                asking.complete(REQUEST)
+            assert caught.value.kind == "connection"
+
+
+def test_server_that_comes_back_is_talked_to_again(client):
+    with MessagesServer(lambda body: TEXT) as server:
+        asking = client(server, max_retries=0)
+    with pytest.raises(ModelError):
+        asking.complete(REQUEST)
+    with MessagesServer(lambda body: TEXT, port=int(server.url.rpartition(":")[2])):
+        assert asking.complete(REQUEST).text == TEXT
+
+
+@pytest.mark.parametrize(
+    ("fault", "advice"),
+    [
+        (Fault.unauthorized(), "check (ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN|OPENAI_API_KEY) in the environment"),
+        (Fault.not_found(), "check the model's name 'm' and base_url"),
+        (Fault.too_long(), "fewer or shorter episodes"),
+        (Fault.html(), "speaks the (Messages API|chat completions API)"),
+        (Fault.bad_gateway(), r"\(502\): 502 Bad Gateway 502 Bad Gateway nginx;"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Fault) else None,
+)
+def test_message_says_what_to_do(client, fault, advice):
+    with MessagesServer(lambda body: TEXT) as server, pytest.raises(ModelError, match=advice):
+        server.misbehave(fault)
+        client(server, max_retries=0).complete(REQUEST)
+
+
+def test_empty_account_is_no_rate_limit():
+    with MessagesServer(lambda body: TEXT) as server:
+        body = '{"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}'
+        server.misbehave(Fault.raw(body, status=429))
+        with (
+            closing(OpenAICompatibleClient("m", base_url=f"{server.url}/v1", max_retries=0)) as asking,
+            pytest.raises(ModelError) as caught,
+        ):
+            asking.complete(REQUEST)
+    assert caught.value.kind == "permission"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8080", "localhost:8080/v1", "ftp://somewhere", "me:pass@host"])
+@pytest.mark.parametrize("kind", [AnthropicClient, OpenAICompatibleClient])
+def test_address_that_is_none_is_refused_at_once(kind, address):
+    with pytest.raises(ValueError, match="http://") as caught:
+        kind("m", base_url=address)
+    assert "pass" not in str(caught.value)

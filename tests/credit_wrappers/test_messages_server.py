@@ -1,0 +1,204 @@
+"""The loopback server, asked by the real SDKs and by plain sockets."""
+
+import json
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import closing
+
+import anthropic
+import openai
+import pytest
+from credit_fakes import FORWARD, corridor_episode
+
+from credit_wrappers import Completion, LLMCritic, ScriptedClient, Usage
+from credit_wrappers.testing import Fault, MessagesServer, Reply, question
+
+ASK = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
+
+
+def messages(server, **options):
+    return closing(anthropic.Anthropic(api_key="k", base_url=server.url, max_retries=0, **options))
+
+
+def chat(server):
+    return closing(openai.OpenAI(api_key="k", base_url=f"{server.url}/v1", max_retries=0))
+
+
+def post(server, path="/v1/messages", body=None, data=None):
+    data = json.dumps(ASK if body is None else body).encode() if data is None else data
+    request = urllib.request.Request(server.url + path, data, {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return reply.status, json.load(reply)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_both_sdks_get_the_same_answer():
+    with MessagesServer(lambda body: " ".join(question(body))) as server:
+        with messages(server) as sdk:
+            message = sdk.messages.create(system=[{"type": "text", "text": "base"}], **ASK)
+        with chat(server) as sdk:
+            asked = [{"role": "system", "content": "base"}, {"role": "user", "content": "hello"}]
+            completion = sdk.chat.completions.create(model="m", messages=asked)
+        assert (len(server.requests), len(server.headers), server.answered) == (2, 2, 2)
+        assert server.headers[1]["authorization"] == "Bearer k"
+    assert message.content[0].text == completion.choices[0].message.content == "base hello"
+    assert (message.stop_reason, completion.choices[0].finish_reason) == ("end_turn", "stop")
+    assert message.usage.output_tokens == completion.usage.completion_tokens == 2
+
+
+def test_without_an_answer_the_rules_of_the_scripted_client_answer():
+    prompts = []
+
+    class Listener:
+        name, source = "m", "model"
+
+        def complete(self, request):
+            prompts.append(request)
+            return Completion(ScriptedClient().complete(request).text, Usage(), "m")
+
+    LLMCritic(Listener()).score([corridor_episode([[FORWARD, FORWARD]], reward=[1.0], terminated=True)])
+    [request] = prompts
+    with MessagesServer() as server:
+        body = {**ASK, "system": request.system, "messages": [{"role": "user", "content": request.prompt}]}
+        assert post(server, body=body)[1]["content"][0]["text"] == ScriptedClient().complete(request).text
+        status, error = post(server)
+    assert (status, error["error"]["type"]) == (400, "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "status"),
+    [
+        ("/v1/messages", b"{half", 400),
+        ("/v1/messages", b"[]", 400),
+        ("/v1/messages", b'{"model": "m", "messages": []}', 400),
+        ("/v1/chat/completions", b'{"model": "m"}', 400),
+        ("/v1/messages/batches", b'{"requests": []}', 400),
+        ("/v1/messages/batches", b'{"requests": [{"custom_id": "with blank", "params": {}}]}', 400),
+        ("/v1/messages/batches", b'{"requests": [{"custom_id": "a", "params": {}}]}', 400),
+        ("/v1/messages/batches/none/cancel", b"", 404),
+        ("/v1/nothing", b"{}", 404),
+    ],
+)
+def test_request_that_a_provider_would_reject_is_rejected(path, data, status):
+    with MessagesServer(lambda body: "hi") as server:
+        assert post(server, path, data=data)[0] == status
+        assert server.answered == 0
+
+
+def test_each_request_takes_one_fault_and_the_last_one_can_stay():
+    with MessagesServer(lambda body: "hi") as server:
+
+        def statuses(tries):
+            return [post(server)[0] for _ in range(tries)]
+
+        server.misbehave(Fault.overloaded(), None, Fault.not_found())
+        assert statuses(4) == [529, 200, 404, 200]
+        server.misbehave(Fault.rate_limit(), Fault.forbidden(), forever=True)
+        assert statuses(4) == [429, 403, 403, 403]
+        server.misbehave()
+        assert statuses(1) == [200]
+        assert (len(server.requests), server.answered) == (9, 3)
+
+
+def test_model_is_not_asked_for_an_answer_that_a_fault_replaces():
+    asked = []
+    with MessagesServer(lambda body: asked.append(body) or "hello") as server:
+        server.misbehave(Fault.server_error(), Fault.text("nonsense"), Fault.cut_off(0.4))
+        texts = [post(server)[1].get("content") for _ in range(4)]
+    assert [text and text[0]["text"] for text in texts] == [None, "nonsense", "he", "hello"]
+    assert (len(asked), server.answered) == (2, 1)
+
+
+def test_batches_are_listed_youngest_first_page_by_page_and_canceled():
+    item = {"custom_id": "a", "params": ASK}
+    with MessagesServer(lambda body: "hi", batch_polls=1) as server, messages(server) as sdk:
+        made = [sdk.messages.batches.create(requests=[item]).id for _ in range(3)]
+        assert [batch.id for batch in sdk.messages.batches.list(limit=2)] == made[::-1]
+        assert sdk.messages.batches.cancel(made[0]).processing_status == "canceling"
+        assert sdk.messages.batches.retrieve(made[0]).request_counts.canceled == 1
+        assert sdk.messages.batches.retrieve(made[1]).processing_status == "in_progress"
+        assert sdk.messages.batches.retrieve(made[1]).processing_status == "ended"
+        [line] = sdk.messages.batches.results(made[1])
+        assert (line.custom_id, line.result.type, line.result.message.content[0].text) == ("a", "succeeded", "hi")
+        with pytest.raises(anthropic.BadRequestError, match="not unique"):
+            sdk.messages.batches.create(requests=[item, item])
+
+
+def test_many_clients_at_the_same_moment_are_all_answered():
+    together = threading.Barrier(80)  # no one is answered before all have been heard
+    answers = []
+
+    def meet(body):
+        together.wait(20)
+        return "hi"
+
+    with MessagesServer(meet) as server:
+        threads = [threading.Thread(target=lambda: answers.append(post(server)[0])) for _ in range(80)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert answers == [200] * 80
+        assert server.answered == len(server.requests) == 80
+
+
+def test_faults_are_shared_out_one_for_each_of_many_clients():
+    answers = []
+    with MessagesServer(lambda body: "hi") as server:
+        server.misbehave(*[Fault.overloaded()] * 20, *[Fault.rate_limit()] * 20)
+        threads = [threading.Thread(target=lambda: answers.append(post(server)[0])) for _ in range(60)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(answers) == [200] * 20 + [429] * 20 + [529] * 20
+
+
+def test_stopped_server_ends_open_connections_and_refuses_new_ones():
+    with MessagesServer(lambda body: "hi") as server:
+        port = int(server.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as idle:
+            post(server)
+            server.stop()
+            idle.settimeout(10)
+            assert idle.recv(1) == b""
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        server.stop()
+
+
+def test_stopping_wakes_a_server_that_is_silent():
+    began = threading.Event()
+
+    def begin(body):
+        began.set()
+        return Reply("hi", sending="stall", seconds=3600.0)
+
+    with MessagesServer(begin) as server, messages(server, timeout=20) as sdk:
+        stopper = threading.Thread(target=lambda: (began.wait(10), server.stop()))
+        stopper.start()
+        with pytest.raises(anthropic.APIConnectionError):
+            sdk.messages.create(**ASK)
+        stopper.join()
+
+
+def test_server_that_never_began_can_be_stopped():
+    MessagesServer(lambda body: "hi").stop()
+
+
+def test_answer_waits_for_the_latency():
+    with MessagesServer(lambda body: "hi", latency=0.05) as server:
+        started = time.monotonic()
+        post(server)
+        assert time.monotonic() - started >= 0.05
+
+
+def test_faults_are_values():
+    assert Fault.overloaded(0.5) == Fault.overloaded(0.5) != Fault.overloaded()
+    assert "529" in repr(Fault.overloaded())
