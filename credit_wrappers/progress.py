@@ -53,7 +53,7 @@ class CreditProgress:
         from tqdm import tqdm
 
         self._critic = critic
-        self._bar = tqdm(total=total, unit="episode", desc=f"critic {critic.label}", dynamic_ncols=True)
+        self._bar = tqdm(total=total, unit=" episodes", desc=f"critic {critic.label}", dynamic_ncols=True)
 
     def add(self, episodes: int) -> None:
         """Show that so many more episodes are scored."""

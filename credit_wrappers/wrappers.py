@@ -193,8 +193,9 @@ class LLMCreditWrapper(CreditWrapper):
         episodes_per_query: Episodes the model compares in one query.
         workers: Threads that ask the model; default 4 for a model, 0 for a client that computes.
         team_reward: See `CreditWrapper`.
-        critic_options: Further arguments of `LLMCritic`: `ledger`, `fallback`, `order`, `conserve`, `blend`,
-            ...
+        progress: Show a bar with scored episodes, calls, tokens, cost and cache share.
+        critic_options: Further arguments of `LLMCritic`: `ledger`, `budget`, and its settings by name
+            (`CriticSettings`): `fallback`, `order`, `conserve`, `blend`, ...
 
     Raises:
         CreditError: No key, no client and no server was given.
@@ -214,6 +215,7 @@ class LLMCreditWrapper(CreditWrapper):
         workers: int | None = None,
         delivery: str = "deferred",
         team_reward: TeamReward = "auto",
+        progress: bool = False,
         **critic_options: Any,
     ) -> None:
         require_parallel(env)
@@ -233,7 +235,7 @@ class LLMCreditWrapper(CreditWrapper):
                 computes = getattr(critic, "source", "model") != "model"
             if workers is None:
                 workers = 0 if computes else 4
-            store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers)
+            store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers, progress=progress)
         if narrator is None and getattr(env.unwrapped, "narrator", None) is None:
             from .narrators import ArrayNarrator
 
