@@ -53,7 +53,7 @@ class _Arm:
         torch.distributions.Distribution.set_default_validate_args(False)  # checks of every batch cost 5 %
         from credit_wrappers import CreditWrapper
         from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv
-        from tianshou_examples.critics import MODEL_WORKERS, TimedStore, make_critic
+        from tianshou_examples.critics import TimedStore, make_critic
         from tianshou_examples.learners import Learner
         from tianshou_examples.worlds import world_factory
 
@@ -62,11 +62,13 @@ class _Arm:
         self.folder = folder
         self.checkpoint = folder / "checkpoints" / f"{self.name}.pt"
         self.make_env = world_factory(settings.env, action_mask=settings.action_mask)
-        critic, self.watch, self.inner = make_critic(settings, credit, folder / f"ledger-{self.name}.sqlite")
+        critic, self.watch, self.inner = make_critic(
+            settings, credit, folder / f"ledger-{self.name}.sqlite", self.name
+        )
         self.store = TimedStore(
             critic,
             episodes_per_query=settings.episodes_per_query,
-            workers=MODEL_WORKERS if self.inner is not None and settings.critic != "scripted" else 0,
+            workers=settings.in_flight if self.inner is not None and self.inner.source == "model" else 0,
         )
         venv = AgentSlotVectorEnv(
             [lambda: CreditWrapper(self.make_env(), store=self.store) for _ in range(settings.envs)],
@@ -148,6 +150,8 @@ class _Arm:
             "calls": numbers["calls"],
             "tokens": numbers["tokens"],
             "fallbacks": numbers["fallbacks"],
+            "cached_tokens": numbers["cached_tokens"],
+            "cost": numbers["cost"],
         }
         for key in ("return", "collisions", "success"):
             board.add_scalar(f"train/{key}", record[key], self.learner.steps)

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from credit_wrappers import (
+    Budget,
     Credit,
     CreditStore,
     Critic,
     CriticStats,
     Episode,
     EqualSplitCritic,
+    Ledger,
     LLMCritic,
     ModelClient,
+    OpenAICompatibleClient,
+    Prices,
+    RecordedClient,
     ScriptedClient,
     SharedCritic,
     SummedCritic,
@@ -23,29 +28,50 @@ from credit_wrappers import (
 from tianshou_examples.settings import Settings
 from tianshou_examples.watch import WatchingCritic
 
-MODEL_WORKERS = 8  # queries in flight to a real model
 
 
-def make_client(settings: Settings) -> ModelClient:
+def make_client(settings: Settings, arm: str = "") -> ModelClient:
     """The client that answers for the critic.
 
+    Args:
+        settings: the run.
+        arm: which learner asks; a recorded critic answers from the ledger of the same one.
+
     Raises:
-        CreditError: for an Anthropic model without a key or a server.
+        CreditError: for a model without a key or a server, or a ledger that is not there.
     """
     if settings.critic == "scripted":
         return ScriptedClient()
+    if settings.critic == "recorded":
+        path = Path(settings.replay or "") / f"ledger-{arm}.sqlite"
+        return RecordedClient(Ledger(path, read_only=True))
+    if settings.critic == "openai":
+        return OpenAICompatibleClient(settings.model or "", base_url=settings.base_url)
     from credit_wrappers.clients.anthropic import DEFAULT_MODEL, AnthropicClient
 
     return AnthropicClient(settings.model or DEFAULT_MODEL, base_url=settings.base_url)
 
 
-def make_critic(settings: Settings, credit: str, ledger: Path) -> tuple[Critic, WatchingCritic, LLMCritic | None]:
+def make_budget(settings: Settings) -> Budget | None:
+    """What one learner's critic may spend; None: no limit, and nothing to count money with."""
+    prices = None if settings.prices is None else Prices(*settings.prices)
+    if settings.max_calls is None and prices is None:
+        return None
+    return Budget(max_calls=settings.max_calls, max_cost=settings.max_cost, prices=prices)
+
+
+def make_critic(settings: Settings, credit: str, ledger: Path, arm: str) -> tuple[Critic, WatchingCritic, LLMCritic | None]:
     """The critic of one kind of credit, the watcher in it, and the language-model critic in that, if there is one."""
     if credit in ("shared", "equal"):
         watch = WatchingCritic(SharedCritic() if credit == "shared" else EqualSplitCritic())
         return watch, watch, None
     fallback: Any = settings.fallback
-    inner = LLMCritic(make_client(settings), ledger=ledger, fallback=fallback)
+    inner = LLMCritic(
+        make_client(settings, arm),
+        ledger=None if settings.critic == "recorded" else ledger,
+        fallback=fallback,
+        budget=make_budget(settings),
+    )
     watch = WatchingCritic(inner)  # inside the sum: what is shown is what the critic said
     return (SummedCritic(watch) if credit == "summed" else watch), watch, inner
 
@@ -87,12 +113,15 @@ class TimedStore(CreditStore):
 def critic_numbers(inner: LLMCritic | None) -> dict[str, Any]:
     """Counters of a language-model critic as JSON values; zeros for a baseline."""
     stats = inner.stats if inner is not None else CriticStats()
+    prices = inner.budget.prices if inner is not None and inner.budget is not None else None
     return {
         "calls": stats.calls,
         "cache_hits": stats.cache_hits,
         "tokens": stats.usage.tokens,
         "reasks": stats.reasks,
         "fallbacks": stats.fallbacks,
+        "cached_tokens": stats.usage.cached_tokens,
+        "cost": 0.0 if prices is None else prices.cost(stats.usage),  # of this session
         "zero_answers": stats.zero_answers,
         "episodes": stats.episodes,
         "seconds": {k: getattr(stats, k) for k in ("narrate", "prompt", "answer", "parse", "ledger")},

@@ -27,6 +27,8 @@ def critic_note(settings: Settings) -> str:
     """Who the critic is, said plainly."""
     if settings.critic == "scripted":
         return "critic: scripted stand-in (rules that read the prompt's text), not an LLM"
+    if settings.critic == "recorded":
+        return f"critic: answers recorded in {settings.replay}"
     return f"critic: {settings.model or 'Anthropic default model'}" + (
         f" at {settings.base_url}" if settings.base_url else ""
     )
@@ -59,7 +61,7 @@ def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: 
             )
     console.print(table)
     cost = Table(title="What it took (one learner; mean over the seeds)", title_justify="left")
-    columns = [_cost([r for r in results if r["credit"] == kind]) for kind in kinds]
+    columns = [_cost(settings, [r for r in results if r["credit"] == kind]) for kind in kinds]
     cost.add_column("credit")
     for kind in kinds:
         cost.add_column(kind, justify="right")
@@ -68,7 +70,7 @@ def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: 
     console.print(cost)
 
 
-def _cost(results: Sequence[dict[str, Any]]) -> dict[str, str]:
+def _cost(settings: Settings, results: Sequence[dict[str, Any]]) -> dict[str, str]:
     """What the learners of one kind of credit took."""
     times = {k: float(np.mean([r["times"][k] for r in results])) for k in results[0]["times"]}
     wall, steps = max(sum(times.values()), 1e-9), float(np.mean([r["steps"] for r in results]))
@@ -83,6 +85,7 @@ def _cost(results: Sequence[dict[str, Any]]) -> dict[str, str]:
         "critic calls": f"{counts['calls']:,.0f}",
         "tokens": f"{counts['tokens']:,.0f}",
         "fallbacks, episodes": f"{counts['fallbacks']:,.0f}",
+        **({} if settings.prices is None else {"cost": f"{np.mean([r['critic']['cost'] for r in results]):,.2f}"}),
     }
 
 

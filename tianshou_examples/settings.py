@@ -10,7 +10,7 @@ from spaceworld import PRESETS
 
 ENVS = ("spaceworld",)
 CREDITS = ("llm", "summed", "shared", "equal")
-CRITICS = ("scripted", "anthropic")
+CRITICS = ("scripted", "anthropic", "openai", "recorded")
 ALGORITHMS = ("ppo", "ddqn")
 MASKS = ("possible", "safe")
 POLICIES = ("shared", "per-agent")
@@ -34,6 +34,11 @@ class Settings:
     base_url: str | None = None
     fallback: str = "equal"
     episodes_per_query: int = 8
+    in_flight: int = 8  # queries to a model under way at a time
+    max_calls: int | None = None  # of each learner, as the next two
+    max_cost: float | None = None
+    prices: tuple[float, ...] | None = None  # per million tokens: read, written, read from the provider's cache
+    replay: str | None = None  # folder of the run whose ledgers answer
     algo: str = "ppo"
     policy: str = "shared"
     steps: int = 0  # environment steps of each learner; 0: the scenario's own number
@@ -66,14 +71,15 @@ class Settings:
 
     def as_dict(self) -> dict[str, Any]:
         """All settings as JSON values."""
-        return {**asdict(self), "credit": list(self.credit)}
+        return {**asdict(self), "credit": list(self.credit), "prices": None if self.prices is None else list(self.prices)}
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Settings:
         """The settings that `as_dict` wrote."""
         known = {f.name for f in fields(Settings)}
         given = {k: v for k, v in values.items() if k in known}
-        return replace(Settings(**given), credit=tuple(given["credit"]))
+        prices = given.get("prices")
+        return replace(Settings(**given), credit=tuple(given["credit"]), prices=prices and tuple(prices))
 
 
 def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
@@ -103,8 +109,15 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     add("--credit", nargs="+", default=list(default.credit), choices=CREDITS,
         help="what the learners are paid; several kinds are trained beside each other")  # fmt: skip
     add("--critic", default=default.critic, choices=CRITICS, help="who answers for llm and summed credit")
-    add("--model", default=default.model, help="name of the Anthropic (or local) model")
-    add("--base-url", default=default.base_url, help="a server that speaks the Messages API")
+    add("--model", default=default.model, help="name of the model")
+    add("--base-url", default=default.base_url,
+        help="a server that speaks the Messages API (anthropic) or OpenAI's chat completions (openai)")  # fmt: skip
+    add("--replay", metavar="FOLDER", default=None, help="--critic recorded: the run whose ledgers answer")
+    add("--max-calls", type=int, default=None, help="most calls of each learner; then it stops, and can be resumed")
+    add("--max-cost", type=float, default=None, help="most money of each learner; needs --prices")
+    add("--prices", type=float, nargs="+", metavar="PRICE", default=None,
+        help="per million tokens: read, written and, if it differs, read from the provider's cache")  # fmt: skip
+    add("--in-flight", type=int, default=default.in_flight, help="queries to the model under way at a time")
     add(
         "--fallback",
         default=default.fallback,
@@ -129,16 +142,17 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
         "--resume",
         metavar="FOLDER",
         default=None,
-        help="go on with an interrupted run; other options are ignored",
+        help="go on with an interrupted run; of the other options only --max-calls, --max-cost and --prices count",
     )
     given = vars(p.parse_args(argv))
     resume = given.pop("resume")
-    settings = replace(default, **{**given, "credit": tuple(dict.fromkeys(given["credit"]))})
-    for name in ("seeds", "jobs", "envs", "eval_episodes", "episodes_per_query"):
+    given["credit"] = tuple(dict.fromkeys(given["credit"]))
+    given["prices"] = given["prices"] and tuple(given["prices"])
+    settings = replace(default, **given)
+    for name in ("seeds", "jobs", "envs", "eval_episodes", "episodes_per_query", "in_flight"):
         if getattr(settings, name) < 1:
             p.error(f"--{name.replace('_', '-')} is {getattr(settings, name)}; it must be at least 1")
-    if settings.critic != "anthropic" and (settings.model or settings.base_url):
-        p.error("--model and --base-url are for --critic anthropic; the scripted critic asks no model")
+    _check_critic(p, settings)
     if settings.steps < 0:
         p.error(f"--steps is {settings.steps}; it must be 0 or more")
     from tianshou_examples.worlds import check_world
@@ -150,3 +164,20 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     if not settings.steps:
         settings = replace(settings, steps=STEPS.get(scenario, STEPS_OF_OTHERS))
     return settings, resume
+
+
+def _check_critic(p: argparse.ArgumentParser, settings: Settings) -> None:
+    """Refuses options of one critic with another."""
+    model = settings.critic in ("anthropic", "openai")
+    if not model and (settings.model or settings.base_url):
+        p.error(f"--model and --base-url are for --critic anthropic or openai; the {settings.critic} critic asks no model")
+    if settings.critic == "openai" and not settings.model:
+        p.error("--critic openai needs --model")
+    if (settings.critic == "recorded") != (settings.replay is not None):
+        p.error("--critic recorded and --replay FOLDER belong together")
+    if not model and (settings.max_calls is not None or settings.max_cost is not None):
+        p.error(f"--max-calls and --max-cost are for --critic anthropic or openai; the {settings.critic} one is free")
+    if settings.prices is not None and not 2 <= len(settings.prices) <= 3:
+        p.error(f"--prices takes two or three numbers, got {len(settings.prices)}")
+    if settings.max_cost is not None and settings.prices is None:
+        p.error("--max-cost needs --prices")

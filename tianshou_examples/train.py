@@ -18,6 +18,7 @@ import queue as queues
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,8 @@ class Run:
             metrics.flush()
             if value["kind"] == "train":
                 state = (f"return {value['return']:+.2f}  collisions {value['collisions']:.2f}  "
-                         f"calls {value['calls']:,}  tokens {value['tokens'] / 1e6:.1f}M")  # fmt: skip
+                         f"calls {value['calls']:,}  tokens {value['tokens'] / 1e6:.1f}M"
+                         f"{_money(self.settings, value)}")  # fmt: skip
                 bars.update(tasks[arm], completed=value["steps"], state=state)
             elif not self.console.is_terminal:
                 greedy = value["greedy"]
@@ -172,6 +174,18 @@ class Run:
         save_gif(self.folder / "team.gif", record(make_env, actors, range(UNSEEN, UNSEEN + 3)), fps=4)
 
 
+def _money(settings: Settings, value: dict[str, Any]) -> str:
+    """What the progress bar says about cache, cost and fallbacks, when there is something to say."""
+    parts = ""
+    if value["cached_tokens"]:
+        parts += f"  {value['cached_tokens'] / value['tokens']:.0%} cached"
+    if settings.prices is not None:
+        parts += f"  cost {value['cost']:.2f}"
+    if value["fallbacks"]:
+        parts += f"  fallbacks {value['fallbacks']:,}"
+    return parts
+
+
 def _start(process: Any) -> None:
     """Starts a process that Ctrl-C in the terminal does not reach, from its first moment on.
 
@@ -199,9 +213,11 @@ def prepare(settings: Settings, resume: str | None) -> tuple[Settings, Path]:
         if not config.exists():
             raise ValueError(f"--resume {resume}: there is no config.json; give the folder of a run")
         try:
-            return Settings.from_dict(json.loads(config.read_text(encoding="utf-8"))), folder
+            saved = Settings.from_dict(json.loads(config.read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"--resume {resume}: {config} is not the configuration of a run") from None
+        limits = {k: v for k in ("max_calls", "max_cost", "prices") if (v := getattr(settings, k)) is not None}
+        return replace(saved, **limits), folder  # a run that its budget stopped goes on with a larger one
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = Path(settings.out or f"runs/{settings.env.replace(':', '-')}-{settings.algo}-{stamp}")
     if (folder / "config.json").exists():
@@ -220,14 +236,15 @@ def main(argv: list[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 150)
     try:
         settings, folder = prepare(settings, resume)
-        if settings.critic == "anthropic" and set(settings.credit) & {"llm", "summed"}:
-            from tianshou_examples.critics import make_client
+        from tianshou_examples.critics import make_client
 
-            make_client(settings)  # says now, not in an hour, that there is no key
+        for credit, seed in settings.arms:
+            if credit in ("llm", "summed"):
+                make_client(settings, arm_name(credit, seed))  # says now, not in an hour, that there is no key
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(settings.as_dict(), indent=1), encoding="utf-8")
     except CreditError as error:
-        print(f"--critic anthropic: {error} (here: --critic scripted, or --base-url)", file=sys.stderr)
+        print(f"--critic {settings.critic}: {error} (here: --critic scripted, or --base-url)", file=sys.stderr)
         return 2
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
