@@ -106,9 +106,7 @@ class AnthropicClient(RemoteClient):
         """
         return self._ask_structured(
             lambda structured: self._ask(
-                lambda sdk: sdk.messages.with_raw_response.count_tokens(
-                    **_question(request, self.model, structured)
-                ),
+                lambda sdk: sdk.messages.with_raw_response.count_tokens(**_question(request, self.model, structured)),
                 lambda reply: int(reply.input_tokens),
             ),
             request.schema is not None,

@@ -91,7 +91,7 @@ class RemoteClient:
         return attempt(False)
 
     def _bad_reply(self, error: Exception) -> ModelError:
-        return self._failure("bad_reply", f"the reply is none: {type(error).__name__}: {str(error)[:200]}")
+        return self._failure("bad_reply", f"the reply is none: {type(error).__name__}: {error}")
 
     def _failure(self, kind: ModelFailure, account: str) -> ModelError:
         keys = self._keys()

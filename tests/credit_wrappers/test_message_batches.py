@@ -1,6 +1,6 @@
 """Message batches and token counts: half the price, a day's patience; the real SDK against a loopback server."""
 
-from contextlib import closing
+import json
 
 import pytest
 
@@ -153,10 +153,10 @@ def test_batch_without_an_id_is_a_bad_reply(client, fault):
 
 
 def test_results_with_one_broken_item_still_give_the_others(client):
-    message = '{"content": [{"type": "text", "text": "fine"}], "model": "m", "stop_reason": "end_turn"}'
+    fine = {"content": [{"type": "text", "text": "fine"}], "model": "m", "stop_reason": "end_turn"}
     lines = [
         '{"custom_id": "a", "result": {"type": "succeeded", "message": {"content": 7}}}',
-        '{"custom_id": "b", "result": {"type": "succeeded", "message": %s}}' % message,
+        json.dumps({"custom_id": "b", "result": {"type": "succeeded", "message": fine}}),
         '{"custom_id": "c", "result": {"type": "errored", "error": {"type": "overloaded_error", "message": "x"}}}',
         '{"custom_id": "d", "result": null}',
     ]
