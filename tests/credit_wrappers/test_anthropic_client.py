@@ -2,7 +2,6 @@
 
 import json
 import pickle
-from concurrent.futures import ThreadPoolExecutor
 
 import anthropic
 import pytest
@@ -254,14 +253,6 @@ def test_anthropics_own_server_is_never_asked_without_the_schema(monkeypatch):
         with pytest.raises(ModelError, match="output_config: wrong"):
             client.complete(REQUEST)
         assert len(server.requests) == 1
-
-
-def test_threads_that_begin_together_share_one_connection_pool():
-    with MessagesServer(replies(GOOD)) as server:
-        client = AnthropicClient(base_url=server.url)
-        with ThreadPoolExecutor(16) as pool:
-            assert len({id(sdk) for sdk in pool.map(lambda _: client._connected(), range(64))}) == 1
-            assert [done.text for done in pool.map(client.complete, [REQUEST] * 64)] == [GOOD] * 64
 
 
 def test_wrapper_talks_to_a_local_server_without_a_key(monkeypatch, tmp_path):

@@ -1,5 +1,9 @@
 """Every way in which a server or the network goes wrong ends in one ModelError, over real HTTP with the real SDKs."""
 
+import random
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -147,6 +151,44 @@ def test_server_that_comes_back_is_talked_to_again(client):
         asking.complete(REQUEST)
     with MessagesServer(lambda body: TEXT, port=int(server.url.rpartition(":")[2])):
         assert asking.complete(REQUEST).text == TEXT
+
+
+def test_64_questions_are_in_flight_at_once_over_one_pool(client):
+    together = threading.Barrier(64)  # no one is answered before all have been heard
+
+    def meet(body):
+        together.wait(20)
+        return TEXT
+
+    with MessagesServer(meet) as server, ThreadPoolExecutor(64) as pool:
+        asking = client(server, max_retries=0)
+        assert [done.text for done in pool.map(asking.complete, [REQUEST] * 64)] == [TEXT] * 64
+        assert len({id(sdk) for sdk in pool.map(lambda _: asking._connected(), range(64))}) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_goes_wrong_each_question_has_one_outcome_and_no_answer_is_lost(client, seed):
+    faults = [Fault.reset(), Fault.half_json(), Fault.overloaded(SOON), Fault.text(STUTTER), Fault.html(), None, None]
+    chosen = random.Random(seed).choices(faults, k=100)
+
+    def ask(request):
+        try:
+            return asking.complete(request).text
+        except ModelError as error:
+            return error
+
+    with MessagesServer(lambda body: TEXT) as server, ThreadPoolExecutor(32) as pool:
+        server.misbehave(*chosen)
+        asking = client(server, max_retries=0)
+        outcomes = list(pool.map(ask, [REQUEST] * 100))
+        assert server.answered == outcomes.count(TEXT) == chosen.count(None)
+    kinds = Counter(outcome.kind for outcome in outcomes if isinstance(outcome, ModelError))
+    names = Counter(fault.name for fault in chosen if fault is not None)
+    assert kinds == {
+        "connection": names["reset"],
+        "bad_reply": names["half a JSON"] + names["200 text/html"],
+        "overloaded": names["529 overloaded_error"],
+    }
 
 
 @pytest.mark.parametrize(
