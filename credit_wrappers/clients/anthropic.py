@@ -94,9 +94,7 @@ class AnthropicClient(RemoteClient):
                 lambda message: self._completion(message, time.perf_counter() - started),
             )
 
-        if self.base_url is None:
-            return attempt(request.schema is not None)
-        return self._ask_structured(attempt, request.schema is not None, ("output_config",))
+        return self._ask_structured(attempt, request.schema is not None, self._schema_names())
 
     def count_tokens(self, request: Request) -> int:
         """Return how many tokens `request` has for the model, before anything is paid.
@@ -106,13 +104,11 @@ class AnthropicClient(RemoteClient):
         """
         return self._ask_structured(
             lambda structured: self._ask(
-                lambda sdk: sdk.messages.with_raw_response.count_tokens(
-                    **_question(request, self.model, structured)
-                ),
+                lambda sdk: sdk.messages.with_raw_response.count_tokens(**_question(request, self.model, structured)),
                 lambda reply: int(reply.input_tokens),
             ),
             request.schema is not None,
-            ("output_config",) if self.base_url is not None else (),
+            self._schema_names(),
         )
 
     def create_batch(self, requests: Sequence[Request]) -> str:
@@ -128,7 +124,8 @@ class AnthropicClient(RemoteClient):
             raise ValueError("a batch needs at least one request")
         items = []
         for key, request in {request.key(): request for request in requests}.items():
-            params = {**_question(request, self.model, request.schema is not None), "max_tokens": request.max_tokens}
+            structured = request.schema is not None and self._structured
+            params = {**_question(request, self.model, structured), "max_tokens": request.max_tokens}
             if request.temperature is not None:
                 params["temperature"] = request.temperature
             items.append({"custom_id": key, "params": params})
@@ -180,6 +177,10 @@ class AnthropicClient(RemoteClient):
                 yield key, self._outcome(line.result)
         finally:
             lines.close()
+
+    def _schema_names(self) -> tuple[str, ...]:
+        """Return how a server names the schema that it rejects; Anthropic's own is held to it."""
+        return () if self.base_url is None else ("output_config",)
 
     def _lines(self, batch_id: str) -> Any:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import ModelFailure
 
-_LONGEST = 400  # characters of what a server said
+_LONGEST = 500  # characters
 
 _STATUS: dict[int, ModelFailure] = {
     401: "auth",
@@ -56,7 +56,7 @@ _TOO_LONG = re.compile(r"prompt is too long|input is too long|context[ _](length
 
 
 def classify(error: Exception) -> tuple[ModelFailure, str]:
-    """Return the class of failure and an account of it; the account may still hold a key."""
+    """Return the class of failure and an account of it, which may be long and hold a key."""
     names = {base.__name__ for base in type(error).__mro__}
     kind: ModelFailure = "setup"
     account = f"{type(error).__name__}: {error}"
@@ -80,12 +80,13 @@ def said_kind(kind: ModelFailure, text: str) -> ModelFailure:
 
 
 def redact(text: str, keys: Iterable[str]) -> str:
-    """Return `text` without the keys, and without what looks like one."""
+    """Return `text` without the keys and without what looks like one; only then cut to a length for messages."""
     for key in keys:
         for part in key.split():  # a key with a line break in it is quoted with an escape
             if len(part) >= 4:
                 text = text.replace(part, "[key]")
-    return re.sub(r"\bsk-[\w-]{6,}", "[key]", text)
+    text = re.sub(r"\bsk-[\w-]{6,}", "[key]", text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _status_kind(status: int, said: str) -> ModelFailure:
@@ -97,7 +98,7 @@ def _status_kind(status: int, said: str) -> ModelFailure:
 
 
 def _said(error: Any) -> str:
-    """Return what the server said, short and without tags."""
+    """Return what the server said, without tags."""
     text = str(error.response.text)
     try:
         body = json.loads(text)
@@ -107,5 +108,6 @@ def _said(error: Any) -> str:
         inner = body.get("error", body) if isinstance(body, dict) else body
         if isinstance(inner, dict) and isinstance(inner.get("message"), str):
             text = " ".join(str(inner[name]) for name in ("message", "code", "param") if inner.get(name))
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+        else:
+            text = json.dumps(body, ensure_ascii=False)  # as one would read it: no key hides behind escapes
+    return " ".join(text.split())

@@ -115,9 +115,7 @@ class OpenAICompatibleClient(RemoteClient):
 
         # A local server needs no key, but the SDK insists on one.
         [key] = self._keys() or ["none"]
-        return openai.OpenAI(
-            api_key=key, base_url=self.base_url, timeout=self.timeout, max_retries=self.max_retries
-        )
+        return openai.OpenAI(api_key=key, base_url=self.base_url, timeout=self.timeout, max_retries=self.max_retries)
 
 
 def _limit_name(base_url: str | None) -> str:

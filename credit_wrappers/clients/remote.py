@@ -37,7 +37,7 @@ class RemoteClient:
         self.max_retries = max_retries
         # The same model name on another server is another model, so the server belongs in the ledger's key.
         self.name = model if base_url is None else f"{model}@{_host(base_url)}"
-        self.structured = True  # until the server rejects the schema
+        self._structured = True  # until the server rejects the schema
         self._sdk: Any = None
 
     def close(self) -> None:
@@ -80,18 +80,18 @@ class RemoteClient:
 
     def _ask_structured(self, attempt: Callable[[bool], T], structured: bool, names: tuple[str, ...]) -> T:
         """Return `attempt(True)`, or for a server that rejects the schema `attempt(False)`, from then on."""
-        if not (structured and self.structured):
+        if not (structured and self._structured):
             return attempt(False)
         try:
             return attempt(True)
         except ModelError as error:
             if error.kind != "bad_request" or not any(name in str(error) for name in names):
                 raise
-        self.structured = False
+        self._structured = False
         return attempt(False)
 
     def _bad_reply(self, error: Exception) -> ModelError:
-        return self._failure("bad_reply", f"the reply is none: {type(error).__name__}: {str(error)[:200]}")
+        return self._failure("bad_reply", f"the reply is none: {type(error).__name__}: {error}")
 
     def _failure(self, kind: ModelFailure, account: str) -> ModelError:
         keys = self._keys()

@@ -70,9 +70,7 @@ class MessagesServer:
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"  # the address to give a client as `base_url`
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
-    def misbehave(
-        self, *faults: Fault | None, forever: bool = False, method: Literal["POST", "GET"] = "POST"
-    ) -> None:
+    def misbehave(self, *faults: Fault | None, forever: bool = False, method: Literal["POST", "GET"] = "POST") -> None:
         """Let each of the next requests meet one of `faults`, instead of what was set before.
 
         Args:

@@ -1,5 +1,9 @@
 """Every way in which a server or the network goes wrong ends in one ModelError, over real HTTP with the real SDKs."""
 
+import random
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -13,23 +17,29 @@ SOON = 0.001  # retry-after, seconds
 STUTTER = "it went well " * 4000
 
 
-@pytest.fixture(params=["anthropic", "openai"])
-def client(request, monkeypatch):
-    """A function that makes a client of either kind for a server; closes them all."""
-    for name in ("ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    made = []
+@pytest.fixture(scope="module", params=["anthropic", "openai"])
+def client(request):
+    """A function that makes a client of either kind for a server, or gives the same one again; closes them all."""
+    made = {}
 
     def make(server, **options):
-        if request.param == "anthropic":
-            made.append(AnthropicClient("m", base_url=server.url, **options))
-        else:
-            made.append(OpenAICompatibleClient("m", base_url=f"{server.url}/v1", **options))
-        return made[-1]
+        key = (server, *options.items())
+        if key not in made and request.param == "anthropic":
+            made[key] = AnthropicClient("m", base_url=server.url, **options)
+        elif key not in made:
+            made[key] = OpenAICompatibleClient("m", base_url=f"{server.url}/v1", **options)
+        return made[key]
 
     yield make
-    for one in made:
+    for one in made.values():
         one.close()
+
+
+@pytest.fixture(scope="module")
+def provider():
+    """One server for the many tests that need no other; its clients are made once, which is what takes long."""
+    with MessagesServer(lambda body: TEXT) as server:
+        yield server
 
 
 @pytest.mark.parametrize(
@@ -70,34 +80,27 @@ def client(request, monkeypatch):
     ],
     ids=lambda value: value.name if isinstance(value, Fault) else None,
 )
-def test_fault_is_a_model_error_of_its_kind_after_so_many_tries(client, fault, retries, kind, tries):
-    with MessagesServer(lambda body: TEXT) as server:
-        server.misbehave(fault, forever=True)
-        asking = client(server, max_retries=retries, timeout=0.3 if kind == "timeout" else 5.0)
-        with pytest.raises(ModelError) as caught:
-            asking.complete(REQUEST)
-        assert (caught.value.kind, len(server.requests), server.answered) == (kind, tries, 0)
-        assert caught.value.__context__ is caught.value.__cause__ is None
-        assert len(str(caught.value)) < 900
-        server.misbehave()  # and a failure leaves the client usable
-        assert asking.complete(REQUEST).text == TEXT
-        assert server.answered == 1
+def test_fault_is_a_model_error_of_its_kind_after_so_many_tries(client, provider, fault, retries, kind, tries):
+    provider.misbehave(fault, forever=True)
+    requests, answered = len(provider.requests), provider.answered
+    asking = client(provider, max_retries=retries, timeout=0.5 if kind == "timeout" else 5.0)
+    with pytest.raises(ModelError) as caught:
+        asking.complete(REQUEST)
+    assert (caught.value.kind, len(provider.requests) - requests, provider.answered) == (kind, tries, answered)
+    assert caught.value.__context__ is caught.value.__cause__ is None
+    assert len(str(caught.value)) < 900
+    provider.misbehave()  # and a failure leaves the client usable
+    assert asking.complete(REQUEST).text == TEXT
+    assert provider.answered == answered + 1
 
 
-@pytest.mark.parametrize("fault", [Fault.reset(), Fault.reset_in_body()], ids=lambda fault: fault.name)
-def test_lost_connection_is_repeated(client, fault):
-    with MessagesServer(lambda body: TEXT) as server:
-        server.misbehave(fault)
-        assert client(server, max_retries=1).complete(REQUEST).text == TEXT
-        assert len(server.requests) == 2
-
-
-def test_retry_after_is_waited_for_and_the_answer_comes(client):
-    with MessagesServer(lambda body: TEXT) as server:
-        server.misbehave(Fault.rate_limit(SOON), Fault.overloaded(SOON), Fault.server_error(retry_after=SOON), None)
-        assert client(server, max_retries=3).complete(REQUEST).text == TEXT
-        assert len(server.requests) == 4
-        assert server.requests[0] == server.requests[-1]
+def test_lost_connection_and_announced_waits_are_repeated_until_the_answer_comes(client, provider):
+    faults = [Fault.reset_in_body(), Fault.rate_limit(SOON), Fault.overloaded(SOON), Fault.server_error(500, SOON)]
+    provider.misbehave(*faults)
+    requests = len(provider.requests)
+    assert client(provider, max_retries=4, timeout=5.0).complete(REQUEST).text == TEXT
+    assert len(provider.requests) - requests == 5
+    assert provider.requests[requests] == provider.requests[-1]
 
 
 @pytest.mark.parametrize(
@@ -110,10 +113,9 @@ def test_retry_after_is_waited_for_and_the_answer_comes(client):
     ],
     ids=lambda value: value.name if isinstance(value, Fault) else None,
 )
-def test_answer_of_a_model_that_misbehaves_is_returned_as_it_is(client, fault, text, stop):
-    with MessagesServer(lambda body: TEXT) as server:
-        server.misbehave(fault)
-        completion = client(server).complete(REQUEST)
+def test_answer_of_a_model_that_misbehaves_is_returned_as_it_is(client, provider, fault, text, stop):
+    provider.misbehave(fault)
+    completion = client(provider, max_retries=0, timeout=5.0).complete(REQUEST)
     assert (completion.text, completion.stop_reason) == (text, stop)
 
 
@@ -149,6 +151,43 @@ def test_server_that_comes_back_is_talked_to_again(client):
         assert asking.complete(REQUEST).text == TEXT
 
 
+def test_64_questions_are_in_flight_at_once_over_one_pool(client):
+    together = threading.Barrier(64)  # no one is answered before all have been heard
+
+    def meet(body):
+        together.wait(20)
+        return TEXT
+
+    with MessagesServer(meet) as server, ThreadPoolExecutor(64) as pool:
+        asking = client(server, max_retries=0)
+        assert [done.text for done in pool.map(asking.complete, [REQUEST] * 64)] == [TEXT] * 64
+        assert len({id(sdk) for sdk in pool.map(lambda _: asking._connected(), range(64))}) == 1
+
+
+def test_whatever_goes_wrong_each_question_has_one_outcome_and_no_answer_is_lost(client):
+    faults = [Fault.reset(), Fault.half_json(), Fault.overloaded(SOON), Fault.text(STUTTER), Fault.html(), None, None]
+    chosen = random.Random(7).choices(faults, k=60)
+
+    def ask(request):
+        try:
+            return asking.complete(request).text
+        except ModelError as error:
+            return error
+
+    with MessagesServer(lambda body: TEXT) as server, ThreadPoolExecutor(16) as pool:
+        server.misbehave(*chosen)
+        asking = client(server, max_retries=0)
+        outcomes = list(pool.map(ask, [REQUEST] * 60))
+        assert server.answered == outcomes.count(TEXT) == chosen.count(None)
+    kinds = Counter(outcome.kind for outcome in outcomes if isinstance(outcome, ModelError))
+    names = Counter(fault.name for fault in chosen if fault is not None)
+    assert kinds == {
+        "connection": names["reset"],
+        "bad_reply": names["half a JSON"] + names["200 text/html"],
+        "overloaded": names["529 overloaded_error"],
+    }
+
+
 @pytest.mark.parametrize(
     ("fault", "advice"),
     [
@@ -160,10 +199,10 @@ def test_server_that_comes_back_is_talked_to_again(client):
     ],
     ids=lambda value: value.name if isinstance(value, Fault) else None,
 )
-def test_message_says_what_to_do(client, fault, advice):
-    with MessagesServer(lambda body: TEXT) as server, pytest.raises(ModelError, match=advice):
-        server.misbehave(fault)
-        client(server, max_retries=0).complete(REQUEST)
+def test_message_says_what_to_do(client, provider, fault, advice):
+    provider.misbehave(fault)
+    with pytest.raises(ModelError, match=advice):
+        client(provider, max_retries=0, timeout=5.0).complete(REQUEST)
 
 
 def test_empty_account_is_no_rate_limit():

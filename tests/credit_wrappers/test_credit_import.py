@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-HEAVY = ("anthropic", "pydantic", "torch", "tianshou", "sqlite3", "pygame", "numba", "spaceworld")
+HEAVY = ("anthropic", "openai", "pydantic", "torch", "tianshou", "sqlite3", "pygame", "numba", "spaceworld")
 
 
 def test_import_brings_nothing_heavy():
-    code = f"import sys, credit_wrappers; print([m for m in {HEAVY} if m in sys.modules])"
+    code = f"import sys, credit_wrappers, credit_wrappers.testing; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
