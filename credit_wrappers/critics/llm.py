@@ -11,12 +11,12 @@ from ..answers import EpisodeAnswer, answer_schema, parse_answer
 from ..credit import Credit, Source, Usage
 from ..episode import Episode
 from ..errors import AnswerError, BudgetExceeded, CreditError, ModelError
-from ..ledger import Ledger
+from ..ledger import JudgedEpisode, Ledger
 from ..prompts import agent_name, render_episode, render_reask, render_system
 from ..protocols import Completion, ModelClient, Narrator, Request
 from .baselines import equal_values, shared_values
 from .order import ORDERS, Order, agent_order
-from .shaping import Conserve, Shaping
+from .shaping import Conserve, Shaping, event_values
 from .stats import CriticStats
 
 Fallback = Literal["equal", "shared", "raise"]
@@ -124,7 +124,7 @@ class LLMCritic:
                     for k, item in enumerate(zip(episodes, frames, orders, strict=True), 1)
                 )
             try:
-                source, answers = self._ask(system, prompt, names, episodes, stats)
+                source, answers = self._ask(system, prompt, names, episodes, orders, stats)
             except (AnswerError, ModelError) as error:
                 if (isinstance(error, ModelError) and error.fatal) or self.fallback == "raise":
                     raise
@@ -137,12 +137,16 @@ class LLMCritic:
             self._add(stats)
 
     def _ask(
-        self, system: str, prompt: str, names: list[str], episodes: list[Episode], stats: CriticStats
+        self,
+        system: str,
+        prompt: str,
+        names: list[str],
+        episodes: list[Episode],
+        orders: list[tuple[int, ...]],
+        stats: CriticStats,
     ) -> tuple[Source, list[EpisodeAnswer]]:
         """Return the model's judgements, after at most one corrective question."""
         lengths = [episode.length for episode in episodes]
-        with stats.timed("prompt"):
-            keys = [episode.key for episode in episodes] if self.ledger is not None else []
         question, last = prompt, False
         while True:
             with stats.timed("prompt"):
@@ -172,7 +176,7 @@ class LLMCritic:
                         source=self.source,
                         failure=failure,
                         message=str(error or ""),
-                        episodes=keys,
+                        episodes=_judged(episodes, orders, names, answers),
                         key=key,
                     )
             if error is None:
@@ -240,6 +244,19 @@ class LLMCritic:
 
     def __repr__(self) -> str:
         return f"LLMCritic({self.client!r})"
+
+
+def _judged(
+    episodes: list[Episode], orders: list[tuple[int, ...]], names: list[str], answers: list[EpisodeAnswer]
+) -> list[JudgedEpisode]:
+    """Return what the ledger keeps of an answer; without `answers` there was no usable one."""
+    columns = {name: k for k, name in enumerate(names)}
+    judged = []
+    for i, (episode, order) in enumerate(zip(episodes, orders, strict=True)):
+        agents = tuple(episode.agents[a] for a in order)
+        values = event_values(answers[i]["events"], columns, episode.length).astype("f4") if answers else None
+        judged.append(JudgedEpisode(episode.key, agents, values, episode.length))
+    return judged
 
 
 def _accept(completion: Completion, lengths: list[int], names: list[str]) -> list[EpisodeAnswer]:
