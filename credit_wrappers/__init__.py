@@ -16,6 +16,7 @@ from .wrappers import CreditWrapper, LLMCreditWrapper
 
 if TYPE_CHECKING:
     from .clients.anthropic import AnthropicClient
+    from .clients.recorded import RecordedClient
     from .clients.scripted import ScriptedClient
     from .critics.llm import LLMCritic
     from .critics.stats import CriticStats
@@ -30,6 +31,7 @@ _LAZY = {
     "CriticStats": ".critics.stats",
     "LLMCritic": ".critics.llm",
     "Ledger": ".ledger",
+    "RecordedClient": ".clients.recorded",
     "ScriptedClient": ".clients.scripted",
 }
 
@@ -55,6 +57,7 @@ __all__ = [
     "ModelClient",
     "ModelError",
     "Narrator",
+    "RecordedClient",
     "Request",
     "ScriptedClient",
     "SharedCritic",

@@ -209,7 +209,8 @@ class Ledger:
     def open_batch(self, client: str, batch_id: str, keys: Sequence[str]) -> None:
         """Write down, at once, that a batch of requests was sent whose answers are still to be fetched."""
         self._change(
-            "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)", (batch_id, client, time.time(), json.dumps(list(keys)))
+            "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)",
+            (batch_id, client, time.time(), json.dumps(list(keys))),
         )
 
     def open_batches(self, client: str) -> list[tuple[str, tuple[str, ...]]]:

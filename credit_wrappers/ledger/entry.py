@@ -91,7 +91,9 @@ class LedgerEntry:
     def request(self) -> Request:
         """The whole question."""
         schema = json.loads(self._schema)
-        return Request(self._system, unpack_text(self._prompt), schema, self.client, self._max_tokens, self._temperature)
+        return Request(
+            self._system, unpack_text(self._prompt), schema, self.client, self._max_tokens, self._temperature
+        )
 
     @cached_property
     def completion(self) -> Completion | None:

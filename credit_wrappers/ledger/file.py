@@ -26,7 +26,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         # Before the switch to WAL, so that the main file is a complete, recognisable ledger from now on.
         bring_up_to_date(db, str(path))
         _switch_to_wal(db)
-        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA synchronous = FULL")  # an answer that was paid for outlives a power failure, for 4 ms
         db.execute("SELECT key FROM answers LIMIT 1").fetchone()
     except BaseException as error:
         db.close()
