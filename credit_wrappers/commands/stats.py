@@ -117,11 +117,11 @@ def stats(ledger: Ledger, prices: Prices) -> Iterator[str]:
         yield "empty"
         return
     yield f"{_when(counts.first)} to {_when(counts.last)}"
-    yield f"answers            {counts.answers:,} to {len(counts.keys):,} questions; {counts.entries:,} entries"
+    yield f"questions          {len(counts.keys):,} in {counts.entries:,} entries, {counts.answers:,} of them answered"
     yield f"episodes           {len(counts.episodes):,}, judged {counts.judged:,} times"
     unread = f"; {counts.unread:,} of an older file, whose credit is not on record" if counts.unread else ""
     yield f"without any credit {counts.zero:,} of these judgements{unread}"
-    yield f"asked again        {counts.reasks:,} questions, because the answer did not fit"
+    yield f"asked again        {counts.reasks:,} of them, because the answer did not fit"
     failures = ", ".join(f"{kind} {number:,}" for kind, number in counts.failures.most_common())
     yield f"failures           {failures or 'none'}"
     yield from _tokens(counts.usage, prices)
