@@ -9,7 +9,6 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +17,7 @@ from typing import Any
 from ..credit import Usage
 from ..errors import LedgerError
 from ..protocols import Completion, Request
-from .entry import JudgedEpisode, LedgerEntry, pack_episodes, pack_text, unpack_text
+from .entry import JudgedEpisode, LedgerEntry, pack_row, unpack_text
 from .file import open_file, open_read_only, stamp
 from .tables import Waiting, write_and_close
 
@@ -120,35 +119,9 @@ class Ledger:
         if self.read_only:
             raise LedgerError(f"ledger {self.path} was opened for reading only")
         key = key or request.key()
-        shared = [request.system, json.dumps(request.schema, sort_keys=True)]
-        system, schema = (sha256(text.encode()).hexdigest() for text in shared)
-        usage = Usage() if completion is None else completion.usage
-        keys, credits = pack_episodes(episodes)
-        row = (  # tables.COLUMNS
-            key,
-            time.time(),
-            source,
-            request.model,
-            "" if completion is None else completion.model,
-            system,
-            schema,
-            pack_text(request.prompt),
-            request.max_tokens,
-            request.temperature,
-            None if completion is None else pack_text(completion.text),
-            "" if completion is None else completion.stop_reason,
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cached_tokens,
-            usage.seconds,
-            failure,
-            message,
-            keys,
-            usage.cache_write_tokens,
-            credits,
-        )
+        row, texts = pack_row(request, completion, key, source, failure, message, episodes)
         with self._lock:
-            for name, text in zip((system, schema), shared, strict=True):
+            for name, text in texts.items():
                 if name not in self._known_texts:
                     self._known_texts.add(name)
                     self._waiting.texts.append((name, text))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 
 import numpy as np
 
@@ -106,6 +108,46 @@ class LedgerEntry:
     def episodes(self) -> tuple[JudgedEpisode, ...]:
         """The episodes asked about, in the order of the prompt."""
         return unpack_episodes(self._keys, self._credits)
+
+
+def pack_row(
+    request: Request,
+    completion: Completion | None,
+    key: str,
+    source: str,
+    failure: str,
+    message: str,
+    episodes: Sequence[JudgedEpisode],
+) -> tuple[tuple[object, ...], dict[str, str]]:
+    """Return the row as `tables.COLUMNS` lists it, and, by hash, the texts that rows share; see `Ledger.record`."""
+    shared = [request.system, json.dumps(request.schema, sort_keys=True)]
+    system, schema = (sha256(text.encode()).hexdigest() for text in shared)
+    usage = Usage() if completion is None else completion.usage
+    keys, credits = pack_episodes(episodes)
+    row = (
+        key,
+        time.time(),
+        source,
+        request.model,
+        "" if completion is None else completion.model,
+        system,
+        schema,
+        pack_text(request.prompt),
+        request.max_tokens,
+        request.temperature,
+        None if completion is None else pack_text(completion.text),
+        "" if completion is None else completion.stop_reason,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.seconds,
+        failure,
+        message,
+        keys,
+        usage.cache_write_tokens,
+        credits,
+    )
+    return row, dict(zip((system, schema), shared, strict=True))
 
 
 def pack_text(text: str) -> bytes:
