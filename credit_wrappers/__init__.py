@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .budget import Budget, Prices
     from .clients.anthropic import AnthropicClient
     from .clients.openai_compatible import OpenAICompatibleClient
+    from .clients.recorded import RecordedClient
     from .clients.scripted import ScriptedClient
     from .critics.llm import LLMCritic
     from .critics.settings import CriticSettings
@@ -40,6 +41,7 @@ _LAZY = {
     "Ledger": ".ledger",
     "OpenAICompatibleClient": ".clients.openai_compatible",
     "Prices": ".budget",
+    "RecordedClient": ".clients.recorded",
     "ScriptedClient": ".clients.scripted",
     "annotate": ".annotation",
 }
@@ -71,6 +73,7 @@ __all__ = [
     "Narrator",
     "OpenAICompatibleClient",
     "Prices",
+    "RecordedClient",
     "Request",
     "ScriptedClient",
     "SharedCritic",

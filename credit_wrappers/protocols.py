@@ -129,7 +129,7 @@ class ModelClient(Protocol):
         ...
 
     @property
-    def source(self) -> Literal["model", "scripted"]:
+    def source(self) -> Literal["model", "scripted", "cache"]:
         """Where its answers come from."""
         ...
 

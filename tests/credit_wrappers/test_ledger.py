@@ -7,10 +7,12 @@ import threading
 import zlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from credit_fakes import completion
+from credit_fakes import FakeClient, completion, corridor_episode, praise_forward
 
-from credit_wrappers import Ledger, LedgerError, Request, Usage
+from credit_wrappers import Ledger, LedgerError, LLMCritic, Request, Usage
+from credit_wrappers.ledger import JudgedEpisode
 
 REQUEST = Request("base prompt", "the episodes", {"type": "object"}, "fake", 100, None)
 
@@ -69,36 +71,126 @@ def test_last_answer_to_a_request_counts(tmp_path):
         assert ledger.find(REQUEST.key()).text == "second"
 
 
-def test_failure_without_an_answer_is_recorded_but_not_found(tmp_path):
+def test_failure_without_an_answer_is_recorded_but_is_no_answer(tmp_path):
     with Ledger(tmp_path / "l.sqlite") as ledger:
-        ledger.record(REQUEST, None, source="model", failure="ModelError", message="overloaded")
+        ledger.record(REQUEST, None, source="model", failure="overloaded", message="too much to do")
         assert ledger.find(REQUEST.key()) is None
         [entry] = ledger.entries()
-        assert (entry.completion, entry.failure, entry.message) == (None, "ModelError", "overloaded")
+        assert (entry.completion, entry.failure, entry.message) == (None, "overloaded", "too much to do")
+        assert (entry.answered, entry.usage, entry.episodes) == (False, Usage(), ())
+
+
+@pytest.mark.parametrize("source", ["model", "scripted"])
+def test_failure_is_found_until_the_question_gets_an_answer(tmp_path, source):
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        key = REQUEST.key()
+        assert ledger.find_failure(key) is None
+        ledger.record(REQUEST, None, source=source, failure="overloaded", message="too much to do")
+        assert ledger.find_failure(key) == ("overloaded", "too much to do")
+        ledger.record(REQUEST, completion("does not fit"), source=source, failure="content", message="wrong")
+        assert ledger.find_failure(key) is None
+        ledger.record(REQUEST, None, source=source, failure="timeout", message="too late")
+        assert ledger.find_failure(key) == ("timeout", "too late")
+        assert ledger.find(key).text == "does not fit"
 
 
 def test_entries_hold_everything(tmp_path):
     request = replace(REQUEST, temperature=0.5)
+    values = np.array([[0.1, -2.0], [0.0, 1e-7], [3.0, 0.5]], dtype=np.float32)
+    judged = [
+        JudgedEpisode("a/1", ("left", "right"), values, 3),
+        JudgedEpisode('b/"2"\n', ("right", "left"), None, 7),
+        JudgedEpisode("c/3", ("only",), values[:, :1], 3),
+    ]
+    answer = replace(completion("ü", "max_tokens"), usage=Usage(1, 2, 3, 4, 5.5, 6))
     with Ledger(tmp_path / "l.sqlite") as ledger:
-        ledger.record(
-            request,
-            completion("ü", "max_tokens"),
-            source="model",
-            failure="AnswerError",
-            episodes=["a/1", "b/2"],
-        )
+        ledger.record(request, answer, source="model", failure="cut_off", message="why", episodes=judged)
         [entry] = ledger.entries()
     assert entry.request == request
-    assert entry.completion == completion("ü", "max_tokens")
-    assert (entry.source, entry.failure, entry.episodes) == ("model", "AnswerError", ("a/1", "b/2"))
+    assert entry.completion == answer
+    assert (entry.number, entry.key, entry.client) == (1, request.key(), "fake")
+    assert (entry.source, entry.failure, entry.message) == ("model", "cut_off", "why")
     assert entry.time > 1.7e9
+    for before, after in zip(judged, entry.episodes, strict=True):
+        assert (after.key, after.agents, after.length) == (before.key, before.agents, before.length)
+    first, second, third = entry.episodes
+    np.testing.assert_array_equal(first.values, values)
+    assert first.values.dtype == np.float32
+    assert first.totals == {"left": pytest.approx(3.1), "right": pytest.approx(-1.5)}
+    assert (second.values, second.totals) == (None, None)
+    np.testing.assert_array_equal(third.values, values[:, :1])
+
+
+def test_values_of_another_shape_are_refused(tmp_path):
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        judged = JudgedEpisode("a/1", ("left", "right"), np.zeros((2, 3), dtype=np.float32), 3)
+        with pytest.raises(ValueError, match=r"\(2, 3\), expected \(3, 2\)"):
+            ledger.record(REQUEST, completion("x"), source="model", episodes=[judged])
+        assert len(ledger) == 0
+
+
+def test_credits_add_little_to_the_file(tmp_path):
+    random = np.random.default_rng(0)
+    team = [corridor_episode(random.integers(0, 3, (60, 2)).tolist()) for _ in range(8)]
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        LLMCritic(FakeClient(praise_forward), ledger=ledger).score(team)
+    [(credits, rest)] = rows(
+        tmp_path / "l.sqlite", "SELECT length(credits), length(prompt) + length(answer) + length(episodes) FROM answers"
+    )
+    assert 0 < credits < 0.15 * rest
+
+
+def test_entries_are_chosen_by_number_key_and_episode(tmp_path):
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        requests = [replace(REQUEST, prompt=f"{k}") for k in range(150)]  # more than are read at a time
+        for k, request in enumerate(requests):
+            judged = JudgedEpisode(f"e/{k % 10}", ("a",), None, 1)
+            ledger.record(request, completion(f"{k}"), source="scripted", episodes=[judged])
+        texts = [entry.completion.text for entry in ledger.entries()]
+        assert texts == [f"{k}" for k in range(150)]
+        assert [entry.completion.text for entry in ledger.entries(newest_first=True)] == texts[::-1]
+        assert [entry.completion.text for entry in ledger.entries(number=70)] == ["69"]
+        assert [entry.completion.text for entry in ledger.entries(key=requests[3].key()[:20])] == ["3"]
+        assert [entry.number for entry in ledger.entries(episode="e/4")] == list(range(5, 151, 10))
+        assert list(ledger.entries(episode="e")) == []
+
+
+def test_clients_are_named_once_each(tmp_path):
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        assert ledger.clients() == []
+        for name in ("b", "a", "b"):
+            ledger.record(replace(REQUEST, model=name), completion("x"), source="scripted")
+        assert ledger.clients() == ["a", "b"]
+
+
+def test_open_batches_are_remembered_until_they_are_closed(tmp_path):
+    path = tmp_path / "l.sqlite"
+    ledger = Ledger(path)
+    ledger.open_batch("claude", "batch_1", ["k1", "k2"])
+    ledger.open_batch("claude", "batch_2", ["k3"])
+    ledger.open_batch("other", "batch_3", [])
+    with Ledger(path) as second:  # as after a crash: the first was not closed
+        assert second.open_batches("claude") == [("batch_1", ("k1", "k2")), ("batch_2", ("k3",))]
+        assert second.open_batches("other") == [("batch_3", ())]
+        second.close_batch("batch_1")
+    assert ledger.open_batches("claude") == [("batch_2", ("k3",))]
+    ledger.close()
+
+
+def test_answers_of_a_batch_are_on_disk_before_it_is_closed(tmp_path):
+    ledger = Ledger(tmp_path / "l.sqlite")
+    ledger.open_batch("fake", "batch_1", [REQUEST.key()])
+    ledger.record(REQUEST, completion("x"), source="scripted")
+    ledger.close_batch("batch_1")
+    assert rows(tmp_path / "l.sqlite", "SELECT count(*) FROM answers") == [(1,)]
+    ledger.close()
 
 
 def test_usage_adds_up_all_answers(tmp_path):
     with Ledger(tmp_path / "l.sqlite") as ledger:
         assert ledger.usage() == Usage()
         ledger.record(REQUEST, completion("a"), source="scripted")
-        ledger.record(REQUEST, None, source="model", failure="ModelError")
+        ledger.record(REQUEST, None, source="model", failure="timeout")
         ledger.record(REQUEST, completion("b"), source="scripted")
         assert ledger.usage() == Usage(2, 200, 20, 10, 0.5)
         assert len(ledger) == 3
@@ -219,16 +311,6 @@ def test_overwritten_page_is_noticed(big_ledger):
     with pytest.raises(LedgerError, match="damaged"):
         Ledger(big_ledger)
     assert big_ledger.read_bytes() == data
-
-
-def test_ledger_of_a_later_version_is_refused(tmp_path):
-    path = tmp_path / "l.sqlite"
-    Ledger(path).close()
-    db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version = 99")
-    db.close()
-    with pytest.raises(LedgerError, match="version 99"):
-        Ledger(path)
 
 
 def test_unusable_paths_are_named(tmp_path):

@@ -319,5 +319,7 @@ class TestLedger:
             entries = list(ledger.entries())
         assert [entry.failure for entry in entries] == ["content", ""]
         assert "unknown agent 'agent_Z'" in entries[0].message
-        assert entries[1].episodes == (EPISODE.key,)
+        [bad], [good] = entries[0].episodes, entries[1].episodes
+        assert (bad.key, bad.agents, bad.length, bad.values) == (EPISODE.key, ("walker_1", "walker_0"), 4, None)
+        assert good.values.tolist() == [[0, 0.5], [0, 0.5], [0, 0.5], [-0.5, 0.5]]
         assert entries[0].completion.text == BAD

@@ -1,0 +1,10 @@
+"""`python -m credit_wrappers ledger ...`: what is in a ledger; `--help` tells the rest."""
+
+import sys
+
+from credit_wrappers.commands.command_line import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""An entry of a ledger, read again: the text of each episode, and the events with the agents' own names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..answers import EpisodeAnswer, parse_answer
+from ..credit import CreditEvent
+from ..critics.shaping import _with_names
+from ..errors import AnswerError
+from ..ledger import JudgedEpisode, LedgerEntry
+from ..prompts import agent_name
+
+_EPISODE = re.compile(r"^## Episode \d+\n", re.MULTILINE)
+_STEPS = re.compile(r"steps: (\d+)")
+_NAME = re.compile(r"\bagent_[A-Z]+\b")
+_REASK = "\n\n## Your previous answer"  # prompts/reask.md
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One episode of an entry.
+
+    Attributes:
+        judged: As recorded.
+        text: The episode as the question told it; its agent_A is `judged.agents[0]`, and so on.
+        summary: The critic's account; "" without a usable answer.
+        events: The reasons, as the critic gave them (before any shaping).
+    """
+
+    judged: JudgedEpisode
+    text: str
+    summary: str
+    events: tuple[CreditEvent, ...]
+
+
+def read(entry: LedgerEntry) -> list[Reading]:
+    """Return the entry's episodes; without events where the answer was unusable, or is so to this version."""
+    texts = episode_texts(entry.request.prompt)
+    texts += [""] * (len(entry.episodes) - len(texts))
+    answers = _answers(entry, texts)
+    readings = []
+    for judged, text, answer in zip(entry.episodes, texts, answers, strict=False):
+        own = {agent_name(k): agent for k, agent in enumerate(judged.agents)}
+        told: dict[str, Any] = dict(answer)  # an answer without explanations lacks keys
+        events = tuple(
+            CreditEvent(
+                own.get(event["agent"], event["agent"]),
+                event["start"],
+                event["stop"],
+                event["amount"],
+                _with_names(event.get("why", ""), own),
+            )
+            for event in told.get("events", ())
+        )
+        readings.append(Reading(judged, text, _with_names(told.get("summary", ""), own), events))
+    return readings
+
+
+def episode_texts(prompt: str) -> list[str]:
+    """Return the text of episode 1, 2, ... of a question, without its heading."""
+    return [text.strip("\n") for text in _EPISODE.split(prompt.partition(_REASK)[0])[1:]]
+
+
+def is_reask(prompt: str) -> bool:
+    """Whether the question quotes what was wrong with the answer before."""
+    return _REASK in prompt
+
+
+def _answers(entry: LedgerEntry, texts: Sequence[str]) -> Sequence[EpisodeAnswer | dict[str, Any]]:
+    nothing: list[dict[str, Any]] = [{} for _ in entry.episodes]
+    if entry.failure or entry.completion is None or not entry.episodes:
+        return nothing
+    # Rows of version 1 know neither the lengths nor the agents.
+    lengths = [
+        judged.length or int(found[1] if (found := _STEPS.match(text)) else 0)
+        for judged, text in zip(entry.episodes, texts, strict=False)
+    ]
+    count = len(entry.episodes[0].agents) or len(set(_NAME.findall(texts[0])))
+    schema = entry.request.schema
+    form: dict[str, Any] = {}
+    if schema is None:
+        form["form"] = "arrays"
+    elif '"summary"' not in json.dumps(schema):
+        form["explain"] = False
+    try:
+        return parse_answer(entry.completion.text, lengths, [agent_name(k) for k in range(count)], **form)
+    except AnswerError:
+        return nothing
