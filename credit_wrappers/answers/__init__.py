@@ -49,4 +49,4 @@ def parse_answer(
     if not text.strip(" \t\r\n\ufeff\0"):
         raise AnswerError("the answer is empty", "empty")
     read = read_events if form == "events" else read_arrays
-    return shown(text, read(text, lengths, names, explain))
+    return shown(read(text, lengths, names, explain))

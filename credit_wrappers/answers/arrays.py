@@ -163,8 +163,6 @@ def _runs(agent: str, values: Sequence[float]) -> list[EventAnswer]:
         if value:
             # Where the sum of a run, divided by its steps, is rounded to another number: step by step.
             pieces = [(start, stop)] if value * steps / steps == value else [(t, t + 1) for t in range(start, stop)]
-            events += [
-                {"agent": agent, "start": a, "stop": b, "amount": value * (b - a), "why": ""} for a, b in pieces
-            ]
+            events += [{"agent": agent, "start": a, "stop": b, "amount": value * (b - a), "why": ""} for a, b in pieces]
         start = stop
     return events

@@ -8,19 +8,14 @@ from .schema import EpisodeAnswer
 
 # Lone surrogates cannot be encoded, fonts refuse NUL, terminals obey escape characters.
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_SUSPECT = re.compile(rf"\\[ubf]|{_UNFIT.pattern}")
 
 
-def shown(text: str, judgements: list[EpisodeAnswer]) -> list[EpisodeAnswer]:
-    """Return the judgements with U+FFFD for control characters and lone surrogates in their explanations.
-
-    Args:
-        text: The whole answer, which is searched once: hardly any holds such characters.
-        judgements: What was read from it.
-    """
-    if _SUSPECT.search(text):
-        for judged in judgements:
+def shown(judgements: list[EpisodeAnswer]) -> list[EpisodeAnswer]:
+    """Return the judgements with U+FFFD for control characters and lone surrogates in their explanations."""
+    for judged in judgements:
+        if not judged["summary"].isprintable():
             judged["summary"] = _UNFIT.sub("\ufffd", judged["summary"])
-            for event in judged["events"]:
+        for event in judged["events"]:
+            if not event["why"].isprintable():
                 event["why"] = _UNFIT.sub("\ufffd", event["why"])
     return judgements
