@@ -66,15 +66,14 @@ def read_arrays(text: str, lengths: Sequence[int], names: Sequence[str], explain
 
 def _sections(text: str, single: bool) -> list[tuple[int | None, str]]:
     """Return the episodes' numbers and texts; what stands before the first heading has no number."""
-    headings = list(_HEADING.finditer(text))
-    if single and not headings:
-        return [(1, text)]
-    ends = [heading.start() for heading in headings[1:]] + [len(text)]
-    sections: list[tuple[int | None, str]] = [(None, text[: headings[0].start() if headings else len(text)])]
-    sections += [
-        (int(heading[1] or heading[2]), text[heading.end() : end]) for heading, end in zip(headings, ends, strict=True)
-    ]
-    return sections
+    number: int | None = None
+    sections, begin = [], 0
+    for heading in _HEADING.finditer(text):
+        sections.append((number, text[begin : heading.start()]))
+        number, begin = int(heading[1] or heading[2]), heading.end()
+    if single and not sections:
+        number = 1
+    return [*sections, (number, text[begin:])]
 
 
 def _arrays(section: str, names: Sequence[str]) -> tuple[list[tuple[str, str, bool]], str]:
@@ -107,7 +106,7 @@ def _tidy(parts: Sequence[str]) -> str:
         part = " ".join(part.replace("```", " ").split())
         opening = _LABEL.match(part)
         part = part[opening.end() :] if opening else part
-        texts.append(part.rstrip("*`\"'{}[],;-# "))
+        texts.append(part.rstrip("*`\"'{-# "))
     return " ".join(filter(None, texts))
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from ..errors import AnswerError
 from .problems import quoted
 
-_OPENING = re.compile(r"""\{(?=\s*+["}])|\[(?=\s*+[]\[{"0-9tfnNI-])""")  # a bracket that JSON can go on from
-_CUT = 16_384  # characters; a JSONDecodeError counts the lines before it, every time
+_OPENING = re.compile(r"[\[{]")
+_ATTEMPT = re.compile(r"episode|event")  # tells half an answer from prose in brackets
+_CUT = 4096  # characters; a JSONDecodeError counts the lines before it, every time
 _LONGEST_INTEGER = 20  # digits; Python itself refuses to convert thousands of them
 
 
@@ -57,7 +58,7 @@ def find_json(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any]
     try:
         try:
             value = _EXACT.decode(text.strip().removeprefix("\ufeff"))
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, _RepeatedKey):
             value = _EXACT.decode(_span(text, wanted, possible, key))
     except _RepeatedKey as error:
         raise AnswerError(f"an object has the key {quoted(error.args[0])} twice", "schema") from None
@@ -72,7 +73,7 @@ def _span(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any], bo
     """Return the text of the value that counts."""
     found: str | None = None
     others: list[str] = []
-    broken = (0, 0)  # the longest piece that began like JSON: characters, and where it begins
+    broken: tuple[int, int] | None = None  # the longest attempt that failed: characters, and where it begins
     rest, skipped = text, 0
     opening = _OPENING.search(rest)
     while opening:
@@ -82,7 +83,8 @@ def _span(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any], bo
         except json.JSONDecodeError as error:
             # Every bracket that is open here would fail here, too: none of them is tried again.
             end = max(error.pos, at + 1)
-            broken = max(broken, (end - at, skipped + at))
+            if _ATTEMPT.search(rest, at, max(end, at + 40)):
+                broken = max(broken or (0, 0), (end - at, skipped + at))
         else:
             if wanted(value):
                 found = rest[at:end]
@@ -91,15 +93,16 @@ def _span(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any], bo
         if end > _CUT:
             rest, skipped, end = rest[end:], skipped + end, 0
         opening = _OPENING.search(rest, end)
-    if found is not None or len(others) == 1:
-        return others[0] if found is None else found
+    if found is not None:
+        return found
+    if broken is not None:  # what else stands here may be part of it
+        raise AnswerError(_fault(text, sum(broken)), "no_answer")
+    if len(others) == 1:
+        return others[0]
     if others:
         raise AnswerError(
             f'{len(others)} separate JSON values: put all episodes into one object with the key "{key}"', "no_answer"
         )
-    size, at = broken
-    if "episode" in text[at : at + max(size, 40)]:  # an attempt at an answer, not prose in brackets
-        raise AnswerError(_fault(text, at + size), "no_answer")
     raise _nothing(key)
 
 
@@ -109,9 +112,8 @@ def _nothing(key: str) -> AnswerError:
 
 def _fault(text: str, at: int) -> str:
     """Return what is wrong with the JSON at a place where it could not be read on."""
-    rest = text[at:].lstrip() if at < len(text) else ""
-    before = text[:at].rstrip()
-    if not rest:
+    rest, before = text[at:], text[:at].rstrip()
+    if not rest.strip():
         return "the JSON ends before it is complete"
     here = rest[0]
     if here == "'":
