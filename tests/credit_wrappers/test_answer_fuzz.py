@@ -104,8 +104,9 @@ def check(text: str, lengths: tuple[int, ...], form: str, explain: bool) -> bool
 def test_mutated_answer_is_valid_or_refused(form: str, explain: bool):
     taken = []
 
-    @settings(max_examples=COUNT, deadline=None, derandomize=COUNT == 250, database=None)
-    @settings(suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=COUNT, deadline=None, derandomize=COUNT == 250, database=None, suppress_health_check=HealthCheck
+    )
     @given(mutated(form))
     def run(text: str) -> None:
         taken.append(check(text, LENGTHS, form, explain))

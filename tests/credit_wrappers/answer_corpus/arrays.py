@@ -11,7 +11,10 @@ NOTHING = Refused("no_answer", 'no array such as "agent_A: [0, 0.5]" in the answ
 UNKNOWN = "unknown agent 'a': the agents are agent_A, agent_B"
 B = "agent_B: [0, 0, 0]"
 TAKEN: list[Event] = [("agent_A", 1, 2, 0.5, ""), ("agent_B", 0, 1, -1.0, "")]
-TWO = "## Episode 1\nExplanation: s\nagent_A: [0, 0.5, 0]\nagent_B: [-1, 0, 0]\n\n## Episode 2\nt\nagent_A: [0]\nagent_B: [2]"
+TWO = (
+    "## Episode 1\nExplanation: s\nagent_A: [0, 0.5, 0]\nagent_B: [-1, 0, 0]\n\n"
+    "## Episode 2\nt\nagent_A: [0]\nagent_B: [2]"
+)
 
 
 def read(name: str, text: str, *events: Event, summary: str = "s", explain: bool = True) -> Case:
@@ -101,7 +104,11 @@ CASES = [
         "length of the other episode",
         TWO,
         "content",
-        "episode 1, agent_A: 3 numbers, but the episode has 1 steps; episode 1, agent_B: 3 numbers, but the episode has 1 steps; episode 2, agent_A: 1 numbers, but the episode has 3 steps; episode 2, agent_B: 1 numbers, but the episode has 3 steps",
+        "; ".join(
+            f"episode {k}, agent_{x}: {n} numbers, but the episode has {4 - n} steps"
+            for k, n in ((1, 3), (2, 1))
+            for x in "AB"
+        ),
         (1, 3),
     ),
     number("NaN", ": 'NaN' is no number"),
@@ -151,7 +158,9 @@ CASES = [
         "own names",
         "s\nrobot_0: [0, 0, 0]\nrobot_1: [0, 0, 0]",
         "content",
-        "episode 1: unknown agent 'robot_0': the agents are agent_A, agent_B; episode 1: unknown agent 'robot_1': the agents are agent_A, agent_B; episode 1: no array for agent_A, agent_B",
+        "episode 1: unknown agent 'robot_0': the agents are agent_A, agent_B; "
+        "episode 1: unknown agent 'robot_1': the agents are agent_A, agent_B; "
+        "episode 1: no array for agent_A, agent_B",
     ),
     refused(
         "one agent too many",
@@ -222,7 +231,7 @@ CASES = [
     ),
     refused(
         "small arrays without end",
-        "a:[1] " * 30_000,
+        "s\n" + "a:[1] " * 30_000,
         "content",
         f"{'; '.join([f'episode 1: {UNKNOWN}'] * 5)}; and 29996 more",
     ),
