@@ -113,7 +113,6 @@ def test_mutated_answer_is_valid_or_refused(form: str, explain: bool):
 
     run()
     assert 0 < sum(taken) < len(taken)  # both outcomes were seen
-    print(form, explain, len(taken), sum(taken))
 
 
 @pytest.mark.parametrize("form", ["events", "arrays"])
