@@ -1,4 +1,4 @@
-"""The words of the critic's questions: pure functions from episodes to text, and templates (*.md).
+"""The words of the critic's questions: pure functions from episodes to text, and templates (see `templates`).
 
 The base prompt has the four parts of the method (paper, section on LLM-MCA): environment, notation,
 definitions with examples, task query. It is the same for every query of an environment, so that a provider
@@ -8,13 +8,15 @@ can cache it; the episodes follow in the user's part.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
-from importlib.resources import files
-from string import Template
+from typing import TYPE_CHECKING
 
 from ..episode import Episode
 from ..errors import CreditError
 from ..protocols import Narrator
+from .templates import PACKAGED, Templates
+
+if TYPE_CHECKING:
+    from ..answers import AnswerForm
 
 DEFINITIONS = ("temporal", "structural", "under_collaboration", "over_collaboration", "agreement")
 
@@ -29,29 +31,38 @@ def agent_name(k: int) -> str:
     return f"agent_{letters}"
 
 
-def render_system(narrator: Narrator, names: Sequence[str], bound: float) -> str:
+def render_system(
+    narrator: Narrator,
+    names: Sequence[str],
+    bound: float,
+    *,
+    form: AnswerForm = "events",
+    explain: bool = True,
+    templates: Templates = PACKAGED,
+) -> str:
     """Return the base prompt for an environment.
 
     Args:
         narrator: Tells the environment.
         names: What the agents are called in the prompt.
         bound: Largest size of an agent's summed credits in one episode.
+        form: How the answer is to be written down.
+        explain: Whether to ask for reasons, too; without them answers are shorter.
+        templates: The words.
     """
     examples = narrator.examples()
     missing = [name for name in DEFINITIONS if not examples.get(name)]
     if missing:
         raise CreditError(f"{type(narrator).__name__}.examples() lacks {', '.join(missing)}")
-    return (
-        _template("system")
-        .substitute(
-            environment=narrator.describe().strip(),
-            agents=_listed(names),
-            notation=narrator.notation().strip(),
-            query=_template("query_events").substitute(bound=f"{bound:g}").strip(),
-            **{name: examples[name].strip() for name in DEFINITIONS},
-        )
-        .rstrip()
-    )
+    answer = templates.fill(f"form_{form}" if explain else f"form_{form}_brief")
+    return templates.fill(
+        "system",
+        environment=narrator.describe().strip(),
+        agents=_listed(names),
+        notation=narrator.notation().strip(),
+        query=templates.fill("query", bound=f"{bound:g}", form=answer.strip()).strip(),
+        **{name: examples[name].strip() for name in DEFINITIONS},
+    ).rstrip()
 
 
 def render_episode(
@@ -99,15 +110,20 @@ def render_episode(
     return "\n".join(lines)
 
 
-def render_reask(prompt: str, error: str, count: int) -> str:
-    """Return the corrective question: the same episodes, and what was wrong with the answer."""
-    return _template("reask").substitute(prompt=prompt, error=error, count=count).rstrip()
+def render_reask(
+    prompt: str, error: str, count: int, *, form: AnswerForm = "events", templates: Templates = PACKAGED
+) -> str:
+    """Return the corrective question: the same episodes, and what was wrong with the answer.
+
+    Args:
+        prompt: The question that was answered.
+        error: What was wrong.
+        count: Number of episodes.
+        form: How the answer is to be written down.
+        templates: The words.
+    """
+    return templates.fill(f"reask_{form}", prompt=prompt, error=error, count=count).rstrip()
 
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-@cache
-def _template(name: str) -> Template:
-    return Template(files(__name__).joinpath(f"{name}.md").read_text(encoding="utf-8"))
