@@ -16,10 +16,10 @@ from typing import Any, Literal
 from ..credit import Usage
 from ..errors import ModelError
 from ..protocols import Completion, Request
+from ..tokens import ANSWER_CHARACTERS, EPISODE_CHARACTERS, PREFIX_CHARACTERS
 from .spaceworld_rules import SpaceworldRules
 from .transcripts import Transcript, read_transcripts
 
-CHARACTERS_PER_TOKEN = 4  # a usual estimate for English text; a scripted token costs nothing
 _AGENT = re.compile(r"\bagent_[A-Z]+\b")
 
 
@@ -50,8 +50,8 @@ class ScriptedClient:
         text = json.dumps({"episodes": judged}, separators=(",", ":"))
         usage = Usage(
             calls=1,
-            input_tokens=(len(request.system) + len(request.prompt)) // CHARACTERS_PER_TOKEN,
-            output_tokens=len(text) // CHARACTERS_PER_TOKEN,
+            input_tokens=round(len(request.system) / PREFIX_CHARACTERS + len(request.prompt) / EPISODE_CHARACTERS),
+            output_tokens=round(len(text) / ANSWER_CHARACTERS),
             seconds=time.perf_counter() - began,
         )
         return Completion(text=text, usage=usage, model=self.name, stop_reason="end_turn")
