@@ -21,7 +21,7 @@ PREFIX_CHARACTERS, EPISODE_CHARACTERS, ANSWER_CHARACTERS = 4.0, 2.8, 3.4
 def estimate_tokens(text: str) -> int:
     """Return about how many tokens `text` has.
 
-    Measured against cl100k_base (an offline tokenizer of OpenAI; those of others differ, often by 10 to 20 %): episodes of
+    Measured against cl100k_base (an offline tokenizer of OpenAI; others' differ, often by 10 to 20 %): episodes of
     Spaceworld as we write them +-0.1 %, base prompts -3 to -2 %, the scripted critic's answers -4 to -0.2 %; other
     English and program text -5 to -15 %: a rare word is more than one token.
     """

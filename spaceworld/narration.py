@@ -192,7 +192,7 @@ class SpaceworldNarrator:
             held, code = before[at + pk.R_GRIPS], now[at + pk.R_EVENT]
             # Who still holds its module went where the module went; who let go may have been carried since it was told.
             told = []
-            if held < 0 and now[at] != before[at] or held >= 0 and held != now[at + pk.R_GRIPS]:
+            if now[at] != before[at] if held < 0 else now[at + pk.R_GRIPS] != held:
                 told.append(cells[now[at]])
             if code & ~QUIET & 1023 or code >> pk.E_KIND_SHIFT:
                 self._events(code, called, told, stuck)

@@ -168,6 +168,8 @@ class Judgement:
 
     def __init__(self, size: tuple[int, int], needs: dict[str, frozenset[str]], world: World) -> None:
         self.size, self.needs, self.world = size, needs, world
+        self._slots: dict[str, tuple[str, bool]] = {}  # what `slot_for` found
+        self._filled = -1  # the number of filled slots that `_slots` is of
         self._first = {m: self._plain(m) for m in world.left}
         self._field: dict[str, int] = {}
         self._seen = -1  # the version of the world that `_field` is of
@@ -202,6 +204,14 @@ class Judgement:
 
     def slot_for(self, module: str) -> tuple[str, bool]:
         """The slot that the module belongs in next, and whether it is open."""
+        world = self.world
+        if len(world.filled) != self._filled:
+            self._slots, self._filled = {}, len(world.filled)
+        if module not in self._slots:
+            self._slots[module] = self._find_slot(module)
+        return self._slots[module]
+
+    def _find_slot(self, module: str) -> tuple[str, bool]:
         world = self.world
         fitting = [s for s in world.slots if s not in world.filled and world.kind[s] == world.kind[module]]
         for slot in fitting:

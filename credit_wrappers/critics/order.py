@@ -48,9 +48,8 @@ def agent_order(episode: Episode, narrator: Narrator, kind: Order, seed: int = 0
 
 def _canonical(episode: Episode, narrator: Narrator) -> tuple[int, ...]:
     """Return the order by each agent's actions, then its costs, then the text of the first frame."""
-    deeds = [
-        actions.tobytes() + costs.tobytes() for actions, costs in zip(episode.actions.T, episode.cost.T, strict=True)
-    ]
+    agents = range(episode.n_agents)
+    deeds = [episode.actions[:, i].tobytes() + episode.cost[:, i].tobytes() for i in agents]
     order = sorted(range(len(deeds)), key=deeds.__getitem__)
     groups = [tuple(group) for _, group in groupby(order, key=deeds.__getitem__)]
     if len(groups) == len(order) or math.prod(math.factorial(len(group)) for group in groups) > _MOST_TRIED:
