@@ -99,9 +99,7 @@ def by_agent(what: str, given: Any, agents: Sequence[str]) -> dict[str, Any]:
         return dict.fromkeys(agents, given)
     unknown = [key for key in given if key not in agents]
     if unknown:
-        raise ValueError(
-            f"{what} names {', '.join(map(repr, unknown))}, but the agents are {', '.join(map(repr, agents))}"
-        )
+        raise ValueError(f"{what} is given for {unknown}, but the agents are {list(agents)}")
     return dict(given)
 
 

@@ -97,16 +97,18 @@ class SpaceworldNarrator:
     def notation(self) -> str:
         """How an episode is written: part 2 of the base prompt."""
         return (
-            "The start gives the cell of every thing, (row,column). Behind the action of an agent stands where it is "
-            "now: `agent_A west (2,3)` flew west and is in row 2, column 3; without a cell it stayed where it was. "
-            "Robots that grip a module move with it: then only the module's new cell is written, as in "
-            "`agent_A north; agent_B north | module_0 (1,4)`. "
-            "`agent_A interact grips module_0`, `agent_A interact (2,3), releases module_0` and "
-            "`agent_A interact (2,3), docks module_0 in slot_0` say what an interaction did; `interact` alone did "
-            "nothing. Every robot that held a module when it was docked is named, whatever its own action was. "
-            "`agent_A west hits structure` (or a module, debris, another robot) is a collision caused by agent_A's own "
-            "move; `struck by debris` and `in keep-out` are faults, too. `module_0 stays: carriers disagree` or `too "
-            "little thrust` says why a gripped module did not move."
+            "The start says where everything is, as cells (row,column): `core` is the station, to which a docked "
+            "module belongs, too; a slot is where a module must lie to be docked. Behind an agent's action stands "
+            "where it is now: `agent_A west (2,3)` flew west and is in row 2, column 3; without a cell it stayed where "
+            "it was. But robots that grip a module move with it, and then only the module's new cell is written: "
+            "`agent_A north; agent_B north | module_0 (1,4)`.\n"
+            "What an interaction did: `agent_A interact grips module_0`; `agent_A interact (2,3), releases module_0`, "
+            "being in that cell; `agent_A interact docks module_0 in slot_0`; `interact` alone did nothing. A dock is "
+            "the work of all robots that held the module, and sets all of them free.\n"
+            "Faults: `agent_A west hits structure` (or a module, debris, another robot) is a collision caused by "
+            "agent_A's own move; `struck by debris`; `in keep-out`.\n"
+            "`module_0 stays: carriers disagree` or `too little thrust` says why a gripped module did not move; "
+            "`debris_0 (4,1) east` is now in that cell and drifts east."
         )
 
     def examples(self) -> Mapping[str, str]:
@@ -190,12 +192,14 @@ class SpaceworldNarrator:
         for i, name in called.items():
             at = r + i * pk.R_WIDTH  # pk.R_CELL is column 0
             held, code = before[at + pk.R_GRIPS], now[at + pk.R_EVENT]
-            # Who still holds its module went where the module went; who let go may have been carried since it was told.
+            moved = now[at] != before[at]
+            # Who holds a module went where the module went, which is told of the module alone.
+            freed = held >= 0 and held != now[at + pk.R_GRIPS]
             told = []
-            if now[at] != before[at] if held < 0 else now[at + pk.R_GRIPS] != held:
+            if (moved and (held < 0 or freed)) or code & pk.E_RELEASED:
                 told.append(cells[now[at]])
             if code & ~QUIET & 1023 or code >> pk.E_KIND_SHIFT:
-                self._events(code, called, told, stuck)
+                self._events(code, now[at + pk.R_ACTION], called, told, stuck)
             if told:
                 parts.append(f"{name}: {', '.join(told)}")
         for i in range(len(self.scenario.modules)):
@@ -210,13 +214,15 @@ class SpaceworldNarrator:
                 parts.append(f"debris_{i} {cells[now[at]]} {pk.ACTION_NAMES[now[at + pk.D_DIR]]}")
         return "; ".join(parts)
 
-    def _events(self, code: int, called: Mapping[int, str], told: list[str], stuck: dict[int, str]) -> None:
+    def _events(
+        self, code: int, action: int, called: Mapping[int, str], told: list[str], stuck: dict[int, str]
+    ) -> None:
         module = module_of(code)
         if code & pk.E_GRIPPED:
             told.append(f"grips module_{module}")
         if code & pk.E_RELEASED:
             told.append(f"releases module_{module}")
-        if code & pk.E_DOCKED:
+        if code & pk.E_DOCKED and action == pk.INTERACT:  # all others who held it were part of it, but did nothing
             told.append(f"docks module_{module} in slot_{slot_of(code)}")
         if code & pk.E_DISAGREED:
             stuck[module] = "carriers disagree"

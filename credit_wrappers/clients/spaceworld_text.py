@@ -101,37 +101,44 @@ class World:
         """Takes in what changed in one step."""
         told = Change()
         gripped: list[str] = []
+        docked: dict[str, str] = {}  # module -> slot
         held = dict(self.grips)
         for deed in step.deeds:
             who, _, rest = deed.partition(" ")
             _, _, came = rest.partition(" ")  # what is behind the action
             for clause in came.split(", ") if came else ():
-                self._take_in(who, clause, told, gripped)
+                self._take_in(who, clause, told, gripped, docked)
+        for module, slot in docked.items():
+            told.docked[module] = [a for a in held if held[a] == self.grips.get(a) == module]
+            for agent in told.docked[module]:
+                told.did[agent] = "docks"
+                del self.grips[agent]
+            self._dock(module, slot)
         for clause in step.rest:
             what, _, where = clause.partition(" ")
             if what in self.modules and where[0] == "(":
-                self._carry(what, where, [agent for agent in held if held[agent] == self.grips.get(agent) == what])
-                told.did.update((agent, "moves") for agent in held if held[agent] == self.grips.get(agent) == what)
+                holders = [a for a in held if held[a] == self.grips.get(a) == what]
+                told.did.update(dict.fromkeys(holders, "moves"))
+                self._carry(what, where, holders)
         if len(gripped) > 1:  # who took hold in the same step is ordered by place, not by name
             for who in sorted(gripped, key=lambda a: row_col(self.agents[a])):
                 self.grips[who] = self.grips.pop(who)
         return told
 
-    def _take_in(self, who: str, clause: str, told: Change, gripped: list[str]) -> None:
+    def _take_in(self, who: str, clause: str, told: Change, gripped: list[str], docked: dict[str, str]) -> None:
         words = clause.split(" ")
         if words[0][0] == "(":
             self.agents[who] = words[0]
             told.did[who] = "moves"
-        elif words[0] in ("grips", "releases", "docks"):
+        elif words[0] == "docks":
+            docked[words[1]] = words[3]
+        elif words[0] in ("grips", "releases"):
             told.did[who] = words[0]
             self.version += 1
             self.grips.pop(who, None)
             if words[0] == "grips":
                 self.grips[who] = words[1]
                 gripped.append(who)
-            elif words[0] == "docks":
-                told.docked.setdefault(words[1], []).append(who)
-                self._dock(words[1], words[3])
         else:
             told.faults.append((who, clause))
 
@@ -168,6 +175,7 @@ class World:
     def _dock(self, module: str, slot: str) -> None:
         self.docked.add(module)
         self.filled.add(slot)
+        self.version += 1
         self.solid = self.solid | {self.modules[module]}
 
 
