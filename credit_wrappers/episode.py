@@ -18,7 +18,8 @@ class Episode:
     Attributes:
         id: Unique within a `CreditStore`, which gives it (`store.open()`).
         agents: The N agents in `possible_agents` order.
-        actions: (T, N) int64; -1 where an agent had already left.
+        actions: (T, N) int64, -1 where an agent had left, when all actions are whole numbers from 0; else (T, N, A)
+            float64, NaN where an agent had left and where its vectors are shorter than A.
         team_reward: (T,) float64; `team_reward[t]` was paid for the joint action of step t.
         cost: (T, N) float64; `infos[agent]["cost"]` of each step, 0 where there is none.
         terminated: The world ended it.

@@ -1,86 +1,98 @@
-"""A narrator for environments that bring none: it tells the observations as numbers.
+"""Narrators for environments that bring none: by numbers, or by what the environment says of itself.
 
-A model judges better what it understands: an environment of your own deserves a narrator of its own (see
-`credit_wrappers.testing.corridor` for a small one).
+A model judges better what it understands: an environment of your own deserves at least a `describe_state()`, at best a
+narrator of its own (see `credit_wrappers.testing.corridor` for a small one).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import inspect
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Dict, Discrete, Space, Tuple
 from pettingzoo.utils.env import ParallelEnv
 
+from .actions import ActionWords, by_agent
+from .clauses import clauses, difference, mentions, renamed
+from .errors import CreditError
+from .features import MASK, MOST_TOLD, Features
+from .protocols import Narrator
 
-class ArrayNarrator:
-    """Tells an episode by what the agents observed: all numbers at first, then those that changed.
+ActionNames = Sequence[str] | Mapping[str, Sequence[str]]
+FeatureNames = Sequence[str | None] | Mapping[str, Sequence[str | None]]
+
+
+def narrator_for(
+    env: ParallelEnv,
+    narrator: Narrator | None = None,
+    *,
+    describe: str | None = None,
+    action_names: ActionNames | None = None,
+    feature_names: FeatureNames | None = None,
+) -> Narrator:
+    """Return who tells an environment: the narrator given, else its own, else a `StateNarrator` for one with a
+    `describe_state()`, else an `ArrayNarrator`.
 
     Args:
-        env: The environment; only its spaces and texts are read, it is not kept.
-        about: What the environment is and what the team is to do. The more it says the better the credits;
-            default: the docstring of the environment.
-        actions: What the actions are called, by number; default `action 0`, `action 1`, ...
+        env: The environment.
+        narrator: One that is ready.
+        describe: See `ArrayNarrator`.
+        action_names: See `ArrayNarrator`.
+        feature_names: See `ArrayNarrator`; with them an environment is told by its numbers.
+
+    Raises:
+        ValueError: Texts for a narrator that has its own.
     """
-
-    def __init__(self, env: ParallelEnv, *, about: str = "", actions: Sequence[str] = ()) -> None:
-        name = (getattr(env, "metadata", None) or {}).get("name") or type(env.unwrapped).__name__
-        self.agents = tuple(env.possible_agents)
-        self.about = about or f"{name}. {(type(env.unwrapped).__doc__ or '').strip()}".strip()
-        self.actions = tuple(actions)
-        self._spaces = [
-            (_space_text(env.observation_space(agent)), _space_text(env.action_space(agent))) for agent in self.agents
-        ]
-
-    def capture(self, observations: Mapping[str, Any]) -> object:
-        """Return the observations as one flat row of numbers for each agent; None for one that has left."""
-        # `concatenate` copies: environments may write their next observation into the same array.
-        return tuple(
-            np.concatenate(list(_leaves(observations[agent]))) if agent in observations else None
-            for agent in self.agents
+    texts = {"describe": describe, "action_names": action_names, "feature_names": feature_names}
+    given = [name for name, value in texts.items() if value is not None]
+    ready = narrator if narrator is not None else getattr(env.unwrapped, "narrator", None)
+    if ready is None:
+        if feature_names is None and callable(getattr(env.unwrapped, "describe_state", None)):
+            return StateNarrator(env, describe=describe, action_names=action_names)
+        return ArrayNarrator(env, describe=describe, action_names=action_names, feature_names=feature_names)
+    if given:
+        whose = "the narrator" if narrator is not None else "the environment's own narrator"
+        raise ValueError(
+            f"{whose}, {type(ready).__name__}, has its own words; remove {', '.join(given)}, or tell the environment "
+            f"by its numbers: narrator=ArrayNarrator(env, {given[0]}=...)"
         )
+    return ready
 
-    def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
-        """Return what each agent sees, then what changed in it as `index=value`."""
-        texts: list[str] = []
-        before: Sequence[Any] = [None] * len(self.agents)
-        for moment in moments:
-            clauses = []
-            for name, i in zip(names, order, strict=True):
-                row, old = moment[i], before[i]
-                if row is None:
-                    if old is not None or not texts:
-                        clauses.append(f"{name} is gone")
-                elif old is None:
-                    clauses.append(f"{name} sees [{' '.join(map(_number, row))}]")
-                else:
-                    changed = np.flatnonzero(row != old)
-                    if changed.size:
-                        clauses.append(f"{name} {' '.join(f'{k}={_number(row[k])}' for k in changed)}")
-            texts.append("; ".join(clauses) or "no change")
-            before = moment
-        return texts
+
+class _GenericNarrator:
+    """What can be said of any environment."""
+
+    def __init__(self, env: ParallelEnv, describe: str | None, action_names: ActionNames | None) -> None:
+        self.agents = tuple(env.possible_agents)
+        spaces = {agent: env.action_space(agent) for agent in self.agents}
+        self.words = ActionWords(spaces, action_names)
+        self._about = describe if describe is not None else _own_words(env)
+        seen = [_space_text(env.observation_space(agent)) for agent in self.agents]
+        # What the description says of single agents must be found again under names that change.
+        self._known = [mentions(self._about, str(agent)) for agent in self.agents]
+        self._kinds = [(text, self.words.describe(a)) for text, a in zip(seen, self.agents, strict=True)]
 
     def describe(self) -> str:
         """Return the environment's text, the size of the team and the spaces."""
-        shared = len(set(self._spaces)) == 1
-        if shared:
-            seen, done = self._spaces[0]
+        kinds = Counter(self._kinds)
+        if len(kinds) == 1:
+            seen, done = self._kinds[0]
             spaces = f"Each agent observes {seen} and chooses from {done}."
         else:
             # Sorted, without names: which agent has which is part of the order that the prompt hides.
-            kinds = sorted(f"observes {seen} and chooses from {done}" for seen, done in self._spaces)
-            spaces = "The agents differ: " + "; ".join(f"one {kind}" for kind in kinds) + "."
-        named = "".join(f"\n- action {k}: {text}" for k, text in enumerate(self.actions))
-        return f"{self.about}\n\nA team of {len(self.agents)} agents. {spaces}{named}"
+            each = sorted(f"{n} observe {seen} and choose from {done}" for (seen, done), n in kinds.items())
+            spaces = f"The agents differ: {'; '.join(each)}."
+        return f"{self._about}\n\nA team of {len(self.agents)} agents. {spaces}".strip()
 
-    def notation(self) -> str:
-        """Return how frames are written."""
-        return (
-            "The first frame lists the numbers that each agent sees, index 0 first. Later frames list only "
-            "what changed: `agent_A 3=0.5` says that the number at index 3 of what agent_A sees is now 0.5."
-        )
+    def who(self, order: Sequence[int], names: Sequence[str]) -> list[str]:
+        """Return who is who, of the agents that the description names."""
+        each = zip(names, order, strict=True)
+        return [f"{name} is {self.agents[i]}" for name, i in each if self._known[i] and name != self.agents[i]]
 
     def examples(self) -> Mapping[str, str]:
         """Return examples that hold in any environment."""
@@ -97,39 +109,187 @@ class ArrayNarrator:
             "both when they do; when they choose differently, blame the one that left the common plan.",
         }
 
-    def action_name(self, agent: str, action: int) -> str:
-        """Return the action's name."""
-        return self.actions[action] if action < len(self.actions) else f"action {action}"
+    def action_name(self, agent: str, action: Any) -> str:
+        """Return the action's name; see `ActionWords.name`."""
+        return self.words.name(agent, action)
 
     def tasks(self) -> Sequence[str]:
-        """Return no tasks: numbers name none."""
+        """Return no tasks: nobody named any."""
         return ()
 
 
-def _leaves(observation: Any) -> Iterator[np.ndarray]:
-    """Yield the arrays of a nested observation, flat, in a fixed order."""
-    if isinstance(observation, Mapping):
-        for key in sorted(observation):
-            yield from _leaves(observation[key])
-    elif isinstance(observation, tuple):
-        for part in observation:
-            yield from _leaves(part)
-    else:
-        yield np.asarray(observation, dtype=np.float64).reshape(-1)
+class ArrayNarrator(_GenericNarrator):
+    """Tells an episode by what the agents observed: all numbers at first, then those that changed.
+
+    Numbers under the keys of Dict spaces are called by them (`position.0`), action masks are left out. Of an agent that
+    observes more than 256 numbers, an image for instance, only actions are told, with a warning.
+
+    Args:
+        env: The environment; only its spaces and texts are read, it is not kept.
+        describe: What the environment is and what the team is to do. The more it says the better the credits. Default:
+            the environment's `describe()`, else the docstring of its class, else that of its module.
+        action_names: What the actions are called, in order, or the components of vectors; for all agents, or a mapping
+            from agent to names. Default: `action 0`, `action 1`, ...
+        feature_names: What the observed numbers are called, in the order in which they are flattened (Dict keys
+            sorted), None for one that is not to be told; for all agents, or a mapping from agent to names. Default: the
+            keys of Dict spaces, and indices.
+
+    Raises:
+        ValueError: Another number of names than there are things to be named; the message has both.
+    """
+
+    def __init__(
+        self,
+        env: ParallelEnv,
+        *,
+        describe: str | None = None,
+        action_names: ActionNames | None = None,
+        feature_names: FeatureNames | None = None,
+    ) -> None:
+        super().__init__(env, describe, action_names)
+        given = by_agent("feature_names", feature_names, self.agents)
+        self._features = [Features(agent, env.observation_space(agent), given.get(agent)) for agent in self.agents]
+        _warn_of_what_is_not_told(self._features)
+
+    def capture(self, observations: Mapping[str, Any]) -> object:
+        """Return the observed numbers of each agent, (F,) float64; None for one that is not there.
+
+        Raises:
+            CreditError: An observation does not fit its space.
+        """
+        return tuple(
+            features.read(observations[agent]) if observations.get(agent) is not None else None
+            for agent, features in zip(self.agents, self._features, strict=True)
+        )
+
+    def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
+        """Return what each agent sees, then what changed in it; "" when nothing did."""
+        texts: list[str] = []
+        before: Sequence[Any] = [None] * len(self.agents)
+        for moment in moments:
+            told = []
+            for name, i in zip(names, order, strict=True):
+                row, old, features = moment[i], before[i], self._features[i]
+                if row is None:
+                    if old is not None or not texts:
+                        told.append(f"{name} is gone" if texts else f"{name} is not there")
+                elif old is None:
+                    told.append(f"{name}: sees {features.whole(row)}" if features.told else f"{name} is there")
+                elif features.told and (changes := features.changes(old, row)):
+                    told.append(f"{name}: sees {changes}")
+            texts.append("; ".join(told if texts else self.who(order, names) + told))
+            before = moment
+        return texts
+
+    def notation(self) -> str:
+        """Return how frames are written."""
+        if not any(features.told for features in self._features):
+            return "Only actions and rewards are written down; what the agents saw is not."
+        named = any(name != str(k) for features in self._features for k, name in enumerate(features.names))
+        example, said = ("energy=0.5", "`energy`") if named else ("3=0.5", "at index 3, counted from 0,")
+        return (
+            f"The start lists the numbers that each agent sees. Later only those are written that changed: `agent_A "
+            f"action 1 sees {example}` says that agent_A took action 1 and that the number {said} of what it sees is "
+            "0.5 afterwards."
+        )
 
 
-def _number(value: float) -> str:
-    return f"{round(float(value), 4) + 0.0:g}"
+class StateNarrator(_GenericNarrator):
+    """Tells an episode by what the environment's `describe_state()` says: all of it at first, then what changed.
+
+    The text is cut into clauses at "; " and at line breaks, so each clause should say by itself what it is about. Words
+    that are names of agents are replaced by the names of the prompt.
+
+    Args:
+        env: The environment; `env.unwrapped.describe_state()` is asked at each step.
+        describe: See `ArrayNarrator`.
+        action_names: See `ArrayNarrator`.
+    """
+
+    def __init__(
+        self, env: ParallelEnv, *, describe: str | None = None, action_names: ActionNames | None = None
+    ) -> None:
+        super().__init__(env, describe, action_names)
+        self._source: Callable[[], Any] | None = env.unwrapped.describe_state
+        self._detached: StateNarrator | None = None
+
+    def detached(self) -> StateNarrator:
+        """Return the same narrator without its environment, for episodes that are kept; always one object."""
+        if self._detached is None:
+            copy = object.__new__(StateNarrator)
+            copy.__dict__.update(self.__dict__, _source=None, _detached=None)
+            self._detached = copy
+        return self._detached
+
+    def capture(self, observations: Mapping[str, Any]) -> object:
+        """Return what the environment says; the observations are not needed."""
+        assert self._source is not None, "a detached narrator cannot capture"
+        text = self._source()
+        if not isinstance(text, str):
+            raise CreditError(f"describe_state() returned {type(text).__name__}; a text is needed")
+        return text
+
+    def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
+        """Return the first state whole, then the clauses that changed; "" when none did."""
+        called = {str(self.agents[i]): name for name, i in zip(names, order, strict=True)}
+        states = {text: clauses(renamed(text, called)) for text in set(moments)}
+        texts: list[str] = []
+        before: list[str] = []
+        for moment in moments:
+            now = states[moment]
+            texts.append("; ".join(difference(before, now) if texts else self.who(order, names) + now))
+            before = now
+        return texts
+
+    def notation(self) -> str:
+        """Return how frames are written."""
+        return (
+            "The start is the state in the environment's own words, in clauses between semicolons. Later only the "
+            "clauses that changed are written: a clause takes the place of the earlier one about the same thing, and "
+            "`no longer ...` says that a clause holds no more."
+        )
+
+
+def _own_words(env: ParallelEnv) -> str:
+    """Return what an environment says of itself: its name, and `describe()` or a docstring."""
+    world = env.unwrapped
+    if callable(getattr(world, "describe", None)):
+        return str(world.describe()).strip()
+    name = (getattr(env, "metadata", None) or {}).get("name") or type(world).__name__
+    module = sys.modules.get(type(world).__module__)
+    text = type(world).__doc__ or getattr(module, "__doc__", None) or ""
+    return f"{name}. {inspect.cleandoc(text)}".strip()
+
+
+def _warn_of_what_is_not_told(agents: Sequence[Features]) -> None:
+    ways = "ways out: narrator=, a describe_state() method in the environment, or feature_names= with None for the rest"
+    for features in agents:
+        if features.size > MOST_TOLD and not features.told:
+            warnings.warn(
+                f"agent {features.agent!r} observes {features.size} numbers, more than {MOST_TOLD}: the critic is told "
+                f"actions and rewards only; {ways}",
+                stacklevel=3,
+            )
+            return
+    for features in agents:
+        if features.unread:
+            warnings.warn(
+                f"the observations of agent {features.agent!r} hold {', '.join(features.unread)} spaces, which the "
+                f"critic is not told; {ways}",
+                stacklevel=3,
+            )
+            return
 
 
 def _space_text(space: Space) -> str:
-    if isinstance(space, Discrete):
-        first = int(space.start)
-        return f"the numbers {first} to {first + int(space.n) - 1}"
     if isinstance(space, Dict):
-        return " and ".join(f"{key} ({_space_text(part)})" for key, part in sorted(space.spaces.items()))
+        parts = [(key, _space_text(part)) for key, part in sorted(space.spaces.items()) if key != MASK]
+        return parts[0][1] if len(parts) == 1 else " and ".join(f"{key} ({text})" for key, text in parts)
     if isinstance(space, Tuple):
         return " and ".join(_space_text(part) for part in space.spaces)
-    if space.shape is not None:
-        return f"{int(np.prod(space.shape))} numbers (shape {tuple(space.shape)})"
-    return str(space)
+    if isinstance(space, Discrete):
+        return f"a number from {int(space.start)} to {int(space.start + space.n) - 1}"
+    if space.shape is None:
+        return f"a {type(space).__name__}"
+    size = int(np.prod(space.shape))
+    return f"{size} numbers" + (f" (shape {tuple(map(int, space.shape))})" if len(space.shape) > 1 else "")

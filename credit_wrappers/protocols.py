@@ -42,6 +42,9 @@ class Narrator(Protocol):
     def frames(self, moments: Sequence[object], order: Sequence[int], names: Sequence[str]) -> list[str]:
         """Return one short text for each moment: the first whole, then only what changed.
 
+        A later text may be "" when nothing changed. A clause of the form `name: text`, between "; " and without a
+        second ": ", is written behind the action of that agent, which saves its name: `agent_A west (2,3)`.
+
         Args:
             moments: T+1 values that `capture` returned.
             order: Agent indices, in the order in which the agents are to be listed.
@@ -62,8 +65,8 @@ class Narrator(Protocol):
         3)."""
         ...
 
-    def action_name(self, agent: str, action: int) -> str:
-        """Return what action number `action` of `agent` is called in the prompt."""
+    def action_name(self, agent: str, action: Any) -> str:
+        """Return what an action of `agent` is called in the prompt: an int, or a row (A,); see `Episode.actions`."""
         ...
 
     def tasks(self) -> Sequence[str]:

@@ -21,12 +21,21 @@ class EpisodeRecorder:
         narrator: Captures what must be remembered of each state; None: nothing is.
         env_id: Name of the environment.
         observations: Keep the observations too.
+        action_width: A, the longest vector that is an action; None: all actions are whole numbers. See `action_width`.
     """
 
     def __init__(
-        self, agents: Sequence[str], narrator: Narrator | None, env_id: str, *, observations: bool = False
+        self,
+        agents: Sequence[str],
+        narrator: Narrator | None,
+        env_id: str,
+        *,
+        observations: bool = False,
+        action_width: int | None = None,
     ) -> None:
         self.agents = tuple(agents)
+        self.action_width = action_width
+        self._known = frozenset(agents)
         self.narrator = narrator
         self.env_id = env_id
         self.keeps_observations = observations
@@ -34,7 +43,7 @@ class EpisodeRecorder:
         self.episode_id = -1
         self._capture = None if narrator is None else narrator.capture
         self._seed: int | None = None
-        self._actions: list[list[int]] = []
+        self._actions: list[Any] = []
         self._rewards: list[float] = []
         self._costs: list[list[float]] = []
         self._moments: list[object] = []
@@ -53,9 +62,20 @@ class EpisodeRecorder:
         """Steps recorded so far."""
         return len(self._rewards)
 
+    def joint(self, actions: Mapping[str, Any]) -> list[Any] | np.ndarray:
+        """Return a copy of a joint action as it is recorded: N numbers, -1 for an agent that has left, or (N, A)."""
+        if self.action_width is None:
+            return [actions.get(agent, -1) for agent in self.agents]
+        rows = np.full((len(self.agents), self.action_width), np.nan)
+        for row, agent in zip(rows, self.agents, strict=True):
+            if actions.get(agent) is not None:
+                vector = np.asarray(actions[agent], dtype=np.float64).reshape(-1)[: self.action_width]
+                row[: vector.size] = vector
+        return rows
+
     def add(
         self,
-        actions: list[int],
+        actions: list[Any] | np.ndarray,
         team_reward: float,
         observations: Mapping[str, Any],
         infos: Mapping[str, Mapping[str, Any]],
@@ -63,7 +83,7 @@ class EpisodeRecorder:
         """Record one step.
 
         Args:
-            actions: One for each agent, -1 for one that has left.
+            actions: What `joint` returned.
             team_reward: What was paid for them.
             observations: What the agents see afterwards.
             infos: The environment's infos; each agent's `cost` is kept.
@@ -87,6 +107,12 @@ class EpisodeRecorder:
         )
 
     def _remember(self, observations: Mapping[str, Any]) -> None:
+        if not self._known.issuperset(observations):
+            new = next(agent for agent in observations if agent not in self._known)
+            raise CreditError(
+                f"{self.env_id}: agent {new!r} is not one of possible_agents, {list(self.agents)}; an episode has the "
+                "same agents from start to end"
+            )
         if self._capture is not None:
             self._moments.append(self._capture(observations))
         if self.keeps_observations:
@@ -109,7 +135,7 @@ def episode_of(
         recorder: Knows agents, narrator and name of the environment.
         episode_id: Its number in the store.
         seed: Of its reset.
-        columns: Actions (T, N), team rewards (T,), costs (T, N) and T + 1 moments; copied.
+        columns: Actions (T, N) or (T, N, A), team rewards (T,), costs (T, N) and T + 1 moments; copied.
         observations: (T + 1, N, ...), or None.
         terminated: The world ended it.
         truncated: Time ran out.
@@ -128,7 +154,7 @@ def episode_of(
     return Episode(
         id=episode_id,
         agents=recorder.agents,
-        actions=np.array(actions, dtype=np.int64),
+        actions=np.array(actions, dtype=np.int64 if recorder.action_width is None else np.float64),
         team_reward=team_reward,
         cost=np.array(costs, dtype=np.float64),
         terminated=terminated,

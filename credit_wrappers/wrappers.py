@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from gymnasium.spaces import Discrete
 from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
 
+from .actions import action_width, require_actions
 from .episode import Episode
 from .errors import CreditError
+from .narrators import ActionNames, FeatureNames, narrator_for
 from .panel import CreditPanel
 from .protocols import Critic, ModelClient, Narrator
 from .recorder import EpisodeRecorder
@@ -33,7 +34,8 @@ class CreditWrapper(BaseParallelWrapper):
     newest episode of its own that was scored: its pictures show each agent's total credit and the critic's words.
 
     Args:
-        env: A PettingZoo parallel environment with Discrete actions.
+        env: A PettingZoo parallel environment with `possible_agents`, of which any may come and go; its actions
+            are Discrete, MultiDiscrete, MultiBinary or Box.
         critic: Assigns the credit; a store is made for it.
         store: A store to share with other environments, instead of `critic`.
         narrator: Turns the episode into text; default `env.unwrapped.narrator`, where there is one.
@@ -44,7 +46,7 @@ class CreditWrapper(BaseParallelWrapper):
         record_observations: Keep the observations in the episode.
 
     Raises:
-        TypeError: `env` is not a parallel environment, or has other than Discrete actions.
+        TypeError: `env` is not a parallel environment, has no `possible_agents`, or has other actions.
 
     Example:
         >>> from credit_wrappers import CreditWrapper, EqualSplitCritic
@@ -86,7 +88,13 @@ class CreditWrapper(BaseParallelWrapper):
         self._summed = team_reward == "sum"
         name = (getattr(env, "metadata", None) or {}).get("name") or type(env.unwrapped).__name__
         self._agents = tuple(env.possible_agents)
-        self.recorder = EpisodeRecorder(self._agents, self.narrator, str(name), observations=record_observations)
+        self.recorder = EpisodeRecorder(
+            self._agents,
+            self.narrator,
+            str(name),
+            observations=record_observations,
+            action_width=action_width([env.action_space(agent) for agent in self._agents]),
+        )
         self._panel = CreditPanel.of(env.unwrapped)
 
     def reset(
@@ -105,7 +113,7 @@ class CreditWrapper(BaseParallelWrapper):
         """Advance the environment; pay every agent the team reward; at the end submit the episode."""
         recorder = self.recorder
         # A copy, since an environment may change the dict.
-        taken = [actions.get(agent, -1) for agent in self._agents]
+        taken = recorder.joint(actions)
         if self._panel is not None:
             self._panel.show()
         observations, rewards, terminations, truncations, infos = self.env.step(actions)
@@ -183,13 +191,19 @@ class LLMCreditWrapper(CreditWrapper):
     Without further arguments the critic is an Anthropic model, and ANTHROPIC_API_KEY must be set.
 
     Args:
-        env: A PettingZoo parallel environment with Discrete actions.
+        env: A PettingZoo parallel environment with `possible_agents`, of which any may come and go; its actions
+            are Discrete, MultiDiscrete, MultiBinary or Box.
         critic: A critic of your own; then none of the options that make one may be given.
         client: Answers the critic's questions; `ScriptedClient()` needs no key.
         model: Name of the Anthropic model; default `credit_wrappers.clients.anthropic.DEFAULT_MODEL`.
         base_url: A server that speaks the Messages API, for instance a local one.
         store: A store to share with other environments; replaces all the options above and below.
-        narrator: Turns episodes into text; default the environment's own, else an `ArrayNarrator`.
+        narrator: Turns episodes into text; default the environment's own, else a `StateNarrator` where the environment
+            has `describe_state()`, else an `ArrayNarrator`.
+        describe: What the environment is and what the team is to do, for an environment without a narrator. Default:
+            its `describe()`, else its docstring.
+        action_names: What actions are called, for an environment without a narrator; see `ArrayNarrator`.
+        feature_names: What the observed numbers are called, likewise; the environment is then told by its numbers.
         episodes_per_query: Episodes the model compares in one query.
         workers: Threads that ask the model; default 4 for a model, 0 for a client that computes.
         team_reward: See `CreditWrapper`.
@@ -199,6 +213,8 @@ class LLMCreditWrapper(CreditWrapper):
 
     Raises:
         CreditError: No key, no client and no server was given.
+        ValueError: Options that exclude each other, for instance `describe` for an environment with its own narrator;
+            another number of names than there are things to be named.
     """
 
     def __init__(
@@ -211,6 +227,9 @@ class LLMCreditWrapper(CreditWrapper):
         base_url: str | None = None,
         store: CreditStore | None = None,
         narrator: Narrator | None = None,
+        describe: str | None = None,
+        action_names: ActionNames | None = None,
+        feature_names: FeatureNames | None = None,
         episodes_per_query: int = 8,
         workers: int | None = None,
         delivery: str = "deferred",
@@ -219,6 +238,9 @@ class LLMCreditWrapper(CreditWrapper):
         **critic_options: Any,
     ) -> None:
         require_parallel(env)
+        narrator = narrator_for(
+            env, narrator, describe=describe, action_names=action_names, feature_names=feature_names
+        )
         made = {"client": client, "model": model, "base_url": base_url, **critic_options}
         given = sorted(name for name, value in made.items() if value is not None)
         owns_store = store is None
@@ -236,16 +258,12 @@ class LLMCreditWrapper(CreditWrapper):
             if workers is None:
                 workers = 0 if computes else 4
             store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers, progress=progress)
-        if narrator is None and getattr(env.unwrapped, "narrator", None) is None:
-            from .narrators import ArrayNarrator
-
-            narrator = ArrayNarrator(env)
         super().__init__(env, store=store, narrator=narrator, delivery=delivery, team_reward=team_reward)
         self._owns_store = owns_store
 
 
 def require_parallel(env: object) -> None:
-    """Raise TypeError unless `env` is a parallel environment with Discrete actions for every agent."""
+    """Raise TypeError unless `env` is a parallel environment that names its agents and has usable actions."""
     if not isinstance(env, ParallelEnv):
         if hasattr(env, "agent_iter"):
             way = "it is an AEC environment: convert it with pettingzoo.utils.conversions.aec_to_parallel(env)"
@@ -254,10 +272,14 @@ def require_parallel(env: object) -> None:
         else:
             way = "write it as, or adapt it to, a pettingzoo.ParallelEnv"
         raise TypeError(f"expected a PettingZoo ParallelEnv, got {type(env).__name__}; {way}")
-    for agent in env.possible_agents:
-        space = env.action_space(agent)
-        if not isinstance(space, Discrete):
-            raise TypeError(f"credit needs Discrete actions; agent {agent!r} has {space}")
+    agents = getattr(env, "possible_agents", None)
+    if not agents:
+        raise TypeError(
+            f"{type(env.unwrapped).__name__} has no possible_agents: credit needs the list of all agents that can ever "
+            "appear, so that an episode has the same agents from start to end; let the environment name them"
+        )
+    for agent in agents:
+        require_actions(agent, env.action_space(agent))
 
 
 def _llm_critic(client: ModelClient | None, model: str | None, base_url: str | None, options: dict[str, Any]) -> Critic:

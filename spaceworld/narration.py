@@ -13,7 +13,7 @@ import numpy as np
 from spaceworld import packing as pk
 from spaceworld.events import blocker_of, module_of, slot_of
 from spaceworld.packing import build_spec
-from spaceworld.scenario import Scenario
+from spaceworld.scenario import Robot, Scenario
 
 QUIET = pk.E_MOVED | pk.E_CARRIED | pk.E_EDGE  # events that the new positions already tell, or that change nothing
 
@@ -39,6 +39,7 @@ class SpaceworldNarrator:
         self._source = source
         self._detached: SpaceworldNarrator | None = None
         self._spec = build_spec(scenario, horizon, False, False)
+        self._alike = len(set(map(_kind, scenario.robots))) == 1
         self._cells = [f"({r},{c})" for r in range(scenario.height) for c in range(scenario.width)]
 
     def detached(self) -> SpaceworldNarrator:
@@ -70,12 +71,11 @@ class SpaceworldNarrator:
             for k, x in enumerate(s.slots)
         )
         modules = "; ".join(f"module_{k} is a {x.type} of mass {x.mass}" for k, x in enumerate(s.modules))
-        robots = "; ".join(
-            f"robot {k} is a {x.role} with thrust {x.thrust}"
-            + ("" if x.can_grip else ", cannot grip")
-            + ("" if x.can_dock else ", cannot dock")
-            for k, x in enumerate(s.robots)
-        )
+        if self._alike:
+            robots = f"each robot is a {_kind(s.robots[0])}"
+        else:
+            kinds = "; ".join(dict.fromkeys(map(_kind, s.robots)))
+            robots = f"the robots differ; the start of an episode says which is what: {kinds}"
         return (
             f"Spaceworld, scenario {s.name}: {len(s.robots)} robots assemble a station in orbit on a grid of "
             f"{s.height} rows and {s.width} columns. A cell is (row,column); (0,0) is the top left; north is up.\n"
@@ -97,13 +97,18 @@ class SpaceworldNarrator:
     def notation(self) -> str:
         """How an episode is written: part 2 of the base prompt."""
         return (
-            "The line `start:` gives the first state whole. Then one line a step: the number of the step, the joint "
-            "action, the team reward of that step, and what changed; what is not named stayed as it was. "
-            "`agent_A (2,3)` means that agent_A is now in row 2, column 3; `module_0 (3,1)` likewise. `agent_A grips "
-            "module_0`, `releases`, `docks module_0 in slot_0` say what an interaction did; every robot that "
-            "held a module when it was docked is named. `agent_A hits structure` (or a module, debris, another "
-            "robot) is a collision caused by agent_A's own move. `module_0 stays: carriers disagree` or `too little "
-            "thrust` says why a gripped module did not move. `no change` means exactly that."
+            "The start says where everything is, as cells (row,column): `core` is the station, to which a docked "
+            "module belongs, too; a slot is where a module must lie to be docked. Behind an agent's action stands "
+            "where it is now: `agent_A west (2,3)` flew west and is in row 2, column 3; without a cell it stayed where "
+            "it was. But robots that grip a module move with it, and then only the module's new cell is written: "
+            "`agent_A north; agent_B north | module_0 (1,4)`.\n"
+            "What an interaction did: `agent_A interact grips module_0`; `agent_A interact (2,3), releases module_0`, "
+            "being in that cell; `agent_A interact docks module_0 in slot_0`; `interact` alone did nothing. A dock is "
+            "the work of all robots that held the module, and sets all of them free.\n"
+            "Faults: `agent_A west hits structure` (or a module, debris, another robot) is a collision caused by "
+            "agent_A's own move; `struck by debris`; `in keep-out`.\n"
+            "`module_0 stays: carriers disagree` or `too little thrust` says why a gripped module did not move; "
+            "`debris_0 (4,1) east` is now in that cell and drifts east."
         )
 
     def examples(self) -> Mapping[str, str]:
@@ -135,7 +140,7 @@ class SpaceworldNarrator:
         }
 
     def frames(self, moments: Sequence[object], order: Sequence[int], names: Sequence[str]) -> list[str]:
-        """One text a moment: the first whole, the others what changed since the one before.
+        """One text a moment: the first whole, the others what changed since the one before; "" when nothing did.
 
         Args:
             moments: T + 1 state rows, as `capture` returned them.
@@ -154,46 +159,49 @@ class SpaceworldNarrator:
     def _whole(self, row: list[int], called: Mapping[int, str]) -> str:
         s, spec, cells = self.scenario, self._spec, self._cells
         r, m, t, d, c, k, end = (int(spec[h]) for h in range(pk.H_ROBOT, pk.H_ROWSIZE + 1))
-        parts = [f"{s.height}x{s.width} grid", "core " + " ".join(cells[x] for x in row[c:k])]
+        parts = ["core " + " ".join(cells[x] for x in row[c:k])]
         if row[pk.S_STEP]:
             parts.insert(0, f"step {row[pk.S_STEP]}")
         if end > k:
             parts.append("keep-out " + " ".join(cells[x] for x in row[k:end]))
-        filled = {i for i in range(len(s.slots)) if row[t + i * pk.T_WIDTH + pk.T_FILLED]}
-        for i, slot in enumerate(s.slots):
-            condition = "filled" if i in filled else "open" if set(slot.needs) <= filled else "closed"
-            parts.append(f"slot_{i} takes {slot.type} at {cells[row[t + i * pk.T_WIDTH + pk.T_CELL]]}, {condition}")
-        for i, module in enumerate(s.modules):
+        for i in range(len(s.slots)):
+            at = t + i * pk.T_WIDTH
+            parts.append(f"slot_{i} {cells[row[at + pk.T_CELL]]}" + (", filled" if row[at + pk.T_FILLED] else ""))
+        for i in range(len(s.modules)):
             at = m + i * pk.M_WIDTH
-            slot_index = row[at + pk.M_SLOT]
-            where = f"docked in slot_{slot_index}" if slot_index >= 0 else "not docked"
-            parts.append(f"module_{i} is {module.type}, mass {module.mass}, at {cells[row[at + pk.M_CELL]]}, {where}")
+            docked = f", docked in slot_{row[at + pk.M_SLOT]}" if row[at + pk.M_SLOT] >= 0 else ""
+            parts.append(f"module_{i} {cells[row[at + pk.M_CELL]]}{docked}")
         for i, debris in enumerate(s.debris):
             at = d + i * pk.D_WIDTH
-            drift = (
-                f"drifting {pk.ACTION_NAMES[row[at + pk.D_DIR]]} every {debris.period} steps"
-                if row[at + pk.D_DIR]
-                else "still"
-            )
-            parts.append(f"debris_{i} at {cells[row[at + pk.D_CELL]]}, {drift}")
+            way = row[at + pk.D_DIR]
+            drift = f"drifting {pk.ACTION_NAMES[way]} every {debris.period} steps" if way else "still"
+            parts.append(f"debris_{i} {cells[row[at + pk.D_CELL]]}, {drift}")
         for i, name in called.items():
             at = r + i * pk.R_WIDTH
-            grips = f"grips module_{row[at + pk.R_GRIPS]}" if row[at + pk.R_GRIPS] >= 0 else "free"
-            parts.append(f"{name} with thrust {s.robots[i].thrust} at {cells[row[at + pk.R_CELL]]}, {grips}")
+            kind = "" if self._alike else f", {_kind(s.robots[i])}"
+            grips = f", grips module_{row[at + pk.R_GRIPS]}" if row[at + pk.R_GRIPS] >= 0 else ""
+            parts.append(f"{name} {cells[row[at + pk.R_CELL]]}{kind}{grips}")
         return "; ".join(parts)
 
     def _change(self, before: list[int], now: list[int], called: Mapping[int, str]) -> str:
+        """What changed, in clauses; those of an agent begin with its name and a colon."""
         spec, cells = self._spec, self._cells
         r, m = int(spec[pk.H_ROBOT]), int(spec[pk.H_MODULE])
         parts: list[str] = []
         stuck: dict[int, str] = {}
         for i, name in called.items():
-            at = r + i * pk.R_WIDTH
-            if now[at] != before[at]:  # pk.R_CELL is column 0
-                parts.append(f"{name} {cells[now[at]]}")
-            code = now[at + pk.R_EVENT]
+            at = r + i * pk.R_WIDTH  # pk.R_CELL is column 0
+            held, code = before[at + pk.R_GRIPS], now[at + pk.R_EVENT]
+            moved = now[at] != before[at]
+            # Who holds a module went where the module went, which is told of the module alone.
+            freed = held >= 0 and held != now[at + pk.R_GRIPS]
+            told = []
+            if (moved and (held < 0 or freed)) or code & pk.E_RELEASED:
+                told.append(cells[now[at]])
             if code & ~QUIET & 1023 or code >> pk.E_KIND_SHIFT:
-                self._events(name, code, called, parts, stuck)
+                self._events(code, now[at + pk.R_ACTION], called, told, stuck)
+            if told:
+                parts.append(f"{name}: {', '.join(told)}")
         for i in range(len(self.scenario.modules)):
             at = m + i * pk.M_WIDTH
             if now[at] != before[at]:  # pk.M_CELL is column 0
@@ -204,16 +212,18 @@ class SpaceworldNarrator:
             at = int(spec[pk.H_DRIFT]) + i * pk.D_WIDTH
             if now[at] != before[at] or now[at + pk.D_DIR] != before[at + pk.D_DIR]:
                 parts.append(f"debris_{i} {cells[now[at]]} {pk.ACTION_NAMES[now[at + pk.D_DIR]]}")
-        return "; ".join(parts) if parts else "no change"
+        return "; ".join(parts)
 
-    def _events(self, name: str, code: int, called: Mapping[int, str], parts: list[str], stuck: dict[int, str]) -> None:
+    def _events(
+        self, code: int, action: int, called: Mapping[int, str], told: list[str], stuck: dict[int, str]
+    ) -> None:
         module = module_of(code)
         if code & pk.E_GRIPPED:
-            parts.append(f"{name} grips module_{module}")
+            told.append(f"grips module_{module}")
         if code & pk.E_RELEASED:
-            parts.append(f"{name} releases module_{module}")
-        if code & pk.E_DOCKED:
-            parts.append(f"{name} docks module_{module} in slot_{slot_of(code)}")
+            told.append(f"releases module_{module}")
+        if code & pk.E_DOCKED and action == pk.INTERACT:  # all others who held it were part of it, but did nothing
+            told.append(f"docks module_{module} in slot_{slot_of(code)}")
         if code & pk.E_DISAGREED:
             stuck[module] = "carriers disagree"
         if code & pk.E_WEAK:
@@ -222,8 +232,13 @@ class SpaceworldNarrator:
         if blocked:
             kind, index = blocked
             what = {pk.B_ROBOT: called.get(index, ""), pk.B_MODULE: f"module_{index}", pk.B_DEBRIS: f"debris_{index}"}
-            parts.append(f"{name} hits {what.get(kind, 'structure')}")
+            told.append(f"hits {what.get(kind, 'structure')}")
         if code & pk.E_STRUCK:
-            parts.append(f"{name} struck by debris")
+            told.append("struck by debris")
         if code & pk.E_KEEP_OUT:
-            parts.append(f"{name} in keep-out")
+            told.append("in keep-out")
+
+
+def _kind(robot: Robot) -> str:
+    able = "" if robot.can_grip else ", cannot grip"
+    return f"{robot.role} with thrust {robot.thrust}{able}" + ("" if robot.can_dock else ", cannot dock")

@@ -297,7 +297,7 @@ def test_it_reads_nothing_but_the_text_and_answers_what_a_model_must() -> None:
 
 def test_an_unknown_world_is_judged_by_equal_parts_of_the_reward() -> None:
     prompt = ("## Episode 1\nsteps: 2, ended: truncated\nstart: nothing\n"
-              "0: agent_A go, agent_B stay | reward 0 | x\n1: agent_A go, agent_B stay | reward 0.5 | y")  # fmt: skip
+              "0: agent_A go; agent_B stay | x\n1: agent_A go; agent_B stay | reward 0.5 | y")  # fmt: skip
     request = Request("some other world", prompt, None, "scripted", 100)
     events = json.loads(ScriptedClient().complete(request).text)["episodes"][0]["events"]
     assert [(e["agent"], e["start"], e["amount"]) for e in events] == [

@@ -11,26 +11,16 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..credit import Usage
 from ..errors import ModelError
 from ..protocols import Completion, Request
+from ..tokens import ANSWER_CHARACTERS, EPISODE_CHARACTERS, PREFIX_CHARACTERS
 from .spaceworld_rules import SpaceworldRules
+from .transcripts import Transcript, read_transcripts
 
-CHARACTERS_PER_TOKEN = 4  # a usual estimate for English text; a scripted token costs nothing
-_EPISODE = re.compile(r"^## Episode (\d+)\n", re.MULTILINE)
 _AGENT = re.compile(r"\bagent_[A-Z]+\b")
-
-
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """One episode as the request tells it."""
-
-    number: int
-    start: str  # the first frame
-    steps: tuple[str, ...]  # lines "t: actions | reward r | change", t = 0, 1, ...
 
 
 class ScriptedClient:
@@ -60,8 +50,8 @@ class ScriptedClient:
         text = json.dumps({"episodes": judged}, separators=(",", ":"))
         usage = Usage(
             calls=1,
-            input_tokens=(len(request.system) + len(request.prompt)) // CHARACTERS_PER_TOKEN,
-            output_tokens=len(text) // CHARACTERS_PER_TOKEN,
+            input_tokens=round(len(request.system) / PREFIX_CHARACTERS + len(request.prompt) / EPISODE_CHARACTERS),
+            output_tokens=round(len(text) / ANSWER_CHARACTERS),
             seconds=time.perf_counter() - began,
         )
         return Completion(text=text, usage=usage, model=self.name, stop_reason="end_turn")
@@ -70,28 +60,16 @@ class ScriptedClient:
         return "ScriptedClient()"
 
 
-def read_transcripts(prompt: str) -> list[Transcript]:
-    """The episodes told in a prompt, in order; whatever follows the last line of steps is not read."""
-    found = []
-    pieces = _EPISODE.split(prompt)[1:]
-    for number, body in zip(pieces[::2], pieces[1::2], strict=True):
-        header, _, rest = body.partition("\nstart: ")
-        length = int(header.split(",", 1)[0].removeprefix("steps: "))
-        lines = rest.split("\n", length + 1)
-        found.append(Transcript(int(number), lines[0], tuple(lines[1 : length + 1])))
-    return found
-
-
 def equal_parts(episode: Transcript) -> tuple[str, list[dict[str, Any]]]:
     """The general rule: every agent gets an equal part of the reward of each step that paid or cost something."""
-    agents = sorted({name for line in episode.steps for name in _AGENT.findall(line)}, key=lambda a: (len(a), a))
+    told = (text for step in episode.steps for text in (*step.deeds, *step.rest))
+    agents = sorted({name for text in told for name in _AGENT.findall(text)}, key=lambda a: (len(a), a))
     events: list[dict[str, Any]] = []
-    for t, line in enumerate(episode.steps):
-        reward = float(line.split(" | ")[1].removeprefix("reward "))
-        if reward:
+    for t, step in enumerate(episode.steps):
+        if step.reward:
             why = "equal part of the team reward: the scripted critic has no rules for this environment"
             events += [
-                {"agent": a, "start": t, "stop": t + 1, "amount": round(reward / len(agents), 6), "why": why}
+                {"agent": a, "start": t, "stop": t + 1, "amount": round(step.reward / len(agents), 6), "why": why}
                 for a in agents
             ]
     return "scripted: each reward split equally", events

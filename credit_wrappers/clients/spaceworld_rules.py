@@ -18,20 +18,18 @@ exact.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from .spaceworld_text import World, row_col
+from .spaceworld_text import Facts, World, facts_of, row_col
+from .transcripts import Step
 
 APPROACH, CARRY, GRIP, DOCK, BLAME = 10, 20, 30, 200, 80  # hundredths of a credit
 REGRIP = 4  # steps charged to a grip from which the slot cannot be reached
 IDLE = 3  # way charged when no work is open: a constant, or idle robots would be paid for what others carry
 
-_HEAD = re.compile(r"Spaceworld, scenario \S+: \d+ robots .* (\d+) rows and (\d+) columns")
-_NEEDS = re.compile(r"(slot_\d+) takes a \S+ once ((?:slot_\d+(?:, )?)+) is filled")
 _BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 Cells = frozenset[str]  # cells as they are written, "(row,col)"
@@ -72,41 +70,32 @@ class SpaceworldRules:
     """Judges the episodes of one Spaceworld scenario.
 
     Args:
-        height: rows of the grid.
-        width: columns of the grid.
-        needs: for each slot, the slots that must be filled before it.
+        facts: what the base prompt says of it.
     """
 
-    def __init__(self, height: int, width: int, needs: dict[str, frozenset[str]]) -> None:
-        self.size, self.needs = (height, width), needs
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
 
     @staticmethod
-    @lru_cache(maxsize=64)
     def for_system(system: str) -> SpaceworldRules | None:
         """The rules for the world that a base prompt describes; None if it is not a Spaceworld."""
-        head = _HEAD.search(system)
-        if head is None:
-            return None
-        needs = {slot: frozenset(before.split(", ")) for slot, before in _NEEDS.findall(system)}
-        return SpaceworldRules(int(head[1]), int(head[2]), needs)
+        facts = facts_of(system)
+        return None if facts is None else SpaceworldRules(facts)
 
-    def judge(self, start: str, steps: Sequence[str]) -> tuple[str, list[dict[str, Any]]]:
+    def judge(self, start: str, steps: Sequence[Step]) -> tuple[str, list[dict[str, Any]]]:
         """The summary and the events of one episode.
 
         Args:
             start: the first frame, whole.
-            steps: one line a step, "t: actions | reward r | change".
+            steps: one for each step.
         """
-        world = World(start)
-        view = Judgement(self.size, self.needs, world)
+        world = World(self.facts, start)
+        view = Judgement((self.facts.height, self.facts.width), self.facts.needs, world)
         book = Book(world.agents)
         before, needed = view.potentials(), view.needed()
         struck: dict[str, int] = {}  # agent -> step of its last fault
-        for t, line in enumerate(steps):
-            change = line.split(" | ", 2)[2]
-            if change == "no change":
-                continue
-            told = world.apply(change)
+        for t, step in enumerate(steps):
+            told = world.apply(step)
             after = view.potentials()
             for agent, fault in told.faults:
                 again = struck.get(agent) == t - 1
@@ -179,6 +168,8 @@ class Judgement:
 
     def __init__(self, size: tuple[int, int], needs: dict[str, frozenset[str]], world: World) -> None:
         self.size, self.needs, self.world = size, needs, world
+        self._slots: dict[str, tuple[str, bool]] = {}  # what `slot_for` found
+        self._filled = -1  # the number of filled slots that `_slots` is of
         self._first = {m: self._plain(m) for m in world.left}
         self._field: dict[str, int] = {}
         self._seen = -1  # the version of the world that `_field` is of
@@ -213,6 +204,14 @@ class Judgement:
 
     def slot_for(self, module: str) -> tuple[str, bool]:
         """The slot that the module belongs in next, and whether it is open."""
+        world = self.world
+        if len(world.filled) != self._filled:
+            self._slots, self._filled = {}, len(world.filled)
+        if module not in self._slots:
+            self._slots[module] = self._find_slot(module)
+        return self._slots[module]
+
+    def _find_slot(self, module: str) -> tuple[str, bool]:
         world = self.world
         fitting = [s for s in world.slots if s not in world.filled and world.kind[s] == world.kind[module]]
         for slot in fitting:

@@ -2,8 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+
+from .transcripts import Step
+
+_HEAD = re.compile(r"Spaceworld, scenario \S+: \d+ robots .* (\d+) rows and (\d+) columns")
+_MODULE = re.compile(r"(module_\d+) is a (\S+) of mass (\d+)")
+_SLOT = re.compile(r"(slot_\d+) takes a (\S+?)(?=;| once |\.\n)")
+_NEEDS = re.compile(r"(slot_\d+) takes a \S+ once ((?:slot_\d+(?:, )?)+) is filled")
+_THRUST = re.compile(r"each robot is a \S+ with thrust (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the base prompt says of a scenario."""
+
+    height: int  # rows
+    width: int  # columns
+    needs: dict[str, frozenset[str]]  # slot -> slots that must be filled before it
+    kind: dict[str, str]  # module or slot -> type
+    mass: dict[str, int]  # module -> mass
+    thrust: int  # of each robot, where they are alike
+
+
+@lru_cache(maxsize=64)
+def facts_of(system: str) -> Facts | None:
+    """What a base prompt says of the scenario; None if it does not describe a Spaceworld."""
+    head = _HEAD.search(system)
+    if head is None:
+        return None
+    modules = _MODULE.findall(system)
+    thrust = _THRUST.search(system)
+    return Facts(
+        height=int(head[1]),
+        width=int(head[2]),
+        needs={slot: frozenset(before.split(", ")) for slot, before in _NEEDS.findall(system)},
+        kind={module: kind for module, kind, _ in modules} | dict(_SLOT.findall(system)),
+        mass={module: int(mass) for module, _, mass in modules},
+        thrust=int(thrust[1]) if thrust else 0,
+    )
 
 
 @dataclass
@@ -19,16 +58,17 @@ class World:
     """The world as far as it has been told; cells are kept as they are written, "(row,col)".
 
     Args:
+        facts: what the base prompt says of the scenario.
         start: the first frame, whole.
     """
 
-    def __init__(self, start: str) -> None:
+    def __init__(self, facts: Facts, start: str) -> None:
         self.agents: dict[str, str] = {}  # agent -> cell
         self.thrust: dict[str, int] = {}
         self.grips: dict[str, str] = {}  # agent -> module, of those that grip, in the order in which they took hold
         self.modules: dict[str, str] = {}  # module -> cell
-        self.kind: dict[str, str] = {}  # module or slot -> type
-        self.mass: dict[str, int] = {}
+        self.kind, self.mass = facts.kind, facts.mass
+        self._common_thrust = facts.thrust
         self.slots: dict[str, str] = {}  # slot -> cell
         self.filled: set[str] = set()
         self.docked: set[str] = set()
@@ -57,58 +97,85 @@ class World:
         free = agent in self.agents and agent not in self.grips
         return free and agent not in told.did and all(agent != who for who, _ in told.faults)
 
-    def apply(self, change: str) -> Change:
+    def apply(self, step: Step) -> Change:
         """Takes in what changed in one step."""
         told = Change()
         gripped: list[str] = []
-        for clause in change.split("; "):
-            words = clause.split(" ")
-            who, what = words[0], words[1]
-            if who in self.agents:
-                if what[0] == "(":
-                    self.agents[who] = what
-                    told.did[who] = "moves"
-                elif what in ("grips", "releases", "docks"):
-                    told.did[who] = what
-                    self.version += 1
-                    self.grips.pop(who, None)
-                    if what == "grips":
-                        self.grips[who] = words[2]
-                        gripped.append(who)
-                    elif what == "docks":
-                        told.docked.setdefault(words[2], []).append(who)
-                        self._dock(words[2], words[4])
-                else:
-                    told.faults.append((who, clause.removeprefix(who + " ")))
-            elif who in self.modules and what[0] == "(":
-                self.modules[who] = what
-                self.version += 1
+        docked: dict[str, str] = {}  # module -> slot
+        held = dict(self.grips)
+        for deed in step.deeds:
+            who, _, rest = deed.partition(" ")
+            _, _, came = rest.partition(" ")  # what is behind the action
+            for clause in came.split(", ") if came else ():
+                self._take_in(who, clause, told, gripped, docked)
+        for module, slot in docked.items():
+            told.docked[module] = [a for a in held if held[a] == self.grips.get(a) == module]
+            for agent in told.docked[module]:
+                told.did[agent] = "docks"
+                del self.grips[agent]
+            self._dock(module, slot)
+        for clause in step.rest:
+            what, _, where = clause.partition(" ")
+            if what in self.modules and where[0] == "(":
+                holders = [a for a in held if held[a] == self.grips.get(a) == what]
+                told.did.update(dict.fromkeys(holders, "moves"))
+                self._carry(what, where, holders)
         if len(gripped) > 1:  # who took hold in the same step is ordered by place, not by name
             for who in sorted(gripped, key=lambda a: row_col(self.agents[a])):
                 self.grips[who] = self.grips.pop(who)
         return told
 
+    def _take_in(self, who: str, clause: str, told: Change, gripped: list[str], docked: dict[str, str]) -> None:
+        words = clause.split(" ")
+        if words[0][0] == "(":
+            self.agents[who] = words[0]
+            told.did[who] = "moves"
+        elif words[0] == "docks":
+            docked[words[1]] = words[3]
+        elif words[0] in ("grips", "releases"):
+            told.did[who] = words[0]
+            self.version += 1
+            self.grips.pop(who, None)
+            if words[0] == "grips":
+                self.grips[who] = words[1]
+                gripped.append(who)
+        else:
+            told.faults.append((who, clause))
+
+    def _carry(self, module: str, cell: str, holders: list[str]) -> None:
+        """Moves a module, and with it those who hold it."""
+        (r, c), (before_r, before_c) = row_col(cell), row_col(self.modules[module])
+        for agent in holders:
+            at_r, at_c = row_col(self.agents[agent])
+            self.agents[agent] = f"({at_r + r - before_r},{at_c + c - before_c})"
+        self.modules[module] = cell
+        self.version += 1
+
     def _read_slot(self, name: str, clause: str) -> None:
-        words = clause.split(" ")  # slot_0 takes truss at (2,3), open
-        self.kind[name], self.slots[name] = words[2], words[4].rstrip(",")
-        if words[5] == "filled":
+        cell, _, state = clause.partition(" ")[2].partition(", ")  # slot_0 (2,3), filled
+        self.slots[name] = cell
+        if state:
             self.filled.add(name)
 
     def _read_module(self, name: str, clause: str) -> None:
-        words = clause.replace(", ", " ").split(" ")  # module_0 is truss, mass 2, at (1,1), not docked
-        self.kind[name], self.mass[name], self.modules[name] = words[2], int(words[4]), words[6]
-        if words[7] == "docked":
+        cell, _, state = clause.partition(" ")[2].partition(", ")  # module_0 (1,1), docked in slot_0
+        self.modules[name] = cell
+        if state:
             self.docked.add(name)
 
     def _read_agent(self, name: str, clause: str) -> None:
-        words = clause.replace(", ", " ").split(" ")  # agent_A with thrust 1 at (3,3), grips module_0
-        self.thrust[name], self.agents[name] = int(words[3]), words[5]
-        if words[6] == "grips":
-            self.grips[name] = words[7]
+        cell, *marks = clause.partition(" ")[2].split(", ")  # agent_A (3,3), tug with thrust 2, grips module_0
+        self.agents[name], self.thrust[name] = cell, self._common_thrust
+        for mark in marks:
+            if mark.startswith("grips "):
+                self.grips[name] = mark.removeprefix("grips ")
+            elif " with thrust " in mark:
+                self.thrust[name] = int(mark.rpartition(" ")[2])
 
     def _dock(self, module: str, slot: str) -> None:
         self.docked.add(module)
         self.filled.add(slot)
+        self.version += 1
         self.solid = self.solid | {self.modules[module]}
 
 

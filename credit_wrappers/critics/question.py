@@ -52,7 +52,6 @@ class Question:
             error,
             len(self.episodes),
             form=settings.answer_format,
-            explain=settings.explain,
             templates=templates,
         )
         return replace(self, request=replace(self.request, prompt=prompt))

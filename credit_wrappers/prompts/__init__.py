@@ -8,7 +8,9 @@ can cache it; the episodes follow in the user's part.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..episode import Episode
 from ..errors import CreditError
@@ -71,9 +73,13 @@ def render_episode(
     frames: Sequence[str],
     order: Sequence[int],
     names: Sequence[str],
-    action_name: Callable[[str, int], str],
+    action_name: Callable[[str, Any], str],
 ) -> str:
-    """Return one episode as text.
+    """Return one episode as text: a head, the first frame, then one line a step.
+
+    A line is `t: agent_A action text; agent_B action text | reward r | rest`. The reward is left out when it is 0.
+    Clauses of a frame (they are separated by "; ") of the form `agent_A: text` are written behind the action of that
+    agent; all others are the rest, which is left out when it is empty.
 
     Args:
         number: Its number in the query, from 1.
@@ -81,20 +87,14 @@ def render_episode(
         frames: T+1 narrated frames, in the same order and with the same names as below.
         order: Agent indices in prompt order.
         names: `names[k]` is what agent `order[k]` is called.
-        action_name: Names an agent's action.
+        action_name: Names an agent's action: an int, or a row (A,) where `episode.actions` is (T, N, A).
     """
     if len(frames) != episode.length + 1:
         raise CreditError(
             f"the narrator told {len(frames)} frames of an episode of {episode.length} steps; "
             f"{episode.length + 1} are needed"
         )
-    columns = []
-    for name, i in zip(names, order, strict=True):
-        agent = episode.agents[i]
-        column = episode.actions[:, i].tolist()
-        # An action of -1 stands for an agent that has left.
-        texts = {a: f"{name} {action_name(agent, a) if a >= 0 else 'gone'}" for a in set(column)}
-        columns.append([texts[a] for a in column])
+    columns = [_deeds(episode, i, name, action_name) for name, i in zip(names, order, strict=True)]
     rewards = episode.team_reward.tolist()
     # Adding zero turns -0.0 into 0.0.
     written = {reward: f"{round(reward, 4) + 0.0:g}" for reward in set(rewards)}
@@ -103,11 +103,44 @@ def render_episode(
         f"steps: {episode.length}, ended: {'terminated' if episode.terminated else 'truncated'}",
         f"start: {frames[0]}",
     ]
-    lines += [
-        f"{t}: {', '.join(joint)} | reward {written[reward]} | {frame}"
-        for t, (joint, reward, frame) in enumerate(zip(zip(*columns, strict=True), rewards, frames[1:], strict=True))
-    ]
+    for t, (joint, reward, frame) in enumerate(zip(zip(*columns, strict=True), rewards, frames[1:], strict=True)):
+        told, rest = _sorted_out(frame, names)
+        deeds = []
+        for name, deed in zip(names, joint, strict=True):
+            came = told.pop(name, "")
+            if deed:
+                deeds.append(f"{deed} {came}" if came else deed)
+            elif came:  # of an agent that did not act
+                rest.append(f"{name}: {came}")
+        line = f"{t}: {'; '.join(deeds) or 'nobody acted'}"
+        if written[reward] != "0":
+            line += f" | reward {written[reward]}"
+        lines.append(f"{line} | {'; '.join(rest)}" if rest else line)
     return "\n".join(lines)
+
+
+def _deeds(episode: Episode, agent: int, name: str, action_name: Callable[[str, Any], str]) -> list[str]:
+    """Return what an agent did in each step; "" where it had left."""
+    own, column = episode.agents[agent], episode.actions[:, agent]
+    if column.ndim == 2:  # rows of numbers, all of them NaN where the agent had left
+        return ["" if np.isnan(row).all() else f"{name} {action_name(own, row)}" for row in column]
+    actions = column.tolist()
+    texts = {a: f"{name} {action_name(own, a)}" if a >= 0 else "" for a in set(actions)}
+    return [texts[a] for a in actions]
+
+
+def _sorted_out(frame: str, names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the clauses of a frame that belong behind an agent's action, by agent, and the others."""
+    told: dict[str, str] = {}
+    rest = []
+    for clause in frame.split("; "):
+        name, colon, text = clause.partition(": ")
+        # A second colon may begin another agent's part: such a clause is left as it is.
+        if colon and name in names and name not in told and ": " not in text:
+            told[name] = text
+        elif clause:
+            rest.append(clause)
+    return told, rest
 
 
 def render_reask(

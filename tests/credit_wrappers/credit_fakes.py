@@ -112,7 +112,7 @@ def praise_forward(request: Request) -> str:
     for line in request.prompt.splitlines():
         if line.startswith("## Episode"):
             episodes.append([])
-        elif found := re.match(r"(\d+): (.*?) \|", line):
+        elif found := re.match(r"(\d+): ([^|]*)", line):
             t = int(found[1])
             for agent in re.findall(r"(agent_[A-Z]+) forward", found[2]):
                 episodes[-1].append(event(agent, t, t + 1, 1.0, f"{agent} went forward"))

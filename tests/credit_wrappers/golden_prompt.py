@@ -1,20 +1,20 @@
-"""The golden prompt.
+"""The golden prompts: whole requests, as a model reads them.
 
 After an intended change: `python tests/credit_wrappers/golden_prompt.py`, then read the diff.
 """
 
 from pathlib import Path
 
+import numpy as np
 from credit_fakes import BACK, FORWARD, STAY, FakeClient, answer, corridor_episode
 
-from credit_wrappers import LLMCritic
+from credit_wrappers import CreditStore, CreditWrapper, LLMCritic
+from spaceworld.env import SpaceworldEnv
+from spaceworld.planner import policy
 
-PATH = Path(__file__).parent / "golden" / "corridor.md"
 
-
-def golden_prompt() -> str:
+def corridor() -> str:
     """Return the whole request for two short episodes of which the first needs another agent order."""
-    client = FakeClient(answer([], []))
     success = corridor_episode(
         [[FORWARD, STAY], [FORWARD, FORWARD], [BACK, FORWARD]],
         start=(1, 0),
@@ -23,10 +23,38 @@ def golden_prompt() -> str:
         length=4,
     )
     failure = corridor_episode([[STAY, FORWARD], [STAY, STAY]], start=(0, 1), reward=[0.123456, -0.00001], length=4)
+    client = FakeClient(answer([], []))
     LLMCritic(client).score([success, failure])
-    request = client.requests[0]
+    return _request(client)
+
+
+def pair() -> str:
+    """Return the whole request for two episodes of Spaceworld's `pair`: the planner docks both modules, chance none."""
+    client = FakeClient(answer([], []))
+    env = CreditWrapper(
+        SpaceworldEnv("pair", max_cycles=25), store=CreditStore(LLMCritic(client), episodes_per_query=2, workers=0)
+    )
+    for seed, team in ((3, policy(env)), (4, None)):
+        rng = np.random.default_rng(seed)
+        observations, infos = env.reset(seed=seed)
+        while env.agents:
+            if team is not None:
+                actions = team(observations, infos)
+            else:
+                actions = {a: int(rng.choice(np.flatnonzero(infos[a]["action_mask"]))) for a in env.agents}
+            observations, *_, infos = env.step(actions)
+    env.store.settle([0, 1])
+    return _request(client)
+
+
+def _request(client: FakeClient) -> str:
+    (request,) = client.requests
     return f"{request.system}\n\n=== user ===\n\n{request.prompt}\n"
 
 
+_FOLDER = Path(__file__).parent / "golden"
+GOLDEN = {_FOLDER / "corridor.md": corridor, _FOLDER / "pair.md": pair}
+
 if __name__ == "__main__":
-    PATH.write_text(golden_prompt(), encoding="utf-8")
+    for path, render in GOLDEN.items():
+        path.write_text(render(), encoding="utf-8")

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from credit_fakes import BACK, FORWARD, STAY, FakeClient, answer, praise_forward
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Dict, Discrete, Text, Tuple
 from pettingzoo.utils.conversions import parallel_to_aec
 from pettingzoo.utils.env import ParallelEnv
 
@@ -299,13 +299,30 @@ class TestRefusals:
         with pytest.raises(TypeError, match=r"ParallelEnv, got str"):
             CreditWrapper("spaceworld", SharedCritic())
 
-    def test_actions_must_be_discrete(self):
-        class Steering(CorridorEnv):
+    @pytest.mark.parametrize("space", [Dict({"a": Discrete(2)}), Tuple([Discrete(2)]), Text(5)], ids=repr)
+    def test_actions_that_are_no_number_and_no_vector_are_refused_by_name_with_a_way_out(self, space):
+        class Odd(CorridorEnv):
             def action_space(self, agent):
-                return Box(0, 1, (1,))
+                return space if agent == "walker_1" else Discrete(2)
 
-        with pytest.raises(TypeError, match="walker_0"):
-            CreditWrapper(Steering(), SharedCritic())
+        with pytest.raises(TypeError, match=rf"'walker_1' has {type(space).__name__}.*flatten"):
+            CreditWrapper(Odd(), SharedCritic())
+
+    @pytest.mark.parametrize("agents", ["missing", []])
+    def test_environment_that_does_not_name_its_agents_is_refused(self, agents):
+        env = CorridorEnv()
+        if agents == "missing":
+            del env.possible_agents
+        else:
+            env.possible_agents = agents
+        with pytest.raises(TypeError, match="CorridorEnv has no possible_agents: credit needs"):
+            LLMCreditWrapper(env, client=FakeClient(""))
+
+    def test_agent_that_was_never_named_is_an_error_that_names_it(self):
+        env = CreditWrapper(Script([{"a": 0, "b": 0}]), SharedCritic())
+        env.env.possible_agents = ["a", "b", "c"]
+        with pytest.raises(CreditError, match=r"script_v0: agent 'c' is not one of possible_agents, \['a', 'b'\]"):
+            env.reset()
 
     def test_critic_and_store_exclude_each_other_and_one_is_needed(self):
         with pytest.raises(ValueError, match="either"):
@@ -355,9 +372,7 @@ class TestLLMCreditWrapper:
         env = LLMCreditWrapper(Script([{"a": 0, "b": 0}] * 2), client=client, workers=0)
         play(env, [3, 4], [5, 6])
         env.store.settle([0])
-        assert "0: agent_A action 3, agent_B action 4 | reward 0 | agent_A 0=1 1=1; agent_B 0=1 1=1" in (
-            client.requests[0].prompt
-        )
+        assert "0: agent_A action 3 sees 0=1 1=1; agent_B action 4 sees 0=1 1=1\n" in client.requests[0].prompt
         assert "Pays, ends and informs as it is told" in client.requests[0].system
 
     def test_options_reach_the_critic(self, tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from gymnasium.spaces import Discrete
 from pettingzoo import ParallelEnv
 
 from ...batch_recorder import BatchRecorder
@@ -120,6 +121,7 @@ def make_teams(envs: Sequence[ParallelEnv], agents: Sequence[str]) -> Teams | Ba
     """Return teams that are stepped together where all envs can be, else one after another."""
     worlds = [env.unwrapped for env in envs]
     together = all(_plain(env) and type(env) is type(envs[0]) for env in envs)
+    together = together and isinstance(worlds[0].action_space(agents[0]), Discrete)
     if together and len({id(world) for world in worlds}) == len(worlds) and hasattr(worlds[0], "batch"):
         try:
             return BatchTeams(envs, agents)

@@ -1,0 +1,68 @@
+"""English that an environment says of its state: told in the prompt's names, and only what changed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+_SPLIT = re.compile(r"; |\n")
+_LABEL = re.compile(r"[^:=]+[:=]")
+_VALUE = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?")
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """Return `text` with whole words replaced, all at once; names that are mere digits are left alone.
+
+    Args:
+        text: Any text.
+        names: What is to be written for each name. Longer names go first, so that one may begin with another.
+    """
+    found = sorted((name for name in names if name and not name.isdigit()), key=len, reverse=True)
+    if not found:
+        return text
+    pattern = rf"(?<!\w)(?:{'|'.join(map(re.escape, found))})(?!\w)"
+    return re.sub(pattern, lambda match: names[match[0]], text)
+
+
+def mentions(text: str, name: str) -> bool:
+    """Return whether a name of more than one letter stands in `text` as a whole word."""
+    return len(name) > 1 and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+
+
+def clauses(text: str) -> list[str]:
+    """Return the parts of a text that stand between "; " or line breaks."""
+    return [part.strip() for part in _SPLIT.split(text) if part.strip()]
+
+
+def difference(before: Sequence[str], now: Sequence[str]) -> list[str]:
+    """Return the clauses that are new, then those that no longer hold, marked as such.
+
+    A clause that went is not mentioned when a new one takes its place: one with the same label (the words up to a colon
+    or an equals sign), where no other clause has it, or one that differs only in numbers.
+    """
+    labels = [Counter(filter(None, map(_label, told))) for told in (before, now)]
+
+    def subject(clause: str) -> str:
+        label = _label(clause)
+        alone = label and max(count[label] for count in labels) == 1
+        return label if alone else _VALUE.sub("#", clause)
+
+    new = Counter(now) - Counter(before)
+    replaced = Counter(map(subject, new.elements()))
+    told = []
+    for clause in now:
+        if new[clause] > 0:
+            new[clause] -= 1
+            told.append(clause)
+    for clause in (Counter(before) - Counter(now)).elements():
+        if replaced[subject(clause)] > 0:
+            replaced[subject(clause)] -= 1
+        else:
+            told.append(f"no longer {clause}")
+    return told
+
+
+def _label(clause: str) -> str:
+    found = _LABEL.match(clause)
+    return found[0] if found else ""

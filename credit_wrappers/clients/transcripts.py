@@ -1,0 +1,47 @@
+"""Reading a request's episodes back: the lines that `prompts.render_episode` writes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_EPISODE = re.compile(r"^## Episode (\d+)\n", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line, "t: deed; deed | reward r | rest; rest"."""
+
+    deeds: tuple[str, ...]  # "agent_A action", or "agent_A action what came of it"
+    reward: float
+    rest: tuple[str, ...]  # what else changed
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """One episode as the request tells it."""
+
+    number: int
+    start: str  # the first frame
+    steps: tuple[Step, ...]
+
+
+def read_transcripts(prompt: str) -> list[Transcript]:
+    """The episodes told in a prompt, in order; whatever follows the last line of steps is not read."""
+    found = []
+    pieces = _EPISODE.split(prompt)[1:]
+    for number, body in zip(pieces[::2], pieces[1::2], strict=True):
+        header, _, rest = body.partition("\nstart: ")
+        length = int(header.split(",", 1)[0].removeprefix("steps: "))
+        lines = rest.split("\n", length + 1)
+        found.append(Transcript(int(number), lines[0], tuple(map(_step, lines[1 : length + 1]))))
+    return found
+
+
+def _step(line: str) -> Step:
+    deeds, _, rest = line.partition(": ")[2].partition(" | ")
+    reward = 0.0
+    if rest.startswith("reward "):
+        paid, _, rest = rest.partition(" | ")
+        reward = float(paid.removeprefix("reward "))
+    return Step(tuple(deeds.split("; ")), reward, tuple(rest.split("; ")) if rest else ())

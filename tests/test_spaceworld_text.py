@@ -1,0 +1,113 @@
+"""Spaceworld's text: what is read back from it is what happened, and it is short."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from credit_wrappers import CreditStore, CreditWrapper, LLMCritic, Request, ScriptedClient
+from credit_wrappers.clients.spaceworld_text import World, facts_of
+from credit_wrappers.clients.transcripts import read_transcripts
+from credit_wrappers.prompts import agent_name, render_episode, render_system
+from credit_wrappers.tokens import estimate_tokens
+from spaceworld import packing as pk
+from spaceworld.env import SpaceworldEnv
+from spaceworld.planner import policy
+from tests.spaceworld.scenarios import ALL, busy_actions
+
+
+class Asked(ScriptedClient):
+    """Keeps the requests."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    def complete(self, request: Request) -> Any:
+        self.requests.append(request)
+        return super().complete(request)
+
+
+def asked(name: str, play: str, seeds: range, per_query: int = 8, **options: Any) -> list[Request]:
+    """The requests for whole episodes, by the planner or by chance among the possible actions."""
+    client = Asked()
+    store = CreditStore(LLMCritic(client, **options), workers=0, episodes_per_query=per_query)
+    env = CreditWrapper(SpaceworldEnv(name), store=store)
+    team, rng = policy(env), np.random.default_rng(0)
+    for seed in seeds:
+        observations, infos = env.reset(seed=seed)
+        while env.agents:
+            if play == "planner":
+                actions = team(observations, infos)
+            else:
+                actions = {a: int(rng.choice(np.flatnonzero(infos[a]["action_mask"]))) for a in env.agents}
+            observations, *_, infos = env.step(actions)
+    store.settle(range(len(seeds)))
+    return client.requests
+
+
+@pytest.mark.parametrize("name", ["pair", "hazard", "crew", "crowd", "quick"])
+def test_text_says_where_everything_is_and_who_holds_what_in_every_step(name: str) -> None:
+    env = SpaceworldEnv(ALL[name], max_cycles=150)
+    critic = LLMCritic(ScriptedClient())
+    episodes: list[Any] = []
+    critic.score = lambda given: (episodes.extend(given), LLMCritic.score(critic, given))[1]  # type: ignore[method-assign]
+    wrapped = CreditWrapper(env, store=CreditStore(critic, workers=0))
+    rng, r = np.random.default_rng(1), int(env._spec[pk.H_ROBOT])
+    m, t = int(env._spec[pk.H_MODULE]), int(env._spec[pk.H_SLOT])
+    for _ in range(4):
+        wrapped.reset(seed=int(rng.integers(99)))
+        while wrapped.agents:
+            wrapped.step(dict(zip(wrapped.agents, busy_actions(env, rng), strict=True)))
+    wrapped.store.settle(range(4))
+    names = [agent_name(k) for k in range(env._n)]
+    events = 0
+    for episode in episodes:
+        tells = episode.narrator
+        facts = facts_of(render_system(tells, names, 10.0))
+        order = rng.permutation(env._n).tolist()
+        text = render_episode(1, episode, tells.frames(episode.moments, order, names), order, names, tells.action_name)
+        (transcript,) = read_transcripts(text)
+        assert facts is not None
+        world = World(facts, transcript.start)
+        assert [world.thrust[names[k]] for k in range(env._n)] == [env.scenario.robots[i].thrust for i in order]
+        for k, row in enumerate(episode.moments):
+            if k:
+                events += len(world.apply(transcript.steps[k - 1]).did)
+            robots, modules = row[r:m].reshape(-1, pk.R_WIDTH)[order], row[m:t].reshape(-1, pk.M_WIDTH)
+            cells = [f"({c // env.scenario.width},{c % env.scenario.width})" for c in robots[:, pk.R_CELL]]
+            assert [world.agents[name] for name in names] == cells
+            held = [f"module_{g}" if g >= 0 else None for g in robots[:, pk.R_GRIPS]]
+            assert [world.grips.get(name) for name in names] == held
+            for i, module in enumerate(modules):
+                cell = module[pk.M_CELL]
+                assert world.modules[f"module_{i}"] == f"({cell // env.scenario.width},{cell % env.scenario.width})"
+                assert (f"module_{i}" in world.docked) == (module[pk.M_SLOT] >= 0)
+    assert events > 100
+
+
+@pytest.mark.parametrize("play", ["random", "planner"])
+def test_a_step_of_two_robots_takes_at_most_25_tokens(play: str) -> None:
+    prompts = [request.prompt for request in asked("pair", play, range(16))]
+    steps = sum(len(episode.steps) for prompt in prompts for episode in read_transcripts(prompt))
+    assert steps > 16 * 10
+    assert sum(map(estimate_tokens, prompts)) / steps <= 25
+
+
+def test_prefix_is_the_same_to_the_byte_for_all_episodes_orders_and_plays() -> None:
+    requests = [
+        request
+        for order in ("canonical", "shuffled", "given")
+        for play, seeds in (("random", range(2)), ("planner", range(2, 5)))
+        for request in asked("pair", play, seeds, per_query=2, order=order, seed=len(order))
+    ]
+    assert len({request.prompt for request in requests}) == 6
+    assert len({request.system.encode() for request in requests}) == 1
+
+
+def test_start_says_what_each_robot_can_where_robots_differ() -> None:
+    (request,) = asked("crew", "planner", range(1))
+    start = read_transcripts(request.prompt)[0].start
+    assert start.count(", tug with thrust 2, cannot dock") == start.count(", assembler with thrust 1") == 2
+    assert "thrust" not in read_transcripts(asked("pair", "planner", range(1))[0].prompt)[0].start
