@@ -134,7 +134,7 @@ class _Batches:
         self.critic.asker.prefetched.clear()
 
     def _create(self, requests: list[Request]) -> str:
-        batch_id: str = self.client.create_batch(requests)  # type: ignore[attr-defined]
+        batch_id: str = self.client.create_batch(requests)
         self.ledger.open_batch(self.client.name, batch_id, [request.key() for request in requests])
         _LOG.warning("message batch %s: %d requests", batch_id, len(requests))
         return batch_id

@@ -62,9 +62,7 @@ class _Arm:
         self.folder = folder
         self.checkpoint = folder / "checkpoints" / f"{self.name}.pt"
         self.make_env = world_factory(settings.env, action_mask=settings.action_mask)
-        critic, self.watch, self.inner = make_critic(
-            settings, credit, folder / f"ledger-{self.name}.sqlite", self.name
-        )
+        critic, self.watch, self.inner = make_critic(settings, credit, folder / f"ledger-{self.name}.sqlite", self.name)
         self.store = TimedStore(
             critic,
             episodes_per_query=settings.episodes_per_query,

@@ -29,7 +29,6 @@ from tianshou_examples.settings import Settings
 from tianshou_examples.watch import WatchingCritic
 
 
-
 def make_client(settings: Settings, arm: str = "") -> ModelClient:
     """The client that answers for the critic.
 
@@ -60,7 +59,9 @@ def make_budget(settings: Settings) -> Budget | None:
     return Budget(max_calls=settings.max_calls, max_cost=settings.max_cost, prices=prices)
 
 
-def make_critic(settings: Settings, credit: str, ledger: Path, arm: str) -> tuple[Critic, WatchingCritic, LLMCritic | None]:
+def make_critic(
+    settings: Settings, credit: str, ledger: Path, arm: str
+) -> tuple[Critic, WatchingCritic, LLMCritic | None]:
     """The critic of one kind of credit, the watcher in it, and the language-model critic in that, if there is one."""
     if credit in ("shared", "equal"):
         watch = WatchingCritic(SharedCritic() if credit == "shared" else EqualSplitCritic())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -71,7 +72,7 @@ class Settings:
 
     def as_dict(self) -> dict[str, Any]:
         """All settings as JSON values."""
-        return {**asdict(self), "credit": list(self.credit), "prices": None if self.prices is None else list(self.prices)}
+        return json.loads(json.dumps(asdict(self)))
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Settings:
@@ -170,7 +171,7 @@ def _check_critic(p: argparse.ArgumentParser, settings: Settings) -> None:
     """Refuses options of one critic with another."""
     model = settings.critic in ("anthropic", "openai")
     if not model and (settings.model or settings.base_url):
-        p.error(f"--model and --base-url are for --critic anthropic or openai; the {settings.critic} critic asks no model")
+        p.error(f"--model and --base-url are for --critic anthropic or openai; {settings.critic} asks no model")
     if settings.critic == "openai" and not settings.model:
         p.error("--critic openai needs --model")
     if (settings.critic == "recorded") != (settings.replay is not None):

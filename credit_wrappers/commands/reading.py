@@ -10,10 +10,9 @@ from typing import Any
 
 from ..answers import EpisodeAnswer, parse_answer
 from ..credit import CreditEvent
-from ..critics.shaping import _with_names
 from ..errors import AnswerError
 from ..ledger import JudgedEpisode, LedgerEntry
-from ..prompts import agent_name
+from ..prompts import agent_name, with_own_names
 
 _EPISODE = re.compile(r"^## Episode \d+\n", re.MULTILINE)
 _STEPS = re.compile(r"steps: (\d+)")
@@ -45,7 +44,7 @@ def read(entry: LedgerEntry) -> list[Reading]:
     answers = _answers(entry, texts)
     readings = []
     for judged, text, answer in zip(entry.episodes, texts, answers, strict=False):
-        own = {agent_name(k): agent for k, agent in enumerate(judged.agents)}
+        own = dict(zip(_names(entry, len(judged.agents), text), judged.agents, strict=True))
         told: dict[str, Any] = dict(answer)  # an answer without explanations lacks keys
         events = tuple(
             CreditEvent(
@@ -53,11 +52,11 @@ def read(entry: LedgerEntry) -> list[Reading]:
                 event["start"],
                 event["stop"],
                 event["amount"],
-                _with_names(event.get("why", ""), own),
+                with_own_names(event.get("why", ""), own),
             )
             for event in told.get("events", ())
         )
-        readings.append(Reading(judged, text, _with_names(told.get("summary", ""), own), events))
+        readings.append(Reading(judged, text, with_own_names(told.get("summary", ""), own), events))
     return readings
 
 
@@ -88,6 +87,12 @@ def _answers(entry: LedgerEntry, texts: Sequence[str]) -> Sequence[EpisodeAnswer
     elif '"summary"' not in json.dumps(schema):
         form["explain"] = False
     try:
-        return parse_answer(entry.completion.text, lengths, [agent_name(k) for k in range(count)], **form)
+        return parse_answer(entry.completion.text, lengths, _names(entry, count, texts[0]), **form)
     except AnswerError:
         return nothing
+
+
+def _names(entry: LedgerEntry, count: int, text: str) -> list[str]:
+    """Return the agents' names in the question: neutral ones, or with names="own" their own."""
+    neutral = [agent_name(k) for k in range(count)]
+    return neutral if agent_name(0) in text or not text else list(entry.episodes[0].agents)

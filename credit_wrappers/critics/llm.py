@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from os import PathLike
 from typing import Any
@@ -18,7 +17,7 @@ from ..episode import Episode
 from ..errors import AnswerError, BudgetExceeded, CreditError, ModelError
 from ..estimate import Estimate, estimate_questions
 from ..ledger import Ledger
-from ..prompts import Templates, agent_name, render_system
+from ..prompts import Templates, agent_name, render_system, with_own_names
 from ..protocols import ModelClient, Narrator
 from .asking import Asker, Judged
 from .baselines import equal_values, shared_values
@@ -28,7 +27,6 @@ from .settings import CriticSettings
 from .stats import CriticStats
 
 _LOG = logging.getLogger("credit_wrappers")
-_NAME = re.compile(r"\bagent_[A-Z]+\b")
 
 
 class LLMCritic:
@@ -180,7 +178,7 @@ class LLMCritic:
                 stats.team_drift += drift.team
         shaped = self._shaping.apply(tables, [episode.team_reward for episode in episodes])
         credits: list[Credit] = []
-        for k, (episode, (values, factor, _)) in enumerate(zip(episodes, shaped, strict=True)):
+        for k, (values, factor, _) in enumerate(shaped):
             answers = [(one.answers[k], _own_names(one.question, k)) for one in judged]
             events = tuple(
                 CreditEvent(
@@ -188,7 +186,7 @@ class LLMCritic:
                     event["start"],
                     event["stop"],
                     factor * event["amount"] / len(judged),
-                    _renamed(event["why"], own),
+                    with_own_names(event["why"], own),
                 )
                 for answer, own in answers
                 for event in answer["events"]
@@ -198,7 +196,7 @@ class LLMCritic:
                 Credit(
                     values[:, np.argsort(listed[k])].astype(np.float32),
                     events,
-                    summary="\n".join(_renamed(answer["summary"], own) for answer, own in answers),
+                    summary="\n".join(with_own_names(answer["summary"], own) for answer, own in answers),
                     source="cache" if all(one.source == "cache" for one in judged) else self.source,
                     usage=Usage() if credits else stats.usage,
                 )
@@ -244,13 +242,16 @@ class LLMCritic:
         place = (id(narrator), names)
         known = self._systems.get(place)
         if known is None or known[0] is not narrator:
-            known = narrator, render_system(
+            known = (
                 narrator,
-                names,
-                self.settings.bound,
-                form=self.settings.answer_format,
-                explain=self.settings.explain,
-                templates=self.asker.templates,
+                render_system(
+                    narrator,
+                    names,
+                    self.settings.bound,
+                    form=self.settings.answer_format,
+                    explain=self.settings.explain,
+                    templates=self.asker.templates,
+                ),
             )
             if len(self._systems) >= 256:  # narrators that are made anew for every episode
                 self._systems.clear()
@@ -269,10 +270,3 @@ def _own_names(question: Question, k: int) -> dict[str, str]:
     """Return the agents' own names by those of the prompt, in episode k."""
     agents = question.episodes[k].agents
     return {name: agents[i] for name, i in zip(question.names[k], question.orders[k], strict=True)}
-
-
-def _renamed(text: str, own: Mapping[str, str]) -> str:
-    """Return an explanation with the agents' own names instead of those of the prompt."""
-    if "agent_" not in text:
-        return text
-    return _NAME.sub(lambda found: own.get(found[0], found[0]), text)

@@ -7,7 +7,8 @@ can cache it; the episodes follow in the user's part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from .templates import PACKAGED, Templates
 if TYPE_CHECKING:
     from ..answers import AnswerForm
 
+_NEUTRAL = re.compile(r"\bagent_[A-Z]+\b")
 DEFINITIONS = ("temporal", "structural", "under_collaboration", "over_collaboration", "agreement")
 
 
@@ -31,6 +33,13 @@ def agent_name(k: int) -> str:
         k, rest = divmod(k - 1, 26)
         letters = chr(ord("A") + rest) + letters
     return f"agent_{letters}"
+
+
+def with_own_names(text: str, own: Mapping[str, str]) -> str:
+    """Return an explanation with the agents' own names, `own[neutral name]`, instead of the neutral ones."""
+    if "agent_" not in text:
+        return text
+    return _NEUTRAL.sub(lambda found: own.get(found[0], found[0]), text)
 
 
 def render_system(

@@ -99,7 +99,9 @@ def main(argv: list[str] | None = None) -> None:
     stepping = Stepping()
     stepping.rate(lasting(0.2))
     ideal = given.episodes / given.in_flight * given.latency
-    print(f"{given.episodes} episodes of pair, {given.in_flight} in flight, {given.latency:g} s each: ideal {ideal:g} s")
+    print(
+        f"{given.episodes} episodes of pair, {given.in_flight} in flight, {given.latency:g} s each: ideal {ideal:g} s"
+    )
     for k in range(given.rounds + 1):  # the first opens the connections and imports the SDK
         took = score(url, episodes, given.in_flight)
         before = stepping.rate(lasting(ideal / 4))

@@ -19,9 +19,7 @@ from credit_wrappers import (
 )
 
 RANDOM = np.random.default_rng(0)
-EPISODES = [
-    corridor_episode(RANDOM.integers(0, 3, (3 + k % 3, 2)).tolist(), start=(20, 30), id=k) for k in range(11)
-]
+EPISODES = [corridor_episode(RANDOM.integers(0, 3, (3 + k % 3, 2)).tolist(), start=(20, 30), id=k) for k in range(11)]
 
 
 class BatchClient(FakeClient):

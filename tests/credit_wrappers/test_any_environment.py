@@ -9,7 +9,6 @@ from pettingzoo.utils.conversions import aec_to_parallel, turn_based_aec_to_para
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers import LLMCreditWrapper, ScriptedClient
-from credit_wrappers.critics.order import ORDERS
 
 with warnings.catch_warnings():
     # PettingZoo's packages import environments in a way that PettingZoo itself calls deprecated.
@@ -105,7 +104,7 @@ SPACES = {
 }
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", ["canonical", "shuffled", "given", "average-2"])
 @pytest.mark.parametrize("kind", SPACES)
 def test_every_kind_of_space_is_told_and_credited(kind, order):
     request, credit, episode = credited(Samples(*SPACES[kind]), order=order)

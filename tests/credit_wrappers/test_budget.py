@@ -51,9 +51,7 @@ def test_calls_are_counted_whether_they_succeed_or_fail():
     assert (len(client.requests), budget.spent.calls) == (2, 2)
 
 
-@pytest.mark.parametrize(
-    "limits", [{"max_tokens": 5000}, {"max_cost": 0.03, "prices": Prices(input=5.0, output=10.0)}]
-)
+@pytest.mark.parametrize("limits", [{"max_tokens": 5000}, {"max_cost": 0.03, "prices": Prices(input=5.0, output=10.0)}])
 def test_the_worst_case_of_a_call_must_fit(limits):
     budget = Budget(**limits)
     with budget.call(REQUEST):

@@ -131,9 +131,7 @@ def test_arrays_are_credited_as_they_are_written():
     assert client.requests[0].schema is None
     assert credit.values.tolist() == [[0.5, 0], [0.5, 0], [0.5, 0.25], [0.5, -0.5]]
     assert credit.summary == "walker_0 went all the way."
-    np.testing.assert_allclose(
-        sum(e.amount for e in credit.events), 2.0 - 0.25, atol=1e-9
-    )
+    np.testing.assert_allclose(sum(e.amount for e in credit.events), 2.0 - 0.25, atol=1e-9)
 
 
 def test_without_explanations_the_answer_is_numbers():
