@@ -202,11 +202,15 @@ class AnthropicClient(RemoteClient):
                 error = getattr(result.error, "error", None) or result.error
                 kind = said_kind(ERROR_TYPES.get(error.type, "server_error"), error.message)
                 return self._failure(kind, f"{error.type}: {error.message}")
-            return self._failure("timeout", f"the batch ended before this request was answered: {_text(result.type)}")
+            if result.type in ("expired", "canceled"):
+                return ModelError(f"{self.name}: {result.type} before it was answered; ask it again", "timeout")
+            raise TypeError(f"unknown result {result.type!r}")
         except Exception as error:
             return self._bad_reply(error)
 
     def _completion(self, message: Any, seconds: float) -> Completion:
+        if not isinstance(message.content, list):
+            raise TypeError("no list of content")
         usage = getattr(message, "usage", None)
         return Completion(
             text=clean("".join(block.text for block in message.content if block.type == "text")),

@@ -74,6 +74,7 @@ def provider():
         (Fault.raw('{"detail": "hello"}'), 1, "bad_reply", 1),
         (Fault.raw('{"content": [null, 3], "choices": [null]}'), 1, "bad_reply", 1),
         (Fault.raw('{"content": [{"type": "text", "text": 3}], "choices": []}'), 1, "bad_reply", 1),
+        (Fault.raw('{"content": "", "choices": ""}'), 1, "bad_reply", 1),
         (Fault.raw("[" * 200_000), 1, "bad_reply", 1),  # too deep for the parser
         (Fault.raw("1" * 5000), 1, "bad_reply", 1),  # a number too long for Python
         (Fault.raw('{"error": {"type": "api_error", "message": "no"}}'), 1, "bad_reply", 1),

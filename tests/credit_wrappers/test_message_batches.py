@@ -158,14 +158,15 @@ def test_results_with_one_broken_item_still_give_the_others(client):
         json.dumps({"custom_id": "b", "result": {"type": "succeeded", "message": fine}}),
         '{"custom_id": "c", "result": {"type": "errored", "error": {"type": "overloaded_error", "message": "x"}}}',
         '{"custom_id": "d", "result": null}',
+        '{"custom_id": "e", "result": {"type": "lost"}}',
     ]
     with MessagesServer(echo) as server:
         asking = client(server)
-        batch = asking.create_batch(QUESTIONS[:4])
+        batch = asking.create_batch(QUESTIONS)
         server.misbehave(None, None, Fault.raw("\n".join(lines), "application/x-jsonl"), method="GET")
         found = dict(asking.batch_results(batch))
     kinds = {key: one.text if isinstance(one, Completion) else one.kind for key, one in found.items()}
-    assert kinds == {"a": "bad_reply", "b": "fine", "c": "overloaded", "d": "bad_reply"}
+    assert kinds == {"a": "bad_reply", "b": "fine", "c": "overloaded", "d": "bad_reply", "e": "bad_reply"}
 
 
 def test_results_that_end_too_early_are_an_error_after_those_that_came(client):
