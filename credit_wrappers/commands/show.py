@@ -28,11 +28,13 @@ def show(ledger: Ledger, which: str | None, *, episode: str | None = None, reque
     if request:
         yield from ("", "=== system ===", "", entry.request.system, "", "=== user ===", "", entry.request.prompt)
         yield from ("", "=== answer ===")
-    for number, reading in enumerate(read(entry), 1):
+    readings = read(entry)
+    for number, reading in enumerate(readings, 1):
         if episode in (None, reading.judged.key):
             yield ""
             yield from _episode(number, reading)
-    if entry.failure and entry.completion is not None:
+    # Unusable, or of a form that this version does not read.
+    if entry.completion is not None and not any(reading.summary or reading.events for reading in readings):
         yield from ("", "the answer as it came:", entry.completion.text)
 
 
