@@ -10,8 +10,12 @@ from typing import Any
 from ..errors import AnswerError
 from .problems import quoted
 
-_OPENING = re.compile(r"[\[{]")
-_ATTEMPT = re.compile(r"episode|event")  # tells half an answer from prose in brackets
+_NEAR = 40  # characters after a bracket in which a word of the form tells an attempt at an answer from prose
+_ATTEMPT = re.compile(r"episode|event")
+# A bracket after which JSON can go on, or one that begins an attempt.
+_OPENING = re.compile(
+    rf"""\{{(?=\s*+["}}])|\[(?=\s*+[]\[{{"0-9tfnNI-])|[\[{{](?=.{{0,{_NEAR}}}?(?:{_ATTEMPT.pattern}))""", re.DOTALL
+)
 _CUT = 4096  # characters; a JSONDecodeError counts the lines before it, every time
 _LONGEST_INTEGER = 20  # digits; Python itself refuses to convert thousands of them
 
@@ -83,7 +87,7 @@ def _span(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any], bo
         except json.JSONDecodeError as error:
             # Every bracket that is open here would fail here, too: none of them is tried again.
             end = max(error.pos, at + 1)
-            if _ATTEMPT.search(rest, at, max(end, at + 40)):
+            if _ATTEMPT.search(rest, at, max(end, at + _NEAR)):
                 broken = max(broken or (0, 0), (end - at, skipped + at))
         else:
             if wanted(value):
