@@ -112,8 +112,8 @@ def main(argv: list[str] | None = None) -> None:
         after = stepping.rate(lasting(ideal / 4))
         alone = (before + after) / 2
         print(
-            f"{'warm-up' if k == 0 else f'round {k}'}: scored alone in {took:.2f} s ({took / ideal:.3f} x ideal); beside 8 "
-            f"environments in {times[0]:.2f} s ({times[0] / ideal:.3f} x); these step at {during:,.0f} a second "
+            f"{'warm-up' if k == 0 else f'round {k}'}: scored alone in {took:.2f} s ({took / ideal:.3f} x ideal); "
+            f"beside 8 environments in {times[0]:.2f} s ({times[0] / ideal:.3f} x); these step at {during:,.0f} a second "
             f"({during / alone:.3f} of the {alone:,.0f} without a critic)",
             flush=True,
         )

@@ -187,7 +187,7 @@ class TestBatches:
         np.testing.assert_array_equal(credits[-1].values, expected(EPISODES[-1]))
 
     def test_a_batch_is_paid_for_at_its_own_price(self, tmp_path):
-        budget = Budget(max_cost=1.0, prices=Prices(input=1000.0, output=0.0, cached=0.0, batch=0.5))
+        budget = Budget(max_cost=99.0, prices=Prices(input=1000.0, output=0.0, cached=0.0, batch=0.5))
         self.run(BatchClient(), Ledger(tmp_path / "l.sqlite"), budget=budget)
         assert budget.cost == pytest.approx(6 * 100 * 1000.0 / 1e6 * 0.5)
 

@@ -63,7 +63,7 @@ def test_key_is_in_no_ledger_pickle_repr_or_credit(keyed, tmp_path, caplog):
         with Ledger(path) as ledger:
             critic = LLMCritic(client, ledger=ledger, max_tokens=50)
             [credit] = critic.score([EPISODE])
-            critic.max_tokens = 51
+            critic = LLMCritic(client, ledger=ledger, max_tokens=51)
             server.misbehave(Fault.status(401, "authentication_error", f"the key {secret} is not welcome"))
             with pytest.raises(ModelError) as caught:
                 critic.score([EPISODE])

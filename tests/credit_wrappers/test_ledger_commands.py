@@ -161,7 +161,7 @@ class TestExport:
         }  # fmt: skip
         assert (first["summary"], first["client"], first["model"]) == ("so it went", "fake", "fake-1")
         assert first["text"].startswith("steps: 4, ended: truncated\nstart: ")
-        assert first["text"].splitlines()[-1].startswith("3: agent_A stay, agent_B forward | reward 1 |")
+        assert first["text"].splitlines()[-1].startswith("3: agent_A stay; agent_B forward | reward 1 |")
         assert lines[3]["text"].splitlines()[-1].startswith("3: ")  # of a re-ask, without what was wrong
         failed = lines[4]
         assert (failed["values"], failed["events"], failed["failure"]) == (None, [], "overloaded")
