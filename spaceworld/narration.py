@@ -74,7 +74,7 @@ class SpaceworldNarrator:
         if self._alike:
             robots = f"each robot is a {_kind(s.robots[0])}"
         else:
-            kinds = "; ".join(dict.fromkeys(map(_kind, s.robots)))
+            kinds = "; ".join(sorted(set(map(_kind, s.robots))))  # in no order that tells a robot's number
             robots = f"the robots differ; the start of an episode says which is what: {kinds}"
         return (
             f"Spaceworld, scenario {s.name}: {len(s.robots)} robots assemble a station in orbit on a grid of "

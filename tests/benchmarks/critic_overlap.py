@@ -113,8 +113,8 @@ def main(argv: list[str] | None = None) -> None:
         alone = (before + after) / 2
         print(
             f"{'warm-up' if k == 0 else f'round {k}'}: scored alone in {took:.2f} s ({took / ideal:.3f} x ideal); "
-            f"beside 8 environments in {times[0]:.2f} s ({times[0] / ideal:.3f} x); these step at {during:,.0f} a second "
-            f"({during / alone:.3f} of the {alone:,.0f} without a critic)",
+            f"beside 8 environments in {times[0]:.2f} s ({times[0] / ideal:.3f} x); these step at "
+            f"{during:,.0f} a second ({during / alone:.3f} of the {alone:,.0f} without a critic)",
             flush=True,
         )
     here.send(None)
