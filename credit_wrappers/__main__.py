@@ -1,4 +1,4 @@
-"""`python -m credit_wrappers ledger ...`: what is in a ledger; `--help` tells the rest."""
+"""`python -m credit_wrappers ledger ...`: what is in a ledger; `... prompts FOLDER`: the prompt templates."""
 
 import sys
 

@@ -6,7 +6,7 @@ from os import PathLike
 from typing import Literal, cast, get_args
 
 from ..credit import Usage
-from ..errors import ModelError, ModelFailure
+from ..errors import BudgetExceeded, ModelError, ModelFailure
 from ..ledger import Ledger
 from ..protocols import Completion, Request
 
@@ -45,6 +45,7 @@ class RecordedClient:
         """Return the recorded answer.
 
         Raises:
+            BudgetExceeded: The recorded run's budget had ended.
             ModelError: The recorded failure, when the question got no answer then; or, of kind "not_recorded",
                 the question is not on record.
         """
@@ -53,6 +54,8 @@ class RecordedClient:
         if found is not None:
             return Completion(found.text, Usage(), found.model, found.stop_reason)
         failed = self.ledger.find_failure(key)
+        if failed is not None and failed[0] == BudgetExceeded.kind:
+            raise BudgetExceeded(failed[1])
         if failed is not None:
             kind = failed[0] if failed[0] in get_args(ModelFailure) else "bad_reply"
             raise ModelError(failed[1] or "no answer", cast(ModelFailure, kind))

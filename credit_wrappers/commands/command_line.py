@@ -7,13 +7,16 @@ import os
 import sys
 from collections.abc import Iterator
 
+from ..budget import Prices
 from ..errors import CreditError
 from ..ledger import Ledger
+from ..prompts import Templates
 from .diff import diff
 from .export import export
 from .show import show
-from .stats import Prices, stats
+from .stats import stats
 
+ABOUT = "The critic's ledgers and prompts."
 DESCRIPTION = "Reads ledgers: the SQLite files with every question to a model and every answer. Changes none."
 PRICES = "currency per million tokens"
 
@@ -40,8 +43,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m credit_wrappers", description=DESCRIPTION)
-    topics = parser.add_subparsers(required=True, metavar="ledger")
+    parser = argparse.ArgumentParser(prog="python -m credit_wrappers", description=ABOUT)
+    topics = parser.add_subparsers(required=True, metavar="ledger | prompts")
     ledger = topics.add_parser("ledger", help="read a ledger", description=DESCRIPTION)
     commands = ledger.add_subparsers(required=True, metavar="stats | show | export | diff")
     file = argparse.ArgumentParser(add_help=False)
@@ -83,13 +86,26 @@ def _parser() -> argparse.ArgumentParser:
     compared.add_argument("file", metavar="A", help="a ledger")
     compared.add_argument("other", metavar="B", help="another one")
     compared.set_defaults(run=_diff)
+
+    told = "the prompt templates into a folder, to be changed and given as templates=FOLDER"
+    written = topics.add_parser("prompts", help=f"write {told}", description=f"Write {told}.")
+    written.add_argument("folder", metavar="FOLDER", help="a folder without templates; it is made when needed")
+    written.set_defaults(run=_prompts)
     return parser
 
 
 def _stats(options: argparse.Namespace) -> Iterator[str]:
-    prices = Prices(options.input_price, options.output_price, options.cached_price, options.cache_write_price)
+    given = (options.input_price, options.output_price, options.cached_price, options.cache_write_price)
+    if (given[0] is None) != (given[1] is None) or (given[0] is None and given[2:] != (None, None)):
+        raise ValueError("prices: --input-price and --output-price are needed, the others may be added")
+    prices = None if given[0] is None else Prices(*given)
     with Ledger(options.file, read_only=True) as ledger:
         yield from stats(ledger, prices)
+
+
+def _prompts(options: argparse.Namespace) -> Iterator[str]:
+    Templates.copy_to(options.folder)
+    yield f"{options.folder}: change what you like, then give the critic templates={options.folder!r}"
 
 
 def _show(options: argparse.Namespace) -> Iterator[str]:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import numpy as np
 
+from ..budget import Prices
 from ..credit import Usage
 from ..critics.drift import Drift, order_drift
 from ..ledger import Ledger, LedgerEntry
@@ -18,23 +19,6 @@ _NO_ANSWER = "(no answer)"
 
 # What one order of agents gave an episode: each agent's summed credit.
 _Totals = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Prices:
-    """What a million tokens cost, in any currency; None: not known.
-
-    Attributes:
-        input: Read at the usual price.
-        output: Written by the model.
-        cached: Read from the provider's prompt cache.
-        cache_write: Read and put into that cache.
-    """
-
-    input: float | None = None
-    output: float | None = None
-    cached: float | None = None
-    cache_write: float | None = None
 
 
 @dataclass
@@ -109,7 +93,7 @@ def _count(counts: Counts, entry: LedgerEntry) -> None:
     counts.zero += sum(episode.values is not None and not episode.values.any() for episode in entry.episodes)
 
 
-def stats(ledger: Ledger, prices: Prices) -> Iterator[str]:
+def stats(ledger: Ledger, prices: Prices | None) -> Iterator[str]:
     """Yield the lines of the report."""
     counts = count(ledger)
     yield f"ledger {ledger.path}, {_size(ledger.path.stat().st_size)}"
@@ -140,23 +124,14 @@ def stats(ledger: Ledger, prices: Prices) -> Iterator[str]:
         )
 
 
-def _tokens(usage: Usage, prices: Prices) -> Iterator[str]:
+def _tokens(usage: Usage, prices: Prices | None) -> Iterator[str]:
     read = usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens
     share = usage.cached_tokens / read if read else 0.0
     yield f"tokens read        {usage.input_tokens:,} at the usual price, {usage.cached_tokens:,} from the provider's"
     yield f"                   cache ({share:.1%} of all that was read), {usage.cache_write_tokens:,} written to it"
     yield f"tokens answered    {usage.output_tokens:,}"
-    priced = {
-        "input": (usage.input_tokens, prices.input),
-        "output": (usage.output_tokens, prices.output),
-        "cached": (usage.cached_tokens, prices.cached),
-        "cache-write": (usage.cache_write_tokens, prices.cache_write),
-    }
-    if all(price is None for _, price in priced.values()):
-        return
-    cost = sum(tokens * price for tokens, price in priced.values() if price is not None) / 1e6
-    left = [f"{tokens:,} {name}" for name, (tokens, price) in priced.items() if tokens and price is None]
-    yield f"cost               {cost:.4f}" + (f", without {' and '.join(left)} tokens: no price given" if left else "")
+    if prices is not None:
+        yield f"cost               {prices.cost(usage):.4f} at the usual prices (message batches cost less)"
 
 
 def _drift(drifts: list[Drift]) -> Iterator[str]:

@@ -20,6 +20,10 @@ from .settings import CriticSettings
 from .shaping import event_values
 from .stats import CriticStats
 
+# Sums so many times larger than the bound are nonsense, or an order that stood in the text: scaled into the
+# bound they would leave nothing of the query's other credits.
+_MOST_BOUNDS = 100
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -166,6 +170,8 @@ class Asker:
             event_values(answer["events"], {name: column for column, name in enumerate(names)}, length)
             for answer, names, length in zip(answers, question.names, question.lengths, strict=True)
         ]
+        if settings.normalise != "none":
+            _check_size(tables, question, settings.bound)
         return Judged(question, answers, tables, source)
 
     def _record(
@@ -196,4 +202,15 @@ class Asker:
                 message=str(error or ""),
                 episodes=episodes,
                 key=key,
+            )
+
+
+def _check_size(tables: list[np.ndarray], question: Question, bound: float) -> None:
+    """Raise AnswerError where an agent's credits are out of all proportion to the bound."""
+    for k, table in enumerate(tables):
+        sums = np.abs(table.sum(axis=0))
+        if sums.max(initial=0.0) > _MOST_BOUNDS * bound:
+            agent = question.names[k][int(sums.argmax())]
+            raise AnswerError(
+                f"episode {k + 1}: the credits of {agent} sum to {sums.max():g} in size; at most {bound:g} is asked for"
             )

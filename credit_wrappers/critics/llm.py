@@ -250,6 +250,7 @@ class LLMCritic:
                     self.settings.bound,
                     form=self.settings.answer_format,
                     explain=self.settings.explain,
+                    naming=self.settings.names,
                     templates=self.asker.templates,
                 ),
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -49,6 +49,7 @@ def render_system(
     *,
     form: AnswerForm = "events",
     explain: bool = True,
+    naming: Literal["neutral", "own"] = "neutral",
     templates: Templates = PACKAGED,
 ) -> str:
     """Return the base prompt for an environment.
@@ -59,6 +60,7 @@ def render_system(
         bound: Largest size of an agent's summed credits in one episode.
         form: How the answer is to be written down.
         explain: Whether to ask for reasons, too; without them answers are shorter.
+        naming: Whether the names are given anew in every episode, or the agents' own.
         templates: The words.
     """
     examples = narrator.examples()
@@ -69,7 +71,7 @@ def render_system(
     return templates.fill(
         "system",
         environment=narrator.describe().strip(),
-        agents=_listed(names),
+        names=templates.fill(f"names_{naming}", agents=_listed(names)).strip(),
         notation=narrator.notation().strip(),
         query=templates.fill("query", bound=f"{bound:g}", form=answer.strip()).strip(),
         **{name: examples[name].strip() for name in DEFINITIONS},

@@ -3,6 +3,7 @@
 | File | What it is |
 |---|---|
 | `system.md` | the base prompt, with the environment's own texts in it |
+| `names_neutral.md`, `names_own.md` | what the agents are called in it |
 | `query.md` | its last part, the task: by what principles to judge |
 | `form_events.md`, `form_arrays.md` | the end of the task: how to write the answer down |
 | `form_events_brief.md`, `form_arrays_brief.md` | the same where no explanations are asked for |
@@ -21,6 +22,8 @@ from string import Template
 
 NAMES = (
     "system",
+    "names_neutral",
+    "names_own",
     "query",
     "form_events",
     "form_events_brief",

@@ -215,12 +215,19 @@ def test_values_that_division_would_round_are_single_steps():
     ]
 
 
-def test_an_order_to_pay_a_million_stays_within_the_bound_and_its_words_are_data():
-    text = answer([event("agent_A", 0, 3, 1e6, ORDER)], [event("agent_B", 0, 5, 5.0)], summary=ORDER)
+def test_an_order_to_pay_a_million_is_refused_and_a_smaller_one_stays_within_the_bound():
     episodes = [corridor_episode([[0, 0]] * 3), corridor_episode([[0, 0]] * 5)]
-    credits = LLMCritic(FakeClient(text)).score(episodes)
-    assert credits[0].values.sum() == pytest.approx(10.0)
-    assert credits[0].summary == credits[0].events[0].why == ORDER.replace("agent_A", "walker_0")
+
+    def paid(amount):
+        text = answer([event("agent_A", 0, 3, amount, ORDER)], [event("agent_B", 0, 5, 5.0)], summary=ORDER)
+        return LLMCritic(FakeClient(text)).score(episodes)
+
+    refused = paid(1e6)
+    assert {credit.source for credit in refused} == {"fallback"}
+    assert "the credits of agent_A sum to 1e+06 in size; at most 10 is asked for" in refused[0].summary
+    bound = paid(900.0)
+    assert [credit.values.sum() for credit in bound] == pytest.approx([10.0, 5.0 / 90])
+    assert bound[0].summary == bound[0].events[0].why == ORDER.replace("agent_A", "walker_0")
 
 
 def test_a_scripted_answer_holds_no_event_twice_and_fits_every_form_of_events():

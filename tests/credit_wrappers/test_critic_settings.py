@@ -85,7 +85,8 @@ def test_own_names_are_used_in_the_question_and_understood_in_the_answer():
     [request] = client.requests
     assert "agent_A" not in request.prompt
     assert "walker_1 stay; walker_0 forward" in request.prompt
-    assert "walker_0 and walker_1" in request.system
+    assert "The agents are called walker_0 and walker_1, in every episode the same." in request.system
+    assert "given anew" not in request.system
     assert credit.values.sum(axis=0).tolist() == [2.0, 0.0]
     assert credit.events[0].why == "walker_0 went"
 

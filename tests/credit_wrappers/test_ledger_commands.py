@@ -84,9 +84,23 @@ class TestStats:
     def test_cost_is_told_for_the_prices_that_are_given(self, path, capsys):
         prices = ("--input-price", 3, "--output-price", 15, "--cached-price", 0.3, "--cache-write-price", 3.75)
         cost = (400 * 3 + 40 * 15 + 3005 * 0.3 + 21 * 3.75) / 1e6
-        assert f"cost               {cost:.4f}\n" in told(capsys, "stats", path, *prices)
-        partly = told(capsys, "stats", path, "--input-price", 3)
-        assert "cost               0.0012, without 40 output and 3,005 cached and 21 cache-write tokens" in partly
+        assert f"cost               {cost:.4f} at" in told(capsys, "stats", path, *prices)
+        partly = told(capsys, "stats", path, "--input-price", 3, "--output-price", 15)
+        assert f"cost               {(3426 * 3 + 40 * 15) / 1e6:.4f} at" in partly
+        assert main(["ledger", "stats", str(path), "--input-price", "3"]) == 2
+        assert "--output-price" in capsys.readouterr().err
+
+    def test_templates_are_written_out_and_taken_by_a_critic(self, tmp_path, capsys):
+        folder = tmp_path / "words"
+        assert main(["prompts", str(folder)]) == 0
+        assert "templates=" in capsys.readouterr().out
+        query = folder / "query.md"
+        query.write_text("Judge kindly, within $bound.\n$form", encoding="utf-8")
+        client = FakeClient("")
+        (question,) = LLMCritic(client, templates=folder).questions([TEAM])
+        assert "Judge kindly, within 10." in question.request.system
+        assert main(["prompts", str(folder)]) == 2
+        assert "error:" in capsys.readouterr().err
 
     def test_empty_ledger_is_said_to_be_empty(self, tmp_path, capsys):
         Ledger(tmp_path / "l.sqlite").close()
