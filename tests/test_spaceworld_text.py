@@ -15,36 +15,14 @@ from credit_wrappers.tokens import estimate_tokens
 from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner import policy
+from tests.benchmarks.prompt_size import requests_of, steps_of
 from tests.spaceworld.scenarios import ALL, busy_actions
 
 
-class Asked(ScriptedClient):
-    """Keeps the requests."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-
-    def complete(self, request: Request) -> Any:
-        self.requests.append(request)
-        return super().complete(request)
-
-
-def asked(name: str, play: str, seeds: range, per_query: int = 8, **options: Any) -> list[Request]:
+def asked(name: str, play: str, seeds: range, **options: Any) -> list[Request]:
     """The requests for whole episodes, by the planner or by chance among the possible actions."""
-    client = Asked()
-    store = CreditStore(LLMCritic(client, **options), workers=0, episodes_per_query=per_query)
-    env = CreditWrapper(SpaceworldEnv(name), store=store)
-    team, rng = policy(env), np.random.default_rng(0)
-    for seed in seeds:
-        observations, infos = env.reset(seed=seed)
-        while env.agents:
-            if play == "planner":
-                actions = team(observations, infos)
-            else:
-                actions = {a: int(rng.choice(np.flatnonzero(infos[a]["action_mask"]))) for a in env.agents}
-            observations, *_, infos = env.step(actions)
-    store.settle(range(len(seeds)))
-    return client.requests
+    env = SpaceworldEnv(name)
+    return requests_of(env, policy(env) if play == "planner" else None, seeds, **options)
 
 
 @pytest.mark.parametrize("name", ["pair", "hazard", "crew", "crowd", "quick"])
@@ -89,10 +67,9 @@ def test_text_says_where_everything_is_and_who_holds_what_in_every_step(name: st
 
 @pytest.mark.parametrize("play", ["random", "planner"])
 def test_a_step_of_two_robots_takes_at_most_25_tokens(play: str) -> None:
-    prompts = [request.prompt for request in asked("pair", play, range(16))]
-    steps = sum(len(episode.steps) for prompt in prompts for episode in read_transcripts(prompt))
-    assert steps > 16 * 10
-    assert sum(map(estimate_tokens, prompts)) / steps <= 25
+    requests = asked("pair", play, range(16))
+    assert steps_of(requests) > 16 * 10
+    assert sum(estimate_tokens(request.prompt) for request in requests) / steps_of(requests) <= 25
 
 
 def test_prefix_is_the_same_to_the_byte_for_all_episodes_orders_and_plays() -> None:
