@@ -164,6 +164,10 @@ def test_observation_that_does_not_fit_its_space_is_an_error_that_says_where():
         CreditError, match=r"'walker_0' observed 3 numbers at deep\.er, but its observation space has 2"
     ):
         tells.capture({"walker_0": {"deep": {"er": [1, 2, 3]}}})
+    with pytest.raises(
+        CreditError, match="'walker_0' observed something that its observation space has not: KeyError 'er'"
+    ):
+        tells.capture({"walker_0": {"deep": {}}})
 
 
 @pytest.mark.parametrize(
