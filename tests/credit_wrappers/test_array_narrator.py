@@ -113,7 +113,7 @@ def test_names_can_differ_by_agent():
     tells = narrator(spaces, feature_names={"walker_1": ("hot", "cold")})
     moment = tells.capture({"walker_0": [1], "walker_1": [2, 3]})
     assert tells.frames([moment], (0, 1), ("x", "y")) == ["x: sees [1]; y: sees hot=2 cold=3"]
-    assert "The agents differ: 1 observe 1 numbers and" in tells.describe()
+    assert "The agents differ: 1 observing 1 number and" in tells.describe()
 
 
 @pytest.mark.parametrize(
