@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from credit_wrappers import CreditStore, CreditWrapper, LLMCritic, Request, ScriptedClient
-from credit_wrappers.clients.spaceworld_text import World, facts_of
-from credit_wrappers.clients.transcripts import read_transcripts
+from credit_wrappers.clients.spaceworld_rules import Judgement
+from credit_wrappers.clients.spaceworld_text import Facts, World, facts_of
+from credit_wrappers.clients.transcripts import Step, read_transcripts
 from credit_wrappers.prompts import agent_name, render_episode, render_system
 from credit_wrappers.tokens import estimate_tokens
 from spaceworld import packing as pk
@@ -63,6 +64,17 @@ def test_text_says_where_everything_is_and_who_holds_what_in_every_step(name: st
                 assert world.modules[f"module_{i}"] == f"({cell // env.scenario.width},{cell % env.scenario.width})"
                 assert (f"module_{i}" in world.docked) == (module[pk.M_SLOT] >= 0)
     assert events > 100
+
+
+def test_module_is_meant_for_the_next_slot_once_the_first_is_filled() -> None:
+    kind = dict.fromkeys(("module_0", "module_1", "slot_0", "slot_1"), "panel")
+    facts = Facts(5, 5, {}, kind, {"module_0": 1, "module_1": 1}, thrust=1)
+    start = "core (0,0); slot_0 (1,1); slot_1 (3,3); module_0 (1,1); module_1 (2,2); agent_A (1,2), grips module_0"
+    world = World(facts, start)
+    view = Judgement((5, 5), {}, world)
+    assert view.slot_for("module_1") == ("slot_0", True)
+    world.apply(Step(("agent_A interact docks module_0 in slot_0",), 0.5, ()))
+    assert view.slot_for("module_1") == ("slot_1", True)
 
 
 @pytest.mark.parametrize("play", ["random", "planner"])
