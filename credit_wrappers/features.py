@@ -55,9 +55,16 @@ class Features:
         parts = []
         for path, size in self._leaves:
             value = observation
-            for key in path:
-                value = value[key]
-            part = np.array(value, dtype=np.float64).reshape(-1)  # a copy: environments write into their arrays again
+            try:
+                for key in path:
+                    value = value[key]
+                # A copy: environments write into their arrays again.
+                part = np.array(value, dtype=np.float64).reshape(-1)
+            except (LookupError, TypeError, ValueError) as error:
+                raise CreditError(
+                    f"agent {self.agent!r} observed something that its observation space has not: "
+                    f"{type(error).__name__} {error}"
+                ) from error
             if part.size != size:
                 raise CreditError(
                     f"agent {self.agent!r} observed {part.size} numbers{' at ' + _name(path) if path else ''}, but its "

@@ -6,24 +6,19 @@ narrator of its own (see `credit_wrappers.testing.corridor` for a small one).
 
 from __future__ import annotations
 
-import inspect
-import sys
 import warnings
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from gymnasium.spaces import Dict, Discrete, Space, Tuple
 from pettingzoo.utils.env import ParallelEnv
 
-from .actions import ActionWords, by_agent
-from .clauses import clauses, difference, mentions, renamed
+from .actions import by_agent
+from .clauses import clauses, difference, renamed
 from .errors import CreditError
-from .features import MASK, MOST_TOLD, Features
+from .features import MOST_TOLD, Features
+from .generic_narrator import ActionNames, GenericNarrator
 from .protocols import Narrator
 
-ActionNames = Sequence[str] | Mapping[str, Sequence[str]]
 FeatureNames = Sequence[str | None] | Mapping[str, Sequence[str | None]]
 
 
@@ -64,61 +59,7 @@ def narrator_for(
     return ready
 
 
-class _GenericNarrator:
-    """What can be said of any environment."""
-
-    def __init__(self, env: ParallelEnv, describe: str | None, action_names: ActionNames | None) -> None:
-        self.agents = tuple(env.possible_agents)
-        spaces = {agent: env.action_space(agent) for agent in self.agents}
-        self.words = ActionWords(spaces, action_names)
-        self._about = describe if describe is not None else _own_words(env)
-        seen = [_space_text(env.observation_space(agent)) for agent in self.agents]
-        # What the description says of single agents must be found again under names that change.
-        self._known = [mentions(self._about, str(agent)) for agent in self.agents]
-        self._kinds = [(text, self.words.describe(a)) for text, a in zip(seen, self.agents, strict=True)]
-
-    def describe(self) -> str:
-        """Return the environment's text, the size of the team and the spaces."""
-        kinds = Counter(self._kinds)
-        if len(kinds) == 1:
-            seen, done = self._kinds[0]
-            spaces = f"Each agent observes {seen} and chooses from {done}."
-        else:
-            # Sorted, without names: which agent has which is part of the order that the prompt hides.
-            each = sorted(f"{n} observe {seen} and choose from {done}" for (seen, done), n in kinds.items())
-            spaces = f"The agents differ: {'; '.join(each)}."
-        return f"{self._about}\n\nA team of {len(self.agents)} agents. {spaces}".strip()
-
-    def who(self, order: Sequence[int], names: Sequence[str]) -> list[str]:
-        """Return who is who, of the agents that the description names."""
-        each = zip(names, order, strict=True)
-        return [f"{name} is {self.agents[i]}" for name, i in each if self._known[i] and name != self.agents[i]]
-
-    def examples(self) -> Mapping[str, str]:
-        """Return examples that hold in any environment."""
-        return {
-            "temporal": "agent_A prepares at step 3 what pays the team at step 20: most of its credit "
-            "belongs to the steps up to 3, although their reward is 0.",
-            "structural": "the team is paid 1 for what agent_A finished while agent_B stood still: agent_A "
-            "gets the credit, agent_B none.",
-            "under_collaboration": "a sub-task needs two agents and only agent_A comes: it fails; agent_B is "
-            "to blame for staying away.",
-            "over_collaboration": "one agent is enough for a sub-task and both come: the second wastes its "
-            "steps and deserves a little blame.",
-            "agreement": "a sub-task needs both agents to choose the same thing in the same step: credit "
-            "both when they do; when they choose differently, blame the one that left the common plan.",
-        }
-
-    def action_name(self, agent: str, action: Any) -> str:
-        """Return the action's name; see `ActionWords.name`."""
-        return self.words.name(agent, action)
-
-    def tasks(self) -> Sequence[str]:
-        """Return no tasks: nobody named any."""
-        return ()
-
-
-class ArrayNarrator(_GenericNarrator):
+class ArrayNarrator(GenericNarrator):
     """Tells an episode by what the agents observed: all numbers at first, then those that changed.
 
     Numbers under the keys of Dict spaces are called by them (`position.0`), action masks are left out. Of an agent that
@@ -194,7 +135,7 @@ class ArrayNarrator(_GenericNarrator):
         )
 
 
-class StateNarrator(_GenericNarrator):
+class StateNarrator(GenericNarrator):
     """Tells an episode by what the environment's `describe_state()` says: all of it at first, then what changed.
 
     The text is cut into clauses at "; " and at line breaks, so each clause should say by itself what it is about. Words
@@ -231,7 +172,7 @@ class StateNarrator(_GenericNarrator):
 
     def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
         """Return the first state whole, then the clauses that changed; "" when none did."""
-        called = {str(self.agents[i]): name for name, i in zip(names, order, strict=True)}
+        called = {str(self.agents[i]): str(name) for name, i in zip(names, order, strict=True)}
         states = {text: clauses(renamed(text, called)) for text in set(moments)}
         texts: list[str] = []
         before: list[str] = []
@@ -248,17 +189,6 @@ class StateNarrator(_GenericNarrator):
             "clauses that changed are written: a clause takes the place of the earlier one about the same thing, and "
             "`no longer ...` says that a clause holds no more."
         )
-
-
-def _own_words(env: ParallelEnv) -> str:
-    """Return what an environment says of itself: its name, and `describe()` or a docstring."""
-    world = env.unwrapped
-    if callable(getattr(world, "describe", None)):
-        return str(world.describe()).strip()
-    name = (getattr(env, "metadata", None) or {}).get("name") or type(world).__name__
-    module = sys.modules.get(type(world).__module__)
-    text = type(world).__doc__ or getattr(module, "__doc__", None) or ""
-    return f"{name}. {inspect.cleandoc(text)}".strip()
 
 
 def _warn_of_what_is_not_told(agents: Sequence[Features]) -> None:
@@ -279,17 +209,3 @@ def _warn_of_what_is_not_told(agents: Sequence[Features]) -> None:
                 stacklevel=3,
             )
             return
-
-
-def _space_text(space: Space) -> str:
-    if isinstance(space, Dict):
-        parts = [(key, _space_text(part)) for key, part in sorted(space.spaces.items()) if key != MASK]
-        return parts[0][1] if len(parts) == 1 else " and ".join(f"{key} ({text})" for key, text in parts)
-    if isinstance(space, Tuple):
-        return " and ".join(_space_text(part) for part in space.spaces)
-    if isinstance(space, Discrete):
-        return f"a number from {int(space.start)} to {int(space.start + space.n) - 1}"
-    if space.shape is None:
-        return f"a {type(space).__name__}"
-    size = int(np.prod(space.shape))
-    return f"{size} numbers" + (f" (shape {tuple(map(int, space.shape))})" if len(space.shape) > 1 else "")

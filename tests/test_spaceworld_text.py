@@ -8,43 +8,22 @@ import numpy as np
 import pytest
 
 from credit_wrappers import CreditStore, CreditWrapper, LLMCritic, Request, ScriptedClient
-from credit_wrappers.clients.spaceworld_text import World, facts_of
-from credit_wrappers.clients.transcripts import read_transcripts
+from credit_wrappers.clients.spaceworld_rules import Judgement
+from credit_wrappers.clients.spaceworld_text import Facts, World, facts_of
+from credit_wrappers.clients.transcripts import Step, read_transcripts
 from credit_wrappers.prompts import agent_name, render_episode, render_system
 from credit_wrappers.tokens import estimate_tokens
 from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner import policy
+from tests.benchmarks.prompt_size import requests_of, steps_of
 from tests.spaceworld.scenarios import ALL, busy_actions
 
 
-class Asked(ScriptedClient):
-    """Keeps the requests."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-
-    def complete(self, request: Request) -> Any:
-        self.requests.append(request)
-        return super().complete(request)
-
-
-def asked(name: str, play: str, seeds: range, per_query: int = 8, **options: Any) -> list[Request]:
+def asked(name: str, play: str, seeds: range, **options: Any) -> list[Request]:
     """The requests for whole episodes, by the planner or by chance among the possible actions."""
-    client = Asked()
-    store = CreditStore(LLMCritic(client, **options), workers=0, episodes_per_query=per_query)
-    env = CreditWrapper(SpaceworldEnv(name), store=store)
-    team, rng = policy(env), np.random.default_rng(0)
-    for seed in seeds:
-        observations, infos = env.reset(seed=seed)
-        while env.agents:
-            if play == "planner":
-                actions = team(observations, infos)
-            else:
-                actions = {a: int(rng.choice(np.flatnonzero(infos[a]["action_mask"]))) for a in env.agents}
-            observations, *_, infos = env.step(actions)
-    store.settle(range(len(seeds)))
-    return client.requests
+    env = SpaceworldEnv(name)
+    return requests_of(env, policy(env) if play == "planner" else None, seeds, **options)
 
 
 @pytest.mark.parametrize("name", ["pair", "hazard", "crew", "crowd", "quick"])
@@ -87,12 +66,22 @@ def test_text_says_where_everything_is_and_who_holds_what_in_every_step(name: st
     assert events > 100
 
 
+def test_module_is_meant_for_the_next_slot_once_the_first_is_filled() -> None:
+    kind = dict.fromkeys(("module_0", "module_1", "slot_0", "slot_1"), "panel")
+    facts = Facts(5, 5, {}, kind, {"module_0": 1, "module_1": 1}, thrust=1)
+    start = "core (0,0); slot_0 (1,1); slot_1 (3,3); module_0 (1,1); module_1 (2,2); agent_A (1,2), grips module_0"
+    world = World(facts, start)
+    view = Judgement((5, 5), {}, world)
+    assert view.slot_for("module_1") == ("slot_0", True)
+    world.apply(Step(("agent_A interact docks module_0 in slot_0",), 0.5, ()))
+    assert view.slot_for("module_1") == ("slot_1", True)
+
+
 @pytest.mark.parametrize("play", ["random", "planner"])
 def test_a_step_of_two_robots_takes_at_most_25_tokens(play: str) -> None:
-    prompts = [request.prompt for request in asked("pair", play, range(16))]
-    steps = sum(len(episode.steps) for prompt in prompts for episode in read_transcripts(prompt))
-    assert steps > 16 * 10
-    assert sum(map(estimate_tokens, prompts)) / steps <= 25
+    requests = asked("pair", play, range(16))
+    assert steps_of(requests) > 16 * 10
+    assert sum(estimate_tokens(request.prompt) for request in requests) / steps_of(requests) <= 25
 
 
 def test_prefix_is_the_same_to_the_byte_for_all_episodes_orders_and_plays() -> None:

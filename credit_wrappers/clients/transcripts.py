@@ -41,7 +41,7 @@ def read_transcripts(prompt: str) -> list[Transcript]:
 def _step(line: str) -> Step:
     deeds, _, rest = line.partition(": ")[2].partition(" | ")
     reward = 0.0
-    if rest.startswith("reward "):
+    if rest.startswith("reward "):  # what else changed may begin so, too, but then a reward stands in front of it
         paid, _, rest = rest.partition(" | ")
         reward = float(paid.removeprefix("reward "))
     return Step(tuple(deeds.split("; ")), reward, tuple(rest.split("; ")) if rest else ())

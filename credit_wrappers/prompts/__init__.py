@@ -124,7 +124,7 @@ def render_episode(
             elif came:  # of an agent that did not act
                 rest.append(f"{name}: {came}")
         line = f"{t}: {'; '.join(deeds) or 'nobody acted'}"
-        if written[reward] != "0":
+        if written[reward] != "0" or (rest and rest[0].startswith("reward ")):  # not to be taken for one
             line += f" | reward {written[reward]}"
         lines.append(f"{line} | {'; '.join(rest)}" if rest else line)
     return "\n".join(lines)

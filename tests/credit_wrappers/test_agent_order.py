@@ -1,5 +1,6 @@
 """The order of agents in the prompt, and that credits find the way back to the agents they are meant for."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -45,6 +46,18 @@ def test_relabelled_team_gives_the_same_prompt_and_the_same_credit_for_the_same_
     assert client.requests[0] == client.requests[1]
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one.values[:, list(new_from_old)], other.values)
+
+
+def test_relabelled_team_with_vectors_for_actions_is_listed_alike():
+    random = np.random.default_rng(3)
+    vectors = random.normal(size=(4, 3, 2))
+    vectors[2:, 1] = np.nan
+    episode = replace(random_episode(1, steps=4), actions=vectors)
+    new_from_old = (2, 0, 1)
+    for kind in ("canonical", "shuffled"):
+        order = agent_order(episode, episode.narrator, kind)
+        other = agent_order(relabelled(episode, new_from_old), episode.narrator, kind)
+        assert tuple(new_from_old[i] for i in other) == order
 
 
 def test_given_order_is_the_environments():

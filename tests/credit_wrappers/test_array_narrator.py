@@ -113,7 +113,7 @@ def test_names_can_differ_by_agent():
     tells = narrator(spaces, feature_names={"walker_1": ("hot", "cold")})
     moment = tells.capture({"walker_0": [1], "walker_1": [2, 3]})
     assert tells.frames([moment], (0, 1), ("x", "y")) == ["x: sees [1]; y: sees hot=2 cold=3"]
-    assert "The agents differ: 1 observe 1 numbers and" in tells.describe()
+    assert "The agents differ: 1 observing 1 number and" in tells.describe()
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,10 @@ def test_observation_that_does_not_fit_its_space_is_an_error_that_says_where():
         CreditError, match=r"'walker_0' observed 3 numbers at deep\.er, but its observation space has 2"
     ):
         tells.capture({"walker_0": {"deep": {"er": [1, 2, 3]}}})
+    with pytest.raises(
+        CreditError, match="'walker_0' observed something that its observation space has not: KeyError 'er'"
+    ):
+        tells.capture({"walker_0": {"deep": {}}})
 
 
 @pytest.mark.parametrize(

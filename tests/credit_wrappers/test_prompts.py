@@ -116,6 +116,11 @@ def test_clause_about_one_agent_stands_behind_its_action(frame, line):
     assert _line(frame) == line
 
 
+def test_what_changed_is_never_taken_for_the_reward():
+    episode = corridor_episode([[STAY]])
+    assert _lines(episode, (0,), ["", "reward 3 is hidden"])[3] == "0: agent_A stay | reward 0 | reward 3 is hidden"
+
+
 def test_what_is_told_of_an_agent_that_did_not_act_is_not_lost():
     episode = corridor_episode([[FORWARD, -1]])
     assert _lines(episode, (0, 1), ["", "agent_B: comes back"])[3] == "0: agent_A forward | agent_B: comes back"

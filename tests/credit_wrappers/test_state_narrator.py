@@ -53,7 +53,7 @@ def test_names_follow_the_order_in_the_prompt_and_may_be_swapped():
     ("names", "text", "read"),
     [
         (("agent_1", "agent_10"), "agent_1, agent_10 and agent_100", "agent_A, agent_B and agent_100"),
-        (("tug", "tug-2"), "tug-2 pulls tug, not tugboat", "agent_B pulls agent_A, not tugboat"),
+        (("tug", "tug-2"), "tug-2 pulls tug, not tugboat, my_tug", "agent_B pulls agent_A, not tugboat, my_tug"),
         (("a.b", "a+b"), "a.b axb a+b (a+b)", "agent_A axb agent_B (agent_B)"),
         (("Käfer", "Käferlein"), "Käferlein, Käfer, Käfers", "agent_B, agent_A, Käfers"),
         (("機器人", "[x]"), "機器人 [x] x", "agent_A agent_B x"),
@@ -74,6 +74,7 @@ def test_whole_words_that_are_names_are_replaced(names, text, read):
         ("", "fog", "fog"),
         ("door: open", "door: shut", "door: shut"),
         ("x: at 3; x: holds key", "x: at 4", "x: at 4; no longer x: holds key"),
+        ("x: at 3; x: holds key", "x: at 3; x: tired", "x: tired; no longer x: holds key"),
         ("a box; a box", "a box", "no longer a box"),
         ("a; b", "b; a", ""),
         ("heat=1.5 high", "heat=-2 low", "heat=-2 low"),
