@@ -60,7 +60,7 @@ def make_budget(settings: Settings) -> Budget | None:
 
 
 def make_critic(
-    settings: Settings, credit: str, ledger: Path, arm: str
+    settings: Settings, credit: str, ledger: Path, arm: str = ""
 ) -> tuple[Critic, WatchingCritic, LLMCritic | None]:
     """The critic of one kind of credit, the watcher in it, and the language-model critic in that, if there is one."""
     if credit in ("shared", "equal"):

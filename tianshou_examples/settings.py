@@ -153,7 +153,8 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     for name in ("seeds", "jobs", "envs", "eval_episodes", "episodes_per_query", "in_flight"):
         if getattr(settings, name) < 1:
             p.error(f"--{name.replace('_', '-')} is {getattr(settings, name)}; it must be at least 1")
-    _check_critic(p, settings)
+    if resume is None:
+        _check_critic(p, settings)
     if settings.steps < 0:
         p.error(f"--steps is {settings.steps}; it must be 0 or more")
     from tianshou_examples.worlds import check_world

@@ -177,11 +177,11 @@ class Run:
 def _money(settings: Settings, value: dict[str, Any]) -> str:
     """What the progress bar says about cache, cost and fallbacks, when there is something to say."""
     parts = ""
-    if value["cached_tokens"]:
+    if value.get("cached_tokens"):
         parts += f"  {value['cached_tokens'] / value['tokens']:.0%} cached"
     if settings.prices is not None:
         parts += f"  cost {value['cost']:.2f}"
-    if value["fallbacks"]:
+    if value.get("fallbacks"):
         parts += f"  fallbacks {value['fallbacks']:,}"
     return parts
 

@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,8 +21,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from credit_wrappers import Ledger, Request, ScriptedClient
-from credit_wrappers.testing.server import MessagesServer
+from credit_wrappers import Ledger
 from tianshou_examples.settings import Settings
 from tianshou_examples.train import Run, _start, main
 
@@ -318,56 +316,6 @@ def test_a_learner_that_ends_without_a_word_is_an_error(code: int, tmp_path: Pat
     assert list(running) == ["shared-0"]
 
 
-# -- a model behind the Messages API --------------------------------------------------------------------------------
-
-
-class Model:
-    """Answers by the scripted rules; every second query gets prose instead, and prose again when asked once more."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.queries = 0
-        self.refused: list[str] = []
-
-    def __call__(self, body: dict[str, Any]) -> str:
-        prompt, system = body["messages"][0]["content"], body["system"][0]["text"]
-        with self.lock:
-            if any(query in prompt for query in self.refused):
-                return "As I said, robot_0 did well."
-            self.queries += 1
-            if self.queries % 2 == 0:
-                self.refused.append(prompt)
-                return "Robot_0 did well, robot_1 less so."
-        return ScriptedClient().complete(Request(system, prompt, None, "m", 100, None)).text
-
-
-def test_a_model_that_answers_prose_now_and_then_is_fallen_back_from_and_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-not-to-be-written-down")
-    model, folder = Model(), tmp_path / "run"
-    with MessagesServer(model) as server:
-        code = main([*TINY, "--steps", "500", "--episodes-per-query", "2", "--credit", "llm", "--critic", "anthropic",
-                     "--model", "some-model", "--base-url", server.url, "--out", str(folder)])  # fmt: skip
-    printed = capsys.readouterr()
-    assert (code, printed.err) == (0, "")
-    found = results(folder)["llm"]["critic"]
-    episodes = sum(len(re.findall(r"^## Episode \d+$", query, re.MULTILINE)) for query in model.refused)
-    assert found["fallbacks"] == episodes > 0
-    assert found["reasks"] == len(model.refused)
-    assert found["calls"] == len(server.requests) == model.queries + len(model.refused)
-    assert found["tokens"] > 0 and found["episodes"] > episodes
-    assert {body["model"] for body in server.requests} == {"some-model"}
-    assert ["fallbacks, episodes", str(episodes)] in cells(printed.out)
-    assert ["critic calls", str(found["calls"])] in cells(printed.out)
-    assert f"critic: some-model at {server.url}" in " ".join(printed.out.split()) and "scripted" not in printed.out
-    text = (folder / "credits.txt").read_text(encoding="utf-8")
-    assert "(source: model)" in text and "scripted" not in text
-    for path in folder.rglob("*"):
-        assert path.is_dir() or b"not-to-be-written-down" not in path.read_bytes(), path
-    assert "not-to-be-written-down" not in printed.out
-
-
 # -- bad input --------------------------------------------------------------------------------------------------------
 
 
@@ -377,13 +325,20 @@ def test_a_model_that_answers_prose_now_and_then_is_fallen_back_from_and_counted
         (["--env", "spaceworld:moon"], ["spaceworld:solo", "spaceworld:duet", "spaceworld:pair", "spaceworld:truss"]),
         (["--env", "duet"], ["spaceworld:duet"]),
         (["--credit", "llm", "fair"], ["'llm'", "'summed'", "'shared'", "'equal'"]),
-        (["--critic", "oracle"], ["'scripted'", "'anthropic'"]),
+        (["--critic", "oracle"], ["'scripted'", "'anthropic'", "'openai'", "'recorded'"]),
         (["--algo", "sac"], ["'ppo'", "'ddqn'"]),
         (["--policy", "one"], ["'shared'", "'per-agent'"]),
         (["--fallback", "none"], ["'equal'", "'shared'", "'raise'"]),
         (["--envs", "0"], ["--envs is 0", "at least 1"]),
         (["--steps", "-1"], ["--steps is -1"]),
-        (["--base-url", "http://127.0.0.1:1"], ["--critic anthropic"]),
+        (["--base-url", "http://127.0.0.1:1"], ["--critic anthropic or openai"]),
+        (["--critic", "openai"], ["--model"]),
+        (["--critic", "recorded"], ["--replay FOLDER"]),
+        (["--replay", "runs/x"], ["--critic recorded"]),
+        (["--max-calls", "5"], ["scripted one is free"]),
+        (["--critic", "anthropic", "--max-cost", "5"], ["--prices"]),
+        (["--critic", "anthropic", "--prices", "5"], ["two or three numbers, got 1"]),
+        (["--critic", "anthropic", "--in-flight", "0"], ["--in-flight is 0"]),
     ],
 )
 def test_arguments_without_sense_name_the_valid_ones(
@@ -404,16 +359,6 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture) -> str:
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.count("\n") == 1
     return printed.err
-
-
-def test_a_model_without_a_key_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    said = refused([*TINY, "--critic", "anthropic", "--out", str(tmp_path / "run")], capsys)
-    assert "ANTHROPIC_API_KEY" in said and "--critic scripted" in said and "--base-url" in said
-    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_that_cannot_be_used_is_refused_and_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -1,0 +1,115 @@
+"""Training from a model's credits: over the wire, within a budget, and again from what was recorded."""
+
+from __future__ import annotations
+
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from credit_wrappers import Ledger, Request, ScriptedClient
+from credit_wrappers.testing import MessagesServer
+from tests.examples.test_train import TINY, cells, refused, results
+from tianshou_examples.train import main
+
+MODEL = ["--steps", "500", "--episodes-per-query", "2", "--credit", "llm"]
+
+
+class Model:
+    """Answers by the scripted rules; every second query gets prose instead, and prose again when asked once more."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.queries = 0
+        self.refused: list[str] = []
+
+    def __call__(self, body: dict[str, Any]) -> str:
+        prompt, system = body["messages"][0]["content"], body["system"][0]["text"]
+        with self.lock:
+            if any(query in prompt for query in self.refused):
+                return "As I said, robot_0 did well."
+            self.queries += 1
+            if self.queries % 2 == 0:
+                self.refused.append(prompt)
+                return "Robot_0 did well, robot_1 less so."
+        return ScriptedClient().complete(Request(system, prompt, None, "m", 100, None)).text
+
+
+def test_a_model_that_answers_prose_now_and_then_is_fallen_back_from_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-not-to-be-written-down")
+    model, folder = Model(), tmp_path / "run"
+    with MessagesServer(model) as server:
+        code = main([*TINY, "--steps", "500", "--episodes-per-query", "2", "--credit", "llm", "--critic", "anthropic",
+                     "--model", "some-model", "--base-url", server.url, "--out", str(folder)])  # fmt: skip
+    printed = capsys.readouterr()
+    assert (code, printed.err) == (0, "")
+    found = results(folder)["llm"]["critic"]
+    episodes = sum(len(re.findall(r"^## Episode \d+$", query, re.MULTILINE)) for query in model.refused)
+    assert found["fallbacks"] == episodes > 0
+    assert found["reasks"] == len(model.refused)
+    assert found["calls"] == len(server.requests) == model.queries + len(model.refused)
+    assert found["tokens"] > 0 and found["episodes"] > episodes
+    assert {body["model"] for body in server.requests} == {"some-model"}
+    assert ["fallbacks, episodes", str(episodes)] in cells(printed.out)
+    assert ["critic calls", str(found["calls"])] in cells(printed.out)
+    assert f"critic: some-model at {server.url}" in " ".join(printed.out.split()) and "scripted" not in printed.out
+    text = (folder / "credits.txt").read_text(encoding="utf-8")
+    assert "(source: model)" in text and "scripted" not in text
+    for path in folder.rglob("*"):
+        assert path.is_dir() or b"not-to-be-written-down" not in path.read_bytes(), path
+    assert "not-to-be-written-down" not in printed.out
+
+
+def learned(folder: Path) -> tuple[Any, ...]:
+    """What came of a run, but for times and calls."""
+    found = results(folder)["llm"]
+    return found["greedy"], found["sampled"], found["steps"], found["critic"]["fallbacks"], found["critic"]["episodes"]
+
+
+def test_a_run_is_repeated_from_its_ledger_without_key_or_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    first, again = tmp_path / "first", tmp_path / "again"
+    with MessagesServer(Model()) as server:
+        arguments = ["--critic", "openai", "--model", "m", "--base-url", f"{server.url}/v1", "--in-flight", "4"]
+        assert main([*TINY, *MODEL, *arguments, "--out", str(first)]) == 0
+        assert {body["model"] for body in server.requests} == {"m"}
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    assert main([*TINY, *MODEL, "--critic", "recorded", "--replay", str(first), "--out", str(again)]) == 0
+    assert learned(again) == learned(first)
+    assert results(again)["llm"]["critic"]["tokens"] == 0
+    assert not list(again.glob("ledger*"))
+    assert f"critic: answers recorded in {first}" in " ".join(capsys.readouterr().out.split())
+    said = refused([*TINY, "--critic", "recorded", "--replay", str(tmp_path), "--out", str(tmp_path / "x")], capsys)
+    assert "ledger-llm-0.sqlite" in said
+
+
+def test_a_budget_stops_the_run_and_a_larger_one_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = tmp_path / "run"
+    with MessagesServer() as server:
+        arguments = ["--critic", "anthropic", "--base-url", server.url, "--prices", "3", "15", "0.3", "--jobs", "1"]
+        assert main([*TINY, *MODEL, *arguments, "--max-calls", "2", "--out", str(folder)]) == 1
+        assert "BudgetExceeded" in capsys.readouterr().err
+        assert len(server.requests) == 2
+        with Ledger(folder / "ledger-llm-0.sqlite", read_only=True) as ledger:
+            paid = {entry.request.prompt for entry in ledger.entries()}
+        assert main(["--resume", str(folder), "--max-calls", "100"]) == 0
+        later = [body["messages"][0]["content"] for body in server.requests[2:]]
+    assert paid.isdisjoint(later) and later
+    out = capsys.readouterr().out
+    (cost,) = [row[1] for row in cells(out) if row[:1] == ["cost"]]
+    assert float(cost) > 0
+
+
+def test_a_model_without_a_key_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    said = refused([*TINY, "--critic", "anthropic", "--out", str(tmp_path / "run")], capsys)
+    assert "ANTHROPIC_API_KEY" in said and "--critic scripted" in said and "--base-url" in said
+    assert not (tmp_path / "run").exists()
