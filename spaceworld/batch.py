@@ -16,7 +16,7 @@ import numpy as np
 
 from spaceworld import packing as pk
 from spaceworld.generator import generate
-from spaceworld.jit import kernel
+from spaceworld.jit import lean_kernel, part
 from spaceworld.kernel import advance
 from spaceworld.observation import observe
 from spaceworld.planes import observe_image
@@ -53,7 +53,7 @@ class Turn:
         return self.status == pk.TRUNCATED
 
 
-@kernel
+@part
 def parts_of(memory):  # type: ignore[no-untyped-def]  # compiled
     """Where row, actions and scratch of a world's memory begin."""
     row = memory[pk.H_SPECSIZE]
@@ -61,7 +61,7 @@ def parts_of(memory):  # type: ignore[no-untyped-def]  # compiled
     return row, actions, actions + memory[pk.H_ROBOTS]
 
 
-@kernel
+@lean_kernel
 def look_around(spec, row, work, observations, masks):  # type: ignore[no-untyped-def]  # compiled
     """Fills one world's observations, (N, F) or planes (N, C, 2r+1, 2r+1), and masks (N, 6)."""
     if observations.ndim == 2:  # known when it is compiled
@@ -70,7 +70,7 @@ def look_around(spec, row, work, observations, masks):  # type: ignore[no-untype
         observe_image(spec, row, work, observations, masks)
 
 
-@kernel
+@lean_kernel
 def restart_some(memory, chosen, first, last, start, observations, masks):  # type: ignore[no-untyped-def]  # compiled
     """Begins new episodes in `chosen[first:last]`: the fixed layout of `start`, or random ones.
 
@@ -81,14 +81,15 @@ def restart_some(memory, chosen, first, last, start, observations, masks):  # ty
     spec, work, found = memory[chosen[first], :at], memory[chosen[first], end:], True
     for j in range(first, last):
         row = memory[chosen[j], at:actions]
-        row[pk.S_STEP :] = start[pk.S_STEP :]
+        for k in range(pk.S_STEP, len(start)):
+            row[k] = start[k]
         if not start[0]:  # the layout is not fixed
             found = generate(spec, row, work) and found
         look_around(spec, row, work, observations[j], masks[j])
     return found
 
 
-@kernel
+@lean_kernel
 def advance_some(  # type: ignore[no-untyped-def]  # compiled
     memory, chosen, first, last, given, observations, masks, rewards, status, costs, events, penalty, total
 ):

@@ -13,14 +13,14 @@ from __future__ import annotations
 import numpy as np
 
 from spaceworld import packing as pk
-from spaceworld.jit import kernel
-from spaceworld.kernel import fill_grid, shifted
+from spaceworld.jit import kernel, lean_kernel, part
+from spaceworld.kernel import fill_grid, row_of, shifted
 
 TRIES = 2000
 BARRED = pk.G_STATIC | pk.G_KEEP  # for robots and modules, in the check
 
 
-@kernel
+@part
 def draw(row, n):  # type: ignore[no-untyped-def]  # compiled
     """A random integer in [0, n); advances the two words."""
     row[pk.S_RNG1] = 40014 * row[pk.S_RNG1] % 2147483563
@@ -28,7 +28,7 @@ def draw(row, n):  # type: ignore[no-untyped-def]  # compiled
     return (row[pk.S_RNG1] - row[pk.S_RNG2]) % 2147483562 % n
 
 
-@kernel
+@lean_kernel
 def draw_cell(spec, row, grid, margin):  # type: ignore[no-untyped-def]  # compiled
     """A random cell at least `margin` from the border that no thing has taken yet; -1 after many tries."""
     for _ in range(200):
@@ -39,7 +39,7 @@ def draw_cell(spec, row, grid, margin):  # type: ignore[no-untyped-def]  # compi
     return -1
 
 
-@kernel
+@lean_kernel
 def generate(spec, row, work):  # type: ignore[no-untyped-def]  # compiled
     """Writes a solvable random layout into `row`; returns whether one was found."""
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
@@ -50,7 +50,7 @@ def generate(spec, row, work):  # type: ignore[no-untyped-def]  # compiled
     return False
 
 
-@kernel
+@lean_kernel
 def attempt(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
     """One random layout: core, slots, modules, keep-out cells, debris, robots; False when something found no cell."""
     grid[:] = 0
@@ -88,7 +88,7 @@ def attempt(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
     return True
 
 
-@kernel
+@lean_kernel
 def attempt_slots(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
     """A core and its slots, by the scenario's pattern."""
     slots, pattern, margin = spec[pk.H_SLOTS], spec[pk.H_PATTERN], 2
@@ -126,7 +126,7 @@ def attempt_slots(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
     return True
 
 
-@kernel
+@lean_kernel
 def draw_lane(spec, row, grid, direction):  # type: ignore[no-untyped-def]  # compiled
     """A cell for debris: off the border and, when it drifts, with nothing else in its row or column; or -1."""
     if direction == 0:
@@ -147,7 +147,7 @@ def draw_lane(spec, row, grid, direction):  # type: ignore[no-untyped-def]  # co
     return -1
 
 
-@kernel
+@lean_kernel
 def carriers(spec, mass):  # type: ignore[no-untyped-def]  # compiled
     """The least number of robots that can lift `mass` and dock it: the strongest that docks, then the strongest."""
     used, total, count = 0, 0, 0
@@ -167,7 +167,7 @@ def carriers(spec, mass):  # type: ignore[no-untyped-def]  # compiled
     return count
 
 
-@kernel
+@lean_kernel
 def flood(spec, grid, start, hole, region, queue):  # type: ignore[no-untyped-def]  # compiled
     """Marks in `region` the cells that a robot at `start` can reach when `hole` is solid as well."""
     region[: spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]] = 0
@@ -185,18 +185,46 @@ def flood(spec, grid, start, hole, region, queue):  # type: ignore[no-untyped-de
                 tail += 1
 
 
+@part
+def free_sides(spec, grid, cell):  # type: ignore[no-untyped-def]  # compiled
+    """The directions in which a robot could hold a module at `cell`, a bit for each: 1 for north, 2 for south, ..."""
+    sides = 0
+    for direction in range(1, 5):
+        beside = shifted(spec, cell, direction)
+        sides |= int((beside >= 0) & (grid[beside] & BARRED == 0)) << (direction - 1)
+    return sides
+
+
+@part
+def sides_within(spec, region, cell):  # type: ignore[no-untyped-def]  # compiled
+    """The directions in which the neighbour of `cell` is in `region`, bits as in `free_sides`."""
+    sides = 0
+    for direction in range(1, 5):
+        beside = shifted(spec, cell, direction)
+        sides |= int((beside >= 0) & (region[beside] > 0)) << (direction - 1)
+    return sides
+
+
+@part
+def count_of(sides):  # type: ignore[no-untyped-def]  # compiled
+    """How many directions are in `sides`."""
+    return (sides & 1) + (sides >> 1 & 1) + (sides >> 2 & 1) + (sides >> 3)
+
+
 @kernel
 def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # type: ignore[no-untyped-def]  # compiled
     """Whether `need` robots, one of them at `at`, can bring the module at `start` to `goal`."""
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
-    seen = np.zeros((cells, 16), dtype=np.bool_)
+    seen = np.zeros(cells * 16, dtype=np.bool_)
     stack = np.empty(cells * 16, dtype=np.int64)
-    anywhere = np.ones(1, dtype=np.int64)
     top = 0
     flood(spec, grid, at, start, region, queue)
+    within = free_sides(spec, grid, start) & sides_within(spec, region, start)
+    if not regrip:
+        within &= free_sides(spec, grid, goal)  # these sides stay the same to the end
     for sides in range(1, 16):
-        if sides_fit(spec, grid, start, sides, need, region):
-            seen[start, sides] = True
+        if sides & ~within == 0 and count_of(sides) == need:
+            seen[start * 16 + sides] = True
             stack[top] = start * 16 + sides
             top += 1
     while top > 0:
@@ -204,12 +232,19 @@ def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # ty
         cell, sides = stack[top] // 16, stack[top] % 16
         if cell == goal:
             return True
-        for direction in range(1, 5):  # carried one cell
-            to = shifted(spec, cell, direction)
-            if to < 0 or grid[to] & BARRED or seen[to, sides]:
+        # carried one cell: the search goes on from what was pushed last, so the directions to the goal come last
+        down = row_of(spec, goal) - row_of(spec, cell)
+        across = goal - cell - down * spec[pk.H_WIDTH]
+        nearer = int(down < 0) | int(down > 0) << 1 | int(across < 0) << 2 | int(across > 0) << 3
+        for k in range(8):
+            direction = 1 + k % 4
+            if nearer >> (direction - 1) & 1 != k // 4:
                 continue
-            if sides_fit(spec, grid, to, sides, need, anywhere):
-                seen[to, sides] = True
+            to = shifted(spec, cell, direction)
+            if to < 0 or grid[to] & BARRED or seen[to * 16 + sides]:
+                continue
+            if sides & ~free_sides(spec, grid, to) == 0:
+                seen[to * 16 + sides] = True
                 stack[top] = to * 16 + sides
                 top += 1
         if not regrip:
@@ -218,27 +253,13 @@ def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # ty
             if sides >> (direction - 1) & 1:
                 flood(spec, grid, shifted(spec, cell, direction), cell, region, queue)
                 break
+        within = free_sides(spec, grid, cell) & sides_within(spec, region, cell)
         for other in range(1, 16):
-            if not seen[cell, other] and sides_fit(spec, grid, cell, other, need, region):
-                seen[cell, other] = True
+            if not seen[cell * 16 + other] and other & ~within == 0 and count_of(other) == need:
+                seen[cell * 16 + other] = True
                 stack[top] = cell * 16 + other
                 top += 1
     return False
-
-
-@kernel
-def sides_fit(spec, grid, cell, sides, need, region):  # type: ignore[no-untyped-def]  # compiled
-    """Whether exactly `need` robots fit around `cell` at `sides` (bits), on free cells of `region` (if given)."""
-    count = 0
-    for direction in range(1, 5):
-        if sides >> (direction - 1) & 1:
-            beside = shifted(spec, cell, direction)
-            if beside < 0 or grid[beside] & BARRED:
-                return False
-            if region.size > 1 and not region[beside]:
-                return False
-            count += 1
-    return count == need
 
 
 @kernel

@@ -6,13 +6,15 @@ phase first reads, then decides for all, then writes; ties are broken by cell, n
 
 from __future__ import annotations
 
+import numpy as np
+
 from spaceworld import packing as pk
-from spaceworld.jit import kernel
+from spaceworld.jit import lean_kernel, part
 
 FAR = 1 << 62  # larger than every blocker key
 
 
-@kernel
+@part
 def fill_grid(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
     """Rebuilds the flag grid, (H*W,) int64, from the row."""
     grid[: spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]] = 0
@@ -33,26 +35,20 @@ def fill_grid(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
             grid[cell] = (grid[cell] & (63 - pk.G_LOOSE)) | pk.G_GRIPPED
 
 
-@kernel
+@part
 def row_of(spec, cell):  # type: ignore[no-untyped-def]  # compiled
     """The row of a cell, by a product: integer divisions were a large part of a step."""
     return cell * spec[pk.H_RECIPROCAL] >> 32
 
 
-@kernel
+@part
 def shifted(spec, cell, direction):  # type: ignore[no-untyped-def]  # compiled
-    """The neighbouring cell in direction 1..4, or -1 outside the grid."""
-    # no branches: where a robot stands and what it chooses can be predicted by nobody, least of all by a processor
-    width, row = spec[pk.H_WIDTH], row_of(spec, cell)
-    down = int(direction == 2) - int(direction == 1)
-    across = int(direction == 4) - int(direction == 3)
-    row += down
-    col = cell - (row - down) * width + across
-    inside = (row >= 0) & (row < spec[pk.H_HEIGHT]) & (col >= 0) & (col < width)
-    return (row * width + col + 1) * int(inside) - 1
+    """The neighbouring cell in direction 1..4, or -1 outside the grid; the cell itself for other actions."""
+    # a table: where a robot stands and what it chooses can be predicted by nobody, least of all by a processor
+    return spec[np.uintp(spec[pk.H_NEXT] + cell * pk.N_ACTIONS + direction)]
 
 
-@kernel
+@part
 def grip_target(spec, row, cell):  # type: ignore[no-untyped-def]  # compiled
     """The undocked module beside `cell`, the one in the lowest cell if several; -1 if none."""
     best, where = -1, FAR
@@ -65,7 +61,7 @@ def grip_target(spec, row, cell):  # type: ignore[no-untyped-def]  # compiled
     return best
 
 
-@kernel
+@part
 def open_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
     """The slot in which `module` could be docked where it lies, its precedence met; -1 if none."""
     filled = 0
@@ -84,7 +80,7 @@ def open_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
     return -1
 
 
-@kernel
+@part
 def interact(spec, row, actions, intent):  # type: ignore[no-untyped-def]  # compiled
     """Phase 1: grips, docks and releases, all decided on the state before the step."""
     robots, n = spec[pk.H_ROBOT], spec[pk.H_ROBOTS]
@@ -137,18 +133,16 @@ def interact(spec, row, actions, intent):  # type: ignore[no-untyped-def]  # com
     return mass
 
 
-@kernel
+@part
 def propose(spec, row, actions, unit_dir):  # type: ignore[no-untyped-def]  # compiled
     """The direction that each unit proposes, 0 for none: units 0..N-1 are free robots, N.. assemblies."""
     n, robots = spec[pk.H_ROBOTS], spec[pk.H_ROBOT]
     for i in range(n):
         at = robots + i * pk.R_WIDTH
-        unit_dir[i] = 0
-        if row[at + pk.R_GRIPS] < 0 and 1 <= actions[i] <= 4:
-            if shifted(spec, row[at + pk.R_CELL], actions[i]) >= 0:
-                unit_dir[i] = actions[i]
-            else:
-                row[at + pk.R_EVENT] |= pk.E_EDGE
+        free = (row[at + pk.R_GRIPS] < 0) & (actions[i] >= 1) & (actions[i] <= 4)
+        inside = shifted(spec, row[at + pk.R_CELL], actions[i]) >= 0
+        unit_dir[i] = actions[i] * int(free & inside)
+        row[at + pk.R_EVENT] |= pk.E_EDGE * int(free & (not inside))
     for m in range(spec[pk.H_MODULES]):
         unit_dir[n + m] = 0
         direction, agreed, thrust, wanted = 0, True, 0, False
@@ -185,14 +179,14 @@ def propose(spec, row, actions, unit_dir):  # type: ignore[no-untyped-def]  # co
                     row[at + pk.R_EVENT] |= flag | (m + 1) << pk.E_MODULE_SHIFT
 
 
-@kernel
+@part
 def unit_of(spec, row, i):  # type: ignore[no-untyped-def]  # compiled
     """The unit of robot `i`."""
     held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
     return i if held < 0 else spec[pk.H_ROBOTS] + held
 
 
-@kernel
+@part
 def body_cell(spec, row, b):  # type: ignore[no-untyped-def]  # compiled
     """The cell of body `b`: robots are bodies 0..N-1, modules N.."""
     if b < spec[pk.H_ROBOTS]:
@@ -200,81 +194,85 @@ def body_cell(spec, row, b):  # type: ignore[no-untyped-def]  # compiled
     return row[spec[pk.H_MODULE] + (b - spec[pk.H_ROBOTS]) * pk.M_WIDTH + pk.M_CELL]
 
 
-@kernel
+@part
 def shifted_body(spec, row, unit_dir, member, b):  # type: ignore[no-untyped-def]  # compiled
     """The cell that body `b` would enter; only for bodies of a unit that proposes to move."""
     return shifted(spec, body_cell(spec, row, b), unit_dir[member[b]])
 
 
-@kernel
-def move(spec, row, grid, unit_dir, member, blocked, occupant, claim):  # type: ignore[no-untyped-def]  # compiled
+@part
+def standing_in(spec, row, member, cell):  # type: ignore[no-untyped-def]  # compiled
+    """The unit that stands in `cell`, or -1."""
+    for b in range(spec[pk.H_ROBOTS] + spec[pk.H_MODULES]):
+        if member[b] >= 0 and body_cell(spec, row, b) == cell:
+            return member[b]
+    return -1
+
+
+@part
+def move(spec, row, grid, unit_dir, member, blocked, mover, target):  # type: ignore[no-untyped-def]  # compiled
     """Phase 2: all proposals are compared at once, then blocked to the fixed point, then carried out."""
     n, bodies = spec[pk.H_ROBOTS], spec[pk.H_ROBOTS] + spec[pk.H_MODULES]
-    cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
-    occupant[:cells] = -1
-    claim[:cells] = -1
-    moving = False
+    movers = 0  # how many bodies are of units that propose to move: `mover` lists them, `target` where they would go
     for b in range(bodies):
-        member[b] = unit_of(spec, row, b) if b < n else b
-        if b >= n and not grid[body_cell(spec, row, b)] & pk.G_GRIPPED:
-            member[b] = -1  # loose or docked: not a unit
+        cell = body_cell(spec, row, b)
+        # a module that is loose or docked is no unit
+        unit = unit_of(spec, row, b) if b < n else b if grid[cell] & pk.G_GRIPPED else -1
+        direction = unit_dir[unit] if unit >= 0 else 0
+        member[b] = unit
         blocked[b] = 0
-        moving = moving or unit_dir[b] > 0
-        if member[b] >= 0:
-            occupant[body_cell(spec, row, b)] = member[b]
-    if not moving:
-        return
+        mover[movers] = b
+        target[movers] = shifted(spec, cell, direction)
+        movers += int(direction > 0)
     collided = False
-    for b in range(bodies):
-        unit = member[b]
-        if unit < 0 or unit_dir[unit] == 0:
-            continue
-        target = shifted_body(spec, row, unit_dir, member, b)
-        if grid[target] & pk.G_STATIC:
+    for k in range(movers):
+        unit, to = member[mover[k]], target[k]
+        if grid[to] & pk.G_STATIC:
             blocked[unit] = 1
-        if claim[target] < 0:
-            claim[target] = unit
-        elif claim[target] != unit:
-            blocked[unit] = blocked[claim[target]] = 1
-        other = occupant[target]
-        if other >= 0 and other != unit and unit_dir[other] > 0:
-            for c in range(bodies):  # do they claim each other's cells?
-                if member[c] == other and occupant[shifted_body(spec, row, unit_dir, member, c)] == unit:
+            collided = True
+        for q in range(k):
+            if target[q] == to and member[mover[q]] != unit:
+                blocked[unit] = blocked[member[mover[q]]] = 1
+                collided = True
+        if not grid[to] & (pk.G_ROBOT | pk.G_GRIPPED):
+            continue
+        other = standing_in(spec, row, member, to)
+        if other != unit:
+            collided = True
+            for q in range(movers):  # do they claim each other's cells?
+                if member[mover[q]] == other and standing_in(spec, row, member, target[q]) == unit:
                     blocked[unit] = blocked[other] = 1
-        collided = collided or blocked[unit] > 0 or other >= 0
     while collided:
         collided = False
-        for b in range(bodies):
-            unit = member[b]
-            if unit < 0 or unit_dir[unit] == 0 or blocked[unit]:
-                continue
-            other = occupant[shifted_body(spec, row, unit_dir, member, b)]
-            if other >= 0 and other != unit and (unit_dir[other] == 0 or blocked[other]):
-                blocked[unit] = 1
-                collided = True
-    for i in range(n):
-        unit, at = member[i], spec[pk.H_ROBOT] + i * pk.R_WIDTH
-        if unit_dir[unit] == 0:
-            continue
-        if unit >= n:
-            row[at + pk.R_EVENT] |= (unit - n + 1) << pk.E_MODULE_SHIFT
-        if blocked[unit]:
-            row[at + pk.R_HITS] += 1
-            row[at + pk.R_EVENT] |= blocker(spec, row, grid, unit_dir, member, blocked, occupant, unit)
-        else:
-            row[at + pk.R_EVENT] |= pk.E_CARRIED if unit >= n else pk.E_MOVED
-    for b in range(bodies):
-        unit = member[b]
-        if unit >= 0 and unit_dir[unit] > 0 and not blocked[unit]:
-            target = shifted_body(spec, row, unit_dir, member, b)
-            if b < n:
-                row[spec[pk.H_ROBOT] + b * pk.R_WIDTH + pk.R_CELL] = target
+        for k in range(movers):
+            unit = member[mover[k]]
+            if not blocked[unit] and grid[target[k]] & (pk.G_ROBOT | pk.G_GRIPPED):
+                other = standing_in(spec, row, member, target[k])
+                if other != unit and (unit_dir[other] == 0 or blocked[other]):
+                    blocked[unit] = 1
+                    collided = True
+    for k in range(movers):
+        unit = member[mover[k]]
+        if mover[k] < n:
+            at = spec[pk.H_ROBOT] + mover[k] * pk.R_WIDTH
+            carried = int(unit >= n)
+            event = carried * ((unit - n + 1) << pk.E_MODULE_SHIFT)
+            if blocked[unit]:
+                row[at + pk.R_HITS] += 1
+                event |= blocker(spec, row, grid, unit_dir, member, blocked, unit)
             else:
-                row[spec[pk.H_MODULE] + (b - n) * pk.M_WIDTH + pk.M_CELL] = target
+                event |= pk.E_MOVED + carried * (pk.E_CARRIED - pk.E_MOVED)
+            row[at + pk.R_EVENT] |= event
+    for k in range(movers):
+        if not blocked[member[mover[k]]]:
+            if mover[k] < n:
+                row[spec[pk.H_ROBOT] + mover[k] * pk.R_WIDTH + pk.R_CELL] = target[k]
+            else:
+                row[spec[pk.H_MODULE] + (mover[k] - n) * pk.M_WIDTH + pk.M_CELL] = target[k]
 
 
-@kernel
-def blocker(spec, row, grid, unit_dir, member, blocked, occupant, unit):  # type: ignore[no-untyped-def]  # compiled
+@lean_kernel
+def blocker(spec, row, grid, unit_dir, member, blocked, unit):  # type: ignore[no-untyped-def]  # compiled
     """The event bits that name what blocked `unit`: what is solid first, then a rival, then who stood there.
 
     Ties go to the lowest cell, so that the numbering of the robots cannot show.
@@ -294,17 +292,18 @@ def blocker(spec, row, grid, unit_dir, member, blocked, occupant, unit):  # type
             for d in range(spec[pk.H_DEBRIS]):
                 if grid[target] & pk.G_DEBRIS and row[spec[pk.H_DRIFT] + d * pk.D_WIDTH + pk.D_CELL] == target:
                     kind, index = pk.B_DEBRIS, d
+        there = standing_in(spec, row, member, target)
         for i in range(n):  # a robot of another unit that claims the cell, stands in it or swaps with this one
             other = member[i]
             if other == unit:
                 continue
             rank = 3
-            if occupant[target] == other and (unit_dir[other] == 0 or blocked[other]):
+            if there == other and (unit_dir[other] == 0 or blocked[other]):
                 rank = 2
             for c in range(bodies):
                 if member[c] == other and unit_dir[other] > 0:
                     back = shifted_body(spec, row, unit_dir, member, c)
-                    if back == target or (occupant[target] == other and occupant[back] == unit):
+                    if back == target or (there == other and standing_in(spec, row, member, back) == unit):
                         rank = 1
             key = (rank * cells + target) * cells + row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_CELL]
             if rank < 3 and key < best:
@@ -312,7 +311,7 @@ def blocker(spec, row, grid, unit_dir, member, blocked, occupant, unit):  # type
     return kind << pk.E_KIND_SHIFT | (index + 1) << pk.E_BLOCKER_SHIFT
 
 
-@kernel
+@lean_kernel
 def drift(spec, row, grid, target, struck, occupant, claim):  # type: ignore[no-untyped-def]  # compiled
     """Phase 3: debris moves, bounces, or is stopped by a robot or an assembly, which is hit."""
     cells, n = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH], spec[pk.H_ROBOTS]
@@ -350,7 +349,7 @@ def drift(spec, row, grid, target, struck, occupant, claim):  # type: ignore[no-
                     row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_EVENT] |= pk.E_STRUCK
 
 
-@kernel
+@lean_kernel
 def advance(spec, row, work, actions):  # type: ignore[no-untyped-def]  # compiled
     """Advances `row` by one step in place.
 
@@ -368,6 +367,7 @@ def advance(spec, row, work, actions):  # type: ignore[no-untyped-def]  # compil
     grid, occupant, claim = work[:cells], work[cells : 2 * cells], work[2 * cells : 3 * cells]
     free = work[3 * cells :]
     unit_dir, blocked, member = free[:units], free[units : 2 * units], free[2 * units : 3 * units]
+    mover, target = free[3 * units : 4 * units + 1], free[4 * units + 1 : 5 * units + 2]  # one more, see `move`
     for i in range(n):
         at = spec[pk.H_ROBOT] + i * pk.R_WIDTH
         row[at + pk.R_ACTION] = actions[i]
@@ -375,10 +375,10 @@ def advance(spec, row, work, actions):  # type: ignore[no-untyped-def]  # compil
     mass = interact(spec, row, actions, blocked)
     propose(spec, row, actions, unit_dir)
     fill_grid(spec, row, grid)
-    move(spec, row, grid, unit_dir, member, blocked, occupant, claim)
+    move(spec, row, grid, unit_dir, member, blocked, mover, target)
     if spec[pk.H_DEBRIS] > 0:
         fill_grid(spec, row, grid)
-        debris = free[3 * units :]
+        debris = free[5 * units + 2 :]
         drift(spec, row, grid, debris[: spec[pk.H_DEBRIS]], debris[spec[pk.H_DEBRIS] :], occupant, claim)
     faults, hits = 0, 0
     for i in range(n):

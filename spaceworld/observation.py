@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from spaceworld import packing as pk
-from spaceworld.jit import kernel
+from spaceworld.jit import lean_kernel, part
 from spaceworld.kernel import advance, body_cell, fill_grid, grip_target, open_slot, row_of, shifted
 from spaceworld.scenario import Scenario
 
@@ -51,7 +51,13 @@ def feature_names(scenario: Scenario) -> tuple[str, ...]:
     return tuple(names)
 
 
-@kernel
+@part
+def put(obs, i, p, value):  # type: ignore[no-untyped-def]  # compiled
+    """`obs[i, p] = value`; unsigned, because numba asks of every signed index whether it counts from the end."""
+    obs[np.uintp(i), np.uintp(p)] = value
+
+
+@part
 def look(obs, i, p, own, cell_row, cell_col, down, across):  # type: ignore[no-untyped-def]  # compiled
     """Writes (seen, rel_row, rel_col) of a cell, as robot `i` sees it, at `obs[i, p]`.
 
@@ -65,115 +71,139 @@ def look(obs, i, p, own, cell_row, cell_col, down, across):  # type: ignore[no-u
     Returns:
         Whether it is seen.
     """
-    dr, dc = cell_row - own[i, 0], cell_col - own[i, 1]
-    if max(abs(dr), abs(dc)) > own[i, 2]:
+    dr, dc = cell_row - own[3 * i + 0], cell_col - own[3 * i + 1]
+    if max(abs(dr), abs(dc)) > own[3 * i + 2]:
         return False
-    obs[i, p] = 1.0
-    obs[i, p + 1] = dr * down
-    obs[i, p + 2] = dc * across
+    put(obs, i, p, 1.0)
+    put(obs, i, p + 1, dr * down)
+    put(obs, i, p + 2, dc * across)
     return True
 
 
-@kernel
+@part
 def last_action(action, obs, i, p):  # type: ignore[no-untyped-def]  # compiled
     """Writes an action as (row, col, interact) at `obs[i, p]`."""
-    obs[i, p] = 1.0 * (action == 2) - 1.0 * (action == 1)  # without a branch, which nothing could predict
-    obs[i, p + 1] = 1.0 * (action == 4) - 1.0 * (action == 3)
-    if action == 5:
-        obs[i, p + 2] = 1.0
+    put(obs, i, p, 1.0 * (action == 2) - 1.0 * (action == 1))  # without a branch, which nothing could predict
+    put(obs, i, p + 1, 1.0 * (action == 4) - 1.0 * (action == 3))
+    put(obs, i, p + 2, 1.0 * (action == 5))
 
 
-@kernel
+@part
+def filled_slots(spec, row):  # type: ignore[no-untyped-def]  # compiled
+    """The filled slots, a bit for each."""
+    filled = 0
+    for s in range(spec[pk.H_SLOTS]):
+        filled |= row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_FILLED] << s
+    return filled
+
+
+@part
 def module_slot(spec, row, module, filled):  # type: ignore[no-untyped-def]  # compiled
     """The open slot of the module's type nearest to it (ties: the lowest index), or -1; `filled` has a bit a slot."""
     width, best, least = spec[pk.H_WIDTH], -1, 1 << 40
     cell = row[spec[pk.H_MODULE] + module * pk.M_WIDTH + pk.M_CELL]
+    kind = spec[spec[pk.H_MODULE0] + module * pk.M_STATIC + pk.M_TYPE]
+    my_row = row_of(spec, cell)
     for s in range(spec[pk.H_SLOTS]):
-        at, static = row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_CELL], spec[pk.H_SLOT0] + s * pk.T_STATIC
-        if filled >> s & 1 or spec[static + pk.T_NEEDS] & ~filled:
+        static = spec[pk.H_SLOT0] + s * pk.T_STATIC
+        if filled >> s & 1 or spec[static + pk.T_NEEDS] & ~filled or spec[static + pk.T_TYPE] != kind:
             continue
-        if spec[static + pk.T_TYPE] == spec[spec[pk.H_MODULE0] + module * pk.M_STATIC + pk.M_TYPE]:
-            rows = row_of(spec, at) - row_of(spec, cell)
-            distance = abs(rows) + abs(at - cell - rows * width)
-            if distance < least:
-                best, least = s, distance
+        at = row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_CELL]
+        rows = row_of(spec, at) - my_row
+        distance = abs(rows) + abs(at - cell - rows * width)
+        if distance < least:
+            best, least = s, distance
     return best
 
 
-@kernel
+@part
 def look_beside(spec, row, grid, i, seen, obs, mask):  # type: ignore[no-untyped-def]  # compiled
-    """Writes robot `i`'s mask and, if `obs` is (N, F), what is solid beside it; `seen` is its sensor range."""
+    """Writes robot `i`'s mask and, if `obs` is (N, F), what is solid beside it.
+
+    Args:
+        spec, row: as for `observe`.
+        grid: (H*W + 1,) int64, the flag grid and, for what lies outside of it, `G_OUTSIDE`.
+        i: the robot.
+        seen: its sensor range.
+        obs, mask: (N, ...) float32 and (N, 6) int8, written.
+    """
     at, static = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
-    cell, held, safe, graspable = row[at + pk.R_CELL], row[at + pk.R_GRIPS], spec[pk.H_SAFE_MASK], False
-    for direction in range(1, 5):
-        beside = shifted(spec, cell, direction)
-        there = grid[beside] if beside >= 0 else pk.G_STRUCTURE
-        if obs.ndim == 2:  # known when it is compiled
-            obs[i, 7 + direction] = there & (pk.G_STATIC | pk.G_ROBOT | pk.G_GRIPPED) > 0
-        graspable = graspable or there & (pk.G_LOOSE | pk.G_GRIPPED) > 0
-        if held < 0:
-            mask[i, direction] = beside >= 0 and not (safe and seen > 0 and there & pk.G_STATIC)
-        else:
-            mask[i, direction] = possible(spec, row, i, direction)
-            if mask[i, direction] and safe:
-                mask[i, direction] = not into_solid(spec, row, grid, i, direction)
-    mask[i, 0] = 1
-    mask[i, 5] = held >= 0 or (graspable and spec[static + pk.R_GRIP] > 0)
+    cell, held, safe = row[at + pk.R_CELL], row[at + pk.R_GRIPS], spec[pk.H_SAFE_MASK]
+    solid = pk.G_STATIC | pk.G_ROBOT | pk.G_GRIPPED | pk.G_OUTSIDE
+    barred = pk.G_OUTSIDE | pk.G_STATIC * int(safe > 0 and seen > 0)
+    north, south = grid[shifted(spec, cell, 1)], grid[shifted(spec, cell, 2)]  # -1, outside: the last one
+    west, east = grid[shifted(spec, cell, 3)], grid[shifted(spec, cell, 4)]
+    around = north | south | west | east
+    if obs.ndim == 2:  # known when it is compiled
+        put(obs, i, 8, north & solid > 0)
+        put(obs, i, 9, south & solid > 0)
+        put(obs, i, 10, west & solid > 0)
+        put(obs, i, 11, east & solid > 0)
+    put(mask, i, 1, north & barred == 0)
+    put(mask, i, 2, south & barred == 0)
+    put(mask, i, 3, west & barred == 0)
+    put(mask, i, 4, east & barred == 0)
+    put(mask, i, 0, 1)
+    graspable = (around & (pk.G_LOOSE | pk.G_GRIPPED) > 0) & (spec[static + pk.R_GRIP] > 0)
+    put(mask, i, 5, (held >= 0) | graspable)
+    if held >= 0:
+        for direction in range(1, 5):
+            can = possible(spec, row, i, direction) and not (safe and into_solid(spec, row, grid, i, direction))
+            put(mask, i, direction, can)
 
 
-@kernel
+@lean_kernel
 def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # compiled
     """Fills `obs` (N, F) float32 and `mask` (N, 6) int8; `work` is the kernel's scratch."""
     n, height, width = spec[pk.H_ROBOTS], spec[pk.H_HEIGHT], spec[pk.H_WIDTH]
     types = spec[pk.H_TYPES] if spec[pk.H_TYPES] > 1 else 0
-    down, across = 1.0 / (height - 1), 1.0 / (width - 1)  # products are much faster than divisions
-    strongest, heaviest, largest = 1.0 / spec[pk.H_MAX_THRUST], 1.0 / spec[pk.H_MAX_MASS], 1.0 / max(height, width)
+    scale = spec[pk.H_SCALE : pk.H_SCALE + 5].view(np.float64)  # products are much faster than divisions
+    down, across, strongest, heaviest, largest = scale[0], scale[1], scale[2], scale[3], scale[4]
     left = 1.0 - row[pk.S_STEP] / spec[pk.H_HORIZON]
-    grid = work[: height * width]
+    grid = work[: height * width + 1]
     fill_grid(spec, row, grid)
+    grid[height * width] = pk.G_OUTSIDE
     obs[:] = 0.0
-    own = work[height * width : height * width + 3 * n].reshape(n, 3)  # row, column and sensor range of each robot
-    pull = work[height * width + 3 * n :]  # on each module: the thrust of those who grip it
+    own = work[height * width + 1 :]  # row, column and sensor range of each robot
+    pull = work[height * width + 1 + 3 * n :]  # on each module: the thrust of those who grip it
     pull[: spec[pk.H_MODULES]] = 0
-    filled = 0
-    for s in range(spec[pk.H_SLOTS]):
-        filled |= row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_FILLED] << s
+    filled = filled_slots(spec, row)
     for i in range(n):
         held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
         if held >= 0:
             pull[held] += spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_THRUST]
         cell = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_CELL]
-        own[i, 0] = row_of(spec, cell)
-        own[i, 1] = cell - own[i, 0] * width
-        own[i, 2] = spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR]
+        own[3 * i + 0] = row_of(spec, cell)
+        own[3 * i + 1] = cell - own[3 * i + 0] * width
+        own[3 * i + 2] = spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR]
     for i in range(n):
         at, static = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
         cell, held = row[at + pk.R_CELL], row[at + pk.R_GRIPS]
-        obs[i, 0] = 2 * own[i, 0] * down - 1
-        obs[i, 1] = 2 * own[i, 1] * across - 1
-        obs[i, 2] = spec[static + pk.R_THRUST] * strongest
-        obs[i, 3] = spec[static + pk.R_GRIP]
-        obs[i, 4] = spec[static + pk.R_DOCK]
+        put(obs, i, 0, 2 * own[3 * i + 0] * down - 1)
+        put(obs, i, 1, 2 * own[3 * i + 1] * across - 1)
+        put(obs, i, 2, spec[static + pk.R_THRUST] * strongest)
+        put(obs, i, 3, spec[static + pk.R_GRIP])
+        put(obs, i, 4, spec[static + pk.R_DOCK])
         if held >= 0:
-            obs[i, 5] = 1.0
+            put(obs, i, 5, 1.0)
             mass = spec[spec[pk.H_MODULE0] + held * pk.M_STATIC + pk.M_MASS]
-            obs[i, 6] = min(1.0, pull[held] / mass)
-            obs[i, 15] = open_slot(spec, row, held) >= 0
-        obs[i, 7] = row[at + pk.R_HITS] > 0
-        look_beside(spec, row, grid, i, own[i, 2], obs, mask)
+            put(obs, i, 6, min(1.0, pull[held] / mass))
+            put(obs, i, 15, open_slot(spec, row, held) >= 0)
+        put(obs, i, 7, row[at + pk.R_HITS] > 0)
+        look_beside(spec, row, grid, i, own[3 * i + 2], obs, mask)
         last_action(row[at + pk.R_ACTION], obs, i, 12)
-        obs[i, 16] = min(1.0, own[i, 2] * largest)
-        obs[i, 17] = left
+        put(obs, i, 16, min(1.0, own[3 * i + 2] * largest))
+        put(obs, i, 17, left)
         for k in range(1, n):
             j = i + k if i + k < n else i + k - n
             other, sheet = spec[pk.H_ROBOT] + j * pk.R_WIDTH, spec[pk.H_ROBOT0] + j * pk.R_STATIC
             p = OWN + (k - 1) * OTHER
-            if look(obs, i, p, own, own[j, 0], own[j, 1], down, across):
-                obs[i, p + 3] = spec[sheet + pk.R_THRUST] * strongest
-                obs[i, p + 4] = spec[sheet + pk.R_DOCK]
-                obs[i, p + 5] = row[other + pk.R_GRIPS] >= 0
-                obs[i, p + 6] = held >= 0 and row[other + pk.R_GRIPS] == held
-                obs[i, p + 7] = row[other + pk.R_HITS] > 0
+            if look(obs, i, p, own, own[3 * j + 0], own[3 * j + 1], down, across):
+                put(obs, i, p + 3, spec[sheet + pk.R_THRUST] * strongest)
+                put(obs, i, p + 4, spec[sheet + pk.R_DOCK])
+                put(obs, i, p + 5, row[other + pk.R_GRIPS] >= 0)
+                put(obs, i, p + 6, held >= 0 and row[other + pk.R_GRIPS] == held)
+                put(obs, i, p + 7, row[other + pk.R_HITS] > 0)
                 last_action(row[other + pk.R_ACTION], obs, i, p + 8)
 
     # what is seen is worked out once for all robots: things outside, robots inside
@@ -193,13 +223,13 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
             goal_down, goal_across = (goal_row - cell_row) * down, (goal - goal_row * width - cell_col) * across
         for i in range(n):
             if look(obs, i, p, own, cell_row, cell_col, down, across):
-                obs[i, p + 3] = mass
-                obs[i, p + 4] = docked
-                obs[i, p + 5] = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == m
-                obs[i, p + 6] = strength
-                obs[i, p + 7] = slot >= 0
-                obs[i, p + 8] = goal_down
-                obs[i, p + 9] = goal_across
+                put(obs, i, p + 3, mass)
+                put(obs, i, p + 4, docked)
+                put(obs, i, p + 5, row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == m)
+                put(obs, i, p + 6, strength)
+                put(obs, i, p + 7, slot >= 0)
+                put(obs, i, p + 8, goal_down)
+                put(obs, i, p + 9, goal_across)
                 if types:
                     obs[i, p + MODULE + spec[sheet + pk.M_TYPE]] = 1.0
         p += MODULE + types
@@ -212,8 +242,8 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         cell_col = cell - cell_row * width
         for i in range(n):
             if look(obs, i, p, own, cell_row, cell_col, down, across):
-                obs[i, p + 3] = full
-                obs[i, p + 4] = ready
+                put(obs, i, p + 3, full)
+                put(obs, i, p + 4, ready)
                 if types:
                     obs[i, p + SLOT + spec[sheet + pk.T_TYPE]] = 1.0
         p += SLOT + types
@@ -231,11 +261,13 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         cell_col = cell - cell_row * width
         for i in range(n):
             if look(obs, i, p, own, cell_row, cell_col, down, across):
-                last_action(row[body + pk.D_DIR], obs, i, p + 3)
+                drift = row[body + pk.D_DIR]
+                put(obs, i, p + 3, 1.0 * (drift == pk.SOUTH) - 1.0 * (drift == pk.NORTH))
+                put(obs, i, p + 4, 1.0 * (drift == pk.EAST) - 1.0 * (drift == pk.WEST))
         p += DEBRIS
 
 
-@kernel
+@lean_kernel
 def possible(spec, row, i, action):  # type: ignore[no-untyped-def]  # compiled
     """Whether `action` of robot `i` can have an effect or a cost now, whatever the others do."""
     at = spec[pk.H_ROBOT] + i * pk.R_WIDTH
@@ -267,7 +299,7 @@ def possible(spec, row, i, action):  # type: ignore[no-untyped-def]  # compiled
     return docker and open_slot(spec, row, held) >= 0
 
 
-@kernel
+@lean_kernel
 def into_solid(spec, row, grid, i, action):  # type: ignore[no-untyped-def]  # compiled
     """Whether robot `i`, with what it carries, would fly into something solid that it can see."""
     held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
@@ -313,7 +345,7 @@ def state_vector(scenario: Scenario, views: dict[str, np.ndarray], time_left: fl
     return np.concatenate([np.asarray(p, dtype=np.float32) for p in parts])
 
 
-@kernel
+@lean_kernel
 def turn(memory, obs, mask):  # type: ignore[no-untyped-def]  # compiled
     """`advance` and `observe` in one call with few arguments, for the single environment's hot path.
 

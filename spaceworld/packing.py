@@ -23,7 +23,9 @@ H_ROBOT0, H_MODULE0, H_SLOT0, H_DEBRIS0, H_ORDER0 = range(15, 20)
 H_ROBOT, H_MODULE, H_SLOT, H_DRIFT, H_COREROW, H_KEEPROW, H_ROWSIZE = range(20, 27)
 H_SPECSIZE = 27
 H_RECIPROCAL = 28  # of the width, times 2**32: a cell's row without a division
-HEAD = 29
+H_NEXT = 29  # where the table of neighbours starts: cells times N_ACTIONS
+H_SCALE = 30  # bits of float64: 1 / of height - 1, width - 1, the largest thrust, the largest mass, the larger side
+HEAD = 35
 
 # -- spec blocks: columns --------------------------------------------------------------------------------
 R_THRUST, R_SENSOR, R_GRIP, R_DOCK, R_STATIC = 0, 1, 2, 3, 4
@@ -50,7 +52,7 @@ E_MODULE_SHIFT, E_SLOT_SHIFT, E_KIND_SHIFT, E_BLOCKER_SHIFT = 10, 22, 34, 38  # 
 B_STRUCTURE, B_MODULE, B_DEBRIS, B_ROBOT = 1, 2, 3, 4  # kinds of blocker
 
 # -- grid flags (scratch, rebuilt from the row in every step) ----------------------------------------------
-G_STRUCTURE, G_LOOSE, G_DEBRIS, G_KEEP, G_ROBOT, G_GRIPPED = 1, 2, 4, 8, 16, 32
+G_STRUCTURE, G_LOOSE, G_DEBRIS, G_KEEP, G_ROBOT, G_GRIPPED, G_OUTSIDE = 1, 2, 4, 8, 16, 32, 64
 G_STATIC = G_STRUCTURE | G_LOOSE | G_DEBRIS
 BESIDE, LINE, CROSS = range(3)  # H_PATTERN
 
@@ -90,16 +92,28 @@ def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: boo
     for head, width in widths:
         spec[head] = at
         at += width
-    spec[H_SPECSIZE] = len(spec)
+    spec[H_SPECSIZE] = len(spec) + scenario.height * scenario.width * N_ACTIONS
     spec[H_RECIPROCAL] = -(-(1 << 32) // scenario.width)  # exact while cell * width < 2**32
-    return np.array(spec, dtype=np.int64)
+    scale = (scenario.height - 1, scenario.width - 1, spec[H_MAX_THRUST], spec[H_MAX_MASS], grid)
+    spec[H_SCALE : H_SCALE + len(scale)] = (1.0 / np.array(scale)).view(np.int64).tolist()
+    spec[H_NEXT] = len(spec)
+    return np.concatenate([np.array(spec, dtype=np.int64), neighbours(scenario.height, scenario.width).ravel()])
+
+
+def neighbours(height: int, width: int) -> np.ndarray:
+    """The cell that each action leads to from each cell, (H*W, N_ACTIONS) int64; -1 outside the grid."""
+    cells = np.full((height + 2, width + 2), -1, dtype=np.int64)
+    cells[1:-1, 1:-1] = np.arange(height * width).reshape(height, width)
+    here, across = cells[1:-1, 1:-1], cells[1:-1]
+    moves = (here, cells[:-2, 1:-1], cells[2:, 1:-1], across[:, :-2], across[:, 2:], here)
+    return np.stack(moves, axis=-1).reshape(-1, N_ACTIONS)
 
 
 def work_size(spec: np.ndarray) -> int:
     """How many int64 of scratch the kernels need."""
     cells = int(spec[H_HEIGHT] * spec[H_WIDTH])
     units = int(spec[H_ROBOTS] + spec[H_MODULES])
-    return 3 * cells + 3 * units + 2 * int(spec[H_DEBRIS])
+    return 3 * cells + 5 * units + 2 + 2 * int(spec[H_DEBRIS])
 
 
 def memory_of(spec: np.ndarray) -> np.ndarray:

@@ -14,9 +14,9 @@ says so. The `own` planes are constant: the robot's own scalars, which every cel
 from __future__ import annotations
 
 from spaceworld import packing as pk
-from spaceworld.jit import kernel
+from spaceworld.jit import lean_kernel, part
 from spaceworld.kernel import advance, fill_grid, open_slot, row_of
-from spaceworld.observation import look_beside, module_slot
+from spaceworld.observation import filled_slots, look_beside, module_slot
 from spaceworld.scenario import Scenario
 
 # A picture of 11 x 11: all of a 6 x 6 grid from anywhere in it. Drawing more is cheap, keeping and learning from it is
@@ -58,7 +58,7 @@ def image_shape(scenario: Scenario, radius: int | None = None) -> tuple[int, int
     return len(PLANES), side, side
 
 
-@kernel
+@part
 def spot(own, cell_row, cell_col, radius):  # type: ignore[no-untyped-def]  # compiled
     """The index of a cell in a plane of the robot of `own` (its row, column and reach), or -1 where it sees nothing."""
     dr, dc = cell_row - own[0], cell_col - own[1]
@@ -67,7 +67,7 @@ def spot(own, cell_row, cell_col, radius):  # type: ignore[no-untyped-def]  # co
     return (dr + radius) * (2 * radius + 1) + dc + radius
 
 
-@kernel
+@part
 def sign(value, plus, minus):  # type: ignore[no-untyped-def]  # compiled
     """1 for the value `plus`, -1 for `minus`, 0 for others."""
     if value == plus:
@@ -75,7 +75,7 @@ def sign(value, plus, minus):  # type: ignore[no-untyped-def]  # compiled
     return -1.0 if value == minus else 0.0
 
 
-@kernel
+@lean_kernel
 def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compiled
     """Draws the planes of all robots.
 
@@ -89,13 +89,11 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
     side = out.shape[3]
     radius, cells = (side - 1) // 2, height * width
     planes = out.reshape(n, len(PLANES), side * side)
-    grid, own = work[:cells], work[cells : cells + 3 * n].reshape(n, 3)  # own: row, column and reach of each robot
-    free = work[cells + 3 * n :]
+    grid, own = work[:cells], work[cells + 1 : cells + 1 + 3 * n].reshape(n, 3)  # own: row, column, reach of each robot
+    free = work[cells + 1 + 3 * n :]
     wanted, pull = free[: spec[pk.H_MODULES]], free[spec[pk.H_MODULES] :]  # pull: on each module, the thrust on it
     pull[: spec[pk.H_MODULES]] = 0
-    filled = 0
-    for s in range(spec[pk.H_SLOTS]):
-        filled |= row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_FILLED] << s
+    filled = filled_slots(spec, row)
     fill_grid(spec, row, grid)
     out[:] = 0.0
     for i in range(n):
@@ -174,7 +172,7 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
         draw_own(spec, row, i, own[i], filled, wanted, pull, planes[i])
 
 
-@kernel
+@part
 def draw_ground(grid, own, height, width, radius, planes):  # type: ignore[no-untyped-def]  # compiled
     """Draws what the flag grid tells into one robot's (C, side * side) planes."""
     reach, side = own[2], 2 * radius + 1
@@ -189,7 +187,7 @@ def draw_ground(grid, own, height, width, radius, planes):  # type: ignore[no-un
             at += 1
 
 
-@kernel
+@lean_kernel
 def draw_own(spec, row, i, own, filled, wanted, pull, planes):  # type: ignore[no-untyped-def]  # compiled
     """Draws the constant planes of robot `i`; `wanted` and `pull` are as in `draw_planes`."""
     at, sheet = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
@@ -217,7 +215,7 @@ def draw_own(spec, row, i, own, filled, wanted, pull, planes):  # type: ignore[n
         planes[OWN_GOAL_COL] = (goal - start - down * width) / (width - 1)
 
 
-@kernel
+@lean_kernel
 def nearest_wanted(spec, row, own, wanted, sensed):  # type: ignore[no-untyped-def]  # compiled
     """The cell of the nearest wanted module within the sensor range (ties: the lowest cell), or -1."""
     width, best, least = spec[pk.H_WIDTH], -1, 1 << 40
@@ -231,16 +229,17 @@ def nearest_wanted(spec, row, own, wanted, sensed):  # type: ignore[no-untyped-d
     return best
 
 
-@kernel
+@lean_kernel
 def observe_image(spec, row, work, out, mask):  # type: ignore[no-untyped-def]  # compiled
     """Fills `out` as `draw_planes` does, and `mask` (N, 6) int8; the counterpart of `observation.observe`."""
     draw_planes(spec, row, work, out)
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
+    work[cells] = pk.G_OUTSIDE
     for i in range(spec[pk.H_ROBOTS]):
-        look_beside(spec, row, work[:cells], i, spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR], out, mask)
+        look_beside(spec, row, work[: cells + 1], i, spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR], out, mask)
 
 
-@kernel
+@lean_kernel
 def turn_image(memory, out, mask):  # type: ignore[no-untyped-def]  # compiled
     """`advance` and `observe_image` in one call, as `observation.turn`."""
     row = memory[pk.H_SPECSIZE]
