@@ -64,6 +64,13 @@ class Batches:
             self._batches[batch.id] = batch
             return _json(self._state(batch))
 
+    def end(self) -> None:
+        """Let every batch, also those to come, have ended when it is looked at next."""
+        with self._lock:
+            self.polls = 0
+            for batch in self._batches.values():
+                batch.polls = 0
+
     def list(self, limit: int = 20, after: str = "") -> Reply:
         """Return one page of all batches, the youngest first, beginning behind the batch `after`."""
         with self._lock:

@@ -45,7 +45,10 @@ for _ in range(60):
 if way == "store":
     credits = dict(store.settle(range(60)))
 else:
-    credits = dict(enumerate(annotate(store.kept, critic, episodes_per_query=2, in_flight=4)))
+    batch = way == "batch"
+    credits = dict(enumerate(annotate(
+        store.kept, critic, episodes_per_query=2, in_flight=4, batch=batch, poll_seconds=0.05
+    )))
 store.close()
 critic.ledger.close()
 np.savez(out, **{str(k): credit.values for k, credit in credits.items()})
@@ -88,3 +91,24 @@ def test_a_killed_run_is_resumed(way: str, tmp_path: Path) -> None:
             np.testing.assert_array_equal(resumed[name], undisturbed[name])
             assert np.isfinite(resumed[name]).all()
         assert any(resumed[name].any() for name in resumed)
+
+
+def test_a_run_that_is_killed_while_its_message_batch_is_under_way_fetches_it(tmp_path: Path) -> None:
+    ledger = tmp_path / "l.sqlite"
+    with MessagesServer(batch_polls=1_000_000) as server:
+        run = start(server, ledger, tmp_path / "never.npz", "batch")
+        while not server.requests:
+            assert run.poll() is None
+            time.sleep(0.005)
+        time.sleep(0.2)  # it looks every 50 ms
+        assert run.poll() is None
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        server.batches.end()
+        assert start(server, ledger, tmp_path / "resumed.npz", "batch").wait() == 0
+        assert len(server.requests) == 1  # the creation of one batch, and no question besides
+        assert start(server, tmp_path / "other.sqlite", tmp_path / "whole.npz", "annotate").wait() == 0
+    with np.load(tmp_path / "resumed.npz") as resumed, np.load(tmp_path / "whole.npz") as undisturbed:
+        assert sorted(resumed) == sorted(undisturbed) == sorted(map(str, range(60)))
+        for name in resumed:
+            np.testing.assert_array_equal(resumed[name], undisturbed[name])
