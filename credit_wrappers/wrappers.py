@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
@@ -16,6 +16,10 @@ from .panel import CreditPanel
 from .protocols import Critic, ModelClient, Narrator
 from .recorder import EpisodeRecorder
 from .store import CreditStore
+
+if TYPE_CHECKING:
+    from .critics.llm import LLMCritic
+    from .ledger import Ledger
 
 TeamReward = Literal["auto", "shared", "sum"]
 
@@ -80,7 +84,6 @@ class CreditWrapper(BaseParallelWrapper):
         if (critic is None) == (store is None):
             raise ValueError("give either a critic or a store (which has its critic)")
         super().__init__(env)
-        self._owns_store = store is None
         self.store = store if store is not None else CreditStore(critic)  # type: ignore[arg-type]
         self.narrator = narrator if narrator is not None else getattr(env.unwrapped, "narrator", None)
         self.delivery = delivery
@@ -144,15 +147,6 @@ class CreditWrapper(BaseParallelWrapper):
         if self._panel is not None:
             self._panel.show()
         return self.env.render()
-
-    def close(self) -> None:
-        """Close the environment, and the store if it is the wrapper's own: running queries are waited for.
-
-        Credits that are there can still be collected.
-        """
-        super().close()
-        if self._owns_store:
-            self.store.close()
 
     def _team_reward(self, rewards: Mapping[str, Any]) -> float:
         values = list(rewards.values())
@@ -243,23 +237,30 @@ class LLMCreditWrapper(CreditWrapper):
         )
         made = {"client": client, "model": model, "base_url": base_url, **critic_options}
         given = sorted(name for name, value in made.items() if value is not None)
-        owns_store = store is None
+        ledger: Ledger | None = None
         if store is not None:
             if critic is not None or given:
                 raise ValueError(f"the store brings its critic; remove {', '.join(given) or 'critic'}")
         else:
             if critic is None:
-                critic = _llm_critic(client, model, base_url, critic_options)
-                computes = getattr(critic, "source", "model") == "scripted"
+                critic = made_critic = _llm_critic(client, model, base_url, critic_options)
+                ledger = made_critic.ledger
             elif given:
                 raise ValueError(f"the critic is given ready made; remove {', '.join(given)}")
-            else:
-                computes = getattr(critic, "source", "model") != "model"
-            if workers is None:
-                workers = 0 if computes else 4
+            if workers is None:  # a critic that computes needs no threads
+                workers = 4 if getattr(critic, "source", "model") == "model" else 0
             store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers, progress=progress)
         super().__init__(env, store=store, narrator=narrator, delivery=delivery, team_reward=team_reward)
-        self._owns_store = owns_store
+        self._ledger = ledger
+
+    def close(self) -> None:
+        """Close the environment; what waits to be recorded is written. Credits can be collected as before.
+
+        `store.close()` ends the threads, and gives up what is not in a query yet.
+        """
+        super().close()
+        if self._ledger is not None:
+            self._ledger.flush()
 
 
 def require_parallel(env: object) -> None:
@@ -282,7 +283,9 @@ def require_parallel(env: object) -> None:
         require_actions(agent, env.action_space(agent))
 
 
-def _llm_critic(client: ModelClient | None, model: str | None, base_url: str | None, options: dict[str, Any]) -> Critic:
+def _llm_critic(
+    client: ModelClient | None, model: str | None, base_url: str | None, options: dict[str, Any]
+) -> LLMCritic:
     from .critics.llm import LLMCritic
 
     if client is None:

@@ -74,6 +74,7 @@ class LLMCritic:
         self.source = client.source
         self.narrator = narrator
         self.ledger = ledger if ledger is None or isinstance(ledger, Ledger) else Ledger(ledger)
+        self._owns_ledger = self.ledger is not ledger
         self.budget = budget
         self.stats = CriticStats()
         self.asker = Asker(client, self.settings, Templates(self.settings.templates), self.ledger, budget)
@@ -94,6 +95,13 @@ class LLMCritic:
             scored = self._query([episodes[i] for i in members], questions)
             credits.update(zip(members, scored, strict=True))
         return [credits[i] for i in range(len(episodes))]
+
+    def close(self) -> None:
+        """Write what waits to be recorded; close the connections, and the ledger if it was given as a path."""
+        if self.ledger is not None:
+            (self.ledger.close if self._owns_ledger else self.ledger.flush)()
+        if hasattr(self.client, "close"):
+            self.client.close()
 
     def questions(self, episodes: Sequence[Episode]) -> list[Question]:
         """Return what `score(episodes)` would ask at first; nothing is sent."""

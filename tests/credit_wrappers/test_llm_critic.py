@@ -19,6 +19,7 @@ from credit_wrappers import (
     BudgetExceeded,
     CreditError,
     Ledger,
+    LedgerError,
     LLMCritic,
     ModelError,
     Usage,
@@ -312,6 +313,22 @@ class TestLedger:
         other = FakeClient(GOOD, name="other")
         LLMCritic(other, ledger=ledger).score([EPISODE])
         assert len(other.requests) == 1
+
+    def test_close_writes_what_waits_and_closes_what_the_critic_opened(self, tmp_path):
+        path = tmp_path / "own.sqlite"
+        own = LLMCritic(FakeClient(GOOD, source="scripted"), ledger=path)  # scripted answers are written in batches
+        own.score([EPISODE])
+        own.close()
+        with pytest.raises(LedgerError):
+            len(own.ledger)
+        with Ledger(tmp_path / "lent.sqlite") as lent:
+            critic = LLMCritic(FakeClient(GOOD, source="scripted"), ledger=lent)
+            critic.score([EPISODE])
+            critic.close()
+            with Ledger(lent.path, read_only=True) as seen:
+                assert len(seen) == len(lent) == 1
+        with Ledger(path, read_only=True) as seen:
+            assert len(seen) == 1
 
     def test_failures_and_episodes_are_on_record(self, tmp_path):
         with Ledger(tmp_path / "l.sqlite") as ledger:
