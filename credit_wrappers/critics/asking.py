@@ -113,7 +113,7 @@ class Asker:
             if self.budget is not None and self.budget.then == "stop":
                 raise
             error = ended
-        if self.ledger is not None and not cached:
+        if self.ledger is not None and not cached and not (error is not None and error.kind == "not_recorded"):
             self._record(question, key, completion, judged, error, stats)
         if judged is None:
             assert error is not None
