@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -59,11 +59,31 @@ def annotate(
         raise ValueError(f"episodes_per_query and in_flight must be at least 1, got {episodes_per_query}, {in_flight}")
     everything = list(episodes)
     queries = [everything[at : at + episodes_per_query] for at in range(0, len(everything), episodes_per_query)]
-    batches = _Batches(critic, poll_seconds) if batch else None
-    if batches is not None:
-        batches.fetch(queries)
     bar = CreditProgress(critic, len(everything)) if progress else None
-    credits: list[Credit] = []
+    scored: dict[int, list[Credit]] = {}
+    try:
+        if batch:
+            batches = _Batches(critic, poll_seconds)
+            for group in batches.groups(queries):
+                _score(critic, queries, group, in_flight, scored, bar)
+                batches.done()
+        else:
+            _score(critic, queries, range(len(queries)), in_flight, scored, bar)
+    finally:
+        if bar is not None:
+            bar.close()
+    return [credit for k in range(len(queries)) for credit in scored[k]]
+
+
+def _score(
+    critic: Critic,
+    queries: Sequence[list[Episode]],
+    group: Sequence[int],
+    in_flight: int,
+    scored: dict[int, list[Credit]],
+    bar: CreditProgress | None,
+) -> None:
+    """Have some of the queries scored, many at a time."""
     stopped = threading.Event()
 
     def score(query: list[Episode]) -> list[Credit]:
@@ -77,19 +97,14 @@ def annotate(
 
     pool = ThreadPoolExecutor(in_flight, thread_name_prefix="critic")
     try:
-        for scored in pool.map(score, queries):
-            credits += scored
+        for k, credits in zip(group, pool.map(score, [queries[k] for k in group]), strict=True):
+            scored[k] = credits
             if bar is not None:
-                bar.add(len(scored))
+                bar.add(len(credits))
     finally:
         stopped.set()
         # Queries under way are waited for: they are paid for, and their answers belong in the ledger.
         pool.shutdown(wait=True, cancel_futures=True)
-        if bar is not None:
-            bar.close()
-    if batches is not None:
-        batches.close()
-    return credits
 
 
 class _Batches:
@@ -108,42 +123,63 @@ class _Batches:
         self.client = critic.client
         self.ledger = critic.ledger
         self.poll_seconds = poll_seconds
-        self.open: list[str] = []
+        self.taken: str | None = None  # the batch whose answers are being read
 
-    def fetch(self, queries: Sequence[Sequence[Episode]]) -> None:
-        """Wait for the answers to the first question about each query that the ledger does not answer."""
-        questions = (question for query in queries for question in self.critic.questions(query))
-        missing = {q.key: q.request for q in questions if self.ledger.find(q.key) is None}
-        for batch_id, keys in self.ledger.open_batches(self.client.name):
-            if missing.keys() & set(keys):
-                _LOG.warning("message batch %s was under way: its answers are fetched", batch_id)
-                self._take(batch_id)
-        for key in self.critic.asker.prefetched:
-            missing.pop(key, None)
-        if missing and self.critic.budget is not None:
-            expected = self.critic.estimate([e for query in queries for e in query], max(map(len, queries)))
-            self.critic.budget.require(expected.usage, batch=True)
-        created = [self._create(part) for part in _parts(list(missing.values()))]
-        for batch_id in created:
-            self._take(batch_id)
+    def groups(self, queries: Sequence[list[Episode]]) -> Iterator[list[int]]:
+        """Yield the queries group by group, each when its answers are there: only one group's are in memory.
 
-    def close(self) -> None:
-        """Note that the answers are in the ledger."""
-        for batch_id in self.open:
-            self.ledger.close_batch(batch_id)
+        All batches are made before the first is waited for.
+        """
+        budget = self.critic.budget
+        if budget is not None and queries:
+            expected = self.critic.estimate([e for query in queries for e in query], len(queries[0]))
+            budget.require(expected.usage, batch=True)
+        under_way = {key: name for name, keys in self.ledger.open_batches(self.client.name) for key in keys}
+        groups: dict[str, list[int]] = {}
+        answered: list[int] = []
+        part: list[Request] = []
+        members: list[int] = []
+        size = 0
+        for k, query in enumerate(queries):
+            questions = self.critic.questions(query)
+            missing = [question.request for question in questions if self.ledger.find(question.key) is None]
+            if not missing:
+                answered.append(k)
+            elif (name := under_way.get(missing[0].key())) is not None:
+                groups.setdefault(name, []).append(k)
+            else:
+                length = sum(len(request.system.encode()) + len(request.prompt.encode()) for request in missing)
+                if part and (len(part) + len(missing) > _BATCH_REQUESTS or size + length > _BATCH_BYTES):
+                    groups[self._create(part)] = members
+                    part, members, size = [], [], 0
+                part += missing
+                members.append(k)
+                size += length
+        if part:
+            groups[self._create(part)] = members
+        yield answered
+        for name, group in groups.items():
+            self._take(name)
+            yield group
+
+    def done(self) -> None:
+        """Note that the answers of the last group are in the ledger."""
+        if self.taken is not None:
+            self.ledger.close_batch(self.taken)
+        self.taken = None
         self.critic.asker.prefetched.clear()
 
     def _create(self, requests: list[Request]) -> str:
         batch_id: str = self.client.create_batch(requests)
         self.ledger.open_batch(self.client.name, batch_id, [request.key() for request in requests])
-        _LOG.warning("message batch %s: %d requests", batch_id, len(requests))
+        _LOG.info("message batch %s: %d requests", batch_id, len(requests))
         return batch_id
 
     def _take(self, batch_id: str) -> None:
         while not (status := self.client.batch_status(batch_id)).ended:  # type: ignore[attr-defined]
             _LOG.info("message batch %s: %s", batch_id, status)
             time.sleep(self.poll_seconds)
-        self.open.append(batch_id)
+        self.taken = batch_id
         failed = 0
         for key, outcome in self.client.batch_results(batch_id):  # type: ignore[attr-defined]
             if isinstance(outcome, CreditError):
@@ -152,17 +188,3 @@ class _Batches:
                 self.critic.asker.prefetched[key] = outcome
         if failed:
             _LOG.warning("message batch %s: %d requests have no answer; they are asked directly", batch_id, failed)
-
-
-def _parts(requests: list[Request]) -> list[list[Request]]:
-    """Return the requests in parts that one batch takes."""
-    parts: list[list[Request]] = []
-    size = 0
-    for request in requests:
-        length = len(request.system.encode()) + len(request.prompt.encode())
-        if not parts or len(parts[-1]) >= _BATCH_REQUESTS or size + length > _BATCH_BYTES:
-            parts.append([])
-            size = 0
-        parts[-1].append(request)
-        size += length
-    return parts

@@ -34,7 +34,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer a question, or begin or cancel a batch."""
-        data = self.rfile.read(int(self.headers.get("content-length", 0)))
+        length = int(self.headers.get("content-length", 0))
+        data = self.rfile.read(length)
+        if len(data) < length:  # the client hung up, or was killed, in mid-question: nothing was asked
+            self.close_connection = True
+            return
         try:
             body = json.loads(data or b"{}")
         except ValueError:

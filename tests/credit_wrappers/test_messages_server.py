@@ -201,3 +201,13 @@ def test_answer_waits_for_the_latency():
 def test_faults_are_values():
     assert Fault.overloaded(0.5) == Fault.overloaded(0.5) != Fault.overloaded()
     assert "529" in repr(Fault.overloaded())
+
+
+def test_question_of_a_client_that_is_gone_in_mid_sentence_was_not_asked():
+    with MessagesServer() as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"POST /v1/messages HTTP/1.1\r\ncontent-length: 100\r\n\r\n{")
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(100) == b""  # the server has hung up, too
+        assert server.requests == []
