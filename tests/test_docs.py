@@ -60,6 +60,16 @@ def test_the_environment_page_is_the_module_docstring_and_its_facts_fit_the_code
         assert not re.search("TODO", line)
 
 
+def test_the_reference_is_what_the_docstrings_say() -> None:
+    program = "import sys; sys.path.insert(0, 'docs'); import make_reference as m; print(m.page(), end='')"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    written = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert done.stdout == written, "run: python docs/make_reference.py"
+
+
 def test_the_packages_import_each_other_nowhere_and_nothing_imports_the_examples() -> None:
     forbidden = {
         "spaceworld": ("credit_wrappers", "tianshou_examples", "tests", "torch", "tianshou"),
