@@ -235,17 +235,27 @@ class CreditStore:
             self.seconds += time.perf_counter() - started
             for episode, credit in zip(query, credits, strict=True):
                 self._scored[episode.id] = credit
-                if (scored := self._hearers.pop(episode.id, None)) is not None:
-                    scored(episode, credit)
                 self._in_flight.discard(episode.id)
-                self.counts[credit.source] += 1
-                self.usage += credit.usage
-            if self._bar is not None:
-                self._bar.add(len(query))
             while not self._drained and len(self._scored) > _UNDRAINED_KEPT:
                 del self._scored[next(iter(self._scored))]
                 self.discarded += 1
             self._changed.notify_all()
+            try:
+                self._book(query, credits)
+            except Exception as error:  # of a hearer, or of the bar: the credits are there all the same
+                self._errors.append(error)
+
+    def _book(self, query: Sequence[Episode], credits: Sequence[Credit]) -> None:
+        """Count what was scored, and tell who wants to know."""
+        hearers = [self._hearers.pop(episode.id, None) for episode in query]
+        for credit in credits:
+            self.counts[credit.source] += 1
+            self.usage += credit.usage
+        for scored, episode, credit in zip(hearers, query, credits, strict=True):
+            if scored is not None:
+                scored(episode, credit)
+        if self._bar is not None:
+            self._bar.add(len(query))
 
     def _drain(self) -> list[tuple[int, Credit]]:
         credits, self._scored = list(self._scored.items()), {}

@@ -228,6 +228,20 @@ def test_missing_credit_is_an_error():
             store.settle(ids)
 
 
+def test_hearer_that_fails_surfaces_and_every_credit_is_there(critic, workers):
+    def scored(episode, credit):
+        raise OSError("the picture is gone")
+
+    with CreditStore(critic, episodes_per_query=2, workers=workers) as store:
+        for _ in range(2):
+            store.submit(episode(store), scored)
+        with pytest.raises(OSError, match="picture"):
+            store.settle([0, 1], timeout=10)
+        handed_out = store.settle([0, 1], timeout=10)
+    assert [credit.values[0, 0] for _, credit in sorted(handed_out, key=lambda one: one[0])] == [0, 1]
+    assert store.counts == {"model": 2}
+
+
 def test_counts_usage_and_time_add_up(critic, workers):
     with CreditStore(critic, episodes_per_query=4, workers=workers) as store:
         store.settle(fill(store, 10))
