@@ -299,6 +299,36 @@ def test_closed_store_takes_no_episodes_but_still_hands_out_what_was_scored(crit
         fill(store, 1)
 
 
+def test_what_waits_is_given_up_and_what_runs_is_waited_for_while_another_thread_closes(critic):
+    critic.gate.clear()
+    store = CreditStore(critic, episodes_per_query=2, workers=1)
+    fill(store, 3)
+    closing = threading.Thread(target=store.close)
+    closing.start()
+    while not store._closed:
+        time.sleep(0.001)
+    assert store.settle([2]) == []  # was given up
+    handed_out = []
+    settling = threading.Thread(target=lambda: handed_out.extend(store.settle([0])))
+    settling.start()
+    critic.gate.set()
+    for thread in (settling, closing):
+        thread.join(10)
+    assert sorted(number for number, _ in handed_out) == [0, 1]
+
+
+def test_id_that_is_in_the_store_already_is_refused_and_nothing_is_lost(critic, workers):
+    with CreditStore(critic, episodes_per_query=2, workers=workers) as store:
+        if workers:
+            critic.gate.clear()
+        for steps in (2, 3):
+            store.submit(corridor_episode([[FORWARD, STAY]] * steps, id=steps))
+            with pytest.raises(CreditError, match=f"an episode {steps} is in the store already"):
+                store.submit(corridor_episode([[FORWARD, STAY]], id=steps))
+        critic.gate.set()
+        assert sorted((number, len(credit.values)) for number, credit in store.settle([2, 3])) == [(2, 2), (3, 3)]
+
+
 @pytest.mark.parametrize("bad", [{"episodes_per_query": 0}, {"workers": -1}])
 def test_impossible_sizes_are_refused(critic, bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
