@@ -134,6 +134,10 @@ class Asker:
             if self.budget is not None and self.budget.then == "stop":
                 raise
             error = ended
+        except BaseException:  # Ctrl-C while an answer is read: it is paid for
+            if self.ledger is not None and completion is not None and not cached:
+                self._record(question, key, completion, None, None, stats)
+            raise
         if self.ledger is not None and not cached and not (error is not None and error.kind == "not_recorded"):
             self._record(question, key, completion, judged, error, stats)
         if judged is None:
@@ -161,7 +165,9 @@ class Asker:
             except ModelError as error:
                 if budget is not None:
                     budget.charge(Usage(calls=1))
-                if error.transient and self.client.source == "model":
+                if not error.transient:  # the server is there
+                    self.outage.succeeded(label)
+                elif self.client.source == "model":
                     self.outage.failed(label, error)
                 raise
             if budget is not None:

@@ -27,6 +27,7 @@ from credit_wrappers import (
     Usage,
     annotate,
 )
+from credit_wrappers.critics import asking
 
 # walker_1 acts "less" and is therefore agent_A; walker_0 is agent_B.
 EPISODE = corridor_episode([[FORWARD, STAY]] * 4, reward=[0, 0, 0, 1.0], terminated=True)
@@ -280,6 +281,19 @@ class TestLedger:
         assert second[0].usage == Usage()
         assert (critic.stats.calls, critic.stats.cache_hits) == (0, 1)
         assert len(critic.ledger) == 1
+
+    def test_answer_whose_reading_is_interrupted_is_not_asked_for_again(self, tmp_path, monkeypatch):
+        def interrupted(*_, **__):
+            raise KeyboardInterrupt
+
+        client = FakeClient(GOOD)
+        critic = LLMCritic(client, ledger=tmp_path / "ledger.sqlite")
+        with monkeypatch.context() as patch:
+            patch.setattr(asking, "parse_answer", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                critic.score([EPISODE])
+        [credit] = critic.score([EPISODE])
+        assert (credit.source, len(client.requests)) == ("cache", 1)
 
     def test_the_same_question_at_the_same_time_is_asked_once(self, tmp_path):
         def slowly(request):
