@@ -230,6 +230,18 @@ def test_estimate_counts_what_is_left_to_ask_and_costs_no_call(tmp_path):
     assert "1 calls (5 answered from the ledger)" in str(after)
 
 
+def test_estimate_learns_nothing_from_questions_without_an_answer(tmp_path):
+    critic = LLMCritic(FakeClient(ModelError("declined", "refusal")), ledger=tmp_path / "l.sqlite")
+    annotate(EPISODES, critic, episodes_per_query=1)
+    assert len(critic.ledger) == 11
+    assert critic.estimate(EPISODES, 2).usage.output_tokens == 22 * 250
+
+
+def test_estimate_expects_no_answer_longer_than_the_limit():
+    estimate = LLMCritic(FakeClient(""), max_tokens=100).estimate(EPISODES, 2)
+    assert estimate.usage.output_tokens == 6 * 100
+
+
 def test_average_of_orders_is_asked_for_each_order_and_its_drift_is_measured():
     asked = []
 
