@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .credit import Credit
 from .episode import Episode
-from .errors import CreditError
+from .errors import CreditError, ModelError
 from .progress import CreditProgress
 from .protocols import Critic, Request
 
@@ -171,13 +171,23 @@ class _Batches:
 
     def _create(self, requests: list[Request]) -> str:
         batch_id: str = self.client.create_batch(requests)
-        self.ledger.open_batch(self.client.name, batch_id, [request.key() for request in requests])
         _LOG.info("message batch %s: %d requests", batch_id, len(requests))
+        self.ledger.open_batch(self.client.name, batch_id, [request.key() for request in requests])
         return batch_id
 
     def _take(self, batch_id: str) -> None:
-        while not (status := self.client.batch_status(batch_id)).ended:  # type: ignore[attr-defined]
-            _LOG.info("message batch %s: %s", batch_id, status)
+        while True:
+            try:
+                status = self.client.batch_status(batch_id)  # type: ignore[attr-defined]
+                if status.ended:
+                    break
+                _LOG.info("message batch %s: %s", batch_id, status)
+            except ModelError as error:
+                if not error.transient:
+                    raise
+                _LOG.warning(
+                    "message batch %s: no word of it (%s); asked again in %g s", batch_id, error, self.poll_seconds
+                )
             time.sleep(self.poll_seconds)
         self.taken = batch_id
         failed = 0

@@ -148,6 +148,18 @@ class TestBatches:
         assert_right(credits)
         assert list(second.batches) == ["batch_0"]
 
+    def test_a_server_that_is_away_for_a_while_is_waited_for(self, tmp_path):
+        class Away(BatchClient):
+            def batch_status(self, batch_id):
+                if len(self.looks) < 3:
+                    self.looks.append("")
+                    raise ModelError("no route", "connection")
+                return super().batch_status(batch_id)
+
+        client = Away()
+        assert_right(self.run(client, Ledger(tmp_path / "l.sqlite"))[0])
+        assert client.requests == [] and list(client.batches) == ["batch_0"]
+
     def test_interrupted_while_reading_nothing_is_lost(self, tmp_path):
         path = tmp_path / "l.sqlite"
 
