@@ -47,7 +47,8 @@ def annotate(
         batch: Use the provider's message batches: half the price, an answer within a day instead of at once.
             Needs an `LLMCritic` with a ledger, whose client has batches (`AnthropicClient`). The ids of
             batches that are under way are kept in the ledger: interrupted while waiting, the same call again
-            fetches them instead of asking anew. Answers that are unusable are asked for again directly.
+            fetches them instead of asking anew. Answers that are unusable are asked for again directly. With a
+            budget, a batch is only made when the worst case of all its requests fits.
         poll_seconds: How often a batch is asked whether it is ready.
         progress: Show a bar with calls, tokens, cost and cache share.
 
@@ -130,11 +131,14 @@ class _Batches:
 
         All batches are made before the first is waited for.
         """
-        budget = self.critic.budget
-        if budget is not None and queries:
-            expected = self.critic.estimate([e for query in queries for e in query], len(queries[0]))
-            budget.require(expected.usage, batch=True)
         under_way = {key: name for name, keys in self.ledger.open_batches(self.client.name) for key in keys}
+        budget = self.critic.budget
+        if budget is not None:
+            # What is under way is fetched in any case; it counts when more is to be sent.
+            left = (q for query in queries for q in self.critic.questions(query) if self.ledger.find(q.key) is None)
+            asked = {question.key: question.request for question in left}
+            if asked.keys() - under_way.keys():
+                budget.require(asked.values(), batch=True)
         groups: dict[str, list[int]] = {}
         answered: list[int] = []
         part: list[Request] = []

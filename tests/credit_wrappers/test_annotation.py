@@ -209,6 +209,27 @@ class TestBatches:
             self.run(client, Ledger(tmp_path / "l.sqlite"), budget=Budget(max_calls=5))
         assert client.batches == {}
 
+    def test_a_batch_is_only_made_when_its_worst_case_fits(self, tmp_path):
+        client = BatchClient()
+        with pytest.raises(BudgetExceeded, match="max_tokens=25000"):
+            self.run(client, Ledger(tmp_path / "l.sqlite"), budget=Budget(max_tokens=25_000), max_tokens=5000)
+        assert client.batches == {}
+        self.run(client, Ledger(tmp_path / "l.sqlite"), budget=Budget(max_tokens=25_000), max_tokens=1000)
+        assert len(client.batches) == 1
+
+    def test_a_batch_under_way_is_fetched_whatever_is_left(self, tmp_path):
+        class Killed(BatchClient):
+            def batch_status(self, batch_id):
+                raise KeyboardInterrupt
+
+        path, first, second = tmp_path / "l.sqlite", Killed(), BatchClient()
+        with Ledger(path) as ledger, pytest.raises(KeyboardInterrupt):
+            self.run(first, ledger)
+        second.batches = first.batches
+        with Ledger(path) as ledger:
+            assert_right(self.run(second, ledger, budget=Budget(max_calls=3))[0])
+        assert second.requests == [] and list(second.batches) == ["batch_0"]
+
     @pytest.mark.parametrize(
         ("critic", "missing"),
         [
