@@ -30,6 +30,7 @@ def score(*reactions, episodes=(EPISODE,), **options):
         ("bound", float("nan")),
         ("bound", float("inf")),
         ("blend", -0.1),
+        ("seed", -1),
         ("max_tokens", 0),
         ("max_tokens", 1.5),
         ("temperature", -1.0),
@@ -75,8 +76,9 @@ def test_without_normalisation_nothing_is_bound():
     assert credit.values.sum() == pytest.approx(99.0)
 
 
-def test_zero_answers_are_not_stretched():
-    [credit], _ = score(answer([]), normalise="full")
+@pytest.mark.parametrize("events", [[], [event("agent_B", 0, 4, 1e-310)]])
+def test_answers_of_zero_or_next_to_it_are_not_stretched(events):
+    [credit], _ = score(answer(events), normalise="full")
     assert not credit.values.any()
 
 
