@@ -67,7 +67,11 @@ class Shaping:
     def _factor(self, tables: Sequence[np.ndarray]) -> float:
         """Return the one factor for a whole query; one for each episode would erase their comparison."""
         largest = max((float(np.abs(table.sum(axis=0)).max()) for table in tables if table.size), default=0.0)
-        if self.normalise == "none" or largest < _NOTHING * self.bound or (self.normalise == "bound" and largest <= self.bound):
+        if (
+            self.normalise == "none"
+            or largest < _NOTHING * self.bound
+            or (self.normalise == "bound" and largest <= self.bound)
+        ):
             return 1.0
         return self.bound / largest
 
