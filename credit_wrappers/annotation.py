@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .credit import Credit
 from .episode import Episode
-from .errors import CreditError
+from .errors import CreditError, ModelError
 from .progress import CreditProgress
 from .protocols import Critic, Request
 
@@ -47,7 +47,8 @@ def annotate(
         batch: Use the provider's message batches: half the price, an answer within a day instead of at once.
             Needs an `LLMCritic` with a ledger, whose client has batches (`AnthropicClient`). The ids of
             batches that are under way are kept in the ledger: interrupted while waiting, the same call again
-            fetches them instead of asking anew. Answers that are unusable are asked for again directly.
+            fetches them instead of asking anew. Answers that are unusable are asked for again directly. With a
+            budget, a batch is only made when the worst case of all its requests fits.
         poll_seconds: How often a batch is asked whether it is ready.
         progress: Show a bar with calls, tokens, cost and cache share.
 
@@ -130,11 +131,14 @@ class _Batches:
 
         All batches are made before the first is waited for.
         """
-        budget = self.critic.budget
-        if budget is not None and queries:
-            expected = self.critic.estimate([e for query in queries for e in query], len(queries[0]))
-            budget.require(expected.usage, batch=True)
         under_way = {key: name for name, keys in self.ledger.open_batches(self.client.name) for key in keys}
+        budget = self.critic.budget
+        if budget is not None:
+            # What is under way is fetched in any case; it counts when more is to be sent.
+            left = (q for query in queries for q in self.critic.questions(query) if self.ledger.find(q.key) is None)
+            asked = {question.key: question.request for question in left}
+            if asked.keys() - under_way.keys():
+                budget.require(asked.values(), batch=True)
         groups: dict[str, list[int]] = {}
         answered: list[int] = []
         part: list[Request] = []
@@ -171,13 +175,23 @@ class _Batches:
 
     def _create(self, requests: list[Request]) -> str:
         batch_id: str = self.client.create_batch(requests)
-        self.ledger.open_batch(self.client.name, batch_id, [request.key() for request in requests])
         _LOG.info("message batch %s: %d requests", batch_id, len(requests))
+        self.ledger.open_batch(self.client.name, batch_id, [request.key() for request in requests])
         return batch_id
 
     def _take(self, batch_id: str) -> None:
-        while not (status := self.client.batch_status(batch_id)).ended:  # type: ignore[attr-defined]
-            _LOG.info("message batch %s: %s", batch_id, status)
+        while True:
+            try:
+                status = self.client.batch_status(batch_id)  # type: ignore[attr-defined]
+                if status.ended:
+                    break
+                _LOG.info("message batch %s: %s", batch_id, status)
+            except ModelError as error:
+                if not error.transient:
+                    raise
+                _LOG.warning(
+                    "message batch %s: no word of it (%s); asked again in %g s", batch_id, error, self.poll_seconds
+                )
             time.sleep(self.poll_seconds)
         self.taken = batch_id
         failed = 0

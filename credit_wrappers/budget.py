@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,11 +139,16 @@ class Budget:
             if self.prices is not None:
                 self.cost += self.prices.cost(usage, batch=batch)
 
-    def require(self, usage: Usage, *, batch: bool = False) -> None:
-        """Raise BudgetExceeded unless so much is left."""
+    def require(self, requests: Iterable[Request], *, batch: bool = False) -> None:
+        """Raise BudgetExceeded unless the worst case of all these calls together is left."""
+        calls, tokens, cost = 0, 0, 0.0
+        for request in requests:
+            most = self._worst(request)
+            calls, tokens, cost = calls + most[0], tokens + most[1], cost + most[2]
+        if batch and self.prices is not None:
+            cost *= self.prices.batch
         with self._changed:
-            cost = 0.0 if self.prices is None else self.prices.cost(usage, batch=batch)
-            lacking = self._lacking((usage.calls, usage.tokens, cost))
+            lacking = self._lacking((calls, tokens, cost))
         if lacking is not None:
             raise BudgetExceeded(f"the budget does not suffice: {lacking} ({self})")
 

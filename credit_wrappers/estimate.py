@@ -80,7 +80,7 @@ def estimate_questions(
     prompts = sum(estimate_tokens(question.request.prompt) for question in asked)
     written = sum(prefix.values())
     cached = sum(prefix[question.request.system] for question in asked) - written
-    answers = int(_answer_tokens(asked, settings, ledger))
+    answers = int(min(_answer_tokens(asked, settings, ledger), len(asked) * settings.max_tokens))
     usage = Usage(len(asked), prompts, answers, cached, 0.0, written)
     most = Usage(2 * len(asked), 2 * (prompts + written + cached), 2 * len(asked) * settings.max_tokens)
     prices: Prices | None = budget.prices if budget is not None else None
@@ -89,9 +89,9 @@ def estimate_questions(
 
 
 def _answer_tokens(asked: Sequence[Question], settings: CriticSettings, ledger: Ledger | None) -> float:
-    if ledger is not None and len(ledger) >= _ENOUGH_ANSWERS:
-        past = ledger.usage()
-        return past.output_tokens / max(past.calls, 1) * len(asked)
+    past = Usage() if ledger is None else ledger.usage()
+    if past.calls >= _ENOUGH_ANSWERS:
+        return past.output_tokens / past.calls * len(asked)
     agents = sum(episode.n_agents for question in asked for episode in question.episodes)
     if settings.answer_format == "arrays":
         numbers = sum(episode.length * episode.n_agents for question in asked for episode in question.episodes)

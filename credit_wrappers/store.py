@@ -121,6 +121,8 @@ class CreditStore:
         with self._changed:
             if self._closed:
                 raise CreditError("the credit store is closed: it takes no more episodes")
+            if episode.id in self._in_flight or episode.id in self._scored or self._waits(episode.id):
+                raise CreditError(f"an episode {episode.id} is in the store already; take ids from store.open()")
             if scored is not None:
                 self._hearers[episode.id] = scored
             self._waiting.append(episode)
@@ -172,16 +174,20 @@ class CreditStore:
         """Stop the workers. Queries that run are waited for; episodes not yet in a call are given up."""
         with self._changed:
             self._closed = True
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-        with self._changed:
-            given_up = len(self._waiting) + len(self._in_flight)
-            if given_up:
-                _LOG.info("credit store closed: %d finished episodes were not scored", given_up)
+            given_up = len(self._waiting)
             self._waiting.clear()
-            self._hearers.clear()
-            self._in_flight.clear()
             self._changed.notify_all()
+        try:
+            if self._pool is not None:
+                self._pool.shutdown(wait=True, cancel_futures=True)
+        finally:  # a second Ctrl-C leaves nobody waiting
+            with self._changed:
+                given_up += len(self._in_flight)
+                if given_up:
+                    _LOG.info("credit store closed: %d finished episodes were not scored", given_up)
+                self._hearers.clear()
+                self._in_flight.clear()
+                self._changed.notify_all()
         if self._bar is not None:
             self._bar.close()
 
@@ -195,6 +201,9 @@ class CreditStore:
 
     def __repr__(self) -> str:
         return f"CreditStore({self.critic.label!r}, pending={self.pending}, counts={dict(self.counts)})"
+
+    def _waits(self, episode_id: int) -> bool:
+        return any(episode.id == episode_id for episode in self._waiting)
 
     def _dispatch(self, *, flush: bool) -> None:
         """Send every full query, and with `flush` the incomplete one too."""
@@ -224,7 +233,8 @@ class CreditStore:
         except BaseException as error:
             with self._changed:
                 self._in_flight.difference_update(episode.id for episode in query)
-                self._waiting[:0] = query
+                if not self._closed:
+                    self._waiting[:0] = query
                 self.seconds += time.perf_counter() - started
                 if self._pool is None and not isinstance(error, Exception):
                     raise  # Ctrl-C in the caller's own thread
@@ -235,17 +245,27 @@ class CreditStore:
             self.seconds += time.perf_counter() - started
             for episode, credit in zip(query, credits, strict=True):
                 self._scored[episode.id] = credit
-                if (scored := self._hearers.pop(episode.id, None)) is not None:
-                    scored(episode, credit)
                 self._in_flight.discard(episode.id)
-                self.counts[credit.source] += 1
-                self.usage += credit.usage
-            if self._bar is not None:
-                self._bar.add(len(query))
             while not self._drained and len(self._scored) > _UNDRAINED_KEPT:
                 del self._scored[next(iter(self._scored))]
                 self.discarded += 1
             self._changed.notify_all()
+            try:
+                self._book(query, credits)
+            except Exception as error:  # of a hearer, or of the bar: the credits are there all the same
+                self._errors.append(error)
+
+    def _book(self, query: Sequence[Episode], credits: Sequence[Credit]) -> None:
+        """Count what was scored, and tell who wants to know."""
+        hearers = [self._hearers.pop(episode.id, None) for episode in query]
+        for credit in credits:
+            self.counts[credit.source] += 1
+            self.usage += credit.usage
+        for scored, episode, credit in zip(hearers, query, credits, strict=True):
+            if scored is not None:
+                scored(episode, credit)
+        if self._bar is not None:
+            self._bar.add(len(query))
 
     def _drain(self) -> list[tuple[int, Credit]]:
         credits, self._scored = list(self._scored.items()), {}

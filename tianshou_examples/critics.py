@@ -54,7 +54,7 @@ def make_client(settings: Settings, arm: str = "") -> ModelClient:
 def make_budget(settings: Settings) -> Budget | None:
     """What one learner's critic may spend; None: no limit, and nothing to count money with."""
     prices = None if settings.prices is None else Prices(*settings.prices)
-    if settings.max_calls is None and prices is None:
+    if settings.max_calls is None and settings.max_cost is None and prices is None:
         return None
     return Budget(max_calls=settings.max_calls, max_cost=settings.max_cost, prices=prices)
 

@@ -153,6 +153,8 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     for name in ("seeds", "jobs", "envs", "eval_episodes", "episodes_per_query", "in_flight"):
         if getattr(settings, name) < 1:
             p.error(f"--{name.replace('_', '-')} is {getattr(settings, name)}; it must be at least 1")
+    if settings.prices is not None and not 2 <= len(settings.prices) <= 3:
+        p.error(f"--prices takes two or three numbers, got {len(settings.prices)}")
     if resume is None:
         _check_critic(p, settings)
     if settings.steps < 0:
@@ -179,7 +181,5 @@ def _check_critic(p: argparse.ArgumentParser, settings: Settings) -> None:
         p.error("--critic recorded and --replay FOLDER belong together")
     if not model and (settings.max_calls is not None or settings.max_cost is not None):
         p.error(f"--max-calls and --max-cost are for --critic anthropic or openai; the {settings.critic} one is free")
-    if settings.prices is not None and not 2 <= len(settings.prices) <= 3:
-        p.error(f"--prices takes two or three numbers, got {len(settings.prices)}")
     if settings.max_cost is not None and settings.prices is None:
         p.error("--max-cost needs --prices")

@@ -217,7 +217,10 @@ def prepare(settings: Settings, resume: str | None) -> tuple[Settings, Path]:
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"--resume {resume}: {config} is not the configuration of a run") from None
         limits = {k: v for k in ("max_calls", "max_cost", "prices") if (v := getattr(settings, k)) is not None}
-        return replace(saved, **limits), folder  # a run that its budget stopped goes on with a larger one
+        settings = replace(saved, **limits)  # a run that its budget stopped goes on with a larger one
+        if settings.max_cost is not None and settings.prices is None:
+            raise ValueError(f"--resume {resume}: --max-cost needs --prices, which the run had not")
+        return settings, folder
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = Path(settings.out or f"runs/{settings.env.replace(':', '-')}-{settings.algo}-{stamp}")
     if (folder / "config.json").exists():
@@ -236,8 +239,9 @@ def main(argv: list[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 150)
     try:
         settings, folder = prepare(settings, resume)
-        from tianshou_examples.critics import make_client
+        from tianshou_examples.critics import make_budget, make_client
 
+        make_budget(settings)  # says now what is wrong with the limits
         for credit, seed in settings.arms:
             if credit in ("llm", "summed"):
                 make_client(settings, arm_name(credit, seed))  # says now, not in an hour, that there is no key

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +73,8 @@ class Asker:
         self.budget = budget
         self.outage = Outage()
         self.prefetched: dict[str, Completion | ModelError] = {}
+        self._under_way: set[str] = set()  # keys of the questions that are being asked
+        self._changed = threading.Condition()
 
     def ask(self, question: Question, stats: CriticStats) -> Judged:
         """Return the answer to a question, after at most one corrective question.
@@ -91,6 +95,23 @@ class Asker:
     def _once(self, question: Question, stats: CriticStats) -> Judged:
         with stats.timed("prompt"):
             key = question.key
+        with nullcontext() if self.ledger is None else self._alone(key):
+            return self._found_or_asked(question, key, stats)
+
+    @contextmanager
+    def _alone(self, key: str) -> Iterator[None]:
+        """Wait while another thread asks the same, whose answer will then be in the ledger."""
+        with self._changed:
+            self._changed.wait_for(lambda: key not in self._under_way)
+            self._under_way.add(key)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way.discard(key)
+                self._changed.notify_all()
+
+    def _found_or_asked(self, question: Question, key: str, stats: CriticStats) -> Judged:
         with stats.timed("ledger"):
             completion = None if self.ledger is None else self.ledger.find(key)
         cached = completion is not None
@@ -113,6 +134,10 @@ class Asker:
             if self.budget is not None and self.budget.then == "stop":
                 raise
             error = ended
+        except BaseException:  # Ctrl-C while an answer is read: it is paid for
+            if self.ledger is not None and completion is not None and not cached:
+                self._record(question, key, completion, None, None, stats)
+            raise
         if self.ledger is not None and not cached and not (error is not None and error.kind == "not_recorded"):
             self._record(question, key, completion, judged, error, stats)
         if judged is None:
@@ -140,7 +165,9 @@ class Asker:
             except ModelError as error:
                 if budget is not None:
                     budget.charge(Usage(calls=1))
-                if error.transient and self.client.source == "model":
+                if not error.transient:  # the server is there
+                    self.outage.succeeded(label)
+                elif self.client.source == "model":
                     self.outage.failed(label, error)
                 raise
             if budget is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -27,6 +28,7 @@ from .settings import CriticSettings
 from .stats import CriticStats
 
 _LOG = logging.getLogger("credit_wrappers")
+_WORD = re.compile(r"\w+")
 
 
 class LLMCritic:
@@ -250,6 +252,15 @@ class LLMCritic:
         place = (id(narrator), names)
         known = self._systems.get(place)
         if known is None or known[0] is not narrator:
+            if (
+                own
+                and self.settings.answer_format == "arrays"
+                and (odd := [n for n in names if not _WORD.fullmatch(n)])
+            ):
+                raise CreditError(
+                    f"answer_format='arrays' reads names of letters, digits and _ only, not {odd[0]!r}; use "
+                    "names='neutral' or answer_format='events'"
+                )
             known = (
                 narrator,
                 render_system(

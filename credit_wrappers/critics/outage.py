@@ -60,7 +60,7 @@ class Outage:
                 )  # fmt: skip
 
     def succeeded(self, label: str) -> None:
-        """Note an answer."""
+        """Note an answer, or a refusal of the server: it is there."""
         with self._lock:
             self._failures = 0
             if self._since is not None:

@@ -77,6 +77,8 @@ class CriticSettings:
             raise ValueError(f"unknown order {self.order!r}; valid: {_ORDERS}")
         if not isinstance(self.max_tokens, int) or self.max_tokens < 1:
             raise ValueError(f"max_tokens must be a positive whole number, got {self.max_tokens!r}")
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise ValueError(f"seed must be a whole number from 0, got {self.seed!r}")
         if self.temperature is not None and not (math.isfinite(self.temperature) and self.temperature >= 0.0):
             raise ValueError(f"temperature must be 0 or more, got {self.temperature!r}")
         self.shaping()  # checks the rest

@@ -16,6 +16,8 @@ Conserve = Literal["none", "episode", "step"]
 
 # Conservation by scaling stretches credits at most this much.
 _MOST_STRETCH = 10.0
+# Sums so small, as a part of the bound, are zero: stretching them would overflow.
+_NOTHING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,11 @@ class Shaping:
     def _factor(self, tables: Sequence[np.ndarray]) -> float:
         """Return the one factor for a whole query; one for each episode would erase their comparison."""
         largest = max((float(np.abs(table.sum(axis=0)).max()) for table in tables if table.size), default=0.0)
-        if self.normalise == "none" or largest == 0.0 or (self.normalise == "bound" and largest <= self.bound):
+        if (
+            self.normalise == "none"
+            or largest < _NOTHING * self.bound
+            or (self.normalise == "bound" and largest <= self.bound)
+        ):
             return 1.0
         return self.bound / largest
 

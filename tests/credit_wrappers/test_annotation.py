@@ -148,6 +148,18 @@ class TestBatches:
         assert_right(credits)
         assert list(second.batches) == ["batch_0"]
 
+    def test_a_server_that_is_away_for_a_while_is_waited_for(self, tmp_path):
+        class Away(BatchClient):
+            def batch_status(self, batch_id):
+                if len(self.looks) < 3:
+                    self.looks.append("")
+                    raise ModelError("no route", "connection")
+                return super().batch_status(batch_id)
+
+        client = Away()
+        assert_right(self.run(client, Ledger(tmp_path / "l.sqlite"))[0])
+        assert client.requests == [] and list(client.batches) == ["batch_0"]
+
     def test_interrupted_while_reading_nothing_is_lost(self, tmp_path):
         path = tmp_path / "l.sqlite"
 
@@ -197,6 +209,27 @@ class TestBatches:
             self.run(client, Ledger(tmp_path / "l.sqlite"), budget=Budget(max_calls=5))
         assert client.batches == {}
 
+    def test_a_batch_is_only_made_when_its_worst_case_fits(self, tmp_path):
+        client = BatchClient()
+        with pytest.raises(BudgetExceeded, match="max_tokens=25000"):
+            self.run(client, Ledger(tmp_path / "l.sqlite"), budget=Budget(max_tokens=25_000), max_tokens=5000)
+        assert client.batches == {}
+        self.run(client, Ledger(tmp_path / "l.sqlite"), budget=Budget(max_tokens=25_000), max_tokens=1000)
+        assert len(client.batches) == 1
+
+    def test_a_batch_under_way_is_fetched_whatever_is_left(self, tmp_path):
+        class Killed(BatchClient):
+            def batch_status(self, batch_id):
+                raise KeyboardInterrupt
+
+        path, first, second = tmp_path / "l.sqlite", Killed(), BatchClient()
+        with Ledger(path) as ledger, pytest.raises(KeyboardInterrupt):
+            self.run(first, ledger)
+        second.batches = first.batches
+        with Ledger(path) as ledger:
+            assert_right(self.run(second, ledger, budget=Budget(max_calls=3))[0])
+        assert second.requests == [] and list(second.batches) == ["batch_0"]
+
     @pytest.mark.parametrize(
         ("critic", "missing"),
         [
@@ -228,6 +261,18 @@ def test_estimate_counts_what_is_left_to_ask_and_costs_no_call(tmp_path):
     assert after.usage.output_tokens == 10  # what the ledger's answers are long
     assert after.cost < before.cost
     assert "1 calls (5 answered from the ledger)" in str(after)
+
+
+def test_estimate_learns_nothing_from_questions_without_an_answer(tmp_path):
+    critic = LLMCritic(FakeClient(ModelError("declined", "refusal")), ledger=tmp_path / "l.sqlite")
+    annotate(EPISODES, critic, episodes_per_query=1)
+    assert len(critic.ledger) == 11
+    assert critic.estimate(EPISODES, 2).usage.output_tokens == 22 * 250
+
+
+def test_estimate_expects_no_answer_longer_than_the_limit():
+    estimate = LLMCritic(FakeClient(""), max_tokens=100).estimate(EPISODES, 2)
+    assert estimate.usage.output_tokens == 6 * 100
 
 
 def test_average_of_orders_is_asked_for_each_order_and_its_drift_is_measured():

@@ -228,6 +228,20 @@ def test_missing_credit_is_an_error():
             store.settle(ids)
 
 
+def test_hearer_that_fails_surfaces_and_every_credit_is_there(critic, workers):
+    def scored(episode, credit):
+        raise OSError("the picture is gone")
+
+    with CreditStore(critic, episodes_per_query=2, workers=workers) as store:
+        for _ in range(2):
+            store.submit(episode(store), scored)
+        with pytest.raises(OSError, match="picture"):
+            store.settle([0, 1], timeout=10)
+        handed_out = store.settle([0, 1], timeout=10)
+    assert [credit.values[0, 0] for _, credit in sorted(handed_out, key=lambda one: one[0])] == [0, 1]
+    assert store.counts == {"model": 2}
+
+
 def test_counts_usage_and_time_add_up(critic, workers):
     with CreditStore(critic, episodes_per_query=4, workers=workers) as store:
         store.settle(fill(store, 10))
@@ -283,6 +297,36 @@ def test_closed_store_takes_no_episodes_but_still_hands_out_what_was_scored(crit
     assert len(store.settle([0, 1, 2])) == 2
     with pytest.raises(CreditError, match="closed"):
         fill(store, 1)
+
+
+def test_what_waits_is_given_up_and_what_runs_is_waited_for_while_another_thread_closes(critic):
+    critic.gate.clear()
+    store = CreditStore(critic, episodes_per_query=2, workers=1)
+    fill(store, 3)
+    closing = threading.Thread(target=store.close)
+    closing.start()
+    while not store._closed:
+        time.sleep(0.001)
+    assert store.settle([2]) == []  # was given up
+    handed_out = []
+    settling = threading.Thread(target=lambda: handed_out.extend(store.settle([0])))
+    settling.start()
+    critic.gate.set()
+    for thread in (settling, closing):
+        thread.join(10)
+    assert sorted(number for number, _ in handed_out) == [0, 1]
+
+
+def test_id_that_is_in_the_store_already_is_refused_and_nothing_is_lost(critic, workers):
+    with CreditStore(critic, episodes_per_query=2, workers=workers) as store:
+        if workers:
+            critic.gate.clear()
+        for steps in (2, 3):
+            store.submit(corridor_episode([[FORWARD, STAY]] * steps, id=steps))
+            with pytest.raises(CreditError, match=f"an episode {steps} is in the store already"):
+                store.submit(corridor_episode([[FORWARD, STAY]], id=steps))
+        critic.gate.set()
+        assert sorted((number, len(credit.values)) for number, credit in store.settle([2, 3])) == [(2, 2), (3, 3)]
 
 
 @pytest.mark.parametrize("bad", [{"episodes_per_query": 0}, {"workers": -1}])

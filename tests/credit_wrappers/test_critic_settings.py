@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event
 
-from credit_wrappers import CriticSettings, LLMCritic
+from credit_wrappers import CreditError, CriticSettings, LLMCritic
 
 # walker_1 acts "less" and is therefore agent_A; walker_0 is agent_B.
 EPISODE = corridor_episode([[FORWARD, STAY]] * 4, reward=[0, -0.1, 0, 1.0], terminated=True)
@@ -30,6 +30,7 @@ def score(*reactions, episodes=(EPISODE,), **options):
         ("bound", float("nan")),
         ("bound", float("inf")),
         ("blend", -0.1),
+        ("seed", -1),
         ("max_tokens", 0),
         ("max_tokens", 1.5),
         ("temperature", -1.0),
@@ -75,8 +76,9 @@ def test_without_normalisation_nothing_is_bound():
     assert credit.values.sum() == pytest.approx(99.0)
 
 
-def test_zero_answers_are_not_stretched():
-    [credit], _ = score(answer([]), normalise="full")
+@pytest.mark.parametrize("events", [[], [event("agent_B", 0, 4, 1e-310)]])
+def test_answers_of_zero_or_next_to_it_are_not_stretched(events):
+    [credit], _ = score(answer(events), normalise="full")
     assert not credit.values.any()
 
 
@@ -89,6 +91,14 @@ def test_own_names_are_used_in_the_question_and_understood_in_the_answer():
     assert "given anew" not in request.system
     assert credit.values.sum(axis=0).tolist() == [2.0, 0.0]
     assert credit.events[0].why == "walker_0 went"
+
+
+def test_own_names_that_arrays_cannot_be_read_with_are_refused_before_anything_is_asked():
+    client = FakeClient(AssertionError("asked"))
+    critic = LLMCritic(client, names="own", answer_format="arrays")
+    with pytest.raises(CreditError, match="'robot-1'"):
+        critic.score([corridor_episode([[FORWARD, STAY]], agents=["robot_0", "robot-1"])])
+    assert client.requests == []
 
 
 def test_the_scripted_stand_in_reads_neutral_names_only():

@@ -1,5 +1,7 @@
 """The critic: numbers, re-ask, fallback, budget, statistics, resuming."""
 
+import time
+
 import numpy as np
 import pytest
 from credit_fakes import (
@@ -23,7 +25,9 @@ from credit_wrappers import (
     LLMCritic,
     ModelError,
     Usage,
+    annotate,
 )
+from credit_wrappers.critics import asking
 
 # walker_1 acts "less" and is therefore agent_A; walker_0 is agent_B.
 EPISODE = corridor_episode([[FORWARD, STAY]] * 4, reward=[0, 0, 0, 1.0], terminated=True)
@@ -277,6 +281,39 @@ class TestLedger:
         assert second[0].usage == Usage()
         assert (critic.stats.calls, critic.stats.cache_hits) == (0, 1)
         assert len(critic.ledger) == 1
+
+    def test_answer_whose_reading_is_interrupted_is_not_asked_for_again(self, tmp_path, monkeypatch):
+        def interrupted(*_, **__):
+            raise KeyboardInterrupt
+
+        client = FakeClient(GOOD)
+        critic = LLMCritic(client, ledger=tmp_path / "ledger.sqlite")
+        with monkeypatch.context() as patch:
+            patch.setattr(asking, "parse_answer", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                critic.score([EPISODE])
+        [credit] = critic.score([EPISODE])
+        assert (credit.source, len(client.requests)) == ("cache", 1)
+
+    def test_the_same_question_at_the_same_time_is_asked_once(self, tmp_path):
+        def slowly(request):
+            time.sleep(0.05)
+            return GOOD
+
+        client = FakeClient(BAD, slowly)
+        critic = LLMCritic(client, ledger=tmp_path / "ledger.sqlite")
+        credits = annotate([EPISODE] * 8, critic, episodes_per_query=1, in_flight=8)
+        assert len(client.requests) == 2  # with the corrective question
+        assert len({credit.values.tobytes() for credit in credits}) == 1
+        assert sorted(credit.source for credit in credits) == ["cache"] * 7 + ["model"]
+        assert sum(credit.usage.calls for credit in credits) == 2
+
+    def test_the_same_question_is_asked_by_the_next_when_the_first_got_no_answer(self, tmp_path):
+        client = FakeClient(ModelError("down", "connection"), GOOD)
+        critic = LLMCritic(client, ledger=tmp_path / "ledger.sqlite")
+        credits = annotate([EPISODE] * 4, critic, episodes_per_query=1, in_flight=4)
+        assert len(client.requests) == 2
+        assert sorted(credit.source for credit in credits) == ["cache", "cache", "fallback", "model"]
 
     def test_second_run_repeats_a_reask_without_asking(self, tmp_path):
         path = tmp_path / "l.sqlite"

@@ -58,6 +58,15 @@ def test_while_one_caller_tries_the_others_do_not(clock):
     assert caught.value.transient
 
 
+def test_server_that_says_no_is_there_again(clock):
+    client = FakeClient(DOWN, DOWN, DOWN, ModelError("too long", "too_large"), GOOD)
+    critic = LLMCritic(client)
+    for _ in range(3):
+        critic.score([EPISODE])
+    clock[0] += 61
+    assert [credit.source for credit in critic.score([EPISODE, EPISODE])] == ["model", "model"]  # in halves
+
+
 def test_refusals_and_wrong_keys_are_no_outage():
     client = FakeClient(completion("no", "refusal"))
     critic = LLMCritic(client)

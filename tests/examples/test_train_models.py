@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from credit_wrappers import Ledger, Request, ScriptedClient
 from credit_wrappers.testing import MessagesServer
 from tests.examples.test_train import TINY, cells, refused, results
+from tianshou_examples.settings import Settings
 from tianshou_examples.train import main
 
 MODEL = ["--steps", "500", "--episodes-per-query", "2", "--credit", "llm"]
@@ -103,6 +105,19 @@ def test_a_budget_stops_the_run_and_a_larger_one_goes_on(tmp_path: Path, capsys:
     out = capsys.readouterr().out
     (cost,) = [row[1] for row in cells(out) if row[:1] == ["cost"]]
     assert float(cost) > 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"), [(["--max-cost", "5"], "--max-cost needs --prices"), (["--max-calls", "-1"], "max_calls")]
+)
+def test_a_limit_that_cannot_be_kept_is_refused_on_resume_too(
+    limits: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    config = tmp_path / "config.json"
+    before = json.dumps(Settings(critic="anthropic", base_url="http://127.0.0.1:1").as_dict())
+    config.write_text(before, encoding="utf-8")
+    assert said in refused(["--resume", str(tmp_path), *limits], capsys)
+    assert config.read_text(encoding="utf-8") == before
 
 
 def test_a_model_without_a_key_is_one_line(
