@@ -154,7 +154,7 @@ def look_beside(spec, row, grid, i, seen, obs, mask):  # type: ignore[no-untyped
             put(mask, i, direction, can)
 
 
-@part
+@lean_kernel
 def describe_robots(spec, row, strongest, sheet):  # type: ignore[no-untyped-def]  # compiled
     """Writes what others see of robots 1..N-1, 0, 1..N-2, `OTHER` floats each, so that all others are one run of it."""
     n = spec[pk.H_ROBOTS]
@@ -185,7 +185,7 @@ def enter(spec, things, k, p, cell):  # type: ignore[no-untyped-def]  # compiled
     return cell_row, cell_col
 
 
-@part
+@lean_kernel
 def describe_things(spec, row, pull, ready, things, sheet):  # type: ignore[no-untyped-def]  # compiled
     """Writes what is seen of modules, slots, places and debris, but for what each robot sees of it in its own way.
 
