@@ -10,12 +10,10 @@ import numpy as np
 
 from spaceworld import packing as pk
 from spaceworld.jit import lean_kernel, part
-from spaceworld.kernel import FAR, advance, body_cell, fill_grid, grip_target, open_slot, row_of, shifted
+from spaceworld.kernel import advance, body_cell, fill_grid, grip_target, open_slot, row_of, shifted
+from spaceworld.packing import DEBRIS, MODULE, OTHER, OWN, PLACE, SLOT
 from spaceworld.scenario import Scenario
-
-OWN, OTHER = pk.OWN, pk.OTHER  # features of the robot itself, before its surroundings; of every other robot
-MODULE, SLOT = pk.MODULE, pk.SLOT  # of every module and slot, plus its type one-hot when there are several types
-PLACE, DEBRIS = pk.PLACE, pk.DEBRIS  # of every core cell and keep-out cell; of debris
+from spaceworld.sheets import copy_sheets, filled_slots, put
 
 
 def feature_names(scenario: Scenario) -> tuple[str, ...]:
@@ -49,73 +47,53 @@ def feature_names(scenario: Scenario) -> tuple[str, ...]:
 
 
 @part
-def put(obs, i, p, value):  # type: ignore[no-untyped-def]  # compiled
-    """`obs[i, p] = value`; unsigned, because numba asks of every signed index whether it counts from the end."""
-    obs[np.uintp(i), np.uintp(p)] = value
-
-
-@part
-def note(sheet, p, value):  # type: ignore[no-untyped-def]  # compiled
-    """`sheet[p] = value`, unsigned as in `put`."""
-    sheet[np.uintp(p)] = value
-
-
-@part
-def locate(obs, i, p, rel, down, across):  # type: ignore[no-untyped-def]  # compiled
-    """Writes where a thing is, from robot `i`, behind its `seen` at `obs[i, p]`; `down`, `across`: entries of `rel`."""
-    put(obs, i, p + 1, rel[np.uintp(down)])
-    put(obs, i, p + 2, rel[np.uintp(across)])
-
-
-@part
-def last_action(action):  # type: ignore[no-untyped-def]  # compiled
-    """An action as (row, col, interact), without a branch, which nothing could predict."""
-    down, across = 1.0 * (action == 2) - 1.0 * (action == 1), 1.0 * (action == 4) - 1.0 * (action == 3)
-    return down, across, 1.0 * (action == 5)
-
-
-@part
-def filled_slots(spec, row):  # type: ignore[no-untyped-def]  # compiled
-    """The filled slots, a bit for each."""
-    filled = 0
-    for s in range(spec[pk.H_SLOTS]):
-        filled |= row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_FILLED] << s
-    return filled
-
-
-@part
-def open_slots(spec, row, filled, ready):  # type: ignore[no-untyped-def]  # compiled
-    """Lists the open slots: those that are not filled and whose precedence is met.
+def look(obs, i, p, own, cell_row, cell_col, down, across):  # type: ignore[no-untyped-def]  # compiled
+    """Writes (seen, rel_row, rel_col) of a cell, as robot `i` sees it, at `obs[i, p]`.
 
     Args:
-        spec, row: as for `observe`.
-        filled: a bit for each filled slot.
-        ready: (3 * S,) int64, written: row, column and type of each open slot.
+        obs: (N, F).
+        i, p: where to write. (Indices, for slices of arrays take longer than the writing.)
+        own: (N, 3) row, column and sensor range of the robots.
+        cell_row, cell_col: the cell.
+        down, across: 1 / (height - 1) and 1 / (width - 1).
 
     Returns:
-        How many there are.
+        Whether it is seen.
     """
-    count = 0
-    for s in range(spec[pk.H_SLOTS]):
-        static = spec[pk.H_SLOT0] + s * pk.T_STATIC
-        if filled >> s & 1 or spec[static + pk.T_NEEDS] & ~filled:
-            continue
-        cell = row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_CELL]
-        ready[3 * count] = row_of(spec, cell)
-        ready[3 * count + 1] = cell - ready[3 * count] * spec[pk.H_WIDTH]
-        ready[3 * count + 2] = spec[static + pk.T_TYPE]
-        count += 1
-    return count
+    dr, dc = cell_row - own[3 * i + 0], cell_col - own[3 * i + 1]
+    if max(abs(dr), abs(dc)) > own[3 * i + 2]:
+        return False
+    put(obs, i, p, 1.0)
+    put(obs, i, p + 1, dr * down)
+    put(obs, i, p + 2, dc * across)
+    return True
 
 
 @part
-def module_slot(cell_row, cell_col, kind, ready, count):  # type: ignore[no-untyped-def]  # compiled
-    """The entry in the list of `open_slots` that is nearest to a module of a type (ties: the first), or -1."""
-    best = FAR
-    for k in range(count):  # without a branch, which nothing could predict
-        distance = abs(ready[np.uintp(3 * k)] - cell_row) + abs(ready[np.uintp(3 * k + 1)] - cell_col)
-        best = min(best, (distance << 8 | k) + (FAR >> 1) * int(ready[np.uintp(3 * k + 2)] != kind))
-    return best & 255 if best < FAR >> 1 else -1
+def last_action(action, obs, i, p):  # type: ignore[no-untyped-def]  # compiled
+    """Writes an action as (row, col, interact) at `obs[i, p]`."""
+    put(obs, i, p, 1.0 * (action == 2) - 1.0 * (action == 1))  # without a branch, which nothing could predict
+    put(obs, i, p + 1, 1.0 * (action == 4) - 1.0 * (action == 3))
+    put(obs, i, p + 2, 1.0 * (action == 5))
+
+
+@part
+def module_slot(spec, row, module, filled):  # type: ignore[no-untyped-def]  # compiled
+    """The open slot of the module's type nearest to it (ties: the lowest index), or -1; `filled` has a bit a slot."""
+    width, best, least = spec[pk.H_WIDTH], -1, 1 << 40
+    cell = row[spec[pk.H_MODULE] + module * pk.M_WIDTH + pk.M_CELL]
+    kind = spec[spec[pk.H_MODULE0] + module * pk.M_STATIC + pk.M_TYPE]
+    my_row = row_of(spec, cell)
+    for s in range(spec[pk.H_SLOTS]):
+        static = spec[pk.H_SLOT0] + s * pk.T_STATIC
+        if filled >> s & 1 or spec[static + pk.T_NEEDS] & ~filled or spec[static + pk.T_TYPE] != kind:
+            continue
+        at = row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_CELL]
+        rows = row_of(spec, at) - my_row
+        distance = abs(rows) + abs(at - cell - rows * width)
+        if distance < least:
+            best, least = s, distance
+    return best
 
 
 @part
@@ -155,116 +133,25 @@ def look_beside(spec, row, grid, i, seen, obs, mask):  # type: ignore[no-untyped
 
 
 @lean_kernel
-def describe_robots(spec, row, strongest, sheet):  # type: ignore[no-untyped-def]  # compiled
-    """Writes what others see of robots 1..N-1, 0, 1..N-2, `OTHER` floats each, so that all others are one run of it."""
-    n = spec[pk.H_ROBOTS]
-    for k in range(n):
-        j = k + 1 if k + 1 < n else 0
-        at, static = spec[pk.H_ROBOT] + j * pk.R_WIDTH, spec[pk.H_ROBOT0] + j * pk.R_STATIC
-        p = k * OTHER
-        note(sheet, p, 1.0)
-        note(sheet, p + 3, spec[static + pk.R_THRUST] * strongest)
-        note(sheet, p + 4, spec[static + pk.R_DOCK])
-        note(sheet, p + 5, row[at + pk.R_GRIPS] >= 0)
-        note(sheet, p + 6, 0.0)
-        note(sheet, p + 7, row[at + pk.R_HITS] > 0)
-        down, across, interacts = last_action(row[at + pk.R_ACTION])
-        note(sheet, p + 8, down)
-        note(sheet, p + 9, across)
-        note(sheet, p + 10, interacts)
-    for p in range((n - 2) * OTHER):
-        note(sheet, n * OTHER + p, sheet[np.uintp(p)])
-
-
-@part
-def enter(spec, things, k, p, cell):  # type: ignore[no-untyped-def]  # compiled
-    """Makes (row, column, where its features begin) entry `k` of the list of things; returns row and column."""
-    cell_row = row_of(spec, cell)
-    cell_col = cell - cell_row * spec[pk.H_WIDTH]
-    things[np.uintp(3 * k + 0)], things[np.uintp(3 * k + 1)], things[np.uintp(3 * k + 2)] = cell_row, cell_col, p
-    return cell_row, cell_col
-
-
-@lean_kernel
-def describe_things(spec, row, pull, ready, things, sheet):  # type: ignore[no-untyped-def]  # compiled
-    """Writes what is seen of modules, slots, places and debris, but for what each robot sees of it in its own way.
-
-    Args:
-        spec, row: as for `observe`.
-        pull: (M,) the thrust on each module.
-        ready: (3 * S,) int64, scratch.
-        things: (3 * T + 3,) int64, written: row, column and first float of each thing; behind them where they end.
-        sheet: (F - what comes before things,) float32, written.
-    """
-    types = spec[pk.H_TYPES] if spec[pk.H_TYPES] > 1 else 0
-    scale = spec[pk.H_SCALE : pk.H_SCALE + 5].view(np.float64)
-    down, across, heaviest = scale[0], scale[1], scale[3]
-    filled = filled_slots(spec, row)
-    count = open_slots(spec, row, filled, ready)
-    sheet[:] = 0.0
-    p, k = 0, 0
-    for m in range(spec[pk.H_MODULES]):
-        body, static = spec[pk.H_MODULE] + m * pk.M_WIDTH, spec[pk.H_MODULE0] + m * pk.M_STATIC
-        docked = row[body + pk.M_SLOT] >= 0
-        kind = spec[static + pk.M_TYPE]
-        cell_row, cell_col = enter(spec, things, k, p, row[body + pk.M_CELL])
-        goal = -1 if docked else module_slot(cell_row, cell_col, kind, ready, count)
-        if goal >= 0:
-            note(sheet, p + 8, (ready[3 * goal] - cell_row) * down)
-            note(sheet, p + 9, (ready[3 * goal + 1] - cell_col) * across)
-        note(sheet, p, 1.0)
-        note(sheet, p + 3, spec[static + pk.M_MASS] * heaviest)
-        note(sheet, p + 4, docked)
-        if pull[m]:
-            note(sheet, p + 6, min(1.0, pull[m] / spec[static + pk.M_MASS]))
-        note(sheet, p + 7, goal >= 0)
-        if types:
-            note(sheet, p + MODULE + kind, 1.0)
-        p, k = p + MODULE + types, k + 1
-    for s in range(spec[pk.H_SLOTS]):
-        static = spec[pk.H_SLOT0] + s * pk.T_STATIC
-        full = filled >> s & 1
-        enter(spec, things, k, p, row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_CELL])
-        note(sheet, p, 1.0)
-        note(sheet, p + 3, full)
-        note(sheet, p + 4, (full == 0) & (spec[static + pk.T_NEEDS] & ~filled == 0))
-        if types:
-            note(sheet, p + SLOT + spec[static + pk.T_TYPE], 1.0)
-        p, k = p + SLOT + types, k + 1
-    for c in range(spec[pk.H_CORE] + spec[pk.H_KEEP]):  # keep-out cells lie behind the core cells in the row
-        enter(spec, things, k, p, row[spec[pk.H_COREROW] + c])
-        note(sheet, p, 1.0)
-        p, k = p + PLACE, k + 1
-    for d in range(spec[pk.H_DEBRIS]):
-        body = spec[pk.H_DRIFT] + d * pk.D_WIDTH
-        enter(spec, things, k, p, row[body + pk.D_CELL])
-        drift = row[body + pk.D_DIR]
-        note(sheet, p, 1.0)
-        note(sheet, p + 3, 1.0 * (drift == pk.SOUTH) - 1.0 * (drift == pk.NORTH))
-        note(sheet, p + 4, 1.0 * (drift == pk.EAST) - 1.0 * (drift == pk.WEST))
-        p, k = p + DEBRIS, k + 1
-    things[3 * k + 2] = p
-
-
-@lean_kernel
 def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # compiled
-    """Fills `obs` (N, F) float32 and `mask` (N, 6) int8; `work` is the kernel's scratch.
-
-    What is seen is written down once for all robots. Each gets a copy, into which only what differs is written: where
-    things are from there. A robot with a short range gets copies of those things that it sees.
-    """
+    """Fills `obs` (N, F) float32 and `mask` (N, 6) int8; `work` is the kernel's scratch."""
     n, height, width = spec[pk.H_ROBOTS], spec[pk.H_HEIGHT], spec[pk.H_WIDTH]
+    types = spec[pk.H_TYPES] if spec[pk.H_TYPES] > 1 else 0
     scale = spec[pk.H_SCALE : pk.H_SCALE + 5].view(np.float64)  # products are much faster than divisions
-    down, across, strongest, largest = scale[0], scale[1], scale[2], scale[4]
+    down, across, strongest, heaviest, largest = scale[0], scale[1], scale[2], scale[3], scale[4]
     left = 1.0 - row[pk.S_STEP] / spec[pk.H_HORIZON]
     grid = work[: height * width + 1]
     fill_grid(spec, row, grid)
     grid[height * width] = pk.G_OUTSIDE
+    sheets = spec[pk.H_SHEETS]
+    if sheets:
+        obs[:, :OWN] = 0.0
+    else:
+        obs[:] = 0.0
     own = work[height * width + 1 :]  # row, column and sensor range of each robot
-    pull = own[3 * n :]  # on each module: the thrust of those who grip it
-    ready = pull[spec[pk.H_MODULES] :]
-    things = ready[3 * spec[pk.H_SLOTS] :]
+    pull = work[height * width + 1 + 3 * n :]  # on each module: the thrust of those who grip it
     pull[: spec[pk.H_MODULES]] = 0
+    filled = filled_slots(spec, row)
     for i in range(n):
         held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
         if held >= 0:
@@ -273,78 +160,101 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         own[3 * i + 0] = row_of(spec, cell)
         own[3 * i + 1] = cell - own[3 * i + 0] * width
         own[3 * i + 2] = spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR]
-    number = spec[pk.H_MODULES] + spec[pk.H_SLOTS] + spec[pk.H_CORE] + spec[pk.H_KEEP] + spec[pk.H_DEBRIS]
-    robot_sheet = things[3 * number + 3 :].view(np.float32)  # see `describe_robots`
-    first = OWN + (n - 1) * OTHER
-    last = obs.shape[1] - first
-    sheet = robot_sheet[2 * n * OTHER : 2 * n * OTHER + last]
-    describe_robots(spec, row, strongest, robot_sheet)
-    describe_things(spec, row, pull, ready, things, sheet)
-    rel = spec[spec[pk.H_REL] : spec[pk.H_REL] + height + width - 1].view(np.float32)
-    types = spec[pk.H_TYPES] if spec[pk.H_TYPES] > 1 else 0
     for i in range(n):
         at, static = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
-        held = row[at + pk.R_GRIPS]
-        my_row, my_col, seen = own[3 * i + 0], own[3 * i + 1], own[3 * i + 2]
-        put(obs, i, 0, 2 * my_row * down - 1)
-        put(obs, i, 1, 2 * my_col * across - 1)
+        cell, held = row[at + pk.R_CELL], row[at + pk.R_GRIPS]
+        put(obs, i, 0, 2 * own[3 * i + 0] * down - 1)
+        put(obs, i, 1, 2 * own[3 * i + 1] * across - 1)
         put(obs, i, 2, spec[static + pk.R_THRUST] * strongest)
         put(obs, i, 3, spec[static + pk.R_GRIP])
         put(obs, i, 4, spec[static + pk.R_DOCK])
-        put(obs, i, 5, held >= 0)
-        put(obs, i, 6, 0.0)
-        put(obs, i, 15, 0.0)
         if held >= 0:
+            put(obs, i, 5, 1.0)
             mass = spec[spec[pk.H_MODULE0] + held * pk.M_STATIC + pk.M_MASS]
             put(obs, i, 6, min(1.0, pull[held] / mass))
             put(obs, i, 15, open_slot(spec, row, held) >= 0)
         put(obs, i, 7, row[at + pk.R_HITS] > 0)
-        look_beside(spec, row, grid, i, seen, obs, mask)
-        south, east, interacts = last_action(row[at + pk.R_ACTION])
-        put(obs, i, 12, south)
-        put(obs, i, 13, east)
-        put(obs, i, 14, interacts)
-        put(obs, i, 16, min(1.0, seen * largest))
+        look_beside(spec, row, grid, i, own[3 * i + 2], obs, mask)
+        last_action(row[at + pk.R_ACTION], obs, i, 12)
+        put(obs, i, 16, min(1.0, own[3 * i + 2] * largest))
         put(obs, i, 17, left)
+    if sheets:
+        copy_sheets(spec, row, own, pull, obs)
+        return
 
-        rows, cols = height - 1 - my_row, 2 * height + width - 2 - my_col  # of row 0, column 0 in `rel`
-        if seen >= max(height, width) - 1:
-            for p in range((n - 1) * OTHER):
-                put(obs, i, OWN + p, robot_sheet[np.uintp(i * OTHER + p)])
-            for p in range(last):
-                put(obs, i, first + p, sheet[np.uintp(p)])
-            for k in range(1, n):
-                j = i + k if i + k < n else i + k - n
-                p = OWN + (k - 1) * OTHER
-                locate(obs, i, p, rel, rows + own[np.uintp(3 * j + 0)], cols + own[np.uintp(3 * j + 1)])
-            for k in range(number):
-                p = first + things[np.uintp(3 * k + 2)]
-                locate(obs, i, p, rel, rows + things[np.uintp(3 * k + 0)], cols + things[np.uintp(3 * k + 1)])
-        else:
-            obs[i, OWN:] = 0.0
-            for k in range(1, n):
-                j = i + k if i + k < n else i + k - n
-                if max(abs(own[3 * j + 0] - my_row), abs(own[3 * j + 1] - my_col)) > seen:
-                    continue
-                p = OWN + (k - 1) * OTHER
-                for q in range(OTHER):
-                    put(obs, i, p + q, robot_sheet[np.uintp((i + k - 1) * OTHER + q)])
-                locate(obs, i, p, rel, rows + own[np.uintp(3 * j + 0)], cols + own[np.uintp(3 * j + 1)])
-            for k in range(number):
-                if max(abs(things[3 * k + 0] - my_row), abs(things[3 * k + 1] - my_col)) > seen:
-                    continue
-                for q in range(things[3 * k + 2], things[3 * k + 5]):
-                    put(obs, i, first + q, sheet[np.uintp(q)])
-                p = first + things[np.uintp(3 * k + 2)]
-                locate(obs, i, p, rel, rows + things[np.uintp(3 * k + 0)], cols + things[np.uintp(3 * k + 1)])
-        if held >= 0:
-            for k in range(1, n):
-                j = i + k if i + k < n else i + k - n
-                if row[spec[pk.H_ROBOT] + j * pk.R_WIDTH + pk.R_GRIPS] == held:
-                    p = OWN + (k - 1) * OTHER
-                    put(obs, i, p + 6, obs[i, p])  # if it is seen
-            p = first + held * (MODULE + types)
-            put(obs, i, p + 5, obs[i, p])
+    for i in range(n):
+        held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
+        for k in range(1, n):
+            j = i + k if i + k < n else i + k - n
+            other, sheet = spec[pk.H_ROBOT] + j * pk.R_WIDTH, spec[pk.H_ROBOT0] + j * pk.R_STATIC
+            p = OWN + (k - 1) * OTHER
+            if look(obs, i, p, own, own[3 * j + 0], own[3 * j + 1], down, across):
+                put(obs, i, p + 3, spec[sheet + pk.R_THRUST] * strongest)
+                put(obs, i, p + 4, spec[sheet + pk.R_DOCK])
+                put(obs, i, p + 5, row[other + pk.R_GRIPS] >= 0)
+                put(obs, i, p + 6, held >= 0 and row[other + pk.R_GRIPS] == held)
+                put(obs, i, p + 7, row[other + pk.R_HITS] > 0)
+                last_action(row[other + pk.R_ACTION], obs, i, p + 8)
+
+    # what is seen is worked out once for all robots: things outside, robots inside
+    p = OWN + (n - 1) * OTHER
+    for m in range(spec[pk.H_MODULES]):
+        body, sheet = spec[pk.H_MODULE] + m * pk.M_WIDTH, spec[pk.H_MODULE0] + m * pk.M_STATIC
+        cell, docked = row[body + pk.M_CELL], row[body + pk.M_SLOT] >= 0
+        strength = min(1.0, pull[m] / spec[sheet + pk.M_MASS]) if pull[m] else 0.0
+        mass = spec[sheet + pk.M_MASS] * heaviest
+        slot = -1 if docked else module_slot(spec, row, m, filled)
+        cell_row = row_of(spec, cell)
+        cell_col = cell - cell_row * width
+        goal_down = goal_across = 0.0
+        if slot >= 0:
+            goal = row[spec[pk.H_SLOT] + slot * pk.T_WIDTH + pk.T_CELL]
+            goal_row = row_of(spec, goal)
+            goal_down, goal_across = (goal_row - cell_row) * down, (goal - goal_row * width - cell_col) * across
+        for i in range(n):
+            if look(obs, i, p, own, cell_row, cell_col, down, across):
+                put(obs, i, p + 3, mass)
+                put(obs, i, p + 4, docked)
+                put(obs, i, p + 5, row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == m)
+                put(obs, i, p + 6, strength)
+                put(obs, i, p + 7, slot >= 0)
+                put(obs, i, p + 8, goal_down)
+                put(obs, i, p + 9, goal_across)
+                if types:
+                    obs[i, p + MODULE + spec[sheet + pk.M_TYPE]] = 1.0
+        p += MODULE + types
+    for s in range(spec[pk.H_SLOTS]):
+        body, sheet = spec[pk.H_SLOT] + s * pk.T_WIDTH, spec[pk.H_SLOT0] + s * pk.T_STATIC
+        full = filled >> s & 1
+        ready = not full and spec[sheet + pk.T_NEEDS] & ~filled == 0
+        cell = row[body + pk.T_CELL]
+        cell_row = row_of(spec, cell)
+        cell_col = cell - cell_row * width
+        for i in range(n):
+            if look(obs, i, p, own, cell_row, cell_col, down, across):
+                put(obs, i, p + 3, full)
+                put(obs, i, p + 4, ready)
+                if types:
+                    obs[i, p + SLOT + spec[sheet + pk.T_TYPE]] = 1.0
+        p += SLOT + types
+    for k in range(spec[pk.H_CORE] + spec[pk.H_KEEP]):  # keep-out cells lie behind the core cells in the row
+        cell = row[spec[pk.H_COREROW] + k]
+        cell_row = row_of(spec, cell)
+        cell_col = cell - cell_row * width
+        for i in range(n):
+            look(obs, i, p, own, cell_row, cell_col, down, across)
+        p += PLACE
+    for d in range(spec[pk.H_DEBRIS]):
+        body = spec[pk.H_DRIFT] + d * pk.D_WIDTH
+        cell = row[body + pk.D_CELL]
+        cell_row = row_of(spec, cell)
+        cell_col = cell - cell_row * width
+        for i in range(n):
+            if look(obs, i, p, own, cell_row, cell_col, down, across):
+                drift = row[body + pk.D_DIR]
+                put(obs, i, p + 3, 1.0 * (drift == pk.SOUTH) - 1.0 * (drift == pk.NORTH))
+                put(obs, i, p + 4, 1.0 * (drift == pk.EAST) - 1.0 * (drift == pk.WEST))
+        p += DEBRIS
 
 
 @lean_kernel

@@ -26,7 +26,9 @@ H_RECIPROCAL = 28  # of the width, times 2**32: a cell's row without a division
 H_NEXT = 29  # where the table of neighbours starts: cells times N_ACTIONS
 H_SCALE = 30  # bits of float64: 1 / of height - 1, width - 1, the largest thrust, the largest mass, the larger side
 H_REL = 35  # where the float32 of all differences of rows, then of columns, start; two in a word
-HEAD = 36
+H_SHEETS = 36  # whether things are described once for all robots (`sheets`), which pays for more than a few
+HEAD = 37
+_FEW = 3
 
 # -- spec blocks: columns --------------------------------------------------------------------------------
 R_THRUST, R_SENSOR, R_GRIP, R_DOCK, R_STATIC = 0, 1, 2, 3, 4
@@ -57,8 +59,13 @@ G_STRUCTURE, G_LOOSE, G_DEBRIS, G_KEEP, G_ROBOT, G_GRIPPED, G_OUTSIDE = 1, 2, 4,
 G_STATIC = G_STRUCTURE | G_LOOSE | G_DEBRIS
 BESIDE, LINE, CROSS = range(3)  # H_PATTERN
 
-# -- floats in the vector observation of the robot itself and of each thing around it; see `observation.feature_names`
-OWN, OTHER, MODULE, SLOT, PLACE, DEBRIS = 18, 11, 10, 5, 3, 5
+# -- floats in the vector observation; see `observation.feature_names`
+OWN = 18  # features of the robot itself, before its surroundings
+OTHER = 11  # of every other robot
+MODULE = 10  # of every module, plus its type one-hot when there are several types
+SLOT = 5  # of every slot, plus its type one-hot
+PLACE = 3  # of every core cell and keep-out cell
+DEBRIS = 5
 
 N_ACTIONS = 6
 STAY, NORTH, SOUTH, WEST, EAST, INTERACT = range(N_ACTIONS)
@@ -99,6 +106,7 @@ def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: boo
     spec[H_RECIPROCAL] = -(-(1 << 32) // scenario.width)  # exact while cell * width < 2**32
     scale = (scenario.height - 1, scenario.width - 1, spec[H_MAX_THRUST], spec[H_MAX_MASS], grid)
     spec[H_SCALE : H_SCALE + len(scale)] = (1.0 / np.array(scale)).view(np.int64).tolist()
+    spec[H_SHEETS] = int(n > _FEW)
     spec[H_NEXT] = len(spec)
     spec[H_REL] = spec[H_NEXT] + scenario.height * scenario.width * N_ACTIONS
     tables = (neighbours(scenario.height, scenario.width).ravel(), differences(scenario.height, scenario.width))

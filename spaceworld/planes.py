@@ -16,8 +16,9 @@ from __future__ import annotations
 from spaceworld import packing as pk
 from spaceworld.jit import lean_kernel, part
 from spaceworld.kernel import advance, fill_grid, open_slot, row_of
-from spaceworld.observation import filled_slots, look_beside, module_slot, open_slots
+from spaceworld.observation import look_beside, module_slot
 from spaceworld.scenario import Scenario
+from spaceworld.sheets import filled_slots
 
 # A picture of 11 x 11: all of a 6 x 6 grid from anywhere in it. Drawing more is cheap, keeping and learning from it is
 # not: all of `truss` (9 x 9) from anywhere takes 17 x 17, mostly cells outside the grid. `image_radius` asks for that.
@@ -91,12 +92,9 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
     planes = out.reshape(n, len(PLANES), side * side)
     grid, own = work[:cells], work[cells + 1 : cells + 1 + 3 * n].reshape(n, 3)  # own: row, column, reach of each robot
     free = work[cells + 1 + 3 * n :]
-    # of each module: the cell of its nearest open slot, or -1; the thrust on it
-    wanted, pull = free[: spec[pk.H_MODULES]], free[spec[pk.H_MODULES] :]
-    ready = pull[spec[pk.H_MODULES] :]
+    wanted, pull = free[: spec[pk.H_MODULES]], free[spec[pk.H_MODULES] :]  # pull: on each module, the thrust on it
     pull[: spec[pk.H_MODULES]] = 0
     filled = filled_slots(spec, row)
-    count = open_slots(spec, row, filled, ready)
     fill_grid(spec, row, grid)
     out[:] = 0.0
     for i in range(n):
@@ -110,14 +108,12 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
 
     for m in range(spec[pk.H_MODULES]):
         body, sheet = spec[pk.H_MODULE] + m * pk.M_WIDTH, spec[pk.H_MODULE0] + m * pk.M_STATIC
-        wanted[m] = -1
+        wanted[m] = 0
         if row[body + pk.M_SLOT] >= 0:
             continue  # docked: structure
+        wanted[m] = module_slot(spec, row, m, filled) >= 0
         cell_row = row_of(spec, row[body + pk.M_CELL])
         cell_col = row[body + pk.M_CELL] - cell_row * width
-        goal = module_slot(cell_row, cell_col, spec[sheet + pk.M_TYPE], ready, count)
-        if goal >= 0:
-            wanted[m] = ready[3 * goal] * width + ready[3 * goal + 1]
         strength = min(1.0, pull[m] / spec[sheet + pk.M_MASS])
         for i in range(n):
             at, p = spot(own[i], cell_row, cell_col, radius), planes[i]
@@ -126,7 +122,7 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
                 p[MODULE_GRIP, at] = strength
                 p[MODULE_MINE, at] = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == m
                 p[MODULE_TYPE, at] = (spec[sheet + pk.M_TYPE] + 1) / spec[pk.H_TYPES]
-                p[MODULE_WANTED, at] = wanted[m] >= 0
+                p[MODULE_WANTED, at] = wanted[m]
 
     for s in range(spec[pk.H_SLOTS]):
         if filled >> s & 1:
@@ -174,7 +170,7 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
                 p[LAST_COL, at] = sign(action, pk.EAST, pk.WEST)
                 p[LAST_INTERACT, at] = action == pk.INTERACT
     for i in range(n):
-        draw_own(spec, row, i, own[i], wanted, pull, planes[i])
+        draw_own(spec, row, i, own[i], filled, wanted, pull, planes[i])
 
 
 @part
@@ -193,7 +189,7 @@ def draw_ground(grid, own, height, width, radius, planes):  # type: ignore[no-un
 
 
 @lean_kernel
-def draw_own(spec, row, i, own, wanted, pull, planes):  # type: ignore[no-untyped-def]  # compiled
+def draw_own(spec, row, i, own, filled, wanted, pull, planes):  # type: ignore[no-untyped-def]  # compiled
     """Draws the constant planes of robot `i`; `wanted` and `pull` are as in `draw_planes`."""
     at, sheet = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
     height, width, held = spec[pk.H_HEIGHT], spec[pk.H_WIDTH], row[at + pk.R_GRIPS]
@@ -209,7 +205,9 @@ def draw_own(spec, row, i, own, wanted, pull, planes):  # type: ignore[no-untype
         planes[OWN_GRIPS] = 1.0
         planes[OWN_STRENGTH] = min(1.0, pull[held] / mass)
         planes[OWN_AT_SLOT] = open_slot(spec, row, held) >= 0
-        start, goal = row[spec[pk.H_MODULE] + held * pk.M_WIDTH + pk.M_CELL], wanted[held]
+        start, slot = row[spec[pk.H_MODULE] + held * pk.M_WIDTH + pk.M_CELL], module_slot(spec, row, held, filled)
+        if slot >= 0:
+            goal = row[spec[pk.H_SLOT] + slot * pk.T_WIDTH + pk.T_CELL]
     else:
         goal = nearest_wanted(spec, row, own, wanted, spec[sheet + pk.R_SENSOR])
     if goal >= 0:
@@ -227,7 +225,7 @@ def nearest_wanted(spec, row, own, wanted, sensed):  # type: ignore[no-untyped-d
         down = row_of(spec, cell)
         dr, dc = abs(down - own[0]), abs(cell - down * width - own[1])
         nearer = dr + dc < least or (dr + dc == least and cell < best)
-        if wanted[m] >= 0 and max(dr, dc) <= sensed and nearer:
+        if wanted[m] and max(dr, dc) <= sensed and nearer:
             best, least = cell, dr + dc
     return best
 
