@@ -19,9 +19,9 @@ from numba import config
 _HERE = Path(__file__).parent
 _SOURCES = (
     "jit.py",
-    "jit.py",
     "packing.py",
     "kernel.py",
+    "sheets.py",
     "observation.py",
     "planes.py",
     "generator.py",

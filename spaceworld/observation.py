@@ -11,14 +11,9 @@ import numpy as np
 from spaceworld import packing as pk
 from spaceworld.jit import lean_kernel, part
 from spaceworld.kernel import advance, body_cell, fill_grid, grip_target, open_slot, row_of, shifted
+from spaceworld.packing import DEBRIS, MODULE, OTHER, OWN, PLACE, SLOT
 from spaceworld.scenario import Scenario
-
-OWN = 18  # features of the robot itself, before its surroundings
-OTHER = 11  # of every other robot
-MODULE = 10  # of every module, plus its type one-hot when there are several types
-SLOT = 5  # of every slot, plus its type one-hot
-PLACE = 3  # of every core cell and keep-out cell
-DEBRIS = 5
+from spaceworld.sheets import copy_sheets, filled_slots, put
 
 
 def feature_names(scenario: Scenario) -> tuple[str, ...]:
@@ -52,12 +47,6 @@ def feature_names(scenario: Scenario) -> tuple[str, ...]:
 
 
 @part
-def put(obs, i, p, value):  # type: ignore[no-untyped-def]  # compiled
-    """`obs[i, p] = value`; unsigned, because numba asks of every signed index whether it counts from the end."""
-    obs[np.uintp(i), np.uintp(p)] = value
-
-
-@part
 def look(obs, i, p, own, cell_row, cell_col, down, across):  # type: ignore[no-untyped-def]  # compiled
     """Writes (seen, rel_row, rel_col) of a cell, as robot `i` sees it, at `obs[i, p]`.
 
@@ -86,15 +75,6 @@ def last_action(action, obs, i, p):  # type: ignore[no-untyped-def]  # compiled
     put(obs, i, p, 1.0 * (action == 2) - 1.0 * (action == 1))  # without a branch, which nothing could predict
     put(obs, i, p + 1, 1.0 * (action == 4) - 1.0 * (action == 3))
     put(obs, i, p + 2, 1.0 * (action == 5))
-
-
-@part
-def filled_slots(spec, row):  # type: ignore[no-untyped-def]  # compiled
-    """The filled slots, a bit for each."""
-    filled = 0
-    for s in range(spec[pk.H_SLOTS]):
-        filled |= row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_FILLED] << s
-    return filled
 
 
 @part
@@ -163,7 +143,11 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
     grid = work[: height * width + 1]
     fill_grid(spec, row, grid)
     grid[height * width] = pk.G_OUTSIDE
-    obs[:] = 0.0
+    sheets = spec[pk.H_SHEETS]
+    if sheets:
+        obs[:, :OWN] = 0.0
+    else:
+        obs[:] = 0.0
     own = work[height * width + 1 :]  # row, column and sensor range of each robot
     pull = work[height * width + 1 + 3 * n :]  # on each module: the thrust of those who grip it
     pull[: spec[pk.H_MODULES]] = 0
@@ -194,6 +178,12 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         last_action(row[at + pk.R_ACTION], obs, i, 12)
         put(obs, i, 16, min(1.0, own[3 * i + 2] * largest))
         put(obs, i, 17, left)
+    if sheets:
+        copy_sheets(spec, row, own, pull, obs)
+        return
+
+    for i in range(n):
+        held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
         for k in range(1, n):
             j = i + k if i + k < n else i + k - n
             other, sheet = spec[pk.H_ROBOT] + j * pk.R_WIDTH, spec[pk.H_ROBOT0] + j * pk.R_STATIC

@@ -25,7 +25,10 @@ H_SPECSIZE = 27
 H_RECIPROCAL = 28  # of the width, times 2**32: a cell's row without a division
 H_NEXT = 29  # where the table of neighbours starts: cells times N_ACTIONS
 H_SCALE = 30  # bits of float64: 1 / of height - 1, width - 1, the largest thrust, the largest mass, the larger side
-HEAD = 35
+H_REL = 35  # where the float32 of all differences of rows, then of columns, start; two in a word
+H_SHEETS = 36  # whether things are described once for all robots (`sheets`), which pays for more than a few
+HEAD = 37
+_FEW = 3
 
 # -- spec blocks: columns --------------------------------------------------------------------------------
 R_THRUST, R_SENSOR, R_GRIP, R_DOCK, R_STATIC = 0, 1, 2, 3, 4
@@ -55,6 +58,14 @@ B_STRUCTURE, B_MODULE, B_DEBRIS, B_ROBOT = 1, 2, 3, 4  # kinds of blocker
 G_STRUCTURE, G_LOOSE, G_DEBRIS, G_KEEP, G_ROBOT, G_GRIPPED, G_OUTSIDE = 1, 2, 4, 8, 16, 32, 64
 G_STATIC = G_STRUCTURE | G_LOOSE | G_DEBRIS
 BESIDE, LINE, CROSS = range(3)  # H_PATTERN
+
+# -- floats in the vector observation; see `observation.feature_names`
+OWN = 18  # features of the robot itself, before its surroundings
+OTHER = 11  # of every other robot
+MODULE = 10  # of every module, plus its type one-hot when there are several types
+SLOT = 5  # of every slot, plus its type one-hot
+PLACE = 3  # of every core cell and keep-out cell
+DEBRIS = 5
 
 N_ACTIONS = 6
 STAY, NORTH, SOUTH, WEST, EAST, INTERACT = range(N_ACTIONS)
@@ -92,12 +103,15 @@ def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: boo
     for head, width in widths:
         spec[head] = at
         at += width
-    spec[H_SPECSIZE] = len(spec) + scenario.height * scenario.width * N_ACTIONS
     spec[H_RECIPROCAL] = -(-(1 << 32) // scenario.width)  # exact while cell * width < 2**32
     scale = (scenario.height - 1, scenario.width - 1, spec[H_MAX_THRUST], spec[H_MAX_MASS], grid)
     spec[H_SCALE : H_SCALE + len(scale)] = (1.0 / np.array(scale)).view(np.int64).tolist()
+    spec[H_SHEETS] = int(n > _FEW)
     spec[H_NEXT] = len(spec)
-    return np.concatenate([np.array(spec, dtype=np.int64), neighbours(scenario.height, scenario.width).ravel()])
+    spec[H_REL] = spec[H_NEXT] + scenario.height * scenario.width * N_ACTIONS
+    tables = (neighbours(scenario.height, scenario.width).ravel(), differences(scenario.height, scenario.width))
+    spec[H_SPECSIZE] = len(spec) + sum(map(len, tables))
+    return np.concatenate([np.array(spec, dtype=np.int64), *tables])
 
 
 def neighbours(height: int, width: int) -> np.ndarray:
@@ -109,11 +123,20 @@ def neighbours(height: int, width: int) -> np.ndarray:
     return np.stack(moves, axis=-1).reshape(-1, N_ACTIONS)
 
 
+def differences(height: int, width: int) -> np.ndarray:
+    """`rel` of all differences of rows, 1 - H .. H - 1, then of columns: float32 two in a word, (H + W - 1,) int64."""
+    parts = [np.arange(1 - side, side) * (1.0 / (side - 1)) for side in (height, width)]
+    return np.concatenate(parts).astype(np.float32).view(np.int64)
+
+
 def work_size(spec: np.ndarray) -> int:
     """How many int64 of scratch the kernels need."""
-    cells = int(spec[H_HEIGHT] * spec[H_WIDTH])
-    units = int(spec[H_ROBOTS] + spec[H_MODULES])
-    return 3 * cells + 5 * units + 2 + 2 * int(spec[H_DEBRIS])
+    cells, places = int(spec[H_HEIGHT] * spec[H_WIDTH]), int(spec[H_CORE] + spec[H_KEEP])
+    n, m, s, d, types = (int(spec[h]) for h in (H_ROBOTS, H_MODULES, H_SLOTS, H_DEBRIS, H_TYPES))
+    step = 3 * cells + 5 * (n + m) + 2 + 2 * d
+    floats = 2 * n * OTHER + m * (MODULE + types) + s * (SLOT + types) + places * PLACE + d * DEBRIS
+    look = cells + 1 + 3 * n + m + 3 * s + 3 * (m + s + places + d + 1) + (floats + 1) // 2
+    return max(step, look)
 
 
 def memory_of(spec: np.ndarray) -> np.ndarray:

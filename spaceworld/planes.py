@@ -16,8 +16,9 @@ from __future__ import annotations
 from spaceworld import packing as pk
 from spaceworld.jit import lean_kernel, part
 from spaceworld.kernel import advance, fill_grid, open_slot, row_of
-from spaceworld.observation import filled_slots, look_beside, module_slot
+from spaceworld.observation import look_beside, module_slot
 from spaceworld.scenario import Scenario
+from spaceworld.sheets import filled_slots
 
 # A picture of 11 x 11: all of a 6 x 6 grid from anywhere in it. Drawing more is cheap, keeping and learning from it is
 # not: all of `truss` (9 x 9) from anywhere takes 17 x 17, mostly cells outside the grid. `image_radius` asks for that.
