@@ -3,9 +3,9 @@
     python -m tianshou_examples.cleanrl_ippo --env-id spaceworld:duet
     python -m tianshou_examples.cleanrl_ippo --env-id spaceworld:duet --critic shared
 
-One network for all robots; every robot of every world is a slot of a gymnasium vector env. `scripted` credits come from
-the stand-in for a language model (rules that read the prompt's text), `shared` is the plain team reward. The return that
-is printed is the environment's own, over layouts it was not trained on.
+One network for all robots; every robot of every world is a slot of a gymnasium vector env. `scripted` credits come
+from the stand-in for a language model (rules that read the prompt's text), `shared` is the plain team reward. What is
+printed is the environment's own return, over layouts it was not trained on.
 """
 
 from __future__ import annotations
@@ -183,8 +183,9 @@ def main(argv: list[str] | None = None) -> None:
     agent = train(args)
     for greedy in (True, False):
         played = play(agent, args, greedy)
+        how = "greedy" if greedy else "sampled"
         print(
-            f"{args.env_id}, {args.critic} credit, {'greedy' if greedy else 'sampled'}: return {played.team_return:.3f}, "
+            f"{args.env_id}, {args.critic} credit, {how}: return {played.team_return:.3f}, "
             f"success {played.success:.3f}, collisions {played.collisions:.3f}, length {played.steps:.1f}"
         )
 
