@@ -75,6 +75,9 @@ def test_an_env_that_ends_begins_again_in_the_same_step() -> None:
     _, _, terminations, truncations, infos = envs.step(still(envs))
     assert truncations.tolist() == [False, False, True, True] and not terminations.any()
     assert infos["final_info"]["episode"]["r"].tolist() == [0, 0, 33, 36]
+    envs.step(still(envs))
+    infos = envs.step(still(envs))[4]  # both envs: of episodes that began anew
+    assert infos["final_info"]["episode"]["r"].tolist() == [3, 6, 22, 24]
 
 
 def test_an_agent_that_leaves_has_ended_then_and_is_an_empty_row_until_its_env_ends() -> None:
@@ -97,14 +100,28 @@ def test_an_agent_that_leaves_has_ended_then_and_is_an_empty_row_until_its_env_e
     assert obs[:, 3].tolist() == [0, 0] and obs[:, 1].tolist() == [1, 1] and infos["alive"].all()
 
 
+def test_an_env_that_goes_on_paying_an_agent_that_left_does_not_reach_its_row() -> None:
+    class Paying(BaseParallelWrapper):
+        def step(self, actions: dict) -> tuple[dict, ...]:
+            obs, _, *rest = self.env.step(actions)
+            return (obs, dict.fromkeys(self.possible_agents, 5.0), *rest)
+
+    envs = known(1, 2, Paying, lengths=(3,), leaves={0: (0, "terminated")})
+    envs.reset()
+    assert envs.step(still(envs))[1].tolist() == [5.0, 5.0]
+    assert envs.step(still(envs))[1].tolist() == [0.0, 5.0]
+
+
 def test_results_do_not_change_when_the_envs_go_on() -> None:
-    envs = known(2, 2, lengths=(2, 3), masked=True)
+    envs = known(2, 2, lengths=(2, 3), masked=True, leaves={0: (1, "terminated")})
     envs.reset()
     envs.step(still(envs))
     obs, rewards, terminations, truncations, infos = envs.step(still(envs))
     arrays = [obs, rewards, terminations, truncations, infos["alive"], infos["action_mask"], infos["final_obs"]]
     arrays += list(infos["final_info"]["episode"].values())
     kept = [array.copy() for array in arrays]
+    assert not infos["alive"].all()
+    envs.reset()
     for _ in range(4):
         envs.step(np.ones(4, dtype=int))
     assert all(np.array_equal(a, b) for a, b in zip(arrays, kept, strict=True))

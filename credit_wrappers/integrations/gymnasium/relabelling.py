@@ -166,8 +166,7 @@ def relabel_rewards(
         place = np.concatenate(rows), np.concatenate(slots)
         rewards[place] = column if isinstance(rewards, np.ndarray) else rewards.new_tensor(column)
     final = step - (stamp.time - book.final_before())  # (E,) first row that is not final
-    numbers = np.arange(len(rewards))[:, None]
-    return (numbers <= step) & (numbers < np.repeat(final, book.n_agents))
+    return np.arange(len(rewards))[:, None] < np.repeat(final, book.n_agents)
 
 
 def _check(rewards: Any, step: int, stamp: CreditStamp) -> None:
