@@ -33,7 +33,7 @@ class Args:
     env_id: str = "spaceworld:duet"
     critic: str = "scripted"  # who assigns the credit: scripted or shared
     action_mask: str = "possible"  # safe also forbids flying into what is solid and seen
-    total_steps: int = 800_000  # environment steps
+    total_steps: int = 600_000  # environment steps
     seed: int = 0
     num_envs: int = 64
     num_steps: int = 128  # of each world between two updates
@@ -105,7 +105,7 @@ def train(args: Args) -> Agent:
     shape = (args.num_steps, envs.num_envs)
     features, n_actions = int(np.prod(envs.single_observation_space.shape)), int(envs.single_action_space.n)
     agent = Agent(features, n_actions, args.hidden)
-    optimizer = torch.optim.Adam(agent.parameters(), lr=args.learning_rate, eps=1e-5)
+    optimizer = torch.optim.Adam(agent.parameters(), lr=args.learning_rate, eps=1e-5, fused=True)
     obs, masks = torch.zeros((*shape, features)), torch.zeros((*shape, n_actions), dtype=torch.bool)
     actions, logprobs = torch.zeros(shape, dtype=torch.long), torch.zeros(shape)
     rewards, values, nexts, dones = (torch.zeros(shape) for _ in range(4))
