@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
 import time
 import warnings
@@ -32,6 +33,8 @@ _QUERIES_PER_WORKER = 8
 # Episodes that may wait behind an error that nobody has asked for, before `submit` raises it.
 _UNSEEN_KEPT = 1024
 _POOLS: weakref.WeakSet[ThreadPoolExecutor] = weakref.WeakSet()
+_STORES: weakref.WeakValueDictionary[int, CreditStore] = weakref.WeakValueDictionary()  # of this process, by number
+_NUMBERS = itertools.count()
 
 
 def _cancel_queued() -> None:
@@ -56,6 +59,9 @@ class CreditStore:
     Whoever consumes the credits calls `ready()` or `settle()`. A store that was never asked warns once, after
     the first scored episodes: a learner that never collects its credits learns from the placeholder. A
     consumer that wants to make itself known before the first episode ends calls `ready()` once.
+
+    A copy of an environment goes on with the same store: a pickle holds a reference, which is good in the
+    process that made it and raises CreditError in any other.
 
     Args:
         critic: Assigns the credit.
@@ -98,6 +104,8 @@ class CreditStore:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="critic") if workers else None
         if self._pool is not None:
             _POOLS.add(self._pool)
+        self._number = next(_NUMBERS)
+        _STORES[self._number] = self
         self._bar = CreditProgress(critic) if progress else None
 
     def open(self) -> int:
@@ -199,6 +207,9 @@ class CreditStore:
     ) -> None:
         self.close()
 
+    def __reduce__(self) -> tuple[Callable[[int, int], CreditStore], tuple[int, int]]:
+        return _store_of, (os.getpid(), self._number)
+
     def __repr__(self) -> str:
         return f"CreditStore({self.critic.label!r}, pending={self.pending}, counts={dict(self.counts)})"
 
@@ -293,6 +304,16 @@ class CreditStore:
             RuntimeWarning,
             stacklevel=4,
         )
+
+
+def _store_of(process: int, number: int) -> CreditStore:
+    """Return the store that a copy or a pickle refers to."""
+    store = _STORES.get(number) if process == os.getpid() else None
+    if store is None:
+        raise CreditError(
+            "a credit store lives in the process that made it: make the environment, with a store, in each process"
+        )
+    return store
 
 
 def _check(query: Sequence[Episode], credits: Sequence[Credit]) -> None:

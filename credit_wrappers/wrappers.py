@@ -148,6 +148,10 @@ class CreditWrapper(BaseParallelWrapper):
             self._panel.show()
         return self.env.render()
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.recorder.active = False  # a copy records from its own next reset on: an episode is submitted once
+
     def _team_reward(self, rewards: Mapping[str, Any]) -> float:
         values = list(rewards.values())
         if not values:

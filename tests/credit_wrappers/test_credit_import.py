@@ -23,7 +23,9 @@ def test_unknown_attribute_is_an_attribute_error():
         _ = credit_wrappers.Nothing
 
 
-@pytest.mark.parametrize("module", ["critics.drift", "store", "wrappers", "testing.server"])
+@pytest.mark.parametrize(
+    "module", ["critics.drift", "store", "wrappers", "testing.server", "integrations.gymnasium.vec_env"]
+)
 def test_examples_in_docstrings_are_true(module):
     result = doctest.testmod(importlib.import_module(f"credit_wrappers.{module}"))
     assert result.attempted > 0

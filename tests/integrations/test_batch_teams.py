@@ -11,9 +11,9 @@ from pettingzoo.utils import BaseParallelWrapper
 from tianshou.data import Batch, Collector
 
 from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode, EqualSplitCritic
+from credit_wrappers.integrations.batch_teams import BatchTeams
+from credit_wrappers.integrations.teams import Teams
 from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv, CreditReplayBuffer
-from credit_wrappers.integrations.tianshou.batch_teams import BatchTeams
-from credit_wrappers.integrations.tianshou.teams import Teams
 from spaceworld import spaceworld_v0
 from spaceworld.env import SpaceworldEnv
 

@@ -10,10 +10,10 @@ from pettingzoo import ParallelEnv
 from tianshou.data import Batch
 from tianshou.env import BaseVectorEnv
 
-from .batch_teams import make_teams
+from ..batch_teams import make_teams
+from ..team_checks import check_discrete, check_team, common_store
+from ..teams import Gathered
 from .slot_info import ACTIVE, GONE, TERMINATED, TRUNCATED, SlotInfo
-from .team_checks import check_discrete, check_team, common_store
-from .teams import Gathered
 
 Slots = int | Sequence[int] | np.ndarray | None
 
@@ -145,22 +145,20 @@ class AgentSlotVectorEnv(BaseVectorEnv):
             raise ValueError(f"{len(actions)} actions for {len(chosen) * self.n_agents} slots")
         acting = self._alive[chosen]  # (e, N)
         got = self._teams.step(chosen, actions, acting)
-        terminated = got.terminated & acting
-        truncated = got.truncated & acting & ~terminated
-        alive = acting & ~terminated & ~truncated
-        over = ~alive.any(axis=1, keepdims=True)
-        status = np.where(acting, terminated * TERMINATED + truncated * TRUNCATED, GONE)
+        ends = got.ends(acting)
+        status = np.where(acting, ends.terminated * TERMINATED + ends.truncated * TRUNCATED, GONE)
         time = self._time[chosen]
-        self._alive[chosen] = alive
+        self._alive[chosen] = ends.alive
         self._time[chosen] = time + 1
+        over = ends.over[:, None]
         rewards = got.rewards
         if self.learners == "per-agent":
             rewards = np.repeat(rewards.reshape(-1, self.n_agents), self.n_agents, axis=0)
         return (
             self._observation(got),
             rewards,
-            (over & (terminated | ~acting)).reshape(-1),
-            (over & truncated).reshape(-1),
+            (over & (ends.terminated | ~acting)).reshape(-1),
+            (over & ends.truncated).reshape(-1),
             self._info(chosen, time, status),
         )
 

@@ -47,6 +47,27 @@ def check_discrete(env: ParallelEnv, agents: Sequence[str]) -> int:
     return int(spaces[0].n)
 
 
+def check_equal(envs: Sequence[ParallelEnv], agents: Sequence[str]) -> tuple[gymnasium.Space, gymnasium.Space]:
+    """Return the observation space and the action space, which must be the same for all agents of all envs.
+
+    Raises:
+        ValueError: They are not.
+    """
+    spaces = []
+    for kind, pad in (("observation", "pad_observations_v0"), ("action", "pad_action_space_v0")):
+        first = getattr(envs[0], f"{kind}_space")(agents[0])
+        for number, env in enumerate(envs):
+            for agent in agents:
+                space = getattr(env, f"{kind}_space")(agent)
+                if space != first:
+                    raise ValueError(
+                        f"env {number}: the {kind} space of {agent!r} is {space}, that of the first agent {first}: "
+                        f"all slots share one, so make them equal (supersuit.{pad})"
+                    )
+        spaces.append(first)
+    return spaces[0], spaces[1]
+
+
 def common_store(envs: Sequence[ParallelEnv]) -> Any | None:
     """Return the credit store that all envs share; None when no env has one.
 
@@ -68,15 +89,14 @@ def _check_parallel(env: Any) -> None:
     name = type(env).__name__
     if isinstance(env, AECEnv):
         raise TypeError(
-            f"{name} is an AEC env; AgentSlotVectorEnv needs a ParallelEnv: convert it with "
-            "pettingzoo.utils.aec_to_parallel(env)"
+            f"{name} is an AEC env, and slots need a ParallelEnv: convert it with pettingzoo.utils.aec_to_parallel(env)"
         )
     if isinstance(env, gymnasium.Env):
         raise TypeError(
-            f"{name} is a gymnasium Env; AgentSlotVectorEnv needs a pettingzoo ParallelEnv. For one agent "
-            "use Tianshou's DummyVectorEnv"
+            f"{name} is a gymnasium Env, and slots need a pettingzoo ParallelEnv. For one agent use the library's own "
+            "vector env (Tianshou's DummyVectorEnv, gymnasium's SyncVectorEnv)"
         )
-    raise TypeError(f"AgentSlotVectorEnv needs pettingzoo ParallelEnvs, a factory returned {name}")
+    raise TypeError(f"slots need pettingzoo ParallelEnvs, a factory returned {name}")
 
 
 def _check_space(env: ParallelEnv, number: int, agent: str, first: gymnasium.Space) -> None:

@@ -29,6 +29,30 @@ class Gathered:
     terminated: np.ndarray
     truncated: np.ndarray
 
+    def ends(self, acting: np.ndarray) -> Ends:
+        """Return what this step ended, given (e, N) bool: which agents were there to act."""
+        terminated = self.terminated & acting
+        truncated = self.truncated & acting & ~terminated
+        alive = acting & ~terminated & ~truncated
+        return Ends(terminated, truncated, alive, ~alive.any(axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What a step ended.
+
+    Attributes:
+        terminated: (e, N) bool, agents that the world ended in this step.
+        truncated: (e, N) bool, others for which time ran out in this step.
+        alive: (e, N) bool, agents that go on.
+        over: (e,) bool, envs in which no agent goes on.
+    """
+
+    terminated: np.ndarray
+    truncated: np.ndarray
+    alive: np.ndarray
+    over: np.ndarray
+
 
 class Teams:
     """E environments with the same N agents.

@@ -9,8 +9,8 @@ import numpy as np
 from gymnasium.spaces import Discrete
 from pettingzoo import ParallelEnv
 
-from ...batch_recorder import BatchRecorder
-from ...wrappers import CreditWrapper
+from ..batch_recorder import BatchRecorder
+from ..wrappers import CreditWrapper
 from .teams import Gathered, Teams
 
 
