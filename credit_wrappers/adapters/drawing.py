@@ -9,7 +9,7 @@ import numpy as np
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
-import pygame  # noqa: E402  # it greets whoever imports it
+import pygame  # it greets whoever imports it
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]  # (x, y) in cells, from the board's upper left corner

@@ -1,7 +1,7 @@
-'''# Level-Based Foraging
+"""# Level-Based Foraging
 
-Players collect food on a grid. Players and food have levels: food is loaded when players beside it, whose levels add up
-to at least its own, choose to load in the same step. An adapter over the library `lbforaging` 2 (extra `lbf`).
+Players collect food on a grid. Players and food have levels: food is loaded when players beside it, whose levels add
+up to at least its own, choose to load in the same step. An adapter over the library `lbforaging` 2 (extra `lbf`).
 
 | | |
 |---|---|
@@ -28,29 +28,31 @@ env = lbf.parallel_env("Foraging-8x8-2p-3f-v3", sight=3, max_episode_steps=100)
 | 1, 2, 3, 4 | north, south, west, east | moves the player by one cell |
 | 5 | load | loads the food beside the player, with all others beside it that load in the same step |
 
-`infos[agent]["action_mask"]` (int8) marks what the library would turn into `stay`: leaving the field, walking into food,
-loading where no food is. Players that choose one cell all stay where they are.
+`infos[agent]["action_mask"]` (int8) marks what the library would turn into `stay`: leaving the field, walking into
+food, loading where no food is. Players that choose one cell all stay where they are; but who enters the cell of a
+player that wanted to leave and could not then shares it with that one, as in the library.
 
 ## Observation
 
-The library's own, by `env.feature_names`: for each piece of food `food_k.row`, `food_k.column`, `food_k.level`; the same of
-the player itself, `own.row` ...; then of the other players, `other_k.row` .... Food that is left comes in the order of its
-cells; others in the order of their numbers; what is not there or not seen is -1, -1, 0. A player sees `sight` cells far, and where
-that is less than the field, rows and columns are counted from the upper left corner of what it sees.
+The library's own, by `env.feature_names`: for each piece of food `food_k.row`, `food_k.column`, `food_k.level`; the
+same of the player itself, `own.row` ...; then of the other players, `other_k.row` .... Food that is left comes in the
+order of its cells; others in the order of their numbers; what is not there or not seen is -1, -1, 0. A player sees
+`sight` cells far, and where that is less than the field, rows and columns are counted from the upper left corner of
+what it sees.
 
-Ids with `-grid` (`Foraging-grid-2s-8x8-2p-3f-v3`) observe three planes with the player in the middle, `env.plane_names`: the
-levels of players, the levels of food, and which cells are free. (lbforaging 2.0.0 itself fails to make them, and fails on
-fields that are not square; here both work.)
+Ids with `-grid` (`Foraging-grid-2s-8x8-2p-3f-v3`) observe three planes with the player in the middle,
+`env.plane_names`: the levels of players, the levels of food, and which cells are free. (lbforaging 2.0.0 itself fails
+to make them, and fails on fields that are not square; here both work.)
 
-`state()`, by `env.state_names`: row, column and level of each piece of food in the order of the start (-1, -1, 0 when it is
-gone), then of each player, then the share of time that is left.
+`state()`, by `env.state_names`: row, column and level of each piece of food in the order of the start (-1, -1, 0 when
+it is gone), then of each player, then the share of time that is left.
 
 ## Reward and end
 
 Every player is paid the team reward, the sum of what the library pays; its own part is in
-`infos[agent]["own_reward"]`. Loaded food pays its level over the sum of all levels at the start, so that a cleared field
-sums to 1; the library divides it among those who loaded in proportion to their levels. With `penalty`, each player that
-loads in vain costs as much.
+`infos[agent]["own_reward"]`. Loaded food pays its level over the sum of all levels at the start, so that a cleared
+field sums to 1; the library divides it among those who loaded in proportion to their levels. With `penalty`, each
+player that loads in vain costs as much.
 
 Terminated when no food is left. Truncated after `max_episode_steps`; the library reports that as termination, too.
 
@@ -60,18 +62,20 @@ Terminated when no food is left. Truncated after `max_episode_steps`; the librar
 lbf.parallel_env("Foraging-8x8-2p-3f-v3", render_mode=None, **arguments)
 ```
 
-The id gives the arguments of the library's environment; each can be overridden: `players`, `field_size`, `max_num_food`,
-`sight`, `max_episode_steps`, `force_coop`, `penalty`, `min_player_level`, `max_player_level`, `min_food_level`,
-`max_food_level`, `normalize_reward`, `grid_observation`, `observe_agent_levels`. `render_mode`: `rgb_array` (our own picture, which
-needs no screen) or `ansi`; the library's own window is `env.library.render()`.
+The id gives the arguments of the library's environment; each can be overridden: `players`, `field_size`,
+`max_num_food`, `sight`, `max_episode_steps`, `force_coop`, `penalty`, `min_player_level`, `max_player_level`,
+`min_food_level`, `max_food_level`, `normalize_reward`, `grid_observation`, `observe_agent_levels`. `render_mode`:
+`rgb_array` (our own picture, which needs no screen) or `ansi`; the library's own window is `env.library.render()`.
 
-`reset(seed=s)` starts the library's own `reset(seed=s)`. `get_state()` and `set_state()` take and restore snapshots from which a
-rollout continues bit-identically. `env.task_target("load food_0", "player_1")` is the cell of that food.
+`reset(seed=s)` starts what `reset(seed=s)` of a new environment of the library starts (there, a seed alone does not
+decide: new players keep off the cells where those of the last episode stood). `get_state()` and `set_state()` take
+and restore snapshots from which a rollout continues bit-identically. `env.task_target("load food_0", "player_1")` is
+the cell of that food.
 
 ## Version history
 
 v3, as the library counts. Adapter: first release.
-'''
+"""
 
 from __future__ import annotations
 
@@ -83,7 +87,7 @@ from gymnasium.spaces import Box
 
 from .lbf_narrator import ForagingFacts, ForagingNarrator, Moment
 from .library import registered, require, unknown
-from .team import TeamEnv
+from .team import TeamEnv, Told
 
 ENTRY_POINT = "lbforaging.foraging:ForagingEnv"
 
@@ -144,7 +148,7 @@ class ForagingParallelEnv(TeamEnv):
             foods=len(foods),
             sight=int(library.sight),
             horizon=int(library._max_episode_steps),
-            cooperate=bool(library.force_coop),
+            cooperate=bool(library.force_coop) and library.max_food_level is None,
             penalty=float(library.penalty),
             normalized=bool(library._normalize_reward),
         )
@@ -153,6 +157,13 @@ class ForagingParallelEnv(TeamEnv):
     def narrator(self) -> ForagingNarrator:
         """Turns histories of this environment into text; bound to it."""
         return ForagingNarrator(self._facts, self._moment)
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Told:
+        """Start an episode: with a seed the one that a new environment of the library starts."""
+        if seed is not None:  # the library keeps new players off the cells where players of the last episode stood
+            for player in self.library.players:
+                player.position = None
+        return super().reset(seed=seed, options=options)
 
     def state(self) -> np.ndarray:
         """Return the global state, float32 of `state_space`; `state_names` says what its numbers are."""

@@ -13,7 +13,7 @@ from gymnasium.spaces import Box
 from lbforaging.foraging import ForagingEnv
 
 
-class Field(ForagingEnv):  # type: ignore[misc]  # the library has no types
+class Field(ForagingEnv):
     """The library's environment; only the bounds of those observations are its own."""
 
     def _get_observation_space(self) -> Any:

@@ -90,32 +90,32 @@ class ForagingNarrator:
         vain = f" Each player that loads in vain costs the team {f.penalty:g}." if f.penalty else ""
         return (
             f"Level-Based Foraging, {f.env_id}: {f.players} players collect {f.foods} pieces of food on a grid of "
-            f"{f.rows} rows and {f.columns} columns. A cell is (row,column); (0,0) is the top left; north is up. {levels}. "
-            f"Each player sees {sees}.\n"
-            "Actions: stay, north, south, west, east, load. A player that loads tries to take the food in the cell north, "
-            "south, west or east of it. It succeeds if the levels of all players beside that food that load in the same "
-            "step add up to at least the level of the food; otherwise nothing happens. Nobody walks into food or off the "
-            "field; players that choose the same cell stay where they are.\n"
-            f"The team reward of a step is, for each piece of food that was loaded, {pays}.{vain} The episode ends when "
-            f"no food is left, and is cut off after {f.horizon} steps."
+            f"{f.rows} rows and {f.columns} columns. A cell is (row,column); (0,0) is the top left; north is up. "
+            f"{levels}. Each player sees {sees}.\n"
+            "Actions: stay, north, south, west, east, load. A player that loads tries to take the food in the cell "
+            "north, south, west or east of it. It succeeds if the levels of all players beside that food that load "
+            "in the same step add up to at least the level of the food; otherwise nothing happens. Nobody walks into "
+            "food or off the field; players that choose the same cell stay where they are.\n"
+            f"The team reward of a step is, for each piece of food that was loaded, {pays}.{vain} The episode ends "
+            f"when no food is left, and is cut off after {f.horizon} steps."
         )
 
     def notation(self) -> str:
         """Return how an episode is written: part 2 of the base prompt."""
         return (
             "The start says where all food and all players are, as cells (row,column), and their levels. Behind an "
-            "agent's action stands where it is now: `agent_A west (2,3)` went west and is in row 2, column 3; without a "
-            "cell it stayed where it was, because the way was blocked. `agent_A load loads food_1` took food_1, alone or "
-            "with the others that have the same words behind them; `agent_A load in vain at food_1` was too weak with "
-            "those who loaded with it; `load` alone did nothing: no food was there."
+            "agent's action stands where it is now: `agent_A west (2,3)` went west and is in row 2, column 3; "
+            "without a cell it stayed where it was, because the way was blocked. `agent_A load loads food_1` took "
+            "food_1, alone or with the others that have the same words behind them; `agent_A load in vain at food_1` "
+            "was too weak with those who loaded with it; `load` alone did nothing: no food was there."
         )
 
     def examples(self) -> Mapping[str, str]:
         """Return a worked example for each of the five definitions."""
         return {
             "temporal": (
-                "agent_A walks towards food_0 in steps 0 to 6, stands beside it and loads it in step 7, where the reward is "
-                "0.4. Steps 0 to 6 paid nothing but made step 7 possible: credit them as well as the loading."
+                "agent_A walks towards food_0 in steps 0 to 6, stands beside it and loads it in step 7, where the "
+                "reward is 0.4. Steps 0 to 6 paid nothing but made step 7 possible: credit them as well as the loading."
             ),
             "structural": (
                 "agent_A of level 2 loads food_1 of level 2 alone while agent_B wanders about. Both received the team "
@@ -123,16 +123,18 @@ class ForagingNarrator:
                 "proportion to its level."
             ),
             "under_collaboration": (
-                "food_0 has level 4, agent_A level 2 and agent_B level 2. agent_A stands beside food_0 and loads in vain for "
-                "five steps while agent_B walks elsewhere: agent_A did its part, agent_B is to blame for staying away."
+                "food_0 has level 4, agent_A level 2 and agent_B level 2. agent_A stands beside food_0 and loads in "
+                "vain for five steps while agent_B walks elsewhere: agent_A did its part, agent_B is to blame for "
+                "staying away."
             ),
             "over_collaboration": (
-                "food_1 has level 1, and agent_A is beside it; agent_B walks to it, too, although other food is left. One "
-                "was enough: the steps of agent_B earn nothing, or a little blame."
+                "food_1 has level 1, and agent_A is beside it; agent_B walks to it, too, although other food is "
+                "left. One was enough: the steps of agent_B earn nothing, or a little blame."
             ),
             "agreement": (
-                "Both food_0 and food_1 need both agents. agent_A waits at food_0, agent_B at food_1: nothing is loaded, and "
-                "nobody is credited for waiting. When agent_B comes to food_0 and both load in the same step, both are."
+                "Both food_0 and food_1 need both agents. agent_A waits at food_0, agent_B at food_1: nothing is "
+                "loaded, and nobody is credited for waiting. When agent_B comes to food_0 and both load in the same "
+                "step, both are."
             ),
         }
 

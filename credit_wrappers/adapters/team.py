@@ -54,7 +54,9 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
         self, env_id: str, library: Any, agents: Sequence[str], arguments: Mapping[str, Any], render_mode: str | None
     ) -> None:
         if render_mode not in (None, *RENDER_MODES):
-            raise ValueError(f"unknown render_mode {render_mode!r}; valid are None, {', '.join(map(repr, RENDER_MODES))}")
+            raise ValueError(
+                f"unknown render_mode {render_mode!r}; valid are None, {', '.join(map(repr, RENDER_MODES))}"
+            )
         self.metadata = {**type(self).metadata, "name": env_id}  # type: ignore[misc]  # each instance has its own name
         self.library = library
         self.render_mode = render_mode
@@ -196,7 +198,7 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
 
     # -- what each library does in its own way ----------------------------------------------------------------
 
-    def _begin(self) -> None:  # noqa: B027  # most have nothing to remember
+    def _begin(self) -> None:
         """Remember what holds for the whole episode."""
 
     @abstractmethod
