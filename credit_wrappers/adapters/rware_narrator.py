@@ -98,7 +98,7 @@ class WarehouseNarrator:
         return (
             f"Robotic Warehouse, {f.env_id}: {f.robots} robots bring requested shelves to goals on a grid of "
             f"{len(f.plan)} rows and {len(f.plan[0])} columns. A cell is (row,column); (0,0) is the top left; north "
-            f"is up. At any time {f.requests} shelves are requested. Each robot sees {f.sight} "
+            f"is up. Shelves requested at any time: {f.requests}. Each robot sees {f.sight} "
             f"cell{'s' * (f.sight > 1)} far.\nThe plan (S: home of a shelf; all shelves are at home at first, "
             f"numbered shelf_1, shelf_2, ... row by row; G: goal; .: corridor):\n{plan}\n"
             "Actions: wait, forward, left, right, toggle. forward moves by one cell to where the robot faces; left "
