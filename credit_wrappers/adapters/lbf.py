@@ -17,8 +17,14 @@ up to at least its own, choose to load in the same step. An adapter over the lib
 | State | `state()`, float32, of `state_space` |
 
 ```python
+from credit_wrappers import LLMCreditWrapper, ScriptedClient
+from credit_wrappers.adapters import lbf
+
 env = lbf.parallel_env("Foraging-8x8-2p-3f-v3", sight=3, max_episode_steps=100)
+env = LLMCreditWrapper(env, client=ScriptedClient())
 ```
+
+The scripted critic has rules for this environment.
 
 ## Actions
 

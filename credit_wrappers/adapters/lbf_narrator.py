@@ -89,9 +89,9 @@ class ForagingNarrator:
         )
         vain = f" Each player that loads in vain costs the team {f.penalty:g}." if f.penalty else ""
         return (
-            f"Level-Based Foraging, {f.env_id}: {f.players} players collect {f.foods} pieces of food on a grid of "
-            f"{f.rows} rows and {f.columns} columns. A cell is (row,column); (0,0) is the top left; north is up. "
-            f"{levels}. Each player sees {sees}.\n"
+            f"Level-Based Foraging, {f.env_id}: players in a team of {f.players} collect food ({f.foods} at the "
+            f"start) on a grid of {f.rows} rows and {f.columns} columns. A cell is (row,column); (0,0) is the top "
+            f"left; north is up. {levels}. Each player sees {sees}.\n"
             "Actions: stay, north, south, west, east, load. A player that loads tries to take the food in the cell "
             "north, south, west or east of it. It succeeds if the levels of all players beside that food that load "
             "in the same step add up to at least the level of the food; otherwise nothing happens. Nobody walks into "

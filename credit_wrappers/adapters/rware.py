@@ -17,8 +17,14 @@ adapter over the library `rware` 2 (extra `rware`).
 | State | `state()`, float32, of `state_space` |
 
 ```python
+from credit_wrappers import LLMCreditWrapper, ScriptedClient
+from credit_wrappers.adapters import rware
+
 env = rware.parallel_env("rware-tiny-2ag-v2", max_steps=200)
+env = LLMCreditWrapper(env, client=ScriptedClient())
 ```
+
+The scripted critic has rules for this environment.
 
 ## Actions
 

@@ -96,9 +96,9 @@ class WarehouseNarrator:
         end = f" The episode is cut off {' or '.join(clocks)}." if clocks else ""
         plan = "\n".join(f.plan)
         return (
-            f"Robotic Warehouse, {f.env_id}: {f.robots} robots bring requested shelves to goals on a grid of "
-            f"{len(f.plan)} rows and {len(f.plan[0])} columns. A cell is (row,column); (0,0) is the top left; north "
-            f"is up. Shelves requested at any time: {f.requests}. Each robot sees {f.sight} "
+            f"Robotic Warehouse, {f.env_id}: robots in a team of {f.robots} bring requested shelves to goals on a "
+            f"grid of {len(f.plan)} rows and {len(f.plan[0])} columns. A cell is (row,column); (0,0) is the top "
+            f"left; north is up. Shelves requested at any time: {f.requests}. Each robot sees {f.sight} "
             f"cell{'s' * (f.sight > 1)} far.\nThe plan (S: home of a shelf; all shelves are at home at first, "
             f"numbered shelf_1, shelf_2, ... row by row; G: goal; .: corridor):\n{plan}\n"
             "Actions: wait, forward, left, right, toggle. forward moves by one cell to where the robot faces; left "

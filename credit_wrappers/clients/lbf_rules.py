@@ -26,7 +26,7 @@ from .ways import ways
 APPROACH, LOAD, BLAME = 10, 600, 20  # LOAD is for all food of an episode
 IDLE = 3
 
-_HEAD = re.compile(r"Level-Based Foraging, \S+: \d+ players .* (\d+) rows and (\d+) columns")
+_HEAD = re.compile(r"Level-Based Foraging, \S+: .* (\d+) rows and (\d+) columns")
 _PENALTY = re.compile(r"loads in vain costs the team")
 _THING = re.compile(r"(\w+) \((\d+),(\d+)\) level (\d+)")
 _CELL = re.compile(r"\((\d+),(\d+)\)")
