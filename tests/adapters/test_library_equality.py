@@ -50,7 +50,7 @@ def play_both(env_id: str, episodes: int, on_end: Callable[[Any, dict[str, bool]
 
 @pytest.mark.parametrize("env_id", LIBRARY_IDS)
 def test_every_step_is_the_librarys_own(env_id: str) -> None:
-    play_both(env_id, 4 if "rware" in env_id else 8, lambda raw, ended, cut: None)
+    play_both(env_id, 3 if "rware" in env_id else 6, lambda raw, ended, cut: None)
 
 
 def test_the_end_of_time_is_truncation_and_an_empty_field_is_termination() -> None:

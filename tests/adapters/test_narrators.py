@@ -29,8 +29,8 @@ def warehouse(robots: list[Any], requests: list[int], **more: Any) -> TeamEnv:
     env = rware.parallel_env(f"rware-1x3-2h-{len(robots)}ag-{len(requests)}req-indiv-v2", max_steps=12, **more)
     env.reset(seed=0)
     placed = tuple((c, r, heading, shelf, False, ()) for r, c, heading, shelf in robots)
-    env._load((placed, tuple(requests), (), 0, 0))
-    env.observe_all()
+    carried = tuple((shelf, r, c) for r, c, _, shelf in robots if shelf)
+    env._load((placed, tuple(requests), carried, 0, 0))
     return env
 
 
@@ -76,14 +76,10 @@ def test_a_warehouse_is_told_whole_then_by_what_changed() -> None:
 
 
 def test_a_delivery_names_the_shelf_and_the_request_that_took_its_place() -> None:
-    env = warehouse([(3, 4, 1, 3)], [3])
-    goal = env.library.goals[0]
-    env._load((((goal[0], goal[1] - 1, 1, 3, False, ()),), (3,), ((3, goal[1] - 1, goal[0]),), 0, 0))
-    keep = play(env, [(FORWARD,), (TOGGLE,)])
+    keep = play(warehouse([(3, 4, 1, 3)], [3]), [(FORWARD,), (TOGGLE,)])
     start, delivery, vain = lines(keep.request.prompt)[:3]
-    assert start.endswith("facing south, carries shelf_3") and "away" not in start
-    place = f"({goal[1]},{goal[0]})"
-    assert f"agent_A forward {place}, delivers shelf_3 | reward 1 | request_0 shelf_" in delivery
+    assert start == "request_0 shelf_3 (3,4); agent_A (3,4) facing south, carries shelf_3"
+    assert "agent_A forward (4,4), delivers shelf_3 | reward 1 | request_0 shelf_" in delivery
     assert vain == "agent_A toggle"
 
 
@@ -112,6 +108,29 @@ def test_the_order_of_the_agents_changes_only_the_order_of_the_clauses(name: str
     for one, other in zip(forward, backward, strict=True):
         assert sorted(one.split("; ")) == sorted(other.split("; "))
     assert any(one != other for one, other in zip(forward, backward, strict=True))
+
+
+def test_a_loaded_robot_may_follow_another_but_not_enter_the_cell_of_a_standing_shelf() -> None:
+    env = warehouse([(0, 1, 3, 1), (0, 2, 3, 2), (1, 6, 3, 0)], [1, 7])  # heading 3 is east
+    masks = [info["action_mask"].tolist() for info in env.observe_all()[1].values()]
+    assert masks == [[1, 1, 1, 1, 0], [1, 1, 1, 1, 0], [1, 1, 1, 1, 0]]
+    env.step({"robot_0": FORWARD, "robot_1": FORWARD, "robot_2": WAIT})
+    assert [robot[:2] for robot in env.narrator.capture({})[0]] == [(0, 2), (0, 3), (1, 6)]
+    env = warehouse([(0, 7, 1, 1), (1, 7, 3, 3), (0, 0, 0, 0)], [1, 7])  # heading 1 is south, 0 north
+    masks = [info["action_mask"].tolist() for info in env.observe_all()[1].values()]
+    assert masks == [[1, 1, 1, 1, 0], [1, 0, 1, 1, 1], [1, 0, 1, 1, 0]]
+
+
+def test_a_snapshot_remembers_that_a_shelf_was_delivered() -> None:
+    env = rware.parallel_env("rware-1x3-2h-1ag-1req-twostage-v2")
+    env.reset(seed=0)
+    env._load((((1, 1, 1, 1, True, ()),), (7,), (), 3, 0))
+    other = rware.parallel_env("rware-1x3-2h-1ag-1req-twostage-v2")
+    other.set_state(env.get_state())
+    assert env.state().tolist() == other.state().tolist()
+    assert dict(zip(other.state_names, other.state().tolist(), strict=True))["robot_0.delivered"] == 1
+    _, rewards, _, _, infos = other.step({"robot_0": TOGGLE})
+    assert rewards == {"robot_0": 0.5} and infos["robot_0"]["own_reward"] == 0.5
 
 
 def test_tasks_lead_to_cells_as_long_as_there_is_something_to_do() -> None:
