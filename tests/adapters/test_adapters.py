@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -69,12 +70,10 @@ def test_feature_names_fit_the_observations(name: str) -> None:
 def test_observations_share_no_memory(name: str) -> None:
     env = WORLDS[name]()
     seen, _ = env.reset(seed=4)
-    for agent in env.possible_agents:
-        for part in seen[agent].values() if isinstance(seen[agent], dict) else (seen[agent],):
-            part[...] = -7
-    untouched, _ = env.observe_all()
-    again, _ = WORLDS[name]().reset(seed=4)
-    assert all(flat(untouched[agent]) == flat(again[agent]) for agent in again)
+    arrays = [part for own in seen.values() for part in (own.values() if isinstance(own, dict) else (own,))]
+    arrays.append(env.state())
+    for one, other in combinations(arrays, 2):
+        assert not np.shares_memory(one, other)
 
 
 @every_world
@@ -114,6 +113,7 @@ def test_a_rollout_goes_on_bit_identically_from_a_snapshot_a_copy_and_a_pickle(n
     for k, other in enumerate(copies):
         if k >= 2:
             other.set_state(snapshot)
+            assert other.get_state() == snapshot
         assert rollout(other, None, 130) == expected
 
 

@@ -41,15 +41,15 @@ def lines(question: str) -> list[str]:
 
 def test_foraging_is_told_whole_then_by_what_changed() -> None:
     env = foraging([(1, 1, 2), (3, 3, 3)], [((1, 3), 2), ((3, 1), 1)], max_episode_steps=6)
-    keep = play(env, [(WEST, EAST), (LOAD, LOAD), (SOUTH, STAY), (SOUTH, WEST), (WEST, STAY)])
+    keep = play(env, [(WEST, EAST), (LOAD, LOAD), (LOAD, STAY), (SOUTH, STAY), (SOUTH, WEST), (WEST, STAY)])
     assert lines(keep.request.prompt) == [
         "food_0 (1,1) level 2; food_1 (3,3) level 3; agent_A (1,3) level 2; agent_B (3,1) level 1",
         "agent_A west (1,2); agent_B east (3,2)",
         "agent_A load loads food_0; agent_B load in vain at food_1 | reward 0.4",
+        "agent_A load; agent_B stay",
         "agent_A south (2,2); agent_B stay",
         "agent_A south (3,2); agent_B west (3,1)",
         "agent_A west; agent_B stay",
-        "agent_A stay; agent_B stay",
     ]
     assert keep.episode.truncated
 
@@ -76,11 +76,15 @@ def test_a_warehouse_is_told_whole_then_by_what_changed() -> None:
 
 
 def test_a_delivery_names_the_shelf_and_the_request_that_took_its_place() -> None:
-    keep = play(warehouse([(3, 4, 1, 3)], [3]), [(FORWARD,), (TOGGLE,)])
-    start, delivery, vain = lines(keep.request.prompt)[:3]
-    assert start == "request_0 shelf_3 (3,4); agent_A (3,4) facing south, carries shelf_3"
-    assert "agent_A forward (4,4), delivers shelf_3 | reward 1 | request_0 shelf_" in delivery
-    assert vain == "agent_A toggle"
+    env = warehouse([(3, 4, 1, 3), (3, 9, 1, 5)], [3, 8])
+    start, delivery, vain = lines(play(env, [(FORWARD, FORWARD), (TOGGLE, WAIT)]).request.prompt)[:3]
+    assert start == (
+        "request_0 shelf_3 (3,4); request_1 shelf_8 (2,8); agent_A (3,9) facing south, carries shelf_5; "
+        "agent_B (3,4) facing south, carries shelf_3"
+    )
+    told = "agent_A forward (4,9); agent_B forward (4,4), delivers shelf_3 | reward 1 | request_0 shelf_"
+    assert delivery.startswith(told) and "request_1" not in delivery
+    assert vain == "agent_A wait; agent_B toggle"
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -119,6 +123,9 @@ def test_a_loaded_robot_may_follow_another_but_not_enter_the_cell_of_a_standing_
     env = warehouse([(0, 7, 1, 1), (1, 7, 3, 3), (0, 0, 0, 0)], [1, 7])  # heading 1 is south, 0 north
     masks = [info["action_mask"].tolist() for info in env.observe_all()[1].values()]
     assert masks == [[1, 1, 1, 1, 0], [1, 0, 1, 1, 1], [1, 0, 1, 1, 0]]
+    env = warehouse([(0, 7, 1, 1), (1, 7, 0, 0)], [1, 7])  # under the shelf stands a robot that does not carry it
+    masks = [info["action_mask"].tolist() for info in env.observe_all()[1].values()]
+    assert masks == [[1, 0, 1, 1, 0], [1, 1, 1, 1, 1]]
 
 
 def test_a_snapshot_remembers_that_a_shelf_was_delivered() -> None:
