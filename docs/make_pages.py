@@ -1,4 +1,4 @@
-"""Writes docs/spaceworld.md from the module docstring, and its pictures: `python docs/make_pages.py`."""
+"""Writes the pages of the environments from their module docstrings, and the pictures: `python docs/make_pages.py`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from credit_wrappers.adapters import lbf, rware
 from spaceworld import PRESETS, spaceworld_v0
 from spaceworld.app.command import main as record
 from spaceworld.planner import policy
@@ -17,7 +18,8 @@ SIDE = 480  # pixels of one preset in the picture of all
 
 
 def main() -> None:
-    """Regenerates both."""
+    """Regenerates all of them."""
+    adapter_pages()
     text = (spaceworld_v0.__doc__ or "").strip()
     picture = f"![The eight presets: {', '.join(PRESETS)}](images/presets.png)"
     film = "![The scripted team at work on crew](images/crew.gif)\n\n"
@@ -36,6 +38,21 @@ def main() -> None:
     rows = [np.concatenate(pictures[k : k + 4], axis=1) for k in (0, 4)]
     (HERE / "images").mkdir(exist_ok=True)
     Image.fromarray(np.concatenate(rows)).save(HERE / "images" / "presets.png", optimize=True)
+
+
+def adapter_pages() -> None:
+    """Regenerates the pages of Level-Based Foraging and Robotic Warehouse, each with a picture of random play."""
+    for name, module, env_id in (("lbf", lbf, "Foraging-8x8-2p-3f-v3"), ("rware", rware, "rware-tiny-2ag-v2")):
+        env = module.parallel_env(env_id, render_mode="rgb_array")
+        rng = np.random.default_rng(2)
+        _, infos = env.reset(seed=3)
+        for _ in range(20):
+            masks = {agent: info["action_mask"] for agent, info in infos.items()}
+            choices = {agent: int(rng.choice(np.flatnonzero(mask))) for agent, mask in masks.items()}
+            *_, infos = env.step(choices)
+        Image.fromarray(env.render()).save(HERE / "images" / f"{name}.png", optimize=True)
+        text = (module.__doc__ or "").strip()
+        (HERE / f"{name}.md").write_text(f"{text}\n\n![{env_id}](images/{name}.png)\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

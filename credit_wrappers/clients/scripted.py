@@ -2,8 +2,9 @@
 
 It sees what a model sees, the text of the request, and answers with the JSON that a model must answer. It needs no
 key and no network, costs nothing and always says the same, which makes it the critic of the tests and of the
-five-minute demonstration. Texts whose grammar it knows (Spaceworld) are judged by rules of that world; every other
-text by one general rule: each agent gets an equal part of what the team was paid in a step.
+five-minute demonstration. Texts whose grammar it knows (Spaceworld, Level-Based Foraging, Robotic Warehouse) are
+judged by rules of that world; every other text by one general rule: each agent gets an equal part of what the team
+was paid in a step.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from ..credit import Usage
 from ..errors import ModelError
 from ..protocols import Completion, Request
 from ..tokens import ANSWER_CHARACTERS, EPISODE_CHARACTERS, PREFIX_CHARACTERS
+from .lbf_rules import ForagingRules
+from .rware_rules import WarehouseRules
 from .spaceworld_rules import SpaceworldRules
 from .transcripts import Transcript, read_transcripts
+
+RULES = (SpaceworldRules, ForagingRules, WarehouseRules)
 
 _AGENT = re.compile(r"\bagent_[A-Z]+\b")
 
@@ -39,7 +44,8 @@ class ScriptedClient:
         transcripts = read_transcripts(request.prompt)
         if not transcripts:
             raise ModelError("the scripted critic found no episode in the request", "setup")
-        rules = SpaceworldRules.for_system(request.system)
+        known = (kind.for_system(request.system) for kind in RULES)
+        rules = next((found for found in known if found is not None), None)
         judged = []
         for episode in transcripts:
             if rules is None:

@@ -1,0 +1,307 @@
+"""# Robotic Warehouse
+
+Robots drive under shelves, carry those that are requested to the goals, and bring them back to a free place. An
+adapter over the library `rware` 2 (extra `rware`).
+
+| | |
+|---|---|
+| Import | `from credit_wrappers.adapters import rware` |
+| Actions | Discrete; MultiDiscrete where robots send messages |
+| Parallel API | Yes |
+| Manual control | No |
+| Agents | `robot_0`, `robot_1`, ... |
+| Action shape | `()`; with messages `(1 + msg_bits,)` |
+| Action values | `Discrete(5)`; with messages `MultiDiscrete([5, 2, ...])` |
+| Observation shape | `(8 + (2 s + 1)² (7 + msg_bits),)` for sensor range s: `(71,)`; images `(5, 2 s + 1, 2 s + 1)` |
+| Observation values | 0 to the size of the warehouse, float32 |
+| State | `state()`, float32, of `state_space` |
+
+```python
+from credit_wrappers import LLMCreditWrapper, ScriptedClient
+from credit_wrappers.adapters import rware
+
+env = rware.parallel_env("rware-tiny-2ag-v2", max_steps=200)
+env = LLMCreditWrapper(env, client=ScriptedClient())
+```
+
+The scripted critic has rules for this environment.
+
+## Actions
+
+| number | name | effect |
+|---|---|---|
+| 0 | wait | |
+| 1 | forward | moves by one cell to where the robot faces |
+| 2, 3 | left, right | turns |
+| 4 | toggle | takes the shelf in the robot's cell, or puts down the one it carries, if this is a shelf's place |
+
+`infos[agent]["action_mask"]` (int8) is 0 for what has no effect whatever the others do: driving off the floor,
+carrying a shelf into the cell of one that stands, toggling where nothing can be taken or put down. Being blocked by a
+robot is not masked: it may drive on. With messages the mask has two more entries, 1 1, for each bit.
+
+## Observation
+
+The library's own, by `env.feature_names`: the robot's `own.x` (column), `own.y` (row), `own.carries`, `own.up`,
+`own.down`, `own.left`, `own.right` (where it faces), `own.highway` (no shelf's place); then for each cell that it
+senses, row by row from the upper left one, `(dy,dx).robot`, `.up`, `.down`, `.left`, `.right` (up also where no robot
+is), `.message_k`, `.shelf`, `.requested`. dy and dx count from the robot, dy to the south, dx to the east.
+
+Ids with `-img` observe planes with the robot in the middle, `env.plane_names` (shelves, requests, robots, goals,
+accessible), turned to where it faces unless the id has `-Nd`; those with `-imgdict` a Dict of these, `image`, and of
+the robot's own `features`. The library's DICT observations are refused: its values do not fit its spaces.
+
+`state()`, by `env.state_names`: of each robot row, column, heading (one-hot), whether it carries a shelf and whether
+that one was delivered; of each request row and column; of each shelf's place whether a shelf stands there; the share
+of time that is left.
+
+## Reward and end
+
+Every robot is paid the team reward, the sum of what the library pays; its own part is in
+`infos[agent]["own_reward"]`. A delivery pays 1 to who delivers (`reward_type` INDIVIDUAL), 1 to each robot (GLOBAL),
+or 0.5 and 0.5 more when the shelf is back (TWO_STAGE).
+
+Nothing terminates a warehouse. Truncated after `max_steps`, or `max_inactivity_steps` without a delivery; the library
+reports both as termination.
+
+## Arguments
+
+```python
+rware.parallel_env("rware-tiny-2ag-v2", render_mode=None, **arguments)
+```
+
+The id gives the arguments of the library's environment; each can be overridden: `n_agents`, `shelf_columns`,
+`shelf_rows`, `column_height`, `layout`, `sensor_range`, `request_queue_size`, `max_steps`, `max_inactivity_steps`,
+`reward_type`, `msg_bits`, `observation_type`, `image_observation_layers`, `image_observation_directional`,
+`normalised_coordinates`; `reward_type` and `observation_type` also by name (`"GLOBAL"`). All ids that the library can
+register are understood, also those it registers only on request. `render_mode`: `rgb_array` (our own picture, which
+needs no screen) or `ansi`; the library's own window is `env.library.render()`.
+
+`reset(seed=s)` starts the library's own `reset(seed=s)`. `get_state()` and `set_state()` take and restore snapshots
+from which a rollout continues bit-identically. `env.task_target("fetch request_0", "robot_1")` is the cell of that
+shelf; `deliver` leads to the nearest goal, `return shelf` to the nearest free place, both only who carries one.
+
+## Version history
+
+v2, as the library counts. Adapter: first release.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box
+
+from .library import require
+from .rware_ids import arguments_of
+from .rware_narrator import Moment, WarehouseFacts, WarehouseNarrator
+from .team import TeamEnv
+
+_AHEAD = ((0, -1), (0, 1), (-1, 0), (1, 0))  # x, y; up, down, left, right as the library numbers them
+_SIDES = ("up", "down", "left", "right")
+_AGENTS, _SHELVES = 0, 1  # layers of the library's grid
+
+
+class WarehouseParallelEnv(TeamEnv):
+    """The robotic warehouse; see the module's text.
+
+    Args:
+        env_id: One of the library's ids.
+        render_mode: None, "rgb_array" or "ansi".
+        arguments: Of the library's environment, in place of the id's.
+
+    Raises:
+        ImportError: The library is not installed.
+        ValueError: An unknown id or render_mode, or DICT observations.
+    """
+
+    def __init__(self, env_id: str, *, render_mode: str | None = None, **arguments: Any) -> None:
+        module = require("rware.warehouse", "rware")
+        given = {**arguments_of(env_id), **arguments}
+        for name, kind in (("reward_type", module.RewardType), ("observation_type", module.ObservationType)):
+            if isinstance(given.get(name), str):
+                given[name] = kind[given[name]]
+        if given.get("observation_type") is module.ObservationType.DICT:
+            raise ValueError(
+                "the library's DICT observations do not fit its spaces; take FLATTENED, with feature_names"
+            )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*precision lowered", UserWarning)  # the library's bounds are float64
+            library = module.Warehouse(**given)
+        names = [f"robot_{i}" for i in range(library.n_agents)]
+        super().__init__(env_id, library, names, given, render_mode)
+        self._turns = {way: k for k, way in enumerate(module.Direction)}
+        self._ways = tuple(module.Direction)
+        rows, columns = library.grid_size
+        self._homes = [(r, c) for r in range(rows) for c in range(columns) if not library.highways[r, c]]
+        self._talk = np.ones((library.n_agents, 2 * library.msg_bits), np.int8)
+        plan = [["." if way else "S" for way in row] for row in library.highways]
+        for x, y in library.goals:
+            plan[y][x] = "G"
+        self._facts = WarehouseFacts(
+            env_id=env_id,
+            plan=tuple("".join(row) for row in plan),
+            robots=library.n_agents,
+            requests=library.request_queue_size,
+            sight=library.sensor_range,
+            horizon=library.max_steps or None,
+            patience=library.max_inactivity_steps or None,
+            message_bits=library.msg_bits,
+            paid=library.reward_type.name,
+        )
+        self.feature_names = _feature_names(library) if library.fast_obs else ()
+        layers = () if library.fast_obs else library.image_observation_layers
+        self.plane_names = tuple(layer.name.lower() for layer in layers)
+        parts = ("row", "column", *_SIDES, "carries", "delivered")
+        asked = [f"request_{k}.{part}" for k in range(self._facts.requests) for part in parts[:2]]
+        homes = [f"({r},{c}).shelf" for r, c in self._homes]
+        self.state_names = (*(f"{name}.{part}" for name in names for part in parts), *asked, *homes, "time_left")
+        high = [rows - 1, columns - 1, *[1] * 6] * len(names) + [rows - 1, columns - 1] * self._facts.requests
+        high += [1] * (len(homes) + 1)
+        self.state_space = Box(np.zeros(len(high), np.float32), np.array(high, np.float32))
+
+    @property
+    def narrator(self) -> WarehouseNarrator:
+        """Turns histories of this environment into text; bound to it."""
+        return WarehouseNarrator(self._facts, self._moment)
+
+    def state(self) -> np.ndarray:
+        """Return the global state, float32 of `state_space`; `state_names` says what its numbers are."""
+        library = self.library
+        values: list[float] = []
+        for robot in library.agents:
+            side = [0.0, 0.0, 0.0, 0.0]
+            side[self._turns[robot.dir]] = 1.0
+            values += (robot.y, robot.x, *side, robot.carrying_shelf is not None, robot.has_delivered)
+        for shelf in library.request_queue:
+            values += (shelf.y, shelf.x)
+        carried = {robot.carrying_shelf for robot in library.agents}
+        standing = {(shelf.y, shelf.x) for shelf in library.shelfs if shelf not in carried}
+        values += [cell in standing for cell in self._homes]
+        values.append(1 - library._cur_steps / self._facts.horizon if self._facts.horizon else 1.0)
+        return np.array(values, np.float32)
+
+    def task_target(self, task: str, agent: str) -> tuple[int, int] | None:
+        """Return the cell (row, column) that a task leads a robot to; None where there is nothing to be done.
+
+        Raises:
+            ValueError: There is no such task, or no such agent.
+        """
+        robot = self.library.agents[self._index(agent)]
+        k = self._number(task, "fetch request_")
+        carried = [other.carrying_shelf for other in self.library.agents]
+        if k is not None:
+            shelf = self.library.request_queue[k]
+            return None if shelf in carried else (int(shelf.y), int(shelf.x))
+        if robot.carrying_shelf is None:
+            return None
+        cells = [(int(y), int(x)) for x, y in self.library.goals]
+        if task == "return shelf":
+            standing = {(shelf.y, shelf.x) for shelf in self.library.shelfs if shelf not in carried}
+            cells = [cell for cell in self._homes if cell not in standing]
+        return min(cells, key=lambda cell: (abs(cell[0] - robot.y) + abs(cell[1] - robot.x), cell), default=None)
+
+    # -- what the library does in its own way -----------------------------------------------------------------
+
+    def _solved(self) -> bool:
+        return False  # only clocks end an episode
+
+    def _masks(self) -> np.ndarray:
+        library = self.library
+        rows, columns = library.grid_size
+        at, highway = library.grid.item, library.highways.item
+        masks = []
+        for robot in library.agents:
+            x, y, loaded = int(robot.x), int(robot.y), robot.carrying_shelf is not None
+            dx, dy = _AHEAD[robot.dir._value_]
+            column, row = x + dx, y + dy
+            forward = 0 <= row < rows and 0 <= column < columns
+            if forward and loaded and at(_SHELVES, row, column):  # only one that is carried, too, may give way
+                other = at(_AGENTS, row, column)
+                forward = bool(other) and library.agents[other - 1].carrying_shelf is not None
+            toggle = not highway(y, x) if loaded else at(_SHELVES, y, x) > 0
+            masks.append((1, forward, 1, 1, toggle))
+        mask = np.array(masks, np.int8)
+        return np.hstack((mask, self._talk)) if library.msg_bits else mask
+
+    def _observe(self) -> Any:
+        return [self.library._make_obs(robot) for robot in self.library.agents]
+
+    def _moment(self) -> Moment:
+        library = self.library
+        robots = tuple(
+            [
+                (int(r.y), int(r.x), r.dir._value_, r.carrying_shelf.id if r.carrying_shelf is not None else 0)
+                for r in library.agents
+            ]
+        )
+        return robots, tuple([(s.id, int(s.y), int(s.x)) for s in library.request_queue]), self._away()
+
+    def _away(self) -> tuple[tuple[int, int, int], ...]:
+        """Return the shelves that stand or are carried elsewhere than at home."""
+        each = zip(self.library.shelfs, self._homes)  # noqa: B905  # strict is slow
+        return tuple([(s.id, int(s.y), int(s.x)) for s, (row, column) in each if s.y != row or s.x != column])
+
+    def _save(self) -> Any:
+        library = self.library
+        robots = tuple(
+            (
+                *(int(r.x), int(r.y), r.dir._value_, r.carrying_shelf.id if r.carrying_shelf is not None else 0),
+                *(bool(r.has_delivered), tuple(map(float, r.message))),
+            )
+            for r in library.agents
+        )
+        requests = tuple(shelf.id for shelf in library.request_queue)
+        return robots, requests, self._away(), library._cur_steps, library._cur_inactive_steps
+
+    def _load(self, values: Any) -> None:
+        library = self.library
+        robots, requests, away, library._cur_steps, library._cur_inactive_steps = values
+        for shelf, (row, column) in zip(library.shelfs, self._homes, strict=True):
+            shelf.x, shelf.y = column, row
+        for shelf_id, row, column in away:
+            shelf = library.shelfs[shelf_id - 1]
+            shelf.x, shelf.y = column, row
+        library.request_queue = [library.shelfs[shelf_id - 1] for shelf_id in requests]
+        for robot, (x, y, way, shelf_id, delivered, message) in zip(library.agents, robots, strict=True):
+            robot.x, robot.y, robot.dir, robot.has_delivered = x, y, self._ways[way], delivered
+            robot.carrying_shelf = library.shelfs[shelf_id - 1] if shelf_id else None
+            robot.message[:] = message
+        library._recalc_grid()
+
+    def _picture(self) -> np.ndarray:
+        from .rware_picture import paint
+
+        shelves = [(shelf.id, int(shelf.y), int(shelf.x)) for shelf in self.library.shelfs]
+        return paint(self._facts, self._moment(), shelves, self.library._cur_steps)
+
+    def _text(self) -> str:
+        robots, requests, _ = self._moment()
+        grid = [
+            [f" {'.' if kind == 'S' else kind if kind == 'G' else ' '}" for kind in row] for row in self._facts.plan
+        ]
+        for shelf in self.library.shelfs:
+            grid[shelf.y][shelf.x] = " s"
+        for _, row, column in requests:
+            grid[row][column] = " R"
+        for row, column, heading, shelf in robots:
+            grid[row][column] = ("[" if shelf else " ") + "^v<>"[heading]
+        limit = f"/{self._facts.horizon}" if self._facts.horizon else ""
+        head = f"{self._facts.env_id} step {self.library._cur_steps}{limit}"
+        key = "s shelf, R requested, ^v<> robot, [ with a shelf, G goal"
+        return "\n".join([head, *("".join(row) for row in grid), key])
+
+
+def parallel_env(env_id: str = "rware-tiny-2ag-v2", **arguments: Any) -> WarehouseParallelEnv:
+    """Return the robotic warehouse as a ParallelEnv; arguments as `WarehouseParallelEnv`."""
+    return WarehouseParallelEnv(env_id, **arguments)
+
+
+def _feature_names(library: Any) -> tuple[str, ...]:
+    """Return the names of the numbers in a flat observation."""
+    own = ("x", "y", "carries", *_SIDES, "highway")
+    cell = ("robot", *_SIDES, *(f"message_{k}" for k in range(library.msg_bits)), "shelf", "requested")
+    reach = range(-library.sensor_range, library.sensor_range + 1)
+    cells = [f"({dy},{dx}).{part}" for dy in reach for dx in reach for part in cell]
+    return (*(f"own.{part}" for part in own), *cells)

@@ -1,0 +1,293 @@
+"""A ParallelEnv over a library environment that steps the whole team at once: one subclass for each library."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete, Space
+from pettingzoo.utils.env import ParallelEnv
+from pettingzoo.utils.env_logger import EnvLogger
+
+RENDER_MODES = ("rgb_array", "ansi")
+
+Told = tuple[dict[str, Any], dict[str, dict[str, Any]]]  # observations and infos, by agent
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole state of one environment, random stream included."""
+
+    env_id: str
+    arguments: str  # all of the library's, as text
+    values: tuple[Any, ...]
+    random: dict[str, Any]  # of the bit generator
+
+
+class TeamEnv(ParallelEnv[str, Any, Any]):
+    """What the adapters have in common; what differs is abstract.
+
+    Every agent is paid the sum of the library's rewards; `infos[agent]` holds its `own_reward` and its
+    `action_mask`. `library` is the wrapped environment.
+
+    Args:
+        env_id: The library's id; also `metadata["name"]`.
+        library: The library's environment, without any wrapper.
+        agents: What its agents are called.
+        arguments: All arguments the library was given.
+        render_mode: None, "rgb_array" or "ansi".
+
+    Raises:
+        ValueError: An unknown render_mode.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 5}
+
+    feature_names: tuple[str, ...]  # of the numbers in an observation, the same for all agents; () for images
+    state_names: tuple[str, ...]  # of the numbers in `state()`
+    state_space: Box
+
+    def __init__(
+        self, env_id: str, library: Any, agents: Sequence[str], arguments: Mapping[str, Any], render_mode: str | None
+    ) -> None:
+        if render_mode not in (None, *RENDER_MODES):
+            raise ValueError(
+                f"unknown render_mode {render_mode!r}; valid are None, {', '.join(map(repr, RENDER_MODES))}"
+            )
+        self.metadata = {**type(self).metadata, "name": env_id}  # type: ignore[misc]  # each instance has its own name
+        self.library = library
+        self.render_mode = render_mode
+        self.possible_agents = list(agents)
+        self.agents: list[str] = []
+        self.observation_spaces = dict(zip(agents, library.observation_space, strict=True))
+        self.action_spaces = dict(zip(agents, library.action_space, strict=True))
+        self.chosen: tuple[Any, ...] = ()  # the joint action of the last step; () after reset
+        self._arguments = repr(sorted(arguments.items()))
+        self._nothing = [0.0] * len(agents)
+        self._own: Sequence[float] = self._nothing
+        self._began = False
+        discrete = [space for space in library.action_space if isinstance(space, Discrete)]
+        self._legal = frozenset(range(int(discrete[0].n))) if discrete else frozenset()
+
+    # -- PettingZoo -----------------------------------------------------------------------------------------
+
+    def observation_space(self, agent: str) -> Space:
+        """Return the agent's observation space, the same object at each call."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> Space:
+        """Return the agent's action space, the same object at each call."""
+        return self.action_spaces[agent]
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Told:
+        """Start an episode: with a seed the one that the library starts, without one the random stream goes on."""
+        observations, _ = self.library.reset(seed=seed, options=options)
+        self.agents = list(self.possible_agents)
+        self.chosen, self._own, self._began = (), self._nothing, True
+        self._begin()
+        return self._told(observations)
+
+    def step(
+        self, actions: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        """Advance the library by one joint action.
+
+        Raises:
+            AssertionError: PettingZoo's, before `reset` or after the end.
+            ValueError: A missing or unknown agent, or an action outside its space; the state is unchanged.
+        """
+        agents = self.agents
+        if not agents:
+            EnvLogger.error_step_before_reset()
+        chosen = self._choices(actions)
+        observations, own, over, _, _ = self.library.step(chosen)
+        self.chosen, self._own = tuple(chosen), own
+        reward = float(sum(own))
+        ended = cut = False
+        if over:  # the libraries call everything termination
+            ended = self._solved()
+            cut = not ended
+            self.agents = []
+        seen, infos = self._told(observations)
+        return (
+            seen,
+            dict.fromkeys(agents, reward),
+            dict.fromkeys(agents, ended),
+            dict.fromkeys(agents, cut),
+            infos,
+        )
+
+    def render(self) -> np.ndarray | str | None:
+        """Return the picture, (H, W, 3) uint8, or the text of the present state, by `render_mode`; needs no screen."""
+        if self.render_mode is None:
+            return None
+        self._require_reset("render")
+        return self._picture() if self.render_mode == "rgb_array" else self._text()
+
+    @abstractmethod
+    def state(self) -> np.ndarray:
+        """Return the global state, float32 of `state_space`; `state_names` says what its numbers are."""
+
+    def close(self) -> None:
+        """Free what the library holds."""
+        self.library.close()
+
+    # -- beyond PettingZoo ----------------------------------------------------------------------------------
+
+    def get_state(self) -> Snapshot:
+        """Return a small picklable snapshot, from which `set_state` continues bit-identically.
+
+        Raises:
+            ValueError: Before the first `reset`.
+        """
+        self._require_reset("get_state")
+        values = (bool(self.agents), self.chosen, tuple(map(float, self._own)), self._save())
+        return Snapshot(self.metadata["name"], self._arguments, values, self.library.np_random.bit_generator.state)
+
+    def set_state(self, snapshot: Snapshot) -> None:
+        """Restore a snapshot of this environment; `observe_all` then tells what `step` had returned.
+
+        Raises:
+            TypeError: It is no snapshot.
+            ValueError: It is of another id or other arguments.
+        """
+        if not isinstance(snapshot, Snapshot):
+            raise TypeError(f"set_state takes what get_state returned, not {type(snapshot).__name__}")
+        name = self.metadata["name"]
+        if snapshot.env_id != name:
+            raise ValueError(f"the snapshot is of {snapshot.env_id!r}, this environment is {name!r}")
+        if snapshot.arguments != self._arguments:
+            raise ValueError(f"the snapshot is of {name!r} with other arguments: {snapshot.arguments}")
+        if not self._began:
+            self.library.reset()  # makes what is filled below
+            self._begin()
+        alive, self.chosen, self._own, own = snapshot.values
+        self._load(own)
+        self.library.np_random.bit_generator.state = snapshot.random
+        self.agents = list(self.possible_agents) if alive else []
+        self._began = True
+
+    def observe_all(self) -> Told:
+        """Return observations and infos of the present state."""
+        return self._told(self._observe())
+
+    def describe(self) -> str:
+        """Return the world, its rules and its goal in English."""
+        return str(self.narrator.describe())
+
+    def describe_state(self) -> str:
+        """Return the present state in English."""
+        order = range(len(self.possible_agents))
+        return str(self.narrator.frames([self._moment()], order, self.possible_agents)[0])
+
+    @property
+    @abstractmethod
+    def narrator(self) -> Any:
+        """Turns histories of this environment into text; bound to it."""
+
+    @abstractmethod
+    def task_target(self, task: str, agent: str) -> tuple[int, int] | None:
+        """Return the cell (row, column) that a task of `narrator.tasks()` leads an agent to now; None for none.
+
+        Raises:
+            ValueError: There is no such task, or no such agent.
+        """
+
+    # -- what each library does in its own way ----------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Remember what holds for the whole episode."""
+
+    @abstractmethod
+    def _solved(self) -> bool:
+        """Return whether an episode that is over was ended by the world, not by a clock."""
+
+    @abstractmethod
+    def _masks(self) -> np.ndarray:
+        """Return which actions may have an effect, (N, A) int8, fresh."""
+
+    @abstractmethod
+    def _observe(self) -> Sequence[Any]:
+        """Return all observations of the present state, as the library makes them."""
+
+    @abstractmethod
+    def _moment(self) -> Any:
+        """Return the present state as the narrator remembers it."""
+
+    @abstractmethod
+    def _save(self) -> Any:
+        """Return the library's state as a value."""
+
+    @abstractmethod
+    def _load(self, values: Any) -> None:
+        """Restore what `_save` returned."""
+
+    @abstractmethod
+    def _picture(self) -> np.ndarray:
+        """Return the picture, (H, W, 3) uint8."""
+
+    @abstractmethod
+    def _text(self) -> str:
+        """Return the picture in letters."""
+
+    # -- inside -----------------------------------------------------------------------------------------------
+
+    def _told(self, observations: Sequence[Any]) -> Told:
+        seen, infos = {}, {}
+        each = zip(self.possible_agents, observations, self._own, self._masks())  # noqa: B905  # strict is slow
+        for agent, observation, own, mask in each:
+            seen[agent] = _fresh(observation)
+            infos[agent] = {"action_mask": mask, "own_reward": float(own)}
+        return seen, infos
+
+    def _choices(self, actions: Mapping[str, Any]) -> list[Any]:
+        agents = self.agents
+        try:
+            chosen = [actions[agent] for agent in agents]
+            if len(actions) == len(agents) and self._legal.issuperset(chosen):
+                return list(map(int, chosen))
+        except (KeyError, TypeError):  # an agent is missing, or an action is an array
+            pass
+        if set(actions) != set(agents):
+            raise ValueError(f"actions are needed for {agents}, not for {list(actions)}")
+        return [self._choice(agent, actions[agent]) for agent in agents]
+
+    def _choice(self, agent: str, action: Any) -> Any:
+        space = self.action_spaces[agent]
+        single = isinstance(space, Discrete)
+        value = np.asarray(action)
+        if np.issubdtype(value.dtype, np.integer) and value.size == int(np.prod(space.shape)):
+            value = value.reshape(space.shape).astype(np.int64)
+            if space.contains(value[()] if single else value):
+                return int(value) if single else tuple(map(int, value))
+        raise ValueError(f"{agent} chose {action!r}, which is not in {space}")
+
+    def _index(self, agent: str) -> int:
+        if agent not in self.possible_agents:
+            raise ValueError(f"there is no agent {agent!r}; valid: {', '.join(self.possible_agents)}")
+        return self.possible_agents.index(agent)
+
+    def _number(self, task: str, verb: str) -> int | None:
+        """Return k of a task `verb_k`; None for another task.
+
+        Raises:
+            ValueError: There is no such task.
+        """
+        tasks = self.narrator.tasks()
+        if task not in tasks:
+            raise ValueError(f"there is no task {task!r}; valid: {', '.join(tasks)}")
+        return int(task.removeprefix(verb)) if task.startswith(verb) else None
+
+    def _require_reset(self, what: str) -> None:
+        if not self._began:
+            raise ValueError(f"call reset before {what}")
+
+
+def _fresh(observation: Any) -> Any:
+    """Return an observation that shares no memory: views of one array would let an agent write into another's."""
+    if isinstance(observation, dict):
+        return {key: _fresh(part) for key, part in observation.items()}
+    return observation if observation.base is None else observation.copy()
