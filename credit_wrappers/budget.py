@@ -159,7 +159,7 @@ class Budget:
             known = path in self._ledgers
             self._ledgers.add(path)
         if not known:
-            self.charge(ledger.usage())
+            self.charge(ledger.usage() + Usage(calls=ledger.unanswered()))
 
     def _worst(self, request: Request) -> tuple[int, int, float]:
         if self.max_tokens is None and self.max_cost is None:

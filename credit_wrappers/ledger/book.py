@@ -173,6 +173,13 @@ class Ledger:
             ).fetchone()
         return Usage(*row)
 
+    def unanswered(self) -> int:
+        """Return how many calls got no answer; questions that were never sent are none."""
+        with self._lock:
+            self._write()
+            query = "SELECT count(*) FROM answers WHERE answer IS NULL AND failure NOT IN ('outage', 'budget')"
+            return int(self._run(query).fetchone()[0])
+
     def clients(self) -> list[str]:
         """Return the name of every client that was asked (`Request.model`), sorted."""
         with self._lock:

@@ -167,6 +167,19 @@ def test_what_the_ledger_holds_counts_once(tmp_path):
     assert budget.cost == pytest.approx((100 * 2.0 + 10 * 10.0 + 5 * 0.2) / 1e6)
 
 
+def test_calls_without_an_answer_count_in_a_resumed_run_too(tmp_path):
+    ledger = Ledger(tmp_path / "l.sqlite")
+    critic = LLMCritic(FakeClient(ModelError("down", "connection"), completion(GOOD)), ledger=ledger)
+    for episode in EPISODES[:2]:
+        critic.score([episode])
+    budget = Budget(max_calls=3)
+    again = LLMCritic(FakeClient(completion(GOOD)), ledger=ledger, budget=budget)
+    assert budget.spent.calls == 2
+    again.score(EPISODES[:1])
+    with pytest.raises(BudgetExceeded):
+        again.score(EPISODES[2:3])
+
+
 def test_repr_tells_what_was_spent_and_what_is_allowed():
     budget = Budget(max_calls=1000, max_cost=2.5, prices=PRICES)
     budget.charge(Usage(3, 100_000, 20_000))
