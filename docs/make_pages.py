@@ -42,10 +42,13 @@ def main() -> None:
 
 def adapter_pages() -> None:
     """Regenerates the pages of Level-Based Foraging and Robotic Warehouse, each with a picture of random play."""
-    for name, module, env_id in (("lbf", lbf, "Foraging-8x8-2p-3f-v3"), ("rware", rware, "rware-tiny-2ag-v2")):
+    for name, module, env_id, seed in (
+        ("lbf", lbf, "Foraging-8x8-2p-3f-v3", 3),
+        ("rware", rware, "rware-tiny-2ag-v2", 12),  # one robot carries a shelf
+    ):
         env = module.parallel_env(env_id, render_mode="rgb_array")
         rng = np.random.default_rng(2)
-        _, infos = env.reset(seed=3)
+        _, infos = env.reset(seed=seed)
         for _ in range(20):
             masks = {agent: info["action_mask"] for agent, info in infos.items()}
             choices = {agent: int(rng.choice(np.flatnonzero(mask))) for agent, mask in masks.items()}
