@@ -33,7 +33,7 @@ class Args:
     env_id: str = "spaceworld:duet"
     critic: str = "scripted"  # who assigns the credit: scripted or shared
     action_mask: str = "possible"  # safe also forbids flying into what is solid and seen
-    total_steps: int = 600_000  # environment steps
+    total_steps: int = 800_000  # environment steps
     seed: int = 0
     num_envs: int = 64
     num_steps: int = 128  # of each world between two updates
