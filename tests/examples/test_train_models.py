@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from credit_wrappers import Ledger, Request, ScriptedClient
-from credit_wrappers.testing import MessagesServer
+from credit_wrappers.testing import MessagesServer, question
 from tests.examples.test_train import TINY, cells, refused, results
 from tianshou_examples.settings import Settings
 from tianshou_examples.train import main
@@ -28,7 +28,7 @@ class Model:
         self.refused: list[str] = []
 
     def __call__(self, body: dict[str, Any]) -> str:
-        prompt, system = body["messages"][0]["content"], body["system"][0]["text"]
+        system, prompt = question(body)
         with self.lock:
             if any(query in prompt for query in self.refused):
                 return "As I said, robot_0 did well."
@@ -39,14 +39,14 @@ class Model:
         return ScriptedClient().complete(Request(system, prompt, None, "m", 100, None)).text
 
 
-def test_a_model_that_answers_prose_now_and_then_is_fallen_back_from_and_counted(
+def test_prose_now_and_then_is_fallen_back_from_and_counted_and_the_run_repeated_without_key_or_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-not-to-be-written-down")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-ant-not-to-be-written-down")
     model, folder = Model(), tmp_path / "run"
     with MessagesServer(model) as server:
-        code = main([*TINY, "--steps", "500", "--episodes-per-query", "2", "--credit", "llm", "--critic", "anthropic",
-                     "--model", "some-model", "--base-url", server.url, "--out", str(folder)])  # fmt: skip
+        code = main([*TINY, "--steps", "500", "--episodes-per-query", "2", "--credit", "llm", "--critic", "openai",
+                     "--model", "some-model", "--base-url", f"{server.url}/v1", "--out", str(folder)])  # fmt: skip
     printed = capsys.readouterr()
     assert (code, printed.err) == (0, "")
     found = results(folder)["llm"]["critic"]
@@ -58,36 +58,27 @@ def test_a_model_that_answers_prose_now_and_then_is_fallen_back_from_and_counted
     assert {body["model"] for body in server.requests} == {"some-model"}
     assert ["fallbacks, episodes", str(episodes)] in cells(printed.out)
     assert ["critic calls", str(found["calls"])] in cells(printed.out)
-    assert f"critic: some-model at {server.url}" in " ".join(printed.out.split()) and "scripted" not in printed.out
+    assert f"critic: some-model at {server.url}/v1" in " ".join(printed.out.split()) and "scripted" not in printed.out
     text = (folder / "credits.txt").read_text(encoding="utf-8")
     assert "(source: model)" in text and "scripted" not in text
     for path in folder.rglob("*"):
         assert path.is_dir() or b"not-to-be-written-down" not in path.read_bytes(), path
     assert "not-to-be-written-down" not in printed.out
+    again = tmp_path / "again"
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert main([*TINY, *MODEL, "--critic", "recorded", "--replay", str(folder), "--out", str(again)]) == 0
+    assert learned(again) == learned(folder)
+    assert results(again)["llm"]["critic"]["tokens"] == 0
+    assert not list(again.glob("ledger*"))
+    assert f"critic: answers recorded in {folder}" in " ".join(capsys.readouterr().out.split())
+    said = refused([*TINY, "--critic", "recorded", "--replay", str(tmp_path), "--out", str(tmp_path / "x")], capsys)
+    assert "ledger-llm-0.sqlite" in said
 
 
 def learned(folder: Path) -> tuple[Any, ...]:
     """What came of a run, but for times and calls."""
     found = results(folder)["llm"]
     return found["greedy"], found["sampled"], found["steps"], found["critic"]["fallbacks"], found["critic"]["episodes"]
-
-
-def test_a_run_is_repeated_from_its_ledger_without_key_or_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    first, again = tmp_path / "first", tmp_path / "again"
-    with MessagesServer(Model()) as server:
-        arguments = ["--critic", "openai", "--model", "m", "--base-url", f"{server.url}/v1", "--in-flight", "4"]
-        assert main([*TINY, *MODEL, *arguments, "--out", str(first)]) == 0
-        assert {body["model"] for body in server.requests} == {"m"}
-    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
-    assert main([*TINY, *MODEL, "--critic", "recorded", "--replay", str(first), "--out", str(again)]) == 0
-    assert learned(again) == learned(first)
-    assert results(again)["llm"]["critic"]["tokens"] == 0
-    assert not list(again.glob("ledger*"))
-    assert f"critic: answers recorded in {first}" in " ".join(capsys.readouterr().out.split())
-    said = refused([*TINY, "--critic", "recorded", "--replay", str(tmp_path), "--out", str(tmp_path / "x")], capsys)
-    assert "ledger-llm-0.sqlite" in said
 
 
 def test_a_budget_stops_the_run_and_a_larger_one_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
