@@ -35,6 +35,18 @@ def clauses(text: str) -> list[str]:
     return [part.strip() for part in _SPLIT.split(text) if part.strip()]
 
 
+def listed(found: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return clauses with those about agents in the order of `names`, by the first that each mentions.
+
+    They trade places among themselves; clauses about no agent stay where they are.
+    """
+    rank = {name: k for k, name in reversed(list(enumerate(names)))}
+    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(rank, key=len, reverse=True)))})(?!\w)")
+    first = [pattern.search(clause) for clause in found]
+    about = iter(sorted(((rank[m[0]], k) for k, m in enumerate(first) if m), key=lambda entry: entry[0]))
+    return [found[next(about)[1]] if m else clause for clause, m in zip(found, first, strict=True)]
+
+
 def difference(before: Sequence[str], now: Sequence[str]) -> list[str]:
     """Return the clauses that are new, then those that no longer hold, marked as such.
 

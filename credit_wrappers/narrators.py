@@ -13,7 +13,7 @@ from typing import Any
 from pettingzoo.utils.env import ParallelEnv
 
 from .actions import by_agent
-from .clauses import clauses, difference, renamed
+from .clauses import clauses, difference, listed, renamed
 from .errors import CreditError
 from .features import MOST_TOLD, Features
 from .generic_narrator import ActionNames, GenericNarrator
@@ -173,7 +173,7 @@ class StateNarrator(GenericNarrator):
     def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
         """Return the first state whole, then the clauses that changed; "" when none did."""
         called = {str(self.agents[i]): str(name) for name, i in zip(names, order, strict=True)}
-        states = {text: clauses(renamed(text, called)) for text in set(moments)}
+        states = {text: listed(clauses(renamed(text, called)), list(called.values())) for text in set(moments)}
         texts: list[str] = []
         before: list[str] = []
         for moment in moments:

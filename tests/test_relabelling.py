@@ -94,9 +94,25 @@ class Corridor(CorridorEnv):
         return self._observe(), {agent: {"cost": 0.0} for agent in self.agents}
 
 
+class WordyCorridor(Corridor):
+    """One that tells its state in words of its own, walker by walker in the order of their numbers."""
+
+    def __init__(self, starts: list[int]) -> None:
+        super().__init__(starts)
+        del self.narrator
+
+    def describe(self) -> str:
+        return "Walkers in corridors."
+
+    def describe_state(self) -> str:
+        places = [f"{agent} stands on {at}" for agent, at in zip(self.possible_agents, self.position, strict=True)]
+        return "; ".join([*places[:2], f"the sum is {sum(self.position)}", *places[2:]])
+
+
+@pytest.mark.parametrize("kind", [Corridor, WordyCorridor])
 @pytest.mark.parametrize("options", SETTINGS, ids=str)
 @pytest.mark.parametrize("to", list(permutations(range(4))), ids=str)
-def test_corridor(options: dict[str, Any], to: tuple[int, ...]) -> None:
+def test_corridor(kind: type[Corridor], options: dict[str, Any], to: tuple[int, ...]) -> None:
     whim = np.random.default_rng(0)
     starts = [1, 1, 3, 5]
     # The second episode: all do the same, so that only where they stand tells them apart.
@@ -105,8 +121,8 @@ def test_corridor(options: dict[str, Any], to: tuple[int, ...]) -> None:
     agents = [f"walker_{i}" for i in range(4)]
     played = [[dict(zip(agents, row.tolist(), strict=True)) for row in deed] for deed in deeds]
     renamed = [[{agents[to[i]]: int(row[i]) for i in range(4)} for row in deed] for deed in deeds]
-    one = credits_of(Corridor(starts), played, WhimsicalClient(), options)
-    other = credits_of(Corridor([starts[j] for j in back]), renamed, WhimsicalClient(), options)
+    one = credits_of(kind(starts), played, WhimsicalClient(), options)
+    other = credits_of(kind([starts[j] for j in back]), renamed, WhimsicalClient(), options)
     assert_relabelled(one[0], other[0], list(to), agents)
     # Walkers 0 and 1 stand and act alike in the second one: which of them is which is nobody's business.
     assert sorted(map(tuple, one[1].values.T.tolist())) == sorted(map(tuple, other[1].values.T.tolist()))

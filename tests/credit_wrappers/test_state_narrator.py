@@ -43,9 +43,9 @@ def test_first_state_is_whole_and_later_ones_tell_new_clauses():
     ]
 
 
-def test_names_follow_the_order_in_the_prompt_and_may_be_swapped():
+def test_names_and_the_clauses_about_them_follow_the_order_in_the_prompt_and_may_be_swapped():
     assert frames(["agent_A at 1; agent_B at 2"], names=("agent_A", "agent_B"), order=(1, 0)) == [
-        "agent_B at 1; agent_A at 2"
+        "agent_A at 2; agent_B at 1"
     ]
 
 
