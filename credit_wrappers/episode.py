@@ -23,12 +23,13 @@ class Episode:
         team_reward: (T,) float64; `team_reward[t]` was paid for the joint action of step t.
         cost: (T, N) float64; `infos[agent]["cost"]` of each step, 0 where there is none.
         terminated: The world ended it.
-        truncated: Time ran out.
+        truncated: Time ran out. Neither: it goes on, these are its last steps so far (`delivery="immediate"`).
         moments: T+1 values the narrator captured, at reset and after every step; () without a narrator.
         narrator: Turns the moments into text.
         observations: (T+1, N, ...), recorded only on request.
         env_id: Name of the environment.
         seed: Seed of its reset, if one was given.
+        start: The step of the whole episode at which these steps begin.
     """
 
     id: int
@@ -43,6 +44,7 @@ class Episode:
     observations: np.ndarray | None = None
     env_id: str = ""
     seed: int | None = None
+    start: int = 0
 
     @property
     def length(self) -> int:
@@ -53,6 +55,11 @@ class Episode:
     def n_agents(self) -> int:
         """Number of agents, N."""
         return len(self.agents)
+
+    @property
+    def ended(self) -> str:
+        """How it ended: "terminated", "truncated" or "not yet"."""
+        return "terminated" if self.terminated else "truncated" if self.truncated else "not yet"
 
     @cached_property
     def frames(self) -> tuple[str, ...]:
@@ -71,4 +78,5 @@ class Episode:
         digest.update(self.team_reward.tobytes())
         digest.update(self.cost.tobytes())
         seed = "-" if self.seed is None else self.seed
-        return f"{self.env_id}/{seed}/{digest.hexdigest()}"
+        part = f"/{self.start}" if self.start else ""
+        return f"{self.env_id}/{seed}/{digest.hexdigest()}{part}"

@@ -7,6 +7,8 @@ clipped or guessed, and where a text can be read in two ways it is not read at a
 |---|---|---|
 | `events` | JSON: who did what, over which steps, worth how much, why | the schema that the request carried |
 | `arrays` | free text: for each agent one number a step (the paper's form) | the lengths of the episodes |
+
+Where tasks are asked for, either form carries one for each agent, too (`answers.tasks`).
 """
 
 from __future__ import annotations
@@ -18,16 +20,23 @@ from ..errors import AnswerError
 from .arrays import read_arrays
 from .events import read_events
 from .schema import AnswerForm, EpisodeAnswer, EventAnswer, answer_schema
+from .tasks import tasks_of
 from .words import shown
 
-__all__ = ["AnswerForm", "EpisodeAnswer", "EventAnswer", "answer_schema", "parse_answer"]
+__all__ = ["AnswerForm", "EpisodeAnswer", "EventAnswer", "answer_schema", "parse_answer", "tasks_of"]
 
 # A thousand times what models may write; nothing of that size is an answer, and reading it takes seconds.
 _LONGEST_TEXT = 10_000_000
 
 
 def parse_answer(
-    text: str, lengths: Sequence[int], names: Sequence[str], *, form: AnswerForm = "events", explain: bool = True
+    text: str,
+    lengths: Sequence[int],
+    names: Sequence[str],
+    *,
+    form: AnswerForm = "events",
+    explain: bool = True,
+    tasks: Sequence[str] = (),
 ) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes.
 
@@ -37,6 +46,8 @@ def parse_answer(
         names: The agents' names in the prompt.
         form: What was asked for; see `answers.events` and `answers.arrays` for what is accepted.
         explain: Whether reasons were asked for. If not, `summary` and `why` are "" where they are absent.
+        tasks: The tasks of which each agent was to get one; see `tasks_of`. Empty: none were asked for, and what an
+            answer says of tasks is ignored.
 
     Raises:
         AnswerError: The answer does not fit. Its message can be quoted to the model; its kind is "empty",
@@ -49,4 +60,4 @@ def parse_answer(
     if not text.strip(" \t\r\n\ufeff\0"):
         raise AnswerError("the answer is empty", "empty")
     read = read_events if form == "events" else read_arrays
-    return shown(read(text, lengths, names, explain))
+    return shown(read(text, lengths, names, explain, tasks))

@@ -8,7 +8,8 @@
 This is the paper's own form: text, from which a parser takes an N x T matrix. An array is an agent's name, a colon
 or equals sign, and numbers in square brackets, parted by commas (or by spaces alone); bold type, quotes and code
 fences around them do no harm. Parts of the text that hold no array are commentary. The heading may be absent when
-one episode was asked for. The episode's `summary` is its text without the arrays.
+one episode was asked for. The episode's `summary` is its text without the arrays. Where tasks are asked for, each agent
+has a line `agent_A task: load food_0`, too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from itertools import groupby
 from ..errors import AnswerError
 from .events import LARGEST_AMOUNT
 from .problems import Problems, quoted
-from .schema import EpisodeAnswer, EventAnswer
+from .schema import EpisodeAnswer, EventAnswer, TaskedEpisode
+from .tasks import find_task_problems, read_task_lines
 
 # Possessive (++, *+): nothing is tried twice, so that no text takes more than proportional time.
 _HEADING = re.compile(
@@ -33,7 +35,9 @@ _LINE_START = re.compile(r"[\s>*`\"'+{,-]*")
 _LABEL = re.compile(r"\W*(?:Explanation|Summary)\W*:\W*|\W+", re.IGNORECASE)
 
 
-def read_arrays(text: str, lengths: Sequence[int], names: Sequence[str], explain: bool) -> list[EpisodeAnswer]:
+def read_arrays(
+    text: str, lengths: Sequence[int], names: Sequence[str], explain: bool, tasks: Sequence[str]
+) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes; see `parse_answer`.
 
     Every run of equal numbers other than zero becomes one event with an empty `why`.
@@ -41,6 +45,7 @@ def read_arrays(text: str, lengths: Sequence[int], names: Sequence[str], explain
     problems = Problems("content")
     judged: dict[int, EpisodeAnswer] = {}
     for number, section in _sections(text, len(lengths) == 1):
+        told, section = read_task_lines(section, names) if tasks else ([], section)
         arrays, words = _arrays(section, names)
         if not arrays:
             continue
@@ -55,6 +60,9 @@ def read_arrays(text: str, lengths: Sequence[int], names: Sequence[str], explain
                 problems.add(f"episode {number}: the explanation is missing", "schema")
             events = _events(number, arrays, lengths[number - 1], names, problems)
             judged[number] = {"episode": number, "summary": words, "events": events}
+            if tasks:
+                find_task_problems(number, told, names, tasks, problems)
+                judged[number] = TaskedEpisode(**judged[number], tasks=told)
     if not judged and not problems.count:
         raise AnswerError(f'no array such as "{names[0]}: [0, 0.5]" in the answer', "no_answer")
     missing = [str(number) for number in range(1, len(lengths) + 1) if number not in judged]

@@ -14,24 +14,30 @@ stop repeat themselves, and every repetition would be paid.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from .json_text import find_json
 from .problems import Problems, quoted
-from .schema import EpisodeAnswer, checked
+from .schema import EpisodeAnswer, TaskedEpisode, checked
+from .tasks import find_task_problems
 
 # Larger amounts are nonsense; accepting them would scale all other credits of the query down to nothing.
 LARGEST_AMOUNT = 1e6
 
 
-def read_events(text: str, lengths: Sequence[int], names: Sequence[str], explain: bool) -> list[EpisodeAnswer]:
+def read_events(
+    text: str, lengths: Sequence[int], names: Sequence[str], explain: bool, tasks: Sequence[str]
+) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes; see `parse_answer`."""
     value = find_json(text, _has_episodes, _is_bare, "episodes")
     if isinstance(value, dict) and "episodes" not in value:
         value = [{"episode": 1, **value}] if len(lengths) == 1 else [value]
-    judgements = checked({"episodes": value} if isinstance(value, list) else value, explain)
+    judgements = checked({"episodes": value} if isinstance(value, list) else value, explain, bool(tasks))
     problems = Problems("content")
     _find_problems(judgements, lengths, names, problems)
+    if tasks:
+        for judged in judgements:
+            find_task_problems(judged["episode"], cast(TaskedEpisode, judged)["tasks"], names, tasks, problems)
     problems.refuse()
     return sorted(judgements, key=lambda judged: judged["episode"])
 

@@ -51,6 +51,28 @@ class Answer(TypedDict):
 
 
 @with_config(_CONFIG)
+class TaskAnswer(TypedDict):
+    """What one agent is to do next."""
+
+    agent: _Agent
+    task: Annotated[str, Field(description="one task of the list, in the same words")]
+
+
+@with_config(_CONFIG)
+class TaskedEpisode(EpisodeAnswer):
+    """The judgement of one episode, and what each agent is to do next."""
+
+    tasks: list[TaskAnswer]
+
+
+@with_config(_CONFIG)
+class TaskedAnswer(TypedDict):
+    """The judgement of all episodes of a query, with tasks."""
+
+    episodes: list[TaskedEpisode]
+
+
+@with_config(_CONFIG)
 class BriefEvent(TypedDict):
     """One thing an agent did, its reason not asked for."""
 
@@ -77,38 +99,59 @@ class BriefAnswer(TypedDict):
     episodes: list[BriefEpisode]
 
 
-_FULL = TypeAdapter(Answer)
-_BRIEF = TypeAdapter(BriefAnswer)
+@with_config(_CONFIG)
+class BriefTaskedEpisode(BriefEpisode):
+    """The judgement of one episode, without words, and what each agent is to do next."""
+
+    tasks: list[TaskAnswer]
+
+
+@with_config(_CONFIG)
+class BriefTaskedAnswer(TypedDict):
+    """The judgement of all episodes of a query, without words, with tasks."""
+
+    episodes: list[BriefTaskedEpisode]
+
+
+_ADAPTERS: dict[tuple[bool, bool], TypeAdapter[Any]] = {  # by: are reasons asked for, are tasks
+    (True, False): TypeAdapter(Answer),
+    (True, True): TypeAdapter(TaskedAnswer),
+    (False, False): TypeAdapter(BriefAnswer),
+    (False, True): TypeAdapter(BriefTaskedAnswer),
+}
 
 
 @cache
-def answer_schema(form: AnswerForm = "events", explain: bool = True) -> dict[str, Any] | None:
+def answer_schema(
+    form: AnswerForm = "events", explain: bool = True, tasks: tuple[str, ...] = ()
+) -> dict[str, Any] | None:
     """Return the JSON schema of an answer, or None for a form that is free text.
 
     Args:
         form: What is asked for.
         explain: Whether reasons are asked for.
+        tasks: The tasks of which each agent is to get one; empty: none are asked for.
     """
     if form not in get_args(AnswerForm):
         raise ValueError(f"unknown form {form!r}; valid: {', '.join(map(repr, get_args(AnswerForm)))}")
     if form == "arrays":
         return None
-    schema = (_FULL if explain else _BRIEF).json_schema()
+    schema = _ADAPTERS[explain, bool(tasks)].json_schema()
     for node in (schema, *schema["$defs"].values()):  # what is not required is not asked for either
         node["properties"] = {name: node["properties"][name] for name in node["required"]}
+    if tasks:
+        schema["$defs"]["TaskAnswer"]["properties"]["task"]["enum"] = list(tasks)
     return schema
 
 
-def checked(value: object, explain: bool) -> list[EpisodeAnswer]:
+def checked(value: object, explain: bool, tasks: bool) -> list[EpisodeAnswer]:
     """Return the judgements of decoded JSON that has all fields, each of its type.
 
     Raises:
         AnswerError: With kind "schema" and the places of what is missing or wrong.
     """
     try:
-        if explain:
-            return _FULL.validate_python(value)["episodes"]
-        judgements = _BRIEF.validate_python(value)["episodes"]
+        judgements = _ADAPTERS[explain, tasks].validate_python(value)["episodes"]
     except ValidationError as error:
         problems = Problems("schema")
         for item in error.errors(include_url=False, include_context=False, include_input=False):
@@ -116,20 +159,9 @@ def checked(value: object, explain: bool) -> list[EpisodeAnswer]:
             problems.add(f"{place.lstrip('.') or 'answer'}: {item['msg']}")
         problems.refuse()
         raise AssertionError("a refusal without a problem") from error
-    return [
-        {
-            "episode": judged["episode"],
-            "summary": judged.get("summary", ""),
-            "events": [
-                {
-                    "agent": event["agent"],
-                    "start": event["start"],
-                    "stop": event["stop"],
-                    "amount": event["amount"],
-                    "why": event.get("why", ""),
-                }
-                for event in judged["events"]
-            ],
-        }
-        for judged in judgements
-    ]
+    if not explain:
+        for judged in judgements:
+            judged.setdefault("summary", "")
+            for event in judged["events"]:
+                event.setdefault("why", "")
+    return judgements

@@ -61,7 +61,8 @@ def record(entry: LedgerEntry, reading: Reading) -> dict[str, Any]:
     """Return one line of the dataset.
 
     `text` is what the model read: there `agents[0]` is called agent_A, `agents[1]` agent_B, and so on.
-    `values[t][k]` is what `agents[k]` got for step t: the events, spread evenly over their steps.
+    `values[t][k]` is what `agents[k]` got for step t: the events, spread evenly over their steps. `tasks` is what each
+    agent is to do next, {} where no tasks were asked for.
     """
     judged = reading.judged
     return {
@@ -73,6 +74,7 @@ def record(entry: LedgerEntry, reading: Reading) -> dict[str, Any]:
             for e in reading.events
         ],
         "summary": reading.summary,
+        "tasks": reading.tasks,
         "text": reading.text,
         "client": entry.client,
         "model": entry.model,

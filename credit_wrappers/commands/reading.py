@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from ..answers import EpisodeAnswer, parse_answer
+from ..answers import EpisodeAnswer, parse_answer, tasks_of
 from ..credit import CreditEvent
 from ..errors import AnswerError
 from ..ledger import JudgedEpisode, LedgerEntry
@@ -17,6 +17,7 @@ from ..prompts import agent_name, with_own_names
 _EPISODE = re.compile(r"^## Episode \d+\n", re.MULTILINE)
 _STEPS = re.compile(r"steps: (\d+)")
 _NAME = re.compile(r"\bagent_[A-Z]+\b")
+_TASKS = re.compile(r"^\*\*Assign tasks\.\*\*(?:.+\n)+\n((?:- .+\n)+)", re.MULTILINE)  # prompts/tasks_arrays.md
 _REASK = "\n\n## Your previous answer"  # prompts/reask.md
 
 
@@ -29,12 +30,14 @@ class Reading:
         text: The episode as the question told it; its agent_A is `judged.agents[0]`, and so on.
         summary: The critic's account; "" without a usable answer.
         events: The reasons, as the critic gave them (before any shaping).
+        tasks: Each agent's task; empty where none were asked for.
     """
 
     judged: JudgedEpisode
     text: str
     summary: str
     events: tuple[CreditEvent, ...]
+    tasks: dict[str, str]
 
 
 def read(entry: LedgerEntry) -> list[Reading]:
@@ -56,7 +59,8 @@ def read(entry: LedgerEntry) -> list[Reading]:
             )
             for event in told.get("events", ())
         )
-        readings.append(Reading(judged, text, with_own_names(told.get("summary", ""), own), events))
+        tasks = {own.get(name, name): task for name, task in tasks_of(cast(EpisodeAnswer, answer)).items()}
+        readings.append(Reading(judged, text, with_own_names(told.get("summary", ""), own), events, tasks))
     return readings
 
 
@@ -86,10 +90,20 @@ def _answers(entry: LedgerEntry, texts: Sequence[str]) -> Sequence[EpisodeAnswer
         form["form"] = "arrays"
     elif '"summary"' not in json.dumps(schema):
         form["explain"] = False
+    form["tasks"] = _asked_tasks(entry)
     try:
         return parse_answer(entry.completion.text, lengths, _names(entry, count, texts[0]), **form)
     except AnswerError:
         return nothing
+
+
+def _asked_tasks(entry: LedgerEntry) -> list[str]:
+    """Return the tasks that agents could be given: those of the schema, or, where there is none, of the base prompt."""
+    if entry.request.schema is not None:
+        asked = entry.request.schema.get("$defs", {}).get("TaskAnswer", {})
+        return list(asked.get("properties", {}).get("task", {}).get("enum", ()))
+    listed = _TASKS.search(entry.request.system)
+    return [line.removeprefix("- ") for line in listed[1].splitlines()] if listed else []
 
 
 def _names(entry: LedgerEntry, count: int, text: str) -> list[str]:

@@ -92,3 +92,5 @@ def _episode(number: int, reading: Reading) -> Iterator[str]:
     longest = max((len(event.agent) for event in reading.events), default=0)
     for span, event in zip(spans, reading.events, strict=True):
         yield f"  {span:>{width}}  {event.agent:<{longest}}  {event.amount:+.3f}  {event.why}".rstrip()
+    if reading.tasks:
+        yield f"  next: {', '.join(f'{agent} {task}' for agent, task in reading.tasks.items())}"

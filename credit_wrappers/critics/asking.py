@@ -188,6 +188,7 @@ class Asker:
                 question.known,
                 form=settings.answer_format,
                 explain=settings.explain,
+                tasks=question.tasks,
             )
         except AnswerError as error:
             if completion.stop_reason == "max_tokens":

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..answers import tasks_of
 from ..budget import Budget
 from ..credit import Credit, CreditEvent, Usage
 from ..episode import Episode
@@ -20,9 +21,11 @@ from ..estimate import Estimate, estimate_questions
 from ..ledger import Ledger
 from ..prompts import Templates, agent_name, render_system, with_own_names
 from ..protocols import ModelClient, Narrator
+from ..vocabulary import tasks_of_narrator
 from .asking import Asker, Judged
 from .baselines import equal_values, shared_values
 from .drift import order_drift
+from .joint_tasks import joint_tasks
 from .question import Question, ask_about
 from .settings import CriticSettings
 from .stats import CriticStats
@@ -85,7 +88,7 @@ class LLMCritic:
         self._shaping = self.settings.shaping()
         self._lock = threading.Lock()
         # Base prompts by narrator object; the narrator is kept so that its id stays its own.
-        self._systems: dict[tuple[int, tuple[str, ...]], tuple[Narrator, str]] = {}
+        self._systems: dict[tuple[int, tuple[str, ...]], tuple[Narrator, str, tuple[str, ...]]] = {}
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         """Return one credit for each episode, in the same order.
@@ -121,16 +124,16 @@ class LLMCritic:
     def _plan(self, episodes: Sequence[Episode]) -> list[tuple[list[int], list[Question]]]:
         """Return, for each query, which episodes it is about and its questions, one for each order of the agents."""
         stats = CriticStats()
-        queries: dict[str, list[int]] = {}
+        queries: dict[tuple[str, tuple[str, ...]], list[int]] = {}
         plan = []
         with stats.timed("narrate"):
             for i, episode in enumerate(episodes):
                 queries.setdefault(self._system(episode), []).append(i)
-            for system, members in queries.items():
+            for (system, tasks), members in queries.items():
                 asked = [episodes[i] for i in members]
                 narrators = [self._narrator(episode) for episode in asked]
                 questions = [
-                    ask_about(asked, narrators, system, self.label, self.settings, variant)
+                    ask_about(asked, narrators, system, self.label, self.settings, variant, tasks)
                     for variant in range(self.settings.orders)
                 ]
                 plan.append((members, questions))
@@ -206,6 +209,7 @@ class LLMCritic:
                 Credit(
                     values[:, np.argsort(listed[k])].astype(np.float32),
                     events,
+                    joint_tasks([(tasks_of(answer), own) for answer, own in answers], episodes[k].agents),
                     summary="\n".join(with_own_names(answer["summary"], own) for answer, own in answers),
                     source="cache" if all(one.source == "cache" for one in judged) else self.source,
                     usage=Usage() if credits else stats.usage,
@@ -245,7 +249,8 @@ class LLMCritic:
             )
         return narrator
 
-    def _system(self, episode: Episode) -> str:
+    def _system(self, episode: Episode) -> tuple[str, tuple[str, ...]]:
+        """Return the base prompt and the tasks that it lists."""
         narrator = self._narrator(episode)
         own = self.settings.names == "own"
         names = episode.agents if own else tuple(agent_name(k) for k in range(episode.n_agents))
@@ -261,6 +266,7 @@ class LLMCritic:
                     f"answer_format='arrays' reads names of letters, digits and _ only, not {odd[0]!r}; use "
                     "names='neutral' or answer_format='events'"
                 )
+            tasks = tasks_of_narrator(narrator) if self.settings.tasks else ()
             known = (
                 narrator,
                 render_system(
@@ -270,13 +276,15 @@ class LLMCritic:
                     form=self.settings.answer_format,
                     explain=self.settings.explain,
                     naming=self.settings.names,
+                    tasks=tasks,
                     templates=self.asker.templates,
                 ),
+                tasks,
             )
             if len(self._systems) >= 256:  # narrators that are made anew for every episode
                 self._systems.clear()
             self._systems[place] = known
-        return known[1]
+        return known[1:]
 
     def _add(self, stats: CriticStats) -> None:
         with self._lock:

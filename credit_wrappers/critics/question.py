@@ -23,12 +23,14 @@ class Question:
         orders: For each episode the agent indices in prompt order.
         names: For each episode what these agents are called in the prompt.
         request: The request.
+        tasks: The tasks of which each agent is to get one; empty: none are asked for.
     """
 
     episodes: tuple[Episode, ...]
     orders: tuple[tuple[int, ...], ...]
     names: tuple[tuple[str, ...], ...]
     request: Request
+    tasks: tuple[str, ...] = ()
 
     @cached_property
     def lengths(self) -> list[int]:
@@ -68,6 +70,7 @@ def ask_about(
     model: str,
     settings: CriticSettings,
     variant: int = 0,
+    tasks: tuple[str, ...] = (),
 ) -> Question:
     """Return the question about episodes of one environment.
 
@@ -78,6 +81,7 @@ def ask_about(
         model: Name of the client that is asked.
         settings: The method's settings.
         variant: Which of the orders of "average-k".
+        tasks: The tasks that the base prompt lists; empty: none.
     """
     orders, all_names, texts = [], [], []
     for k, (episode, narrator) in enumerate(zip(episodes, narrators, strict=True), 1):
@@ -90,6 +94,6 @@ def ask_about(
         texts.append(render_episode(k, episode, frames, order, names, narrator.action_name))
         orders.append(order)
         all_names.append(names)
-    schema = answer_schema(settings.answer_format, settings.explain)
+    schema = answer_schema(settings.answer_format, settings.explain, tasks)
     request = Request(system, "\n\n".join(texts), schema, model, settings.max_tokens, settings.temperature)
-    return Question(tuple(episodes), tuple(orders), tuple(all_names), request)
+    return Question(tuple(episodes), tuple(orders), tuple(all_names), request, tasks)

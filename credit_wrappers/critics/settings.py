@@ -25,6 +25,8 @@ class CriticSettings:
     Attributes:
         answer_format: "events": agent, span, amount and reason as JSON (models miscount long arrays); "arrays":
             the paper's form, one number for each agent and step in free text.
+        tasks: Ask, too, for one task for each agent, of those that the narrator names (LLM-TACA; see
+            `LLMTaskWrapper`).
         explain: Ask for a reason with each event and a summary. Without, answers are two to three times
             shorter, and nobody can check them.
         bound: Largest size of an agent's summed credits in one episode (paper: 10).
@@ -55,6 +57,7 @@ class CriticSettings:
     """
 
     answer_format: AnswerForm = "events"
+    tasks: bool = False
     explain: bool = True
     bound: float = 10.0
     normalise: Normalise = "bound"

@@ -50,6 +50,7 @@ def render_system(
     form: AnswerForm = "events",
     explain: bool = True,
     naming: Literal["neutral", "own"] = "neutral",
+    tasks: Sequence[str] = (),
     templates: Templates = PACKAGED,
 ) -> str:
     """Return the base prompt for an environment.
@@ -61,19 +62,23 @@ def render_system(
         form: How the answer is to be written down.
         explain: Whether to ask for reasons, too; without them answers are shorter.
         naming: Whether the names are given anew in every episode, or the agents' own.
+        tasks: The tasks of which each agent is to get one; empty: no tasks are asked for.
         templates: The words.
     """
     examples = narrator.examples()
     missing = [name for name in DEFINITIONS if not examples.get(name)]
     if missing:
         raise CreditError(f"{type(narrator).__name__}.examples() lacks {', '.join(missing)}")
-    answer = templates.fill(f"form_{form}" if explain else f"form_{form}_brief")
+    answer = templates.fill(f"form_{form}" if explain else f"form_{form}_brief").strip()
+    if tasks:
+        listed = "\n".join(f"- {task}" for task in tasks)
+        answer += "\n\n" + templates.fill(f"tasks_{form}", tasks=listed, example=tasks[0]).strip()
     return templates.fill(
         "system",
         environment=narrator.describe().strip(),
         names=templates.fill(f"names_{naming}", agents=_listed(names)).strip(),
         notation=narrator.notation().strip(),
-        query=templates.fill("query", bound=f"{bound:g}", form=answer.strip()).strip(),
+        query=templates.fill("query", bound=f"{bound:g}", form=answer).strip(),
         **{name: examples[name].strip() for name in DEFINITIONS},
     ).rstrip()
 
@@ -111,7 +116,7 @@ def render_episode(
     written = {reward: f"{round(reward, 4) + 0.0:g}" for reward in set(rewards)}
     lines = [
         f"## Episode {number}",
-        f"steps: {episode.length}, ended: {'terminated' if episode.terminated else 'truncated'}",
+        f"steps: {episode.length}, ended: {episode.ended}",
         f"start: {frames[0]}",
     ]
     for t, (joint, reward, frame) in enumerate(zip(zip(*columns, strict=True), rewards, frames[1:], strict=True)):

@@ -7,6 +7,7 @@
 | `query.md` | its last part, the task: by what principles to judge |
 | `form_events.md`, `form_arrays.md` | the end of the task: how to write the answer down |
 | `form_events_brief.md`, `form_arrays_brief.md` | the same where no explanations are asked for |
+| `tasks_events.md`, `tasks_arrays.md` | what is added where agents are to be given tasks (LLM-TACA) |
 | `reask_events.md`, `reask_arrays.md` | the corrective question |
 
 Placeholders are written `$name`; a dollar sign is written `$$`.
@@ -29,6 +30,8 @@ NAMES = (
     "form_events_brief",
     "form_arrays",
     "form_arrays_brief",
+    "tasks_events",
+    "tasks_arrays",
     "reask_events",
     "reask_arrays",
 )

@@ -1,25 +1,21 @@
-"""Wrappers that record episodes and have them credited. Parallel environment in, parallel environment out."""
+"""The wrapper that records episodes and has them credited."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
 
-from .actions import action_width, require_actions
-from .episode import Episode
-from .errors import CreditError
-from .narrators import ActionNames, FeatureNames, narrator_for
-from .panel import CreditPanel
-from .protocols import Critic, ModelClient, Narrator
-from .recorder import EpisodeRecorder
-from .store import CreditStore
-
-if TYPE_CHECKING:
-    from .critics.llm import LLMCritic
-    from .ledger import Ledger
+from ..actions import action_width
+from ..episode import Episode
+from ..errors import CreditError
+from ..panel import CreditPanel
+from ..protocols import Critic, Narrator
+from ..recorder import EpisodeRecorder
+from ..store import CreditStore
+from .checks import require_parallel
 
 TeamReward = Literal["auto", "shared", "sum"]
 
@@ -181,121 +177,3 @@ class CreditWrapper(BaseParallelWrapper):
             }
             for agent in agents
         }
-
-
-class LLMCreditWrapper(CreditWrapper):
-    """LLM-MCA around any parallel environment: a language model credits each agent for each step.
-
-    Without further arguments the critic is an Anthropic model, and ANTHROPIC_API_KEY must be set.
-
-    Args:
-        env: A PettingZoo parallel environment with `possible_agents`, of which any may come and go; its actions
-            are Discrete, MultiDiscrete, MultiBinary or Box.
-        critic: A critic of your own; then none of the options that make one may be given.
-        client: Answers the critic's questions; `ScriptedClient()` needs no key.
-        model: Name of the Anthropic model; default `credit_wrappers.clients.anthropic.DEFAULT_MODEL`.
-        base_url: A server that speaks the Messages API, for instance a local one.
-        store: A store to share with other environments; replaces all the options above and below.
-        narrator: Turns episodes into text; default the environment's own, else a `StateNarrator` where the environment
-            has `describe_state()`, else an `ArrayNarrator`.
-        describe: What the environment is and what the team is to do, for an environment without a narrator. Default:
-            its `describe()`, else its docstring.
-        action_names: What actions are called, for an environment without a narrator; see `ArrayNarrator`.
-        feature_names: What the observed numbers are called, likewise; the environment is then told by its numbers.
-        episodes_per_query: Episodes the model compares in one query.
-        workers: Threads that ask the model; default 4 for a model, 0 for a client that computes.
-        team_reward: See `CreditWrapper`.
-        progress: Show a bar with scored episodes, calls, tokens, cost and cache share.
-        critic_options: Further arguments of `LLMCritic`: `ledger`, `budget`, and its settings by name
-            (`CriticSettings`): `fallback`, `order`, `conserve`, `blend`, ...
-
-    Raises:
-        CreditError: No key, no client and no server was given.
-        ValueError: Options that exclude each other, for instance `describe` for an environment with its own narrator;
-            another number of names than there are things to be named.
-    """
-
-    def __init__(
-        self,
-        env: ParallelEnv,
-        *,
-        critic: Critic | None = None,
-        client: ModelClient | None = None,
-        model: str | None = None,
-        base_url: str | None = None,
-        store: CreditStore | None = None,
-        narrator: Narrator | None = None,
-        describe: str | None = None,
-        action_names: ActionNames | None = None,
-        feature_names: FeatureNames | None = None,
-        episodes_per_query: int = 8,
-        workers: int | None = None,
-        delivery: str = "deferred",
-        team_reward: TeamReward = "auto",
-        progress: bool = False,
-        **critic_options: Any,
-    ) -> None:
-        require_parallel(env)
-        narrator = narrator_for(
-            env, narrator, describe=describe, action_names=action_names, feature_names=feature_names
-        )
-        made = {"client": client, "model": model, "base_url": base_url, **critic_options}
-        given = sorted(name for name, value in made.items() if value is not None)
-        ledger: Ledger | None = None
-        if store is not None:
-            if critic is not None or given:
-                raise ValueError(f"the store brings its critic; remove {', '.join(given) or 'critic'}")
-        else:
-            if critic is None:
-                critic = made_critic = _llm_critic(client, model, base_url, critic_options)
-                ledger = made_critic.ledger
-            elif given:
-                raise ValueError(f"the critic is given ready made; remove {', '.join(given)}")
-            if workers is None:  # a critic that computes needs no threads
-                workers = 4 if getattr(critic, "source", "model") == "model" else 0
-            store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers, progress=progress)
-        super().__init__(env, store=store, narrator=narrator, delivery=delivery, team_reward=team_reward)
-        self._ledger = ledger
-
-    def close(self) -> None:
-        """Close the environment; what waits to be recorded is written. Credits can be collected as before.
-
-        `store.close()` ends the threads, and gives up what is not in a query yet.
-        """
-        super().close()
-        if self._ledger is not None:
-            self._ledger.flush()
-
-
-def require_parallel(env: object) -> None:
-    """Raise TypeError unless `env` is a parallel environment that names its agents and has usable actions."""
-    if not isinstance(env, ParallelEnv):
-        if hasattr(env, "agent_iter"):
-            way = "it is an AEC environment: convert it with pettingzoo.utils.conversions.aec_to_parallel(env)"
-        elif hasattr(env, "action_space") and not callable(env.action_space):
-            way = "it looks like a single-agent Gymnasium environment: write it as a pettingzoo.ParallelEnv"
-        else:
-            way = "write it as, or adapt it to, a pettingzoo.ParallelEnv"
-        raise TypeError(f"expected a PettingZoo ParallelEnv, got {type(env).__name__}; {way}")
-    agents = getattr(env, "possible_agents", None)
-    if not agents:
-        raise TypeError(
-            f"{type(env.unwrapped).__name__} has no possible_agents: credit needs the list of all agents that can ever "
-            "appear, so that an episode has the same agents from start to end; let the environment name them"
-        )
-    for agent in agents:
-        require_actions(agent, env.action_space(agent))
-
-
-def _llm_critic(
-    client: ModelClient | None, model: str | None, base_url: str | None, options: dict[str, Any]
-) -> LLMCritic:
-    from .critics.llm import LLMCritic
-
-    if client is None:
-        from .clients.anthropic import DEFAULT_MODEL, AnthropicClient
-
-        client = AnthropicClient(model or DEFAULT_MODEL, base_url=base_url)
-    elif model is not None or base_url is not None:
-        raise ValueError("model and base_url belong to the Anthropic client; give them, or a client, not both")
-    return LLMCritic(client, **options)
