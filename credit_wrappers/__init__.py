@@ -12,7 +12,7 @@ from .episode import Episode
 from .errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError
 from .protocols import Completion, Critic, ModelClient, Narrator, Request
 from .store import CreditStore
-from .wrappers import CreditWrapper, LLMCreditWrapper
+from .wrappers import CreditWrapper, LLMCreditWrapper, LLMTaskWrapper, TaskObservationWrapper, Weaning
 
 if TYPE_CHECKING:
     from .annotation import annotate
@@ -66,6 +66,7 @@ __all__ = [
     "Estimate",
     "LLMCreditWrapper",
     "LLMCritic",
+    "LLMTaskWrapper",
     "Ledger",
     "LedgerError",
     "ModelClient",
@@ -78,7 +79,9 @@ __all__ = [
     "ScriptedClient",
     "SharedCritic",
     "SummedCritic",
+    "TaskObservationWrapper",
     "Usage",
+    "Weaning",
     "annotate",
 ]
 

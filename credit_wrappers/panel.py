@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .credit import Credit
 from .episode import Episode
 
@@ -12,7 +14,8 @@ class CreditPanel:
     """Hands the newest scored episode to `set_overlay(credits=..., tasks=..., text=...)` of an environment.
 
     Credits come when an episode is over, from any thread; pictures show those of the last episode that was
-    scored, each agent's total, until newer ones come.
+    scored, each agent's total, until newer ones come. Of an episode that is credited while it runs they show what each
+    agent has been paid so far.
 
     Args:
         environment: Has `set_overlay`, with agents' names as keys.
@@ -20,8 +23,8 @@ class CreditPanel:
 
     def __init__(self, environment: Any) -> None:
         self._environment = environment
-        self._newest: tuple[Episode, Credit] | None = None
-        self._shown = -1  # id of the episode on show
+        self._newest: tuple[Episode, Credit, np.ndarray | None] | None = None
+        self._shown: tuple[int, int] | None = None  # what is on show: episode, and its last step
 
     @staticmethod
     def of(environment: Any) -> CreditPanel | None:
@@ -29,22 +32,35 @@ class CreditPanel:
         renders = getattr(environment, "render_mode", None) is not None
         return CreditPanel(environment) if renders and hasattr(environment, "set_overlay") else None
 
-    def tell(self, episode: Episode, credit: Credit) -> None:
-        """Remember a scored episode; older ones that come late are passed over."""
-        if self._newest is None or self._newest[0].id < episode.id:
-            self._newest = episode, credit
+    def tell(self, episode: Episode, credit: Credit, totals: np.ndarray | None = None) -> None:
+        """Remember a scored episode; older ones that come late are passed over.
+
+        Args:
+            episode: The episode, or its last steps so far.
+            credit: Its credit.
+            totals: (N,) what is shown of each agent; default: its credit for these steps.
+        """
+        if self._newest is None or _time(self._newest[0]) < _time(episode):
+            self._newest = episode, credit, totals
 
     def show(self) -> None:
         """Show what is remembered, from the next picture on; once, so that an overlay set by hand stays."""
-        if self._newest is None or self._newest[0].id == self._shown:
+        if self._newest is None or _time(self._newest[0]) == self._shown:
             return
-        episode, credit = self._newest
-        self._shown = episode.id
+        episode, credit, totals = self._newest
+        self._shown = _time(episode)
+        if totals is None:
+            totals = credit.values.sum(axis=0)
         self._environment.set_overlay(
-            credits=dict(zip(episode.agents, credit.values.sum(axis=0).tolist(), strict=True)),
+            credits=dict(zip(episode.agents, totals.tolist(), strict=True)),
             tasks=dict(zip(episode.agents, credit.tasks, strict=True)) if credit.tasks else None,
             text=_words(credit),
         )
+
+
+def _time(episode: Episode) -> tuple[int, int]:
+    """Return what orders the episodes of one environment, and the windows of an episode."""
+    return episode.id, episode.start + episode.length
 
 
 def _words(credit: Credit) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,18 @@ class EpisodeRecorder:
             terminated,
             truncated,
         )
+
+    def window(self, most: int, terminated: bool, truncated: bool) -> Episode:
+        """Return the last steps, `most` of them or all, as an episode whose `start` says where they begin.
+
+        Raises:
+            CreditError: NaN or infinity was paid.
+        """
+        begin = max(0, self.length - most)
+        columns = self._actions[begin:], self._rewards[begin:], self._costs[begin:], self._moments[begin:]
+        observations = _stack(self._observations[begin:]) if self.keeps_observations else None
+        episode = episode_of(self, self.episode_id, self._seed, columns, observations, terminated, truncated)
+        return replace(episode, start=begin)
 
     def _remember(self, observations: Mapping[str, Any]) -> None:
         if not self._known.issuperset(observations):

@@ -240,7 +240,7 @@ class CreditStore:
         started = time.perf_counter()
         try:
             credits = self.critic.score(query)
-            _check(query, credits)
+            check_credits(query, credits)
         except BaseException as error:
             with self._changed:
                 self._in_flight.difference_update(episode.id for episode in query)
@@ -316,7 +316,7 @@ def _store_of(process: int, number: int) -> CreditStore:
     return store
 
 
-def _check(query: Sequence[Episode], credits: Sequence[Credit]) -> None:
+def check_credits(query: Sequence[Episode], credits: Sequence[Credit]) -> None:
     """Raise CreditError unless there is one finite (T, N) credit for each episode."""
     if len(credits) != len(query):
         raise CreditError(f"the critic returned {len(credits)} credits for {len(query)} episodes")

@@ -143,4 +143,4 @@ def _plain(env: ParallelEnv) -> bool:
     if not isinstance(env, CreditWrapper) or type(env).step is not CreditWrapper.step or env.env is not world:
         return False
     own = type(env.narrator) is type(getattr(world, "narrator", None))
-    return own and env.team_reward != "sum" and not env.recorder.keeps_observations
+    return own and env.delivery == "deferred" and env.team_reward != "sum" and not env.recorder.keeps_observations

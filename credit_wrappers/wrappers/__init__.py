@@ -2,5 +2,8 @@
 
 from .credit import CreditWrapper
 from .llm import LLMCreditWrapper
+from .task_observation import TaskObservationWrapper
+from .tasks import LLMTaskWrapper
+from .weaning import Weaning
 
-__all__ = ["CreditWrapper", "LLMCreditWrapper"]
+__all__ = ["CreditWrapper", "LLMCreditWrapper", "LLMTaskWrapper", "TaskObservationWrapper", "Weaning"]

@@ -1,14 +1,15 @@
-"""The wrapper that records episodes and has them credited."""
+"""The wrapper that records what a team does and has it credited: after the episode, or in every step."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
 
 from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
 
 from ..actions import action_width
+from ..credit import Credit
 from ..episode import Episode
 from ..errors import CreditError
 from ..panel import CreditPanel
@@ -16,30 +17,40 @@ from ..protocols import Critic, Narrator
 from ..recorder import EpisodeRecorder
 from ..store import CreditStore
 from .checks import require_parallel
+from .online import OnlineCredit
 
+Delivery = Literal["deferred", "immediate"]
 TeamReward = Literal["auto", "shared", "sum"]
 
 
 class CreditWrapper(BaseParallelWrapper):
-    """Pays the team reward as a placeholder and sends every finished episode to a `CreditStore`.
+    """Has a critic credit each agent, and hands on the evidence.
 
-    The critic reads whole episodes, so its credit cannot be in the reward that `step` returns. `step` pays
-    every agent the team reward; the credits come from `store` afterwards and are written over the placeholder
-    where the learner keeps its data (`credit_wrappers.integrations`, or by hand from `store.settle(ids)`).
+    With `delivery="deferred"` (exact; the default) the critic reads whole episodes, so its credit cannot be in the
+    reward that `step` returns. `step` pays every agent the team reward; a finished episode goes to a `CreditStore`, and
+    the credits come from `store` afterwards and are written over the placeholder where the learner keeps its data
+    (`credit_wrappers.integrations`, or by hand from `store.settle(ids)`).
+
+    With `delivery="immediate"` (the paper's online form) the critic is asked in every step about the last `window`
+    steps, and `step` pays each agent its credit for this very step: any learner can use it, but a model is asked once a
+    step, and `step` waits for the answer: slow and dear, for small studies. There is no store.
 
     `infos[agent]` gains `team_reward` (float), `episode_id` (int) and `episode_step` (the step t this reward
-    belongs to; -1 at reset). A reset in mid-episode drops the unfinished episode.
+    belongs to; -1 at reset), with immediate delivery also `credit` (float) and `credit_source`. A reset in mid-episode
+    drops the unfinished episode.
 
     An environment that renders and has `set_overlay(credits=, tasks=, text=)`, as Spaceworld has, is handed the
-    newest episode of its own that was scored: its pictures show each agent's total credit and the critic's words.
+    newest episode of its own that was scored: its pictures show each agent's total credit and the critic's words; with
+    immediate delivery what each agent has been paid so far.
 
     Args:
         env: A PettingZoo parallel environment with `possible_agents`, of which any may come and go; its actions
             are Discrete, MultiDiscrete, MultiBinary or Box.
-        critic: Assigns the credit; a store is made for it.
+        critic: Assigns the credit; with deferred delivery a store is made for it.
         store: A store to share with other environments, instead of `critic`.
         narrator: Turns the episode into text; default `env.unwrapped.narrator`, where there is one.
-        delivery: When credits reach the learner; "deferred" is the only way so far.
+        delivery: When credits reach the learner: "deferred" or "immediate".
+        window: Steps that the critic reads with immediate delivery; more of them show it more of what led to the last.
         team_reward: How the team reward is made from the environment's rewards: "shared": all agents are paid
             the same number, which is it (CreditError where they differ); "sum": their sum; "auto": shared,
             until rewards differ for the first time, from then on the sum. Say which one it is where you know.
@@ -47,6 +58,7 @@ class CreditWrapper(BaseParallelWrapper):
 
     Raises:
         TypeError: `env` is not a parallel environment, has no `possible_agents`, or has other actions.
+        ValueError: Arguments that exclude each other.
 
     Example:
         >>> from credit_wrappers import CreditWrapper, EqualSplitCritic
@@ -59,6 +71,10 @@ class CreditWrapper(BaseParallelWrapper):
         ({'walker_0': 1.0, 'walker_1': 1.0}, 0)
         >>> [(id, credit.values.tolist()) for id, credit in env.store.settle([0])]
         [(0, [[0.5, 0.5]])]
+        >>> env = CreditWrapper(CorridorEnv(length=2), EqualSplitCritic(), delivery="immediate")
+        >>> observations, infos = env.reset(seed=1)
+        >>> env.step({agent: 2 for agent in env.agents})[1]
+        {'walker_0': 0.5, 'walker_1': 0.5}
     """
 
     def __init__(
@@ -68,19 +84,27 @@ class CreditWrapper(BaseParallelWrapper):
         *,
         store: CreditStore | None = None,
         narrator: Narrator | None = None,
-        delivery: str = "deferred",
+        delivery: Delivery = "deferred",
+        window: int = 8,
         team_reward: TeamReward = "auto",
         record_observations: bool = False,
     ) -> None:
         require_parallel(env)
-        if delivery != "deferred":
-            raise ValueError(f"unknown delivery {delivery!r}; valid: 'deferred'")
-        if team_reward not in ("auto", "shared", "sum"):
+        if delivery not in get_args(Delivery):
+            raise ValueError(f"unknown delivery {delivery!r}; valid: 'deferred', 'immediate'")
+        if team_reward not in get_args(TeamReward):
             raise ValueError(f"unknown team_reward {team_reward!r}; valid: 'auto', 'shared', 'sum'")
         if (critic is None) == (store is None):
             raise ValueError("give either a critic or a store (which has its critic)")
         super().__init__(env)
-        self.store = store if store is not None else CreditStore(critic)  # type: ignore[arg-type]
+        self._online: OnlineCredit | None = None
+        if delivery == "deferred":
+            self.store = store if store is not None else CreditStore(critic)  # type: ignore[arg-type]
+        elif critic is None:
+            raise ValueError("delivery='immediate' asks a critic in every step and has no store: give critic=")
+        else:
+            self.store = None  # type: ignore[assignment]
+            self._online = OnlineCredit(critic, window)
         self.narrator = narrator if narrator is not None else getattr(env.unwrapped, "narrator", None)
         self.delivery = delivery
         self.team_reward = team_reward
@@ -95,6 +119,7 @@ class CreditWrapper(BaseParallelWrapper):
             action_width=action_width([env.action_space(agent) for agent in self._agents]),
         )
         self._panel = CreditPanel.of(env.unwrapped)
+        self._hearers: list[Callable[[Episode, Credit], None]] = []
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -103,13 +128,14 @@ class CreditWrapper(BaseParallelWrapper):
         if self._panel is not None:
             self._panel.show()
         observations, infos = self.env.reset(seed=seed, options=options)
-        self.recorder.start(self.store.open(), seed, observations)
+        number = self.store.open() if self._online is None else self._online.open()
+        self.recorder.start(number, seed, observations)
         return observations, self._infos(observations, infos, 0.0, -1)
 
     def step(
         self, actions: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """Advance the environment; pay every agent the team reward; at the end submit the episode."""
+        """Advance the environment; pay the team reward, and at the end submit the episode; or pay credit."""
         recorder = self.recorder
         # A copy, since an environment may change the dict.
         taken = recorder.joint(actions)
@@ -127,16 +153,28 @@ class CreditWrapper(BaseParallelWrapper):
         if not over and (True in terminations.values() or True in truncations.values()):
             # Some environments leave `agents` filled after the end; their flags tell.
             over = all(terminations[agent] or truncations[agent] for agent in terminations)
+        ends = (any(terminations.values()), any(truncations.values())) if over else (False, False)
+        if self._online is not None:
+            paid = self._pay(self._online, recorder.window(self._online.window, *ends), infos)
+            recorder.active = not over
+            return observations, {agent: paid[agent] for agent in rewards}, terminations, truncations, infos
         if over:
-            self.submit(recorder.finish(any(terminations.values()), any(truncations.values())))
+            self.submit(recorder.finish(*ends))
         return observations, dict.fromkeys(rewards, team), terminations, truncations, infos
 
     def submit(self, episode: Episode) -> None:
-        """Send a finished episode of this environment to the store; its credit will be shown where that is possible."""
-        if self._panel is None:
-            self.store.submit(episode)
+        """Send a finished episode of this environment to the store; who hears of credits is told when it is scored."""
+        if self._hearers or self._panel is not None:
+            self.store.submit(episode, scored=self._tell)
         else:
-            self.store.submit(episode, scored=self._panel.tell)
+            self.store.submit(episode)
+
+    def hear(self, scored: Callable[[Episode, Credit], None]) -> None:
+        """Have a function told the credit of every episode of this environment, as `CreditStore.submit` does.
+
+        With immediate delivery: of the last steps, in every step.
+        """
+        self._hearers.append(scored)
 
     def render(self) -> Any:
         """Return the environment's picture, with the newest credits where it has a place for them."""
@@ -147,6 +185,21 @@ class CreditWrapper(BaseParallelWrapper):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.recorder.active = False  # a copy records from its own next reset on: an episode is submitted once
+
+    def _tell(self, episode: Episode, credit: Credit) -> None:
+        if self._panel is not None:
+            self._panel.tell(episode, credit, None if self._online is None else self._online.paid)
+        for scored in self._hearers:
+            scored(episode, credit)
+
+    def _pay(self, online: OnlineCredit, window: Episode, infos: dict[str, dict[str, Any]]) -> dict[str, float]:
+        """Return each agent's credit for the last step of a window; note it in the infos."""
+        credit = online.score(window)
+        self._tell(window, credit)
+        paid = dict(zip(self._agents, credit.values[-1].tolist(), strict=True))
+        for agent, info in infos.items():
+            info["credit"], info["credit_source"] = paid[agent], credit.source
+        return paid
 
     def _team_reward(self, rewards: Mapping[str, Any]) -> float:
         values = list(rewards.values())

@@ -10,7 +10,7 @@ from ..narrators import ActionNames, FeatureNames, narrator_for
 from ..protocols import Critic, ModelClient, Narrator
 from ..store import CreditStore
 from .checks import require_parallel
-from .credit import CreditWrapper, TeamReward
+from .credit import CreditWrapper, Delivery, TeamReward
 
 if TYPE_CHECKING:
     from ..critics.llm import LLMCritic
@@ -38,6 +38,8 @@ class LLMCreditWrapper(CreditWrapper):
         feature_names: What the observed numbers are called, likewise; the environment is then told by its numbers.
         episodes_per_query: Episodes the model compares in one query.
         workers: Threads that ask the model; default 4 for a model, 0 for a client that computes.
+        delivery: See `CreditWrapper`; with "immediate" the two arguments above have no meaning.
+        window: See `CreditWrapper`.
         team_reward: See `CreditWrapper`.
         progress: Show a bar with scored episodes, calls, tokens, cost and cache share.
         critic_options: Further arguments of `LLMCritic`: `ledger`, `budget`, and its settings by name
@@ -64,7 +66,8 @@ class LLMCreditWrapper(CreditWrapper):
         feature_names: FeatureNames | None = None,
         episodes_per_query: int = 8,
         workers: int | None = None,
-        delivery: str = "deferred",
+        delivery: Delivery = "deferred",
+        window: int = 8,
         team_reward: TeamReward = "auto",
         progress: bool = False,
         **critic_options: Any,
@@ -85,10 +88,14 @@ class LLMCreditWrapper(CreditWrapper):
                 ledger = made_critic.ledger
             elif given:
                 raise ValueError(f"the critic is given ready made; remove {', '.join(given)}")
-            if workers is None:  # a critic that computes needs no threads
-                workers = 4 if getattr(critic, "source", "model") == "model" else 0
-            store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers, progress=progress)
-        super().__init__(env, store=store, narrator=narrator, delivery=delivery, team_reward=team_reward)
+            if delivery == "deferred":
+                if workers is None:  # a critic that computes needs no threads
+                    workers = 4 if getattr(critic, "source", "model") == "model" else 0
+                store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers, progress=progress)
+                critic = None
+        super().__init__(
+            env, critic, store=store, narrator=narrator, delivery=delivery, window=window, team_reward=team_reward
+        )
         self._ledger = ledger
 
     def close(self) -> None:

@@ -1,0 +1,176 @@
+"""The wrapper that shows every agent its task, less and less of it as the training goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Space
+from pettingzoo.utils import BaseParallelWrapper
+from pettingzoo.utils.env import ParallelEnv
+
+from ..narrators import narrator_for
+from ..vocabulary import check_tasks, tasks_of_narrator
+from .task_spaces import PLACE, widen
+from .weaning import Weaning
+
+
+class TaskObservationWrapper(BaseParallelWrapper):
+    """Adds each agent's task to its observation (paper: the input side of LLM-TACA).
+
+    Tasks are given by `assign`, by hand or by a program of your own; `LLMTaskWrapper` has the critic give them. A task
+    stays until there is a new one, also over resets. How it is written into the observation:
+    `credit_wrappers.wrappers.task_spaces`.
+
+    Of where tasks lead the agents are told where the environment has `task_offset(task, agent)`: rows and columns from
+    the agent to the task's place, each divided by those of the grid, or None.
+
+    `infos[agent]` gains `task` (str, "" for none) and `task_shown` (bool: whether this observation tells anything of
+    it).
+
+    Args:
+        env: A PettingZoo parallel environment.
+        tasks: The tasks there are, K; default: those that its narrator names.
+        weaning: How the tasks fade; None: they stay.
+
+    Attributes:
+        tasks: The tasks there are.
+        assigned: Each agent's task; "" for none.
+
+    Raises:
+        CreditError: There are no tasks.
+        TypeError, ValueError: Observations cannot carry a task; see `task_spaces.widen`.
+
+    Example:
+        >>> from credit_wrappers import TaskObservationWrapper
+        >>> from credit_wrappers.testing.corridor import CorridorEnv
+        >>> env = TaskObservationWrapper(CorridorEnv(length=2), ["go", "wait"])
+        >>> env.assign({"walker_0": "wait"})
+        >>> observations, infos = env.reset(seed=1)
+        >>> observations["walker_0"][-2:].tolist(), infos["walker_0"]["task"]
+        ([0.0, 1.0], 'wait')
+        >>> observations["walker_1"][-2:].tolist(), infos["walker_1"]["task"]
+        ([0.0, 0.0], '')
+    """
+
+    def __init__(self, env: ParallelEnv, tasks: Sequence[str] | None = None, *, weaning: Weaning | None = None) -> None:
+        super().__init__(env)
+        self.tasks = tasks_of_narrator(narrator_for(env)) if tasks is None else check_tasks(tasks, "tasks=")
+        if not self.tasks:
+            raise ValueError("tasks= is empty: name at least one")
+        self.weaning = weaning
+        self.assigned = dict.fromkeys(env.possible_agents, "")
+        self._number = {task: k for k, task in enumerate(self.tasks)}
+        own = getattr(env.unwrapped, "narrator", None)
+        # A place can only be asked for of tasks that the environment knows.
+        self._places = hasattr(env.unwrapped, "task_offset") and set(self.tasks) <= set(own.tasks() if own else ())
+        self._spaces: dict[str, Space] = {}
+        self._join = {}
+        for agent in env.possible_agents:
+            space = env.observation_space(agent)
+            self._spaces[agent], self._join[agent] = widen(agent, space, len(self.tasks), self._places)
+        self._evaluating = False
+        self._taken = 0
+        self._random = np.random.default_rng()
+
+    def observation_space(self, agent: str) -> Space:
+        """Return the widened space."""
+        return self._spaces[agent]
+
+    def assign(self, tasks: Mapping[str, str]) -> None:
+        """Give agents tasks, from the next observation on; those that are not named keep theirs.
+
+        Args:
+            tasks: Agent -> task; "" takes a task away.
+
+        Raises:
+            ValueError: There is no such agent, or no such task.
+        """
+        for agent, task in tasks.items():
+            if agent not in self.assigned:
+                raise ValueError(f"there is no agent {agent!r}; valid: {', '.join(self.assigned)}")
+            if task and task not in self._number:
+                raise ValueError(f"there is no task {task!r}; valid: {', '.join(self.tasks)}")
+        self.assigned.update(tasks)
+
+    def eval(self) -> TaskObservationWrapper:
+        """Zero the task input from now on, as at execution; no step counts towards the weaning. Return self."""
+        self._evaluating = True
+        return self
+
+    def train(self) -> TaskObservationWrapper:
+        """Show tasks again, as far as the weaning lets them be seen. Return self."""
+        self._evaluating = False
+        return self
+
+    @property
+    def task_progress(self) -> float:
+        """How much of the weaning is done, in [0, 1]; 0 without one. It can be set, to go on with a training."""
+        return 0.0 if self.weaning is None else self.weaning.progress(self._taken)
+
+    @task_progress.setter
+    def task_progress(self, progress: float) -> None:
+        if not 0.0 <= progress <= 1.0:
+            raise ValueError(f"task_progress must be in [0, 1], got {progress}")
+        if self.weaning is not None:
+            self._taken = round(progress * self.weaning.steps)
+
+    @property
+    def task_metrics(self) -> dict[str, float]:
+        """What a training should log: `task_progress`, `task_hidden` and `task_dropout`, the probabilities in force."""
+        hidden, dropped = self._rates()
+        return {"task_progress": self.task_progress, "task_hidden": hidden, "task_dropout": dropped}
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Begin a new episode; a seed is also that of what is hidden."""
+        if seed is not None:
+            self._random = np.random.default_rng(np.random.SeedSequence([seed, 0x7A5C]))
+        return self._told(*self.env.reset(seed=seed, options=options))
+
+    def step(
+        self, actions: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        """Advance the environment."""
+        observations, rewards, terminations, truncations, infos = self.env.step(actions)
+        if not self._evaluating:
+            self._taken += 1
+        observations, infos = self._told(observations, infos)
+        return observations, rewards, terminations, truncations, infos
+
+    def _rates(self) -> tuple[float, float]:
+        """Return the probabilities of hiding all of a task and of dropping one of its numbers."""
+        if self._evaluating:
+            return 1.0, 1.0
+        if self.weaning is None:
+            return 0.0, 0.0
+        progress = self.task_progress
+        return self.weaning.hidden(progress), self.weaning.dropped(progress)
+
+    def _told(
+        self, observations: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Return fresh, widened observations, and infos."""
+        hidden, dropped = self._rates()
+        numbers = len(self.tasks) + PLACE * self._places
+        wide, told = {}, {}
+        for agent, seen in observations.items():
+            row = np.zeros(numbers, np.float32)
+            task = self.assigned[agent]
+            if task and hidden < 1.0:
+                self._write(row, task, agent)
+                if hidden:
+                    drawn = self._random.random(numbers + 1)
+                    row *= (drawn[0] >= hidden) & (drawn[1:] >= dropped)
+            wide[agent] = self._join[agent](seen, row)
+            told[agent] = {**infos.get(agent, {}), "task": task, "task_shown": bool(row.any())}
+        return wide, told
+
+    def _write(self, row: np.ndarray, task: str, agent: str) -> None:
+        row[self._number[task]] = 1.0
+        if self._places:
+            offset = self.env.unwrapped.task_offset(task, agent)
+            if offset is not None:
+                row[len(self.tasks) :] = (1.0, *offset)

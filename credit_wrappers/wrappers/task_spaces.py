@@ -1,0 +1,93 @@
+"""How a task becomes part of an observation, for each kind of observation space.
+
+A task is told by M numbers: K one-hot, and, where the environment knows where its tasks lead, three more: whether the
+task leads to a place now, and how many rows and columns it is away, in parts of the grid. All are 0 for no task.
+
+| Observation space | Widened space | The task in it |
+|---|---|---|
+| Box of one dimension | Box with M more numbers in [-1, 1], of a floating type | the last M numbers |
+| Box of other dimensions (an image) | Dict `observation`, `task` | `task`, Box (M,) |
+| Dict | the same with the key `task` | `task`, Box (M,) |
+| MultiDiscrete of one dimension | K more numbers with 2 values; two more with 4, for a place | 1 for the task; for rows and columns 1: before, 2: here, 3: behind |
+"""  # noqa: E501  # a table
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Dict, MultiDiscrete, Space
+
+PLACE = 3  # numbers that tell where a task leads
+
+# From an observation and the task's M numbers, float32, to the widened observation.
+Join = Callable[[Any, np.ndarray], Any]
+
+
+def widen(agent: str, space: Space, tasks: int, places: bool) -> tuple[Space, Join]:
+    """Return the widened observation space of an agent, and the function that widens its observations.
+
+    Args:
+        agent: Whose it is, for errors.
+        space: What it observes.
+        tasks: Number of tasks, K.
+        places: Whether the environment knows where tasks lead.
+
+    Raises:
+        TypeError: The space cannot carry a task; the message says what to do.
+        ValueError: A Dict space has a key `task`.
+    """
+    numbers = tasks + PLACE * places
+    task = Box(-1.0, 1.0, (numbers,), np.float32)
+    if isinstance(space, Box) and len(space.shape) == 1:
+        return _widen_vector(space, numbers)
+    if isinstance(space, Box):
+        return Dict({"observation": space, "task": task}), lambda seen, row: {"observation": seen, "task": row}
+    if isinstance(space, Dict):
+        if "task" in space.spaces:
+            raise ValueError(f"the observations of {agent!r} have a key 'task': rename it, the task needs it")
+        return Dict({**space.spaces, "task": task}), lambda seen, row: {**seen, "task": row}
+    if isinstance(space, MultiDiscrete) and len(space.shape) == 1:
+        return _widen_discrete(space, tasks, places)
+    raise TypeError(
+        f"the observation space of {agent!r}, {space}, cannot carry a task: Box, Dict and MultiDiscrete (of one "
+        "dimension) can. Make it one of these, for instance a Box by gymnasium.spaces.flatten_space, or a Dict with it "
+        "as a part"
+    )
+
+
+def _widen_vector(space: Box, numbers: int) -> tuple[Space, Join]:
+    size = space.shape[0]
+    dtype = space.dtype if np.issubdtype(space.dtype, np.floating) else np.result_type(space.dtype, np.float32)
+    low = np.concatenate([space.low, np.full(numbers, -1.0)]).astype(dtype)
+    high = np.concatenate([space.high, np.full(numbers, 1.0)]).astype(dtype)
+
+    def join(seen: Any, row: np.ndarray) -> np.ndarray:
+        wide = np.empty(size + numbers, dtype)
+        wide[:size] = seen
+        wide[size:] = row
+        return wide
+
+    return Box(low, high, dtype=dtype.type), join
+
+
+def _widen_discrete(space: MultiDiscrete, tasks: int, places: bool) -> tuple[Space, Join]:
+    size = space.shape[0]
+    values = [2] * tasks + [4, 4] * places
+    wide_space = MultiDiscrete(
+        np.concatenate([space.nvec, values]),
+        dtype=space.dtype.type,
+        start=np.concatenate([space.start, np.zeros(len(values), space.start.dtype)]),
+    )
+
+    def join(seen: Any, row: np.ndarray) -> np.ndarray:
+        wide = np.empty(size + len(values), space.dtype)
+        wide[:size] = seen
+        wide[size : size + tasks] = row[:tasks]
+        if places:
+            known, away = row[tasks], row[tasks + 1 :]
+            wide[size + tasks :] = (np.sign(away) + 2) * (known > 0)
+        return wide
+
+    return wide_space, join

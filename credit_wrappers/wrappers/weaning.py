@@ -1,0 +1,67 @@
+"""How agents are weaned off their tasks while they learn, so that in the end they need no critic (LLM-TACA)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Schedule = Callable[[float], float]
+
+
+def linear(progress: float) -> float:
+    """Return the progress itself: as much is hidden as is done."""
+    return progress
+
+
+@dataclass(frozen=True)
+class Weaning:
+    """How much of the task input is hidden as the training goes on (paper: LLM-TACA).
+
+    Two things hide it: with probability `hidden` all of an agent's task input is zero in a step, and of what is left
+    each number is dropped, set to zero, with probability `dropped` (nothing is scaled up for it: the numbers keep
+    their meaning). Both grow with the schedule.
+
+    Attributes:
+        steps: Steps of one environment (its share of the training's steps, where several are played side by side)
+            after which the task input is always zero. 0: it is zero from the start.
+        schedule: Returns the probability of hiding, in [0, 1], from the progress, in [0, 1].
+        dropout: The largest rate of dropping (paper: 0.9).
+
+    Raises:
+        ValueError: `steps` is negative, or `dropout` not in [0, 1]; from `hidden` and `dropped`: the schedule
+            returned no probability.
+
+    Example:
+        >>> weaning = Weaning(steps=1000)
+        >>> [round(weaning.hidden(progress), 2) for progress in (0.0, 0.25, 1.0)]
+        [0.0, 0.25, 1.0]
+        >>> [round(weaning.dropped(progress), 3) for progress in (0.0, 0.25, 1.0)]
+        [0.0, 0.225, 0.9]
+    """
+
+    steps: int
+    schedule: Schedule = linear
+    dropout: float = 0.9
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise ValueError(f"the weaning takes 0 or more steps, got {self.steps}")
+        if not 0.0 <= self.dropout <= 1.0:
+            raise ValueError(f"dropout must be in [0, 1], got {self.dropout}")
+
+    def progress(self, taken: int) -> float:
+        """Return the progress, in [0, 1], after that many steps of the environment."""
+        return min(1.0, taken / self.steps) if self.steps else 1.0
+
+    def hidden(self, progress: float) -> float:
+        """Return the probability with which an agent's task input is zero in a step; 1 at the end in any case."""
+        if progress >= 1.0:
+            return 1.0
+        probability = float(self.schedule(progress))
+        if not 0.0 <= probability <= 1.0:
+            raise ValueError(f"the weaning schedule returned {probability} at progress {progress:g}; [0, 1] is needed")
+        return probability
+
+    def dropped(self, progress: float) -> float:
+        """Return the probability with which a single number of a task input that is not hidden is zero."""
+        return self.dropout * self.hidden(progress)
