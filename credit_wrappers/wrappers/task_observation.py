@@ -12,7 +12,7 @@ from pettingzoo.utils.env import ParallelEnv
 
 from ..narrators import narrator_for
 from ..vocabulary import check_tasks, tasks_of_narrator
-from .task_spaces import PLACE, widen
+from .task_spaces import PLACE, Join, widen
 from .weaning import Weaning
 
 
@@ -66,7 +66,7 @@ class TaskObservationWrapper(BaseParallelWrapper):
         # A place can only be asked for of tasks that the environment knows.
         self._places = hasattr(env.unwrapped, "task_offset") and set(self.tasks) <= set(own.tasks() if own else ())
         self._spaces: dict[str, Space] = {}
-        self._join = {}
+        self._join: dict[str, Join] = {}
         for agent in env.possible_agents:
             space = env.observation_space(agent)
             self._spaces[agent], self._join[agent] = widen(agent, space, len(self.tasks), self._places)

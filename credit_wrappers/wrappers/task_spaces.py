@@ -14,6 +14,7 @@ task leads to a place now, and how many rows and columns it is away, in parts of
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,15 +42,15 @@ def widen(agent: str, space: Space, tasks: int, places: bool) -> tuple[Space, Jo
     numbers = tasks + PLACE * places
     task = Box(-1.0, 1.0, (numbers,), np.float32)
     if isinstance(space, Box) and len(space.shape) == 1:
-        return _widen_vector(space, numbers)
+        return _wide_vector(space, numbers)
     if isinstance(space, Box):
-        return Dict({"observation": space, "task": task}), lambda seen, row: {"observation": seen, "task": row}
+        return Dict({"observation": space, "task": task}), _beside
     if isinstance(space, Dict):
         if "task" in space.spaces:
             raise ValueError(f"the observations of {agent!r} have a key 'task': rename it, the task needs it")
-        return Dict({**space.spaces, "task": task}), lambda seen, row: {**seen, "task": row}
+        return Dict({**space.spaces, "task": task}), _within
     if isinstance(space, MultiDiscrete) and len(space.shape) == 1:
-        return _widen_discrete(space, tasks, places)
+        return _wide_discrete(space, tasks, places)
     raise TypeError(
         f"the observation space of {agent!r}, {space}, cannot carry a task: Box, Dict and MultiDiscrete (of one "
         "dimension) can. Make it one of these, for instance a Box by gymnasium.spaces.flatten_space, or a Dict with it "
@@ -57,37 +58,45 @@ def widen(agent: str, space: Space, tasks: int, places: bool) -> tuple[Space, Jo
     )
 
 
-def _widen_vector(space: Box, numbers: int) -> tuple[Space, Join]:
-    size = space.shape[0]
+def _wide_vector(space: Box, numbers: int) -> tuple[Space, Join]:
     dtype = space.dtype if np.issubdtype(space.dtype, np.floating) else np.result_type(space.dtype, np.float32)
     low = np.concatenate([space.low, np.full(numbers, -1.0)]).astype(dtype)
     high = np.concatenate([space.high, np.full(numbers, 1.0)]).astype(dtype)
-
-    def join(seen: Any, row: np.ndarray) -> np.ndarray:
-        wide = np.empty(size + numbers, dtype)
-        wide[:size] = seen
-        wide[size:] = row
-        return wide
-
-    return Box(low, high, dtype=dtype.type), join
+    return Box(low, high, dtype=dtype.type), partial(_behind, dtype)
 
 
-def _widen_discrete(space: MultiDiscrete, tasks: int, places: bool) -> tuple[Space, Join]:
-    size = space.shape[0]
+def _wide_discrete(space: MultiDiscrete, tasks: int, places: bool) -> tuple[Space, Join]:
     values = [2] * tasks + [4, 4] * places
-    wide_space = MultiDiscrete(
+    wide = MultiDiscrete(
         np.concatenate([space.nvec, values]),
         dtype=space.dtype.type,
         start=np.concatenate([space.start, np.zeros(len(values), space.start.dtype)]),
     )
+    return wide, partial(_counted, tasks, places)
 
-    def join(seen: Any, row: np.ndarray) -> np.ndarray:
-        wide = np.empty(size + len(values), space.dtype)
-        wide[:size] = seen
-        wide[size : size + tasks] = row[:tasks]
-        if places:
-            known, away = row[tasks], row[tasks + 1 :]
-            wide[size + tasks :] = (np.sign(away) + 2) * (known > 0)
-        return wide
 
-    return wide_space, join
+# Functions of the module, since environments are copied and pickled.
+
+
+def _behind(dtype: np.dtype, seen: Any, row: np.ndarray) -> np.ndarray:
+    size = len(seen)
+    wide = np.empty(size + len(row), dtype)
+    wide[:size] = seen
+    wide[size:] = row
+    return wide
+
+
+def _beside(seen: Any, row: np.ndarray) -> dict[str, Any]:
+    return {"observation": seen, "task": row}
+
+
+def _within(seen: Any, row: np.ndarray) -> dict[str, Any]:
+    return {**seen, "task": row}
+
+
+def _counted(tasks: int, places: bool, seen: np.ndarray, row: np.ndarray) -> np.ndarray:
+    told = [row[:tasks]]
+    if places:
+        known, away = row[tasks], row[tasks + 1 :]
+        told.append((np.sign(away) + 2) * (known > 0))
+    return np.concatenate([seen, *told]).astype(seen.dtype)
