@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import os
+import weakref
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..credit import Credit
 from ..episode import Episode
+from ..errors import CreditError
 from ..protocols import Critic
 from ..store import check_credits
 
+_SHARED: weakref.WeakValueDictionary[int, OnlineCredit] = weakref.WeakValueDictionary()  # of this process
+_NUMBERS = itertools.count()
+
 
 class OnlineCredit:
-    """Asks a critic about the last steps of one environment.
+    """Asks a critic about the last steps of one environment. Copies and pickles share the critic, in this process.
 
     Args:
         critic: Is asked in every step; its errors are the caller's.
@@ -32,12 +40,15 @@ class OnlineCredit:
         self.critic = critic
         self.window = window
         self.paid = np.zeros(0)
-        self._numbers = itertools.count()
+        self._episodes = 0
+        self._number = next(_NUMBERS)
+        _SHARED[self._number] = self
 
     def open(self) -> int:
         """Begin an episode; return its number."""
         self.paid = np.zeros(0)
-        return next(self._numbers)
+        self._episodes += 1
+        return self._episodes - 1
 
     def score(self, steps: Episode) -> Credit:
         """Return the credit of the last steps; the row of the last one is paid.
@@ -50,3 +61,17 @@ class OnlineCredit:
         last = credit.values[-1]
         self.paid = last + self.paid if self.paid.size else last.copy()
         return credit
+
+    def __reduce__(self) -> tuple[Callable[..., OnlineCredit], tuple[Any, ...]]:
+        return _copy_of, (os.getpid(), self._number, self.paid, self._episodes)
+
+
+def _copy_of(process: int, number: int, paid: np.ndarray, episodes: int) -> OnlineCredit:
+    original = _SHARED.get(number) if process == os.getpid() else None
+    if original is None:
+        raise CreditError(
+            "a critic lives in the process that made it: make the environment, with its critic, in each process"
+        )
+    other = OnlineCredit(original.critic, original.window)
+    other.paid, other._episodes = paid.copy(), episodes
+    return other

@@ -1,6 +1,9 @@
 """delivery="immediate": each step pays each agent its own credit for that very step, in any learner's loop."""
 
 import copy
+import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -168,13 +171,26 @@ def test_a_panel_shows_what_was_paid_so_far():
     assert world.overlays[-1]["credits"]["walker_1"] == pytest.approx(0.1)
 
 
-def test_a_copy_goes_on_by_itself():
-    env = CreditWrapper(CorridorEnv(), Numbering(), delivery="immediate")
+@pytest.mark.parametrize("make", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_a_copy_goes_on_by_itself_with_the_same_critic(make):
+    client = FakeClient(praise_forward)
+    env = LLMCreditWrapper(CorridorEnv(horizon=3), client=client, delivery="immediate")
     env.reset(seed=0)
     env.step(dict.fromkeys(env.agents, 0))
-    other = copy.deepcopy(env)
-    rewards, _ = play(other, actions=(0, 0))
-    assert rewards[0]["walker_0"] == 0.0 and rewards[-1]["walker_0"] == len(rewards) - 1
+    other = make(env)
+    rewards, infos = play(other)
+    assert [reward["walker_0"] for reward in rewards] == [1.0, 1.0, 1.0]
+    assert len(client.requests) == 4
+    assert infos[0]["walker_0"]["episode_id"] == 1
+    assert env.step(dict.fromkeys(env.agents, FORWARD))[1] == {"walker_0": 1.0, "walker_1": 1.0}
+
+
+def test_another_process_is_told_to_make_its_own():
+    env = CreditWrapper(CorridorEnv(), EqualSplitCritic(), delivery="immediate")
+    data = pickle.dumps(env)
+    code = f"import pickle; pickle.loads({data!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "make the environment, with its critic, in each process" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""SuperSuit's vector envs run over a wrapped env; what they hand to a learner is the team reward."""
+"""SuperSuit's vector envs run over a wrapped env: with the team reward, or with credits that are paid at once."""
 
 from __future__ import annotations
 
@@ -32,6 +32,26 @@ def test_its_slots_are_paid_the_team_reward_and_all_copies_fill_one_store() -> N
         assert (terminations | truncations).all() == (step % 2 == 1)
     credits = made.store.settle(range(100))
     assert len(credits) == 2 * 3 and len({id for id, _ in credits}) == 6
+
+
+def test_immediate_delivery_pays_its_slots_their_own_credits() -> None:
+    deferred = LLMCreditWrapper(SpaceworldEnv("pair", max_cycles=12), client=ScriptedClient())
+    made = LLMCreditWrapper(
+        SpaceworldEnv("pair", max_cycles=12), client=ScriptedClient(), delivery="immediate", window=12
+    )
+    envs = supersuit_envs(made, 2)
+    envs.reset(seed=7)
+    deferred.reset(seed=7)
+    random = np.random.default_rng(1)
+    paid = []
+    for _ in range(12):
+        actions = random.integers(6, size=4)
+        _, rewards, *_ = envs.step(actions)
+        deferred.step(dict(zip(deferred.agents, actions[:2], strict=True)))
+        paid.append(rewards)
+    ((_, credit),) = deferred.store.settle([0])
+    np.testing.assert_allclose(np.array(paid)[:, :2], credit.values, atol=1e-6)
+    assert np.abs(credit.values).sum() > 0 and not np.array_equal(credit.values[:, 0], credit.values[:, 1])
 
 
 def test_it_runs_over_a_wrapped_spaceworld() -> None:
