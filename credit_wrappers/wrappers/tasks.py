@@ -17,7 +17,7 @@ from ..vocabulary import OtherTasks, tasks_of_narrator
 from .checks import require_parallel
 from .llm import LLMCreditWrapper
 from .task_observation import TaskObservationWrapper
-from .weaning import Schedule, Weaning, linear
+from .weaning import Schedule, Weaning
 
 
 class LLMTaskWrapper(TaskObservationWrapper):
@@ -70,7 +70,7 @@ class LLMTaskWrapper(TaskObservationWrapper):
         env: ParallelEnv,
         *,
         wean_steps: int,
-        schedule: Schedule = linear,
+        schedule: Schedule | None = None,
         dropout: float = 0.9,
         tasks: Sequence[str] | None = None,
         critic: Critic | None = None,

@@ -8,11 +8,6 @@ from dataclasses import dataclass
 Schedule = Callable[[float], float]
 
 
-def linear(progress: float) -> float:
-    """Return the progress itself: as much is hidden as is done."""
-    return progress
-
-
 @dataclass(frozen=True)
 class Weaning:
     """How much of the task input is hidden as the training goes on (paper: LLM-TACA).
@@ -24,7 +19,8 @@ class Weaning:
     Attributes:
         steps: Steps of one environment (its share of the training's steps, where several are played side by side)
             after which the task input is always zero. 0: it is zero from the start.
-        schedule: Returns the probability of hiding, in [0, 1], from the progress, in [0, 1].
+        schedule: Returns the probability of hiding, in [0, 1], from the progress, in [0, 1]. None: linear, as much is
+            hidden as is done.
         dropout: The largest rate of dropping (paper: 0.9).
 
     Raises:
@@ -40,7 +36,7 @@ class Weaning:
     """
 
     steps: int
-    schedule: Schedule = linear
+    schedule: Schedule | None = None
     dropout: float = 0.9
 
     def __post_init__(self) -> None:
@@ -55,8 +51,8 @@ class Weaning:
 
     def hidden(self, progress: float) -> float:
         """Return the probability with which an agent's task input is zero in a step; 1 at the end in any case."""
-        if progress >= 1.0:
-            return 1.0
+        if self.schedule is None or progress >= 1.0:
+            return min(1.0, progress)
         probability = float(self.schedule(progress))
         if not 0.0 <= probability <= 1.0:
             raise ValueError(f"the weaning schedule returned {probability} at progress {progress:g}; [0, 1] is needed")
