@@ -15,7 +15,8 @@ PATH = Path(__file__).parent / "reference.md"
 # Module, and which of its names; None: its `__all__`.
 SUBJECTS: list[tuple[str, str, list[str] | None]] = [
     ("Credits around environments", "credit_wrappers",
-     ["LLMCreditWrapper", "LLMTaskWrapper", "CreditWrapper", "TaskObservationWrapper", "Weaning", "CreditStore", "annotate", "Episode", "Credit", "CreditEvent", "Usage"]),
+     ["LLMCreditWrapper", "LLMTaskWrapper", "CreditWrapper", "TaskObservationWrapper", "Weaning", "CreditStore",
+      "annotate", "Episode", "Credit", "CreditEvent", "Usage"]),
     ("Critics", "credit_wrappers",
      ["LLMCritic", "CriticSettings", "CriticStats", "Estimate", "Budget", "Prices", "SharedCritic", "EqualSplitCritic",
       "SummedCritic"]),
