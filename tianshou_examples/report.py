@@ -11,16 +11,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from tianshou_examples.families import family_of
+from tianshou_examples.methods import METHODS
 from tianshou_examples.settings import Settings
 from tianshou_examples.watch import LESSONS, Moment
 
-COLOURS = {"llm": "#0f766e", "summed": "#b45309", "shared": "#64748b", "equal": "#7c3aed"}
-TITLES = {
-    "llm": "individual credit",
-    "summed": "the same credit, summed over the team",
-    "shared": "shared team reward",
-    "equal": "equal split of the team reward",
-}
 
 
 def critic_note(settings: Settings) -> str:
@@ -41,17 +36,17 @@ def _mean(results: Sequence[dict[str, Any]], how: str, key: str) -> str:
 
 
 def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: Console) -> None:
-    """Prints how each kind of credit ended: one row a kind, means (± standard deviation) over its seeds."""
-    kinds = [c for c in settings.credit if any(r["credit"] == c for r in results)]
+    """Prints how each method ended: one row a method, means (± standard deviation) over its seeds."""
+    kinds = [c for c in settings.method if any(r["method"] == c for r in results)]
     episodes = results[0]["greedy"]["episodes"]
     table = Table(
         title=f"{settings.env}, {settings.algo}, {episodes} unseen layouts a seed; {critic_note(settings)}",
         title_justify="left",
     )
-    for column in ("credit", "play", "return", "success", "collisions / episode", "length"):
-        table.add_column(column, justify="left" if column in ("credit", "play") else "right")
+    for column in ("method", "play", "return", "success", "collisions / episode", "length"):
+        table.add_column(column, justify="left" if column in ("method", "play") else "right")
     for kind in kinds:
-        of_kind = [r for r in results if r["credit"] == kind]
+        of_kind = [r for r in results if r["method"] == kind]
         for how in ("greedy", "sampled"):
             table.add_row(
                 kind if how == "greedy" else "",
@@ -61,8 +56,8 @@ def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: 
             )
     console.print(table)
     cost = Table(title="What it took (one learner; mean over the seeds)", title_justify="left")
-    columns = [_cost(settings, [r for r in results if r["credit"] == kind]) for kind in kinds]
-    cost.add_column("credit")
+    columns = [_cost(settings, [r for r in results if r["method"] == kind]) for kind in kinds]
+    cost.add_column("method")
     for kind in kinds:
         cost.add_column(kind, justify="right")
     for name in columns[0]:  # down the page, so that it fits in 80 characters
@@ -71,7 +66,7 @@ def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: 
 
 
 def _cost(settings: Settings, results: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """What the learners of one kind of credit took."""
+    """What the learners of one method took."""
     times = {k: float(np.mean([r["times"][k] for r in results])) for k in results[0]["times"]}
     wall, steps = max(sum(times.values()), 1e-9), float(np.mean([r["steps"] for r in results]))
     speed = steps / max(wall - times["evaluation"], 1e-9)
@@ -99,7 +94,7 @@ def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Pat
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
     panels = (("return", "team return"), ("collisions", "collisions per episode"))
     for axis, (key, label) in zip(axes, panels, strict=True):
-        for kind in settings.credit:
+        for kind in settings.method:
             _draw_kind(axis, kind, key, records)
         axis.set_xlabel("environment steps")
         axis.set_ylabel(label)
@@ -120,7 +115,7 @@ def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Pat
 
 
 def _draw_kind(axis: Any, kind: str, key: str, records: Sequence[dict[str, Any]]) -> None:
-    train = [r for r in records if r["kind"] == "train" and r["credit"] == kind]
+    train = [r for r in records if r["kind"] == "train" and r["method"] == kind]
     lines = [_line([r for r in train if r["seed"] == seed], key) for seed in sorted({r["seed"] for r in train})]
     if not lines:
         return
@@ -128,12 +123,12 @@ def _draw_kind(axis: Any, kind: str, key: str, records: Sequence[dict[str, Any]]
     first = min(last, max(steps[0] for steps, _ in lines))
     grid = np.linspace(first, last, 200)
     curves = [np.interp(grid, steps, values) for steps, values in lines]
-    colour = COLOURS[kind]
-    axis.plot(grid, np.mean(curves, axis=0), color=colour, linewidth=1.8, label=TITLES[kind])
+    colour = METHODS[kind].colour
+    axis.plot(grid, np.mean(curves, axis=0), color=colour, linewidth=1.8, label=METHODS[kind].title)
     if len(curves) > 1:
         axis.fill_between(grid, np.min(curves, axis=0), np.max(curves, axis=0), color=colour, alpha=0.18, linewidth=0)
     field = {"return": "team_return"}.get(key, key)
-    greedy = [r for r in records if r["kind"] == "evaluation" and r["credit"] == kind]
+    greedy = [r for r in records if r["kind"] == "evaluation" and r["method"] == kind]
     if greedy:
         axis.plot([r["steps"] for r in greedy], [r["greedy"][field] for r in greedy], "o", color=colour, markersize=3.5)
 

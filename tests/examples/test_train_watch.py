@@ -159,7 +159,7 @@ def test_summed_credit_is_watched_before_it_is_summed(tmp_path: Path) -> None:
     assert inner is not None and inner.ledger is not None
     inner.ledger.close()
     for credit in ("shared", "equal"):
-        critic, watch, inner = make_critic(Settings(), credit, tmp_path / "none")
+        critic, watch, inner = make_critic(Settings(), method, tmp_path / "none")
         assert critic is watch and inner is None and critic.label == credit
     assert not (tmp_path / "none").exists()
 
@@ -167,13 +167,13 @@ def test_summed_credit_is_watched_before_it_is_summed(tmp_path: Path) -> None:
 # -- the report ---------------------------------------------------------------------------------------------------
 
 
-def result(credit: str, seed: int, greedy: float = 0.5, **changes: Any) -> dict[str, Any]:
+def result(method: str, seed: int, greedy: float = 0.5, **changes: Any) -> dict[str, Any]:
     def means(x: float) -> dict[str, float]:
         return {"team_return": x, "success": x / 2, "collisions": 3.0, "steps": 40.0, "episodes": 7}
 
     times = {"environment": 1.0, "critic": 0.5, "learning": 2.0, "evaluation": 0.5}
     critic = {"calls": 1200, "tokens": 3_400_000, "fallbacks": 16}
-    return {"credit": credit, "seed": seed, "steps": 10_000, "greedy": means(greedy), "sampled": means(0.25),
+    return {"method": credit, "seed": seed, "steps": 10_000, "greedy": means(greedy), "sampled": means(0.25),
             "times": times, "critic": critic, "moments": {}} | changes  # fmt: skip
 
 
@@ -184,13 +184,13 @@ def table(settings: Settings, results: list[dict[str, Any]], width: int) -> str:
 
 
 def test_the_table_has_a_row_for_each_credit_with_mean_and_deviation_over_seeds() -> None:
-    settings = Settings(credit=("llm", "shared"), seeds=2)
-    results = [result("llm", 0, 0.9), result("llm", 1, 1.0), result("shared", 0, -0.125)]
+    settings = Settings(method=("mca", "shared"), seeds=2)
+    results = [result("mca", 0, 0.9), result("mca", 1, 1.0), result("shared", 0, -0.125)]
     text = table(settings, results, 80)
     assert "…" not in text  # nothing is cut off in a small window
     assert "scripted stand-in" in text.replace("\n", " ") and "not an LLM" in text
     cells = [[c.strip() for c in line.replace("┃", "│").split("│")[1:-1]] for line in text.splitlines()]
-    assert ["llm", "greedy", "0.950 ±0.050", "0.475 ±0.025", "3.000 ±0.000", "40.0 ±0.0"] in cells
+    assert ["mca", "greedy", "0.950 ±0.050", "0.475 ±0.025", "3.000 ±0.000", "40.0 ±0.0"] in cells
     assert ["shared", "greedy", "-0.125", "-0.062", "3.000", "40.0"] in cells
     assert ["", "sampled", "0.250", "0.125", "3.000", "40.0"] in cells
     for row in (
@@ -211,12 +211,12 @@ def test_the_table_has_a_row_for_each_credit_with_mean_and_deviation_over_seeds(
 
 def test_the_table_of_a_run_that_was_stopped_at_once_divides_by_no_zero() -> None:
     times = dict.fromkeys(("environment", "critic", "learning", "evaluation"), 0.0)
-    assert "0%" in table(Settings(), [result("llm", 0, times=times, steps=0)], 80)
+    assert "0%" in table(Settings(), [result("mca", 0, times=times, steps=0)], 80)
 
 
 def test_a_model_is_named_in_the_table() -> None:
     settings = Settings(critic="anthropic", model="some-model", base_url="http://127.0.0.1:1")
-    text = " ".join(table(settings, [result("llm", 0)], 150).split())
+    text = " ".join(table(settings, [result("mca", 0)], 150).split())
     assert "critic: some-model at http://127.0.0.1:1" in text and "scripted" not in text
 
 
@@ -226,8 +226,8 @@ def moment(lesson: str) -> dict[str, Any]:
 
 def test_the_clearest_moment_of_each_lesson_is_written_with_its_reason(tmp_path: Path) -> None:
     results = [
-        result("llm", 0, moments={"payoff": [0.1, moment("dull")], "undone": [0.2, moment("u")]}),
-        result("llm", 1, moments={"payoff": [0.3, moment("clear")], "on the way": [9.0, moment("w")]}),
+        result("mca", 0, moments={"payoff": [0.1, moment("dull")], "undone": [0.2, moment("u")]}),
+        result("mca", 1, moments={"payoff": [0.3, moment("clear")], "on the way": [9.0, moment("w")]}),
     ]
     write_credits(Settings(), results, tmp_path / "credits.txt")
     text = (tmp_path / "credits.txt").read_text(encoding="utf-8")
@@ -242,7 +242,7 @@ def test_the_clearest_moment_of_each_lesson_is_written_with_its_reason(tmp_path:
 
 
 def point(seed: int, steps: int, kind: str = "train") -> dict[str, Any]:
-    base = {"kind": kind, "credit": "llm", "seed": seed, "steps": steps}
+    base = {"kind": kind, "method": "mca", "seed": seed, "steps": steps}
     if kind == "train":
         return {**base, "return": steps / 100, "collisions": 1.0, "success": 0.0}
     return {**base, "greedy": {"team_return": 0.5, "collisions": 0.1}, "sampled": {}}
