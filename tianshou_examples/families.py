@@ -39,6 +39,7 @@ FAMILIES: dict[str, Family] = {
     "lbf": Family(
         settings={
             "envs": 16,
+            "rollout": 50,
             "batch": 256,
             "recent": 100,
         },

@@ -191,13 +191,16 @@ class Learner:
         return (longest + 1) * len(self.venv)
 
     def _ppo_trainer(self, seed: int) -> Any:
-        # whole episodes, one in each slot: nothing in an update was played by an older policy
-        buffer = CreditReplayBuffer(self._longest_rows, self.venv, random_seed=seed)
+        # Whole episodes, one in each slot: nothing in an update was played by an older policy. Where episodes become
+        # short that makes tiny updates, so there a number of steps is played, and the rest of the running episodes
+        # waits for the next update.
+        rows = self.settings.rollout * len(self.venv)
+        buffer = CreditReplayBuffer(rows + self._longest_rows, self.venv, random_seed=seed)
         return self.algorithm.create_trainer(
             OnPolicyTrainerParams(
                 **self._common(buffer, explore=False),
-                collection_step_num_env_steps=None,
-                collection_step_num_episodes=len(self.venv),
+                collection_step_num_env_steps=rows or None,
+                collection_step_num_episodes=None if rows else len(self.venv),
                 batch_size=self.settings.batch,
                 update_step_num_repetitions=self.settings.epochs,
             )
