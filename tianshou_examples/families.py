@@ -43,7 +43,7 @@ FAMILIES: dict[str, Family] = {
             "batch": 256,
             "recent": 100,
         },
-        steps={"Foraging-5x5-2p-1f-coop-v3": 60_000, "Foraging-8x8-2p-2f-coop-v3": 400_000},
+        steps={"Foraging-5x5-2p-1f-coop-v3": 60_000, "Foraging-8x8-2p-2f-coop-v3": 100_000},
     ),
     "rware": Family(
         settings={

@@ -33,5 +33,5 @@ def learning_factory(method: str, make_env: Callable[[], ParallelEnv], store: Cr
 
 
 def playing_factory(method: str, make_env: Callable[[], ParallelEnv]) -> Callable[[], ParallelEnv]:
-    """Makes the environments that a trained team of this method plays in, with the observations that it learned from."""
+    """Makes the environments that a team of this method plays in, with the observations that it learned from."""
     return make_env

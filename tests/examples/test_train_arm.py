@@ -18,7 +18,7 @@ from credit_wrappers import Ledger
 from credit_wrappers.testing.server import MessagesServer, Reply
 from tianshou_examples import arm as arm_module
 from tianshou_examples.arm import _Arm, run_arm
-from tianshou_examples.learners import ENTROPY_UNTIL, LEAST_LR, MOST_DEBIT, TAIL, actors_of
+from tianshou_examples.learners import LEAST_LR, TAIL, actors_of
 from tianshou_examples.settings import Settings
 from tianshou_examples.worlds import world_factory
 
@@ -207,7 +207,7 @@ def test_schedules_follow_the_steps_done(algo: str, policy: str, tmp_path: Path)
         for member in learner._members:
             assert member._optimizers[0]._optim.param_groups[0]["lr"] in expected
             if algo == "ppo":
-                assert member.ent_coef == settings.entropy * max(-MOST_DEBIT, 1 - done / ENTROPY_UNTIL)
+                assert member.ent_coef == settings.entropy * max(-0.75, 1 - done / 0.35)
             else:
                 epsilon = max(0.05, 1 - 0.95 * done / settings.exploration)
                 assert member.policy.eps_training == member.policy.eps_inference == epsilon

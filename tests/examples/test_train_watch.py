@@ -16,7 +16,8 @@ from rich.console import Console
 
 from credit_wrappers import Credit, CreditEvent, Episode, SummedCritic
 from tianshou_examples.critics import make_critic
-from tianshou_examples.report import draw_curves, print_table, write_credits
+from tianshou_examples.curves import draw_curves, steps_to
+from tianshou_examples.report import print_table, write_credits
 from tianshou_examples.settings import Settings
 from tianshou_examples.watch import LESSONS, Moment, WatchingCritic, lesson_of
 
@@ -158,9 +159,9 @@ def test_summed_credit_is_watched_before_it_is_summed(tmp_path: Path) -> None:
     assert isinstance(critic, SummedCritic) and critic.critic is watch and watch.critic is inner
     assert inner is not None and inner.ledger is not None
     inner.ledger.close()
-    for credit in ("shared", "equal"):
+    for method in ("shared", "equal"):
         critic, watch, inner = make_critic(Settings(), method, tmp_path / "none")
-        assert critic is watch and inner is None and critic.label == credit
+        assert critic is watch and inner is None and critic.label == method
     assert not (tmp_path / "none").exists()
 
 
@@ -173,8 +174,9 @@ def result(method: str, seed: int, greedy: float = 0.5, **changes: Any) -> dict[
 
     times = {"environment": 1.0, "critic": 0.5, "learning": 2.0, "evaluation": 0.5}
     critic = {"calls": 1200, "tokens": 3_400_000, "fallbacks": 16}
-    return {"method": credit, "seed": seed, "steps": 10_000, "greedy": means(greedy), "sampled": means(0.25),
-            "times": times, "critic": critic, "moments": {}} | changes  # fmt: skip
+    return {"method": method, "seed": seed, "steps": 10_000, "greedy": means(greedy), "sampled": means(0.25),
+            "times": times, "critic": critic, "moments": {},
+            "steps_to_80": 4_000 if seed else None} | changes  # fmt: skip
 
 
 def table(settings: Settings, results: list[dict[str, Any]], width: int) -> str:
@@ -196,6 +198,7 @@ def test_the_table_has_a_row_for_each_credit_with_mean_and_deviation_over_seeds(
     for row in (
         ["seeds", "2", "1"],
         ["env steps", "10,000", "10,000"],
+        ["steps to 80 % of the maximum", "4,000 (1 of 2)", "never"],
         ["env steps / s, collect and learn", "2,857", "2,857"],
         ["wall time, s", "4.0", "4.0"],
         ["environment", "25%", "25%"],
@@ -282,3 +285,15 @@ def test_a_curve_is_the_mean_over_seeds_with_their_range(tmp_path: Path, monkeyp
     low, high = band.get_paths()[0].vertices[:, 1].min(), band.get_paths()[0].vertices[:, 1].max()
     assert (low, high) == (0.0, 3.0)
     plt.close(figure)
+
+
+def test_the_first_record_with_80_percent_of_the_maximum_counts_of_each_learner() -> None:
+    def curve(seed: int, *values: float) -> list[dict[str, Any]]:
+        return [{**point(seed, 100 * k), "return": v} for k, v in enumerate(values, 1)]
+
+    records = curve(0, 0.1, 0.79, 0.8, 0.5, 0.9) + curve(1, 0.5, 0.79) + [point(1, 900, "evaluation")]
+    assert steps_to(records, "mca", 0, 1.0) == 300
+    assert steps_to(records, "mca", 0, 0.5) == 200 and steps_to(records, "mca", 0, 1.0, share=0.9) == 500
+    assert steps_to(records, "mca", 1, 1.0) is None and steps_to(records, "shared", 0, 1.0) is None
+    # killed after 500 steps and gone on from step 200: what it had reached in between is forgotten
+    assert steps_to(records + [{**point(0, s), "return": v} for s, v in ((250, 0.2), (700, 0.8))], "mca", 0, 1.0) == 700
