@@ -1,4 +1,4 @@
-"""One learner from its first step to its last, in a process of its own: kind of credit times seed."""
+"""One learner from its first step to its last, in a process of its own: method times seed."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tianshou_examples.settings import Settings
 CHECKPOINT_SECONDS = 60.0
 
 
-def arm_name(credit: str, seed: int) -> str:
+def arm_name(method: str, seed: int) -> str:
     """The name of an arm in files and tables."""
-    return f"{credit}-{seed}"
+    return f"{method}-{seed}"
 
 
-def run_arm(settings: Settings, credit: str, seed: int, folder: Path, queue: Any, stop: Any) -> None:
+def run_arm(settings: Settings, method: str, seed: int, folder: Path, queue: Any, stop: Any) -> None:
     """Trains one arm; the entry point of its process.
 
     Sends `(kind, arm, value)` to `queue`: "record" for metrics.jsonl, "result" at the end or after a stop, "error".
 
     Args:
         settings: the run.
-        credit: kind of credit.
+        method: what pays it.
         seed: seed.
         folder: the run's folder; a checkpoint found there is continued.
         queue: where messages go.
@@ -37,39 +37,40 @@ def run_arm(settings: Settings, credit: str, seed: int, folder: Path, queue: Any
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     try:
-        _Arm(settings, credit, seed, folder, queue).run(stop)
+        _Arm(settings, method, seed, folder, queue).run(stop)
     except CreditError as error:  # a wrong key, a damaged ledger, an answer with --fallback raise: no bug of ours
-        queue.put(("error", arm_name(credit, seed), f"{type(error).__name__}: {error}"))
+        queue.put(("error", arm_name(method, seed), f"{type(error).__name__}: {error}"))
     except Exception:
-        queue.put(("error", arm_name(credit, seed), traceback.format_exc()))
+        queue.put(("error", arm_name(method, seed), traceback.format_exc()))
 
 
 class _Arm:
-    def __init__(self, settings: Settings, credit: str, seed: int, folder: Path, queue: Any) -> None:
+    def __init__(self, settings: Settings, method: str, seed: int, folder: Path, queue: Any) -> None:
         import torch
 
         torch.set_num_threads(1)  # the other cores train the other arms
         torch.set_flush_denormal(True)
         torch.distributions.Distribution.set_default_validate_args(False)  # checks of every batch cost 5 %
-        from credit_wrappers import CreditWrapper
         from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv
         from tianshou_examples.critics import TimedStore, make_critic
         from tianshou_examples.learners import Learner
+        from tianshou_examples.methods import learning_factory, playing_factory
         from tianshou_examples.worlds import world_factory
 
-        self.settings, self.credit, self.seed, self.queue = settings, credit, seed, queue
-        self.name = arm_name(credit, seed)
+        self.settings, self.method, self.seed, self.queue = settings, method, seed, queue
+        self.name = arm_name(method, seed)
         self.folder = folder
         self.checkpoint = folder / "checkpoints" / f"{self.name}.pt"
-        self.make_env = world_factory(settings.env, action_mask=settings.action_mask)
-        critic, self.watch, self.inner = make_critic(settings, credit, folder / f"ledger-{self.name}.sqlite", self.name)
+        make_env = world_factory(settings.env, action_mask=settings.action_mask)
+        self.make_env = playing_factory(method, make_env)
+        critic, self.watch, self.inner = make_critic(settings, method, folder / f"ledger-{self.name}.sqlite", self.name)
         self.store = TimedStore(
             critic,
             episodes_per_query=settings.episodes_per_query,
             workers=settings.in_flight if self.inner is not None and self.inner.source == "model" else 0,
         )
         venv = AgentSlotVectorEnv(
-            [lambda: CreditWrapper(self.make_env(), store=self.store) for _ in range(settings.envs)],
+            [learning_factory(method, make_env, self.store)] * settings.envs,
             learners="shared" if settings.policy == "shared" else "per-agent",
         )
         self.learner = Learner(settings, venv, seed)
@@ -138,7 +139,7 @@ class _Arm:
         numbers = self._critic_numbers()
         record = {
             "kind": "train",
-            "credit": self.credit,
+            "method": self.method,
             "seed": self.seed,
             "steps": self.learner.steps,
             "return": returns,
@@ -150,11 +151,16 @@ class _Arm:
             "fallbacks": numbers["fallbacks"],
             "cached_tokens": numbers["cached_tokens"],
             "cost": numbers["cost"],
+            **self._extra(),
         }
-        for key in ("return", "collisions", "success"):
+        for key in ("return", "collisions", "success", *self._extra()):
             board.add_scalar(f"train/{key}", record[key], self.learner.steps)
         board.add_scalar("critic/tokens", numbers["tokens"], self.learner.steps)
         self.queue.put(("record", self.name, record))
+
+    def _extra(self) -> dict[str, float]:
+        """Further numbers of this method, for metrics.jsonl and tensorboard."""
+        return {}
 
     def _evaluate(self, episodes: int, board: Any) -> dict[str, dict[str, float]]:
         from tianshou_examples.evaluation import evaluate
@@ -168,7 +174,7 @@ class _Arm:
         for how, means in played.items():
             for key, value in means.items():
                 board.add_scalar(f"{how}/{key}", value, self.learner.steps)
-        record = {"kind": "evaluation", "credit": self.credit, "seed": self.seed, "steps": self.learner.steps}
+        record = {"kind": "evaluation", "method": self.method, "seed": self.seed, "steps": self.learner.steps}
         self.queue.put(("record", self.name, {**record, **played}))
         return played
 
@@ -179,7 +185,7 @@ class _Arm:
 
     def _result(self, final: dict[str, dict[str, float]]) -> dict[str, Any]:
         return {
-            "credit": self.credit,
+            "method": self.method,
             "seed": self.seed,
             "steps": self.learner.steps,
             "complete": self._complete,

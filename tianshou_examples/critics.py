@@ -60,11 +60,11 @@ def make_budget(settings: Settings) -> Budget | None:
 
 
 def make_critic(
-    settings: Settings, credit: str, ledger: Path, arm: str = ""
+    settings: Settings, method: str, ledger: Path, arm: str = ""
 ) -> tuple[Critic, WatchingCritic, LLMCritic | None]:
-    """The critic of one kind of credit, the watcher in it, and the language-model critic in that, if there is one."""
-    if credit in ("shared", "equal"):
-        watch = WatchingCritic(SharedCritic() if credit == "shared" else EqualSplitCritic())
+    """The critic of one method, the watcher in it, and the language-model critic in that, if there is one."""
+    if method in ("shared", "equal"):
+        watch = WatchingCritic(SharedCritic() if method == "shared" else EqualSplitCritic(), settings.recent)
         return watch, watch, None
     fallback: Any = settings.fallback
     inner = LLMCritic(
@@ -73,8 +73,8 @@ def make_critic(
         fallback=fallback,
         budget=make_budget(settings),
     )
-    watch = WatchingCritic(inner)  # inside the sum: what is shown is what the critic said
-    return (SummedCritic(watch) if credit == "summed" else watch), watch, inner
+    watch = WatchingCritic(inner, settings.recent)  # inside the sum: what is shown is what the critic said
+    return (SummedCritic(watch) if method == "summed" else watch), watch, inner
 
 
 class TimedStore(CreditStore):

@@ -9,7 +9,9 @@ import torch
 
 from tianshou_examples.arm import arm_name
 from tianshou_examples.evaluation import UNSEEN, evaluate
+from tianshou_examples.families import family_of
 from tianshou_examples.learners import actors_of
+from tianshou_examples.methods import playing_factory
 from tianshou_examples.play import settings_of
 from tianshou_examples.worlds import world_factory
 
@@ -31,19 +33,22 @@ def main(argv: list[str] | None = None) -> None:
         settings = settings_of(options.run)
     except ValueError as error:
         parser.error(str(error))
-    make_env = world_factory(settings.env, action_mask=settings.action_mask)
+    family, world = family_of(settings.env), world_factory(settings.env, action_mask=settings.action_mask)
     torch.set_num_threads(1)
     print(f"{settings.env}, {options.episodes} layouts after the first {options.skip}")
-    for credit, seed in settings.arms:
-        checkpoint = options.run / "checkpoints" / f"{arm_name(credit, seed)}.pt"
+    for method, seed in settings.arms:
+        checkpoint = options.run / "checkpoints" / f"{arm_name(method, seed)}.pt"
         if not checkpoint.exists():
-            parser.error(f"there is no {checkpoint}; was {arm_name(credit, seed)} trained?")
+            parser.error(f"there is no {checkpoint}; was {arm_name(method, seed)} trained?")
+        make_env = playing_factory(method, world)
         actors = actors_of(settings, make_env(), checkpoint)
         for how in ("greedy", "sampled"):
             played = evaluate(make_env, actors, options.episodes, how == "greedy", UNSEEN + options.skip)
+            success = f", success {played.success:.3f}" if family.success else ""
+            collisions = f", collisions {played.collisions:.3f}" if family.collisions else ""
             print(
-                f"{arm_name(credit, seed)} after {actors.steps:,} steps, {how:<7}: return {played.team_return:.3f}, "
-                f"success {played.success:.3f}, collisions {played.collisions:.3f}, length {played.steps:.1f}"
+                f"{arm_name(method, seed)} after {actors.steps:,} steps, {how:<7}: return {played.team_return:.3f}"
+                f"{success}{collisions}, length {played.steps:.1f}"
             )
 
 

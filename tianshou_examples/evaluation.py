@@ -18,7 +18,7 @@ UNSEEN = 10_000_000  # evaluation layouts are seeded from here; training seeds s
 class Evaluation:
     """Means over episodes."""
 
-    team_return: float  # of the environment's own reward; the maximum in Spaceworld is 1
+    team_return: float  # of the environment's own reward; the maximum in Spaceworld and LBF is 1
     success: float  # share of the episodes that were completed
     collisions: float  # collisions and violations of the whole team per episode
     steps: float  # length
@@ -91,16 +91,18 @@ def _view(observations: dict[str, np.ndarray], infos: dict[str, dict[str, Any]])
 
 
 def record(
-    make_env: Callable[[], ParallelEnv], actors: Actors, seeds: Sequence[int], hold: int = 4
+    make_env: Callable[[], ParallelEnv], actors: Actors, seeds: Sequence[int], hold: int = 4, most_steps: int = 10_000
 ) -> list[np.ndarray]:
-    """Pictures of greedy episodes, one after another; the last picture of each is held."""
+    """Pictures of the first `most_steps` of greedy episodes, one after another; the last picture of each is held."""
     env = make_env()
     generator = torch.Generator()
     pictures: list[np.ndarray] = []
     for seed in seeds:
         view = _view(*env.reset(seed=seed))
         pictures.append(env.render())
-        while env.agents:
+        for _ in range(most_steps):
+            if not env.agents:
+                break
             actions = actors.choose(view[0][None], view[1][None], True, generator)[0].tolist()
             out = env.step(dict(zip(env.agents, actions, strict=True)))
             view = _view(out[0], out[4])

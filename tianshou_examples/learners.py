@@ -30,13 +30,9 @@ from credit_wrappers.integrations.tianshou import (
 )
 from tianshou_examples.evaluation import Actors
 from tianshou_examples.settings import Settings
+from tianshou_examples.worlds import longest_episode
 
 DQN_STEPS = 8  # of every slot between two rounds of double DQN's updates
-# Share of the training in which randomness is rewarded; afterwards it is debited, so that the team learns to get on
-# while it is nearly deterministic: robots that choose alike block each other for ever when they are greedy, which a
-# team that is trained only on random moves has never seen. Early, while the learning rate is large enough for that.
-ENTROPY_UNTIL = 0.35
-MOST_DEBIT = 0.75  # of the entropy coefficient
 TAIL = 0.1  # share of the training, at its end, whose networks are averaged into the one that plays
 LEAST_LR = 0.02  # of the initial learning rate, at the end
 
@@ -191,17 +187,20 @@ class Learner:
     @property
     def _longest_rows(self) -> int:
         """Rows that the longest episode takes in all slots."""
-        longest = max(getattr(env.unwrapped, "max_cycles", 500) for env in self.venv.envs)
+        longest = max(longest_episode(env) for env in self.venv.envs)
         return (longest + 1) * len(self.venv)
 
     def _ppo_trainer(self, seed: int) -> Any:
-        # whole episodes, one in each slot: nothing in an update was played by an older policy
-        buffer = CreditReplayBuffer(self._longest_rows, self.venv, random_seed=seed)
+        # Whole episodes, one in each slot: nothing in an update was played by an older policy. Where episodes become
+        # short that makes tiny updates, so there a number of steps is played, and the rest of the running episodes
+        # waits for the next update.
+        rows = self.settings.rollout * len(self.venv)
+        buffer = CreditReplayBuffer(rows + self._longest_rows, self.venv, random_seed=seed)
         return self.algorithm.create_trainer(
             OnPolicyTrainerParams(
                 **self._common(buffer, explore=False),
-                collection_step_num_env_steps=None,
-                collection_step_num_episodes=len(self.venv),
+                collection_step_num_env_steps=rows or None,
+                collection_step_num_episodes=None if rows else len(self.venv),
                 batch_size=self.settings.batch,
                 update_step_num_repetitions=self.settings.epochs,
             )
@@ -240,12 +239,12 @@ class Learner:
 
     def set_progress(self, done: float) -> None:
         """Moves the schedules of learning rate, entropy and exploration."""
-        self.progress.done = min(1.0, done)
+        s, self.progress.done = self.settings, min(1.0, done)
         for member in self._members:
-            if self.settings.algo == "ppo":
-                member.ent_coef = self.settings.entropy * max(-MOST_DEBIT, 1.0 - self.progress.done / ENTROPY_UNTIL)
+            if s.algo == "ppo":
+                member.ent_coef = s.entropy * max(-s.entropy_debit, 1.0 - self.progress.done / s.entropy_until)
             else:
-                epsilon = max(0.05, 1.0 - 0.95 * self.progress.done / self.settings.exploration)
+                epsilon = max(0.05, 1.0 - 0.95 * self.progress.done / s.exploration)
                 member.policy.set_eps_training(epsilon)
                 # for Tianshou, the first collection and the members of a team are never in a training step
                 member.policy.set_eps_inference(epsilon)

@@ -11,7 +11,6 @@ import numpy as np
 from pettingzoo import ParallelEnv
 
 from tianshou_examples.settings import Settings
-from tianshou_examples.worlds import check_world
 
 Policy = Callable[[dict[str, np.ndarray], dict[str, dict[str, Any]]], dict[str, int]]
 
@@ -29,9 +28,16 @@ def settings_of(run: Path) -> Settings:
 
 
 def world_of(run: Path) -> dict[str, Any]:
-    """The arguments of `spaceworld_v0.parallel_env` with which the run made its environments."""
+    """The arguments of `spaceworld_v0.parallel_env` with which the run made its environments.
+
+    Raises:
+        ValueError: when there is no run, or it is not one of Spaceworld.
+    """
     settings = settings_of(run)
-    return {"scenario": check_world(settings.env), "action_mask": settings.action_mask}
+    family, _, scenario = settings.env.partition(":")
+    if family != "spaceworld":
+        raise ValueError(f"{run} was trained on {settings.env}, and only Spaceworld can be watched; see its team.gif")
+    return {"scenario": scenario, "action_mask": settings.action_mask}
 
 
 def policy_of(run: Path, env: ParallelEnv) -> Policy:

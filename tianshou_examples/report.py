@@ -1,4 +1,4 @@
-"""What a run leaves for a person: the table, the learning curve, the animation and the credited moments."""
+"""What a run leaves for a person to read: the table and the credited moments."""
 
 from __future__ import annotations
 
@@ -11,16 +11,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from tianshou_examples.families import family_of
 from tianshou_examples.settings import Settings
 from tianshou_examples.watch import LESSONS, Moment
-
-COLOURS = {"llm": "#0f766e", "summed": "#b45309", "shared": "#64748b", "equal": "#7c3aed"}
-TITLES = {
-    "llm": "individual credit",
-    "summed": "the same credit, summed over the team",
-    "shared": "shared team reward",
-    "equal": "equal split of the team reward",
-}
 
 
 def critic_note(settings: Settings) -> str:
@@ -40,29 +33,46 @@ def _mean(results: Sequence[dict[str, Any]], how: str, key: str) -> str:
     return f"{mean:.{digits}f}" + (f" ±{np.std(values):.{digits}f}" if len(values) > 1 else "")
 
 
+SOON = "steps to 80 % of the maximum"
+
+
+def _soon(steps: Sequence[int | None]) -> str:
+    """The mean over the learners that got there, and how many did if not all."""
+    there = [s for s in steps if s is not None]
+    if not there:
+        return "never"
+    return f"{np.mean(there):,.0f}" + (f" ({len(there)} of {len(steps)})" if len(there) < len(steps) else "")
+
+
 def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: Console) -> None:
-    """Prints how each kind of credit ended: one row a kind, means (± standard deviation) over its seeds."""
-    kinds = [c for c in settings.credit if any(r["credit"] == c for r in results)]
+    """Prints how each method ended: one row a method, means (± standard deviation) over its seeds."""
+    kinds = [c for c in settings.method if any(r["method"] == c for r in results)]
     episodes = results[0]["greedy"]["episodes"]
     table = Table(
         title=f"{settings.env}, {settings.algo}, {episodes} unseen layouts a seed; {critic_note(settings)}",
         title_justify="left",
     )
-    for column in ("credit", "play", "return", "success", "collisions / episode", "length"):
-        table.add_column(column, justify="left" if column in ("credit", "play") else "right")
+    family = family_of(settings.env)
+    means = {"return": "team_return", "success": "success", "collisions / episode": "collisions", "length": "steps"}
+    if not family.success:
+        del means["success"]
+    if not family.collisions:
+        del means["collisions / episode"]
+    for column in ("method", "play", *means):
+        table.add_column(column, justify="right" if column in means else "left")
     for kind in kinds:
-        of_kind = [r for r in results if r["credit"] == kind]
+        of_kind = [r for r in results if r["method"] == kind]
         for how in ("greedy", "sampled"):
             table.add_row(
                 kind if how == "greedy" else "",
                 how,
-                *(_mean(of_kind, how, key) for key in ("team_return", "success", "collisions", "steps")),
+                *(_mean(of_kind, how, key) for key in means.values()),
                 end_section=how == "sampled",
             )
     console.print(table)
     cost = Table(title="What it took (one learner; mean over the seeds)", title_justify="left")
-    columns = [_cost(settings, [r for r in results if r["credit"] == kind]) for kind in kinds]
-    cost.add_column("credit")
+    columns = [_cost(settings, [r for r in results if r["method"] == kind]) for kind in kinds]
+    cost.add_column("method")
     for kind in kinds:
         cost.add_column(kind, justify="right")
     for name in columns[0]:  # down the page, so that it fits in 80 characters
@@ -71,14 +81,16 @@ def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: 
 
 
 def _cost(settings: Settings, results: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """What the learners of one kind of credit took."""
+    """What the learners of one method took."""
     times = {k: float(np.mean([r["times"][k] for r in results])) for k in results[0]["times"]}
     wall, steps = max(sum(times.values()), 1e-9), float(np.mean([r["steps"] for r in results]))
     speed = steps / max(wall - times["evaluation"], 1e-9)
     counts = {k: float(np.mean([r["critic"][k] for r in results])) for k in ("calls", "tokens", "fallbacks")}
+    known = family_of(settings.env).maximum is not None
     return {
         "seeds": str(len(results)),
         "env steps": f"{steps:,.0f}",
+        **({SOON: _soon([r["steps_to_80"] for r in results])} if known else {}),
         "env steps / s, collect and learn": f"{speed:,.0f}",
         "wall time, s": f"{wall:,.1f}",
         **{f"  {k}": f"{times[k] / wall:.0%}" for k in ("environment", "critic", "learning", "evaluation")},
@@ -87,66 +99,6 @@ def _cost(settings: Settings, results: Sequence[dict[str, Any]]) -> dict[str, st
         "fallbacks, episodes": f"{counts['fallbacks']:,.0f}",
         **({} if settings.prices is None else {"cost": f"{np.mean([r['critic']['cost'] for r in results]):,.2f}"}),
     }
-
-
-def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draws team return and collisions over environment steps; the band is the range over seeds."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
-    panels = (("return", "team return"), ("collisions", "collisions per episode"))
-    for axis, (key, label) in zip(axes, panels, strict=True):
-        for kind in settings.credit:
-            _draw_kind(axis, kind, key, records)
-        axis.set_xlabel("environment steps")
-        axis.set_ylabel(label)
-        axis.grid(alpha=0.25)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.xaxis.set_major_formatter(lambda x, _: f"{x / 1e6:g}M" if x >= 1e6 else f"{x / 1e3:g}k")
-        axis.set_xlim(left=0)
-    axes[0].axhline(1.0, color="#94a3b8", linewidth=0.8, linestyle=":")
-    if any(r["kind"] == "evaluation" for r in records):
-        axes[0].plot([], [], "o", color="#64748b", markersize=3.5, label="greedy, unseen layouts")
-    if axes[0].get_legend_handles_labels()[0]:  # a run may be stopped before there is anything to draw
-        axes[0].legend(frameon=False, loc="best")
-    seeds = f"{settings.seeds} seeds, line = mean, band = range" if settings.seeds > 1 else "one seed"
-    figure.suptitle(f"{settings.env} ({settings.algo}, {settings.policy} policy, {seeds})\n{critic_note(settings)}",
-                    fontsize=10)  # fmt: skip
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
-
-
-def _draw_kind(axis: Any, kind: str, key: str, records: Sequence[dict[str, Any]]) -> None:
-    train = [r for r in records if r["kind"] == "train" and r["credit"] == kind]
-    lines = [_line([r for r in train if r["seed"] == seed], key) for seed in sorted({r["seed"] for r in train})]
-    if not lines:
-        return
-    last = min(steps[-1] for steps, _ in lines)
-    first = min(last, max(steps[0] for steps, _ in lines))
-    grid = np.linspace(first, last, 200)
-    curves = [np.interp(grid, steps, values) for steps, values in lines]
-    colour = COLOURS[kind]
-    axis.plot(grid, np.mean(curves, axis=0), color=colour, linewidth=1.8, label=TITLES[kind])
-    if len(curves) > 1:
-        axis.fill_between(grid, np.min(curves, axis=0), np.max(curves, axis=0), color=colour, alpha=0.18, linewidth=0)
-    field = {"return": "team_return"}.get(key, key)
-    greedy = [r for r in records if r["kind"] == "evaluation" and r["credit"] == kind]
-    if greedy:
-        axis.plot([r["steps"] for r in greedy], [r["greedy"][field] for r in greedy], "o", color=colour, markersize=3.5)
-
-
-def _line(records: Sequence[dict[str, Any]], key: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and values of one learner, in the order of training."""
-    line: list[tuple[int, float]] = []
-    for r in records:
-        while line and line[-1][0] >= r["steps"]:  # a learner that was killed went on from an older checkpoint
-            line.pop()
-        line.append((r["steps"], r[key]))
-    steps, values = np.array(line).T
-    return steps, values
 
 
 def write_credits(settings: Settings, results: Sequence[dict[str, Any]], path: Path) -> None:

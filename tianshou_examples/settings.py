@@ -7,20 +7,14 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from spaceworld import PRESETS
+from tianshou_examples.families import family_of
+from tianshou_examples.methods import METHODS
 
-ENVS = ("spaceworld",)
-CREDITS = ("llm", "summed", "shared", "equal")
 CRITICS = ("scripted", "anthropic", "openai", "recorded")
 ALGORITHMS = ("ppo", "ddqn")
 MASKS = ("possible", "safe")
 POLICIES = ("shared", "per-agent")
 FALLBACKS = ("equal", "shared", "raise")
-
-# environment steps of one learner, by scenario: for duet and pair enough for PPO with the scripted critic
-# (docs/results.md); for the others nobody has measured it yet
-STEPS = {"solo": 200_000, "duet": 800_000, "pair": 7_000_000}
-STEPS_OF_OTHERS = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -29,7 +23,7 @@ class Settings:
 
     env: str = "spaceworld:duet"
     action_mask: str = "possible"
-    credit: tuple[str, ...] = ("llm", "shared")
+    method: tuple[str, ...] = ("mca", "shared")
     critic: str = "scripted"
     model: str | None = None
     base_url: str | None = None
@@ -49,14 +43,23 @@ class Settings:
     out: str = ""
     eval_episodes: int = 100  # of the final evaluation; intermediate ones play a fifth of it
     evaluations: int = 8  # intermediate ones
-    # learner, chosen once on duet with the scripted critic and used for every kind of credit
+    recent: int = 256  # episodes over which the training's return is averaged
+    # learner: Spaceworld's, chosen once on duet with the scripted critic; the other families' are in families.py
     hidden: int = 128
     lr: float = 2e-3
     gamma: float = 0.97
     batch: int = 512  # rows of one gradient step
     # PPO
+    rollout: int = (
+        0  # steps of each environment between updates, at least an episode; 0: one episode, whatever its length
+    )
     gae_lambda: float = 0.95
     entropy: float = 0.02
+    # Share of the training in which randomness is rewarded; afterwards it is debited, so that the team learns to get on
+    # while it is nearly deterministic: robots that choose alike block each other for ever when they are greedy, which a
+    # team that is trained only on random moves has never seen. Early, while the learning rate is large enough for that.
+    entropy_until: float = 0.35
+    entropy_debit: float = 0.75  # at most, of the entropy coefficient
     clip: float = 0.2
     epochs: int = 8
     # double DQN
@@ -67,8 +70,8 @@ class Settings:
 
     @property
     def arms(self) -> list[tuple[str, int]]:
-        """(credit, seed) of each learner."""
-        return [(credit, seed) for seed in range(self.seeds) for credit in self.credit]
+        """(method, seed) of each learner."""
+        return [(method, seed) for seed in range(self.seeds) for method in self.method]
 
     def as_dict(self) -> dict[str, Any]:
         """All settings as JSON values."""
@@ -80,7 +83,7 @@ class Settings:
         known = {f.name for f in fields(Settings)}
         given = {k: v for k, v in values.items() if k in known}
         prices = given.get("prices")
-        return replace(Settings(**given), credit=tuple(given["credit"]), prices=prices and tuple(prices))
+        return replace(Settings(**given), method=tuple(given["method"]), prices=prices and tuple(prices))
 
 
 def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
@@ -90,6 +93,8 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
         SystemExit: with code 2 and one line that names the valid values.
     """
     default = Settings()
+    from tianshou_examples.worlds import check_world, examples
+
     p = argparse.ArgumentParser(
         prog="python -m tianshou_examples.train",
         description="Train teams of robots from the credits of a critic, beside the plain shared reward.",
@@ -99,17 +104,17 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     add(
         "--env",
         default=default.env,
-        help=", ".join(f"spaceworld:{scenario}" for scenario in PRESETS),
+        help=f"{', '.join(examples())}, and every other id of the last two libraries",
     )
     add(
         "--action-mask",
         default=default.action_mask,
         choices=MASKS,
-        help="safe also forbids flying into what is solid and seen; robots may still collide",
+        help="of Spaceworld; safe also forbids flying into what is solid and seen; robots may still collide",
     )
-    add("--credit", nargs="+", default=list(default.credit), choices=CREDITS,
-        help="what the learners are paid; several kinds are trained beside each other")  # fmt: skip
-    add("--critic", default=default.critic, choices=CRITICS, help="who answers for llm and summed credit")
+    add("--method", nargs="+", default=list(default.method), choices=list(METHODS),
+        help="what the learners are paid; several methods are trained beside each other")  # fmt: skip
+    add("--critic", default=default.critic, choices=CRITICS, help="who answers for mca and summed")
     add("--model", default=default.model, help="name of the model")
     add("--base-url", default=default.base_url,
         help="a server that speaks the Messages API (anthropic) or OpenAI's chat completions (openai)")  # fmt: skip
@@ -133,11 +138,12 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
         choices=POLICIES,
         help="one network for the team, or one per agent",
     )
-    add("--steps", type=int, default=default.steps, help="environment steps of each learner; 0: by scenario")
-    add("--seeds", type=int, default=default.seeds, help="seeds of each kind of credit")
+    add("--steps", type=int, default=default.steps, help="environment steps of each learner; 0: by environment")
+    add("--seeds", type=int, default=default.seeds, help="seeds of each method")
     add("--jobs", type=int, default=default.jobs, help="learners that train at the same time")
-    add("--envs", type=int, default=default.envs, help="environments of each learner")
-    add("--eval-episodes", type=int, default=default.eval_episodes)
+    by_family = argparse.SUPPRESS  # stays away from the settings when it is not given
+    add("--envs", type=int, default=by_family, help="environments of each learner; by environment if not given")
+    add("--eval-episodes", type=int, default=by_family, help="of the last evaluation; by environment if not given")
     add("--out", default=default.out, help="folder of the run; default runs/<env>-<algo>-<time>")
     add(
         "--resume",
@@ -147,9 +153,16 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     )
     given = vars(p.parse_args(argv))
     resume = given.pop("resume")
-    given["credit"] = tuple(dict.fromkeys(given["credit"]))
+    given["method"] = tuple(dict.fromkeys(given["method"]))
     given["prices"] = given["prices"] and tuple(given["prices"])
-    settings = replace(default, **given)
+    try:
+        _, scenario = check_world(given["env"])
+    except (ValueError, ImportError) as error:
+        p.error(str(error))
+    family = family_of(given["env"])
+    settings = replace(default, **{**family.settings, **given})
+    if settings.action_mask != default.action_mask and not family.masks:
+        p.error(f"--action-mask {settings.action_mask} is for Spaceworld; {settings.env} has masks of its own")
     for name in ("seeds", "jobs", "envs", "eval_episodes", "episodes_per_query", "in_flight"):
         if getattr(settings, name) < 1:
             p.error(f"--{name.replace('_', '-')} is {getattr(settings, name)}; it must be at least 1")
@@ -159,14 +172,8 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
         _check_critic(p, settings)
     if settings.steps < 0:
         p.error(f"--steps is {settings.steps}; it must be 0 or more")
-    from tianshou_examples.worlds import check_world
-
-    try:
-        scenario = check_world(settings.env)
-    except ValueError as error:
-        p.error(str(error))
     if not settings.steps:
-        settings = replace(settings, steps=STEPS.get(scenario, STEPS_OF_OTHERS))
+        settings = replace(settings, steps=family.steps.get(scenario, family.other_steps))
     return settings, resume
 
 

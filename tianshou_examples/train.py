@@ -1,11 +1,12 @@
 """Trains a team from a critic's credits beside the plain shared reward, and reports on both.
 
     python -m tianshou_examples.train --env spaceworld:duet
-    python -m tianshou_examples.train --env spaceworld:pair --credit llm summed shared --seeds 3
+    python -m tianshou_examples.train --env spaceworld:pair --method mca summed shared --seeds 3
+    python -m tianshou_examples.train --env lbf:Foraging-5x5-2p-1f-coop-v3 --method mca shared --seeds 5
     python -m tianshou_examples.train --critic anthropic --steps 20000     (needs ANTHROPIC_API_KEY)
     python -m tianshou_examples.train --resume runs/<name>
 
-Each kind of credit and each seed is one learner in its own process. The folder of the run holds `config.json`,
+Each method and each seed is one learner in its own process. The folder of the run holds `config.json`,
 `metrics.jsonl`, `tensorboard/`, `learning_curve.png`, `team.gif`, `ledger-*.sqlite`, `credits.txt`, `results.json` and
 `checkpoints/`. Ctrl-C stops cleanly; `--resume` goes on.
 """
@@ -27,6 +28,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from credit_wrappers import CreditError
 from tianshou_examples.arm import arm_name, run_arm
+from tianshou_examples.families import family_of
+from tianshou_examples.methods import METHODS
 from tianshou_examples.settings import Settings, parse
 
 
@@ -46,14 +49,14 @@ class Run:
         self.interrupted = False
 
     def prepare(self) -> None:
-        """Says what is to be done, and compiles the environment before learners time it."""
+        """Says what is to be done, and makes the environment once before learners time it."""
         from tianshou_examples.report import critic_note
         from tianshou_examples.worlds import world_factory
 
         s = self.settings
-        self.console.print(f"{s.env}: {', '.join(s.credit)} for {s.steps:,} environment steps each, "
+        self.console.print(f"{s.env}: {', '.join(s.method)} for {s.steps:,} environment steps each, "
                            f"{s.seeds} seed(s); {critic_note(s)}")  # fmt: skip
-        self.console.print("compiling the environment (once; later runs start at once) ...")
+        self.console.print(family_of(s.env).starting)
         env = world_factory(s.env)()
         env.reset(seed=0)
         env.step(dict.fromkeys(env.agents, 0))
@@ -121,15 +124,15 @@ class Run:
             metrics.write(json.dumps(value) + "\n")
             metrics.flush()
             if value["kind"] == "train":
-                state = (f"return {value['return']:+.2f}  collisions {value['collisions']:.2f}  "
+                state = (f"return {value['return']:+.2f}{self._collisions(value)}  "
                          f"calls {value['calls']:,}  tokens {value['tokens'] / 1e6:.1f}M"
                          f"{_money(self.settings, value)}")  # fmt: skip
                 bars.update(tasks[arm], completed=value["steps"], state=state)
             elif not self.console.is_terminal:
                 greedy = value["greedy"]
                 self.console.print(
-                    f"{arm}: {value['steps']:,} steps, greedy return {greedy['team_return']:.3f}, "
-                    f"collisions {greedy['collisions']:.2f}"
+                    f"{arm}: {value['steps']:,} steps, greedy return {greedy['team_return']:.3f}"
+                    f"{self._collisions(greedy)}"
                 )
             return
         if kind == "result":
@@ -138,17 +141,25 @@ class Run:
             self.errors.append(f"{arm}: {value}")
         running.pop(arm).join(timeout=30)
 
+    def _collisions(self, value: dict[str, Any]) -> str:
+        return f"  collisions {value['collisions']:.2f}" if family_of(self.settings.env).collisions else ""
+
     def report(self, seconds: float) -> None:
         """Writes curve, animation, moments and results, and prints the table."""
         from tianshou_examples import report
+        from tianshou_examples.curves import draw_curves, steps_to
 
         records = [json.loads(x) for x in (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
         results = [self.results[arm_name(*arm)] for arm in self.settings.arms if arm_name(*arm) in self.results]
         if not results:
             return
+        maximum = family_of(self.settings.env).maximum
+        if maximum is not None:
+            for result in results:
+                result["steps_to_80"] = steps_to(records, result["method"], result["seed"], maximum)
         saved = {"wall_seconds": seconds, "results": results}
         (self.folder / "results.json").write_text(json.dumps(saved, indent=1), encoding="utf-8")
-        report.draw_curves(self.settings, records, self.folder / "learning_curve.png")
+        draw_curves(self.settings, records, self.folder / "learning_curve.png")
         report.write_credits(self.settings, results, self.folder / "credits.txt")
         self._animate(results)
         report.print_table(self.settings, results, self.console)
@@ -161,17 +172,22 @@ class Run:
         )
 
     def _animate(self, results: list[dict[str, Any]]) -> None:
-        """The greedy team of the first arm, in three unseen layouts."""
+        """The greedy team of the first arm, in some unseen layouts."""
         from spaceworld.render.record import save_gif
         from tianshou_examples.evaluation import UNSEEN, record
         from tianshou_examples.learners import actors_of
+        from tianshou_examples.methods import playing_factory
         from tianshou_examples.worlds import world_factory
 
         best = results[0]
-        path = self.folder / "checkpoints" / f"{arm_name(best['credit'], best['seed'])}.pt"
-        make_env = world_factory(self.settings.env, "rgb_array", self.settings.action_mask)
+        path = self.folder / "checkpoints" / f"{arm_name(best['method'], best['seed'])}.pt"
+        make_env = playing_factory(
+            best["method"], world_factory(self.settings.env, "rgb_array", self.settings.action_mask)
+        )
         actors = actors_of(self.settings, make_env(), path)
-        save_gif(self.folder / "team.gif", record(make_env, actors, range(UNSEEN, UNSEEN + 3)), fps=4)
+        episodes, steps = family_of(self.settings.env).film
+        pictures = record(make_env, actors, range(UNSEEN, UNSEEN + episodes), most_steps=steps)
+        save_gif(self.folder / "team.gif", pictures, fps=4)
 
 
 def _money(settings: Settings, value: dict[str, Any]) -> str:
@@ -242,9 +258,9 @@ def main(argv: list[str] | None = None) -> int:
         from tianshou_examples.critics import make_budget, make_client
 
         make_budget(settings)  # says now what is wrong with the limits
-        for credit, seed in settings.arms:
-            if credit in ("llm", "summed"):
-                make_client(settings, arm_name(credit, seed))  # says now, not in an hour, that there is no key
+        for method, seed in settings.arms:
+            if METHODS[method].asks:
+                make_client(settings, arm_name(method, seed))  # says now, not in an hour, that there is no key
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(settings.as_dict(), indent=1), encoding="utf-8")
     except CreditError as error:

@@ -47,7 +47,7 @@ def results(folder: Path) -> dict[str, dict[str, Any]]:
         raise AssertionError(f"{constant} is not JSON")
 
     read = json.loads((folder / "results.json").read_text(encoding="utf-8"), parse_constant=refuse)
-    return {result["credit"]: result for result in read["results"]}
+    return {result["method"]: result for result in read["results"]}
 
 
 def cells(text: str) -> list[list[str]]:
@@ -66,7 +66,7 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) ->
 
 def kinds_in_training(folder: Path) -> set[str]:
     with suppress(FileNotFoundError, json.JSONDecodeError):  # not there yet, or a line is being written
-        return {r["credit"] for r in records(folder) if r["kind"] == "train"}
+        return {r["method"] for r in records(folder) if r["kind"] == "train"}
     return set()
 
 
@@ -103,7 +103,7 @@ def nothing_is_left_of(process: subprocess.Popen[str]) -> bool:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a run to the end, and what it printed."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    process = start(*TINY, "--credit", "llm", "shared", "--out", str(folder))
+    process = start(*TINY, "--method", "mca", "shared", "--out", str(folder))
     out, errors = process.communicate(timeout=LIMIT)
     assert (process.returncode, errors) == (0, "")
     assert nothing_is_left_of(process)
@@ -120,7 +120,7 @@ def test_a_finished_run_is_played_on_the_layouts_of_its_table_and_on_others(
     evaluate.main([str(folder), "--skip", "0", "--episodes", str(episodes)])
     lines = capsys.readouterr().out.splitlines()
     found = results(folder)
-    for kind, how, line in zip(("llm", "llm", "shared", "shared"), ("greedy", "sampled") * 2, lines[1:], strict=True):
+    for kind, how, line in zip(("mca", "mca", "shared", "shared"), ("greedy", "sampled") * 2, lines[1:], strict=True):
         assert line.startswith(f"{kind}-0 after {found[kind]['steps']:,} steps, {how}")
         assert f"return {found[kind][how]['team_return']:.3f}" in line
         assert f"collisions {found[kind][how]['collisions']:.3f}" in line
@@ -133,14 +133,14 @@ def test_the_table_says_how_good_and_how_dear(finished: tuple[Path, str]) -> Non
     folder, out = finished
     rows = {row[0] if row[0] else f"sampled {i}": row for i, row in enumerate(cells(out)) if row}
     found = results(folder)
-    for kind in ("llm", "shared"):
+    for kind in ("mca", "shared"):
         assert rows[kind][1:4] == ["greedy", *(f"{found[kind]['greedy'][k]:.3f}" for k in ("team_return", "success"))]
-    heads = [row for row in cells(out) if row[0] == "credit"]
-    assert heads == [["credit", "play", "return", "success", "collisions / episode", "length"],
-                     ["credit", "llm", "shared"]]  # fmt: skip
-    assert rows["env steps"][1:] == [str(found[k]["steps"]) for k in ("llm", "shared")]
-    assert rows["critic calls"][1:] == [str(found["llm"]["critic"]["calls"]), "0"]
-    assert rows["tokens"][1:] == [f"{found['llm']['critic']['tokens']:,}", "0"]
+    heads = [row for row in cells(out) if row[0] == "method"]
+    assert heads == [["method", "play", "return", "success", "collisions / episode", "length"],
+                     ["method", "mca", "shared"]]  # fmt: skip
+    assert rows["env steps"][1:] == [str(found[k]["steps"]) for k in ("mca", "shared")]
+    assert rows["critic calls"][1:] == [str(found["mca"]["critic"]["calls"]), "0"]
+    assert rows["tokens"][1:] == [f"{found['mca']['critic']['tokens']:,}", "0"]
     assert rows["fallbacks, episodes"][1:] == ["0", "0"]
     assert float(rows["wall time, s"][1]) > 0
     for column in (1, 2):
@@ -148,26 +148,26 @@ def test_the_table_says_how_good_and_how_dear(finished: tuple[Path, str]) -> Non
         assert min(shares) >= 0 and 98 <= sum(shares) <= 102
     assert "scripted stand-in" in out and "not an LLM" in out
     assert (folder / "table.txt").read_text(encoding="utf-8") in out
-    assert rows["llm"] in cells((folder / "table.txt").read_text(encoding="utf-8"))
+    assert rows["mca"] in cells((folder / "table.txt").read_text(encoding="utf-8"))
 
 
 def test_the_run_folder_holds_what_it_should(finished: tuple[Path, str]) -> None:
     folder, _ = finished
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    assert config["steps"] == 300 and config["credit"] == ["llm", "shared"] and config["lr"] == Settings().lr
+    assert config["steps"] == 300 and config["method"] == ["mca", "shared"] and config["lr"] == Settings().lr
     for record in records(folder):
-        assert {"kind", "credit", "seed", "steps"} <= set(record)
+        assert {"kind", "method", "seed", "steps"} <= set(record)
         if record["kind"] == "train":
             assert {"return", "collisions", "success", "wall", "calls", "tokens", "fallbacks"} <= set(record)
         else:
             for how in ("greedy", "sampled"):
                 assert set(record[how]) == {"team_return", "success", "collisions", "steps", "episodes"}
-    assert {r["credit"] for r in records(folder) if r["kind"] == "evaluation"} == {"llm", "shared"}
+    assert {r["method"] for r in records(folder) if r["kind"] == "evaluation"} == {"mca", "shared"}
     picture, animation = (folder / "learning_curve.png").read_bytes(), (folder / "team.gif").read_bytes()
     assert picture[:8] == b"\x89PNG\r\n\x1a\n" and len(picture) > 10_000
     assert animation[:6] == b"GIF89a" and len(animation) > 10_000
-    assert sorted(p.name for p in folder.glob("ledger*")) == ["ledger-llm-0.sqlite"]  # closed: no -wal beside it
-    for kind in ("llm", "shared"):
+    assert sorted(p.name for p in folder.glob("ledger*")) == ["ledger-mca-0.sqlite"]  # closed: no -wal beside it
+    for kind in ("mca", "shared"):
         (events,) = (folder / "tensorboard" / f"{kind}-0").iterdir()
         assert events.name.startswith("events.out.tfevents") and events.stat().st_size > 500
         assert (folder / "checkpoints" / f"{kind}-0.pt").exists()
@@ -176,8 +176,8 @@ def test_the_run_folder_holds_what_it_should(finished: tuple[Path, str]) -> None
 
 def test_every_answer_is_in_the_ledger(finished: tuple[Path, str]) -> None:
     folder, _ = finished
-    found = results(folder)["llm"]["critic"]
-    with Ledger(folder / "ledger-llm-0.sqlite") as ledger:
+    found = results(folder)["mca"]["critic"]
+    with Ledger(folder / "ledger-mca-0.sqlite") as ledger:
         entries = list(ledger.entries())
     assert len(entries) == found["calls"] > 0
     assert sum(len(entry.episodes) for entry in entries) == found["episodes"]
@@ -208,10 +208,10 @@ def test_resuming_a_finished_run_trains_no_more_and_reports_the_same(finished: t
 
 def test_ctrl_c_in_the_terminal_stops_cleanly_and_resume_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    process = start(*NEVER, "--credit", "llm", "--eval-episodes", "2", "--out", str(folder))
-    wait_until(lambda: kinds_in_training(folder) == {"llm"}, process)
+    process = start(*NEVER, "--method", "mca", "--eval-episodes", "2", "--out", str(folder))
+    wait_until(lambda: kinds_in_training(folder) == {"mca"}, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-    half = stopped(process, folder, {"llm"})["llm"]
+    half = stopped(process, folder, {"mca"})["mca"]
     # the rest of a shorter run than was asked for
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["steps"] = half["steps"] + 50
@@ -220,7 +220,7 @@ def test_ctrl_c_in_the_terminal_stops_cleanly_and_resume_goes_on(tmp_path: Path)
     assert main(["--resume", str(folder)]) == 0
     after = (folder / "metrics.jsonl").read_text(encoding="utf-8")
     assert after.startswith(before) and len(after) > len(before)
-    whole, new = results(folder)["llm"], [json.loads(line) for line in after[len(before) :].splitlines()]
+    whole, new = results(folder)["mca"], [json.loads(line) for line in after[len(before) :].splitlines()]
     assert whole["complete"]
     assert next(r["steps"] for r in new if r["kind"] == "train") > half["steps"]
     # the evaluation of an interrupted run comes after its checkpoint and is done again: its time is not kept
@@ -228,17 +228,17 @@ def test_ctrl_c_in_the_terminal_stops_cleanly_and_resume_goes_on(tmp_path: Path)
     assert all(whole["times"][part] >= half["times"][part] for part in parts)
     for name in ("calls", "tokens"):
         assert whole["critic"][name] > half["critic"][name]
-    with Ledger(folder / "ledger-llm-0.sqlite") as ledger:
+    with Ledger(folder / "ledger-mca-0.sqlite") as ledger:
         assert len(ledger) == whole["critic"]["calls"]
 
 
 def test_an_interrupt_of_the_parent_alone_reaches_its_learners(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    process = start(*NEVER, "--credit", "equal", "llm", "--eval-episodes", "2", "--algo", "ddqn",
+    process = start(*NEVER, "--method", "equal", "mca", "--eval-episodes", "2", "--algo", "ddqn",
                     "--policy", "per-agent", "--out", str(folder))  # fmt: skip
-    wait_until(lambda: kinds_in_training(folder) == {"equal", "llm"}, process)
+    wait_until(lambda: kinds_in_training(folder) == {"equal", "mca"}, process)
     process.send_signal(signal.SIGINT)
-    stopped(process, folder, {"equal", "llm"})
+    stopped(process, folder, {"equal", "mca"})
 
 
 def test_a_learner_is_deaf_to_ctrl_c_from_its_first_moment() -> None:
@@ -255,7 +255,7 @@ def test_a_learner_is_deaf_to_ctrl_c_from_its_first_moment() -> None:
 
 def test_learners_whose_parent_was_killed_save_themselves_and_end(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    process = start(*NEVER, "--credit", "shared", "--eval-episodes", "2", "--out", str(folder))
+    process = start(*NEVER, "--method", "shared", "--eval-episodes", "2", "--out", str(folder))
     wait_until(lambda: kinds_in_training(folder) == {"shared"}, process)
     process.kill()
     process.communicate(timeout=LIMIT)  # until the last one has closed its end
@@ -266,7 +266,7 @@ def test_learners_whose_parent_was_killed_save_themselves_and_end(tmp_path: Path
 def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     # evaluating so many episodes takes longer than anybody waits
-    process = start(*NEVER, "--credit", "shared", "--eval-episodes", "10000", "--out", str(folder))
+    process = start(*NEVER, "--method", "shared", "--eval-episodes", "10000", "--out", str(folder))
     wait_until(lambda: kinds_in_training(folder) == {"shared"}, process)
     process.send_signal(signal.SIGINT)
     wait_until(lambda: (folder / "checkpoints" / "shared-0.pt").exists(), process)
@@ -282,13 +282,13 @@ def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path) -> None:
 
 
 def test_a_learner_that_crashes_stops_the_other_and_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    config = Settings(credit=("llm", "shared"), steps=100_000_000, envs=2, eval_episodes=2).as_dict()
+    config = Settings(method=("mca", "shared"), steps=100_000_000, envs=2, eval_episodes=2).as_dict()
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "llm-0.pt").write_bytes(b"no checkpoint")
+    (tmp_path / "checkpoints" / "mca-0.pt").write_bytes(b"no checkpoint")
     assert main(["--resume", str(tmp_path)]) == 1
     printed = capsys.readouterr()
-    assert printed.err.startswith("llm-0: Traceback") and "_restore" in printed.err
+    assert printed.err.startswith("mca-0: Traceback") and "_restore" in printed.err
     found = results(tmp_path)
     assert set(found) == {"shared"} and not found["shared"]["complete"]
     assert (tmp_path / "checkpoints" / "shared-0.pt").exists()
@@ -303,7 +303,7 @@ class Process:
 def test_a_learner_that_ends_without_a_word_is_an_error(code: int, tmp_path: Path) -> None:
     run = Run(Settings(), tmp_path, Console(file=StringIO()))
     messages: queue.Queue[Any] = queue.Queue()
-    running: dict[str, Any] = {"llm-0": Process(code), "shared-0": Process(None)}
+    running: dict[str, Any] = {"mca-0": Process(code), "shared-0": Process(None)}
     train = {"kind": "train", "return": 0.0, "collisions": 0.0, "calls": 0, "tokens": 0, "steps": 7}
     messages.put(("record", "shared-0", train))
     with Progress(console=run.console) as bars:
@@ -312,7 +312,7 @@ def test_a_learner_that_ends_without_a_word_is_an_error(code: int, tmp_path: Pat
         run._receive(messages, running, bars, tasks, metrics)  # what is in the queue comes first
         assert json.loads(metrics.getvalue())["steps"] == 7 and not run.errors
         run._receive(messages, running, bars, tasks, metrics)
-    assert run.errors == [f"llm-0: the process ended with code {code}"]
+    assert run.errors == [f"mca-0: the process ended with code {code}"]
     assert list(running) == ["shared-0"]
 
 
@@ -324,7 +324,7 @@ def test_a_learner_that_ends_without_a_word_is_an_error(code: int, tmp_path: Pat
     [
         (["--env", "spaceworld:moon"], ["spaceworld:solo", "spaceworld:duet", "spaceworld:pair", "spaceworld:truss"]),
         (["--env", "duet"], ["spaceworld:duet"]),
-        (["--credit", "llm", "fair"], ["'llm'", "'summed'", "'shared'", "'equal'"]),
+        (["--method", "mca", "fair"], ["'mca'", "'summed'", "'shared'", "'equal'"]),
         (["--critic", "oracle"], ["'scripted'", "'anthropic'", "'openai'", "'recorded'"]),
         (["--algo", "sac"], ["'ppo'", "'ddqn'"]),
         (["--policy", "one"], ["'shared'", "'per-agent'"]),

@@ -16,7 +16,7 @@ from tests.examples.test_train import TINY, cells, refused, results
 from tianshou_examples.settings import Settings
 from tianshou_examples.train import main
 
-MODEL = ["--steps", "500", "--episodes-per-query", "2", "--credit", "llm"]
+MODEL = ["--steps", "500", "--episodes-per-query", "2", "--method", "mca"]
 
 
 class Model:
@@ -45,11 +45,11 @@ def test_prose_now_and_then_is_fallen_back_from_and_counted_and_the_run_repeated
     monkeypatch.setenv("OPENAI_API_KEY", "sk-ant-not-to-be-written-down")
     model, folder = Model(), tmp_path / "run"
     with MessagesServer(model) as server:
-        code = main([*TINY, "--steps", "500", "--episodes-per-query", "2", "--credit", "llm", "--critic", "openai",
+        code = main([*TINY, "--steps", "500", "--episodes-per-query", "2", "--method", "mca", "--critic", "openai",
                      "--model", "some-model", "--base-url", f"{server.url}/v1", "--out", str(folder)])  # fmt: skip
     printed = capsys.readouterr()
     assert (code, printed.err) == (0, "")
-    found = results(folder)["llm"]["critic"]
+    found = results(folder)["mca"]["critic"]
     episodes = sum(len(re.findall(r"^## Episode \d+$", query, re.MULTILINE)) for query in model.refused)
     assert found["fallbacks"] == episodes > 0
     assert found["reasks"] == len(model.refused)
@@ -68,16 +68,16 @@ def test_prose_now_and_then_is_fallen_back_from_and_counted_and_the_run_repeated
     monkeypatch.delenv("OPENAI_API_KEY")
     assert main([*TINY, *MODEL, "--critic", "recorded", "--replay", str(folder), "--out", str(again)]) == 0
     assert learned(again) == learned(folder)
-    assert results(again)["llm"]["critic"]["tokens"] == 0
+    assert results(again)["mca"]["critic"]["tokens"] == 0
     assert not list(again.glob("ledger*"))
     assert f"critic: answers recorded in {folder}" in " ".join(capsys.readouterr().out.split())
     said = refused([*TINY, "--critic", "recorded", "--replay", str(tmp_path), "--out", str(tmp_path / "x")], capsys)
-    assert "ledger-llm-0.sqlite" in said
+    assert "ledger-mca-0.sqlite" in said
 
 
 def learned(folder: Path) -> tuple[Any, ...]:
     """What came of a run, but for times and calls."""
-    found = results(folder)["llm"]
+    found = results(folder)["mca"]
     return found["greedy"], found["sampled"], found["steps"], found["critic"]["fallbacks"], found["critic"]["episodes"]
 
 
@@ -88,7 +88,7 @@ def test_a_budget_stops_the_run_and_a_larger_one_goes_on(tmp_path: Path, capsys:
         assert main([*TINY, *MODEL, *arguments, "--max-calls", "2", "--out", str(folder)]) == 1
         assert "BudgetExceeded" in capsys.readouterr().err
         assert len(server.requests) == 2
-        with Ledger(folder / "ledger-llm-0.sqlite", read_only=True) as ledger:
+        with Ledger(folder / "ledger-mca-0.sqlite", read_only=True) as ledger:
             paid = {entry.request.prompt for entry in ledger.entries()}
         assert main(["--resume", str(folder), "--max-calls", "100"]) == 0
         later = [body["messages"][0]["content"] for body in server.requests[2:]]

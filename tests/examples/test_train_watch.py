@@ -16,7 +16,8 @@ from rich.console import Console
 
 from credit_wrappers import Credit, CreditEvent, Episode, SummedCritic
 from tianshou_examples.critics import make_critic
-from tianshou_examples.report import draw_curves, print_table, write_credits
+from tianshou_examples.curves import draw_curves, steps_to
+from tianshou_examples.report import print_table, write_credits
 from tianshou_examples.settings import Settings
 from tianshou_examples.watch import LESSONS, Moment, WatchingCritic, lesson_of
 
@@ -158,23 +159,24 @@ def test_summed_credit_is_watched_before_it_is_summed(tmp_path: Path) -> None:
     assert isinstance(critic, SummedCritic) and critic.critic is watch and watch.critic is inner
     assert inner is not None and inner.ledger is not None
     inner.ledger.close()
-    for credit in ("shared", "equal"):
-        critic, watch, inner = make_critic(Settings(), credit, tmp_path / "none")
-        assert critic is watch and inner is None and critic.label == credit
+    for method in ("shared", "equal"):
+        critic, watch, inner = make_critic(Settings(), method, tmp_path / "none")
+        assert critic is watch and inner is None and critic.label == method
     assert not (tmp_path / "none").exists()
 
 
 # -- the report ---------------------------------------------------------------------------------------------------
 
 
-def result(credit: str, seed: int, greedy: float = 0.5, **changes: Any) -> dict[str, Any]:
+def result(method: str, seed: int, greedy: float = 0.5, **changes: Any) -> dict[str, Any]:
     def means(x: float) -> dict[str, float]:
         return {"team_return": x, "success": x / 2, "collisions": 3.0, "steps": 40.0, "episodes": 7}
 
     times = {"environment": 1.0, "critic": 0.5, "learning": 2.0, "evaluation": 0.5}
     critic = {"calls": 1200, "tokens": 3_400_000, "fallbacks": 16}
-    return {"credit": credit, "seed": seed, "steps": 10_000, "greedy": means(greedy), "sampled": means(0.25),
-            "times": times, "critic": critic, "moments": {}} | changes  # fmt: skip
+    return {"method": method, "seed": seed, "steps": 10_000, "greedy": means(greedy), "sampled": means(0.25),
+            "times": times, "critic": critic, "moments": {},
+            "steps_to_80": 4_000 if seed else None} | changes  # fmt: skip
 
 
 def table(settings: Settings, results: list[dict[str, Any]], width: int) -> str:
@@ -184,18 +186,19 @@ def table(settings: Settings, results: list[dict[str, Any]], width: int) -> str:
 
 
 def test_the_table_has_a_row_for_each_credit_with_mean_and_deviation_over_seeds() -> None:
-    settings = Settings(credit=("llm", "shared"), seeds=2)
-    results = [result("llm", 0, 0.9), result("llm", 1, 1.0), result("shared", 0, -0.125)]
+    settings = Settings(method=("mca", "shared"), seeds=2)
+    results = [result("mca", 0, 0.9), result("mca", 1, 1.0), result("shared", 0, -0.125)]
     text = table(settings, results, 80)
     assert "…" not in text  # nothing is cut off in a small window
     assert "scripted stand-in" in text.replace("\n", " ") and "not an LLM" in text
     cells = [[c.strip() for c in line.replace("┃", "│").split("│")[1:-1]] for line in text.splitlines()]
-    assert ["llm", "greedy", "0.950 ±0.050", "0.475 ±0.025", "3.000 ±0.000", "40.0 ±0.0"] in cells
+    assert ["mca", "greedy", "0.950 ±0.050", "0.475 ±0.025", "3.000 ±0.000", "40.0 ±0.0"] in cells
     assert ["shared", "greedy", "-0.125", "-0.062", "3.000", "40.0"] in cells
     assert ["", "sampled", "0.250", "0.125", "3.000", "40.0"] in cells
     for row in (
         ["seeds", "2", "1"],
         ["env steps", "10,000", "10,000"],
+        ["steps to 80 % of the maximum", "4,000 (1 of 2)", "never"],
         ["env steps / s, collect and learn", "2,857", "2,857"],
         ["wall time, s", "4.0", "4.0"],
         ["environment", "25%", "25%"],
@@ -211,12 +214,12 @@ def test_the_table_has_a_row_for_each_credit_with_mean_and_deviation_over_seeds(
 
 def test_the_table_of_a_run_that_was_stopped_at_once_divides_by_no_zero() -> None:
     times = dict.fromkeys(("environment", "critic", "learning", "evaluation"), 0.0)
-    assert "0%" in table(Settings(), [result("llm", 0, times=times, steps=0)], 80)
+    assert "0%" in table(Settings(), [result("mca", 0, times=times, steps=0)], 80)
 
 
 def test_a_model_is_named_in_the_table() -> None:
     settings = Settings(critic="anthropic", model="some-model", base_url="http://127.0.0.1:1")
-    text = " ".join(table(settings, [result("llm", 0)], 150).split())
+    text = " ".join(table(settings, [result("mca", 0)], 150).split())
     assert "critic: some-model at http://127.0.0.1:1" in text and "scripted" not in text
 
 
@@ -226,8 +229,8 @@ def moment(lesson: str) -> dict[str, Any]:
 
 def test_the_clearest_moment_of_each_lesson_is_written_with_its_reason(tmp_path: Path) -> None:
     results = [
-        result("llm", 0, moments={"payoff": [0.1, moment("dull")], "undone": [0.2, moment("u")]}),
-        result("llm", 1, moments={"payoff": [0.3, moment("clear")], "on the way": [9.0, moment("w")]}),
+        result("mca", 0, moments={"payoff": [0.1, moment("dull")], "undone": [0.2, moment("u")]}),
+        result("mca", 1, moments={"payoff": [0.3, moment("clear")], "on the way": [9.0, moment("w")]}),
     ]
     write_credits(Settings(), results, tmp_path / "credits.txt")
     text = (tmp_path / "credits.txt").read_text(encoding="utf-8")
@@ -242,7 +245,7 @@ def test_the_clearest_moment_of_each_lesson_is_written_with_its_reason(tmp_path:
 
 
 def point(seed: int, steps: int, kind: str = "train") -> dict[str, Any]:
-    base = {"kind": kind, "credit": "llm", "seed": seed, "steps": steps}
+    base = {"kind": kind, "method": "mca", "seed": seed, "steps": steps}
     if kind == "train":
         return {**base, "return": steps / 100, "collisions": 1.0, "success": 0.0}
     return {**base, "greedy": {"team_return": 0.5, "collisions": 0.1}, "sampled": {}}
@@ -282,3 +285,15 @@ def test_a_curve_is_the_mean_over_seeds_with_their_range(tmp_path: Path, monkeyp
     low, high = band.get_paths()[0].vertices[:, 1].min(), band.get_paths()[0].vertices[:, 1].max()
     assert (low, high) == (0.0, 3.0)
     plt.close(figure)
+
+
+def test_the_first_record_with_80_percent_of_the_maximum_counts_of_each_learner() -> None:
+    def curve(seed: int, *values: float) -> list[dict[str, Any]]:
+        return [{**point(seed, 100 * k), "return": v} for k, v in enumerate(values, 1)]
+
+    records = curve(0, 0.1, 0.79, 0.8, 0.5, 0.9) + curve(1, 0.5, 0.79) + [point(1, 900, "evaluation")]
+    assert steps_to(records, "mca", 0, 1.0) == 300
+    assert steps_to(records, "mca", 0, 0.5) == 200 and steps_to(records, "mca", 0, 1.0, share=0.9) == 500
+    assert steps_to(records, "mca", 1, 1.0) is None and steps_to(records, "shared", 0, 1.0) is None
+    # killed after 500 steps and gone on from step 200: what it had reached in between is forgotten
+    assert steps_to(records + [{**point(0, s), "return": v} for s, v in ((250, 0.2), (700, 0.8))], "mca", 0, 1.0) == 700

@@ -23,7 +23,7 @@ from tianshou_examples.settings import Settings
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A run with one checkpoint, whose shared network likes `east` best and then `interact`."""
-    settings = Settings(env="spaceworld:pair", action_mask="safe", credit=("llm", "shared"), hidden=8)
+    settings = Settings(env="spaceworld:pair", action_mask="safe", method=("mca", "shared"), hidden=8)
     folder = tmp_path / "my run"
     (folder / "checkpoints").mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(settings.as_dict()), encoding="utf-8")
@@ -65,7 +65,7 @@ def test_a_folder_without_a_run_or_without_a_checkpoint_is_named(run: Path, tmp_
     with pytest.raises(ValueError, match=r"unknown team .*planner, random, or the folder"):
         team_of(str(tmp_path))
     (run / "checkpoints" / "shared-0.pt").unlink()
-    with pytest.raises(ValueError, match=r"holds no trained team: there is no .*llm-0\.pt"):
+    with pytest.raises(ValueError, match=r"holds no trained team: there is no .*mca-0\.pt"):
         policy_of(run, SpaceworldEnv("pair"))
     (run / "config.json").write_text("[]", encoding="utf-8")
     with pytest.raises(ValueError, match="holds no run"):

@@ -1,0 +1,69 @@
+"""What differs between the families of environments: how their teams learn, for how long, and what is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family, `--env <family>:<scenario>`.
+
+    The settings were chosen with the scripted critic while looking at `mca` and `shared` alike, and hold for every
+    method (docs/training.md).
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)  # values of `Settings` that differ from its defaults
+    steps: Mapping[str, int] = field(default_factory=dict)  # environment steps of one learner, by scenario
+    other_steps: int = 1_000_000  # where nobody has measured it yet
+    maximum: float | None = 1.0  # of the return; None: unknown
+    success: bool = True  # whether an episode can be completed
+    collisions: bool = False  # whether infos carry a cost
+    masks: bool = False  # whether --action-mask has a choice
+    starting: str = "starting the environment ..."  # said before the first learner
+    film: tuple[int, int] = (3, 150)  # episodes in the animation, and steps of each at most
+
+
+FAMILIES: dict[str, Family] = {
+    "spaceworld": Family(
+        # for duet and pair enough for PPO with the scripted critic (docs/results.md)
+        steps={"solo": 200_000, "duet": 800_000, "pair": 7_000_000},
+        other_steps=8_000_000,
+        collisions=True,
+        masks=True,
+        starting="compiling the environment (once; later runs start at once) ...",
+        film=(3, 10_000),
+    ),
+    "lbf": Family(
+        settings={
+            "envs": 16,
+            "rollout": 50,
+            "batch": 256,
+            "recent": 100,
+        },
+        steps={"Foraging-5x5-2p-1f-coop-v3": 60_000, "Foraging-8x8-2p-2f-coop-v3": 100_000},
+    ),
+    "rware": Family(
+        settings={
+            "envs": 8,
+            "recent": 16,
+            "eval_episodes": 20,
+            "evaluations": 4,
+        },
+        steps={"rware-tiny-2ag-easy-v2": 300_000},
+        maximum=None,
+        success=False,
+        film=(1, 150),
+    ),
+}
+
+
+def family_of(env: str) -> Family:
+    """The family of an environment's name.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    return FAMILIES[env.partition(":")[0]]
