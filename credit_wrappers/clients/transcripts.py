@@ -22,6 +22,7 @@ class Transcript:
     """One episode as the request tells it."""
 
     number: int
+    ended: str  # terminated, truncated, or not yet: the last steps of an episode that goes on
     start: str  # the first frame
     steps: tuple[Step, ...]
 
@@ -33,8 +34,9 @@ def read_transcripts(prompt: str) -> list[Transcript]:
     for number, body in zip(pieces[::2], pieces[1::2], strict=True):
         header, _, rest = body.partition("\nstart: ")
         length = int(header.split(",", 1)[0].removeprefix("steps: "))
+        ended = header.partition("ended: ")[2]
         lines = rest.split("\n", length + 1)
-        found.append(Transcript(int(number), lines[0], tuple(map(_step, lines[1 : length + 1]))))
+        found.append(Transcript(int(number), ended, lines[0], tuple(map(_step, lines[1 : length + 1]))))
     return found
 
 
