@@ -344,7 +344,9 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     def __getstate__(self) -> dict[str, Any]:
         # without the arrays that are parts of the memory, which a copy would tear apart, the kernel, and the window
-        views = dict.fromkeys(("_spec", "_row", "_actions", "_work", "_codes", "_faults", "_taken", "_turn", "_targets"))
+        views = dict.fromkeys(
+            ("_spec", "_row", "_actions", "_work", "_codes", "_faults", "_taken", "_turn", "_targets")
+        )
         return {**self.__dict__, **views, "_view": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

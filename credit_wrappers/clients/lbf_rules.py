@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from .spaceworld_rules import Book
+from .book import Book
 from .transcripts import Step
 from .ways import share_out, ways
 

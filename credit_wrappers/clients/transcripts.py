@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+AGENT = re.compile(r"\bagent_[A-Z]+\b")
+
 _EPISODE = re.compile(r"^## Episode (\d+)\n", re.MULTILINE)
 
 
@@ -38,6 +40,12 @@ def read_transcripts(prompt: str) -> list[Transcript]:
         lines = rest.split("\n", length + 1)
         found.append(Transcript(int(number), ended, lines[0], tuple(map(_step, lines[1 : length + 1]))))
     return found
+
+
+def agents_told(episode: Transcript) -> list[str]:
+    """The neutral names that an episode's steps mention, in order."""
+    told = (text for step in episode.steps for text in (*step.deeds, *step.rest))
+    return sorted({name for text in told for name in AGENT.findall(text)}, key=lambda name: (len(name), name))
 
 
 def _step(line: str) -> Step:
