@@ -93,8 +93,8 @@ class GenericNarrator:
         return tasks
 
 
-def _usable(name: object) -> bool:
-    return isinstance(name, str) and bool(name) and [name.strip()] == name.splitlines() and "; " not in name
+def _usable(name: str) -> bool:
+    return bool(name) and [name.strip()] == name.splitlines() and "; " not in name
 
 
 def _own_words(env: ParallelEnv) -> str:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from .transcripts import Transcript, agents_told
+from .transcripts import AGENT, Transcript, agents_told
 
 _HEAD = "**Assign tasks.**"
 _LIST = re.compile(r"\n\n((?:- [^\n]*(?:\n|$))+)")
-_CALLED = re.compile(r"\bagents are called (.+?)(?:\. |, in every episode )", re.DOTALL)
+_CALLED = re.compile(r"\bagents are called ((?:agent_[A-Z]+|, | and )+)")
 
 
 @lru_cache(maxsize=64)
@@ -22,16 +22,15 @@ def tasks_asked(system: str) -> tuple[str, ...]:
 
 
 def team_of(system: str, episode: Transcript) -> list[str]:
-    """The agents to be given tasks: those that the base prompt names, also who had left, and those of the episode."""
-    called = _called(system)
-    return [*called, *(agent for agent in agents_told(episode) if agent not in called)]
+    """The agents to be given tasks: those that the base prompt names, or else those of the episode."""
+    return list(_called(system)) or agents_told(episode)
 
 
 @lru_cache(maxsize=64)
 def _called(system: str) -> tuple[str, ...]:
     """The names in "the agents are called agent_A, agent_B and agent_C"; () where a prompt has other words for it."""
     found = _CALLED.findall(system)
-    return tuple(re.split(r", | and ", found[-1])) if found else ()
+    return tuple(AGENT.findall(found[-1])) if found else ()
 
 
 def assignment(team: Sequence[str], given: Mapping[str, str], listed: Sequence[str]) -> list[dict[str, str]]:
