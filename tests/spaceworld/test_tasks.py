@@ -80,9 +80,9 @@ def test_what_is_no_task_or_no_agent_is_an_error_that_names_the_valid_ones() -> 
     env = SpaceworldEnv("pair")
     env.reset(seed=0)
     for ask in (env.task_target, env.task_offset):
-        with pytest.raises(ValueError, match="no task 'dance'; valid: fetch module_0, .*hold clear$"):
+        with pytest.raises(ValueError, match=r"no task 'dance'; valid: fetch module_0, .*hold clear$"):
             ask("dance", "robot_0")
-        with pytest.raises(ValueError, match="no agent 'robot_2'; valid: robot_0, robot_1$"):
+        with pytest.raises(ValueError, match=r"no agent 'robot_2'; valid: robot_0, robot_1$"):
             ask("hold clear", "robot_2")
 
 
@@ -109,7 +109,7 @@ def test_offsets_are_the_way_to_the_target_in_parts_of_the_grid(name: str) -> No
                 known += 1
                 height, width = env.scenario.height, env.scenario.width
                 assert offset == ((target[0] - row) / height, (target[1] - column) / width)
-                assert -1 <= min(offset) and max(offset) <= 1
+                assert max(map(abs, offset)) <= 1
     assert known > 1000
     assert docked or name != "quick"
 
