@@ -10,6 +10,8 @@ Its credit for a step is the difference of its potential, so every closed loop o
 potential stands what cannot be repeated: loaded food pays LOAD, in proportion to its level, to those who loaded it,
 in proportion to theirs (the potentials of that step are not counted: the work has changed). Loading in vain is
 debited only where the environment makes the team pay for it. Amounts are in hundredths of a credit.
+
+Tasks follow the potentials, with the food that players can load by themselves shared out among them.
 """
 
 from __future__ import annotations

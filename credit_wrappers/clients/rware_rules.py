@@ -9,6 +9,8 @@ Each robot has a potential, a function of the state alone; ways are counted in a
 Its credit for a step is the difference of its potential, so every closed loop of states sums to zero: taking a
 shelf and putting it down, driving to and fro earn nothing. A delivery pays DELIVER to who delivered; the potentials
 of that step are not counted, for the requests have changed. Amounts are in hundredths of a credit.
+
+Tasks follow the potentials, with the requests shared out among the robots that carry nothing.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ potential stands only what cannot be repeated for gain: a dock pays those who we
 potential of that step is not counted); a collision is debited to the robot that caused it and a keep-out cell to the
 robot in it, twice as much when that robot was at fault in the step before, too; then a free robot that goes on
 standing in a carrier's way is debited as well. Amounts are integers, in hundredths of a credit, so that the sums are
-exact.
+exact. Tasks: `spaceworld_tasks`.
 """
 
 from __future__ import annotations
