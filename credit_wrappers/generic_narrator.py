@@ -69,8 +69,32 @@ class GenericNarrator:
         return self.words.name(agent, action)
 
     def tasks(self) -> Sequence[str]:
-        """Return no tasks: nobody named any."""
-        return ()
+        """Return the names of the actions, in order: to choose one of them is all that can be recommended anywhere.
+
+        Empty where the agents' actions differ, in their number or in their names, or are vectors.
+
+        Raises:
+            ValueError: Two actions have one name, or a name is empty, ends in a blank or holds "; " or a line break.
+        """
+        space, *others = self.words.spaces.values()
+        if not isinstance(space, Discrete) or any(other != space for other in others):
+            return ()
+        numbers = range(int(space.start), int(space.start + space.n))
+        tasks, *rest = {tuple(self.words.name(agent, k) for k in numbers) for agent in self.agents}
+        if rest:
+            return ()
+        uses = Counter(tasks)
+        bad = [name for name in tasks if not _usable(name) or uses[name] > 1]
+        if bad:
+            raise ValueError(
+                f"actions called {bad[0]!r} cannot be tasks: action_names must differ, and be texts of one line "
+                'without "; " and without blanks around them'
+            )
+        return tasks
+
+
+def _usable(name: str) -> bool:
+    return bool(name) and [name.strip()] == name.splitlines() and "; " not in name
 
 
 def _own_words(env: ParallelEnv) -> str:

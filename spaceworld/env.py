@@ -23,6 +23,7 @@ from spaceworld.presets import get_scenario
 from spaceworld.scenario import Scenario
 from spaceworld.scene import Overlay, Scene, overlay_of
 from spaceworld.snapshot import VERSION, Snapshot, check, fingerprint
+from spaceworld.tasks import TaskTargets
 from spaceworld.views import scene_of
 
 FLOAT32, INT8 = np.dtype(np.float32), np.dtype(np.int8)
@@ -240,6 +241,22 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         """The names of the actions, by number."""
         return list(pk.ACTION_NAMES)
 
+    def task_target(self, task: str, agent: str) -> tuple[int, int] | None:
+        """The cell (row, column) that a task of `narrator.tasks()` leads a robot to now; None for none.
+
+        Raises:
+            ValueError: there is no such task, or no such agent.
+        """
+        return self._targets.target(task, agent)
+
+    def task_offset(self, task: str, agent: str) -> tuple[float, float] | None:
+        """Rows and columns from the robot to that cell, divided by the grid's: both in [-1, 1]; None for none.
+
+        Raises:
+            ValueError: there is no such task, or no such agent.
+        """
+        return self._targets.offset(task, agent)
+
     def scene(self) -> Scene:
         """The present moment as plain values, for pictures."""
         return scene_of(self.scenario, self._spec, self._row, self.max_cycles, self.collision_penalty)
@@ -296,6 +313,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self._spec, self._row, self._actions, self._work = np.split(memory, ends)
         self._taken = memoryview(self._actions)  # type: ignore[arg-type]  # numpy's arrays are buffers
         self._turn = turn_image if self._image else turn
+        self._targets = TaskTargets(self.scenario, self._spec, self._row)
         first = int(self._spec[pk.H_ROBOT])
         robots = self._row[first : first + self._n * pk.R_WIDTH].reshape(self._n, pk.R_WIDTH)
         self._codes, self._faults = robots[:, pk.R_EVENT], robots[:, pk.R_HITS : pk.R_VIOLATION + 1]
@@ -326,7 +344,9 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     def __getstate__(self) -> dict[str, Any]:
         # without the arrays that are parts of the memory, which a copy would tear apart, the kernel, and the window
-        views = dict.fromkeys(("_spec", "_row", "_actions", "_work", "_codes", "_faults", "_taken", "_turn"))
+        views = dict.fromkeys(
+            ("_spec", "_row", "_actions", "_work", "_codes", "_faults", "_taken", "_turn", "_targets")
+        )
         return {**self.__dict__, **views, "_view": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

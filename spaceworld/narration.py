@@ -14,6 +14,7 @@ from spaceworld import packing as pk
 from spaceworld.events import blocker_of, module_of, slot_of
 from spaceworld.packing import build_spec
 from spaceworld.scenario import Robot, Scenario
+from spaceworld.tasks import task_names
 
 QUIET = pk.E_MOVED | pk.E_CARRIED | pk.E_EDGE  # events that the new positions already tell, or that change nothing
 
@@ -59,8 +60,7 @@ class SpaceworldNarrator:
 
     def tasks(self) -> Sequence[str]:
         """The tasks that can be given to a robot."""
-        modules = range(len(self.scenario.modules))
-        return [f"{verb} module_{k}" for k in modules for verb in ("fetch", "help carry", "dock")] + ["hold clear"]
+        return task_names(self.scenario)
 
     def describe(self) -> str:
         """The world, its rules and its goal: part 1 of the critic's base prompt."""

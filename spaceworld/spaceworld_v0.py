@@ -97,6 +97,14 @@ without a collision or violation, for a return of 1. Random return: robots that 
 Layouts are random and checked to be solvable. `get_state()` and `set_state()` take and restore snapshots from which a
 rollout continues bit-identically.
 
+## Tasks
+
+`env.narrator.tasks()` are what a critic can tell a robot to do: `fetch module_k`, `help carry module_k`, `dock module_k` for each
+module, and `hold clear`. `env.task_target(task, agent)` is the cell (row, column) that a task leads to now: the module's; for `dock` that
+of the open slot of its type that is nearest to the module. None for `hold clear`, for a module that is docked, and where no slot of
+its type is open. `env.task_offset(task, agent)` is the way there from the robot, rows and columns divided by the grid's, both in
+[-1, 1]; None where there is no target.
+
 ## Beside the environment
 
 - `spaceworld.vector.SpaceworldVectorEnv(num_envs, scenario, threads=1)`: many worlds in one call, as a gymnasium vector

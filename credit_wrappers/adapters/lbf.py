@@ -75,8 +75,11 @@ The id gives the arguments of the library's environment; each can be overridden:
 
 `reset(seed=s)` starts what `reset(seed=s)` of a new environment of the library starts (there, a seed alone does not
 decide: new players keep off the cells where those of the last episode stood). `get_state()` and `set_state()` take
-and restore snapshots from which a rollout continues bit-identically. `env.task_target("load food_0", "player_1")` is
-the cell of that food.
+and restore snapshots from which a rollout continues bit-identically.
+
+`env.narrator.tasks()` are what a critic can tell a player to do: `load food_0`, .... `env.task_target("load food_0",
+"player_1")` is the cell (row, column) of that food, None when it is gone; `env.task_offset("load food_0", "player_1")`
+is the way there from the player, rows and columns divided by the field's, both in [-1, 1].
 
 ## Version history
 
@@ -123,7 +126,8 @@ class ForagingParallelEnv(TeamEnv):
         library = Field(**given)
         players = len(library.players)
         rows, columns = library.field_size
-        super().__init__(env_id, library, [f"player_{i}" for i in range(players)], given, render_mode)
+        names = [f"player_{i}" for i in range(players)]
+        super().__init__(env_id, library, (rows, columns), names, given, render_mode)
         self.foods: tuple[tuple[int, int, int], ...] = ()  # row, column and level of each at the start
         slots = range(library.max_num_food)
         foods, parts = [f"food_{k}" for k in slots], ("row", "column", "level")
@@ -187,10 +191,10 @@ class ForagingParallelEnv(TeamEnv):
         """Return the cell (row, column) of the food to be loaded; None when it is gone.
 
         Raises:
-            ValueError: There is no such task, or no such agent.
+            ValueError: There is no such task, or no such agent; or before the first `reset`.
         """
         self._index(agent)
-        k = self._number(task, "load food_")
+        k = self._number(task)
         if k is None or k >= len(self.foods):
             return None
         row, column, _ = self.foods[k]
@@ -204,6 +208,10 @@ class ForagingParallelEnv(TeamEnv):
 
     def _solved(self) -> bool:
         return not self.library.field.any()
+
+    def _place(self, index: int) -> tuple[int, int]:
+        row, column = self.library.players[index].position
+        return int(row), int(column)
 
     def _masks(self) -> np.ndarray:
         rows = []

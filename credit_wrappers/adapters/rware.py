@@ -77,8 +77,13 @@ register are understood, also those it registers only on request. `render_mode`:
 needs no screen) or `ansi`; the library's own window is `env.library.render()`.
 
 `reset(seed=s)` starts the library's own `reset(seed=s)`. `get_state()` and `set_state()` take and restore snapshots
-from which a rollout continues bit-identically. `env.task_target("fetch request_0", "robot_1")` is the cell of that
-shelf; `deliver` leads to the nearest goal, `return shelf` to the nearest free place, both only who carries one.
+from which a rollout continues bit-identically.
+
+`env.narrator.tasks()` are what a critic can tell a robot to do: `fetch request_0`, ..., `deliver`, `return shelf`.
+`env.task_target("fetch request_0", "robot_1")` is the cell (row, column) of that shelf, None while somebody carries
+it; `deliver` leads to the nearest goal, `return shelf` to the nearest free place, both only who carries one.
+`env.task_offset("fetch request_0", "robot_1")` is the way there from the robot, rows and columns divided by the
+warehouse's, both in [-1, 1].
 
 ## Version history
 
@@ -130,11 +135,13 @@ class WarehouseParallelEnv(TeamEnv):
             warnings.filterwarnings("ignore", ".*precision lowered", UserWarning)  # the library's bounds are float64
             library = module.Warehouse(**given)
         names = [f"robot_{i}" for i in range(library.n_agents)]
-        super().__init__(env_id, library, names, given, render_mode)
+        rows, columns = library.grid_size
+        super().__init__(env_id, library, (rows, columns), names, given, render_mode)
         self._turns = {way: k for k, way in enumerate(module.Direction)}
         self._ways = tuple(module.Direction)
-        rows, columns = library.grid_size
         self._homes = [(r, c) for r in range(rows) for c in range(columns) if not library.highways[r, c]]
+        self._home_cells = np.flatnonzero(library.highways == 0)
+        self._goals = [(int(y), int(x)) for x, y in library.goals]
         self._talk = np.ones((library.n_agents, 2 * library.msg_bits), np.int8)
         plan = [["." if way else "S" for way in row] for row in library.highways]
         for x, y in library.goals:
@@ -186,26 +193,35 @@ class WarehouseParallelEnv(TeamEnv):
         """Return the cell (row, column) that a task leads a robot to; None where there is nothing to be done.
 
         Raises:
-            ValueError: There is no such task, or no such agent.
+            ValueError: There is no such task, or no such agent; or before the first `reset`.
         """
-        robot = self.library.agents[self._index(agent)]
-        k = self._number(task, "fetch request_")
-        carried = [other.carrying_shelf for other in self.library.agents]
+        index, k = self._index(agent), self._number(task)
+        robot = self.library.agents[index]
         if k is not None:
             shelf = self.library.request_queue[k]
-            return None if shelf in carried else (int(shelf.y), int(shelf.x))
+            carried = any(other.carrying_shelf is shelf for other in self.library.agents)
+            return None if carried else (int(shelf.y), int(shelf.x))
         if robot.carrying_shelf is None:
             return None
-        cells = [(int(y), int(x)) for x, y in self.library.goals]
-        if task == "return shelf":
-            standing = {(shelf.y, shelf.x) for shelf in self.library.shelfs if shelf not in carried}
-            cells = [cell for cell in self._homes if cell not in standing]
-        return min(cells, key=lambda cell: (abs(cell[0] - robot.y) + abs(cell[1] - robot.x), cell), default=None)
+        cells = self._free_homes() if task == "return shelf" else self._goals
+        row, column = int(robot.y), int(robot.x)
+        return min(cells, key=lambda cell: (abs(cell[0] - row) + abs(cell[1] - column), cell), default=None)
 
     # -- what the library does in its own way -----------------------------------------------------------------
 
     def _solved(self) -> bool:
         return False  # only clocks end an episode
+
+    def _place(self, index: int) -> tuple[int, int]:
+        robot = self.library.agents[index]
+        return int(robot.y), int(robot.x)
+
+    def _free_homes(self) -> list[tuple[int, int]]:
+        """Return the homes on which no shelf stands; few, as many as shelves are carried."""
+        free = np.flatnonzero(self.library.grid[_SHELVES].take(self._home_cells) == 0).tolist()
+        under = [(int(r.y), int(r.x)) for r in self.library.agents if r.carrying_shelf is not None]
+        highway = self.library.highways.item
+        return [self._homes[k] for k in free] + [cell for cell in under if not highway(*cell)]
 
     def _masks(self) -> np.ndarray:
         library = self.library

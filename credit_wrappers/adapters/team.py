@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +37,7 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
     Args:
         env_id: The library's id; also `metadata["name"]`.
         library: The library's environment, without any wrapper.
+        grid: Its rows and columns.
         agents: What its agents are called.
         arguments: All arguments the library was given.
         render_mode: None, "rgb_array" or "ansi".
@@ -51,7 +53,13 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
     state_space: Box
 
     def __init__(
-        self, env_id: str, library: Any, agents: Sequence[str], arguments: Mapping[str, Any], render_mode: str | None
+        self,
+        env_id: str,
+        library: Any,
+        grid: tuple[int, int],
+        agents: Sequence[str],
+        arguments: Mapping[str, Any],
+        render_mode: str | None,
     ) -> None:
         if render_mode not in (None, *RENDER_MODES):
             raise ValueError(
@@ -59,6 +67,7 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
             )
         self.metadata = {**type(self).metadata, "name": env_id}  # type: ignore[misc]  # each instance has its own name
         self.library = library
+        self.grid = grid
         self.render_mode = render_mode
         self.possible_agents = list(agents)
         self.agents: list[str] = []
@@ -193,8 +202,20 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
         """Return the cell (row, column) that a task of `narrator.tasks()` leads an agent to now; None for none.
 
         Raises:
-            ValueError: There is no such task, or no such agent.
+            ValueError: There is no such task, or no such agent; or before the first `reset`.
         """
+
+    def task_offset(self, task: str, agent: str) -> tuple[float, float] | None:
+        """Return rows and columns from the agent to that cell, divided by the grid's: both in [-1, 1]; None for none.
+
+        Raises:
+            ValueError: There is no such task, or no such agent; or before the first `reset`.
+        """
+        target = self.task_target(task, agent)
+        if target is None:
+            return None
+        row, column = self._place(self._index(agent))
+        return (target[0] - row) / self.grid[0], (target[1] - column) / self.grid[1]
 
     # -- what each library does in its own way ----------------------------------------------------------------
 
@@ -204,6 +225,10 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
     @abstractmethod
     def _solved(self) -> bool:
         """Return whether an episode that is over was ended by the world, not by a clock."""
+
+    @abstractmethod
+    def _place(self, index: int) -> tuple[int, int]:
+        """Return the cell (row, column) of one agent."""
 
     @abstractmethod
     def _masks(self) -> np.ndarray:
@@ -270,16 +295,22 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
             raise ValueError(f"there is no agent {agent!r}; valid: {', '.join(self.possible_agents)}")
         return self.possible_agents.index(agent)
 
-    def _number(self, task: str, verb: str) -> int | None:
-        """Return k of a task `verb_k`; None for another task.
+    @cached_property
+    def _numbers(self) -> dict[str, int | None]:
+        """k of each task `verb thing_k`; None for others."""
+        ends = {task: task.rpartition("_")[2] for task in self.narrator.tasks()}
+        return {task: int(end) if end.isdecimal() else None for task, end in ends.items()}
+
+    def _number(self, task: str) -> int | None:
+        """Return k of a task `verb thing_k`; None for another task.
 
         Raises:
-            ValueError: There is no such task.
+            ValueError: There is no such task, or before the first `reset`.
         """
-        tasks = self.narrator.tasks()
-        if task not in tasks:
-            raise ValueError(f"there is no task {task!r}; valid: {', '.join(tasks)}")
-        return int(task.removeprefix(verb)) if task.startswith(verb) else None
+        if task not in self._numbers:
+            raise ValueError(f"there is no task {task!r}; valid: {', '.join(self._numbers)}")
+        self._require_reset("task_target")
+        return self._numbers[task]
 
     def _require_reset(self, what: str) -> None:
         if not self._began:

@@ -10,6 +10,8 @@ Its credit for a step is the difference of its potential, so every closed loop o
 potential stands what cannot be repeated: loaded food pays LOAD, in proportion to its level, to those who loaded it,
 in proportion to theirs (the potentials of that step are not counted: the work has changed). Loading in vain is
 debited only where the environment makes the team pay for it. Amounts are in hundredths of a credit.
+
+Tasks follow the potentials, with the food that players can load by themselves shared out among them.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from .spaceworld_rules import Book
+from .book import Book
 from .transcripts import Step
-from .ways import ways
+from .ways import share_out, ways
 
 APPROACH, LOAD, BLAME = 10, 600, 20  # LOAD is for all food of an episode
 IDLE = 3
@@ -65,17 +67,10 @@ class ForagingRules:
         whole = sum(field.levels[food] for food in field.foods) or 1
         before = field.potentials()
         for t, step in enumerate(steps):
-            loaded: dict[str, list[str]] = {}  # food -> who loaded it
-            for deed in step.deeds:
-                who, _, did = deed.partition(" ")
-                if moved := _CELL.search(did):
-                    field.players[who] = (int(moved[1]), int(moved[2]))
-                elif " loads " in did:
-                    loaded.setdefault(did.rpartition(" ")[2], []).append(who)
-                elif " in vain at " in did and self.penalty:
-                    book.single(who, t, -BLAME, f"loaded in vain, which costs the team: {did.rpartition(' ')[2]}")
+            loaded, vain = field.apply(step)
+            for who, food in vain if self.penalty else ():
+                book.single(who, t, -BLAME, f"loaded in vain, which costs the team: {food}")
             for food, team in loaded.items():
-                del field.foods[food]
                 together = sum(field.levels[who] for who in team)
                 for who in team:
                     part = LOAD * field.levels[food] * field.levels[who] / (whole * together)
@@ -90,6 +85,19 @@ class ForagingRules:
         left = len(field.foods)
         return ("all food was loaded" if not left else f"{left} pieces of food were left"), book.events()
 
+    def tasks(self, start: str, steps: Sequence[Step], over: bool) -> dict[str, str]:
+        """A task for each player: as the start asks for if the episode is over, else as its last state does.
+
+        Args:
+            start: The first frame, whole.
+            steps: One for each step.
+            over: Whether the tasks are for the next episode.
+        """
+        field = _Field((self.rows, self.columns), start)
+        for step in () if over else steps:
+            field.apply(step)
+        return {who: f"load {food}" for who, food in field.aims().items()}
+
 
 class _Field:
     """The field as far as it has been told."""
@@ -103,26 +111,65 @@ class _Field:
             (self.foods if name.startswith("food_") else self.players)[name] = (int(row), int(column))
             self.levels[name] = int(level)
 
+    def apply(self, step: Step) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
+        """Take in one step; returns who loaded each food, and who loaded which food in vain."""
+        loaded: dict[str, list[str]] = {}
+        vain = []
+        for deed in step.deeds:
+            who, _, did = deed.partition(" ")
+            if moved := _CELL.search(did):
+                self.players[who] = (int(moved[1]), int(moved[2]))
+            elif " loads " in did:
+                loaded.setdefault(did.rpartition(" ")[2], []).append(who)
+            elif " in vain at " in did:
+                vain.append((who, did.rpartition(" ")[2]))
+        for food in loaded:
+            del self.foods[food]
+        return loaded, vain
+
     def potentials(self) -> dict[str, int]:
         """Each player's potential, in hundredths of a credit."""
         solid = frozenset(self.foods.values())
-        strongest, together = max(map(self._level, self.players)), sum(map(self._level, self.players))
-        shared = [food for food in self.foods if strongest < self.levels[food] <= together]
-        if shared:  # the same for all, or each would wait at another one
-            shared = [min(shared, key=lambda food: (self._common(solid, food), self.foods[food]))]
+        shared = self._shared(solid)
         values = {}
         for who, cell in self.players.items():
-            own = [food for food in self.foods if self.levels[food] <= self.levels[who]] or shared
+            own = [food for food in self.foods if self._able(who, food)] or shared
             goals = frozenset(self.foods[food] for food in own)
             values[who] = -APPROACH * (_ways(self.size, solid, goals).get(cell, sum(self.size)) if own else IDLE)
         return values
+
+    def aims(self) -> dict[str, str]:
+        """The food that each player should go for; the first one, loaded or not, where none is left."""
+        solid = frozenset(self.foods.values())
+        team = sorted(self.players, key=lambda who: (self.players[who], self.levels[who]))
+        foods = sorted(self.foods, key=self.foods.__getitem__)
+        steps = {who: {food: self._way(solid, food, self.players[who]) for food in foods} for who in team}
+        alone = {who: {food: way for food, way in steps[who].items() if self._able(who, food)} for who in team}
+        aims = share_out({who: ways_to for who, ways_to in alone.items() if ways_to})
+        shared = self._shared(solid)
+        for who in team:
+            if who not in aims:  # at what nobody goes for yet there is at least nobody in the way
+                left = shared or [food for food in foods if food not in aims.values()] or foods
+                aims[who] = min(left, key=steps[who].__getitem__, default="food_0")
+        return aims
+
+    def _able(self, who: str, food: str) -> bool:
+        return self.levels[food] <= self.levels[who]
+
+    def _shared(self, solid: frozenset[Cell]) -> list[str]:
+        """The food that needs several, the same for all, or each would wait at another one; empty for none."""
+        strongest, together = max(map(self._level, self.players)), sum(map(self._level, self.players))
+        shared = [food for food in self.foods if strongest < self.levels[food] <= together]
+        return [min(shared, key=lambda food: (self._common(solid, food), self.foods[food]))] if shared else []
+
+    def _way(self, solid: frozenset[Cell], food: str, cell: Cell) -> int:
+        return _ways(self.size, solid, frozenset((self.foods[food],))).get(cell, sum(self.size))
 
     def _level(self, name: str) -> int:
         return self.levels[name]
 
     def _common(self, solid: frozenset[Cell], food: str) -> int:
-        steps = _ways(self.size, solid, frozenset((self.foods[food],)))
-        return sum(steps.get(cell, sum(self.size)) for cell in self.players.values())
+        return sum(self._way(solid, food, cell) for cell in self.players.values())
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,8 @@ Each robot has a potential, a function of the state alone; ways are counted in a
 Its credit for a step is the difference of its potential, so every closed loop of states sums to zero: taking a
 shelf and putting it down, driving to and fro earn nothing. A delivery pays DELIVER to who delivered; the potentials
 of that step are not counted, for the requests have changed. Amounts are in hundredths of a credit.
+
+Tasks follow the potentials, with the requests shared out among the robots that carry nothing.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from .spaceworld_rules import Book
+from .book import Book
 from .transcripts import Step
-from .ways import ways
+from .ways import share_out, ways
 
 STEP, TAKE, VAIN, DELIVER = 10, 30, 30, 200
 IDLE = 3
@@ -67,15 +69,7 @@ class WarehouseRules:
         book = Book(floor.poses)
         before, deliveries = floor.potentials(), 0
         for t, step in enumerate(steps):
-            delivered = []
-            did = {}
-            for deed in step.deeds:
-                who, _, text = deed.partition(" ")
-                did[who] = floor.apply(who, text)
-                delivered += [(who, shelf) for verb, shelf in _SHELF.findall(text) if verb == "delivers"]
-            for clause in step.rest:
-                if asked := _REQUEST.match(clause):
-                    floor.requests[asked[1]] = asked[2]
+            did, delivered = floor.apply(step)
             after = floor.potentials()
             for who, shelf in delivered:
                 book.single(who, t, DELIVER, f"delivered {shelf}, which was requested")
@@ -86,6 +80,19 @@ class WarehouseRules:
             before = after
             deliveries += len(delivered)
         return f"{deliveries} deliveries", book.events()
+
+    def tasks(self, start: str, steps: Sequence[Step], over: bool) -> dict[str, str]:
+        """A task for each robot: as the start asks for if the episode is over, else as its last state does.
+
+        Args:
+            start: The first frame, whole.
+            steps: One for each step.
+            over: Whether the tasks are for the next episode.
+        """
+        floor = _Floor(self.plan, start)
+        for step in () if over else steps:
+            floor.apply(step)
+        return floor.aims()
 
 
 class _Floor:
@@ -105,7 +112,20 @@ class _Floor:
             if shelf:
                 self.carries[who] = shelf
 
-    def apply(self, who: str, text: str) -> str:
+    def apply(self, step: Step) -> tuple[dict[str, str], list[tuple[str, str]]]:
+        """Take in one step; returns what each robot did, see `_take_in`, and who delivered which shelf."""
+        did: dict[str, str] = {}
+        delivered: list[tuple[str, str]] = []
+        for deed in step.deeds:
+            who, _, text = deed.partition(" ")
+            did[who] = self._take_in(who, text)
+            delivered += [(who, shelf) for verb, shelf in _SHELF.findall(text) if verb == "delivers"]
+        for clause in step.rest:
+            if asked := _REQUEST.match(clause):
+                self.requests[asked[1]] = asked[2]
+        return did, delivered
+
+    def _take_in(self, who: str, text: str) -> str:
         """Take in what one robot did; returns `moves`, `turns`, `takes`, `puts` or ""."""
         row, column, heading = self.poses[who]
         did = ""
@@ -141,6 +161,22 @@ class _Floor:
                 back = _way(self.plan, standing, frozenset(self.homes) - standing, pose)
                 values[who] = -VAIN - 2 * STEP * back - STEP * free
         return values
+
+    def aims(self) -> dict[str, str]:
+        """The task of each robot: what it carries decides, and those that carry nothing share out the requests."""
+        asked, carried = set(self.requests.values()), set(self.carries.values())
+        tasks = {who: "deliver" if shelf in asked else "return shelf" for who, shelf in self.carries.items()}
+        left = {name: shelf for name, shelf in self.requests.items() if shelf not in carried} or self.requests
+        places = {name: self.shelves[left[name]] for name in sorted(left, key=lambda name: self.shelves[left[name]])}
+        free = sorted((who for who in self.poses if who not in tasks), key=self.poses.__getitem__)
+        if places:
+            near = {
+                who: {name: _way(self.plan, frozenset(), frozenset((cell,)), self.poses[who])
+                      for name, cell in places.items()}
+                for who in free
+            }  # fmt: skip
+            tasks |= {who: f"fetch {name}" for who, name in share_out(near).items()}
+        return tasks
 
     def reason(self, who: str, did: str, gain: int) -> str:
         """Why the potential of `who`, who did that, changed by `gain`."""

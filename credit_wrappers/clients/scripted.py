@@ -4,13 +4,12 @@ It sees what a model sees, the text of the request, and answers with the JSON th
 key and no network, costs nothing and always says the same, which makes it the critic of the tests and of the
 five-minute demonstration. Texts whose grammar it knows (Spaceworld, Level-Based Foraging, Robotic Warehouse) are
 judged by rules of that world; every other text by one general rule: each agent gets an equal part of what the team
-was paid in a step.
+was paid in a step. Where the base prompt asks for tasks, the same rules assign them.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import time
 from typing import Any, Literal
 
@@ -21,11 +20,10 @@ from ..tokens import ANSWER_CHARACTERS, EPISODE_CHARACTERS, PREFIX_CHARACTERS
 from .lbf_rules import ForagingRules
 from .rware_rules import WarehouseRules
 from .spaceworld_rules import SpaceworldRules
-from .transcripts import Transcript, read_transcripts
+from .task_lists import assignment, best_deeds, tasks_asked, team_of
+from .transcripts import Transcript, agents_told, read_transcripts
 
 RULES = (SpaceworldRules, ForagingRules, WarehouseRules)
-
-_AGENT = re.compile(r"\bagent_[A-Z]+\b")
 
 
 class ScriptedClient:
@@ -46,13 +44,18 @@ class ScriptedClient:
             raise ModelError("the scripted critic found no episode in the request", "setup")
         known = (kind.for_system(request.system) for kind in RULES)
         rules = next((found for found in known if found is not None), None)
-        judged = []
+        asked = tasks_asked(request.system)
+        judged: list[dict[str, Any]] = []
         for episode in transcripts:
             if rules is None:
                 summary, events = equal_parts(episode)
             else:
                 summary, events = rules.judge(episode.start, episode.steps)
             judged.append({"episode": episode.number, "summary": summary, "events": events})
+            if asked:
+                over = episode.ended != "not yet"
+                given = rules.tasks(episode.start, episode.steps, over) if rules else best_deeds(episode, asked)
+                judged[-1]["tasks"] = assignment(team_of(request.system, episode), given, asked)
         text = json.dumps({"episodes": judged}, separators=(",", ":"))
         usage = Usage(
             calls=1,
@@ -68,8 +71,7 @@ class ScriptedClient:
 
 def equal_parts(episode: Transcript) -> tuple[str, list[dict[str, Any]]]:
     """The general rule: every agent gets an equal part of the reward of each step that paid or cost something."""
-    told = (text for step in episode.steps for text in (*step.deeds, *step.rest))
-    agents = sorted({name for text in told for name in _AGENT.findall(text)}, key=lambda a: (len(a), a))
+    agents = agents_told(episode)
     events: list[dict[str, Any]] = []
     for t, step in enumerate(episode.steps):
         if step.reward:

@@ -13,16 +13,18 @@ potential stands only what cannot be repeated for gain: a dock pays those who we
 potential of that step is not counted); a collision is debited to the robot that caused it and a keep-out cell to the
 robot in it, twice as much when that robot was at fault in the step before, too; then a free robot that goes on
 standing in a carrier's way is debited as well. Amounts are integers, in hundredths of a credit, so that the sums are
-exact.
+exact. Tasks: `spaceworld_tasks`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
+from .book import Book
+from .spaceworld_tasks import tasks_for
 from .spaceworld_text import Facts, World, facts_of, row_col
 from .transcripts import Step
 
@@ -119,42 +121,19 @@ class SpaceworldRules:
         advice = "the same with fewer detours would be better" if not left else "all should go where thrust is lacking"
         return f"{outcome}; {book.faults} collisions or violations; {advice}", book.events()
 
+    def tasks(self, start: str, steps: Sequence[Step], over: bool) -> dict[str, str]:
+        """A task for each robot: as the start asks for if the episode is over, else as its last state does.
 
-class Book:
-    """Collects credited steps and joins equal neighbours into spans."""
-
-    def __init__(self, agents: Iterable[str]) -> None:
-        self._open: dict[str, list[list[Any]]] = {a: [] for a in agents}  # [start, stop, amount a step, why]
-        self._apart: list[dict[str, Any]] = []
-        self.faults = 0
-
-    def add(self, agent: str, t: int, amount: int, why: str) -> None:
-        """Credits `amount` hundredths to `agent` for step t."""
-        spans = self._open[agent]
-        if spans and spans[-1][1] == t and spans[-1][2] == amount and spans[-1][3] == why:
-            spans[-1][1] = t + 1
-        else:
-            spans.append([t, t + 1, amount, why])
-
-    def single(self, agent: str, t: int, amount: int, why: str) -> None:
-        """Credits a dock or a fault, which is never joined with others."""
-        self.faults += amount < 0
-        self._apart.append({"agent": agent, "start": t, "stop": t + 1, "amount": amount / 100, "why": why})
-
-    def events(self) -> list[dict[str, Any]]:
-        """All events, as the answer writes them."""
-        spans = [
-            {
-                "agent": agent,
-                "start": start,
-                "stop": stop,
-                "amount": (stop - start) * amount / 100,
-                "why": why,
-            }
-            for agent, runs in self._open.items()
-            for start, stop, amount, why in runs
-        ]
-        return spans + self._apart
+        Args:
+            start: the first frame, whole.
+            steps: one for each step.
+            over: whether the tasks are for the next episode.
+        """
+        world = World(self.facts, start)
+        view = Judgement((self.facts.height, self.facts.width), self.facts.needs, world)
+        for step in () if over else steps:
+            world.apply(step)
+        return tasks_for(view)
 
 
 class Judgement:
@@ -170,7 +149,7 @@ class Judgement:
         self.size, self.needs, self.world = size, needs, world
         self._slots: dict[str, tuple[str, bool]] = {}  # what `slot_for` found
         self._filled = -1  # the number of filled slots that `_slots` is of
-        self._first = {m: self._plain(m) for m in world.left}
+        self._first = {m: self.plain_way(m) for m in world.left}
         self._field: dict[str, int] = {}
         self._seen = -1  # the version of the world that `_field` is of
 
@@ -226,7 +205,13 @@ class Judgement:
         goal = frozenset((world.slots[self.slot_for(module)[0]],))
         ways = _ways(self.size, world.solid, goal, (r - mr, c - mc))
         way = ways.get(world.modules[module])
-        return self._plain(module) + REGRIP if way is None else way
+        return self.plain_way(module) + REGRIP if way is None else way
+
+    def plain_way(self, module: str) -> int:
+        """Steps of the module alone to its slot."""
+        goal = self.world.slots[self.slot_for(module)[0]]
+        ways = _ways(self.size, self.world.solid, frozenset((goal,)), None)
+        return ways.get(self.world.modules[module], sum(self.size))
 
     def field(self) -> dict[str, int]:
         """Steps from each cell to the nearest free side of a module that lacks thrust; empty if none does."""
@@ -238,16 +223,20 @@ class Judgement:
                 held[module] = held.get(module, 0) + world.thrust[agent]
             lacking = [m for m in world.left if held.get(m, 0) < world.mass[m]]
             lacking = [m for m in lacking if self.slot_for(m)[1]] or lacking
-            solid = world.solid | {world.modules[m] for m in world.left}
-            solid |= {world.agents[a] for a, m in world.grips.items() if m in lacking}
-            sides: set[str] = set()
-            for module in lacking:
-                cell = world.modules[module]
-                here = [x for x in _grid(*self.size)[cell].values() if x not in solid]
-                good = [x for x in here if self.carry_way(module, x) <= self._plain(module) + REGRIP - 1]
-                sides.update(good or here)
-            self._field = _ways(self.size, frozenset(solid), frozenset(sides), None) if lacking else {}
+            self._field = self.ways_to(lacking) if lacking else {}
         return self._field
+
+    def ways_to(self, modules: Collection[str]) -> dict[str, int]:
+        """Steps from each cell to the nearest free side of one of these modules; those who hold them stand there."""
+        world = self.world
+        solid = world.solid | {world.modules[m] for m in world.left}
+        solid |= {world.agents[a] for a, m in world.grips.items() if m in modules}
+        sides: set[str] = set()
+        for module in modules:
+            here = [x for x in _grid(*self.size)[world.modules[module]].values() if x not in solid]
+            good = [x for x in here if self.carry_way(module, x) <= self.plain_way(module) + REGRIP - 1]
+            sides.update(good or here)
+        return _ways(self.size, frozenset(solid), frozenset(sides), None)
 
     def reason(self, agent: str, did: str | None, gain: int, was_needed: bool) -> str:
         """Why the potential of `agent`, who `did` that and was needed for a module or not, changed by `gain`."""
@@ -275,8 +264,3 @@ class Judgement:
                 "nearer" if better else "farther"
             )
         return "came nearer to a module that lacks thrust" if better else "went away from the module that lacks thrust"
-
-    def _plain(self, module: str) -> int:
-        goal = self.world.slots[self.slot_for(module)[0]]
-        ways = _ways(self.size, self.world.solid, frozenset((goal,)), None)
-        return ways.get(self.world.modules[module], sum(self.size))

@@ -12,7 +12,7 @@ _HEAD = re.compile(r"Spaceworld, scenario \S+: \d+ robots .* (\d+) rows and (\d+
 _MODULE = re.compile(r"(module_\d+) is a (\S+) of mass (\d+)")
 _SLOT = re.compile(r"(slot_\d+) takes a (\S+?)(?=;| once |\.\n)")
 _NEEDS = re.compile(r"(slot_\d+) takes a \S+ once ((?:slot_\d+(?:, )?)+) is filled")
-_THRUST = re.compile(r"each robot is a \S+ with thrust (\d+)")
+_THRUST = re.compile(r"each robot is a \S+ with thrust (\d+)((?:, cannot \w+)*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Facts:
     kind: dict[str, str]  # module or slot -> type
     mass: dict[str, int]  # module -> mass
     thrust: int  # of each robot, where they are alike
+    cannot: frozenset[str] = frozenset()  # grip, dock: what no robot can, where they are alike
 
 
 @lru_cache(maxsize=64)
@@ -42,6 +43,7 @@ def facts_of(system: str) -> Facts | None:
         kind={module: kind for module, kind, _ in modules} | dict(_SLOT.findall(system)),
         mass={module: int(mass) for module, _, mass in modules},
         thrust=int(thrust[1]) if thrust else 0,
+        cannot=frozenset(thrust[2].split(", cannot ")[1:]) if thrust else frozenset(),
     )
 
 
@@ -65,10 +67,11 @@ class World:
     def __init__(self, facts: Facts, start: str) -> None:
         self.agents: dict[str, str] = {}  # agent -> cell
         self.thrust: dict[str, int] = {}
+        self.cannot: dict[str, frozenset[str]] = {}  # agent -> what it cannot do: grip, dock
         self.grips: dict[str, str] = {}  # agent -> module, of those that grip, in the order in which they took hold
         self.modules: dict[str, str] = {}  # module -> cell
         self.kind, self.mass = facts.kind, facts.mass
-        self._common_thrust = facts.thrust
+        self._common_thrust, self._common_cannot = facts.thrust, facts.cannot
         self.slots: dict[str, str] = {}  # slot -> cell
         self.filled: set[str] = set()
         self.docked: set[str] = set()
@@ -165,10 +168,12 @@ class World:
 
     def _read_agent(self, name: str, clause: str) -> None:
         cell, *marks = clause.partition(" ")[2].split(", ")  # agent_A (3,3), tug with thrust 2, grips module_0
-        self.agents[name], self.thrust[name] = cell, self._common_thrust
+        self.agents[name], self.thrust[name], self.cannot[name] = cell, self._common_thrust, self._common_cannot
         for mark in marks:
             if mark.startswith("grips "):
                 self.grips[name] = mark.removeprefix("grips ")
+            elif mark.startswith("cannot "):
+                self.cannot[name] |= {mark.removeprefix("cannot ")}
             elif " with thrust " in mark:
                 self.thrust[name] = int(mark.rpartition(" ")[2])
 

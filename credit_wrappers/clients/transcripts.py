@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+AGENT = re.compile(r"\bagent_[A-Z]+\b")
+
 _EPISODE = re.compile(r"^## Episode (\d+)\n", re.MULTILINE)
 
 
@@ -22,6 +24,7 @@ class Transcript:
     """One episode as the request tells it."""
 
     number: int
+    ended: str  # terminated, truncated, or not yet: the last steps of an episode that goes on
     start: str  # the first frame
     steps: tuple[Step, ...]
 
@@ -33,9 +36,16 @@ def read_transcripts(prompt: str) -> list[Transcript]:
     for number, body in zip(pieces[::2], pieces[1::2], strict=True):
         header, _, rest = body.partition("\nstart: ")
         length = int(header.split(",", 1)[0].removeprefix("steps: "))
+        ended = header.partition("ended: ")[2]
         lines = rest.split("\n", length + 1)
-        found.append(Transcript(int(number), lines[0], tuple(map(_step, lines[1 : length + 1]))))
+        found.append(Transcript(int(number), ended, lines[0], tuple(map(_step, lines[1 : length + 1]))))
     return found
+
+
+def agents_told(episode: Transcript) -> list[str]:
+    """The neutral names that an episode's steps mention, in order."""
+    told = (text for step in episode.steps for text in (*step.deeds, *step.rest))
+    return sorted({name for text in told for name in AGENT.findall(text)}, key=lambda name: (len(name), name))
 
 
 def _step(line: str) -> Step:

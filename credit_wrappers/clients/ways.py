@@ -1,12 +1,14 @@
-"""The shortest ways that the scripted rules measure progress by."""
+"""The shortest ways that the scripted rules measure progress by, and who goes where by them."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 Place = TypeVar("Place")
+Who = TypeVar("Who")
+What = TypeVar("What")
 
 
 def ways(goals: Iterable[Place], before: Callable[[Place], Iterable[Place]]) -> dict[Place, int]:
@@ -25,3 +27,33 @@ def ways(goals: Iterable[Place], before: Callable[[Place], Iterable[Place]]) -> 
                 steps[other] = steps[place] + 1
                 queue.append(other)
     return steps
+
+
+def share_out(distances: Mapping[Who, Mapping[What, int]]) -> dict[Who, What]:
+    """Return who is to go for what: the nearest first, and no two for the same while all could have something else.
+
+    Args:
+        distances: For each seeker, to each thing that it can have, of which it has one at least. Who and what comes
+            first wins ties.
+    """
+    pairs = [(steps, who, what) for who, things in distances.items() for what, steps in things.items()]
+    taken: dict[What, Who] = {}
+    for _, who, what in sorted(pairs, key=lambda pair: pair[0]):
+        if what not in taken and who not in taken.values():
+            taken[what] = who
+
+    def place(who: Who, asked: set[What]) -> bool:
+        """Find a thing for one more, if others can change to something else."""
+        for what in sorted(distances[who], key=distances[who].__getitem__):
+            if what not in asked:
+                asked.add(what)
+                if what not in taken or place(taken[what], asked):
+                    taken[what] = who
+                    return True
+        return False
+
+    for who in distances:
+        if who not in taken.values():
+            place(who, set())
+    nearest = {who: min(things, key=things.__getitem__) for who, things in distances.items()}
+    return nearest | {who: what for what, who in taken.items()}

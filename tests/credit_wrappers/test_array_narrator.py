@@ -235,4 +235,26 @@ def test_it_has_an_example_for_each_definition_and_pickles():
     tells = pickle.loads(pickle.dumps(narrator()))
     assert set(tells.examples()) == set(DEFINITIONS)
     assert tells.notation()
-    assert list(tells.tasks()) == []
+
+
+def test_the_actions_are_the_tasks_where_all_agents_have_the_same_ones():
+    assert tuple(narrator().tasks()) == ("action 0", "action 1", "action 2")
+    assert tuple(narrator(acts=Discrete(2, start=3), action_names=["left", "right"]).tasks()) == ("left", "right")
+    same = {"walker_0": ["a", "b", "c"], "walker_1": ["a", "b", "c"]}
+    assert tuple(narrator(action_names=same).tasks()) == ("a", "b", "c")
+    assert tuple(narrator(action_names=same | {"walker_1": ["a", "c", "b"]}).tasks()) == ()
+    assert tuple(narrator(action_names={"walker_0": ["a", "b", "c"]}).tasks()) == ()
+    for acts in (
+        {"walker_0": Discrete(3), "walker_1": Discrete(4)},
+        {"walker_0": Discrete(3), "walker_1": Discrete(3, start=1)},
+        {"walker_0": Discrete(2), "walker_1": MultiBinary(2)},
+        MultiDiscrete([2, 2]),
+    ):
+        assert tuple(narrator(acts=acts).tasks()) == ()
+
+
+@pytest.mark.parametrize("bad", ["go", "", " left", "up; down", "up\ndown"])
+def test_actions_whose_names_cannot_be_listed_are_no_tasks(bad):
+    tells = narrator(action_names=["stay", "go", bad])
+    with pytest.raises(ValueError, match="cannot be tasks"):
+        tells.tasks()

@@ -1,0 +1,69 @@
+"""Questions that ask the scripted critic for tasks, and what it answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from credit_wrappers import Episode, Request, ScriptedClient
+from credit_wrappers.prompts import agent_name, render_episode, render_system
+
+
+def asking(system: str, tasks: Sequence[str]) -> str:
+    """A base prompt that asks for tasks, too."""
+    listed = "\n".join(f"- {task}" for task in tasks)
+    return f"{system}\n\n**Assign tasks.** Give each agent one of these:\n\n{listed}\n\nEach agent exactly once."
+
+
+def answer(system: str, prompt: str) -> list[dict[str, Any]]:
+    """The answer's episodes."""
+    told = ScriptedClient().complete(Request(system, prompt, None, "scripted", 100)).text
+    return list(json.loads(told)["episodes"])
+
+
+def given(system: str, prompt: str) -> list[dict[str, str]]:
+    """The tasks of each episode, by agent; every agent has one."""
+    found = []
+    for episode in answer(system, prompt):
+        agents = [entry["agent"] for entry in episode["tasks"]]
+        assert len(set(agents)) == len(agents)
+        found.append({entry["agent"]: entry["task"] for entry in episode["tasks"]})
+    return found
+
+
+def tasks_of(
+    env: Any,
+    moments: Sequence[Any],
+    actions: Sequence[Sequence[int]] = (),
+    ended: str = "not yet",
+    order: Sequence[int] | None = None,
+    vocabulary: Sequence[str] | None = None,
+) -> dict[str, str]:
+    """The tasks after a history, by the environment's own names.
+
+    Args:
+        env: Whose narrator tells it.
+        moments: T + 1 that it captured.
+        actions: T joint ones.
+        ended: The last word of the head.
+        order: In which the agents are listed.
+        vocabulary: The tasks that are listed; None: the narrator's.
+    """
+    agents, steps = env.possible_agents, len(actions)
+    order = range(len(agents)) if order is None else order
+    names = [agent_name(k) for k in range(len(agents))]
+    table = np.array(actions, dtype=np.int64).reshape(steps, len(agents))
+    episode = Episode(
+        0, tuple(agents), table, np.zeros(steps), np.zeros(table.shape), False, True, tuple(moments), env.narrator
+    )
+    frames = env.narrator.frames(moments, order, names)
+    prompt = render_episode(1, episode, frames, order, names, env.narrator.action_name)
+    assert "ended: truncated\n" in prompt
+    prompt = prompt.replace("ended: truncated\n", f"ended: {ended}\n")
+    system = asking(render_system(env.narrator, names, 10.0), vocabulary or env.narrator.tasks())
+    (tasks,) = given(system, prompt)
+    assert list(tasks) == names
+    return {agents[i]: tasks[name] for i, name in zip(order, names, strict=True)}
