@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from credit_wrappers import Request, ScriptedClient
-from spaceworld import Robot
+from spaceworld import Layout, Module, Robot, Scenario, Slot
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner import policy
 from tests.adapters.playing import play
@@ -56,6 +56,15 @@ def test_a_light_module_draws_the_nearest_robot_alone_and_a_heavy_one_as_many_as
     # The nearest one adds nothing where the strong one is enough.
     assert tasks(draw(text, mass={"A": 2}, robots=strong)) == ["fetch module_0", "hold clear", "hold clear"]
     assert tasks(draw(text, mass={"A": 3}, robots=strong)) == ["help carry module_0"] * 2 + ["hold clear"]
+    # Two weak ones are nearer, of which the strong one needs only the nearest.
+    row = [Robot(thrust=2), Robot(), Robot()]
+    env = draw("""
+        ......
+        0.21.A
+        ......
+        a..#..
+    """, mass={"A": 3}, robots=row)  # fmt: skip
+    assert tasks(env) == ["help carry module_0"] * 2 + ["hold clear"]
 
 
 def test_the_module_that_is_docked_soonest_goes_first_and_takes_the_nearest() -> None:
@@ -75,6 +84,14 @@ def test_the_module_that_is_docked_soonest_goes_first_and_takes_the_nearest() ->
         ..#...
     """, mass={"B": 2})  # fmt: skip
     assert tasks(env) == ["help carry module_1"] * 2
+    env = draw("""
+        b...B
+        .....
+        ..0.#
+        .....
+        a...A
+    """)  # fmt: skip
+    assert tasks(env) == ["fetch module_1"]  # both alike: the upper one
 
 
 def test_who_holds_a_module_docks_it_and_who_crowds_in_or_is_left_over_holds_clear() -> None:
@@ -118,12 +135,32 @@ def test_no_more_modules_are_fetched_than_there_are_open_slots_for() -> None:
     assert sorted(tasks(env)) == ["fetch module_0", "hold clear", "hold clear"]
 
 
+def test_an_open_slot_for_which_no_module_is_left_keeps_nobody_from_the_next_ones() -> None:
+    layout = Layout(
+        core=((3, 3),), slots=((0, 0), (2, 0), (0, 5)), modules=((0, 1), (2, 2)), robots=((0, 2), (2, 5), (3, 5))
+    )
+    scenario = Scenario(
+        "spare",
+        4,
+        6,
+        (Robot(),) * 3,
+        (Module("panel"), Module("truss", 2)),
+        (Slot("panel"), Slot("truss", (0,)), Slot("panel")),
+        horizon=20,
+        layout=layout,
+    )
+    env = SpaceworldEnv(scenario)
+    env.reset(seed=0)
+    assert tasks(env) == ["fetch module_0", "hold clear", "hold clear"]
+    assert tasks(env, "I..") == ["dock module_0", "help carry module_1", "help carry module_1"]
+
+
 def test_a_crew_has_somebody_who_can_dock_and_nobody_who_cannot_grip() -> None:
     text = """
         ......
         01A..2
         ......
-        a..#..
+        ...#.a
     """
     tug, assembler = Robot(thrust=2, can_dock=False), Robot("assembler")
     able = [Robot("scout", can_grip=False), tug, assembler]

@@ -38,6 +38,12 @@ def test_players_share_out_the_food_that_one_can_load_nearest_first() -> None:
     assert tasks(foraging(foods[:1], [((1, 0), 1), ((0, 4), 1)])) == load(0, 0)
 
 
+def test_who_is_farther_up_goes_for_the_nearest_of_all_and_of_two_as_near_it_is_the_upper_one() -> None:
+    for players, expected in (([((3, 2), 1), ((1, 2), 1)], load(0, 1)), ([((1, 2), 1), ((3, 2), 1)], load(1, 0))):
+        assert tasks(foraging([(4, 0, 1), (2, 3, 1)], players)) == expected
+    assert tasks(foraging([(3, 2, 1), (1, 2, 1)], [((2, 0), 1), ((2, 4), 1)])) == load(1, 0)
+
+
 def test_the_strong_leave_the_light_food_to_the_weak() -> None:
     # The strong one is nearest to the light one, the only one that the weak one can load.
     env = foraging([(0, 2, 1), (4, 2, 2)], [((0, 1), 2), ((2, 4), 1)])
