@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from credit_wrappers import CreditError
+from tianshou_examples.methods import METHODS
 from tianshou_examples.settings import Settings
 
 CHECKPOINT_SECONDS = 60.0
@@ -54,23 +55,23 @@ class _Arm:
         from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv
         from tianshou_examples.critics import TimedStore, make_critic
         from tianshou_examples.learners import Learner
-        from tianshou_examples.methods import learning_factory, playing_factory
+        from tianshou_examples.methods import learning_factory
         from tianshou_examples.worlds import world_factory
 
         self.settings, self.method, self.seed, self.queue = settings, method, seed, queue
         self.name = arm_name(method, seed)
         self.folder = folder
         self.checkpoint = folder / "checkpoints" / f"{self.name}.pt"
-        make_env = world_factory(settings.env, action_mask=settings.action_mask)
-        self.make_env = playing_factory(method, make_env)
+        self.make_env = world_factory(settings.env, action_mask=settings.action_mask)
         critic, self.watch, self.inner = make_critic(settings, method, folder / f"ledger-{self.name}.sqlite", self.name)
         self.store = TimedStore(
             critic,
             episodes_per_query=settings.episodes_per_query,
             workers=settings.in_flight if self.inner is not None and self.inner.source == "model" else 0,
         )
+        wean_steps = round(settings.wean * settings.steps / settings.envs)
         venv = AgentSlotVectorEnv(
-            [learning_factory(method, make_env, self.store)] * settings.envs,
+            [learning_factory(method, self.make_env, self.store, wean_steps)] * settings.envs,
             learners="shared" if settings.policy == "shared" else "per-agent",
         )
         self.learner = Learner(settings, venv, seed)
@@ -160,7 +161,7 @@ class _Arm:
 
     def _extra(self) -> dict[str, float]:
         """Further numbers of this method, for metrics.jsonl and tensorboard."""
-        return {}
+        return self.learner.venv.envs[0].task_metrics if METHODS[self.method].tasks else {}
 
     def _evaluate(self, episodes: int, board: Any) -> dict[str, dict[str, float]]:
         from tianshou_examples.evaluation import evaluate
@@ -221,6 +222,9 @@ class _Arm:
             return
         state = torch.load(self.checkpoint, weights_only=False)
         self.learner.restore(state["learner"])
+        if METHODS[self.method].tasks:
+            for env in self.learner.venv.envs:  # the tasks themselves come again with the next answers
+                env.task_progress = min(1.0, self.learner.steps / (self.settings.wean * self.settings.steps))
         self.watch.restore(state["watch"])
         self.times, self.before = state["times"], state["critic"]
         self.evaluated, self.final = state["evaluated"], state["final"]

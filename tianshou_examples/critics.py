@@ -25,6 +25,7 @@ from credit_wrappers import (
     SharedCritic,
     SummedCritic,
 )
+from tianshou_examples.methods import METHODS
 from tianshou_examples.settings import Settings
 from tianshou_examples.watch import WatchingCritic
 
@@ -72,6 +73,7 @@ def make_critic(
         ledger=None if settings.critic == "recorded" else ledger,
         fallback=fallback,
         budget=make_budget(settings),
+        tasks=METHODS[method].tasks,
     )
     watch = WatchingCritic(inner, settings.recent)  # inside the sum: what is shown is what the critic said
     return (SummedCritic(watch) if method == "summed" else watch), watch, inner

@@ -11,7 +11,6 @@ from tianshou_examples.arm import arm_name
 from tianshou_examples.evaluation import UNSEEN, evaluate
 from tianshou_examples.families import family_of
 from tianshou_examples.learners import actors_of
-from tianshou_examples.methods import playing_factory
 from tianshou_examples.play import settings_of
 from tianshou_examples.worlds import world_factory
 
@@ -33,14 +32,13 @@ def main(argv: list[str] | None = None) -> None:
         settings = settings_of(options.run)
     except ValueError as error:
         parser.error(str(error))
-    family, world = family_of(settings.env), world_factory(settings.env, action_mask=settings.action_mask)
+    family, make_env = family_of(settings.env), world_factory(settings.env, action_mask=settings.action_mask)
     torch.set_num_threads(1)
     print(f"{settings.env}, {options.episodes} layouts after the first {options.skip}")
     for method, seed in settings.arms:
         checkpoint = options.run / "checkpoints" / f"{arm_name(method, seed)}.pt"
         if not checkpoint.exists():
             parser.error(f"there is no {checkpoint}; was {arm_name(method, seed)} trained?")
-        make_env = playing_factory(method, world)
         actors = actors_of(settings, make_env(), checkpoint)
         for how in ("greedy", "sampled"):
             played = evaluate(make_env, actors, options.episodes, how == "greedy", UNSEEN + options.skip)

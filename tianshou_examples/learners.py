@@ -30,6 +30,7 @@ from credit_wrappers.integrations.tianshou import (
 )
 from tianshou_examples.evaluation import Actors
 from tianshou_examples.settings import Settings
+from tianshou_examples.weaned import without_task
 from tianshou_examples.worlds import longest_episode
 
 DQN_STEPS = 8  # of every slot between two rounds of double DQN's updates
@@ -99,6 +100,7 @@ class Learner:
         self._updating = 0.0  # the trainer's running total
         env = venv.envs[0]
         self._inputs = env.observation_space(env.possible_agents[0]).shape[0]
+        self._bare_inputs = env.unwrapped.observation_space(env.possible_agents[0]).shape[0]
         self._space = env.action_space(env.possible_agents[0])
         self._members: list[Any] = []
         networks: list[nn.Module] = []
@@ -122,6 +124,7 @@ class Learner:
         """The networks that play: near the end of the training the average of those since the tail began."""
         pairs = zip(self._networks, self._tails, strict=True)
         playing = [tail.module if tail.n_averaged else network for network, tail in pairs]
+        playing = [without_task(network, self._bare_inputs) for network in playing]
         return team(self.settings, playing, self.venv.n_agents, self.steps)
 
     def begin(self, seed: int) -> None:
@@ -275,15 +278,16 @@ def actors_of(settings: Settings, env: Any, checkpoint: Path) -> Actors:
     """The acting networks in an arm's checkpoint file, one for each agent, without a learner around them."""
     state = torch.load(checkpoint, weights_only=False)["learner"]
     agent = env.possible_agents[0]
-    sizes = (env.observation_space(agent).shape[0], int(env.action_space(agent).n), settings.hidden)
+    inputs, actions = env.observation_space(agent).shape[0], int(env.action_space(agent).n)
     networks: list[nn.Module] = []
     for member, tail in zip(state["members"], state["tails"], strict=True):
         part, weights = "policy.actor.net." if settings.algo == "ppo" else "policy.model.net.", member
         if tail["n_averaged"]:
             part, weights = "module.", tail
-        network = mlp(*sizes, 1.0)
-        network.load_state_dict({k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)})
-        networks.append(network)
+        own = {k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)}
+        network = mlp(own["0.weight"].shape[1], actions, settings.hidden, 1.0)
+        network.load_state_dict(own)
+        networks.append(without_task(network, inputs))
     return team(settings, networks, len(env.possible_agents), state["steps"])
 
 

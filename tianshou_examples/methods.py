@@ -7,31 +7,41 @@ from dataclasses import dataclass
 
 from pettingzoo import ParallelEnv
 
-from credit_wrappers import CreditStore, CreditWrapper
+from credit_wrappers import CreditStore, CreditWrapper, LLMTaskWrapper
 
 
 @dataclass(frozen=True)
 class Method:
-    """How a method is drawn, and whether it asks the critic's model."""
+    """How a method is drawn, and what it wants of the critic's model."""
 
     title: str
     colour: str
-    asks: bool = False
+    asks: bool = False  # for credits
+    tasks: bool = False  # and for tasks
 
 
 METHODS = {
     "mca": Method("individual credit", "#0f766e", asks=True),
+    "taca": Method("individual credit, and tasks", "#0284c7", asks=True, tasks=True),
     "summed": Method("the same credit, summed over the team", "#b45309", asks=True),
     "shared": Method("shared team reward", "#64748b"),
     "equal": Method("equal split of the team reward", "#7c3aed"),
 }
 
 
-def learning_factory(method: str, make_env: Callable[[], ParallelEnv], store: CreditStore) -> Callable[[], ParallelEnv]:
-    """Makes the environments that an arm of this method is trained in; all of them share the store."""
+def learning_factory(
+    method: str, make_env: Callable[[], ParallelEnv], store: CreditStore, wean_steps: int
+) -> Callable[[], ParallelEnv]:
+    """Makes the environments that an arm of this method is trained in; all of them share the store.
+
+    Teams play in the bare environment: of networks that learned with tasks the task input is cut out (`weaned.py`).
+
+    Args:
+        method: one of `METHODS`.
+        make_env: makes the bare environment.
+        store: where credits, and tasks, come from.
+        wean_steps: of each environment; see `LLMTaskWrapper`.
+    """
+    if METHODS[method].tasks:
+        return lambda: LLMTaskWrapper(make_env(), store=store, wean_steps=wean_steps)
     return lambda: CreditWrapper(make_env(), store=store)
-
-
-def playing_factory(method: str, make_env: Callable[[], ParallelEnv]) -> Callable[[], ParallelEnv]:
-    """Makes the environments that a team of this method plays in, with the observations that it learned from."""
-    return make_env

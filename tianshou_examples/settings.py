@@ -44,6 +44,7 @@ class Settings:
     eval_episodes: int = 100  # of the final evaluation; intermediate ones play a fifth of it
     evaluations: int = 8  # intermediate ones
     recent: int = 256  # episodes over which the training's return is averaged
+    wean: float = 0.6  # share of the steps over which tasks fade (taca)
     # learner: Spaceworld's, chosen once on duet with the scripted critic; the other families' are in families.py
     hidden: int = 128
     lr: float = 2e-3

@@ -176,14 +176,11 @@ class Run:
         from spaceworld.render.record import save_gif
         from tianshou_examples.evaluation import UNSEEN, record
         from tianshou_examples.learners import actors_of
-        from tianshou_examples.methods import playing_factory
         from tianshou_examples.worlds import world_factory
 
         best = results[0]
         path = self.folder / "checkpoints" / f"{arm_name(best['method'], best['seed'])}.pt"
-        make_env = playing_factory(
-            best["method"], world_factory(self.settings.env, "rgb_array", self.settings.action_mask)
-        )
+        make_env = world_factory(self.settings.env, "rgb_array", self.settings.action_mask)
         actors = actors_of(self.settings, make_env(), path)
         episodes, steps = family_of(self.settings.env).film
         pictures = record(make_env, actors, range(UNSEEN, UNSEEN + episodes), most_steps=steps)
