@@ -1,0 +1,86 @@
+"""`--method taca`: tasks fade during the training, and the team that plays has no task input."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_train_arm import TINY, Mailbox, keyboard, play, settings_of  # noqa: F401  # a fixture
+from torch import nn
+
+from tianshou_examples.arm import _Arm
+from tianshou_examples.learners import actors_of, mlp
+from tianshou_examples.weaned import without_task
+from tianshou_examples.worlds import world_factory
+
+TASKS, PLACE = 4, 3  # of duet
+
+
+@pytest.mark.parametrize(("algo", "policy"), [("ppo", "shared"), ("ddqn", "per-agent")])
+def test_tasks_fade_while_it_learns_and_the_metrics_say_so(algo: str, policy: str, tmp_path: Path) -> None:
+    settings = settings_of(algo, policy, wean=0.5)
+    box = play(settings, "taca", tmp_path)
+    (result,) = box.of("result")
+    assert result["complete"] and result["critic"]["fallbacks"] == 0
+    told = [(r["task_progress"], r["task_hidden"], r["task_dropout"]) for r in box.records("train")]
+    assert told == sorted(told) and told[0][0] < 1.0
+    assert told[-1] == (1.0, 1.0, 0.9)
+    env = world_factory(settings.env)()
+    actors = actors_of(settings, env, tmp_path / "checkpoints" / "taca-0.pt")
+    bare = env.observation_space("robot_0").shape[0]
+    assert [network[0].in_features for network in actors.networks] == [bare, bare]
+
+
+def test_a_stopped_learner_goes_on_with_its_weaning(tmp_path: Path) -> None:
+    settings = replace(TINY, wean=1.0)
+    (half,) = play(settings, "taca", tmp_path, stop_after=1).of("result")
+    arm = _Arm(settings, "taca", 0, tmp_path, Mailbox())
+    assert arm.learner.venv.envs[0].task_progress == pytest.approx(half["steps"] / settings.steps, abs=0.01)
+    arm.store.close()
+    assert arm.inner is not None and arm.inner.ledger is not None
+    arm.inner.ledger.close()
+
+
+def test_a_policy_chooses_the_same_with_and_without_the_task_input() -> None:
+    torch.manual_seed(1)
+    network = mlp(10 + TASKS + PLACE, 6, 16, 1.0)
+    for layer in network:
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.bias)
+    cut = without_task(network, 10)
+    seen = torch.randn(50, 10)
+    wide = torch.cat([seen, torch.zeros(50, TASKS + PLACE)], dim=1)
+    torch.testing.assert_close(cut(seen), network(wide), rtol=0, atol=1e-6)
+    shown = wide.clone()
+    shown[:, 10] = 1.0
+    assert not torch.allclose(network(shown), network(wide))
+    assert without_task(network, 17) is network
+    before = copy.deepcopy(network.state_dict())
+    with torch.no_grad():
+        cut[0].weight += 1
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_rows_of_the_last_updates_have_no_task(tmp_path: Path) -> None:
+    settings = replace(TINY, wean=0.6)
+    arm = _Arm(settings, "taca", 0, tmp_path, Mailbox())
+    learner, seen = arm.learner, []
+    sample = learner.buffer.sample
+
+    def watched(size: int | None) -> tuple:
+        batch, rows = sample(size)
+        seen.append(np.abs(batch.obs.obs[:, -TASKS - PLACE :]).sum(axis=1))
+        return batch, rows
+
+    learner.buffer.sample = watched  # type: ignore[method-assign]
+    while learner.steps < settings.steps:
+        learner.train()
+    assert sum(map(np.sum, seen)) > 0
+    assert len(seen[-1]) and not seen[-1].any()
+    arm.store.close()
+    assert arm.inner is not None and arm.inner.ledger is not None
+    arm.inner.ledger.close()
