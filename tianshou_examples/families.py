@@ -39,7 +39,7 @@ FAMILIES: dict[str, Family] = {
     "lbf": Family(
         settings={
             "envs": 16,
-            "rollout": 50,
+            "rollout": 50,  # the time limit; trained teams need 5 to 10 steps
             "batch": 256,
             "recent": 100,
         },
@@ -47,12 +47,13 @@ FAMILIES: dict[str, Family] = {
     ),
     "rware": Family(
         settings={
-            "envs": 8,
+            "envs": 4,  # an update waits for 500 steps of each
+            "batch": 256,
             "recent": 16,
             "eval_episodes": 20,
             "evaluations": 4,
         },
-        steps={"rware-tiny-2ag-easy-v2": 300_000},
+        steps={"rware-tiny-2ag-easy-v2": 100_000},
         maximum=None,
         success=False,
         film=(1, 150),

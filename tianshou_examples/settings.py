@@ -51,9 +51,7 @@ class Settings:
     gamma: float = 0.97
     batch: int = 512  # rows of one gradient step
     # PPO
-    rollout: int = (
-        0  # steps of each environment between updates, at least an episode; 0: one episode, whatever its length
-    )
+    rollout: int = 0  # steps of each environment between updates, at least the longest episode's; 0: one episode
     gae_lambda: float = 0.95
     entropy: float = 0.02
     # Share of the training in which randomness is rewarded; afterwards it is debited, so that the team learns to get on

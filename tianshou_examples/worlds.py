@@ -34,7 +34,8 @@ def check_world(name: str) -> tuple[str, str]:
     seen, acts = env.observation_space(agent), env.action_space(agent)
     env.close()
     if not isinstance(seen, Box) or len(seen.shape) != 1 or not isinstance(acts, Discrete):
-        raise ValueError(f"{name}: the learners here need flat observations and Discrete actions, not {seen}, {acts}")
+        kinds = f"{type(seen).__name__}{seen.shape or ''}, {type(acts).__name__}"
+        raise ValueError(f"{name}: the learners here need flat observations and Discrete actions, not {kinds}")
     return family, scenario
 
 
