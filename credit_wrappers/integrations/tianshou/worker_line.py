@@ -57,7 +57,7 @@ class WorkerLine:
 
     def send(self, command: Command) -> None:
         """Send a command; when that is not possible, `receive` tells why."""
-        if self._owes:
+        if self._owes and self._dead is None:
             self._dead = CreditError(
                 f"env {self.number} was interrupted in its worker process, and what it did is lost: make a new "
                 "vector environment"
