@@ -46,6 +46,8 @@ def _cancel_queued() -> None:
 
 # Python itself would first work through everything that is queued; `atexit` comes after that.
 getattr(threading, "_register_atexit", lambda _: None)(_cancel_queued)
+if hasattr(os, "register_at_fork"):  # a forked process has none of the threads, and may find their locks taken
+    os.register_at_fork(after_in_child=_POOLS.clear)
 
 
 class CreditStore:

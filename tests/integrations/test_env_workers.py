@@ -39,6 +39,7 @@ from credit_wrappers import (
 from credit_wrappers.integrations.tianshou import ActionHead, AgentSlotVectorEnv, CreditReplayBuffer, ValueHead
 from credit_wrappers.testing.corridor import CorridorEnv
 from spaceworld import spaceworld_v0
+from tests.benchmarks import worker_speed
 
 NO_RAY = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed (extra `ray`)")
 PROCESSES = ["subprocess", pytest.param("ray", marks=NO_RAY)]
@@ -370,3 +371,8 @@ def test_all_environments_step_at_the_same_time(tmp_path: Path) -> None:
     venv.reset(seed=0)
     venv.step(np.zeros(6, dtype=int))
     venv.close()
+
+
+def test_the_benchmark_runs_at_a_tiny_size_and_prints_the_ratio(capsys: pytest.CaptureFixture[str]) -> None:
+    worker_speed.main(["--worlds", "sleep", "--envs", "2", "--steps", "2", "--rounds", "1"])
+    assert "sleep  subprocess" in capsys.readouterr().out

@@ -192,7 +192,9 @@ class TeamWorker(gymnasium.Env):
         return TeamGot.of(got, there, episodes[0])
 
     def _step(self, actions: np.ndarray, acting: np.ndarray) -> TeamGot:
-        return TeamGot.of(self._teams.step(np.zeros(1, dtype=int), actions, acting[None]), acting[None])
+        # A copy: what comes by Ray cannot be written to.
+        got = self._teams.step(np.zeros(1, dtype=int), np.array(actions), acting[None])
+        return TeamGot.of(got, acting[None])
 
     def _get(self, name: str) -> bytes:
         value = getattr(self._env, name)

@@ -92,7 +92,7 @@ class WorkerLine:
                 ray.kill(self._worker.env)
             return
         if self._owes or self._dead is not None:
-            process.terminate()
+            process.kill()
         with contextlib.suppress(OSError):  # of the pipe to a process that is gone
             self._worker.close()
         process.join()

@@ -80,28 +80,36 @@ class WorkerTeams:
     def close(self) -> None:
         """Close the envs and end their workers; then raise what an env raised, if anything."""
         lines, self._lines = self._lines, []
-        try:
+        with contextlib.ExitStack() as stack:
+            for line in lines:
+                stack.callback(line.close)
             for line in lines:
                 line.send(Command("end", ()))
-            failures = [line.receive()[2] for line in lines if not line.dead]
-        finally:
-            for line in lines:
-                line.close()
-        for line, failure in zip(lines, failures, strict=False):
-            if failure is not None and not line.dead:
+            failures = [line.receive()[2] for line in lines]
+        for line, failure in zip(lines, failures, strict=True):
+            if failure is not None and not line.dead:  # of the dead it was told before
                 raise failure
 
     def _ask(self, numbers: Sequence[int], given: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Send each env its command and its arguments, then return all answers; raise the first failure."""
+        """Send each env its command and its arguments, then return all answers.
+
+        What the envs finished reaches the stores in any case; then the first failure is raised.
+        """
         lines = [self._lines[k] for k in numbers]
         for line, (name, *arguments) in zip(lines, given, strict=True):
             line.send(Command(name, tuple(arguments), self._heard(line.number)))
         answers = [line.receive() for line in lines]
+        failures = []
         for line, (_, mail, failure) in zip(lines, answers, strict=True):
-            if mail is not None:
-                self._submit(line.number, mail)
+            try:
+                if mail is not None:
+                    self._submit(line.number, mail)
+            except Exception as error:
+                failures.append(error)
             if failure is not None:
-                raise failure
+                failures.append(failure)
+        if failures:
+            raise failures[0]
         return [value for value, _, _ in answers]
 
     def _tell(self, number: int, name: str, *arguments: Any) -> Any:
