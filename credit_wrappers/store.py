@@ -21,6 +21,7 @@ from .episode import Episode
 from .errors import CreditError
 from .progress import CreditProgress
 from .protocols import Critic
+from .remote_store import RemoteStore, stand_in
 
 _LOG = logging.getLogger("credit_wrappers")
 # Scored queries after which a store that nobody has ever asked for credits warns.
@@ -45,6 +46,8 @@ def _cancel_queued() -> None:
 
 # Python itself would first work through everything that is queued; `atexit` comes after that.
 getattr(threading, "_register_atexit", lambda _: None)(_cancel_queued)
+if hasattr(os, "register_at_fork"):  # a forked process has none of the threads, and may find their locks taken
+    os.register_at_fork(after_in_child=_POOLS.clear)
 
 
 class CreditStore:
@@ -61,7 +64,8 @@ class CreditStore:
     consumer that wants to make itself known before the first episode ends calls `ready()` once.
 
     A copy of an environment goes on with the same store: a pickle holds a reference, which is good in the
-    process that made it and raises CreditError in any other.
+    process that made it, leads to a stand-in in the worker processes of `AgentSlotVectorEnv`, and raises
+    CreditError in any other.
 
     Args:
         critic: Assigns the credit.
@@ -207,7 +211,7 @@ class CreditStore:
     ) -> None:
         self.close()
 
-    def __reduce__(self) -> tuple[Callable[[int, int], CreditStore], tuple[int, int]]:
+    def __reduce__(self) -> tuple[Callable[[int, int], CreditStore | RemoteStore], tuple[int, int]]:
         return _store_of, (os.getpid(), self._number)
 
     def __repr__(self) -> str:
@@ -306,9 +310,10 @@ class CreditStore:
         )
 
 
-def _store_of(process: int, number: int) -> CreditStore:
-    """Return the store that a copy or a pickle refers to."""
-    store = _STORES.get(number) if process == os.getpid() else None
+def _store_of(process: int, number: int) -> CreditStore | RemoteStore:
+    """Return the store that a copy or a pickle refers to; in a worker process its stand-in."""
+    own = _STORES.get(number) if process == os.getpid() else None
+    store = own if own is not None else stand_in(process, number)
     if store is None:
         raise CreditError(
             "a credit store lives in the process that made it: make the environment, with a store, in each process"

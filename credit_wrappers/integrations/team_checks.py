@@ -20,7 +20,7 @@ def check_team(envs: Sequence[ParallelEnv]) -> list[str]:
     if not envs:
         raise ValueError("no env: env_fns is empty")
     for env in envs:
-        _check_parallel(env)
+        check_parallel(env)
     agents = list(envs[0].possible_agents)
     if not agents:
         raise ValueError("the first env has no possible_agents")
@@ -83,7 +83,8 @@ def common_store(envs: Sequence[ParallelEnv]) -> Any | None:
     return stores[0]
 
 
-def _check_parallel(env: Any) -> None:
+def check_parallel(env: Any) -> None:
+    """Raise TypeError unless the env is a ParallelEnv; the message says how to make it one."""
     if isinstance(env, ParallelEnv):
         return
     name = type(env).__name__

@@ -14,6 +14,8 @@ from ..batch_teams import make_teams
 from ..team_checks import check_discrete, check_team, common_store
 from ..teams import Gathered
 from .slot_info import ACTIVE, GONE, TERMINATED, TRUNCATED, SlotInfo
+from .worker_line import WORKERS, Worker
+from .worker_teams import WorkerTeams
 
 Slots = int | Sequence[int] | np.ndarray | None
 
@@ -47,6 +49,13 @@ class AgentSlotVectorEnv(BaseVectorEnv):
     Environments that can be stepped together are: where `env.unwrapped` has a method `batch`, as Spaceworld's, and no
     wrapper but a `CreditWrapper` is around it, all envs take their step in one call. Rows and episodes are the same.
 
+    Slow environments can each live in a worker process (`worker`), where all take their step at the same time; with
+    the same seeds and actions, rows, episodes and credits are the same. A factory is pickled with cloudpickle, so that
+    a lambda will do. A `CreditStore` that it hands to its wrapper stays in the main process, which is sent the finished
+    episodes. What an environment raises is raised here, with the worker's traceback in a note; after a worker was
+    killed or interrupted every call raises CreditError. Processes are started in the platform's usual way (where that
+    is "spawn" a script needs its `if __name__ == "__main__":`) and end with `close()`.
+
     With `n_episode` collection a Collector counts slots: `n_episode` must be a multiple of the
     number of agents.
 
@@ -54,18 +63,23 @@ class AgentSlotVectorEnv(BaseVectorEnv):
         env_fns: One factory for each env. All envs must have the same agents; all agents one
             observation shape.
         learners: "shared", one policy for all agents, or "per-agent".
+        worker: Where the envs live: "inline", in this process, one after another; "subprocess", each in a process of
+            its own; "ray", each in a Ray actor, on this machine or on others (extra `ray`; `ray.init()` is called
+            where it was not).
 
     Attributes:
         agents: Names of the agents, in `possible_agents` order. (`MultiAgent*Algorithm` read it.)
         agent_idx: Name -> index.
         n_agents: Number of agents in each env, N.
-        envs: The envs.
+        envs: The envs; with worker processes a `RemoteEnv` for each, which knows agents and spaces and asks its
+            process for anything else.
         store: The credit store that all envs share (`env.store` of a `CreditWrapper`), or None.
 
     Raises:
         TypeError: An env is not a ParallelEnv.
         ValueError: Envs with different agents, agents with different observation shapes, different
-            stores; one learner per agent with other than Discrete actions.
+            stores; one learner per agent with other than Discrete actions; an unknown worker.
+        ImportError: Ray is asked for and not installed.
     """
 
     def __init__(
@@ -73,11 +87,24 @@ class AgentSlotVectorEnv(BaseVectorEnv):
         env_fns: Sequence[Callable[[], ParallelEnv]],
         *,
         learners: Literal["shared", "per-agent"] = "shared",
+        worker: Worker = "inline",
     ) -> None:
         # BaseVectorEnv.__init__ is not called: it makes one worker for each slot.
         if learners not in ("shared", "per-agent"):
             raise ValueError(f"learners must be 'shared' or 'per-agent', got {learners!r}")
-        self.envs = [make() for make in env_fns]
+        if worker not in WORKERS:
+            raise ValueError(f"unknown worker {worker!r}; valid: {', '.join(map(repr, WORKERS))}")
+        self._workers = None if worker == "inline" else WorkerTeams(env_fns, worker)
+        self.envs: list[ParallelEnv] = [make() for make in env_fns] if self._workers is None else self._workers.envs
+        try:
+            self._lay_out(learners)
+        except BaseException:
+            if self._workers is not None:
+                self._workers.close()
+            raise
+
+    def _lay_out(self, learners: Literal["shared", "per-agent"]) -> None:
+        """Check the envs and lay out the slots."""
         self.agents = check_team(self.envs)
         self.store = common_store(self.envs)
         self.agent_idx = {agent: index for index, agent in enumerate(self.agents)}
@@ -87,7 +114,7 @@ class AgentSlotVectorEnv(BaseVectorEnv):
         self.is_async = False
         self.is_closed = False
 
-        self._teams = make_teams(self.envs, self.agents)
+        self._teams = make_teams(self.envs, self.agents) if self._workers is None else self._workers
         if learners == "per-agent":
             # Tianshou's dispatcher fails in a Collector on observations without a mask.
             self._teams.require_masks(check_discrete(self.envs[0], self.agents))
@@ -196,10 +223,13 @@ class AgentSlotVectorEnv(BaseVectorEnv):
         return [env.render(**kwargs) for env in self.envs]
 
     def close(self) -> None:
-        """Close every env."""
+        """Close every env, and end the worker processes."""
         self._assert_is_not_closed()
-        for env in self.envs:
-            env.close()
+        if self._workers is not None:
+            self._workers.close()
+        else:
+            for env in self.envs:
+                env.close()
         self.is_closed = True
 
     def _envs_of(self, slots: Slots) -> np.ndarray:
