@@ -37,17 +37,24 @@ class Actors:
         kind: "logits" or "q".
         epsilon: share of random actions when Q values are "sampled".
         steps: environment steps they were trained for, where that is known.
+        numbered: whether they read which agent they play, one-hot, behind the observation.
     """
 
-    def __init__(self, networks: Sequence[nn.Module], kind: str, epsilon: float = 0.05, steps: int = 0) -> None:
+    def __init__(
+        self, networks: Sequence[nn.Module], kind: str, epsilon: float = 0.05, steps: int = 0, numbered: bool = False
+    ) -> None:
         self.networks, self.kind, self.epsilon, self.steps = list(networks), kind, epsilon, steps
+        self.numbered = numbered
 
     @torch.no_grad()
     def choose(
         self, observations: np.ndarray, masks: np.ndarray, greedy: bool, generator: torch.Generator
     ) -> np.ndarray:
         """Actions (E, N) int64 for observations (E, N, F) and masks (E, N, A)."""
-        scores = torch.stack([net(torch.as_tensor(observations[:, i])) for i, net in enumerate(self.networks)], dim=1)
+        seen = torch.as_tensor(observations)
+        if self.numbered:
+            seen = torch.cat([seen, torch.eye(seen.shape[1]).expand(len(seen), -1, -1)], dim=-1)
+        scores = torch.stack([net(seen[:, i]) for i, net in enumerate(self.networks)], dim=1)
         allowed = torch.as_tensor(masks, dtype=torch.bool)
         scores = scores.masked_fill(~allowed, -1e9)
         best = scores.argmax(-1)

@@ -100,6 +100,7 @@ class Learner:
         self._updating = 0.0  # the trainer's running total
         env = venv.envs[0]
         self._inputs = env.observation_space(env.possible_agents[0]).shape[0]
+        self._numbered = venv.n_agents if settings.agent_id else 0  # numbers that tell which agent it is
         self._bare_inputs = env.unwrapped.observation_space(env.possible_agents[0]).shape[0]
         self._space = env.action_space(env.possible_agents[0])
         self._members: list[Any] = []
@@ -124,7 +125,7 @@ class Learner:
         """The networks that play: near the end of the training the average of those since the tail began."""
         pairs = zip(self._networks, self._tails, strict=True)
         playing = [tail.module if tail.n_averaged else network for network, tail in pairs]
-        playing = [without_task(network, self._bare_inputs) for network in playing]
+        playing = [without_task(network, self._bare_inputs, self._numbered) for network in playing]
         return team(self.settings, playing, self.venv.n_agents, self.steps)
 
     def begin(self, seed: int) -> None:
@@ -139,11 +140,11 @@ class Learner:
 
     def _ppo(self) -> tuple[PPO, nn.Module]:
         s = self.settings
-        actor = mlp(self._inputs, int(self._space.n), s.hidden, 0.01)
-        policy = DiscreteActorPolicy(actor=ActionHead(actor), action_space=self._space)
+        actor = mlp(self._inputs + self._numbered, int(self._space.n), s.hidden, 0.01)
+        policy = DiscreteActorPolicy(actor=ActionHead(actor, self._numbered), action_space=self._space)
         algorithm = PPO(
             policy=policy,
-            critic=ValueHead(mlp(self._inputs, 1, s.hidden, 1.0)),
+            critic=ValueHead(mlp(self._inputs + self._numbered, 1, s.hidden, 1.0), self._numbered),
             optim=self._adam(),
             eps_clip=s.clip,
             ent_coef=s.entropy,
@@ -157,9 +158,9 @@ class Learner:
 
     def _ddqn(self) -> tuple[DQN, nn.Module]:
         s = self.settings
-        network = mlp(self._inputs, int(self._space.n), s.hidden, 1.0)
+        network = mlp(self._inputs + self._numbered, int(self._space.n), s.hidden, 1.0)
         policy = DiscreteQLearningPolicy(
-            model=ActionHead(network), action_space=self._space, eps_training=1.0, eps_inference=1.0
+            model=ActionHead(network, self._numbered), action_space=self._space, eps_training=1.0, eps_inference=1.0
         )
         algorithm = DQN(
             policy=policy,
@@ -287,11 +288,12 @@ def actors_of(settings: Settings, env: Any, checkpoint: Path) -> Actors:
         own = {k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)}
         network = mlp(own["0.weight"].shape[1], actions, settings.hidden, 1.0)
         network.load_state_dict(own)
-        networks.append(without_task(network, inputs))
+        networks.append(without_task(network, inputs, len(env.possible_agents) if settings.agent_id else 0))
     return team(settings, networks, len(env.possible_agents), state["steps"])
 
 
 def team(settings: Settings, networks: list[nn.Module], agents: int, steps: int = 0) -> Actors:
     """The actors of a team: a network for each agent, or one network that all of them share."""
     shared = settings.policy == "shared"
-    return Actors(networks * agents if shared else networks, "logits" if settings.algo == "ppo" else "q", steps=steps)
+    kind = "logits" if settings.algo == "ppo" else "q"
+    return Actors(networks * agents if shared else networks, kind, steps=steps, numbered=settings.agent_id)

@@ -36,6 +36,7 @@ class Settings:
     replay: str | None = None  # folder of the run whose ledgers answer
     algo: str = "ppo"
     policy: str = "shared"
+    agent_id: bool = False  # whether a shared network is told which agent it plays
     steps: int = 0  # environment steps of each learner; 0: the scenario's own number
     seeds: int = 1
     jobs: int = 2  # learners that train at the same time, each in a process of its own
@@ -137,6 +138,7 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
         choices=POLICIES,
         help="one network for the team, or one per agent",
     )
+    add("--agent-id", action="store_true", help="tell the shared network which agent it plays (one-hot)")
     add("--steps", type=int, default=default.steps, help="environment steps of each learner; 0: by environment")
     add("--seeds", type=int, default=default.seeds, help="seeds of each method")
     add("--jobs", type=int, default=default.jobs, help="learners that train at the same time")
@@ -162,6 +164,8 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     settings = replace(default, **{**family.settings, **given})
     if settings.action_mask != default.action_mask and not family.masks:
         p.error(f"--action-mask {settings.action_mask} is for Spaceworld; {settings.env} has masks of its own")
+    if settings.agent_id and settings.policy != "shared":
+        p.error("--agent-id is for --policy shared; networks of their own belong to one agent each")
     for name in ("seeds", "jobs", "envs", "eval_episodes", "episodes_per_query", "in_flight"):
         if getattr(settings, name) < 1:
             p.error(f"--{name.replace('_', '-')} is {getattr(settings, name)}; it must be at least 1")

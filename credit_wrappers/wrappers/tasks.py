@@ -87,11 +87,10 @@ class LLMTaskWrapper(TaskObservationWrapper):
         )
         if tasks is not None:
             narrator = OtherTasks(narrator, tasks)
-        ready = critic if critic is not None else None if store is None else store.critic
-        if ready is None:
+        if critic is None and store is None:
             options["tasks"] = True
-        elif not getattr(getattr(ready, "settings", None), "tasks", True):
-            raise ValueError(f"the critic {ready.label!r} assigns no tasks; make it with tasks=True")
+        else:
+            _check_critic(critic if critic is not None else getattr(store, "critic", None))
         inner = LLMCreditWrapper(env, critic=critic, store=store, narrator=narrator, **options)
         super().__init__(inner, tasks_of_narrator(narrator), weaning=Weaning(wean_steps, schedule, dropout))
         # From which episode, and step of it, the newest tasks come that were heard of, and they; likewise assigned.
@@ -128,3 +127,9 @@ class LLMTaskWrapper(TaskObservationWrapper):
             self._heard = time, dict(zip(episode.agents, credit.tasks, strict=True))
             if self.env.delivery == "immediate":
                 self._adopt()
+
+
+def _check_critic(critic: Any) -> None:
+    """Raise ValueError for a critic that is known to assign no tasks; a store in a worker process has none to show."""
+    if not getattr(getattr(critic, "settings", None), "tasks", True):
+        raise ValueError(f"the critic {critic.label!r} assigns no tasks; make it with tasks=True")

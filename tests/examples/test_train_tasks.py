@@ -35,6 +35,23 @@ def test_tasks_fade_while_it_learns_and_the_metrics_say_so(algo: str, policy: st
     assert [network[0].in_features for network in actors.networks] == [bare, bare]
 
 
+def test_a_shared_network_can_know_which_agent_it_plays_and_still_lose_its_task_input(tmp_path: Path) -> None:
+    settings = replace(TINY, agent_id=True)
+    play(settings, "taca", tmp_path)
+    env = world_factory(settings.env)()
+    actors = actors_of(settings, env, tmp_path / "checkpoints" / "taca-0.pt")
+    network = actors.networks[0]
+    bare = env.observation_space("robot_0").shape[0]
+    assert network[0].in_features == bare + 2
+    with torch.no_grad():
+        network[0].weight[:, bare:] = torch.tensor([50.0, -50.0])
+        network[0].weight[:, :bare] = 0.0
+    seen, masks = np.zeros((1, 2, bare), np.float32), np.ones((1, 2, 6))
+    first, second = actors.choose(seen, masks, True, torch.Generator())[0].tolist()
+    one_hot = [torch.cat([torch.zeros(bare), torch.eye(2)[i]]) for i in range(2)]
+    assert [first, second] == [int(network(x).argmax()) for x in one_hot]
+
+
 def test_a_stopped_learner_goes_on_with_its_weaning(tmp_path: Path) -> None:
     settings = replace(TINY, wean=1.0)
     (half,) = play(settings, "taca", tmp_path, stop_after=1).of("result")
@@ -55,10 +72,13 @@ def test_a_policy_chooses_the_same_with_and_without_the_task_input() -> None:
     seen = torch.randn(50, 10)
     wide = torch.cat([seen, torch.zeros(50, TASKS + PLACE)], dim=1)
     torch.testing.assert_close(cut(seen), network(wide), rtol=0, atol=1e-6)
-    shown = wide.clone()
-    shown[:, 10] = 1.0
-    assert not torch.allclose(network(shown), network(wide))
+    wide[:, 10] = 1.0
+    assert not torch.allclose(cut(seen), network(wide))
     assert without_task(network, 17) is network
+    kept = without_task(network, 10, behind=PLACE)
+    behind = torch.randn(50, PLACE)
+    wide = torch.cat([seen, torch.zeros(50, TASKS), behind], dim=1)
+    torch.testing.assert_close(kept(torch.cat([seen, behind], dim=1)), network(wide), rtol=0, atol=1e-6)
     before = copy.deepcopy(network.state_dict())
     with torch.no_grad():
         cut[0].weight += 1

@@ -77,3 +77,25 @@ def test_q_policies_use_the_same_head_and_mask_by_themselves() -> None:
 def test_values_need_no_mask(obs: object) -> None:
     net = nn.Linear(5, 1)
     assert ValueHead(net)(obs).shape == (3, 1)
+
+
+def test_the_agents_number_stands_behind_its_observation() -> None:
+    seen: list[torch.Tensor] = []
+
+    class Net(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(x)
+            return super().forward(x)
+
+    logits, _ = ActionHead(Net(7, 4), n_agents=2)(masked_obs().obs)
+    value = ValueHead(Net(7, 1), n_agents=2)(masked_obs().obs)
+    assert logits.shape == (3, 4) and value.shape == (3, 1)
+    expected = np.concatenate([OBS, [[1, 0], [0, 1], [1, 0]]], axis=1).astype(np.float32)
+    for x in seen:
+        np.testing.assert_array_equal(x.numpy(), expected)
+
+
+@pytest.mark.parametrize("obs", [OBS, Batch(agent_id=np.array(["a", "b", "a"], dtype=object), obs=OBS, mask=MASK)])
+def test_observations_without_numbers_are_refused(obs: np.ndarray | Batch) -> None:
+    with pytest.raises(ValueError, match="agents' numbers: envs with action masks, and learners='shared'"):
+        ValueHead(nn.Linear(7, 1), n_agents=2)(obs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -65,9 +65,11 @@ def ppo(venv: AgentSlotVectorEnv) -> PPO:
     return PPO(policy=policy, critic=ValueHead(value), optim=AdamOptimizerFactory(lr=0.1))
 
 
-@pytest.mark.parametrize("leaves", [{}, {1: (1, "terminated")}])
-def test_a_sampled_row_holds_its_own_agents_task_and_credit(leaves: dict[int, tuple[int, str]]) -> None:
-    venv = AgentSlotVectorEnv(factories(10**9, leaves=leaves))
+@pytest.mark.parametrize(("leaves", "worker"), [({}, "inline"), ({1: (1, "terminated")}, "inline"), ({}, "subprocess")])
+def test_a_sampled_row_holds_its_own_agents_task_and_credit(
+    leaves: dict[int, tuple[int, str]], worker: Literal["inline", "subprocess"]
+) -> None:
+    venv = AgentSlotVectorEnv(factories(10**9, leaves=leaves), worker=worker)
     buffer = CreditReplayBuffer(1000, venv)
     torch.manual_seed(0)
     collector = Collector(ppo(venv), venv, buffer)
@@ -81,6 +83,8 @@ def test_a_sampled_row_holds_its_own_agents_task_and_credit(leaves: dict[int, tu
             np.testing.assert_array_equal(after[5:], expected(after))
         assert reward == credit(*map(int, seen[:4]))
     assert {int(row[1]) for row in batch.obs} >= {0, 1, 2}
+    assert venv.get_env_attr("task_metrics")[0]["task_hidden"] == pytest.approx(0, abs=1e-6)
+    venv.close()
 
 
 def test_a_cleanrl_rollout_holds_them_too() -> None:

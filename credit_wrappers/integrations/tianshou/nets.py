@@ -22,6 +22,9 @@ class ActionHead(nn.Module):
 
     Args:
         net: Maps (B, ...) float observations to (B, number of actions).
+        n_agents: If given, the agent's number stands behind its observation, one-hot: a network that all agents share
+            then knows which of them it plays ("agent indication"), and can let alike agents act differently. Needs
+            envs with action masks, whose observations carry `agent_id`.
 
     Example:
         >>> import numpy as np
@@ -31,13 +34,14 @@ class ActionHead(nn.Module):
         -1000000000.0
     """
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, n_agents: int = 0) -> None:
         super().__init__()
         self.net = net
+        self.n_agents = n_agents
 
     def forward(self, obs: Any, state: Any = None, info: Any = None) -> tuple[torch.Tensor, Any]:
         """Return ((B, actions), state unchanged)."""
-        values = self.net(_features(self, obs))
+        values = self.net(_features(self, obs, self.n_agents))
         if isinstance(obs, Batch) and "mask" in obs:
             mask = torch.as_tensor(obs.mask, dtype=torch.bool, device=values.device)
             values = values.masked_fill(~mask, _FORBIDDEN)
@@ -49,18 +53,29 @@ class ValueHead(nn.Module):
 
     Args:
         net: Maps (B, ...) float observations to (B, 1).
+        n_agents: See `ActionHead`.
     """
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, n_agents: int = 0) -> None:
         super().__init__()
         self.net = net
+        self.n_agents = n_agents
 
     def forward(self, obs: Any, state: Any = None, info: Any = None) -> torch.Tensor:
         """Return (B, 1)."""
-        return self.net(_features(self, obs))
+        return self.net(_features(self, obs, self.n_agents))
 
 
-def _features(module: nn.Module, obs: Any) -> torch.Tensor:
-    """Return the observations as one float tensor where the module's parameters are."""
+def _features(module: nn.Module, obs: Any, n_agents: int) -> torch.Tensor:
+    """Return the observations, and the agents' numbers, as one float tensor where the module's parameters are."""
     array = obs.obs if isinstance(obs, Batch) else obs
-    return torch.as_tensor(array, dtype=torch.float32, device=next(module.parameters()).device)
+    device = next(module.parameters()).device
+    seen = torch.as_tensor(array, dtype=torch.float32, device=device)
+    if not n_agents:
+        return seen
+    if not isinstance(obs, Batch) or obs.agent_id.dtype == object:
+        raise ValueError(
+            "n_agents= needs observations with the agents' numbers: envs with action masks, and learners='shared'"
+        )
+    numbers = nn.functional.one_hot(torch.as_tensor(obs.agent_id, device=device), n_agents)
+    return torch.cat([seen, numbers.to(seen.dtype)], dim=-1)
