@@ -2,7 +2,8 @@
 
     python -m tianshou_examples.spaceworld_mca
 
-The robots share a network and a reward; the critic credits each for each step. MEASURED
+The robots share a network and a reward; the critic credits each for each step. Measured, one seed, 100 unseen
+layouts: greedy return 0.36 (of at most 1) after 300,000 steps; `train.py`, whose learner is tuned, does better.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     """Trains, and prints the greedy return before and after."""
     parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--scenario", default="duet")
-    for name, default in (("steps", 500_000), ("envs", 64), ("episodes", 100), ("seed", 0)):
+    for name, default in (("steps", 300_000), ("envs", 64), ("episodes", 100), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args(argv)
     torch.manual_seed(args.seed)

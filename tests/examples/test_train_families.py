@@ -155,7 +155,6 @@ def test_a_rollout_is_never_shorter_than_an_episode() -> None:  # or nothing may
         (["--env", "lbf:Foraging-grid-5x5-2p-1f-v3"], ["flat observations"]),
         (["--env", LBF, "--action-mask", "safe"], ["--action-mask safe is for Spaceworld"]),
         (["--env", RWARE, "--envs", "0"], ["--envs is 0"]),
-        (["--method", "taca"], ["'mca'", "'summed'", "'shared'", "'equal'"]),
     ],
 )
 def test_what_a_family_does_not_have_is_refused_in_one_line(
