@@ -37,11 +37,12 @@ SOON = "steps to 80 % of the maximum"
 
 
 def _soon(steps: Sequence[int | None]) -> str:
-    """The mean over the learners that got there, and how many did if not all."""
+    """The mean (± standard deviation) over the learners that got there, and how many did if not all."""
     there = [s for s in steps if s is not None]
     if not there:
         return "never"
-    return f"{np.mean(there):,.0f}" + (f" ({len(there)} of {len(steps)})" if len(there) < len(steps) else "")
+    spread = f" ±{np.std(there):,.0f}" if len(there) > 1 else ""
+    return f"{np.mean(there):,.0f}{spread}" + (f" ({len(there)} of {len(steps)})" if len(there) < len(steps) else "")
 
 
 def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: Console) -> None:
