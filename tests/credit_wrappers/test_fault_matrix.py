@@ -33,6 +33,7 @@ class Case:
         retries: Of the SDK.
         episodes_per_query: Episodes in a query.
         good: Good answers, where a query was asked in halves.
+        timeout: Of the SDK, in seconds; short only where it is to run out.
     """
 
     faults: tuple[Fault | None, ...]
@@ -43,6 +44,7 @@ class Case:
     retries: int = 0
     episodes_per_query: int = PER_QUERY
     good: int = 0
+    timeout: float = 20.0
 
 
 CASES = {
@@ -57,7 +59,7 @@ CASES = {
     "reset": Case((Fault.reset(),), 2, ("connection",)),
     "reset in mid-body": Case((Fault.reset_in_body(),), 2, ("connection",)),
     "reset in mid-body, repeated": Case((Fault.reset_in_body(),), requests=4, retries=1),
-    "stalled body": Case((Fault.stalled(3.0),), 2, ("timeout",)),
+    "stalled body": Case((Fault.stalled(3.0),), 2, ("timeout",), timeout=0.5),
     "truncated JSON": Case((Fault.half_json(),), 2, ("bad_reply",)),
     "HTML instead of JSON": Case((Fault.html(),), 2, ("bad_reply",)),
     "max_tokens": Case((Fault.cut_off(),), 0, ("cut_off",), 4),
@@ -92,7 +94,7 @@ def play(env: LLMCreditWrapper, seed: int = 0) -> list[int]:
 
 
 def wrapped(server: MessagesServer, ledger: Ledger, case: Case, **options: object) -> LLMCreditWrapper:
-    client = AnthropicClient("m", base_url=server.url, max_retries=case.retries, timeout=0.5)
+    client = AnthropicClient("m", base_url=server.url, max_retries=case.retries, timeout=case.timeout)
     return LLMCreditWrapper(
         CorridorEnv(length=5, horizon=8),
         client=client,
