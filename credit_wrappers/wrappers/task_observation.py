@@ -12,6 +12,7 @@ from pettingzoo.utils.env import ParallelEnv
 
 from ..narrators import narrator_for
 from ..vocabulary import check_tasks, tasks_of_narrator
+from .checks import require_parallel
 from .task_spaces import PLACE, Join, widen
 from .weaning import Weaning
 
@@ -55,6 +56,7 @@ class TaskObservationWrapper(BaseParallelWrapper):
     """
 
     def __init__(self, env: ParallelEnv, tasks: Sequence[str] | None = None, *, weaning: Weaning | None = None) -> None:
+        require_parallel(env)
         super().__init__(env)
         self.tasks = tasks_of_narrator(narrator_for(env)) if tasks is None else check_tasks(tasks, "tasks=")
         if not self.tasks:

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 from credit_fakes import FakeClient, answer
+from pettingzoo.utils.conversions import parallel_to_aec
 
 from credit_wrappers import (
     Credit,
@@ -299,3 +300,8 @@ def test_progress_can_be_set_to_go_on_with_a_training():
     assert env.task_progress == pytest.approx(0.6)
     with pytest.raises(ValueError, match=r"must be in \[0, 1\], got 1.5"):
         env.task_progress = 1.5
+
+
+def test_an_environment_of_turns_is_refused_at_once():
+    with pytest.raises(TypeError, match="convert it with"):
+        TaskObservationWrapper(parallel_to_aec(CorridorEnv()), [WAIT])
