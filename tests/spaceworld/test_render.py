@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -309,7 +310,7 @@ def test_eight_robots_have_their_tasks_on_their_cards_beside_a_credit_and_a_long
         after = PAINTER.paint(crowd, Overlay(credits, {**tasks, one.name: "help carry module_2"}, "words " * 60))
         rows.append(np.flatnonzero((before != after).any(axis=(1, 2))))
     assert all(len(changed) for changed in rows)
-    assert all(above[-1] < below[0] for above, below in zip(rows, rows[1:], strict=False))
+    assert all(above[-1] < below[0] for above, below in pairwise(rows))
 
 
 @pytest.mark.parametrize(
