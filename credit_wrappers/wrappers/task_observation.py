@@ -73,6 +73,8 @@ class TaskObservationWrapper(BaseParallelWrapper):
         for agent in env.possible_agents:
             space = env.observation_space(agent)
             self.observation_spaces[agent], self._join[agent] = widen(agent, space, len(self.tasks), self._places)
+        if hasattr(env, "show_tasks"):  # a credit wrapper within
+            env.show_tasks(self.assigned)
         self._evaluating = False
         self._taken = 0
         self._random = np.random.default_rng()

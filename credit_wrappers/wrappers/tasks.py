@@ -98,7 +98,6 @@ class LLMTaskWrapper(TaskObservationWrapper):
         self._adopted = (-1, -1)
         self._warned = False
         inner.hear(self._hear)
-        inner.show_tasks(self.assigned)
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from credit_wrappers import Credit, CreditEvent, CreditStore, CreditWrapper, Episode, LLMTaskWrapper
+from credit_wrappers import (
+    Credit,
+    CreditEvent,
+    CreditStore,
+    CreditWrapper,
+    Episode,
+    LLMTaskWrapper,
+    TaskObservationWrapper,
+)
 from credit_wrappers.testing.corridor import CorridorEnv
 
 
@@ -179,6 +187,11 @@ def test_a_fallback_brings_no_tasks_and_takes_none_from_the_picture() -> None:
 
 
 def test_tasks_that_are_given_by_hand_are_shown_too_and_a_copy_shows_its_own() -> None:
+    by_hand = TaskObservationWrapper(CreditWrapper(Painted(), Judge(), delivery="immediate"))
+    by_hand.reset()
+    by_hand.assign({"walker_1": GO})
+    by_hand.step(dict.fromkeys(by_hand.agents, 0))
+    assert painted_tasks(by_hand) == {"walker_1": GO}
     env = tasked((GO, WAIT))
     env.assign({"walker_0": WAIT})
     env.reset()
