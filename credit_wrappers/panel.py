@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,18 @@ class CreditPanel:
 
     Args:
         environment: Has `set_overlay`, with agents' names as keys.
+
+    Attributes:
+        assigned: Agent -> the task that it has now, "" for none, kept up by who gives them; None: nobody does, and
+            those that came with the newest credit are shown.
     """
 
     def __init__(self, environment: Any) -> None:
         self._environment = environment
+        self.assigned: Mapping[str, str] | None = None
         self._newest: tuple[Episode, Credit, np.ndarray | None] | None = None
-        self._shown: tuple[int, int] | None = None  # what is on show: episode, and its last step
+        # What is on show: an episode, and its last step; the tasks.
+        self._shown: tuple[tuple[int, int] | None, dict[str, str]] = (None, {})
 
     @staticmethod
     def of(environment: Any) -> CreditPanel | None:
@@ -45,16 +52,24 @@ class CreditPanel:
 
     def show(self) -> None:
         """Show what is remembered, from the next picture on; once, so that an overlay set by hand stays."""
-        if self._newest is None or _time(self._newest[0]) == self._shown:
+        newest = self._newest  # may be replaced by another thread
+        tasks = {agent: task for agent, task in (self.assigned or {}).items() if task}
+        now = (None if newest is None else _time(newest[0]), tasks)
+        if now == self._shown:
             return
-        episode, credit, totals = self._newest
-        self._shown = _time(episode)
+        self._shown = now
+        if newest is None:
+            self._environment.set_overlay(credits=None, tasks=tasks, text="")
+            return
+        episode, credit, totals = newest
+        if self.assigned is None and credit.tasks:
+            tasks = dict(zip(episode.agents, credit.tasks, strict=True))
         if totals is None:
             totals = credit.values.sum(axis=0)
         self._environment.set_overlay(
             credits=dict(zip(episode.agents, totals.tolist(), strict=True)),
-            tasks=dict(zip(episode.agents, credit.tasks, strict=True)) if credit.tasks else None,
-            text=_words(credit),
+            tasks=tasks or None,
+            text=_words(episode, credit),
         )
 
 
@@ -63,10 +78,11 @@ def _time(episode: Episode) -> tuple[int, int]:
     return episode.id, episode.start + episode.length
 
 
-def _words(credit: Credit) -> str:
-    """Return the critic's account of the episode and the last of its reasons."""
+def _words(episode: Episode, credit: Credit) -> str:
+    """Return the critic's account of the episode and the last of its reasons, in steps of the whole episode."""
     said = [credit.summary] if credit.summary else []
     if credit.events:
         last = max(credit.events, key=lambda event: event.stop)
-        said.append(f"{last.agent}, steps {last.start} to {last.stop - 1}, {last.amount:+.2f}: {last.why}")
+        start, stop = episode.start + last.start, episode.start + last.stop
+        said.append(f"{last.agent}, steps {start} to {stop - 1}, {last.amount:+.2f}: {last.why}")
     return " ".join(said)

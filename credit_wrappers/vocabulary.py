@@ -28,8 +28,10 @@ def check_tasks(tasks: Sequence[str], whose: str) -> tuple[str, ...]:
     """Return the tasks as a tuple.
 
     Raises:
-        CreditError: One is no text of one line, has marks or blanks at an end, or is there twice.
+        CreditError: One is no text of one line, has marks or blanks at an end, or is there twice; or all are one text.
     """
+    if isinstance(tasks, str):
+        raise CreditError(f"{whose}: {tasks!r} is one text; a list of them is needed, [{tasks!r}]")
     for k, task in enumerate(tasks):
         if not isinstance(task, str) or not task.isprintable() or not task or task != task.strip(" .*`\"'"):
             raise CreditError(

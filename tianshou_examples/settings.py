@@ -114,7 +114,7 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     )
     add("--method", nargs="+", default=list(default.method), choices=list(METHODS),
         help="what the learners are paid; several methods are trained beside each other")  # fmt: skip
-    add("--critic", default=default.critic, choices=CRITICS, help="who answers for mca and summed")
+    add("--critic", default=default.critic, choices=CRITICS, help="who answers for mca, taca and summed")
     add("--model", default=default.model, help="name of the model")
     add("--base-url", default=default.base_url,
         help="a server that speaks the Messages API (anthropic) or OpenAI's chat completions (openai)")  # fmt: skip

@@ -86,8 +86,8 @@ def _answers(entry: LedgerEntry, texts: Sequence[str]) -> Sequence[EpisodeAnswer
     count = len(entry.episodes[0].agents) or len(set(_NAME.findall(texts[0])))
     schema = entry.request.schema
     form: dict[str, Any] = {}
-    if schema is None:
-        form["form"] = "arrays"
+    if schema is None:  # whether words were asked for stands nowhere; an answer that lacked them was refused then
+        form.update(form="arrays", explain=False)
     elif '"summary"' not in json.dumps(schema):
         form["explain"] = False
     form["tasks"] = _asked_tasks(entry)

@@ -176,6 +176,11 @@ class CreditWrapper(BaseParallelWrapper):
         """
         self._hearers.append(scored)
 
+    def show_tasks(self, assigned: Mapping[str, str]) -> None:
+        """Have the pictures show these tasks, agent -> task, as they change, instead of the newest credit's."""
+        if self._panel is not None:
+            self._panel.assigned = assigned
+
     def render(self) -> Any:
         """Return the environment's picture, with the newest credits where it has a place for them."""
         if self._panel is not None:
@@ -184,7 +189,8 @@ class CreditWrapper(BaseParallelWrapper):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.recorder.active = False  # a copy records from its own next reset on: an episode is submitted once
+        if self._online is None:
+            self.recorder.active = False  # a copy records from its own next reset on: an episode is submitted once
 
     def _tell(self, episode: Episode, credit: Credit) -> None:
         if self._panel is not None:

@@ -14,7 +14,6 @@ from .credit import CreditWrapper, Delivery, TeamReward
 
 if TYPE_CHECKING:
     from ..critics.llm import LLMCritic
-    from ..ledger import Ledger
 
 
 class LLMCreditWrapper(CreditWrapper):
@@ -78,14 +77,13 @@ class LLMCreditWrapper(CreditWrapper):
         )
         made = {"client": client, "model": model, "base_url": base_url, **critic_options}
         given = sorted(name for name, value in made.items() if value is not None)
-        ledger: Ledger | None = None
+        self._makes_critic = store is None and critic is None
         if store is not None:
             if critic is not None or given:
                 raise ValueError(f"the store brings its critic; remove {', '.join(given) or 'critic'}")
         else:
             if critic is None:
-                critic = made_critic = _llm_critic(client, model, base_url, critic_options)
-                ledger = made_critic.ledger
+                critic = _llm_critic(client, model, base_url, critic_options)
             elif given:
                 raise ValueError(f"the critic is given ready made; remove {', '.join(given)}")
             if delivery == "deferred":
@@ -96,7 +94,6 @@ class LLMCreditWrapper(CreditWrapper):
         super().__init__(
             env, critic, store=store, narrator=narrator, delivery=delivery, window=window, team_reward=team_reward
         )
-        self._ledger = ledger
 
     def close(self) -> None:
         """Close the environment; what waits to be recorded is written. Credits can be collected as before.
@@ -104,8 +101,11 @@ class LLMCreditWrapper(CreditWrapper):
         `store.close()` ends the threads, and gives up what is not in a query yet.
         """
         super().close()
-        if self._ledger is not None:
-            self._ledger.flush()
+        if self._makes_critic:
+            # Looked up, not kept: copies and pickles of this environment share the critic; a ledger has none.
+            critic: Any = self.store.critic if self._online is None else self._online.critic
+            if critic.ledger is not None:
+                critic.ledger.flush()
 
 
 def _llm_critic(

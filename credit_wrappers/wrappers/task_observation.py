@@ -12,6 +12,7 @@ from pettingzoo.utils.env import ParallelEnv
 
 from ..narrators import narrator_for
 from ..vocabulary import check_tasks, tasks_of_narrator
+from .checks import require_parallel
 from .task_spaces import PLACE, Join, widen
 from .weaning import Weaning
 
@@ -37,6 +38,7 @@ class TaskObservationWrapper(BaseParallelWrapper):
     Attributes:
         tasks: The tasks there are.
         assigned: Each agent's task; "" for none.
+        observation_spaces: Each agent's widened space.
 
     Raises:
         CreditError: There are no tasks.
@@ -55,6 +57,7 @@ class TaskObservationWrapper(BaseParallelWrapper):
     """
 
     def __init__(self, env: ParallelEnv, tasks: Sequence[str] | None = None, *, weaning: Weaning | None = None) -> None:
+        require_parallel(env)
         super().__init__(env)
         self.tasks = tasks_of_narrator(narrator_for(env)) if tasks is None else check_tasks(tasks, "tasks=")
         if not self.tasks:
@@ -65,18 +68,20 @@ class TaskObservationWrapper(BaseParallelWrapper):
         own = getattr(env.unwrapped, "narrator", None)
         # A place can only be asked for of tasks that the environment knows.
         self._places = hasattr(env.unwrapped, "task_offset") and set(self.tasks) <= set(own.tasks() if own else ())
-        self._spaces: dict[str, Space] = {}
+        self.observation_spaces: dict[str, Space] = {}
         self._join: dict[str, Join] = {}
         for agent in env.possible_agents:
             space = env.observation_space(agent)
-            self._spaces[agent], self._join[agent] = widen(agent, space, len(self.tasks), self._places)
+            self.observation_spaces[agent], self._join[agent] = widen(agent, space, len(self.tasks), self._places)
+        if hasattr(env, "show_tasks"):  # a credit wrapper within
+            env.show_tasks(self.assigned)
         self._evaluating = False
         self._taken = 0
         self._random = np.random.default_rng()
 
     def observation_space(self, agent: str) -> Space:
         """Return the widened space."""
-        return self._spaces[agent]
+        return self.observation_spaces[agent]
 
     def assign(self, tasks: Mapping[str, str]) -> None:
         """Give agents tasks, from the next observation on; those that are not named keep theirs.

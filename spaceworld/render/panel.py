@@ -197,10 +197,16 @@ class Panel:
         left, right = x + px(32), x + width - px(8)
         credit = overlay.credits.get(robot.name)
         if not wide:
-            if credit is not None:
-                self._credit(frame, left, middle, right - cost_width - px(10) - left, credit)
-            elif width > px(150):
-                self._text(frame, _doing(robot), left, middle, 10, palette.TEXT)
+            right -= cost_width + px(10)
+            task = overlay.tasks.get(robot.name, "") if width > px(150) else ""
+            if credit is not None and task:  # a number in place of the bar
+                number = f"{credit:+.2f}" if credit else "0"
+                right -= self._text(frame, number, right, middle, 10, _sign_colour(credit), 1) + px(6)
+            elif credit is not None:
+                self._credit(frame, left, middle, right - left, credit)
+            if task or (credit is None and width > px(150)):
+                words = self._letters.elide(task or _doing(robot), px(10), right - left)
+                self._text(frame, words, left, middle, 10, palette.TEXT)
             return
         name = self._letters.elide(robot.name, px(11), right - cost_width - px(66) - left)
         name_width = self._text(frame, name, left, middle, 11, palette.TEXT)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from credit_wrappers import Credit, CreditEvent, CreditStore, CreditWrapper, Episode
+from credit_wrappers import (
+    Credit,
+    CreditEvent,
+    CreditStore,
+    CreditWrapper,
+    Episode,
+    LLMTaskWrapper,
+    TaskObservationWrapper,
+)
 from credit_wrappers.testing.corridor import CorridorEnv
 
 
@@ -126,3 +136,81 @@ def test_a_failed_query_that_is_sent_again_still_reaches_the_picture() -> None:
         env.store.settle([0])
     env.store.settle([0])
     assert env.render() == 1
+
+
+def tasked(*plans: tuple[str, ...] | None, **options: Any) -> LLMTaskWrapper:
+    """A painted corridor whose critic gives each plan once, then the last one for ever."""
+
+    class Plans(Judge):
+        def score(self, episodes: list[Episode]) -> list[Credit]:
+            self.tasks = left.pop(0) if len(left) > 1 else left[0]
+            source = "scripted" if self.tasks else "fallback"
+            return [replace(credit, source=source) for credit in super().score(episodes)]
+
+    left = list(plans)
+    if "delivery" not in options:
+        store = CreditStore(Plans(), episodes_per_query=1, workers=0)
+        store.ready()
+        return LLMTaskWrapper(Painted(), store=store, wean_steps=10**9)
+    return LLMTaskWrapper(Painted(), critic=Plans(), wean_steps=10**9, window=1, **options)
+
+
+def painted_tasks(env: LLMTaskWrapper) -> dict[str, str] | None:
+    env.render()
+    return env.unwrapped.overlays[-1]["tasks"]
+
+
+GO, WAIT = "walk to the end", "wait"
+
+
+def test_pictures_show_the_tasks_that_the_agents_have_and_not_those_that_they_will_have() -> None:
+    env = tasked((GO, WAIT), (WAIT, GO))
+    play(env)
+    assert painted_tasks(env) is None
+    for first, second in ((GO, WAIT), (WAIT, GO)):
+        _, infos = env.reset()
+        while True:
+            assert painted_tasks(env) == {"walker_0": first, "walker_1": second}
+            assert [info["task"] for info in infos.values()] == [first, second]
+            if not env.agents:
+                break
+            *_, infos = env.step(dict.fromkeys(env.agents, 0))
+
+
+def test_a_fallback_brings_no_tasks_and_takes_none_from_the_picture() -> None:
+    env = tasked((GO, WAIT), None, delivery="immediate")
+    env.reset()
+    for _ in range(2):
+        *_, infos = env.step(dict.fromkeys(env.agents, 0))
+        assert painted_tasks(env) == {agent: info["task"] for agent, info in infos.items()}
+    assert infos["walker_0"]["credit_source"] == "fallback" and infos["walker_0"]["task"] == GO
+
+
+def test_tasks_that_are_given_by_hand_are_shown_too_and_a_copy_shows_its_own() -> None:
+    by_hand = TaskObservationWrapper(CreditWrapper(Painted(), Judge(), delivery="immediate"))
+    by_hand.reset()
+    by_hand.assign({"walker_1": GO})
+    by_hand.step(dict.fromkeys(by_hand.agents, 0))
+    assert painted_tasks(by_hand) == {"walker_1": GO}
+    env = tasked((GO, WAIT))
+    env.assign({"walker_0": WAIT})
+    env.reset()
+    assert painted_tasks(env) == {"walker_0": WAIT}
+    other = copy.deepcopy(env)
+    other.assign({"walker_0": GO})
+    assert painted_tasks(other) == {"walker_0": GO}
+    assert painted_tasks(env) == {"walker_0": WAIT}
+
+
+def test_a_reason_names_the_steps_of_the_whole_episode() -> None:
+    class Last(Judge):
+        def score(self, episodes: list[Episode]) -> list[Credit]:
+            event = CreditEvent("walker_0", 0, 1, 1.0, "it went on")
+            return [Credit(np.zeros((e.length, 2), np.float32), events=(event,)) for e in episodes]
+
+    env = CreditWrapper(Painted(), Last(), delivery="immediate", window=1)
+    env.reset()
+    for step in range(2):
+        env.step(dict.fromkeys(env.agents, 0))
+        env.render()
+        assert env.unwrapped.overlays[-1]["text"] == f"walker_0, steps {step} to {step}, +1.00: it went on"

@@ -1,5 +1,7 @@
 """The wrapper: the placeholder, the record, and what happens to environments of every kind."""
 
+import copy
+import pickle
 import warnings
 
 import numpy as np
@@ -15,6 +17,7 @@ from credit_wrappers import (
     CreditStore,
     CreditWrapper,
     EqualSplitCritic,
+    Ledger,
     LLMCreditWrapper,
     LLMCritic,
     SharedCritic,
@@ -424,3 +427,19 @@ class TestLLMCreditWrapper:
             LLMCreditWrapper(CorridorEnv())
         for way in ("ANTHROPIC_API_KEY", "client=ScriptedClient()", "base_url="):
             assert way in str(caught.value)
+
+
+@pytest.mark.parametrize("delivery", ["deferred", "immediate"])
+@pytest.mark.parametrize("make", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_an_environment_whose_critic_has_a_ledger_can_be_copied(make, delivery, tmp_path):
+    env = LLMCreditWrapper(
+        CorridorEnv(horizon=1), client=FakeClient(praise_forward), ledger=tmp_path / "l.sqlite", delivery=delivery
+    )
+    other = make(env)
+    other.reset(seed=0)
+    other.step(dict.fromkeys(other.agents, FORWARD))
+    if delivery == "deferred":
+        other.store.settle([0])
+    other.close()
+    with Ledger(tmp_path / "l.sqlite", read_only=True) as ledger:
+        assert len(ledger) == 1

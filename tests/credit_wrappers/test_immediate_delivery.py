@@ -185,6 +185,18 @@ def test_a_copy_goes_on_by_itself_with_the_same_critic(make):
     assert env.step(dict.fromkeys(env.agents, FORWARD))[1] == {"walker_0": 1.0, "walker_1": 1.0}
 
 
+@pytest.mark.parametrize("make", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_a_copy_made_in_mid_episode_pays_what_its_original_pays(make):
+    env = CreditWrapper(CorridorEnv(horizon=5, length=9), Numbering(), delivery="immediate", window=3)
+    env.reset(seed=0)
+    env.step(dict.fromkeys(env.agents, 0))
+    other = make(env)
+    for _ in range(3):
+        (_, paid, _, _, infos), (_, same, _, _, told) = (e.step(dict.fromkeys(e.agents, FORWARD)) for e in (env, other))
+        assert paid == same and infos == told
+    assert paid == pytest.approx({"walker_0": 3.0, "walker_1": 3.1})
+
+
 def test_another_process_is_told_to_make_its_own():
     env = CreditWrapper(CorridorEnv(), EqualSplitCritic(), delivery="immediate")
     data = pickle.dumps(env)

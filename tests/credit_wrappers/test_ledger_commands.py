@@ -12,7 +12,7 @@ from credit_fakes import FORWARD, STAY, FakeClient, answer, completion, corridor
 from credit_wrappers import Completion, Ledger, LLMCritic, ModelError, Request, Usage
 from credit_wrappers.__main__ import main
 from credit_wrappers.commands.diff import ranks
-from credit_wrappers.commands.reading import episode_texts, is_reask
+from credit_wrappers.commands.reading import episode_texts, is_reask, read
 from credit_wrappers.prompts import render_reask
 
 # Canonical order lists walker_1, who stays, first: there it is agent_A.
@@ -313,3 +313,11 @@ class TestCommandLine:
         assert process.stderr.read() == b""
         assert process.wait() == 0
         process.stderr.close()
+
+
+def test_arrays_without_explanations_are_read_again(tmp_path):
+    with Ledger(tmp_path / "brief.sqlite") as ledger:
+        client = FakeClient("agent_A: [0, 0, 2, 0]\nagent_B: [0, 0, 0, 0]")
+        LLMCritic(client, ledger=ledger, answer_format="arrays", explain=False).score([TEAM])
+        ((reading,),) = map(read, ledger.entries())
+    assert [(event.agent, event.start, event.amount) for event in reading.events] == [("walker_1", 2, 2.0)]

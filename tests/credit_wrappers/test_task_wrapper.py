@@ -8,9 +8,11 @@ import warnings
 import numpy as np
 import pytest
 from credit_fakes import FakeClient, answer
+from pettingzoo.utils.conversions import parallel_to_aec
 
 from credit_wrappers import (
     Credit,
+    CreditError,
     CreditStore,
     EqualSplitCritic,
     LLMCritic,
@@ -118,6 +120,7 @@ def test_observations_are_those_of_the_environment_with_the_task_behind():
         actions = {agent: int(rng.integers(3)) for agent in plain.agents}
         seen, wide = plain.step(actions)[0], env.step(actions)[0]
     assert env.observation_space("walker_0") is env.observation_space("walker_0")
+    assert env.observation_spaces == {agent: env.observation_space(agent) for agent in AGENTS}
 
 
 def test_it_is_a_parallel_environment():
@@ -299,3 +302,13 @@ def test_progress_can_be_set_to_go_on_with_a_training():
     assert env.task_progress == pytest.approx(0.6)
     with pytest.raises(ValueError, match=r"must be in \[0, 1\], got 1.5"):
         env.task_progress = 1.5
+
+
+def test_an_environment_of_turns_is_refused_at_once():
+    with pytest.raises(TypeError, match="convert it with"):
+        TaskObservationWrapper(parallel_to_aec(CorridorEnv()), [WAIT])
+
+
+def test_one_text_is_no_list_of_tasks():
+    with pytest.raises(CreditError, match=r"'go' is one text; a list of them is needed, \['go'\]"):
+        TaskObservationWrapper(CorridorEnv(), "go")

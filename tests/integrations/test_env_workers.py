@@ -250,6 +250,10 @@ class Odd(KnownCreditEnv):
         self.counted = 2 * x + plus
         return self.counted
 
+    def myself(self) -> Any:
+        self.lock = threading.Lock()  # nothing that could come back as a copy
+        return self
+
     def render(self) -> str:
         return f"picture {self.number}"
 
@@ -342,6 +346,7 @@ def test_attributes_methods_and_seeds_reach_the_processes(tmp_path: Path) -> Non
     assert venv.envs[0].metadata == {"name": "known_credit"} and not hasattr(venv.envs[0], "nothing")
     with pytest.raises(NotImplementedError, match="vector environment"):
         venv.envs[0].reset()
+    assert venv.envs[0].myself() is venv.envs[0]
     venv.envs[0].trouble = "close"
     with pytest.raises(ArithmeticError, match="the door is stuck"):
         venv.close()

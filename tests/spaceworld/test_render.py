@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -297,6 +298,19 @@ def test_a_credit_is_shown_on_the_card_of_its_robot() -> None:
         for name in both
     ]
     assert rows[0].max() < rows[1].min()
+
+
+@pytest.mark.parametrize("credits", [{}, {f"robot_{i}": 0.3 * i for i in range(8)}])
+def test_eight_robots_have_their_tasks_on_their_cards_beside_a_credit_and_a_long_text(credits: dict) -> None:
+    crowd = replace(scene(14), robots=tuple(robot(i, (i, 0), cost=1.0) for i in range(8)))
+    tasks = {one.name: "help carry module_1" for one in crowd.robots}
+    before = PAINTER.paint(crowd, Overlay(credits, tasks, "words " * 60))
+    rows = []
+    for one in crowd.robots:
+        after = PAINTER.paint(crowd, Overlay(credits, {**tasks, one.name: "help carry module_2"}, "words " * 60))
+        rows.append(np.flatnonzero((before != after).any(axis=(1, 2))))
+    assert all(len(changed) for changed in rows)
+    assert all(above[-1] < below[0] for above, below in pairwise(rows))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import cloudpickle
 import gymnasium
 from pettingzoo import ParallelEnv
 
-from .team_worker import Facts, Method
+from .team_worker import Facts, Itself, Method
 
 
 class RemoteEnv(ParallelEnv):
@@ -19,8 +19,9 @@ class RemoteEnv(ParallelEnv):
 
     Agents, spaces, `metadata`, `render_mode` and `store` are known here, as they were at the start. Every other
     public attribute is asked of the environment in its process (a copy of the value comes back), methods are called
-    there, and an attribute that is set is set there. `unwrapped` is this object itself. To step and to reset it is
-    the vector environment's affair.
+    there, and an attribute that is set is set there. `unwrapped` is this object itself, and a method that returns its
+    own environment, as `eval()` of a task wrapper does, returns this object. To step and to reset it is the vector
+    environment's affair.
 
     Args:
         facts: What is known.
@@ -67,7 +68,8 @@ class RemoteEnv(ParallelEnv):
         self._call("close")
 
     def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        return pickle.loads(self._tell("call", name, cloudpickle.dumps((args, kwargs))))
+        value = pickle.loads(self._tell("call", name, cloudpickle.dumps((args, kwargs))))
+        return self if isinstance(value, Itself) else value
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -88,6 +88,10 @@ class Method(NamedTuple):
     name: str
 
 
+class Itself(NamedTuple):
+    """Stands for the environment itself, which a method such as `eval()` of a task wrapper returns."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """An exception on its way to the main process.
@@ -205,7 +209,9 @@ class TeamWorker(gymnasium.Env):
 
     def _call(self, name: str, given: bytes) -> bytes:
         args, kwargs = pickle.loads(given)
-        return cloudpickle.dumps(getattr(self._env, name)(*args, **kwargs))
+        value = getattr(self._env, name)(*args, **kwargs)
+        itself = isinstance(value, ParallelEnv) and value.unwrapped is self._env.unwrapped
+        return cloudpickle.dumps(Itself() if itself else value)
 
     def _end(self) -> None:
         env, self._env = self._env, None
