@@ -15,7 +15,7 @@ def tasks_of_narrator(narrator: Narrator) -> tuple[str, ...]:
     Raises:
         CreditError: There are none, or words that cannot be asked for.
     """
-    tasks = check_tasks(narrator.tasks(), type(narrator).__name__)
+    tasks = check_tasks(narrator.tasks() if hasattr(narrator, "tasks") else (), type(narrator).__name__)
     if not tasks:
         raise CreditError(
             f"{type(narrator).__name__} names no tasks, and the actions of the agents are not the same list of words "
@@ -32,6 +32,10 @@ def check_tasks(tasks: Sequence[str], whose: str) -> tuple[str, ...]:
     """
     if isinstance(tasks, str):
         raise CreditError(f"{whose}: {tasks!r} is one text; a list of them is needed, [{tasks!r}]")
+    if not isinstance(tasks, Sequence):
+        raise CreditError(
+            f"{whose}: a list is needed, whose order is that of the numbers, not a {type(tasks).__name__}"
+        )
     for k, task in enumerate(tasks):
         if not isinstance(task, str) or not task.isprintable() or not task or task != task.strip(" .*`\"'"):
             raise CreditError(

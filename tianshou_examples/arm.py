@@ -224,7 +224,7 @@ class _Arm:
         self.learner.restore(state["learner"])
         if METHODS[self.method].tasks:
             for env in self.learner.venv.envs:  # the tasks themselves come again with the next answers
-                env.task_progress = min(1.0, self.learner.steps / (self.settings.wean * self.settings.steps))
+                env.task_progress = min(1.0, self.learner.steps / max(1.0, self.settings.wean * self.settings.steps))
         self.watch.restore(state["watch"])
         self.times, self.before = state["times"], state["critic"]
         self.evaluated, self.final = state["evaluated"], state["final"]

@@ -162,14 +162,15 @@ class TaskObservationWrapper(BaseParallelWrapper):
         numbers = len(self.tasks) + PLACE * self._places
         wide, told = {}, {}
         for agent, seen in observations.items():
-            row = np.zeros(numbers, np.float32)
+            row, kept = np.zeros(numbers, np.float32), np.ones(numbers, bool)
             task = self.assigned[agent]
             if task and hidden < 1.0:
                 self._write(row, task, agent)
                 if hidden:
                     drawn = self._random.random(numbers + 1)
-                    row *= (drawn[0] >= hidden) & (drawn[1:] >= dropped)
-            wide[agent] = self._join[agent](seen, row)
+                    kept = (drawn[0] >= hidden) & (drawn[1:] >= dropped)
+                    row *= kept
+            wide[agent] = self._join[agent](seen, row, kept)
             told[agent] = {**infos.get(agent, {}), "task": task, "task_shown": bool(row.any())}
         return wide, told
 

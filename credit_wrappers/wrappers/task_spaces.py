@@ -22,8 +22,8 @@ from gymnasium.spaces import Box, Dict, MultiDiscrete, Space
 
 PLACE = 3  # numbers that tell where a task leads
 
-# From an observation and the task's M numbers, float32, to the widened observation.
-Join = Callable[[Any, np.ndarray], Any]
+# From an observation, the task's M numbers, float32, and which of them were not dropped, to the widened observation.
+Join = Callable[[Any, np.ndarray, np.ndarray], Any]
 
 
 def widen(agent: str, space: Space, tasks: int, places: bool) -> tuple[Space, Join]:
@@ -78,7 +78,7 @@ def _wide_discrete(space: MultiDiscrete, tasks: int, places: bool) -> tuple[Spac
 # Functions of the module, since environments are copied and pickled.
 
 
-def _behind(dtype: np.dtype, seen: Any, row: np.ndarray) -> np.ndarray:
+def _behind(dtype: np.dtype, seen: Any, row: np.ndarray, kept: np.ndarray) -> np.ndarray:
     size = len(seen)
     wide = np.empty(size + len(row), dtype)
     wide[:size] = seen
@@ -86,17 +86,17 @@ def _behind(dtype: np.dtype, seen: Any, row: np.ndarray) -> np.ndarray:
     return wide
 
 
-def _beside(seen: Any, row: np.ndarray) -> dict[str, Any]:
+def _beside(seen: Any, row: np.ndarray, kept: np.ndarray) -> dict[str, Any]:
     return {"observation": seen, "task": row}
 
 
-def _within(seen: Any, row: np.ndarray) -> dict[str, Any]:
+def _within(seen: Any, row: np.ndarray, kept: np.ndarray) -> dict[str, Any]:
     return {**seen, "task": row}
 
 
-def _counted(tasks: int, places: bool, seen: np.ndarray, row: np.ndarray) -> np.ndarray:
+def _counted(tasks: int, places: bool, seen: np.ndarray, row: np.ndarray, kept: np.ndarray) -> np.ndarray:
     told = [row[:tasks]]
     if places:
         known, away = row[tasks], row[tasks + 1 :]
-        told.append((np.sign(away) + 2) * (known > 0))
+        told.append((np.sign(away) + 2) * (known > 0) * kept[tasks + 1 :])
     return np.concatenate([seen, *told]).astype(seen.dtype)

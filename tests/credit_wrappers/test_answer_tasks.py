@@ -207,3 +207,8 @@ def test_a_narrator_can_be_given_other_tasks():
 def test_a_narrator_without_tasks_names_the_way_out():
     with pytest.raises(CreditError, match=r"names no tasks.*LLMTaskWrapper\(env, tasks="):
         tasks_of_narrator(OtherTasks(corridor_episode([[0, 2]]).narrator, []))
+
+
+def test_tasks_without_an_order_are_refused():
+    with pytest.raises(CreditError, match="a list is needed, whose order is that of the numbers, not a set"):
+        check_tasks({"wait", "go"}, "tasks=")
