@@ -37,7 +37,7 @@ def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Pat
 
     family = family_of(settings.env)
     panels = [("return", "team return")] + [("collisions", "collisions per episode")] * family.collisions
-    figure, grid = plt.subplots(1, len(panels), figsize=(1.5 + 4.75 * len(panels), 4.2), constrained_layout=True,
+    figure, grid = plt.subplots(1, len(panels), figsize=(1.5 + 4.75 * len(panels), 4.8), constrained_layout=True,
                                 squeeze=False)  # fmt: skip
     axes = grid[0]
     for axis, (key, label) in zip(axes, panels, strict=True):
@@ -52,9 +52,11 @@ def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Pat
     if family.maximum is not None:
         axes[0].axhline(family.maximum, color="#94a3b8", linewidth=0.8, linestyle=":")
     if any(r["kind"] == "evaluation" for r in records):
-        axes[0].plot([], [], "o", color="#64748b", markersize=3.5, label="greedy, unseen layouts")
-    if axes[0].get_legend_handles_labels()[0]:  # a run may be stopped before there is anything to draw
-        axes[0].legend(frameon=False, loc="best")
+        played = "greedy, unseen layouts" + (" (mean)" if settings.seeds > 1 else "")
+        axes[0].plot([], [], "o:", color="#64748b", markersize=3.5, linewidth=0.8, label=played)
+    handles, labels = axes[0].get_legend_handles_labels()
+    if handles:  # a run may be stopped before there is anything to draw
+        figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2 * len(panels), fontsize=9)
     seeds = f"{settings.seeds} seeds, line = mean, band = range" if settings.seeds > 1 else "one seed"
     figure.suptitle(f"{settings.env} ({settings.algo}, {settings.policy} policy, {seeds})\n{critic_note(settings)}",
                     fontsize=10)  # fmt: skip
@@ -76,9 +78,16 @@ def _draw_kind(axis: Any, kind: str, key: str, records: Sequence[dict[str, Any]]
     if len(curves) > 1:
         axis.fill_between(grid, np.min(curves, axis=0), np.max(curves, axis=0), color=colour, alpha=0.18, linewidth=0)
     field = {"return": "team_return"}.get(key, key)
-    greedy = [r for r in records if r["kind"] == "evaluation" and r["method"] == kind]
-    if greedy:
-        axis.plot([r["steps"] for r in greedy], [r["greedy"][field] for r in greedy], "o", color=colour, markersize=3.5)
+    played = [_played(records, kind, seed, field) for seed in sorted({r["seed"] for r in train})]
+    means = np.mean([line[: min(map(len, played))] for line in played], axis=0)  # the k-th of each, over the seeds
+    if len(means):
+        axis.plot(means[:, 0], means[:, 1], "o:", color=colour, markersize=3.5, linewidth=0.8)
+
+
+def _played(records: Sequence[dict[str, Any]], kind: str, seed: int, field: str) -> np.ndarray:
+    """Steps and greedy values of one learner's evaluations, (K, 2)."""
+    chosen = [r for r in records if (r["kind"], r["method"], r["seed"]) == ("evaluation", kind, seed)]
+    return np.array([[r["steps"], r["greedy"][field]] for r in chosen]).reshape(-1, 2)
 
 
 def _line(records: Sequence[dict[str, Any]], key: str) -> tuple[np.ndarray, np.ndarray]:
