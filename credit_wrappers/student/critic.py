@@ -74,8 +74,9 @@ class StudentCritic:
 
     label = "student"
 
-    @staticmethod
+    @classmethod
     def fit(
+        cls,
         labels: Iterable[tuple[Episode, Credit]],
         settings: StudentSettings | None = None,
         *,
@@ -177,8 +178,8 @@ class StudentCritic:
 
         save_student(self, path)
 
-    @staticmethod
-    def load(path: str | PathLike[str]) -> StudentCritic:
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> StudentCritic:
         """Return a student that `save` wrote; needs numpy only.
 
         Raises:
