@@ -104,7 +104,7 @@ def test_who_is_to_blame_for_a_cost_gets_the_larger_share_of_it():
         stuck = (np.diff(episode.observations[..., 0], axis=0) == 0.0) & (episode.actions > 0)
         return Credit(-0.1 * stuck.astype(np.float32))
 
-    student = StudentCritic.fit(labelled(blame), epochs=20, batch=32)
+    student = StudentCritic.fit(labelled(blame), epochs=20, batch=32, networks=1)
     still = episode_of(seen(np.array([[0, 3]] * 2)), np.array([[1, 0]]), reward=[-0.1])
     (credit,) = student.score([still])
     np.testing.assert_allclose(credit.values, [[-0.1, 0.0]], atol=0.02)
@@ -116,7 +116,7 @@ def test_an_end_of_the_world_has_a_potential_of_its_own_and_running_out_of_time_
         values = credit.values.copy()
         values[-1] += k % 2  # the teacher praises ends that no observation shows
         labels.append((replace(episode, terminated=k % 2 == 1, truncated=k % 2 == 0), Credit(values)))
-    taught = StudentCritic.fit(labels, epochs=15, batch=16)
+    taught = StudentCritic.fit(labels, epochs=15, batch=16, networks=1)
     episode = replace(labels[0][0], terminated=True, truncated=False)
     ended, late = (credit.values for credit in taught.score([episode, labels[0][0]]))
     np.testing.assert_array_equal(ended[:-1], late[:-1])
