@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from .estimate import Estimate
     from .ledger import Ledger
     from .narrators import ArrayNarrator
+    from .student import Agreement, StudentCritic, StudentSettings
 
 __version__ = "0.1.0"
 
 _LAZY = {
+    "Agreement": ".student",
     "AnthropicClient": ".clients.anthropic",
     "ArrayNarrator": ".narrators",
     "Budget": ".budget",
@@ -43,10 +45,13 @@ _LAZY = {
     "Prices": ".budget",
     "RecordedClient": ".clients.recorded",
     "ScriptedClient": ".clients.scripted",
+    "StudentCritic": ".student",
+    "StudentSettings": ".student",
     "annotate": ".annotation",
 }
 
 __all__ = [
+    "Agreement",
     "AnswerError",
     "AnthropicClient",
     "ArrayNarrator",
@@ -78,6 +83,8 @@ __all__ = [
     "Request",
     "ScriptedClient",
     "SharedCritic",
+    "StudentCritic",
+    "StudentSettings",
     "SummedCritic",
     "TaskObservationWrapper",
     "Usage",

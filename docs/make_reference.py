@@ -20,6 +20,7 @@ SUBJECTS: list[tuple[str, str, list[str] | None]] = [
     ("Critics", "credit_wrappers",
      ["LLMCritic", "CriticSettings", "CriticStats", "Estimate", "Budget", "Prices", "SharedCritic", "EqualSplitCritic",
       "SummedCritic"]),
+    ("A student of a critic", "credit_wrappers", ["StudentCritic", "StudentSettings", "Agreement"]),
     ("Models", "credit_wrappers",
      ["AnthropicClient", "OpenAICompatibleClient", "RecordedClient", "ScriptedClient", "Ledger"]),
     ("What can be replaced", "credit_wrappers",

@@ -1,0 +1,223 @@
+"""The student: credits at once, in numpy, what its teacher would have been asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from ..credit import Credit
+from ..episode import Episode
+from ..errors import CreditError
+from .agreement import Agreement
+from .network import Parameters, credits, credits_of, normalised, one_hot
+from .settings import StudentSettings
+from .tables import check_actions, check_finite, steps_of
+from .team import Team
+
+
+@dataclass(frozen=True, eq=False)
+class StudentCritic:
+    """A critic that was fitted on another critic's credits; `fit` and `load` make one. It never changes.
+
+    The credit of agent i in a step with team reward r, in the form "potential":
+
+        c_i = gamma * phi_i(after) - phi_i(before) + w_i * r,    w_i >= 0, the w_i of a step sum to 1
+
+    The potential phi reads what an agent and its team observe, the share w also the agent's own action. With gamma=1 a
+    way through states that ends where it began earns nothing but its share of the team reward, and an episode adds up
+    to `phi(end) - phi(start)` and such shares, however long it is: it cannot be farmed. A teacher that pays for what
+    no state shows cannot be followed in this form.
+
+    Ends: phi is told whether the world has ended (terminated), so that an end has a potential of its own; running out
+    of time (truncated) changes nothing. Shaping that must not change what is optimal wants a potential of zero where
+    the world ends (Grzes 2017), but then an episode adds up to `-phi(start)`, whatever was done in it: progress would
+    be paid, and taken back in the last step. Here an end is worth what the teacher says. No loop leads through it.
+
+    Networks: the agents of a role share one; the others enter as mean and maximum of their encodings, so that the order
+    of agents changes nothing but the order of credits. What never varied in the labels is ignored.
+
+    Attributes:
+        settings: Form, gamma, sizes.
+        team: For whom: agents, roles, sizes of observations, numbers of actions.
+        parameters: Weights of the ensemble, and the statistics of the observations.
+        scale: Size of the teacher's credits, root mean square.
+        agreement: With the teacher, on the held-out episodes. They also decide when fitting stops.
+        labels: Labelled episodes it was fitted on, held-out ones included.
+
+    Example:
+        >>> from credit_wrappers import CreditWrapper, EqualSplitCritic, StudentCritic
+        >>> from credit_wrappers.testing.corridor import CorridorEnv
+        >>> env, labels = CreditWrapper(CorridorEnv(), EqualSplitCritic(), record_observations=True), []
+        >>> env.hear(lambda episode, credit: labels.append((episode, credit)))
+        >>> for seed in range(4):
+        ...     observations, infos = env.reset(seed=seed)
+        ...     while env.agents:
+        ...         *_, infos = env.step({agent: 2 for agent in env.agents})
+        ...     settled = env.store.settle([infos["walker_0"]["episode_id"]])
+        >>> student = StudentCritic.fit(labels, epochs=2)
+        >>> student.labels, student.agreement.episodes
+        (4, 1)
+        >>> student.score([labels[0][0]])[0].source
+        'student'
+    """
+
+    settings: StudentSettings
+    team: Team
+    parameters: Parameters
+    scale: float
+    agreement: Agreement
+    labels: int
+
+    label = "student"
+
+    @classmethod
+    def fit(
+        cls,
+        labels: Iterable[tuple[Episode, Credit]],
+        settings: StudentSettings | None = None,
+        *,
+        roles: Mapping[str, str] | None = None,
+        n_actions: int | Mapping[str, int] | None = None,
+        **changes: Any,
+    ) -> StudentCritic:
+        """Return a student of some labels, with PyTorch (the extra `tianshou`); deterministic.
+
+        Args:
+            labels: Episodes with observations, each with its credit; one whose source is "fallback" is no label.
+            settings: Form, size and fitting.
+            roles: Role by agent; None: one role for all agents that observe equally many numbers.
+            n_actions: How many actions there are, for all or by agent; None: as many as the labels show.
+            changes: Single settings by name, instead of or on top of `settings`: `form="free"`, ...
+
+        Raises:
+            CreditError: Too few labels, or they do not fit each other; numbers that are not finite.
+            ImportError: PyTorch is missing.
+            TypeError: Actions are not whole numbers, observations no arrays of numbers; an unknown setting.
+            ValueError: A setting, a role or a number of actions is not possible.
+        """
+        known = [field.name for field in fields(StudentSettings)]
+        if unknown := sorted(set(changes) - set(known)):
+            raise TypeError(f"unknown setting {', '.join(unknown)}; there are: {', '.join(known)}")
+        from .fitting import fit_student  # brings PyTorch
+
+        return fit_student(list(labels), replace(settings or StudentSettings(), **changes), roles, n_actions)
+
+    def score(self, episodes: Sequence[Episode]) -> list[Credit]:
+        """Return one credit for each episode, with values as `step` pays them.
+
+        Raises:
+            CreditError: An episode has other agents, sizes or actions, no observations or numbers that are not finite.
+            TypeError: Actions are not whole numbers, observations no arrays of numbers.
+        """
+        return [Credit(values.mean(axis=0), source="student") for values in self._each(episodes)]
+
+    def disagreement(self, episodes: Sequence[Episode]) -> np.ndarray:
+        """Return (E,) float64, how far the networks are apart on each episode, in units of credit.
+
+        The standard deviation over the networks, root mean square over steps and agents. Raises what `score` does.
+        """
+        return np.array([np.sqrt(values.var(axis=0, dtype=np.float64).mean()) for values in self._each(episodes)])
+
+    def compare(self, labels: Iterable[tuple[Episode, Credit]]) -> Agreement:
+        """Return the agreement with further labels, at least one; raise what `score` does."""
+        pairs = list(labels)
+        if not pairs:
+            raise CreditError("agreement needs at least 1 labelled episode, got 0")
+        own = self.score([episode for episode, _ in pairs])
+        return Agreement.of([credit.values for _, credit in pairs], [credit.values for credit in own])
+
+    def step(
+        self,
+        observations: np.ndarray,
+        actions: np.ndarray,
+        next_observations: np.ndarray,
+        team_reward: np.ndarray,
+        terminated: np.ndarray,
+    ) -> np.ndarray:
+        """Return the credits of one step of E environments, (E, N) float32, agents in the order of `team.agents`.
+
+        Args:
+            observations: (E, N, F), flat, before the step; F is the longest observation, shorter ones end in zeros.
+            actions: (E, N), whole numbers.
+            next_observations: (E, N, F), after it: at the end of an episode the last ones, not those of the next reset.
+            team_reward: (E,).
+            terminated: (E,) bool, whether the world ended with this step; running out of time is no matter.
+
+        Raises:
+            CreditError: Shapes or actions are not those it was fitted for; a number is not finite.
+            TypeError: Actions are not whole numbers.
+        """
+        acted = np.asarray(actions)
+        if not np.issubdtype(acted.dtype, np.integer):
+            raise TypeError(f"a student needs actions that are whole numbers (Discrete), got dtype {acted.dtype}")
+        with np.errstate(over="ignore"):  # infinite as float32: named below
+            before, after = np.asarray(observations, np.float32), np.asarray(next_observations, np.float32)
+            reward = np.asarray(team_reward, np.float32)
+        ended = np.asarray(terminated, np.float32)
+        self._check(before, after, acted, reward, ended)
+        return credits(
+            np,
+            self.parameters,
+            self.team,
+            self.settings,
+            self.scale,
+            normalised(self.parameters, self.team, before),
+            normalised(self.parameters, self.team, after),
+            one_hot(self.team, acted),
+            reward,
+            ended[:, None, None],
+        ).mean(axis=0)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write one npz file of arrays and JSON, without pickle; a file that is there is replaced."""
+        from .files import save_student
+
+        save_student(self, path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> StudentCritic:
+        """Return a student that `save` wrote; needs numpy only.
+
+        Raises:
+            CreditError: Not a student, a damaged one, or one of another format version (both are named).
+            FileNotFoundError: There is no such file.
+        """
+        from .files import load_student
+
+        return load_student(path)
+
+    def _each(self, episodes: Sequence[Episode]) -> list[np.ndarray]:
+        """Return the credits of all networks, (K, T, N), for each episode, in the order of its own agents."""
+        found = []
+        for episode in episodes:
+            steps = steps_of(self.team, [episode])
+            values = credits_of(self.parameters, self.team, self.settings, self.scale, steps)
+            found.append(values[:, :, np.argsort(self.team.order(episode.agents, f"episode {episode.id}"))])
+        return found
+
+    def _check(
+        self, before: np.ndarray, after: np.ndarray, actions: np.ndarray, reward: np.ndarray, ended: np.ndarray
+    ) -> None:
+        envs, agents, size = len(before), len(self.team.agents), max(self.team.sizes)
+        for name, array, shape in (
+            ("observations", before, (envs, agents, size)),
+            ("next_observations", after, (envs, agents, size)),
+            ("actions", actions, (envs, agents)),
+            ("team_reward", reward, (envs,)),
+            ("terminated", ended, (envs,)),
+        ):
+            if array.shape != shape:
+                raise CreditError(
+                    f"the student is fitted for {agents} agents and observations of {size} numbers: {name} must have "
+                    f"shape {shape}, got {array.shape}"
+                )
+        check_finite(self.team, before, "observations", "environment")
+        check_finite(self.team, after, "next_observations", "environment")
+        if not np.isfinite(reward).all():
+            env = int(np.flatnonzero(~np.isfinite(reward))[0])
+            raise CreditError(f"environment {env}: the team reward is {reward[env]}")
+        check_actions(self.team, actions, "actions", "environment")

@@ -1,0 +1,174 @@
+"""What a student computes: one program for numpy, which pays, and for PyTorch, which fits.
+
+K networks, M states and N agents at once. Each agent's observation is encoded; the mean and the maximum of all
+encodings are the team's context, which no order of the agents can change. Heads read an agent's own encoding, the
+context and a few extra numbers: the potential whether the world has ended, the others the agent's own action.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .settings import StudentSettings
+from .tables import Steps
+from .team import Group, Team
+
+Parameters = dict[str, Any]  # arrays or tensors, by "<number of the role>/<part>.<name>"
+
+_FAR = 10.0  # standard deviations beyond which an observation counts as no farther
+_CHUNK = 4096  # steps computed at once
+
+
+def initial(team: Team, settings: StudentSettings, rng: np.random.Generator) -> Parameters:
+    """Return the first weights, float32."""
+    many, width = settings.networks, settings.hidden
+    parameters: Parameters = {}
+
+    def weights(name: str, inputs: int, outputs: int, gain: float) -> None:
+        scale = np.sqrt(gain / inputs)
+        parameters[name] = (scale * rng.standard_normal((many, inputs, outputs))).astype(np.float32)
+
+    def zeros(name: str, inputs: int, outputs: int) -> None:
+        parameters[name] = np.zeros((many, inputs, outputs), np.float32)
+
+    for number, group in enumerate(team.groups):
+        weights(f"{number}/encoder.weight", group.size, width, 2.0)
+        zeros(f"{number}/encoder.bias", 1, width)
+        for head, extra in _heads(settings, group):
+            weights(f"{number}/{head}.own", width, width, 1.0)
+            weights(f"{number}/{head}.team", 2 * width, width, 1.0)
+            # Zeros: what the labels never show, such as a world that ends, must change nothing.
+            zeros(f"{number}/{head}.extra", extra, width)
+            zeros(f"{number}/{head}.bias", 1, width)
+            weights(f"{number}/{head}.out", width, 1, 0.1)
+            zeros(f"{number}/{head}.out_bias", 1, 1)
+    return parameters
+
+
+def statistics(team: Team, states: np.ndarray) -> Parameters:
+    """Return mean and inverse deviation, (F,) float32, of what each role observes; 0 for what never changes."""
+    found: Parameters = {}
+    for number, group in enumerate(team.groups):
+        rows = states[:, group.columns, : group.size].reshape(-1, group.size).astype(np.float64)
+        deviation = rows.std(axis=0)
+        changes = deviation > 1e-6 * np.maximum(1.0, np.abs(rows).max(axis=0))
+        found[f"{number}/mean"] = rows.mean(axis=0).astype(np.float32)
+        found[f"{number}/inverse"] = np.where(changes, 1.0 / np.where(changes, deviation, 1.0), 0.0).astype(np.float32)
+    return found
+
+
+def normalised(parameters: Parameters, team: Team, states: np.ndarray) -> np.ndarray:
+    """Return observations, (M, N, F), in standard deviations from the mean of the labels."""
+    mean, inverse = np.zeros((2, *states.shape[1:]), np.float32)
+    for number, group in enumerate(team.groups):
+        mean[group.columns, : group.size] = parameters[f"{number}/mean"]
+        inverse[group.columns, : group.size] = parameters[f"{number}/inverse"]
+    return ((states - mean) * inverse).clip(-_FAR, _FAR)
+
+
+def one_hot(team: Team, actions: np.ndarray) -> np.ndarray:
+    """Return actions, (M, N), as (M, N, A) float32."""
+    return np.eye(max(team.actions), dtype=np.float32)[actions]
+
+
+def credits(
+    ops: Any, parameters: Parameters, team: Team, settings: StudentSettings, scale: float,
+    before: Any, after: Any, acted: Any, reward: Any, ended: Any,
+) -> Any:  # fmt: skip
+    """Return each network's credits, (K, M, N).
+
+    Args:
+        ops: The module numpy, or torch.
+        parameters: Weights.
+        team: Whose they are.
+        settings: The form, gamma and the sizes.
+        scale: Size of the teacher's credits: the unit in which the heads answer.
+        before: (M, N, F), normalised observations when the step begins.
+        after: (M, N, F), when it ends.
+        acted: (M, N, A), `one_hot` actions.
+        reward: (M,), the team's.
+        ended: (M, 1, 1), 1 where the world ended with the step, else 0.
+    """
+    steps = len(before)
+    if settings.form == "free":
+        return scale * _head(ops, "credit", parameters, team, _encode(ops, parameters, team, before), acted)
+    states = ops.concatenate([before, after])
+    codes = _encode(ops, parameters, team, states)
+    over = ops.zeros_like(states[..., :1])
+    over[steps:] = ended
+    phi = _head(ops, "potential", parameters, team, codes, over)
+    score = _head(ops, "share", parameters, team, codes[:, :steps], acted)
+    share = ops.exp(score - ops.amax(score, 2)[..., None])
+    share = share / share.sum(2)[..., None]
+    return scale * (settings.gamma * phi[:, steps:] - phi[:, :steps]) + share * reward[:, None]
+
+
+def credits_of(parameters: Parameters, team: Team, settings: StudentSettings, scale: float, steps: Steps) -> np.ndarray:
+    """Return each network's credits for recorded steps, (K, M, N) float32."""
+    parts = []
+    for begin in range(0, len(steps.start), _CHUNK):
+        part = slice(begin, begin + _CHUNK)
+        start = steps.start[part]
+        before, after = (normalised(parameters, team, steps.states[rows]) for rows in (start, start + 1))
+        ended = steps.terminated[part, None, None].astype(np.float32)
+        acted = one_hot(team, steps.actions[part])
+        parts.append(credits(np, parameters, team, settings, scale, before, after, acted, steps.reward[part], ended))
+    return np.concatenate(parts, axis=1)
+
+
+def _heads(settings: StudentSettings, group: Group) -> list[tuple[str, int]]:
+    """Return the heads of a form, and how many extra numbers each reads."""
+    return [("credit", group.actions)] if settings.form == "free" else [("potential", 1), ("share", group.actions)]
+
+
+def _encode(ops: Any, parameters: Parameters, team: Team, states: Any) -> Any:
+    """Return the encoding of each agent's observation, (K, M, N, hidden)."""
+    parts = []
+    for number, group in enumerate(team.groups):
+        weight, bias = parameters[f"{number}/encoder.weight"], parameters[f"{number}/encoder.bias"]
+        own = _of(states, group, team, 1)[..., : group.size].reshape(-1, group.size)
+        code = (own @ weight + bias).clip(min=0.0)
+        parts.append(code.reshape(len(weight), len(states), len(group.columns), -1))
+    return _together(ops, team, parts)
+
+
+def _head(ops: Any, head: str, parameters: Parameters, team: Team, codes: Any, extra: Any) -> Any:
+    """Return one number for each agent, (K, M, N).
+
+    Args:
+        ops: numpy or torch.
+        head: Which head.
+        parameters: Weights.
+        team: Whose they are.
+        codes: (K, M, N, hidden), encodings.
+        extra: (M, N, ...), of which a role reads as many numbers as its weights have rows.
+    """
+    many, rows, _, width = codes.shape
+    context = ops.concatenate([codes.mean(2), ops.amax(codes, 2)], 2)
+    parts = []
+    for number, group in enumerate(team.groups):
+        part = {
+            name: parameters[f"{number}/{head}.{name}"] for name in ("own", "team", "extra", "bias", "out", "out_bias")
+        }
+        known = part["extra"].shape[1]
+        own = _of(codes, group, team, 2).reshape(many, -1, width) @ part["own"] + part["bias"]
+        own = own + _of(extra, group, team, 1)[..., :known].reshape(-1, known) @ part["extra"]
+        layer = own.reshape(many, rows, -1, width) + (context @ part["team"])[:, :, None]
+        out = layer.clip(min=0.0).reshape(many, -1, width) @ part["out"] + part["out_bias"]
+        parts.append(out.reshape(many, rows, -1))
+    return _together(ops, team, parts)
+
+
+def _of(table: Any, group: Group, team: Team, axis: int) -> Any:
+    """Return the columns of a role; without a copy where it is the only one."""
+    if len(team.groups) == 1:
+        return table
+    return table[:, group.columns] if axis == 1 else table[:, :, group.columns]
+
+
+def _together(ops: Any, team: Team, parts: list[Any]) -> Any:
+    """Return the roles' parts as one table in the team's order; agents are axis 2."""
+    table = parts[0] if len(parts) == 1 else ops.concatenate(parts, 2)
+    return table if team.back is None else table[:, :, team.back]
