@@ -135,7 +135,8 @@ class Learner:
 
     def _adam(self) -> OptimizerFactory:
         # fused: one call for all parameters, a quarter less time in an update on a CPU
-        adam = TorchOptimizerFactory(torch.optim.Adam, lr=self.settings.lr, eps=1e-5, fused=True)
+        rate = self.settings.lr if self.settings.algo == "ppo" else self.settings.q_lr
+        adam = TorchOptimizerFactory(torch.optim.Adam, lr=rate, eps=1e-5, fused=True)
         return adam.with_lr_scheduler_factory(FallingLR(self.progress))
 
     def _ppo(self) -> tuple[PPO, nn.Module]:

@@ -66,7 +66,8 @@ class Settings:
     buffer: int = 400_000  # rows
     rows_per_update: int = 128
     n_step: int = 3
-    exploration: float = 0.5  # share of the steps over which epsilon falls from 1 to 0.05
+    q_lr: float = 1e-3  # instead of lr
+    exploration: float = 0.08  # share of the steps over which epsilon falls from 1 to 0.05
 
     @property
     def arms(self) -> list[tuple[str, int]]:

@@ -196,13 +196,14 @@ def test_schedules_follow_the_steps_done(algo: str, policy: str, tmp_path: Path)
     settings = settings_of(algo, policy)
     arm = _Arm(settings, "shared", 0, tmp_path, Mailbox())
     learner, before = arm.learner, 0.0
-    assert rates(arm) == [settings.lr] * len(learner._members)
+    rate = settings.lr if algo == "ppo" else settings.q_lr
+    assert rates(arm) == [rate] * len(learner._members)
     while learner.steps < settings.steps:
         learner.train()
         done = learner.progress.done
         assert done == min(1.0, learner.steps / settings.steps) > before
         # a shared policy's rate is set within the update, from the progress before it
-        expected = {settings.lr * max(LEAST_LR, (1 - x) ** 2) for x in (before, done)}
+        expected = {rate * max(LEAST_LR, (1 - x) ** 2) for x in (before, done)}
         assert set(rates(arm)) <= expected
         for member in learner._members:
             assert member._optimizers[0]._optim.param_groups[0]["lr"] in expected
@@ -212,7 +213,7 @@ def test_schedules_follow_the_steps_done(algo: str, policy: str, tmp_path: Path)
                 epsilon = max(0.05, 1 - 0.95 * done / settings.exploration)
                 assert member.policy.eps_training == member.policy.eps_inference == epsilon
         before = done
-    assert max(rates(arm)) < settings.lr
+    assert max(rates(arm)) < rate
 
 
 @pytest.mark.parametrize("policy", ["shared", "per-agent"])
