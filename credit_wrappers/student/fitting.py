@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -46,14 +47,26 @@ def fit_student(
     apart = min(max(round(settings.held_out * len(order)), 1), len(order) - 1)
     held, taught = order[:apart], order[apart:]
     lesson, exam = (steps_of(team, [episodes[i] for i in part]) for part in (taught, held))
-    parameters = _fitted(
-        torch, team, settings, scale, rng,
-        lesson, np.concatenate([teacher[i] for i in taught]),
-        exam, np.concatenate([teacher[i] for i in held]),
-    )  # fmt: skip
+    with _one_thread(torch):
+        parameters = _fitted(
+            torch, team, settings, scale, rng,
+            lesson, np.concatenate([teacher[i] for i in taught]),
+            exam, np.concatenate([teacher[i] for i in held]),
+        )  # fmt: skip
     own = credits_of(parameters, team, settings, scale, exam).mean(axis=0)
     agreement = Agreement.of([teacher[i] for i in held], [own[exam.episode == k] for k in range(apart)])
     return StudentCritic(settings, team, parameters, scale, agreement, len(usable))
+
+
+@contextmanager
+def _one_thread(torch: Any) -> Iterator[None]:
+    """Keep PyTorch on one thread for a while: networks so small lose more time by waiting for others than they gain."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _check_enough(usable: Sequence[tuple[Episode, Credit]], fallbacks: int) -> None:
