@@ -234,11 +234,10 @@ def test_ctrl_c_in_the_terminal_stops_cleanly_and_resume_goes_on(tmp_path: Path)
 
 def test_an_interrupt_of_the_parent_alone_reaches_its_learners(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    process = start(*NEVER, "--method", "equal", "mca", "--eval-episodes", "2", "--algo", "ddqn",
-                    "--policy", "per-agent", "--out", str(folder))  # fmt: skip
-    wait_until(lambda: kinds_in_training(folder) == {"equal", "mca"}, process)
+    process = start(*NEVER, "--method", "equal", "shared", "--eval-episodes", "2", "--out", str(folder))
+    wait_until(lambda: kinds_in_training(folder) == {"equal", "shared"}, process)
     process.send_signal(signal.SIGINT)
-    stopped(process, folder, {"equal", "mca"})
+    stopped(process, folder, {"equal", "shared"})
 
 
 def test_a_learner_is_deaf_to_ctrl_c_from_its_first_moment() -> None:
