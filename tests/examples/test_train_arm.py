@@ -129,8 +129,9 @@ def test_a_stopped_learner_goes_on_where_it_was(algo: str, policy: str, method: 
     (whole,) = second.of("result")
     assert whole["complete"] and whole["steps"] > half["steps"]
     assert second.records("train")[0]["steps"] > half["steps"]
-    for part, seconds in half["times"].items():
-        assert whole["times"][part] >= seconds
+    # the evaluation of an interrupted run comes after its checkpoint and is done again: its time is not kept
+    for part in ("environment", "critic", "learning"):
+        assert whole["times"][part] >= half["times"][part]
     assert whole["critic"]["cache_hits"] == 0  # new episodes, not those of the beginning again
     if method == "equal":
         assert whole["critic"]["calls"] == whole["critic"]["tokens"] == 0
