@@ -98,7 +98,7 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
 
     p = argparse.ArgumentParser(
         prog="python -m tianshou_examples.train",
-        description="Train teams of robots from the credits of a critic, beside the plain shared reward.",
+        description="Train teams from the credits of a critic, beside the plain shared reward.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = p.add_argument

@@ -34,8 +34,8 @@ MOST_LINES = 6
 LESSONS = {
     "payoff": "the reward came, and those who earned it are paid",
     "on the way": "temporal credit: progress is paid although the team was paid nothing yet",
-    "who did it": "structural credit: one robot is paid, the others are not",
-    "at fault": "blame for the robot that caused a fault, not for the team",
+    "who did it": "structural credit: one agent is paid, the others are not",
+    "at fault": "blame for the agent that caused a fault, not for the team",
     "undone": "going back costs what going forth had earned",
 }
 
