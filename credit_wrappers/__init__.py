@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from .credit import Credit, CreditEvent, Usage
 from .critics.baselines import EqualSplitCritic, SharedCritic, SummedCritic
+from .distillation import Distillation
 from .episode import Episode
 from .errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError
 from .protocols import Completion, Critic, ModelClient, Narrator, Request
 from .store import CreditStore
+from .student import Agreement, StudentCritic, StudentSettings
 from .wrappers import CreditWrapper, LLMCreditWrapper, LLMTaskWrapper, TaskObservationWrapper, Weaning
 
 if TYPE_CHECKING:
@@ -27,12 +29,10 @@ if TYPE_CHECKING:
     from .estimate import Estimate
     from .ledger import Ledger
     from .narrators import ArrayNarrator
-    from .student import Agreement, StudentCritic, StudentSettings
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "Agreement": ".student",
     "AnthropicClient": ".clients.anthropic",
     "ArrayNarrator": ".narrators",
     "Budget": ".budget",
@@ -45,8 +45,6 @@ _LAZY = {
     "Prices": ".budget",
     "RecordedClient": ".clients.recorded",
     "ScriptedClient": ".clients.scripted",
-    "StudentCritic": ".student",
-    "StudentSettings": ".student",
     "annotate": ".annotation",
 }
 
@@ -66,6 +64,7 @@ __all__ = [
     "Critic",
     "CriticSettings",
     "CriticStats",
+    "Distillation",
     "Episode",
     "EqualSplitCritic",
     "Estimate",

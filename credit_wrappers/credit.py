@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-Source = Literal["model", "cache", "scripted", "exact", "fallback", "baseline", "student"]
+Source = Literal["model", "cache", "scripted", "exact", "fallback", "baseline", "student", "team"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,10 @@ class Features:
         Raises:
             CreditError: The observation does not fit its space.
         """
-        if not self.told:
-            return np.empty(0)
+        return self.numbers(observation) if self.told else np.empty(0)
+
+    def numbers(self, observation: Any) -> np.ndarray:
+        """Return the numbers of an observation, (size,) float64, copied, told or not; raises what `read` does."""
         parts = []
         for path, size in self._leaves:
             value = observation

@@ -63,6 +63,16 @@ class EpisodeRecorder:
         """Steps recorded so far."""
         return len(self._rewards)
 
+    @property
+    def last_actions(self) -> Any:
+        """The joint action of the last step, as `joint` returned it."""
+        return self._actions[-1]
+
+    @property
+    def team_reward(self) -> float:
+        """What was paid for the last step."""
+        return self._rewards[-1]
+
     def joint(self, actions: Mapping[str, Any]) -> list[Any] | np.ndarray:
         """Return a copy of a joint action as it is recorded: N numbers, -1 for an agent that has left, or (N, A)."""
         if self.action_width is None:

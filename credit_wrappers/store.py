@@ -22,6 +22,7 @@ from .errors import CreditError
 from .progress import CreditProgress
 from .protocols import Critic
 from .remote_store import RemoteStore, stand_in
+from .sharing import share, shared
 
 _LOG = logging.getLogger("credit_wrappers")
 # Scored queries after which a store that nobody has ever asked for credits warns.
@@ -34,8 +35,6 @@ _QUERIES_PER_WORKER = 8
 # Episodes that may wait behind an error that nobody has asked for, before `submit` raises it.
 _UNSEEN_KEPT = 1024
 _POOLS: weakref.WeakSet[ThreadPoolExecutor] = weakref.WeakSet()
-_STORES: weakref.WeakValueDictionary[int, CreditStore] = weakref.WeakValueDictionary()  # of this process, by number
-_NUMBERS = itertools.count()
 
 
 def _cancel_queued() -> None:
@@ -108,8 +107,7 @@ class CreditStore:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="critic") if workers else None
         if self._pool is not None:
             _POOLS.add(self._pool)
-        self._number = next(_NUMBERS)
-        _STORES[self._number] = self
+        self._reference = share(self)
         self._bar = CreditProgress(critic) if progress else None
 
     def open(self) -> int:
@@ -212,7 +210,7 @@ class CreditStore:
         self.close()
 
     def __reduce__(self) -> tuple[Callable[[int, int], CreditStore | RemoteStore], tuple[int, int]]:
-        return _store_of, (os.getpid(), self._number)
+        return _store_of, self._reference
 
     def __repr__(self) -> str:
         return f"CreditStore({self.critic.label!r}, pending={self.pending}, counts={dict(self.counts)})"
@@ -312,7 +310,7 @@ class CreditStore:
 
 def _store_of(process: int, number: int) -> CreditStore | RemoteStore:
     """Return the store that a copy or a pickle refers to; in a worker process its stand-in."""
-    own = _STORES.get(number) if process == os.getpid() else None
+    own = shared(process, number)
     store = own if own is not None else stand_in(process, number)
     if store is None:
         raise CreditError(

@@ -11,6 +11,7 @@ from pettingzoo import ParallelEnv
 
 from ..batch_recorder import BatchRecorder
 from ..wrappers import CreditWrapper
+from ..wrappers.student_pay import StudentPay
 from .teams import Gathered, Teams
 
 
@@ -53,7 +54,14 @@ class BatchTeams:
         self._batch: _Batch = self._worlds[0].batch(self._worlds)
         self._n_actions = int(self._worlds[0].action_space(agents[0]).n)
         self._store = getattr(envs[0], "store", None)
-        self._recorder = BatchRecorder([env.recorder for env in envs]) if self._store is not None else None
+        self._distillation = getattr(envs[0], "distillation", None)
+        pay = _student_pay(envs[0])
+        self._payroll = None if pay is None else pay.batch(len(envs))
+        self._numbers = self._store or self._distillation  # of episodes; None: nobody wants to know of them
+        self._recorder: BatchRecorder | None = None
+        if self._numbers is not None:
+            labels = self._distillation is not None
+            self._recorder = BatchRecorder([env.recorder for env in envs], observations=labels)
 
     def require_masks(self, n_actions: int) -> None:
         """Do nothing: a batch always gives masks."""
@@ -66,13 +74,16 @@ class BatchTeams:
         self._batch.seed(chosen, given)
         observations, masks = self._batch.reset(chosen)
         episodes: list[int | None] = []
-        for k, seed in zip(chosen.tolist(), given, strict=True):
+        rows = observations.reshape(*observations.shape[:2], -1)
+        for j, (k, seed) in enumerate(zip(chosen.tolist(), given, strict=True)):
             self._worlds[k].agents = list(self._agents)
             episode = None
-            if self._recorder is not None and self._store is not None:
-                episode = self._store.open()
-                self._recorder.start(k, episode, seed, self._batch.rows[k])
+            if self._recorder is not None and self._numbers is not None:
+                episode = self._numbers.open()
+                self._recorder.start(k, episode, seed, self._batch.rows[k], rows[j])
             episodes.append(episode)
+        if self._payroll is not None:
+            self._payroll.begin(chosen, rows)
         shape = observations.shape[:2]
         flags = np.zeros(shape, dtype=bool)
         return self._gather(observations, masks, np.zeros(shape), flags, flags), ~flags, episodes
@@ -92,14 +103,19 @@ class BatchTeams:
         turn = self._batch.step(chosen, given)
         n = len(self._agents)
         terminated, truncated = turn.terminated, turn.truncated
+        rows = turn.observations.reshape(len(chosen), n, -1)
         if self._recorder is not None:
-            self._recorder.add(chosen, given, turn.rewards, turn.costs, self._batch.rows[chosen])
+            moments = self._batch.rows[chosen]
+            self._recorder.add(chosen, given, turn.rewards, turn.costs, moments, rows)
+        rewards = np.repeat(turn.rewards, n).reshape(-1, n)
+        if self._payroll is not None:
+            rewards = self._payroll.pay(chosen, given, rows, turn.rewards, terminated)
         for j in np.flatnonzero(terminated | truncated).tolist():
             k = int(chosen[j])
             self._worlds[k].agents = []
-            if self._recorder is not None and self._store is not None:
-                self._envs[k].submit(self._recorder.finish(k, bool(terminated[j]), bool(truncated[j])))
-        rewards = np.repeat(turn.rewards, n).reshape(-1, n)
+            if self._recorder is not None:
+                episode = self._recorder.finish(k, bool(terminated[j]), bool(truncated[j]))
+                (self._envs[k].submit if self._distillation is None else self._distillation.offer)(episode)
         flags = [np.repeat(x, n).reshape(-1, n) for x in (terminated, truncated)]
         return self._gather(turn.observations, turn.masks, rewards, *flags)
 
@@ -122,6 +138,8 @@ def make_teams(envs: Sequence[ParallelEnv], agents: Sequence[str]) -> Teams | Ba
     worlds = [env.unwrapped for env in envs]
     together = all(_plain(env) and type(env) is type(envs[0]) for env in envs)
     together = together and isinstance(worlds[0].action_space(agents[0]), Discrete)
+    students = [None if (pay := _student_pay(env)) is None else pay.payroll.source.newest[0] for env in envs]
+    together = together and all(student is students[0] for student in students)
     if together and len({id(world) for world in worlds}) == len(worlds) and hasattr(worlds[0], "batch"):
         try:
             return BatchTeams(envs, agents)
@@ -143,4 +161,10 @@ def _plain(env: ParallelEnv) -> bool:
     if not isinstance(env, CreditWrapper) or type(env).step is not CreditWrapper.step or env.env is not world:
         return False
     own = type(env.narrator) is type(getattr(world, "narrator", None))
-    return own and env.delivery == "deferred" and env.team_reward != "sum" and not env.recorder.keeps_observations
+    credited = env.delivery == "deferred" or _student_pay(env) is not None
+    return own and credited and env.team_reward != "sum" and not env.recorder.keeps_observations
+
+
+def _student_pay(env: ParallelEnv) -> StudentPay | None:
+    online = getattr(env, "_online", None)
+    return online if isinstance(online, StudentPay) else None

@@ -72,8 +72,14 @@ def common_store(envs: Sequence[ParallelEnv]) -> Any | None:
     """Return the credit store that all envs share; None when no env has one.
 
     Raises:
-        ValueError: Some envs have a store and some have none, or they have several.
+        ValueError: Some envs have a store and some have none, or they have several; likewise with distillations.
     """
+    distillations = [getattr(env, "distillation", None) for env in envs]
+    if any(distillation is not distillations[0] for distillation in distillations):
+        raise ValueError(
+            "the envs have different distillations (or some have none), each of which would buy labels of its own: make "
+            "one Distillation and pass it to every wrapper, CreditWrapper(env, distillation=distillation)"
+        )
     stores = [getattr(env, "store", None) for env in envs]
     if any(store is not stores[0] for store in stores):
         raise ValueError(

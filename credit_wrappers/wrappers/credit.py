@@ -10,14 +10,17 @@ from pettingzoo.utils.env import ParallelEnv
 
 from ..actions import action_width
 from ..credit import Credit
+from ..distillation import Distillation
 from ..episode import Episode
 from ..errors import CreditError
 from ..panel import CreditPanel
 from ..protocols import Critic, Narrator
 from ..recorder import EpisodeRecorder
 from ..store import CreditStore
+from ..student import StudentCritic
 from .checks import require_parallel
-from .online import OnlineCredit
+from .online import OnlineCredit, Payer
+from .student_pay import StudentPay
 
 Delivery = Literal["deferred", "immediate"]
 TeamReward = Literal["auto", "shared", "sum"]
@@ -33,11 +36,13 @@ class CreditWrapper(BaseParallelWrapper):
 
     With `delivery="immediate"` (the paper's online form) the critic is asked in every step about the last `window`
     steps, and `step` pays each agent its credit for this very step: any learner can use it, but a model is asked once a
-    step, and `step` waits for the answer: slow and dear, for small studies. There is no store.
+    step, and `step` waits for the answer: slow and dear, for small studies. There is no store. A `StudentCritic` pays
+    at once, and needs no window. A `Distillation` has none yet: its environments pay the team reward, until
+    it has bought labels of their episodes and fitted a student, which pays from the next reset on.
 
     `infos[agent]` gains `team_reward` (float), `episode_id` (int) and `episode_step` (the step t this reward
-    belongs to; -1 at reset), with immediate delivery also `credit` (float) and `credit_source`. A reset in mid-episode
-    drops the unfinished episode.
+    belongs to; -1 at reset), with immediate delivery also `credit` (float) and `credit_source` ("student", "team" for the
+    team reward, ...). A reset in mid-episode drops the unfinished episode.
 
     An environment that renders and has `set_overlay(credits=, tasks=, text=)`, as Spaceworld has, is handed the
     newest episode of its own that was scored: its pictures show each agent's total credit and the critic's words; with
@@ -48,6 +53,7 @@ class CreditWrapper(BaseParallelWrapper):
             are Discrete, MultiDiscrete, MultiBinary or Box.
         critic: Assigns the credit; with deferred delivery a store is made for it.
         store: A store to share with other environments, instead of `critic`.
+        distillation: A distillation to share with other environments, instead of either; delivery is immediate.
         narrator: Turns the episode into text; default `env.unwrapped.narrator`, where there is one.
         delivery: When credits reach the learner: "deferred" or "immediate".
         window: Steps that the critic reads with immediate delivery; more of them show it more of what led to the last.
@@ -57,8 +63,10 @@ class CreditWrapper(BaseParallelWrapper):
         record_observations: Keep the observations in the episode.
 
     Raises:
-        TypeError: `env` is not a parallel environment, has no `possible_agents`, or has other actions.
-        ValueError: Arguments that exclude each other.
+        CreditError: The student is fitted for other agents, observations or actions.
+        TypeError: `env` is not a parallel environment, has no `possible_agents`, or has other actions; or a student
+            cannot read it.
+        ValueError: Arguments that exclude each other; a distillation of another team.
 
     Example:
         >>> from credit_wrappers import CreditWrapper, EqualSplitCritic
@@ -83,6 +91,7 @@ class CreditWrapper(BaseParallelWrapper):
         critic: Critic | None = None,
         *,
         store: CreditStore | None = None,
+        distillation: Distillation | None = None,
         narrator: Narrator | None = None,
         delivery: Delivery = "deferred",
         window: int = 8,
@@ -94,16 +103,20 @@ class CreditWrapper(BaseParallelWrapper):
             raise ValueError(f"unknown delivery {delivery!r}; valid: 'deferred', 'immediate'")
         if team_reward not in get_args(TeamReward):
             raise ValueError(f"unknown team_reward {team_reward!r}; valid: 'auto', 'shared', 'sum'")
-        if (critic is None) == (store is None):
-            raise ValueError("give either a critic or a store (which has its critic)")
+        if sum(given is not None for given in (critic, store, distillation)) != 1:
+            raise ValueError("give either a critic, or a store or a distillation (which have theirs)")
         super().__init__(env)
-        self._online: OnlineCredit | None = None
-        if delivery == "deferred":
+        self.distillation = distillation
+        self.store: CreditStore = None  # type: ignore[assignment]
+        self._online: Payer | None = None
+        if distillation is not None or (delivery == "immediate" and isinstance(critic, StudentCritic)):
+            delivery = "immediate"
+            self._online = StudentPay(distillation or critic, env)  # type: ignore[arg-type]
+        elif delivery == "deferred":
             self.store = store if store is not None else CreditStore(critic)  # type: ignore[arg-type]
         elif critic is None:
             raise ValueError("delivery='immediate' asks a critic in every step and has no store: give critic=")
         else:
-            self.store = None  # type: ignore[assignment]
             self._online = OnlineCredit(critic, window)
         self.narrator = narrator if narrator is not None else getattr(env.unwrapped, "narrator", None)
         self.delivery = delivery
@@ -115,7 +128,7 @@ class CreditWrapper(BaseParallelWrapper):
             self._agents,
             self.narrator,
             str(name),
-            observations=record_observations,
+            observations=record_observations or isinstance(getattr(self.store, "critic", None), StudentCritic),
             action_width=action_width([env.action_space(agent) for agent in self._agents]),
         )
         self._panel = CreditPanel.of(env.unwrapped)
@@ -130,6 +143,8 @@ class CreditWrapper(BaseParallelWrapper):
         observations, infos = self.env.reset(seed=seed, options=options)
         number = self.store.open() if self._online is None else self._online.open()
         self.recorder.start(number, seed, observations)
+        if self._online is not None:
+            self._online.begin(observations)
         return observations, self._infos(observations, infos, 0.0, -1)
 
     def step(
@@ -155,8 +170,13 @@ class CreditWrapper(BaseParallelWrapper):
             over = all(terminations[agent] or truncations[agent] for agent in terminations)
         ends = (any(terminations.values()), any(truncations.values())) if over else (False, False)
         if self._online is not None:
-            paid = self._pay(self._online, recorder.window(self._online.window, *ends), infos)
+            credit = self._online.pay(recorder, observations, over, ends)
             recorder.active = not over
+            if self._panel is not None or self._hearers:
+                self._tell(recorder.window(self._online.window, *ends), credit)
+            paid = dict(zip(self._agents, credit.values[-1].tolist(), strict=True))
+            for agent, info in infos.items():
+                info["credit"], info["credit_source"] = paid[agent], credit.source
             return observations, {agent: paid[agent] for agent in rewards}, terminations, truncations, infos
         if over:
             self.submit(recorder.finish(*ends))
@@ -197,15 +217,6 @@ class CreditWrapper(BaseParallelWrapper):
             self._panel.tell(episode, credit, None if self._online is None else self._online.paid)
         for scored in self._hearers:
             scored(episode, credit)
-
-    def _pay(self, online: OnlineCredit, window: Episode, infos: dict[str, dict[str, Any]]) -> dict[str, float]:
-        """Return each agent's credit for the last step of a window; note it in the infos."""
-        credit = online.score(window)
-        self._tell(window, credit)
-        paid = dict(zip(self._agents, credit.values[-1].tolist(), strict=True))
-        for agent, info in infos.items():
-            info["credit"], info["credit_source"] = paid[agent], credit.source
-        return paid
 
     def _team_reward(self, rewards: Mapping[str, Any]) -> float:
         values = list(rewards.values())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pettingzoo.utils.env import ParallelEnv
 
+from ..distillation import Distillation
 from ..narrators import ActionNames, FeatureNames, narrator_for
 from ..protocols import Critic, ModelClient, Narrator
 from ..store import CreditStore
@@ -29,6 +30,7 @@ class LLMCreditWrapper(CreditWrapper):
         model: Name of the Anthropic model; default `credit_wrappers.clients.anthropic.DEFAULT_MODEL`.
         base_url: A server that speaks the Messages API, for instance a local one.
         store: A store to share with other environments; replaces all the options above and below.
+        distillation: A distillation to share with other environments, likewise.
         narrator: Turns episodes into text; default the environment's own, else a `StateNarrator` where the environment
             has `describe_state()`, else an `ArrayNarrator`.
         describe: What the environment is and what the team is to do, for an environment without a narrator. Default:
@@ -37,7 +39,10 @@ class LLMCreditWrapper(CreditWrapper):
         feature_names: What the observed numbers are called, likewise; the environment is then told by its numbers.
         episodes_per_query: Episodes the model compares in one query.
         workers: Threads that ask the model; default 4 for a model, 0 for a client that computes.
-        delivery: See `CreditWrapper`; with "immediate" the two arguments above have no meaning.
+        delivery: See `CreditWrapper`. "immediate" without `labels` asks the model in every step, and has no use for
+            the two arguments above.
+        labels: With immediate delivery: the model scores that many episodes at most, and a student that learns from
+            them pays; see `Distillation`, which can be made by hand to set more, and to be shared.
         window: See `CreditWrapper`.
         team_reward: See `CreditWrapper`.
         progress: Show a bar with scored episodes, calls, tokens, cost and cache share.
@@ -59,6 +64,7 @@ class LLMCreditWrapper(CreditWrapper):
         model: str | None = None,
         base_url: str | None = None,
         store: CreditStore | None = None,
+        distillation: Distillation | None = None,
         narrator: Narrator | None = None,
         describe: str | None = None,
         action_names: ActionNames | None = None,
@@ -66,6 +72,7 @@ class LLMCreditWrapper(CreditWrapper):
         episodes_per_query: int = 8,
         workers: int | None = None,
         delivery: Delivery = "deferred",
+        labels: int | None = None,
         window: int = 8,
         team_reward: TeamReward = "auto",
         progress: bool = False,
@@ -77,22 +84,37 @@ class LLMCreditWrapper(CreditWrapper):
         )
         made = {"client": client, "model": model, "base_url": base_url, **critic_options}
         given = sorted(name for name, value in made.items() if value is not None)
-        self._makes_critic = store is None and critic is None
-        if store is not None:
+        shares = store if store is not None else distillation
+        self._makes_critic = shares is None and critic is None
+        if labels is not None and (shares is not None or delivery != "immediate"):
+            why = "a store or a distillation brings its own" if shares is not None else "deferred scores every episode"
+            raise ValueError(f"labels={labels} is for delivery='immediate' ({why})")
+        if shares is not None:
             if critic is not None or given:
-                raise ValueError(f"the store brings its critic; remove {', '.join(given) or 'critic'}")
+                kind = "store" if store is not None else "distillation"
+                raise ValueError(f"the {kind} brings its critic; remove {', '.join(given) or 'critic'}")
         else:
             if critic is None:
                 critic = _llm_critic(client, model, base_url, critic_options)
             elif given:
                 raise ValueError(f"the critic is given ready made; remove {', '.join(given)}")
-            if delivery == "deferred":
-                if workers is None:  # a critic that computes needs no threads
-                    workers = 4 if getattr(critic, "source", "model") == "model" else 0
+            if workers is None:  # a critic that computes needs no threads
+                workers = 4 if getattr(critic, "source", "model") == "model" else 0
+            if labels is not None:
+                distillation = Distillation(critic, labels, episodes_per_query=episodes_per_query, workers=workers)
+                critic = None
+            elif delivery == "deferred":
                 store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers, progress=progress)
                 critic = None
         super().__init__(
-            env, critic, store=store, narrator=narrator, delivery=delivery, window=window, team_reward=team_reward
+            env,
+            critic,
+            store=store,
+            distillation=distillation,
+            narrator=narrator,
+            delivery=delivery,
+            window=window,
+            team_reward=team_reward,
         )
 
     def close(self) -> None:
@@ -103,7 +125,7 @@ class LLMCreditWrapper(CreditWrapper):
         super().close()
         if self._makes_critic:
             # Looked up, not kept: copies and pickles of this environment share the critic; a ledger has none.
-            critic: Any = self.store.critic if self._online is None else self._online.critic
+            critic: Any = (self.store or self.distillation or self._online).critic  # type: ignore[union-attr]
             if critic.ledger is not None:
                 critic.ledger.flush()
 

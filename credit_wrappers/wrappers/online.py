@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import weakref
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..credit import Credit
-from ..episode import Episode
 from ..errors import CreditError
 from ..protocols import Critic
+from ..recorder import EpisodeRecorder
+from ..sharing import share, shared
 from ..store import check_credits
 
-_SHARED: weakref.WeakValueDictionary[int, OnlineCredit] = weakref.WeakValueDictionary()  # of this process
-_NUMBERS = itertools.count()
+
+class Payer(Protocol):
+    """Credits the steps of one environment at once.
+
+    Attributes:
+        window: Steps whose credit `pay` returns, at most; that of the last one is paid.
+        paid: (N,) what each agent was credited in the running episode, up to the last step.
+    """
+
+    window: int
+    paid: np.ndarray
+
+    def open(self) -> int:
+        """Return a fresh episode id."""
+
+    def begin(self, observations: Mapping[str, Any]) -> None:
+        """Begin an episode with what is observed after the reset."""
+
+    def pay(
+        self, recorder: EpisodeRecorder, observations: Mapping[str, Any], over: bool, ended: tuple[bool, bool]
+    ) -> Credit:
+        """Return the credit of the last steps.
+
+        Args:
+            recorder: Has recorded them.
+            observations: What is observed after the last one.
+            over: No step follows.
+            ended: Whether that is because the world ended, and because time ran out.
+        """
 
 
 class OnlineCredit:
@@ -28,7 +53,7 @@ class OnlineCredit:
         window: Steps it reads, at least 1.
 
     Attributes:
-        paid: (N,) what each agent was credited in the running episode, up to the last step.
+        paid: See `Payer`.
 
     Raises:
         ValueError: The window is empty.
@@ -41,21 +66,26 @@ class OnlineCredit:
         self.window = window
         self.paid = np.zeros(0)
         self._episodes = 0
-        self._number = next(_NUMBERS)
-        _SHARED[self._number] = self
+        self._reference = share(self)
 
     def open(self) -> int:
-        """Begin an episode; return its number."""
-        self.paid = np.zeros(0)
+        """Return a fresh episode id."""
         self._episodes += 1
         return self._episodes - 1
 
-    def score(self, steps: Episode) -> Credit:
-        """Return the credit of the last steps; the row of the last one is paid.
+    def begin(self, observations: Mapping[str, Any]) -> None:
+        """Begin an episode."""
+        self.paid = np.zeros(0)
+
+    def pay(
+        self, recorder: EpisodeRecorder, observations: Mapping[str, Any], over: bool, ended: tuple[bool, bool]
+    ) -> Credit:
+        """Return the credit of the last steps.
 
         Raises:
             CreditError: The critic's credit does not fit the steps, or is not finite.
         """
+        steps = recorder.window(self.window, *ended)
         (credit,) = credits = self.critic.score([steps])
         check_credits([steps], credits)
         last = credit.values[-1]
@@ -63,11 +93,11 @@ class OnlineCredit:
         return credit
 
     def __reduce__(self) -> tuple[Callable[..., OnlineCredit], tuple[Any, ...]]:
-        return _copy_of, (os.getpid(), self._number, self.paid, self._episodes)
+        return _copy_of, (self._reference, self.paid, self._episodes)
 
 
-def _copy_of(process: int, number: int, paid: np.ndarray, episodes: int) -> OnlineCredit:
-    original = _SHARED.get(number) if process == os.getpid() else None
+def _copy_of(reference: tuple[int, int], paid: np.ndarray, episodes: int) -> OnlineCredit:
+    original = shared(*reference)
     if original is None:
         raise CreditError(
             "a critic lives in the process that made it: make the environment, with its critic, in each process"

@@ -1,0 +1,125 @@
+"""Who pays the steps of many environments: the student that was newest when each episode began, or nobody yet."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from ..student import StudentCritic
+from ..student.payer import Payer
+
+
+class Source(Protocol):
+    """Has students: `newest` is the newest one and its version, or None and 0."""
+
+    newest: tuple[StudentCritic | None, int]
+
+
+class Ready:
+    """A source whose student is there from the start and stays."""
+
+    def __init__(self, student: StudentCritic) -> None:
+        self.newest: tuple[StudentCritic | None, int] = (student, 1)
+
+
+class Payroll:
+    """Pays each step of E environments with N agents: the student's credit, before the first student the team reward.
+
+    An episode is paid by one student from its beginning to its end: a loop through two potentials might earn.
+
+    Args:
+        source: Has the students.
+        agents: The agents in the order of rows; the student may have them in another.
+        environments: E.
+
+    Attributes:
+        source: As given.
+        version: (E,) of the student that pays each environment's episode; 0: nobody yet.
+    """
+
+    def __init__(self, source: Source, agents: tuple[str, ...], environments: int = 1) -> None:
+        self.source, self._agents, self._environments = source, agents, environments
+        self.version = np.zeros(environments, np.int64)
+        self._clerks: dict[int, _Clerk] = {}
+
+    def begin(self, chosen: np.ndarray, rows: np.ndarray) -> None:
+        """Begin episodes of the chosen environments, (e,), with the first rows, (e, N, F)."""
+        student, version = self.source.newest
+        self.version[chosen] = version
+        if student is None:
+            return
+        if version not in self._clerks:
+            self._clerks = {v: clerk for v, clerk in self._clerks.items() if (self.version == v).any()}
+            self._clerks[version] = _Clerk(student, self._agents, self._environments)
+        self._clerks[version].start(chosen, rows)
+
+    def pay(
+        self,
+        chosen: np.ndarray,
+        actions: np.ndarray,
+        rows: np.ndarray,
+        team_reward: np.ndarray,
+        terminated: np.ndarray,
+    ) -> np.ndarray:
+        """Return the credits of one step, (e, N) float64.
+
+        Args:
+            chosen: (e,) environments.
+            actions: (e, N) int.
+            rows: (e, N, F), after the step.
+            team_reward: (e,).
+            terminated: (e,) bool, whether the world ended.
+
+        Raises:
+            CreditError: A number is not finite; the message names agent and feature.
+        """
+        versions = self.version[chosen]
+        if len(chosen) == 1 or (versions == versions[0]).all():  # nearly always
+            return self._paid(int(versions[0]), chosen, actions, rows, team_reward, terminated)
+        credits = np.empty(actions.shape)
+        for version in np.unique(versions).tolist():
+            part = versions == version
+            credits[part] = self._paid(
+                version, chosen[part], actions[part], rows[part], team_reward[part], terminated[part]
+            )
+        return credits
+
+    def _paid(
+        self,
+        version: int,
+        chosen: np.ndarray,
+        actions: np.ndarray,
+        rows: np.ndarray,
+        team_reward: np.ndarray,
+        terminated: np.ndarray,
+    ) -> np.ndarray:
+        if version == 0:
+            return np.repeat(np.asarray(team_reward, np.float64)[:, None], len(self._agents), axis=1)
+        return self._clerks[version].pay(chosen, actions, rows, team_reward, terminated)
+
+
+class _Clerk:
+    """A student's payer, with the environment's order of agents."""
+
+    def __init__(self, student: StudentCritic, agents: tuple[str, ...], environments: int) -> None:
+        order = student.team.order(agents, "the environment")
+        self._payer = Payer(student, environments)
+        self._order = None if order == sorted(order) else np.array(order)
+        self._back = np.argsort(order)
+
+    def start(self, chosen: np.ndarray, rows: np.ndarray) -> None:
+        self._payer.start(chosen, rows if self._order is None else rows[:, self._order])
+
+    def pay(
+        self,
+        chosen: np.ndarray,
+        actions: np.ndarray,
+        rows: np.ndarray,
+        team_reward: np.ndarray,
+        terminated: np.ndarray,
+    ) -> np.ndarray:
+        if self._order is None:
+            return self._payer.pay(chosen, actions, rows, team_reward, terminated).astype(np.float64)
+        paid = self._payer.pay(chosen, actions[:, self._order], rows[:, self._order], team_reward, terminated)
+        return paid[:, self._back].astype(np.float64)
