@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..errors import CreditError
@@ -27,7 +25,8 @@ class Payer:
         team, settings = student.team, student.settings
         self._team, self._form, self._gamma = team, settings.form, np.float32(settings.gamma)
         self._agents, self._limits = len(team.agents), np.array(team.actions, np.uint64)
-        self._columns: list[Any] = [group.columns for group in team.groups] if len(team.groups) > 1 else [slice(None)]
+        self._columns = [group.columns for group in team.groups]
+        self._back = slice(None) if team.back is None else team.back
         self._encoders = [_Encoder(student.parameters, f"{k}/") for k in range(len(team.groups))]
         self._heads = {
             name: [_Head(student, f"{k}/{name}.") for k in range(len(team.groups))]
@@ -118,9 +117,12 @@ class Payer:
 
     def _encoded(self, seen: np.ndarray) -> np.ndarray:
         """Return the codes of observations, (e, N, K, H)."""
-        codes = np.empty((*seen.shape[:2], *self._codes.shape[2:]), np.float32)
+        shape = (*seen.shape[:2], *self._codes.shape[2:])
+        if len(self._encoders) == 1:
+            return self._encoders[0].codes(seen).reshape(shape)
+        codes = np.empty(shape, np.float32)
         for encoder, columns in zip(self._encoders, self._columns, strict=True):
-            codes[:, columns] = encoder.codes(seen[:, columns]).reshape(len(seen), -1, *codes.shape[2:])
+            codes[:, columns] = encoder.codes(seen[:, columns]).reshape(len(seen), -1, *shape[2:])
         return codes
 
     def _answers(self, name: str, codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -129,18 +131,21 @@ class Payer:
         context = np.empty((envs, networks, 2 * width), np.float32)
         np.add.reduce(codes, axis=1, out=context[..., :width])  # the head's weights make it a mean
         np.maximum.reduce(codes, axis=1, out=context[..., width:])
+        heads = self._heads[name]
+        if len(heads) == 1:
+            return heads[0].answers(codes, context, rows)
         parts = [
             head.answers(codes[:, columns], context, rows if rows.shape[1] == 1 else rows[:, columns])
-            for head, columns in zip(self._heads[name], self._columns, strict=True)
+            for head, columns in zip(heads, self._columns, strict=True)
         ]
-        together = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-        return together if self._team.back is None else together[:, self._team.back]
+        return np.concatenate(parts, axis=1)[:, self._back]
 
     def _shares(self, codes: np.ndarray, acted: np.ndarray) -> np.ndarray:
         """Return each agent's share of the team reward, (e, N): the mean of the networks' shares."""
         score = self._answers("share", codes, acted)
         share = np.exp(score - np.maximum.reduce(score, axis=1, keepdims=True))
-        return (share / np.add.reduce(share, axis=1, keepdims=True)).mean(axis=2)
+        share /= np.add.reduce(share, axis=1, keepdims=True)
+        return np.add.reduce(share, axis=2) / np.float32(share.shape[2])
 
 
 class _Encoder:

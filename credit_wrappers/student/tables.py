@@ -101,6 +101,8 @@ def chosen(episode: Episode) -> np.ndarray:
 
 def as_float32(numbers: npt.ArrayLike) -> np.ndarray:
     """Return them as float32, without a warning about what becomes infinite: `check_finite` names it."""
+    if isinstance(numbers, np.ndarray) and numbers.dtype == np.float32:
+        return numbers
     with np.errstate(over="ignore"):
         return np.asarray(numbers, np.float32)
 
