@@ -15,7 +15,7 @@ from ..errors import CreditError
 from .agreement import Agreement
 from .network import Parameters, credits, credits_of, normalised, one_hot
 from .settings import StudentSettings
-from .tables import check_actions, check_finite, steps_of
+from .tables import as_float32, check_actions, check_finite, check_reward, check_shapes, steps_of, whole_numbers
 from .team import Team
 
 
@@ -151,12 +151,8 @@ class StudentCritic:
             CreditError: Shapes or actions are not those it was fitted for; a number is not finite.
             TypeError: Actions are not whole numbers.
         """
-        acted = np.asarray(actions)
-        if not np.issubdtype(acted.dtype, np.integer):
-            raise TypeError(f"a student needs actions that are whole numbers (Discrete), got dtype {acted.dtype}")
-        with np.errstate(over="ignore"):  # infinite as float32: named below
-            before, after = np.asarray(observations, np.float32), np.asarray(next_observations, np.float32)
-            reward = np.asarray(team_reward, np.float32)
+        acted, reward = whole_numbers(actions), as_float32(team_reward)
+        before, after = as_float32(observations), as_float32(next_observations)
         ended = np.asarray(terminated, np.float32)
         self._check(before, after, acted, reward, ended)
         return credits(
@@ -202,22 +198,9 @@ class StudentCritic:
     def _check(
         self, before: np.ndarray, after: np.ndarray, actions: np.ndarray, reward: np.ndarray, ended: np.ndarray
     ) -> None:
-        envs, agents, size = len(before), len(self.team.agents), max(self.team.sizes)
-        for name, array, shape in (
-            ("observations", before, (envs, agents, size)),
-            ("next_observations", after, (envs, agents, size)),
-            ("actions", actions, (envs, agents)),
-            ("team_reward", reward, (envs,)),
-            ("terminated", ended, (envs,)),
-        ):
-            if array.shape != shape:
-                raise CreditError(
-                    f"the student is fitted for {agents} agents and observations of {size} numbers: {name} must have "
-                    f"shape {shape}, got {array.shape}"
-                )
-        check_finite(self.team, before, "observations", "environment")
-        check_finite(self.team, after, "next_observations", "environment")
-        if not np.isfinite(reward).all():
-            env = int(np.flatnonzero(~np.isfinite(reward))[0])
-            raise CreditError(f"environment {env}: the team reward is {reward[env]}")
+        arrays = {"observations": before, "next_observations": after}
+        check_shapes(self.team, len(before), **arrays, actions=actions, team_reward=reward, terminated=ended)
+        for name, array in arrays.items():
+            check_finite(self.team, array, name, "environment")
+        check_reward(reward)
         check_actions(self.team, actions, "actions", "environment")

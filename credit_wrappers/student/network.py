@@ -17,7 +17,7 @@ from .team import Group, Team
 
 Parameters = dict[str, Any]  # arrays or tensors, by "<number of the role>/<part>.<name>"
 
-_FAR = 10.0  # standard deviations beyond which an observation counts as no farther
+FAR = 10.0  # standard deviations beyond which an observation counts as no farther
 _CHUNK = 4096  # steps computed at once
 
 
@@ -65,7 +65,7 @@ def normalised(parameters: Parameters, team: Team, states: np.ndarray) -> np.nda
     for number, group in enumerate(team.groups):
         mean[group.columns, : group.size] = parameters[f"{number}/mean"]
         inverse[group.columns, : group.size] = parameters[f"{number}/inverse"]
-    return ((states - mean) * inverse).clip(-_FAR, _FAR)
+    return ((states - mean) * inverse).clip(-FAR, FAR)
 
 
 def one_hot(team: Team, actions: np.ndarray) -> np.ndarray:

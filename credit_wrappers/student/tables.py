@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ..episode import Episode
 from ..errors import CreditError
@@ -98,6 +99,41 @@ def chosen(episode: Episode) -> np.ndarray:
     return actions
 
 
+def as_float32(numbers: npt.ArrayLike) -> np.ndarray:
+    """Return them as float32, without a warning about what becomes infinite: `check_finite` names it."""
+    if isinstance(numbers, np.ndarray) and numbers.dtype == np.float32:
+        return numbers
+    with np.errstate(over="ignore"):
+        return np.asarray(numbers, np.float32)
+
+
+def whole_numbers(actions: npt.ArrayLike) -> np.ndarray:
+    """Return actions as an array; raise TypeError unless they are whole numbers."""
+    acted = np.asarray(actions)
+    if acted.dtype.kind not in "iu":
+        raise TypeError(f"a student needs actions that are whole numbers (Discrete), got dtype {acted.dtype}")
+    return acted
+
+
+def check_shapes(team: Team, environments: int, **arrays: np.ndarray) -> None:
+    """Raise CreditError unless arrays of a step, named as in `StudentCritic.step`, fit the team and each other."""
+    agents, size = len(team.agents), max(team.sizes)
+    for name, array in arrays.items():
+        inner = {"actions": (agents,), "team_reward": (), "terminated": ()}.get(name, (agents, size))
+        if array.shape != (environments, *inner):
+            raise CreditError(
+                f"the student is fitted for {agents} agents and observations of {size} numbers: {name} must have "
+                f"shape {(environments, *inner)}, got {array.shape}"
+            )
+
+
+def check_reward(reward: np.ndarray) -> None:
+    """Raise CreditError, naming the environment, unless all team rewards, (E,), are finite."""
+    if not np.isfinite(reward).all():
+        env = int(np.flatnonzero(~np.isfinite(reward))[0])
+        raise CreditError(f"environment {env}: the team reward is {reward[env]}")
+
+
 def check_finite(team: Team, states: np.ndarray, what: str, row: str) -> None:
     """Raise CreditError unless all numbers are finite; the message names agent and feature."""
     if np.isfinite(states).all():
@@ -139,5 +175,4 @@ def _column(episode: Episode, i: int, agent: str) -> np.ndarray:
             f"a student needs observations that are arrays of numbers; episode {episode.id}, agent {agent!r} has "
             f"{type(episode.observations[0, i]).__name__}: flatten them (gymnasium.spaces.flatten)"
         )
-    with np.errstate(over="ignore"):  # infinite as float32: named later
-        return rows.reshape(len(rows), -1).astype(np.float32)
+    return as_float32(rows.reshape(len(rows), -1))

@@ -1,15 +1,21 @@
-"""What a student's `step` costs per agent: `python -m tests.benchmarks.student_speed`. Its weights are untrained."""
+"""What a student with untrained weights costs per agent, by `step` and by a Payer.
+
+`python -m tests.benchmarks.student_speed`
+"""
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from credit_wrappers import Agreement, StudentCritic, StudentSettings
 from credit_wrappers.student.agreement import Match
 from credit_wrappers.student.network import initial, statistics
+from credit_wrappers.student.payer import Payer
 from credit_wrappers.student.team import Team
 
 N_ACTIONS = 6
@@ -27,25 +33,45 @@ def untrained(n_agents: int, size: int, settings: StudentSettings) -> StudentCri
 def main() -> None:
     """Print microseconds of process time per agent and step: the median of several rounds, and the range."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--calls", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--seconds", type=float, default=0.05, help="of each round")
     options = parser.parse_args()
-    print("| form | agents | observation | environments | us per agent |\n|---|---|---|---|---|")
+    print("| form | agents | observation | environments | `step` | Payer, no reward | Payer, reward |")
+    print("|---|---|---|---|---|---|---|")
     for form in ("potential", "free"):
-        for n_agents, size, envs in ((2, 47, 1), (2, 47, 64), (4, 310, 64), (16, 310, 64)):
+        for n_agents, size in ((2, 47), (4, 310), (16, 310)):
             student = untrained(n_agents, size, StudentSettings(form=form))  # type: ignore[arg-type]
-            rng = np.random.default_rng(1)
-            before, after = rng.normal(size=(2, envs, n_agents, size)).astype(np.float32)
-            actions = rng.integers(0, N_ACTIONS, (envs, n_agents))
-            reward, over = np.zeros(envs), np.zeros(envs, bool)
-            rounds = []
-            for _ in range(options.rounds):
-                start = time.process_time()
-                for _ in range(options.calls):
-                    student.step(before, actions, after, reward, over)
-                rounds.append(1e6 * (time.process_time() - start) / (options.calls * envs * n_agents))
-            spread = f"{np.median(rounds):.1f} ({min(rounds):.1f}-{max(rounds):.1f})"
-            print(f"| {form} | {n_agents} | {size} | {envs} | {spread} |")
+            for envs in (1, 64):
+                rng = np.random.default_rng(1)
+                before, after = rng.normal(size=(2, envs, n_agents, size)).astype(np.float32)
+                actions = rng.integers(0, N_ACTIONS, (envs, n_agents))
+                every, over = np.arange(envs), np.zeros(envs, bool)
+                payer = Payer(student, envs)
+                payer.start(every, before)
+                cells = [
+                    spent(options.rounds, options.seconds, envs * n_agents, call)
+                    for call in (
+                        partial(student.step, before, actions, after, np.zeros(envs), over),
+                        partial(payer.pay, every, actions, after, np.zeros(envs), over),
+                        partial(payer.pay, every, actions, after, np.ones(envs), over),
+                    )
+                ]
+                print(f"| {form} | {n_agents} | {size} | {envs} | {' | '.join(cells)} |", flush=True)
+
+
+def spent(rounds: int, seconds: float, agents: int, call: Callable[[], object]) -> str:
+    """Return what a call takes for each of its agents: median (least-most)."""
+    call()
+    start, calls, found = time.process_time(), 0, []
+    while time.process_time() - start < seconds:
+        call()
+        calls += 1
+    for _ in range(rounds):
+        start = time.process_time()
+        for _ in range(calls):
+            call()
+        found.append(1e6 * (time.process_time() - start) / (calls * agents))
+    return f"{np.median(found):.1f} ({min(found):.1f}-{max(found):.1f})"
 
 
 if __name__ == "__main__":
