@@ -11,10 +11,15 @@ _OBJECTS: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 _NUMBERS = itertools.count()
 
 
-def share(thing: Any) -> tuple[int, int]:
-    """Return a reference to an object, good in this process as long as it lives; a pickle may hold it."""
+def share(thing: Any) -> int:
+    """Return the number under which an object is found as long as it lives."""
     number = next(_NUMBERS)
     _OBJECTS[number] = thing
+    return number
+
+
+def reference(number: int) -> tuple[int, int]:
+    """Return what a pickle may hold of a shared object: good in this process."""
     return os.getpid(), number
 
 

@@ -22,7 +22,7 @@ from .errors import CreditError
 from .progress import CreditProgress
 from .protocols import Critic
 from .remote_store import RemoteStore, stand_in
-from .sharing import share, shared
+from .sharing import reference, share, shared
 
 _LOG = logging.getLogger("credit_wrappers")
 # Scored queries after which a store that nobody has ever asked for credits warns.
@@ -107,7 +107,7 @@ class CreditStore:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="critic") if workers else None
         if self._pool is not None:
             _POOLS.add(self._pool)
-        self._reference = share(self)
+        self._number = share(self)
         self._bar = CreditProgress(critic) if progress else None
 
     def open(self) -> int:
@@ -210,7 +210,7 @@ class CreditStore:
         self.close()
 
     def __reduce__(self) -> tuple[Callable[[int, int], CreditStore | RemoteStore], tuple[int, int]]:
-        return _store_of, self._reference
+        return _store_of, reference(self._number)
 
     def __repr__(self) -> str:
         return f"CreditStore({self.critic.label!r}, pending={self.pending}, counts={dict(self.counts)})"

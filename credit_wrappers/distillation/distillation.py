@@ -19,7 +19,7 @@ from ..credit import Credit
 from ..episode import Episode
 from ..errors import BudgetExceeded, CreditError
 from ..protocols import Critic
-from ..sharing import share, shared
+from ..sharing import reference, share, shared
 from ..store import CreditStore
 from ..student import Agreement, StudentCritic, StudentSettings
 from .choice import Pool, choose
@@ -36,10 +36,10 @@ _HASTE = 1.15  # instead of `growth`, while agreement is low
 class Distillation:
     """Buys labels from a critic while teams train, and fits students to them, newer and newer ones.
 
-    The first episodes are labelled as they come. Then rounds follow: when `growth` times as many episodes were played as
-    at the last one, some of those played since (15 % of the labels that are left, at least 8) go to the critic:
-    every outcome in turn, those first on which the student's own networks disagree, never two alike. A student is
-    then fitted to all labels, from the weights of the last one on. Before it learns from new labels, the student that
+    The first episodes are labelled as they come. Then rounds follow: when `growth` times as many episodes were played
+    as at the last one, some of those played since (15 % of the labels that are left, at least 8) go to the critic:
+    every outcome in turn, those on which the student's own networks disagree first, never two alike. A student is then
+    fitted to all labels, from the weights of the last one on. Before it learns from new labels, the student that
     there is must predict them: where its ranking of the agents' sums correlates less with the critic's than
     `threshold`, the next round comes sooner. So labels last for trainings of any length.
 
@@ -131,7 +131,7 @@ class Distillation:
         self._fitting: Future[StudentCritic] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="student") if workers else None
         self._lock = threading.RLock()
-        self._reference = share(self)
+        self._number = share(self)
 
     def join(self, agents: tuple[str, ...], sizes: tuple[int, ...], n_actions: tuple[int, ...]) -> None:
         """Say whose steps are to be paid; every environment of a distillation has the same team.
@@ -193,8 +193,8 @@ class Distillation:
     def metrics(self) -> dict[str, float]:
         """What there is to report, by name: numbers, NaN where there is none yet.
 
-        `student/version`, `labels`, `labels_left`, `fit_seconds`; on held-out episodes `rank`, `sign` and `error` of the
-        agents' sums and `step_rank`, `step_sign` and `step_error` of single steps; `fresh_rank` of the sums of
+        `student/version`, `labels`, `labels_left`, `fit_seconds`; on held-out episodes `rank`, `sign` and `error` of
+        the agents' sums and `step_rank`, `step_sign` and `step_error` of single steps; `fresh_rank` of the sums of
         the newest labels before they were learned from. See `Match`.
         """
         student, version = self.newest
@@ -226,10 +226,12 @@ class Distillation:
         self.close()
 
     def __reduce__(self) -> tuple[Callable[[int, int], Distillation], tuple[int, int]]:
-        return _distillation_of, self._reference
+        return _distillation_of, reference(self._number)
 
     def __repr__(self) -> str:
-        return f"Distillation({self.critic.label!r}, {len(self.labels)} of {self.most} labels, student {self.newest[1]})"
+        return (
+            f"Distillation({self.critic.label!r}, {len(self.labels)} of {self.most} labels, student {self.newest[1]})"
+        )
 
     def _everything(self) -> list[Episode]:
         return [episode for episode, _ in self.labels] + list(self._asked.values())
@@ -254,7 +256,7 @@ class Distillation:
         self._collect(wait=False)
 
     def _collect(self, *, wait: bool) -> None:
-        """Take the labels that have come, and the student that was fitted; fit the next one when a round is complete."""
+        """Take the labels that came and the student that was fitted; fit the next one when a round is complete."""
         whole = self.bought >= self.first  # what makes no full query any more is sent too
         try:
             if self._ended or not (whole or wait):

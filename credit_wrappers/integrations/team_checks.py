@@ -77,7 +77,7 @@ def common_store(envs: Sequence[ParallelEnv]) -> Any | None:
     distillations = [getattr(env, "distillation", None) for env in envs]
     if any(distillation is not distillations[0] for distillation in distillations):
         raise ValueError(
-            "the envs have different distillations (or some have none), each of which would buy labels of its own: make "
+            "the envs have different distillations (or some have none), each of which would buy its own labels: make "
             "one Distillation and pass it to every wrapper, CreditWrapper(env, distillation=distillation)"
         )
     stores = [getattr(env, "store", None) for env in envs]

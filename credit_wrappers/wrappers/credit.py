@@ -41,8 +41,8 @@ class CreditWrapper(BaseParallelWrapper):
     it has bought labels of their episodes and fitted a student, which pays from the next reset on.
 
     `infos[agent]` gains `team_reward` (float), `episode_id` (int) and `episode_step` (the step t this reward
-    belongs to; -1 at reset), with immediate delivery also `credit` (float) and `credit_source` ("student", "team" for the
-    team reward, ...). A reset in mid-episode drops the unfinished episode.
+    belongs to; -1 at reset), with immediate delivery also `credit` (float) and `credit_source` ("student", ...; "team":
+    the team reward). A reset in mid-episode drops the unfinished episode.
 
     An environment that renders and has `set_overlay(credits=, tasks=, text=)`, as Spaceworld has, is handed the
     newest episode of its own that was scored: its pictures show each agent's total credit and the critic's words; with

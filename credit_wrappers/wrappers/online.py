@@ -11,7 +11,7 @@ from ..credit import Credit
 from ..errors import CreditError
 from ..protocols import Critic
 from ..recorder import EpisodeRecorder
-from ..sharing import share, shared
+from ..sharing import reference, share, shared
 from ..store import check_credits
 
 
@@ -66,7 +66,7 @@ class OnlineCredit:
         self.window = window
         self.paid = np.zeros(0)
         self._episodes = 0
-        self._reference = share(self)
+        self._number = share(self)
 
     def open(self) -> int:
         """Return a fresh episode id."""
@@ -93,11 +93,11 @@ class OnlineCredit:
         return credit
 
     def __reduce__(self) -> tuple[Callable[..., OnlineCredit], tuple[Any, ...]]:
-        return _copy_of, (self._reference, self.paid, self._episodes)
+        return _copy_of, (reference(self._number), self.paid, self._episodes)
 
 
-def _copy_of(reference: tuple[int, int], paid: np.ndarray, episodes: int) -> OnlineCredit:
-    original = shared(*reference)
+def _copy_of(place: tuple[int, int], paid: np.ndarray, episodes: int) -> OnlineCredit:
+    original = shared(*place)
     if original is None:
         raise CreditError(
             "a critic lives in the process that made it: make the environment, with its critic, in each process"
