@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from credit_wrappers import CreditError
+from credit_wrappers import CreditError, Distillation
 from tianshou_examples.methods import METHODS
 from tianshou_examples.settings import Settings
 
@@ -53,7 +53,7 @@ class _Arm:
         torch.set_flush_denormal(True)
         torch.distributions.Distribution.set_default_validate_args(False)  # checks of every batch cost 5 %
         from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv
-        from tianshou_examples.critics import TimedStore, make_critic
+        from tianshou_examples.critics import make_critic, make_source
         from tianshou_examples.learners import Learner
         from tianshou_examples.methods import learning_factory
         from tianshou_examples.worlds import world_factory
@@ -64,11 +64,8 @@ class _Arm:
         self.checkpoint = folder / "checkpoints" / f"{self.name}.pt"
         self.make_env = world_factory(settings.env, action_mask=settings.action_mask)
         critic, self.watch, self.inner = make_critic(settings, method, folder / f"ledger-{self.name}.sqlite", self.name)
-        self.store = TimedStore(
-            critic,
-            episodes_per_query=settings.episodes_per_query,
-            workers=settings.in_flight if self.inner is not None and self.inner.source == "model" else 0,
-        )
+        asks_model = self.inner is not None and self.inner.source == "model"
+        self.store = make_source(settings, method, critic, self.watch, asks_model)
         wean_steps = round(settings.wean * settings.steps / settings.envs)
         venv = AgentSlotVectorEnv(
             [learning_factory(method, self.make_env, self.store, wean_steps)] * settings.envs,
@@ -161,7 +158,9 @@ class _Arm:
 
     def _extra(self) -> dict[str, float]:
         """Further numbers of this method, for metrics.jsonl and tensorboard."""
-        return self.learner.venv.envs[0].task_metrics if METHODS[self.method].tasks else {}
+        if METHODS[self.method].tasks:
+            return self.learner.venv.envs[0].task_metrics
+        return self.store.metrics if isinstance(self.store, Distillation) else {}
 
     def _evaluate(self, episodes: int, board: Any) -> dict[str, dict[str, float]]:
         from tianshou_examples.evaluation import evaluate
@@ -194,6 +193,7 @@ class _Arm:
             **final,
             "times": self.times,
             "critic": self._critic_numbers(),
+            "student": self.store.metrics if isinstance(self.store, Distillation) else None,
             "moments": self.watch.state()["best"],
         }
 
@@ -208,6 +208,7 @@ class _Arm:
             "critic": self._critic_numbers(),
             "evaluated": self.evaluated,
             "final": self.final,
+            "student": self.store.state() if isinstance(self.store, Distillation) else None,
             "torch": torch.get_rng_state(),
             "numpy": np.random.get_state(),
         }
@@ -225,6 +226,8 @@ class _Arm:
         if METHODS[self.method].tasks:
             for env in self.learner.venv.envs:  # the tasks themselves come again with the next answers
                 env.task_progress = min(1.0, self.learner.steps / max(1.0, self.settings.wean * self.settings.steps))
+        if isinstance(self.store, Distillation):
+            self.store.restore(state["student"])
         self.watch.restore(state["watch"])
         self.times, self.before = state["times"], state["critic"]
         self.evaluated, self.final = state["evaluated"], state["final"]

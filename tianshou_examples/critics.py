@@ -1,4 +1,4 @@
-"""Which critic pays the learners, and a store that knows how long the learner waited for it."""
+"""Which critic pays the learners, and by what way; how long a learner waited for it is known."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from credit_wrappers import (
     CreditStore,
     Critic,
     CriticStats,
+    Distillation,
     Episode,
     EqualSplitCritic,
     Ledger,
@@ -25,6 +26,7 @@ from credit_wrappers import (
     SharedCritic,
     SummedCritic,
 )
+from tianshou_examples.faults import FAULTS, FaultyCritic
 from tianshou_examples.methods import METHODS
 from tianshou_examples.settings import Settings
 from tianshou_examples.watch import WatchingCritic
@@ -40,7 +42,7 @@ def make_client(settings: Settings, arm: str = "") -> ModelClient:
     Raises:
         CreditError: for a model without a key or a server, or a ledger that is not there.
     """
-    if settings.critic == "scripted":
+    if settings.critic.startswith("scripted"):
         return ScriptedClient()
     if settings.critic == "recorded":
         path = Path(settings.replay or "") / f"ledger-{arm}.sqlite"
@@ -75,8 +77,30 @@ def make_critic(
         budget=make_budget(settings),
         tasks=METHODS[method].tasks,
     )
-    watch = WatchingCritic(inner, settings.recent)  # inside the sum: what is shown is what the critic said
-    return (SummedCritic(watch) if method == "summed" else watch), watch, inner
+    # inside sums and faults: what is shown is what the critic said
+    watch = WatchingCritic(inner, settings.recent, counts=METHODS[method].student is None)
+    critic: Critic = watch if settings.critic not in FAULTS else FaultyCritic(watch, FAULTS[settings.critic])
+    return (SummedCritic(critic) if method == "summed" else critic), watch, inner
+
+
+def make_source(
+    settings: Settings, method: str, critic: Critic, watch: WatchingCritic, asks_model: bool
+) -> TimedStore | TimedDistillation:
+    """Where the environments of one learner get their credits from.
+
+    Args:
+        settings: the run.
+        method: what pays.
+        critic: scores.
+        watch: hears of every episode.
+        asks_model: whether the critic waits for a server instead of computing.
+    """
+    workers = settings.in_flight if asks_model else 0
+    queries: dict[str, Any] = {"episodes_per_query": settings.episodes_per_query, "workers": workers}
+    form = METHODS[method].student
+    if form is None:
+        return TimedStore(critic, **queries)
+    return TimedDistillation(critic, settings.labels, watch=watch, form=form, **queries)
 
 
 class TimedStore(CreditStore):
@@ -111,6 +135,29 @@ class TimedStore(CreditStore):
             return super().ready()
         finally:
             self.in_settle += time.perf_counter() - began
+
+
+class TimedDistillation(Distillation):
+    """A Distillation that tells every episode to a watcher, and measures what the caller's thread spent in it.
+
+    Attributes:
+        in_submit: seconds during collection: labels and students.
+        in_settle: zero; nothing is done during updates.
+    """
+
+    in_submit = 0.0
+    in_settle = 0.0
+
+    def __init__(self, critic: Critic, labels: int, *, watch: WatchingCritic, **options: Any) -> None:
+        super().__init__(critic, labels, **options)
+        self._watch = watch
+
+    def offer(self, episode: Episode) -> None:
+        """Takes a finished episode."""
+        began = time.perf_counter()
+        self._watch.count(episode)
+        super().offer(episode)
+        self.in_submit += time.perf_counter() - began
 
 
 def critic_numbers(inner: LLMCritic | None) -> dict[str, Any]:

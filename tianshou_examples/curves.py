@@ -28,6 +28,17 @@ def steps_to(
     return int(steps[there[0]]) if len(there) else None
 
 
+def calls_at_end(records: Sequence[dict[str, Any]], method: str, seed: int, last: float = 0.2) -> float:
+    """Calls of a learner's critic per million environment steps, over the last part of its training."""
+    steps, calls = _line(
+        [r for r in records if (r["kind"], r["method"], r["seed"]) == ("train", method, seed)], "calls"
+    )
+    before = min(int(np.searchsorted(steps, (1.0 - last) * steps[-1])), len(steps) - 2)
+    if before < 0:
+        return 0.0
+    return float(1e6 * (calls[-1] - calls[before]) / (steps[-1] - steps[before]))
+
+
 def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Path) -> None:
     """Draws team return and, if there are any, collisions over environment steps; the band is the range over seeds."""
     import matplotlib

@@ -15,7 +15,7 @@ from tianshou.algorithm.modelfree.dqn import DiscreteQLearningPolicy
 from tianshou.algorithm.modelfree.reinforce import DiscreteActorPolicy
 from tianshou.algorithm.multiagent.marl import MultiAgentOffPolicyAlgorithm, MultiAgentOnPolicyAlgorithm
 from tianshou.algorithm.optim import LRSchedulerFactory, OptimizerFactory, TorchOptimizerFactory
-from tianshou.data import Collector
+from tianshou.data import Collector, VectorReplayBuffer
 from tianshou.data.buffer import manager
 from tianshou.trainer import OffPolicyTrainerParams, OnPolicyTrainerParams
 from torch import nn
@@ -174,7 +174,13 @@ class Learner:
         )
         return algorithm, network
 
-    def _common(self, buffer: CreditReplayBuffer, explore: bool) -> dict[str, Any]:
+    def _buffer(self, rows: int, seed: int) -> VectorReplayBuffer:
+        """Tianshou's own where the rewards are credits already, else one that waits for them."""
+        if self.venv.store is None:
+            return VectorReplayBuffer(rows, len(self.venv), random_seed=seed)
+        return CreditReplayBuffer(rows, self.venv, random_seed=seed)
+
+    def _common(self, buffer: VectorReplayBuffer, explore: bool) -> dict[str, Any]:
         self.buffer = buffer
         self.collector = Collector(
             self.algorithm, self.venv, buffer, exploration_noise=explore, raise_on_nan_in_buffer=False
@@ -200,7 +206,7 @@ class Learner:
         # short that makes tiny updates, so there a number of steps is played, and the rest of the running episodes
         # waits for the next update.
         rows = self.settings.rollout * len(self.venv)
-        buffer = CreditReplayBuffer(rows + self._longest_rows, self.venv, random_seed=seed)
+        buffer = self._buffer(rows + self._longest_rows, seed)
         return self.algorithm.create_trainer(
             OnPolicyTrainerParams(
                 **self._common(buffer, explore=False),
@@ -213,7 +219,7 @@ class Learner:
 
     def _ddqn_trainer(self, seed: int) -> Any:
         s = self.settings
-        buffer = CreditReplayBuffer(max(s.buffer, self._longest_rows), self.venv, random_seed=seed)
+        buffer = self._buffer(max(s.buffer, self._longest_rows), seed)
         rows = DQN_STEPS * len(self.venv)
         params = OffPolicyTrainerParams(
             **self._common(buffer, explore=True),

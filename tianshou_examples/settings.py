@@ -10,7 +10,7 @@ from typing import Any
 from tianshou_examples.families import family_of
 from tianshou_examples.methods import METHODS
 
-CRITICS = ("scripted", "anthropic", "openai", "recorded")
+CRITICS = ("scripted", "scripted-noisy", "scripted-farmable", "anthropic", "openai", "recorded")
 ALGORITHMS = ("ppo", "ddqn")
 MASKS = ("possible", "safe")
 POLICIES = ("shared", "per-agent")
@@ -33,6 +33,7 @@ class Settings:
     max_calls: int | None = None  # of each learner, as the next two
     max_cost: float | None = None
     prices: tuple[float, ...] | None = None  # per million tokens: read, written, read from the provider's cache
+    labels: int = 500  # episodes of each learner that the critic scores, most, where a student pays
     replay: str | None = None  # folder of the run whose ledgers answer
     algo: str = "ppo"
     policy: str = "shared"
@@ -115,7 +116,13 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     )
     add("--method", nargs="+", default=list(default.method), choices=list(METHODS),
         help="what the learners are paid; several methods are trained beside each other")  # fmt: skip
-    add("--critic", default=default.critic, choices=CRITICS, help="who answers for mca, taca and summed")
+    add("--critic", default=default.critic, choices=CRITICS,
+        help="who answers for all methods but shared and equal; noisy and farmable are faulty on purpose")  # fmt: skip
+    add("--delivery", default="deferred", choices=("deferred", "immediate"),
+        help="of mca: deferred, when the critic has read the episode, or immediate, by a student of the critic's "
+        "(instead of the method mca the method student is trained)")  # fmt: skip
+    add("--labels", type=int, default=default.labels,
+        help="most episodes of each learner that the critic scores where a student pays")  # fmt: skip
     add("--model", default=default.model, help="name of the model")
     add("--base-url", default=default.base_url,
         help="a server that speaks the Messages API (anthropic) or OpenAI's chat completions (openai)")  # fmt: skip
@@ -155,7 +162,11 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     )
     given = vars(p.parse_args(argv))
     resume = given.pop("resume")
-    given["method"] = tuple(dict.fromkeys(given["method"]))
+    immediate = given.pop("delivery") == "immediate"
+    paid = ["student" if immediate and method == "mca" else method for method in given["method"]]
+    if immediate and (other := [m for m in paid if METHODS[m].asks and METHODS[m].student is None]):
+        p.error(f"--delivery immediate pays by a student's credit, which {' and '.join(other)} cannot use")
+    given["method"] = tuple(dict.fromkeys(paid))
     given["prices"] = given["prices"] and tuple(given["prices"])
     try:
         _, scenario = check_world(given["env"])
@@ -167,6 +178,8 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
         p.error(f"--action-mask {settings.action_mask} is for Spaceworld; {settings.env} has masks of its own")
     if settings.agent_id and settings.policy != "shared":
         p.error("--agent-id is for --policy shared; networks of their own belong to one agent each")
+    if settings.labels < 2:
+        p.error(f"--labels is {settings.labels}; a student needs at least 2")
     for name in ("seeds", "jobs", "envs", "eval_episodes", "episodes_per_query", "in_flight"):
         if getattr(settings, name) < 1:
             p.error(f"--{name.replace('_', '-')} is {getattr(settings, name)}; it must be at least 1")

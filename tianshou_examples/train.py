@@ -147,16 +147,19 @@ class Run:
     def report(self, seconds: float) -> None:
         """Writes curve, animation, moments and results, and prints the table."""
         from tianshou_examples import report
-        from tianshou_examples.curves import draw_curves, steps_to
+        from tianshou_examples.curves import calls_at_end, draw_curves, steps_to
 
         records = [json.loads(x) for x in (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
         results = [self.results[arm_name(*arm)] for arm in self.settings.arms if arm_name(*arm) in self.results]
         if not results:
             return
         maximum = family_of(self.settings.env).maximum
-        if maximum is not None:
-            for result in results:
-                result["steps_to_80"] = steps_to(records, result["method"], result["seed"], maximum)
+        for result in results:
+            learner = result["method"], result["seed"]
+            result["calls_at_end"] = calls_at_end(records, *learner)
+            if maximum is not None:
+                result["steps_to_80"] = steps_to(records, *learner, maximum)
+                result["steps_to_90"] = steps_to(records, *learner, maximum, 0.9)
         saved = {"wall_seconds": seconds, "results": results}
         (self.folder / "results.json").write_text(json.dumps(saved, indent=1), encoding="utf-8")
         draw_curves(self.settings, records, self.folder / "learning_curve.png")

@@ -67,10 +67,12 @@ class WatchingCritic:
     Args:
         critic: does the scoring.
         window: episodes over which the statistics are averaged.
+        counts: whether the episodes that are scored are all there are; else `count` is told of each.
     """
 
-    def __init__(self, critic: Critic, window: int = 256) -> None:
+    def __init__(self, critic: Critic, window: int = 256, counts: bool = True) -> None:
         self.critic = critic
+        self._counts = counts
         self._lock = threading.Lock()
         self.label = critic.label
         self.episodes = 0
@@ -82,11 +84,19 @@ class WatchingCritic:
         credits = self.critic.score(episodes)
         with self._lock:
             for episode, credit in zip(episodes, credits, strict=True):
-                sums = float(episode.team_reward.sum()), float(episode.cost.sum()), float(episode.terminated)
-                self.recent.append(sums)
                 self._look(episode, credit)
-                self.episodes += 1
+                if self._counts:
+                    self._count(episode)
         return credits
+
+    def count(self, episode: Episode) -> None:
+        """Takes an episode into the statistics."""
+        with self._lock:
+            self._count(episode)
+
+    def _count(self, episode: Episode) -> None:
+        self.episodes += 1
+        self.recent.append((float(episode.team_reward.sum()), float(episode.cost.sum()), float(episode.terminated)))
 
     def means(self) -> tuple[float, float, float]:
         """Mean return, cost and success of the recent episodes; zeros before the first."""

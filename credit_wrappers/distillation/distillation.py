@@ -26,22 +26,23 @@ from .choice import Pool, choose
 
 _LOG = logging.getLogger("credit_wrappers")
 _ROOM = 128  # candidates that are kept
-_SHARE = 0.15  # of the labels that are left, bought in one round
-_LEAST = 8  # labels worth a round
-_CHOICE = 2  # candidates for each, at least
+_LEAST = 8  # labels of a round
+_SHARE = 0.15  # of the labels that are left, bought in a round after agreement was low
+_CHOICE = 2  # candidates for each label, at least
 _FIRST = 16  # labels worth a first student
-_HASTE = 1.15  # instead of `growth`, while agreement is low
+_NEWS = 0.1  # of the labels, learned from though agreement is high
 
 
 class Distillation:
     """Buys labels from a critic while teams train, and fits students to them, newer and newer ones.
 
-    The first episodes are labelled as they come. Then rounds follow: when `growth` times as many episodes were played
-    as at the last one, some of those played since (15 % of the labels that are left, at least 8) go to the critic:
-    every outcome in turn, those on which the student's own networks disagree first, never two alike. A student is then
-    fitted to all labels, from the weights of the last one on. Before it learns from new labels, the student that
-    there is must predict them: where its ranking of the agents' sums correlates less with the critic's than
-    `threshold`, the next round comes sooner. So labels last for trainings of any length.
+    The first episodes are labelled as they come, and a student is fitted. Then rounds follow, each when `growth`
+    times as many episodes were played as at the last one: of those played since, 8 go to the critic, every outcome
+    in turn, those on which the student's own networks disagree first, never two alike. The student must predict
+    the new labels before anything is learned from them. Where its ranking of the agents' sums correlates less with
+    the critic's than `threshold`, a new student is fitted to all labels, from the weights of the last one on, and the
+    next round buys more (15 % of the labels that are left); else that waits until a tenth of the labels is new.
+    So labels last for trainings of any length.
 
     Environments share a distillation as they share a `CreditStore`; copies and pickles of them go on with the
     same one, in the process that made it. Errors of the critic are raised by the next `offer` (a step that
@@ -53,7 +54,7 @@ class Distillation:
         labels: Most episodes that it scores.
         settings: Form, size and fitting of the students.
         first: Labels of the first fit; default a tenth, at least 16.
-        threshold: Rank correlation under which labels are bought sooner.
+        threshold: Rank correlation under which more labels are bought.
         growth: How many times as many episodes must have been played for the next round, above 1.
         episodes_per_query: See `CreditStore`.
         workers: See `CreditStore`; students are fitted in a thread too. 0, the default for a critic that computes: all
@@ -95,7 +96,7 @@ class Distillation:
         *,
         first: int | None = None,
         threshold: float = 0.8,
-        growth: float = 1.5,
+        growth: float = 1.25,
         episodes_per_query: int = 8,
         workers: int | None = None,
         roles: Mapping[str, str] | None = None,
@@ -124,7 +125,7 @@ class Distillation:
         self._pool = Pool(_ROOM, self._rng)
         self._ids = itertools.count()
         self._asked: dict[int, Episode] = {}  # at the critic
-        self._learned = 0  # labels that the last fit was about
+        self._measured = self._learned = 0  # labels whose agreement was measured; that the last fit was about
         self._next = 0  # episodes at which a round is due
         self._ended = self._said = False  # the budget is used up; it was said that labels are too few
         self._team: tuple[Any, ...] | None = None
@@ -176,7 +177,7 @@ class Distillation:
             elif self.left:
                 self._pool.add(episode)
                 due = self.episodes >= self._next and not self._asked and self._fitting is None
-                many = min(self.left, max(_LEAST, math.ceil(_SHARE * self.left)))
+                many = min(self.left, max(_LEAST, math.ceil(_SHARE * self.left)) if self._low else _LEAST)
                 if due and len(self._pool.episodes) >= min(_ROOM, _CHOICE * many):
                     self._round(many)
 
@@ -211,6 +212,32 @@ class Distillation:
         numbers["fresh_rank"] = math.nan if self.fresh is None else self.fresh.sums.rank
         return {f"student/{name}": value for name, value in numbers.items()}
 
+    def state(self) -> dict[str, Any]:
+        """Return what is known so far, for a checkpoint; labels that are at the critic count as not asked for."""
+        with self._lock:
+            return {
+                "newest": self.newest,
+                "episodes": self.episodes,
+                "bought": self.bought - len(self._asked),
+                "labels": list(self.labels),
+                "fresh": self.fresh,
+                "measured": self._measured,
+                "learned": self._learned,
+                "next": self._next,
+                "fit_seconds": self.fit_seconds,
+                "rng": self._rng.bit_generator.state,
+            }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned; to be called before the first episode begins."""
+        with self._lock:
+            self.newest, self.episodes, self.bought = state["newest"], state["episodes"], state["bought"]
+            self.labels, self.fresh, self._learned = list(state["labels"]), state["fresh"], state["learned"]
+            self._measured = state["measured"]
+            self._next, self.fit_seconds = state["next"], state["fit_seconds"]
+            self._rng.bit_generator.state = state["rng"]
+            self._ids = itertools.count(self.episodes)
+
     def close(self) -> None:
         """Stop buying and fitting; the newest student stays. A running query is waited for."""
         self._store.close()
@@ -243,10 +270,9 @@ class Distillation:
         chosen = choose(candidates, many, doubts, self._everything(), self._rng)
         picked = [candidates[place] for place in chosen]
         self._pool.clear()
-        if not picked:  # all of them are known
-            self._next = math.ceil(self.growth * self.episodes)
-            return
-        self._buy(picked)
+        self._next = math.ceil(self.growth * self.episodes)
+        if picked:  # else all of them are known
+            self._buy(picked)
 
     def _buy(self, episodes: list[Episode]) -> None:
         self.bought += len(episodes)
@@ -270,8 +296,8 @@ class Distillation:
             done, self._fitting = self._fitting, None
             self._adopt(done.result())
         complete = self._ended or (whole and not self._asked)
-        if complete and self._fitting is None and self._learned < len(self.labels):
-            self._fit()
+        if complete and self._fitting is None and self._measured < len(self.labels):
+            self._learn()
             if wait and self._fitting is not None:
                 self._collect(wait=True)
 
@@ -280,15 +306,19 @@ class Distillation:
             # What the critic read is not needed any more, and may be large.
             self.labels.append((replace(self._asked.pop(id), moments=(), narrator=None), credit))
 
-    def _fit(self) -> None:
-        student, new = self.newest[0], self.labels[self._learned :]
-        self._learned = len(self.labels)
+    def _learn(self) -> None:
+        """Measure agreement with the labels of a complete round; fit a student where it is worth it."""
+        student, new = self.newest[0], self.labels[self._measured :]
+        self._measured = len(self.labels)
         told = [(episode, credit) for episode, credit in new if credit.source != "fallback"]
         if student is not None and told:
             self.fresh = student.compare(told)
+            news = len(self.labels) - self._learned
+            if not self._low and self.left and news < _NEWS * len(self.labels):
+                return
+        self._learned = len(self.labels)
         usable = [credit for _, credit in self.labels if credit.source != "fallback"]
         if len(usable) < 2 or not any(np.any(credit.values) for credit in usable):
-            self._pace()
             if not self._said:
                 self._said = True
                 _LOG.warning(
@@ -296,8 +326,7 @@ class Distillation:
                     "every step goes on being paid the team reward until there are more (%d may still be bought)",
                     len(usable), len(self.labels), self.left,
                 )  # fmt: skip
-            return
-        if self._thread is None:
+        elif self._thread is None:
             self._adopt(self._fitted(list(self.labels), student))
         else:
             self._fitting = self._thread.submit(self._fitted, list(self.labels), student)
@@ -312,7 +341,6 @@ class Distillation:
 
     def _adopt(self, student: StudentCritic) -> None:
         self.newest = student, self.newest[1] + 1
-        self._pace()
         sums, fresh = student.agreement.sums, self.fresh
         _LOG.info(
             "student %d of critic %s: %d labels after %d episodes; held-out sums: rank %.2f, sign %.2f, error %.3f%s",
@@ -320,10 +348,9 @@ class Distillation:
             "" if fresh is None else f"; its predecessor ranked the new labels {fresh.sums.rank:.2f}",
         )  # fmt: skip
 
-    def _pace(self) -> None:
-        """Set when the next round is due."""
-        low = self.fresh is not None and self.fresh.sums.rank < self.threshold
-        self._next = math.ceil((_HASTE if low and self.growth > _HASTE else self.growth) * self.episodes)
+    @property
+    def _low(self) -> bool:
+        return self.fresh is not None and self.fresh.sums.rank < self.threshold
 
 
 def _named(team: tuple[Any, ...]) -> str:
