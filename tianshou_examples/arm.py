@@ -160,7 +160,13 @@ class _Arm:
         """Further numbers of this method, for metrics.jsonl and tensorboard."""
         if METHODS[self.method].tasks:
             return self.learner.venv.envs[0].task_metrics
-        return self.store.metrics if isinstance(self.store, Distillation) else {}
+        return self._student() or {}
+
+    def _student(self) -> dict[str, float] | None:
+        """What there is to say of the student that pays, if one does."""
+        if not isinstance(self.store, Distillation):
+            return None
+        return {name: value for name, value in self.store.metrics.items() if value == value}  # NaN is no JSON
 
     def _evaluate(self, episodes: int, board: Any) -> dict[str, dict[str, float]]:
         from tianshou_examples.evaluation import evaluate
@@ -193,7 +199,7 @@ class _Arm:
             **final,
             "times": self.times,
             "critic": self._critic_numbers(),
-            "student": self.store.metrics if isinstance(self.store, Distillation) else None,
+            "student": self._student(),
             "moments": self.watch.state()["best"],
         }
 

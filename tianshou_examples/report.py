@@ -37,7 +37,7 @@ def _mean(results: Sequence[dict[str, Any]], how: str, key: str) -> str:
     return f"{mean:.{digits}f}" + (f" ±{np.std(values):.{digits}f}" if len(values) > 1 else "")
 
 
-SOON = {"steps_to_80": "steps to 80 % of the maximum", "steps_to_90": "steps to 90 %"}
+SOON = {"steps_to_80": "steps to 80 % of the maximum", "steps_to_90": "  to 90 %"}
 
 
 def _soon(steps: Sequence[int | None]) -> str:
@@ -95,12 +95,12 @@ def _cost(settings: Settings, results: Sequence[dict[str, Any]]) -> dict[str, st
     return {
         "seeds": str(len(results)),
         "env steps": f"{steps:,.0f}",
-        **({name: _soon([r[key] for r in results]) for key, name in SOON.items()} if known else {}),
+        **({name: _soon([r.get(key) for r in results]) for key, name in SOON.items()} if known else {}),
         "env steps / s, collect and learn": f"{speed:,.0f}",
         "wall time, s": f"{wall:,.1f}",
         **{f"  {k}": f"{times[k] / wall:.0%}" for k in ("environment", "critic", "learning", "evaluation")},
         "critic calls": f"{counts['calls']:,.0f}",
-        "  per million steps, last fifth": f"{np.mean([r['calls_at_end'] for r in results]):,.0f}",
+        "  per million steps, last fifth": f"{np.mean([r.get('calls_at_end', 0.0) for r in results]):,.0f}",
         "tokens": f"{counts['tokens']:,.0f}",
         "fallbacks, episodes": f"{counts['fallbacks']:,.0f}",
         **({} if settings.prices is None else {"cost": f"{np.mean([r['critic']['cost'] for r in results]):,.2f}"}),

@@ -199,6 +199,7 @@ def test_the_table_has_a_row_for_each_credit_with_mean_and_deviation_over_seeds(
         ["seeds", "2", "1"],
         ["env steps", "10,000", "10,000"],
         ["steps to 80 % of the maximum", "4,000 (1 of 2)", "never"],
+        ["to 90 %", "never", "never"],
         ["env steps / s, collect and learn", "2,857", "2,857"],
         ["wall time, s", "4.0", "4.0"],
         ["environment", "25%", "25%"],
@@ -206,6 +207,7 @@ def test_the_table_has_a_row_for_each_credit_with_mean_and_deviation_over_seeds(
         ["learning", "50%", "50%"],
         ["evaluation", "12%", "12%"],
         ["critic calls", "1,200", "1,200"],
+        ["per million steps, last fifth", "0", "0"],
         ["tokens", "3,400,000", "3,400,000"],
         ["fallbacks, episodes", "16", "16"],
     ):
