@@ -15,6 +15,13 @@ Key = tuple[int, int, int, int]  # env, episode, agent, t
 PAYERS = ["critic", "student"]
 
 
+class AnyOrder(KnownCreditEnv):
+    """Takes actions in any order (RLlib), and of agents that have left, which it ignores (TorchRL)."""
+
+    def step(self, actions: dict[str, int]) -> tuple[dict, dict, dict, dict, dict]:
+        return super().step({agent: actions[agent] for agent in self.agents})
+
+
 @cache
 def payer_of(kind: str) -> Any:
     """Return a critic that pays what `credit` says, or a student of it, for two agents."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from known_credit import KnownCreditEnv, KnownCritic, paid
-from paid_rows import PAYERS, check_ends, check_paid, payer_of
+from known_credit import KnownCritic, paid
+from paid_rows import PAYERS, AnyOrder, check_ends, check_paid, payer_of
 
 pytest.importorskip("ray.rllib", reason="RLlib is not installed", exc_type=ImportError)
 pytestmark = pytest.mark.filterwarnings("default")  # Ray's own
@@ -28,13 +28,13 @@ def test_its_env_returns_the_credits_as_rewards(kind: str) -> None:
     from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv
 
     payer, log = payer_of(kind), {}
-    env = ParallelPettingZooEnv(paid(KnownCreditEnv(0, 2, log), payer))
+    env = ParallelPettingZooEnv(paid(AnyOrder(0, 2, log), payer))
     rng = np.random.default_rng(0)
     observed, paid_out = [], []
     observations, _ = env.reset(seed=0)
     for _ in range(30):
         before = observations
-        actions = {agent: int(rng.integers(4)) for agent in before}
+        actions = {agent: int(rng.integers(4)) for agent in reversed(before)}  # RLlib's order is that of a set
         observations, rewards, terminated, truncated, infos = env.step(actions)
         assert rewards == {agent: info["credit"] for agent, info in infos.items()}
         observed += [before[agent] for agent in rewards]
@@ -50,7 +50,7 @@ def test_ppo_trains_and_its_samples_hold_each_agents_own_credits(ray: Any) -> No
     from ray.tune import register_env
 
     payer = KnownCritic()
-    register_env("known_credit", lambda config: ParallelPettingZooEnv(paid(KnownCreditEnv(0, 2, {}), payer)))
+    register_env("known_credit", lambda config: ParallelPettingZooEnv(paid(AnyOrder(0, 2, {}), payer)))
     config = (
         PPOConfig()
         .environment("known_credit")
