@@ -28,6 +28,7 @@ SUBJECTS: list[tuple[str, str, list[str] | None]] = [
     ("Errors", "credit_wrappers", ["CreditError", "ModelError", "AnswerError", "BudgetExceeded", "LedgerError"]),
     ("Tianshou", "credit_wrappers.integrations.tianshou", None),
     ("CleanRL and other single-agent learners", "credit_wrappers.integrations.gymnasium", None),
+    ("TorchRL", "credit_wrappers.integrations.numeric_infos", ["NumericInfos"]),
     ("Level-Based Foraging", "credit_wrappers.adapters.lbf", ["parallel_env"]),
     ("Robotic Warehouse", "credit_wrappers.adapters.rware", ["parallel_env"]),
     ("Testing without a model", "credit_wrappers.testing", ["MessagesServer", "Reply", "Fault"]),

@@ -25,7 +25,15 @@ def test_unknown_attribute_is_an_attribute_error():
 
 @pytest.mark.parametrize(
     "module",
-    ["critics.drift", "store", "wrappers.credit", "testing.server", "integrations.gymnasium.vec_env", "student.critic"],
+    [
+        "critics.drift",
+        "store",
+        "wrappers.credit",
+        "testing.server",
+        "integrations.gymnasium.vec_env",
+        "integrations.numeric_infos",
+        "student.critic",
+    ],
 )
 def test_examples_in_docstrings_are_true(module):
     result = doctest.testmod(importlib.import_module(f"credit_wrappers.{module}"))

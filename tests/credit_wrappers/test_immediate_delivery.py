@@ -4,6 +4,7 @@ import copy
 import pickle
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -20,6 +21,11 @@ from credit_wrappers import (
     LLMTaskWrapper,
 )
 from credit_wrappers.testing.corridor import CorridorEnv
+
+with warnings.catch_warnings():
+    # PettingZoo's test package imports environments in a way that PettingZoo itself calls deprecated.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from pettingzoo.test import parallel_api_test, parallel_seed_test
 
 BACK, FORWARD = 1, 2
 
@@ -227,3 +233,25 @@ def test_events_before_the_last_step_pay_nothing_again():
     env = LLMCreditWrapper(CorridorEnv(horizon=3), client=client, delivery="immediate", order="given", window=8)
     rewards, _ = play(env, actions=(0, 0))
     assert [r["walker_0"] for r in rewards] == [5.0, 0.0, 0.0]
+
+
+def test_it_passes_pettingzoos_own_tests():
+    def make():
+        return CreditWrapper(CorridorEnv(), Numbering(), delivery="immediate", window=2)
+
+    parallel_api_test(make(), num_cycles=100)
+    parallel_seed_test(make, num_cycles=30)
+
+
+def test_two_rollouts_from_one_seed_pay_the_same():
+    def rollout():
+        env = CreditWrapper(CorridorEnv(n_agents=3), EqualSplitCritic(), delivery="immediate", window=2)
+        rng = np.random.default_rng(4)
+        history = [env.reset(seed=3)]
+        for _ in range(40):
+            if not env.agents:
+                history.append(env.reset())
+            history.append(env.step({agent: int(rng.integers(3)) for agent in env.agents}))
+        return history
+
+    np.testing.assert_equal(rollout(), rollout())

@@ -151,7 +151,8 @@ class KnownCritic:
 
     def judge(self, episode: Episode) -> Credit:
         env, number = episode.moments[0]
-        values = [[credit(env, number, i, t) for i in range(episode.n_agents)] for t in range(episode.length)]
+        steps = range(episode.start, episode.start + episode.length)
+        values = [[credit(env, number, i, t) for i in range(episode.n_agents)] for t in steps]
         return Credit(np.array(values, dtype=np.float32), source="exact")
 
 
@@ -187,16 +188,25 @@ class ManualStore:
 Log = dict[tuple[int, int], Played]
 
 
+def paid(env: KnownCreditEnv, payer: Any) -> CreditWrapper:
+    """Return the env with credits in the reward that `step` returns."""
+    return CreditWrapper(env, payer, delivery="immediate", record_observations=True)
+
+
 def known_venv(
-    n_envs: int, n_agents: int, *, learners: str = "shared", store: Any = None, **options: Any
+    n_envs: int, n_agents: int, *, learners: str = "shared", store: Any = None, payer: Any = None, **options: Any
 ) -> tuple[AgentSlotVectorEnv, Log]:
-    """Return a venv of `KnownCreditEnv`s and the log of what happens in them."""
+    """Return a venv of `KnownCreditEnv`s and the log of what happens in them.
+
+    With a `payer`, a critic or a student, `step` pays its credits; otherwise a store hands them out afterwards.
+    """
     log: Log = {}
     # Two episodes a query: some episodes always wait for a query to be filled.
     store = store or CreditStore(KnownCritic(), episodes_per_query=2, workers=0)
 
     def make(number: int) -> CreditWrapper:
-        return CreditWrapper(KnownCreditEnv(number, n_agents, log, **options), store=store)
+        env = KnownCreditEnv(number, n_agents, log, **options)
+        return CreditWrapper(env, store=store) if payer is None else paid(env, payer)
 
     venv = AgentSlotVectorEnv([lambda k=k: make(k) for k in range(n_envs)], learners=learners)
     return venv, log

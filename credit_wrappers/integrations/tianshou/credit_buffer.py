@@ -68,7 +68,8 @@ class CreditReplayBuffer(SlotReplayBuffer):
         if store is None:
             raise ValueError(
                 "the envs have no credit store: make one CreditStore(critic) and wrap each env in "
-                "CreditWrapper(env, store=store) or LLMCreditWrapper(env, store=store)"
+                "CreditWrapper(env, store=store) or LLMCreditWrapper(env, store=store); with delivery='immediate' "
+                "rewards are credits already: use Tianshou's own VectorReplayBuffer"
             )
         super().__init__(total_size, len(venv), random_seed=random_seed)
         store.ready()  # tells the store that somebody collects its credits
