@@ -82,6 +82,7 @@ class StudentCritic:
         *,
         roles: Mapping[str, str] | None = None,
         n_actions: int | Mapping[str, int] | None = None,
+        start: StudentCritic | None = None,
         **changes: Any,
     ) -> StudentCritic:
         """Return a student of some labels, with PyTorch (the extra `tianshou`); deterministic.
@@ -91,10 +92,13 @@ class StudentCritic:
             settings: Form, size and fitting.
             roles: Role by agent; None: one role for all agents that observe equally many numbers.
             n_actions: How many actions there are, for all or by agent; None: as many as the labels show.
+            start: Student to begin with, for labels appended to those that it was fitted on: which are held out, and
+                what each network learns from, stays as it was. Roles and numbers of actions are its own unless given.
             changes: Single settings by name, instead of or on top of `settings`: `form="free"`, ...
 
         Raises:
-            CreditError: Too few labels, or they do not fit each other; numbers that are not finite.
+            CreditError: Too few labels, or they do not fit each other; numbers that are not finite; `start` has another
+                team, form or size.
             ImportError: PyTorch is missing.
             TypeError: Actions are not whole numbers, observations no arrays of numbers; an unknown setting.
             ValueError: A setting, a role or a number of actions is not possible.
@@ -104,7 +108,7 @@ class StudentCritic:
             raise TypeError(f"unknown setting {', '.join(unknown)}; there are: {', '.join(known)}")
         from .fitting import fit_student  # brings PyTorch
 
-        return fit_student(list(labels), replace(settings or StudentSettings(), **changes), roles, n_actions)
+        return fit_student(list(labels), replace(settings or StudentSettings(), **changes), roles, n_actions, start)
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         """Return one credit for each episode, with values as `step` pays them.
@@ -161,8 +165,9 @@ class StudentCritic:
             self.team,
             self.settings,
             self.scale,
-            normalised(self.parameters, self.team, before),
-            normalised(self.parameters, self.team, after),
+            normalised(self.parameters, self.team, np.concatenate([before, after])),
+            np.arange(len(before)),
+            np.arange(len(before), 2 * len(before)),
             one_hot(self.team, acted),
             reward,
             ended[:, None, None],

@@ -15,7 +15,8 @@ from ..errors import CreditError
 from ..store import check_credits
 from .agreement import Agreement
 from .critic import StudentCritic
-from .network import Parameters, credits, credits_of, initial, normalised, one_hot, statistics
+from .network import Parameters, blame_in, credits, credits_of, initial, normalised, one_hot, statistics
+from .refitting import bootstraps, check_start, held_out, moved
 from .settings import StudentSettings
 from .tables import Steps, chosen, observed, steps_of
 from .team import Team
@@ -28,6 +29,7 @@ def fit_student(
     settings: StudentSettings,
     roles: Mapping[str, str] | None,
     n_actions: int | Mapping[str, int] | None,
+    start: StudentCritic | None,
 ) -> StudentCritic:
     """Return a student of some labels; see `StudentCritic.fit`."""
     torch = require("torch", "tianshou")
@@ -35,26 +37,36 @@ def fit_student(
     _check_enough(usable, len(labels) - len(usable))
     episodes = [episode for episode, _ in usable]
     check_credits(episodes, [credit for _, credit in usable])
-    team = _team_of(episodes, roles, n_actions)
+    team = _team_of(episodes, roles, n_actions, start)
+    if start is not None:
+        check_start(start, team, settings)
     teacher = [
         credit.values[:, team.order(episode.agents, f"episode {episode.id}")].astype(np.float32)
         for episode, credit in usable
     ]
     scale = float(np.sqrt(np.mean(np.concatenate(teacher).astype(np.float64) ** 2)))
 
-    rng = np.random.default_rng(settings.seed)
-    order = rng.permutation(len(usable))
-    apart = min(max(round(settings.held_out * len(order)), 1), len(order) - 1)
-    held, taught = order[:apart], order[apart:]
-    lesson, exam = (steps_of(team, [episodes[i] for i in part]) for part in (taught, held))
+    split, draws, first, order = np.random.default_rng(settings.seed).spawn(4)
+    held = held_out(split, settings.held_out, len(usable))
+    drawn = bootstraps(draws, settings.networks, len(usable))
+    (lesson, target), (exam, exam_target) = (
+        (steps_of(team, [episodes[i] for i in part]), np.concatenate([teacher[i] for i in part]))
+        for part in (np.flatnonzero(~held), np.flatnonzero(held))
+    )
+    fixed = statistics(team, lesson.states)
+    if start is None:
+        weights = initial(team, settings, first, blame_in(target, lesson.reward))
+    else:
+        weights = moved(start, fixed, scale)
     with _one_thread(torch):
         parameters = _fitted(
-            torch, team, settings, scale, rng,
-            lesson, np.concatenate([teacher[i] for i in taught]),
-            exam, np.concatenate([teacher[i] for i in held]),
+            torch, team, settings, scale, order, weights, fixed,
+            lesson, target, drawn[:, ~held], exam, exam_target, warm=start is not None,
         )  # fmt: skip
     own = credits_of(parameters, team, settings, scale, exam).mean(axis=0)
-    agreement = Agreement.of([teacher[i] for i in held], [own[exam.episode == k] for k in range(apart)])
+    agreement = Agreement.of(
+        [teacher[i] for i in np.flatnonzero(held)], [own[exam.episode == k] for k in range(held.sum())]
+    )
     return StudentCritic(settings, team, parameters, scale, agreement, len(usable))
 
 
@@ -80,10 +92,19 @@ def _check_enough(usable: Sequence[tuple[Episode, Credit]], fallbacks: int) -> N
 
 
 def _team_of(
-    episodes: Sequence[Episode], roles: Mapping[str, str] | None, n_actions: int | Mapping[str, int] | None
+    episodes: Sequence[Episode],
+    roles: Mapping[str, str] | None,
+    n_actions: int | Mapping[str, int] | None,
+    start: StudentCritic | None,
 ) -> Team:
-    """Return the team; the first episode says how much each agent observes, the others are checked against it."""
+    """Return the team; the first episode says how much each agent observes, the others are checked against it.
+
+    What is not given, roles or actions, is as it was for the student to start from.
+    """
     first = episodes[0]
+    if start is not None and set(start.team.agents) == set(first.agents):
+        roles = roles or dict(zip(start.team.agents, start.team.roles, strict=True))
+        n_actions = n_actions or dict(zip(start.team.agents, start.team.actions, strict=True))
     seen = dict.fromkeys(first.agents, 1)
     for episode in episodes:
         for i, agent in enumerate(episode.agents):
@@ -94,51 +115,63 @@ def _team_of(
 
 def _fitted(
     torch: Any, team: Team, settings: StudentSettings, scale: float, rng: np.random.Generator,
-    lesson: Steps, target: np.ndarray, exam: Steps, exam_target: np.ndarray,
+    weights: Parameters, fixed: Parameters, lesson: Steps, target: np.ndarray, counts: np.ndarray,
+    exam: Steps, exam_target: np.ndarray, warm: bool,
 ) -> Parameters:  # fmt: skip
-    """Return the weights with the smallest squared error of the ensemble's mean on the held-out steps."""
-    fixed = statistics(team, lesson.states)
-    weights = initial(team, settings, rng)
+    """Return the weights with the smallest squared error of the ensemble's mean on the held-out steps.
+
+    Args:
+        torch: The module.
+        team: Whose they are.
+        settings: Of the student.
+        scale: Of the credits.
+        rng: For the order of the updates.
+        weights: To begin with; they are changed.
+        fixed: Statistics of the observations.
+        lesson: What to learn from.
+        target: (M, N), the teacher's credits for it.
+        counts: (K, episodes), how often each network drew each of its episodes.
+        exam: What to measure the error on.
+        exam_target: The teacher's credits for it.
+        warm: Whether the weights have learned before, and may be the best already.
+    """
     tensors = {name: torch.from_numpy(array).requires_grad_() for name, array in weights.items()}
     optimiser = torch.optim.AdamW(tensors.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    counts = _bootstraps(settings, rng, int(lesson.episode[-1]) + 1)[:, lesson.episode]
-    states = torch.from_numpy(normalised(fixed, team, lesson.states))
-    start, ended = torch.from_numpy(lesson.start), torch.from_numpy(lesson.terminated[:, None, None].astype(np.float32))
-    reward, aims = torch.from_numpy(lesson.reward), torch.from_numpy(target)
-    drawn = torch.from_numpy(counts.astype(np.float32))
+    states = normalised(fixed, team, lesson.states)
+    acted, ended = one_hot(team, lesson.actions), lesson.terminated[:, None, None].astype(np.float32)
+    drawn = counts[:, lesson.episode].astype(np.float32)
 
-    best, least, since = _copied(weights), np.inf, 0
+    def error() -> float:  # the tensors share the memory of `weights`
+        own = credits_of(weights | fixed, team, settings, scale, exam).mean(axis=0)
+        return float(np.mean((own - exam_target) ** 2))
+
+    best, least, since = _copied(weights), error() if warm else np.inf, 0
     for _ in range(settings.epochs):
-        for rows in np.array_split(rng.permutation(len(target)), -(-len(target) // settings.batch)):
-            at = torch.from_numpy(rows)
+        for rows in _batches(rng, lesson.episode, settings.batch):
+            seen, where = np.unique([lesson.start[rows], lesson.start[rows] + 1], return_inverse=True)
+            before, after = where.reshape(2, -1)
             own = credits(
                 torch, tensors, team, settings, scale,
-                states[start[at]], states[start[at] + 1],
-                torch.from_numpy(one_hot(team, lesson.actions[rows])), reward[at], ended[at],
+                *map(torch.from_numpy, (states[seen], before, after, acted[rows], lesson.reward[rows], ended[rows])),
             )  # fmt: skip
-            errors = ((own - aims[at]) / scale) ** 2
-            loss = (errors.mean(2) * drawn[:, at]).mean(1).sum()  # a sum: the networks learn apart
+            errors = ((own - torch.from_numpy(target[rows])) / scale) ** 2
+            loss = (errors.mean(2) * torch.from_numpy(drawn[:, rows])).mean(1).sum()  # a sum: the networks learn apart
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-        # The tensors share the memory of `weights`.
-        error = float(np.mean((_exam(weights | fixed, team, settings, scale, exam) - exam_target) ** 2))
-        if error < least:
-            best, least, since = _copied(weights), error, 0
+        if (now := error()) < least:
+            best, least, since = _copied(weights), now, 0
         elif (since := since + 1) >= settings.patience:
             break
     return best | fixed
 
 
-def _exam(parameters: Parameters, team: Team, settings: StudentSettings, scale: float, exam: Steps) -> np.ndarray:
-    return credits_of(parameters, team, settings, scale, exam).mean(axis=0)
-
-
-def _bootstraps(settings: StudentSettings, rng: np.random.Generator, episodes: int) -> np.ndarray:
-    """Return (K, episodes), how often each network drew each episode; a single network learns from all alike."""
-    if settings.networks == 1:
-        return np.ones((1, episodes))
-    return rng.multinomial(episodes, np.full(episodes, 1.0 / episodes), size=settings.networks)
+def _batches(rng: np.random.Generator, episode: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Yield the rows of about `size` steps at a time, whole episodes, so that each state is encoded once."""
+    begins = np.searchsorted(episode, np.arange(episode[-1] + 2))
+    count = max(round(len(episode) / size), 1)
+    for some in np.array_split(rng.permutation(len(begins) - 1), min(count, len(begins) - 1)):
+        yield np.concatenate([np.arange(begins[k], begins[k + 1]) for k in some])
 
 
 def _copied(weights: Parameters) -> Parameters:

@@ -21,8 +21,15 @@ FAR = 10.0  # standard deviations beyond which an observation counts as no farth
 _CHUNK = 4096  # steps computed at once
 
 
-def initial(team: Team, settings: StudentSettings, rng: np.random.Generator) -> Parameters:
-    """Return the first weights, float32."""
+def initial(team: Team, settings: StudentSettings, rng: np.random.Generator, blame: float = 1.0) -> Parameters:
+    """Return the first weights, float32.
+
+    Args:
+        team: Whose they are.
+        settings: The form and the sizes.
+        rng: Draws them.
+        blame: How much heavier than they are costs to the team are to weigh at first, at least 1.
+    """
     many, width = settings.networks, settings.hidden
     parameters: Parameters = {}
 
@@ -44,7 +51,15 @@ def initial(team: Team, settings: StudentSettings, rng: np.random.Generator) -> 
             zeros(f"{number}/{head}.bias", 1, width)
             weights(f"{number}/{head}.out", width, 1, 0.1)
             zeros(f"{number}/{head}.out_bias", 1, 1)
+    if settings.form == "potential":
+        parameters["blame"] = np.full((many, 1, 1), np.sqrt(blame - 1.0), np.float32)
     return parameters
+
+
+def blame_in(credits: np.ndarray, reward: np.ndarray) -> float:
+    """Return how many times what a team pays, (M,), it is blamed for in a teacher's credits, (M, N); at least 1."""
+    costly = reward < 0.0
+    return max(float(credits[costly].sum() / reward[costly].sum()), 1.0) if costly.any() else 1.0
 
 
 def statistics(team: Team, states: np.ndarray) -> Parameters:
@@ -75,7 +90,7 @@ def one_hot(team: Team, actions: np.ndarray) -> np.ndarray:
 
 def credits(
     ops: Any, parameters: Parameters, team: Team, settings: StudentSettings, scale: float,
-    before: Any, after: Any, acted: Any, reward: Any, ended: Any,
+    states: Any, before: Any, after: Any, acted: Any, reward: Any, ended: Any,
 ) -> Any:  # fmt: skip
     """Return each network's credits, (K, M, N).
 
@@ -85,24 +100,28 @@ def credits(
         team: Whose they are.
         settings: The form, gamma and the sizes.
         scale: Size of the teacher's credits: the unit in which the heads answer.
-        before: (M, N, F), normalised observations when the step begins.
-        after: (M, N, F), when it ends.
+        states: (S, N, F), normalised observations.
+        before: (M,), the row of `states` in which each step begins.
+        after: (M,), that in which it ends; where the world ended, no step begins in it.
         acted: (M, N, A), `one_hot` actions.
         reward: (M,), the team's.
         ended: (M, 1, 1), 1 where the world ended with the step, else 0.
     """
-    steps = len(before)
-    if settings.form == "free":
-        return scale * _head(ops, "credit", parameters, team, _encode(ops, parameters, team, before), acted)
-    states = ops.concatenate([before, after])
     codes = _encode(ops, parameters, team, states)
+    if settings.form == "free":
+        return scale * _head(ops, "credit", parameters, team, codes[:, before], acted)
     over = ops.zeros_like(states[..., :1])
-    over[steps:] = ended
+    over[after] = ended
     phi = _head(ops, "potential", parameters, team, codes, over)
-    score = _head(ops, "share", parameters, team, codes[:, :steps], acted)
-    share = ops.exp(score - ops.amax(score, 2)[..., None])
-    share = share / share.sum(2)[..., None]
-    return scale * (settings.gamma * phi[:, steps:] - phi[:, :steps]) + share * reward[:, None]
+    paid = scale * (settings.gamma * phi[:, after] - phi[:, before])
+    if len(sharing := ops.argwhere(reward)[:, 0]):
+        score = _head(ops, "share", parameters, team, codes[:, before[sharing]], acted[sharing])
+        share = ops.exp(score - ops.amax(score, 2)[..., None])
+        share = share / share.sum(2)[..., None]
+        blame = 1.0 + parameters["blame"] ** 2
+        gains, costs = (part[:, None] for part in (reward[sharing].clip(min=0.0), reward[sharing].clip(max=0.0)))
+        paid[:, sharing] += share * (gains + blame * costs)
+    return paid
 
 
 def credits_of(parameters: Parameters, team: Team, settings: StudentSettings, scale: float, steps: Steps) -> np.ndarray:
@@ -110,11 +129,14 @@ def credits_of(parameters: Parameters, team: Team, settings: StudentSettings, sc
     parts = []
     for begin in range(0, len(steps.start), _CHUNK):
         part = slice(begin, begin + _CHUNK)
-        start = steps.start[part]
-        before, after = (normalised(parameters, team, steps.states[rows]) for rows in (start, start + 1))
+        before = steps.start[part] - steps.start[begin]
+        states = normalised(parameters, team, steps.states[steps.start[begin] :][: before[-1] + 2])
         ended = steps.terminated[part, None, None].astype(np.float32)
         acted = one_hot(team, steps.actions[part])
-        parts.append(credits(np, parameters, team, settings, scale, before, after, acted, steps.reward[part], ended))
+        paid = credits(
+            np, parameters, team, settings, scale, states, before, before + 1, acted, steps.reward[part], ended
+        )
+        parts.append(paid)
     return np.concatenate(parts, axis=1)
 
 

@@ -32,6 +32,9 @@ class Payer:
             name: [_Head(student, f"{k}/{name}.") for k in range(len(team.groups))]
             for name in (("credit",) if settings.form == "free" else ("potential", "share"))
         }
+        if settings.form == "potential":
+            self._praise = np.full(settings.networks, 1.0 / settings.networks, np.float32)
+            self._blame = self._praise * (1.0 + student.parameters["blame"].ravel() ** 2)
         # Of each environment's last state: its codes, its potential, and whether a step may follow it.
         self._codes = np.zeros((environments, self._agents, settings.networks, settings.hidden), np.float32)
         self._phi = np.zeros((environments, self._agents), np.float32)
@@ -92,7 +95,7 @@ class Payer:
             return self._answers("credit", codes, acted)[..., 0]
         paid: np.ndarray = self._gamma * self._phi[chosen] - phi
         if reward.any():
-            paid += self._shares(codes, acted) * reward[:, None]
+            paid += self._shares(codes, acted, reward)
         return paid
 
     def _seen(self, chosen: np.ndarray, observations: np.ndarray, name: str) -> np.ndarray:
@@ -140,12 +143,13 @@ class Payer:
         ]
         return np.concatenate(parts, axis=1)[:, self._back]
 
-    def _shares(self, codes: np.ndarray, acted: np.ndarray) -> np.ndarray:
-        """Return each agent's share of the team reward, (e, N): the mean of the networks' shares."""
+    def _shares(self, codes: np.ndarray, acted: np.ndarray, reward: np.ndarray) -> np.ndarray:
+        """Return what each agent gets of the team reward, (e, N): the mean of the networks' shares."""
         score = self._answers("share", codes, acted)
         share = np.exp(score - np.maximum.reduce(score, axis=1, keepdims=True))
         share /= np.add.reduce(share, axis=1, keepdims=True)
-        return np.add.reduce(share, axis=2) / np.float32(share.shape[2])
+        weight = np.where(reward[:, None] < 0.0, self._blame, self._praise)  # (e, K)
+        return np.matmul(share, (weight * reward[:, None])[..., None])[..., 0]
 
 
 class _Encoder:

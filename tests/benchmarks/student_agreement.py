@@ -1,0 +1,87 @@
+"""How far students agree with the scripted critic on Spaceworld, and what fitting them takes.
+
+    python -m tests.benchmarks.student_agreement [--scenario duet] [--labels 150 500] [--set hidden=64]
+
+Episodes as a training would see them: by robots that act at random with a probability drawn for each episode in [0, 1],
+among the possible actions, and otherwise as the scripted team. Printed are rank correlation, share of equal signs and
+mean absolute error of the sums over episodes and of single steps, on the held-out labels and on further episodes that
+no student has seen, and seconds of process time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import Any
+
+import numpy as np
+
+from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode, LLMCritic, ScriptedClient, StudentCritic
+from credit_wrappers.student.agreement import Match
+from spaceworld import spaceworld_v0
+from spaceworld.planner import policy
+
+Label = tuple[Episode, Credit]
+
+
+def scripted_labels(scenario: str, count: int, seed: int) -> list[Label]:
+    """Return that many labelled episodes, in the order in which they were played."""
+    labels: list[Label] = []
+    env = CreditWrapper(
+        spaceworld_v0.parallel_env(scenario=scenario),
+        store=CreditStore(LLMCritic(ScriptedClient()), workers=0),
+        record_observations=True,
+    )
+    env.hear(lambda episode, credit: labels.append((episode, credit)))
+    team, rng, ids = policy(env), np.random.default_rng(seed), []
+    for number in range(count):
+        _, infos = env.reset(seed=seed + number)
+        ids.append(infos["robot_0"]["episode_id"])
+        chance = rng.random()
+        while env.agents:
+            actions = dict(team())
+            for agent in env.agents:
+                if rng.random() < chance:
+                    actions[agent] = int(rng.choice(np.flatnonzero(infos[agent]["action_mask"])))
+            *_, infos = env.step(actions)
+    env.store.settle(ids)
+    return labels
+
+
+def row(*cells: Any) -> None:
+    """Print one row of a table."""
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+
+def figures(match: Match) -> str:
+    """Return rank, sign and error."""
+    return f"{match.rank:.2f} {match.sign:.2f} {match.error:.3f}"
+
+
+def main() -> None:
+    """Print one row for each fit."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--scenario", default="duet")
+    parser.add_argument("--labels", type=int, nargs="+", default=[150, 500])
+    parser.add_argument("--forms", nargs="+", default=["potential", "free"])
+    parser.add_argument("--fresh", type=int, default=200, help="further episodes")
+    parser.add_argument("--set", nargs="*", default=[], help="settings of the student, name=value")
+    options = parser.parse_args()
+    settings = {name: json.loads(value) for name, value in (text.split("=") for text in options.set)}
+    labels = scripted_labels(options.scenario, max(options.labels), 0)
+    fresh = scripted_labels(options.scenario, options.fresh, 1_000_000)
+    row("scenario", "form", "labels", "held-out sums", "held-out steps", "fresh sums", "fresh steps", "seconds")
+    row(*["---"] * 8)
+    for form in options.forms:
+        for count in options.labels:
+            start = time.process_time()
+            student = StudentCritic.fit(labels[:count], form=form, n_actions=6, **settings)
+            seconds = time.process_time() - start
+            later = student.compare(fresh)
+            four = [figures(match) for seen in (student.agreement, later) for match in (seen.sums, seen.steps)]
+            row(options.scenario, form, count, *four, f"{seconds:.1f}")
+
+
+if __name__ == "__main__":
+    main()
