@@ -335,7 +335,7 @@ class Distillation:
         began = time.perf_counter()
         actions = None if self._team is None else dict(zip(self._team[0], self._team[2], strict=True))
         try:
-            return StudentCritic.fit(labels, self.settings, roles=self.roles, n_actions=actions)
+            return StudentCritic.fit(labels, self.settings, roles=self.roles, n_actions=actions, start=start)
         finally:
             self.fit_seconds += time.perf_counter() - began
 
