@@ -15,12 +15,14 @@ from ..errors import CreditError
 from ..store import check_credits
 from .agreement import Agreement
 from .critic import StudentCritic
-from .network import Parameters, blame_in, credits, credits_of, initial, normalised, one_hot, statistics
+from .network import Parameters, credits, credits_of, initial, normalised, one_hot, statistics, worth_in
 from .refitting import bootstraps, check_start, held_out, moved
 from .settings import StudentSettings
 from .tables import Steps, chosen, observed, steps_of
 from .team import Team
 
+NEAR = 0.2  # in sizes of the credits: a larger error counts in proportion, so that a few large ones do not hide many
+LEAST_UPDATES = 8  # in a pass
 NEEDED = 2  # episodes: one to learn from, one to measure agreement on
 
 
@@ -55,7 +57,7 @@ def fit_student(
     )
     fixed = statistics(team, lesson.states)
     if start is None:
-        weights = initial(team, settings, first, blame_in(target, lesson.reward))
+        weights = initial(team, settings, first, worth_in(target, lesson.reward))
     else:
         weights = moved(start, fixed, scale)
     with _one_thread(torch):
@@ -118,7 +120,7 @@ def _fitted(
     weights: Parameters, fixed: Parameters, lesson: Steps, target: np.ndarray, counts: np.ndarray,
     exam: Steps, exam_target: np.ndarray, warm: bool,
 ) -> Parameters:  # fmt: skip
-    """Return the weights with the smallest squared error of the ensemble's mean on the held-out steps.
+    """Return the weights with the smallest error of the ensemble's mean on the held-out steps.
 
     Args:
         torch: The module.
@@ -143,10 +145,10 @@ def _fitted(
 
     def error() -> float:  # the tensors share the memory of `weights`
         own = credits_of(weights | fixed, team, settings, scale, exam).mean(axis=0)
-        return float(np.mean((own - exam_target) ** 2))
+        return float(_errors((own - exam_target) / scale).mean())
 
     best, least, since = _copied(weights), error() if warm else np.inf, 0
-    for _ in range(settings.epochs):
+    for _ in range(settings.refit_epochs if warm else settings.epochs):
         for rows in _batches(rng, lesson.episode, settings.batch):
             seen, where = np.unique([lesson.start[rows], lesson.start[rows] + 1], return_inverse=True)
             before, after = where.reshape(2, -1)
@@ -154,7 +156,7 @@ def _fitted(
                 torch, tensors, team, settings, scale,
                 *map(torch.from_numpy, (states[seen], before, after, acted[rows], lesson.reward[rows], ended[rows])),
             )  # fmt: skip
-            errors = ((own - torch.from_numpy(target[rows])) / scale) ** 2
+            errors = _errors((own - torch.from_numpy(target[rows])) / scale)
             loss = (errors.mean(2) * torch.from_numpy(drawn[:, rows])).mean(1).sum()  # a sum: the networks learn apart
             optimiser.zero_grad()
             loss.backward()
@@ -166,10 +168,15 @@ def _fitted(
     return best | fixed
 
 
+def _errors(difference: Any) -> Any:
+    """Return pseudo-Huber errors: squares of small differences, in proportion to large ones."""
+    return (1.0 + (difference / NEAR) ** 2) ** 0.5 - 1.0
+
+
 def _batches(rng: np.random.Generator, episode: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """Yield the rows of about `size` steps at a time, whole episodes, so that each state is encoded once."""
     begins = np.searchsorted(episode, np.arange(episode[-1] + 2))
-    count = max(round(len(episode) / size), 1)
+    count = max(round(len(episode) / size), LEAST_UPDATES)
     for some in np.array_split(rng.permutation(len(begins) - 1), min(count, len(begins) - 1)):
         yield np.concatenate([np.arange(begins[k], begins[k + 1]) for k in some])
 

@@ -17,18 +17,21 @@ from .team import Group, Team
 
 Parameters = dict[str, Any]  # arrays or tensors, by "<number of the role>/<part>.<name>"
 
+_LEAST = 1e-3  # credit for a unit of reward, to begin with
 FAR = 10.0  # standard deviations beyond which an observation counts as no farther
 _CHUNK = 4096  # steps computed at once
 
 
-def initial(team: Team, settings: StudentSettings, rng: np.random.Generator, blame: float = 1.0) -> Parameters:
+def initial(
+    team: Team, settings: StudentSettings, rng: np.random.Generator, worth: tuple[float, float] = (1.0, 1.0)
+) -> Parameters:
     """Return the first weights, float32.
 
     Args:
         team: Whose they are.
         settings: The form and the sizes.
         rng: Draws them.
-        blame: How much heavier than they are costs to the team are to weigh at first, at least 1.
+        worth: Credit for each unit of team reward at first, and how many times as much for each unit of its cost.
     """
     many, width = settings.networks, settings.hidden
     parameters: Parameters = {}
@@ -52,14 +55,27 @@ def initial(team: Team, settings: StudentSettings, rng: np.random.Generator, bla
             weights(f"{number}/{head}.out", width, 1, 0.1)
             zeros(f"{number}/{head}.out_bias", 1, 1)
     if settings.form == "potential":
-        parameters["blame"] = np.full((many, 1, 1), np.sqrt(blame - 1.0), np.float32)
+        parameters["praise"] = np.full((many, 1, 1), np.log(worth[0]), np.float32)
+        parameters["blame"] = np.full((many, 1, 1), np.sqrt(worth[1] - 1.0), np.float32)
     return parameters
 
 
-def blame_in(credits: np.ndarray, reward: np.ndarray) -> float:
-    """Return how many times what a team pays, (M,), it is blamed for in a teacher's credits, (M, N); at least 1."""
-    costly = reward < 0.0
-    return max(float(credits[costly].sum() / reward[costly].sum()), 1.0) if costly.any() else 1.0
+def worth_in(credits: np.ndarray, reward: np.ndarray) -> tuple[float, float]:
+    """Return what a unit of team reward, (M,), is worth in a teacher's credits, (M, N); and how many times that a cost.
+
+    At least 1 times, or a way that gains and loses the same could earn something.
+    """
+    better, worse = (
+        float(credits[part].sum() / reward[part].sum()) if part.any() else 0.0 for part in (reward > 0.0, reward < 0.0)
+    )
+    praise = better if better > _LEAST else 1.0
+    return praise, max(worse / praise, 1.0)
+
+
+def weights_of_reward(ops: Any, parameters: Parameters) -> tuple[Any, Any]:
+    """Return what each network's credits make of a unit of reward and of cost to the team, (K, 1, 1) each."""
+    praise = ops.exp(parameters["praise"])
+    return praise, praise * (1.0 + parameters["blame"] ** 2)
 
 
 def statistics(team: Team, states: np.ndarray) -> Parameters:
@@ -118,9 +134,9 @@ def credits(
         score = _head(ops, "share", parameters, team, codes[:, before[sharing]], acted[sharing])
         share = ops.exp(score - ops.amax(score, 2)[..., None])
         share = share / share.sum(2)[..., None]
-        blame = 1.0 + parameters["blame"] ** 2
+        praise, blame = weights_of_reward(ops, parameters)
         gains, costs = (part[:, None] for part in (reward[sharing].clip(min=0.0), reward[sharing].clip(max=0.0)))
-        paid[:, sharing] += share * (gains + blame * costs)
+        paid[:, sharing] += share * (praise * gains + blame * costs)
     return paid
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import CreditError
 from .critic import StudentCritic
-from .network import FAR, Parameters
+from .network import FAR, Parameters, weights_of_reward
 from .tables import as_float32, check_actions, check_finite, check_reward, check_shapes, whole_numbers
 
 
@@ -33,8 +33,9 @@ class Payer:
             for name in (("credit",) if settings.form == "free" else ("potential", "share"))
         }
         if settings.form == "potential":
-            self._praise = np.full(settings.networks, 1.0 / settings.networks, np.float32)
-            self._blame = self._praise * (1.0 + student.parameters["blame"].ravel() ** 2)
+            self._praise, self._blame = (
+                weight.ravel() / settings.networks for weight in weights_of_reward(np, student.parameters)
+            )
         # Of each environment's last state: its codes, its potential, and whether a step may follow it.
         self._codes = np.zeros((environments, self._agents, settings.networks, settings.hidden), np.float32)
         self._phi = np.zeros((environments, self._agents), np.float32)

@@ -40,17 +40,18 @@ class StudentSettings:
     networks: int = 4
     hidden: int = 32
     held_out: float = 0.2
-    epochs: int = 200
+    epochs: int = 40
+    refit_epochs: int = 8
     patience: int = 20
-    batch: int = 128
-    learning_rate: float = 3e-3
+    batch: int = 1024
+    learning_rate: float = 1e-2
     weight_decay: float = 1e-3
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.form not in get_args(StudentForm):
             raise ValueError(f"unknown form {self.form!r}; valid: 'potential', 'free'")
-        for name in ("networks", "hidden", "epochs", "patience", "batch"):
+        for name in ("networks", "hidden", "epochs", "refit_epochs", "patience", "batch"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive whole number, got {value!r}")

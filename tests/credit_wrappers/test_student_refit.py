@@ -11,7 +11,7 @@ from student_labels import labelled, progress
 from credit_wrappers import Credit, CreditError, StudentCritic
 from credit_wrappers.student.refitting import bootstraps, held_out
 
-STILL = {"learning_rate": 1e-12, "weight_decay": 0.0, "epochs": 2}
+STILL = {"learning_rate": 1e-12, "weight_decay": 0.0, "refit_epochs": 2}
 
 
 def same(one: StudentCritic, other: StudentCritic) -> bool:
@@ -70,7 +70,7 @@ def test_what_varies_for_the_first_time_in_later_labels_changes_nothing_at_first
     still = StudentCritic.fit(dark + lit, start=old, **STILL)
     for mine, its in zip(old.score([lit[0][0]]), still.score([lit[0][0]]), strict=True):
         np.testing.assert_allclose(its.values, mine.values, atol=1e-5)
-    taught = StudentCritic.fit(dark + lit, start=old, epochs=15, batch=32)
+    taught = StudentCritic.fit(dark + lit, start=old, refit_epochs=15, batch=32)
     assert taught.compare(lit).steps.error < 0.3 * still.compare(lit).steps.error
 
 
@@ -78,7 +78,7 @@ def test_the_same_labels_and_the_same_start_fit_the_same_bytes():
     labels = labelled(progress, 12)
     start = StudentCritic.fit(labels[:6], epochs=2)
     kept = {name: array.copy() for name, array in start.parameters.items()}
-    first, second = (StudentCritic.fit(labels, start=start, epochs=2) for _ in range(2))
+    first, second = (StudentCritic.fit(labels, start=start, refit_epochs=2) for _ in range(2))
     assert same(first, second) and first.agreement == second.agreement
     assert not same(first, StudentCritic.fit(labels, epochs=2))
     assert all((start.parameters[name] == array).all() for name, array in kept.items())  # it is left as it was
@@ -87,7 +87,9 @@ def test_the_same_labels_and_the_same_start_fit_the_same_bytes():
 def test_a_refit_is_no_worse_on_what_is_held_out_than_where_it_began():
     labels = labelled(progress, 12)
     start = StudentCritic.fit(labels, epochs=10, batch=32)
-    again = StudentCritic.fit(labels, start=start, epochs=1, learning_rate=3.0)  # so large that everything is spoilt
+    again = StudentCritic.fit(
+        labels, start=start, refit_epochs=1, learning_rate=3.0
+    )  # so large that everything is spoilt
     assert again.agreement.steps.error == pytest.approx(start.agreement.steps.error, rel=1e-4)
 
 
@@ -95,7 +97,7 @@ def test_a_refit_needs_no_roles_and_no_numbers_of_actions_again():
     labels = labelled(progress, 6)
     roles = {"walker_0": "left", "walker_1": "right"}
     start = StudentCritic.fit(labels[:3], roles=roles, n_actions=5, epochs=1)
-    assert StudentCritic.fit(labels, start=start, epochs=1).team == start.team
+    assert StudentCritic.fit(labels, start=start, refit_epochs=1).team == start.team
 
 
 @pytest.mark.parametrize(
