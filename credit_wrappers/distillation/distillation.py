@@ -22,6 +22,7 @@ from ..protocols import Critic
 from ..sharing import reference, share, shared
 from ..store import CreditStore
 from ..student import Agreement, StudentCritic, StudentSettings
+from ..student.team import Team
 from .choice import Pool, choose
 
 _LOG = logging.getLogger("credit_wrappers")
@@ -41,7 +42,8 @@ class Distillation:
     every outcome in turn, those on which the student's own networks disagree first, never two alike. A student is then
     fitted to all labels, from the weights of the last one on. Before it learns from new labels, the student that
     there is must predict them: where its ranking of the agents' sums correlates less with the critic's than
-    `threshold`, the next round comes sooner. So labels last for trainings of any length.
+    `threshold`, the next round comes sooner. So labels last for trainings of any
+    length, unless agreement stays low.
 
     Environments share a distillation as they share a `CreditStore`; copies and pickles of them go on with the
     same one, in the process that made it. Errors of the critic are raised by the next `offer` (a step that
@@ -126,7 +128,8 @@ class Distillation:
         self._asked: dict[int, Episode] = {}  # at the critic
         self._learned = 0  # labels that the last fit was about
         self._next = 0  # episodes at which a round is due
-        self._ended = self._said = False  # the budget is used up; it was said that labels are too few
+        self._ended = self._closed = False  # nothing more is bought; nor fitted
+        self._said = False  # that labels are too few
         self._team: tuple[Any, ...] | None = None
         self._fitting: Future[StudentCritic] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="student") if workers else None
@@ -137,9 +140,10 @@ class Distillation:
         """Say whose steps are to be paid; every environment of a distillation has the same team.
 
         Raises:
-            ValueError: It is another team than that of the environments before.
+            ValueError: It is another team than that of the environments before, or its agents need other roles.
         """
         team = (agents, sizes, n_actions)
+        Team.of(agents, sizes, n_actions, self.roles, dict(zip(agents, n_actions, strict=True)))
         if self._team is not None and self._team != team:
             raise ValueError(
                 "environments of one distillation have the same agents, observations and actions; "
@@ -213,6 +217,7 @@ class Distillation:
 
     def close(self) -> None:
         """Stop buying and fitting; the newest student stays. A running query is waited for."""
+        self._ended = self._closed = True
         self._store.close()
         if self._thread is not None:
             self._thread.shutdown(wait=True, cancel_futures=True)
@@ -264,12 +269,15 @@ class Distillation:
             else:
                 self._take(self._store.settle(list(self._asked), timeout=None if wait else 0))
         except BudgetExceeded as error:
-            self._ended = True
-            _LOG.warning("no more labels for the student: %s", error)
+            if not self._ended:
+                self._ended = True
+                _LOG.warning("no more labels for the student: %s", error)
+            return self._collect(wait=wait)  # what came before it
         if self._fitting is not None and (wait or self._fitting.done()):
             done, self._fitting = self._fitting, None
-            self._adopt(done.result())
-        complete = self._ended or (whole and not self._asked)
+            if not done.cancelled():  # by `close`
+                self._adopt(done.result())
+        complete = not self._closed and (self._ended or (whole and not self._asked))
         if complete and self._fitting is None and self._learned < len(self.labels):
             self._fit()
             if wait and self._fitting is not None:
@@ -286,9 +294,9 @@ class Distillation:
         told = [(episode, credit) for episode, credit in new if credit.source != "fallback"]
         if student is not None and told:
             self.fresh = student.compare(told)
+        self._pace()  # also of what fails
         usable = [credit for _, credit in self.labels if credit.source != "fallback"]
         if len(usable) < 2 or not any(np.any(credit.values) for credit in usable):
-            self._pace()
             if not self._said:
                 self._said = True
                 _LOG.warning(
