@@ -1,4 +1,4 @@
-"""For the tests of paying students: a teacher, students that are drawn, and an environment that keeps its own record."""
+"""For the tests of paying students: a teacher, drawn students, and an environment that keeps its own record."""
 
 from __future__ import annotations
 
