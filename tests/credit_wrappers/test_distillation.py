@@ -84,9 +84,9 @@ def offer(distillation, source, many):
 def test_never_more_labels_are_bought_than_may_be_and_no_episode_twice(fits):
     teacher = Teacher()
     distillation = distilling(teacher, labels=21)
-    offer(distillation, episodes(), 3000)
+    offer(distillation, episodes(), 1000)
     assert len(teacher.asked) == len(distillation.labels) == distillation.bought == 21
-    assert distillation.left == 0 and distillation.episodes == 3000
+    assert distillation.left == 0 and distillation.episodes == 1000
     assert len({episode.id for episode in teacher.asked}) == len({episode.key for episode in teacher.asked}) == 21
     assert fits.labels == sorted(set(fits.labels)) and fits.labels[0] == 4 and fits.labels[-1] == 21
     assert distillation.newest == (fits.students[-1], len(fits.students))
@@ -242,6 +242,8 @@ def test_a_budget_that_is_used_up_keeps_the_labels_that_came_and_buys_no_more(fi
     with caplog.at_level(logging.WARNING, "credit_wrappers"):
         offer(distillation, walks, 30)
         distillation.wait()
+        while distillation._store._in_flight:  # queries that were under way
+            offer(distillation, walks, 1)
         tried = teacher.tried
         teacher.error = None
         offer(distillation, walks, 300)
@@ -447,6 +449,24 @@ def test_closing_before_the_first_labels_or_with_labels_on_their_way_fits_nothin
     distillation.wait()
     assert fits.labels == [] and distillation.left == 0
     assert len(distillation.labels) == len(teacher.asked)
+
+
+def test_environments_in_several_threads_may_offer_at_once(fits):
+    teacher = Teacher()
+    distillation = distilling(teacher, labels=30, workers=2)
+
+    def run(seed):
+        for episode, _ in zip(episodes(seed), range(100), strict=False):
+            distillation.offer(replace(episode, id=distillation.open()))
+
+    with futures.ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(run, seed) for seed in range(4)]:
+            done.result()
+    distillation.wait()
+    assert distillation.episodes == 400
+    assert 4 <= len(distillation.labels) == len({episode.id for episode in teacher.asked}) <= 30
+    assert distillation.newest[1] == len(fits.students)
+    distillation.close()
 
 
 def test_what_there_is_to_report_counts_up_and_is_json(fits):
