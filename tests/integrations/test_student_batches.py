@@ -35,9 +35,9 @@ def student(seed: int = 0, order: int = 1) -> StudentCritic:
     return drawn_student(Team(agents, agents, (47, 47), (6, 6)), seed)
 
 
-def distilling(teacher: Teacher, **options: Any) -> Distillation:
+def distilling(teacher: Teacher, labels: int = 40) -> Distillation:
     roles = {"robot_0": "one", "robot_1": "other"}
-    return Distillation(teacher, 40, first=4, episodes_per_query=2, growth=1.2, roles=roles, **options)
+    return Distillation(teacher, labels, first=4, episodes_per_query=2, growth=1.2, roles=roles)
 
 
 @pytest.fixture
@@ -157,13 +157,15 @@ class Diary:
 
 
 def test_each_reward_is_what_the_student_scores_that_was_newest_when_the_episode_began(fits: DrawnFits) -> None:
-    distillation = distilling(Teacher())
-    envs = ParallelVecEnv([lambda: CreditWrapper(duet(), distillation=distillation)] * ENVS)
-    assert type(envs._teams) is BatchTeams
+    distillation = distilling(Teacher(), labels=100)
     rng, mixed, paid_by = np.random.default_rng(1), 0, set()
-    envs.reset(seed=9)
-    diaries = [Diary(9 + k, distillation.newest) for k in range(ENVS)]
-    for _ in range(150):
+    for t in range(240):
+        if t % 120 == 0:  # the second time when there are students
+            envs = ParallelVecEnv([lambda: CreditWrapper(duet(), distillation=distillation)] * ENVS)
+            assert type(envs._teams) is BatchTeams
+            envs.reset(seed=9 + t)
+            diaries = [Diary(9 + t + k, distillation.newest) for k in range(ENVS)]
+            began = distillation.newest[1]
         mixed += len({diary.newest[1] for diary in diaries} - {0}) > 1
         actions = rng.integers(0, 6, (ENVS, AGENTS))
         rewards = envs.step(actions.reshape(-1))[1].reshape(ENVS, AGENTS)
@@ -172,7 +174,31 @@ def test_each_reward_is_what_the_student_scores_that_was_newest_when_the_episode
                 np.testing.assert_allclose(diary.paid, diary.right(), rtol=1e-5, atol=1e-5)
                 paid_by.add(diary.newest[1])
                 diary.begin(distillation.newest)
-    assert paid_by == set(range(distillation.newest[1] + 1)) and len(paid_by) > 3 and mixed > 5
+    assert paid_by >= set(range(distillation.newest[1])) and len(paid_by) > 3 and mixed > 5
+    assert distillation.newest[1] > began + 1 > 1
+
+
+def test_an_episode_longer_than_the_room_that_was_made_is_a_label_with_all_its_observations(fits: DrawnFits) -> None:
+    labels = []
+    for wrap in (lambda env: env, Through):
+        teacher = Teacher()
+        distillation = distilling(teacher)
+        envs = ParallelVecEnv(
+            [
+                lambda w=wrap, d=distillation: w(
+                    CreditWrapper(duet(max_cycles=200, on_collision="block"), distillation=d)
+                )
+            ]
+            * 4
+        )
+        envs.reset(seed=2)
+        for t in range(200):
+            envs.step(np.arange(8) * (t + 1) % 5)
+        labels.append(teacher.asked)
+    assert [episode.length for episode in labels[0]] == [200] * 4
+    for one, other in zip(*labels, strict=True):
+        assert one.key == other.key
+        np.testing.assert_array_equal(one.observations, other.observations)
 
 
 def test_envs_of_different_distillations_are_refused() -> None:
