@@ -22,6 +22,7 @@ from ..protocols import Critic
 from ..sharing import reference, share, shared
 from ..store import CreditStore
 from ..student import Agreement, StudentCritic, StudentSettings
+from ..student.team import Team
 from .choice import Pool, choose
 
 _LOG = logging.getLogger("credit_wrappers")
@@ -127,7 +128,8 @@ class Distillation:
         self._asked: dict[int, Episode] = {}  # at the critic
         self._measured = self._learned = 0  # labels whose agreement was measured; that the last fit was about
         self._next = 0  # episodes at which a round is due
-        self._ended = self._said = False  # the budget is used up; it was said that labels are too few
+        self._ended = self._closed = False  # nothing more is bought; nor fitted
+        self._said = False  # that labels are too few
         self._team: tuple[Any, ...] | None = None
         self._fitting: Future[StudentCritic] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="student") if workers else None
@@ -138,9 +140,10 @@ class Distillation:
         """Say whose steps are to be paid; every environment of a distillation has the same team.
 
         Raises:
-            ValueError: It is another team than that of the environments before.
+            ValueError: It is another team than that of the environments before, or its agents need other roles.
         """
         team = (agents, sizes, n_actions)
+        Team.of(agents, sizes, n_actions, self.roles, dict(zip(agents, n_actions, strict=True)))
         if self._team is not None and self._team != team:
             raise ValueError(
                 "environments of one distillation have the same agents, observations and actions; "
@@ -240,6 +243,7 @@ class Distillation:
 
     def close(self) -> None:
         """Stop buying and fitting; the newest student stays. A running query is waited for."""
+        self._ended = self._closed = True
         self._store.close()
         if self._thread is not None:
             self._thread.shutdown(wait=True, cancel_futures=True)
@@ -290,12 +294,15 @@ class Distillation:
             else:
                 self._take(self._store.settle(list(self._asked), timeout=None if wait else 0))
         except BudgetExceeded as error:
-            self._ended = True
-            _LOG.warning("no more labels for the student: %s", error)
+            if not self._ended:
+                self._ended = True
+                _LOG.warning("no more labels for the student: %s", error)
+            return self._collect(wait=wait)  # what came before it
         if self._fitting is not None and (wait or self._fitting.done()):
             done, self._fitting = self._fitting, None
-            self._adopt(done.result())
-        complete = self._ended or (whole and not self._asked)
+            if not done.cancelled():  # by `close`
+                self._adopt(done.result())
+        complete = not self._closed and (self._ended or (whole and not self._asked))
         if complete and self._fitting is None and self._measured < len(self.labels):
             self._learn()
             if wait and self._fitting is not None:

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..student import StudentCritic
 from ..student.payer import Payer
+from ..student.tables import check_actions, check_finite, check_shapes, whole_numbers
+from ..student.team import Team
 
 
 class Source(Protocol):
@@ -30,7 +32,7 @@ class Payroll:
 
     Args:
         source: Has the students.
-        agents: The agents in the order of rows; the student may have them in another.
+        team: The agents in the order of rows; the student may have them in another.
         environments: E.
 
     Attributes:
@@ -38,20 +40,25 @@ class Payroll:
         version: (E,) of the student that pays each environment's episode; 0: nobody yet.
     """
 
-    def __init__(self, source: Source, agents: tuple[str, ...], environments: int = 1) -> None:
-        self.source, self._agents, self._environments = source, agents, environments
+    def __init__(self, source: Source, team: Team, environments: int = 1) -> None:
+        self.source, self._team, self._environments = source, team, environments
         self.version = np.zeros(environments, np.int64)
         self._clerks: dict[int, _Clerk] = {}
 
     def begin(self, chosen: np.ndarray, rows: np.ndarray) -> None:
-        """Begin episodes of the chosen environments, (e,), with the first rows, (e, N, F)."""
+        """Begin episodes of the chosen environments, (e,), with the first rows, (e, N, F).
+
+        Raises:
+            CreditError: A number is not finite; the message names agent and feature.
+        """
         student, version = self.source.newest
         self.version[chosen] = version
         if student is None:
+            check_finite(self._team, self._placed(chosen, rows), "observations", "environment")
             return
         if version not in self._clerks:
             self._clerks = {v: clerk for v, clerk in self._clerks.items() if (self.version == v).any()}
-            self._clerks[version] = _Clerk(student, self._agents, self._environments)
+            self._clerks[version] = _Clerk(student, self._team.agents, self._environments)
         self._clerks[version].start(chosen, rows)
 
     def pay(
@@ -72,7 +79,8 @@ class Payroll:
             terminated: (e,) bool, whether the world ended.
 
         Raises:
-            CreditError: A number is not finite; the message names agent and feature.
+            CreditError: A number is not finite; the message names agent and feature. An agent has left.
+            TypeError: Actions are not whole numbers.
         """
         versions = self.version[chosen]
         if len(chosen) == 1 or (versions == versions[0]).all():  # nearly always
@@ -94,9 +102,20 @@ class Payroll:
         team_reward: np.ndarray,
         terminated: np.ndarray,
     ) -> np.ndarray:
-        if version == 0:
-            return np.repeat(np.asarray(team_reward, np.float64)[:, None], len(self._agents), axis=1)
-        return self._clerks[version].pay(chosen, actions, rows, team_reward, terminated)
+        if version:
+            return self._clerks[version].pay(chosen, actions, rows, team_reward, terminated)
+        # What no student could learn from is refused before it is a label.
+        acted = whole_numbers(actions)
+        check_shapes(self._team, len(chosen), actions=acted)
+        check_actions(self._team, self._placed(chosen, acted), "actions", "environment")
+        check_finite(self._team, self._placed(chosen, rows), "next_observations", "environment")
+        return np.repeat(np.asarray(team_reward, np.float64)[:, None], len(self._team.agents), axis=1)
+
+    def _placed(self, chosen: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return rows in a table of all environments, where a check finds what is wrong under the right number."""
+        table = np.zeros((self._environments, *rows.shape[1:]), rows.dtype)
+        table[chosen] = rows
+        return table
 
 
 class _Clerk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from pettingzoo.utils.env import ParallelEnv
 
 from ..errors import CreditError
 from ..features import Features
+from ..student.team import Team
 
 
 class Rows:
@@ -47,7 +49,12 @@ class Rows:
         self.n_actions = tuple(int(space.n) for space in actions.values())
         self._longest = max(self.sizes)
         flat = all(isinstance(space, Box | MultiBinary | MultiDiscrete | Discrete) for space in spaces.values())
-        self._alike = flat and len(set(self.sizes)) == 1
+        self._alike = flat and len({space.shape for space in spaces.values()}) == 1
+
+    @property
+    def team(self) -> Team:
+        """The agents, each in a role of its own."""
+        return Team(self.agents, self.agents, self.sizes, self.n_actions)
 
     def __call__(self, observations: Mapping[str, Any]) -> np.ndarray:
         """Return (N, F) float32, F the longest row; shorter ones end in zeros.
@@ -59,9 +66,10 @@ class Rows:
             raise CreditError(f"agent {missing[0]!r} has left; a student needs every agent in every step")
         with np.errstate(over="ignore"):  # infinite as float32: the student names it
             if self._alike:
-                rows = np.array([observations[agent] for agent in self.agents], np.float32)
-                if rows.size == len(self.agents) * self._longest:
-                    return rows.reshape(len(self.agents), self._longest)
+                with suppress(TypeError, ValueError):  # an agent's own, which is named below
+                    rows = np.array([observations[agent] for agent in self.agents], np.float32)
+                    if rows.size == len(self.agents) * self._longest:
+                        return rows.reshape(len(self.agents), self._longest)
             table = np.zeros((len(self.agents), self._longest), np.float32)
             for row, features in zip(table, self._features, strict=True):
                 row[: features.size] = features.numbers(observations[features.agent])

@@ -53,14 +53,14 @@ class BatchTeams:
         self._agents = list(agents)
         self._batch: _Batch = self._worlds[0].batch(self._worlds)
         self._n_actions = int(self._worlds[0].action_space(agents[0]).n)
-        self._store = getattr(envs[0], "store", None)
         self._distillation = getattr(envs[0], "distillation", None)
         pay = _student_pay(envs[0])
         self._payroll = None if pay is None else pay.batch(len(envs))
-        self._numbers = self._store or self._distillation  # of episodes; None: nobody wants to know of them
         self._recorder: BatchRecorder | None = None
-        if self._numbers is not None:
-            labels = self._distillation is not None
+        # Who numbers the episodes of each env; None: nobody wants to know of them.
+        self._numbers: list[Any] = [_student_pay(env) or getattr(env, "store", None) for env in envs]
+        labels = self._distillation is not None
+        if labels or (pay is None and self._numbers[0] is not None):
             self._recorder = BatchRecorder([env.recorder for env in envs], observations=labels)
 
     def require_masks(self, n_actions: int) -> None:
@@ -77,9 +77,9 @@ class BatchTeams:
         rows = observations.reshape(*observations.shape[:2], -1)
         for j, (k, seed) in enumerate(zip(chosen.tolist(), given, strict=True)):
             self._worlds[k].agents = list(self._agents)
-            episode = None
-            if self._recorder is not None and self._numbers is not None:
-                episode = self._numbers.open()
+            numbers = self._numbers[k]
+            episode = None if numbers is None else numbers.open()
+            if self._recorder is not None and episode is not None:
                 self._recorder.start(k, episode, seed, self._batch.rows[k], rows[j])
             episodes.append(episode)
         if self._payroll is not None:
@@ -161,7 +161,9 @@ def _plain(env: ParallelEnv) -> bool:
     if not isinstance(env, CreditWrapper) or type(env).step is not CreditWrapper.step or env.env is not world:
         return False
     own = type(env.narrator) is type(getattr(world, "narrator", None))
-    credited = env.delivery == "deferred" or _student_pay(env) is not None
+    # Of what a student pays a batch tells neither pictures nor who hears of credits.
+    untold = getattr(world, "render_mode", None) is None and not env._hearers
+    credited = env.delivery == "deferred" or (_student_pay(env) is not None and untold)
     return own and credited and env.team_reward != "sum" and not env.recorder.keeps_observations
 
 

@@ -44,10 +44,10 @@ class StudentPay:
         self.distillation = source if isinstance(source, Distillation) else None
         if isinstance(source, Distillation):
             source.join(self.rows.agents, self.rows.sizes, self.rows.n_actions)
-            self.payroll = Payroll(source, self.rows.agents)
+            self.payroll = Payroll(source, self.rows.team)
         else:
             self._check(source)
-            self.payroll = Payroll(Ready(source), self.rows.agents)
+            self.payroll = Payroll(Ready(source), self.rows.team)
         self.paid = np.zeros(0)
         self._episodes = 0
         self._seen: list[np.ndarray] = []  # rows of the running episode, where labels may be wanted
@@ -62,11 +62,12 @@ class StudentPay:
 
     def begin(self, observations: Mapping[str, Any]) -> None:
         """Begin an episode, with the newest student."""
+        self._offers, self._seen = False, []
         first = self.rows(observations)
         self.payroll.begin(_ONLY, first[None])
         self.paid = np.zeros(len(self.rows.agents))
-        self._offers = self.distillation is not None
-        self._seen = [first] if self.distillation is not None and self.distillation.left else []
+        if self.distillation is not None:
+            self._offers, self._seen = True, [first] if self.distillation.left else []
 
     def pay(
         self, recorder: EpisodeRecorder, observations: Mapping[str, Any], over: bool, ended: tuple[bool, bool]
@@ -75,7 +76,9 @@ class StudentPay:
 
         Raises:
             CreditError: An observation is not finite, or an agent has left; what the teacher raised.
+            TypeError: Actions are not whole numbers.
         """
+        offers, self._offers = self._offers, False  # a step that is refused leaves a gap: no label
         after = self.rows(observations)
         team = recorder.team_reward
         values = self.payroll.pay(
@@ -84,8 +87,8 @@ class StudentPay:
         self.paid = self.paid + values[0]
         if self._seen:
             self._seen.append(after)
-        if over and self._offers and self.distillation is not None:
-            self._offers = False
+        self._offers = offers and not over
+        if over and offers and self.distillation is not None:
             seen, self._seen = self._seen, []
             episode = recorder.finish(*ended)
             self.distillation.offer(replace(episode, observations=self.rows.columns(seen)) if seen else episode)
@@ -94,7 +97,7 @@ class StudentPay:
 
     def batch(self, environments: int) -> Payroll:
         """Return who pays that many environments of this team that are stepped together."""
-        return Payroll(self.payroll.source, self.rows.agents, environments)
+        return Payroll(self.payroll.source, self.rows.team, environments)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -13,6 +13,7 @@ from ..episode import Episode
 from ..narrators import ActionNames, FeatureNames, narrator_for
 from ..protocols import Critic, Narrator
 from ..store import CreditStore
+from ..student import StudentCritic
 from ..vocabulary import OtherTasks, tasks_of_narrator
 from .checks import require_parallel
 from .llm import LLMCreditWrapper
@@ -47,7 +48,7 @@ class LLMTaskWrapper(TaskObservationWrapper):
         options: All other arguments of `LLMCreditWrapper`.
 
     Raises:
-        ValueError: The critic assigns no tasks.
+        ValueError: The critic assigns no tasks; labels or a distillation are asked for, whose students assign none.
         CreditError, TypeError: See `TaskObservationWrapper` and `LLMCreditWrapper`.
 
     Example:
@@ -85,6 +86,8 @@ class LLMTaskWrapper(TaskObservationWrapper):
         narrator = narrator_for(
             env, narrator, describe=describe, action_names=action_names, feature_names=feature_names
         )
+        if any(options.get(name) is not None for name in ("labels", "distillation")):
+            raise ValueError("a student assigns no tasks: without labels= and distillation= the critic itself is asked")
         if tasks is not None:
             narrator = OtherTasks(narrator, tasks)
         if critic is None and store is None:
@@ -131,5 +134,7 @@ class LLMTaskWrapper(TaskObservationWrapper):
 
 def _check_critic(critic: Any) -> None:
     """Raise ValueError for a critic that is known to assign no tasks; a store in a worker process has none to show."""
+    if isinstance(critic, StudentCritic):
+        raise ValueError("a student assigns no tasks: give the critic that it learned from")
     if not getattr(getattr(critic, "settings", None), "tasks", True):
         raise ValueError(f"the critic {critic.label!r} assigns no tasks; make it with tasks=True")

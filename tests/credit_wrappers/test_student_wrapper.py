@@ -1,0 +1,556 @@
+"""Students that pay in `step()`: the right agent, the right step, the right student, and what they refuse."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pytest
+from credit_fakes import FakeClient, praise_forward
+from distillation_fakes import DrawnFits, NumbersEnv, Teacher, drawn_student
+from gymnasium.spaces import Box, Discrete, MultiBinary, Sequence, Text
+
+from credit_wrappers import (
+    CreditError,
+    CreditStore,
+    CreditWrapper,
+    Distillation,
+    EqualSplitCritic,
+    Ledger,
+    LLMCreditWrapper,
+    LLMTaskWrapper,
+    ModelError,
+    StudentCritic,
+)
+from credit_wrappers.student.team import Team
+from credit_wrappers.testing.corridor import CorridorEnv
+
+ALIKE = {"p": 3, "q": 3, "r": 3}
+ROLES = {"p": 2, "q": 4, "r": 2}  # two roles, not beside each other
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    drawn = DrawnFits()
+    monkeypatch.setattr(StudentCritic, "fit", drawn)
+    return drawn
+
+
+def distilling(teacher=None, labels=20, **options):
+    return Distillation(teacher or Teacher(), labels, **{"first": 2, "episodes_per_query": 1, **options})
+
+
+def fixed(sizes=ALIKE, actions=3, seed=0, **settings):
+    agents = list(sizes)
+    team = Team.of(agents, list(sizes.values()), [1] * len(agents), None, actions)
+    return drawn_student(team, seed, **settings)
+
+
+def play(env, rng, seed=None, each=lambda t: None):
+    """Play an episode with drawn actions; return (T, N) what was paid and credited, and each step's infos."""
+    _, infos = env.reset(seed=seed)
+    assert "credit" not in infos[env.agents[0]]
+    paid, told, team = [], [], env.possible_agents
+    while env.agents:
+        _, rewards, _, _, infos = env.step({agent: int(rng.integers(env.action_space(agent).n)) for agent in team})
+        paid.append([rewards[agent] for agent in team])
+        assert [infos[agent]["credit"] for agent in team] == paid[-1]
+        assert all(type(reward) is float for reward in rewards.values()) and list(rewards) == team
+        told.append(infos)
+        each(len(told))
+    return np.array(paid), told
+
+
+def same(paid, credits):
+    np.testing.assert_allclose(paid, credits, rtol=1e-5, atol=1e-5 * np.abs(credits).max())
+
+
+def test_drawn_students_credit_agents_steps_actions_and_ends_apart():
+    """Else the tests below would show nothing."""
+    env = NumbersEnv(ALIKE)
+    rng, students = np.random.default_rng(0), [fixed(), fixed(seed=1)]
+    play(CreditWrapper(env, students[0], delivery="immediate"), rng, seed=0)
+    episode = env.record()
+    values = [student.score([episode])[0].values for student in students]
+    truncated = replace(episode, terminated=False, truncated=True)
+    ends = students[0].score([truncated])[0].values
+    flat = np.concatenate([*values, ends[-1:]]).ravel()
+    assert len(flat) == 27 and np.diff(np.sort(flat)).min() > 1e-3
+    np.testing.assert_array_equal(ends[:-1], values[0][:-1])
+
+
+@pytest.mark.parametrize("end", ["terminated", "truncated"])
+@pytest.mark.parametrize("form", ["potential", "free"])
+@pytest.mark.parametrize(("sizes", "dressed"), [(ALIKE, False), (ALIKE, True), (ROLES, False), (ROLES, True)], ids=str)
+def test_each_step_pays_what_the_student_scores_for_that_agent_and_step(sizes, dressed, form, end):
+    env, rng = NumbersEnv(sizes, length=5, end=end, dressed=dressed), np.random.default_rng(1)
+    student = fixed(sizes, form=form, gamma=0.9)
+    wrapped = CreditWrapper(env, student, delivery="immediate")
+    for seed in (3, None, None):
+        paid, told = play(wrapped, rng, seed)
+        same(paid, student.score([env.record()])[0].values)
+        for t, infos in enumerate(told):
+            assert {info["credit_source"] for info in infos.values()} == {"student"}
+            assert {info["team_reward"] for info in infos.values()} == {env.paid[t]}
+            assert {info["episode_step"] for info in infos.values()} == {t}
+    assert infos["p"]["episode_id"] == 2
+
+
+@pytest.mark.parametrize("order", list(permutations("pqr")))
+def test_the_environment_may_list_its_agents_in_another_order(order):
+    sizes, actions = {"p": 2, "q": 4, "r": 3}, {"p": 3, "q": 4, "r": 2}
+    student = fixed(sizes, actions)
+    env = NumbersEnv({agent: sizes[agent] for agent in order}, actions, length=6)
+    paid, _ = play(CreditWrapper(env, student, delivery="immediate"), np.random.default_rng(2), seed=5)
+    credit = student.score([env.record()])[0]
+    same(paid, credit.values)
+    if order != ("p", "q", "r"):
+        assert not np.allclose(paid, credit.values[:, ["pqr".index(agent) for agent in order]])
+
+
+@pytest.mark.parametrize("end", ["terminated", "truncated"])
+@pytest.mark.parametrize(("sizes", "dressed"), [(ALIKE, False), (ROLES, True)], ids=str)
+def test_the_team_reward_is_paid_until_the_reset_after_the_first_fit_then_the_newest_students(
+    fits, sizes, dressed, end
+):
+    env, rng = NumbersEnv(sizes, end=end, dressed=dressed), np.random.default_rng(1)
+    teacher = Teacher()
+    distillation = distilling(teacher, growth=2.0)
+    wrapped, records, payers = CreditWrapper(env, distillation=distillation), [], []
+    assert wrapped.delivery == "immediate" and wrapped.store is None
+    for _ in range(60):
+        student, version = distillation.newest
+        paid, told = play(wrapped, rng)
+        records.append(env.record())
+        payers.append(version)
+        sources = {info["credit_source"] for infos in told for info in infos.values()}
+        if student is None:
+            assert sources == {"team"}
+            np.testing.assert_array_equal(paid, np.repeat(np.array(env.paid)[:, None], 3, axis=1))
+        else:
+            assert sources == {"student"}
+            same(paid, student.score([records[-1]])[0].values)
+    assert payers[:3] == [0, 0, 1] and payers[-1] >= 3
+    assert distillation.episodes == 60 and [infos["p"]["episode_id"] for infos in told] == [59] * 4
+    assert len(teacher.asked) > 10
+    for label, credit in distillation.labels:  # what is learned from is what was played
+        right = records[label.id]
+        np.testing.assert_array_equal(label.actions, right.actions)
+        np.testing.assert_array_equal(label.team_reward, right.team_reward)
+        assert (label.agents, label.terminated, label.truncated) == (right.agents, right.terminated, right.truncated)
+        assert label.observations.shape[:2] == right.observations.shape == (5, 3)
+        for one, other in zip(label.observations.ravel() if sizes is ROLES else label.observations.reshape(-1, 3),
+                              right.observations.ravel(), strict=True):  # fmt: skip
+            np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(credit.values, right.actions)
+
+
+def test_an_episode_is_paid_by_one_student_though_another_environment_brings_a_newer_one(fits):
+    teacher = Teacher()
+    distillation = distilling(teacher, labels=60, growth=1.5)
+    slow = NumbersEnv(ALIKE, length=400)
+    quick = NumbersEnv(ALIKE, length=1)
+    rng = np.random.default_rng(0)
+    wrapped, other = (CreditWrapper(env, distillation=distillation) for env in (slow, quick))
+    versions = []
+
+    def meanwhile(t):
+        if t % 8 == 0:
+            play(other, rng)
+            versions.append(distillation.newest[1])
+
+    first, told = play(wrapped, rng, 1, meanwhile)
+    assert versions[0] == 0 and versions[-1] >= 2
+    np.testing.assert_array_equal(first, np.repeat(np.array(slow.paid)[:, None], 3, axis=1))
+    assert {infos["p"]["credit_source"] for infos in told} == {"team"}
+    student, began = distillation.newest
+    second, told = play(wrapped, rng, None, meanwhile)
+    assert distillation.newest[1] > began and distillation.newest[0] is not student
+    same(second, student.score([slow.record()])[0].values)
+    assert {infos["p"]["credit_source"] for infos in told} == {"student"}
+
+
+def test_an_episode_that_was_dropped_by_a_reset_is_neither_paid_on_nor_a_label(fits):
+    teacher, env, rng = Teacher(), NumbersEnv(ALIKE), np.random.default_rng(0)
+    distillation = distilling(teacher)
+    wrapped = CreditWrapper(env, distillation=distillation)
+    for k in range(6):
+        wrapped.reset(seed=k)
+        for _ in range(k % 3):
+            wrapped.step(dict.fromkeys("pqr", 1))
+        student = distillation.newest[0]
+        paid, _ = play(wrapped, rng)
+        if student is not None:
+            same(paid, student.score([env.record()])[0].values)
+    assert distillation.episodes == 6
+    assert all(episode.length == 4 and len(episode.observations) == 5 for episode in teacher.asked)
+
+
+def test_steps_after_the_end_are_the_environments_own_affair(fits):
+    env = NumbersEnv(ALIKE, length=2)
+    wrapped = CreditWrapper(env, distillation=distilling())
+    play(wrapped, np.random.default_rng(0))
+    assert "credit" not in wrapped.step({})[4]
+    assert wrapped.distillation.episodes == 1
+
+
+def both(env):
+    return [copy.deepcopy(env), pickle.loads(pickle.dumps(env))]
+
+
+@pytest.mark.parametrize("make", [lambda d: {"distillation": d}, lambda d: {"critic": d.newest[0]}])
+def test_a_copy_made_in_mid_episode_pays_what_its_original_pays_and_offers_nothing(fits, make):
+    teacher, rng = Teacher(), np.random.default_rng(0)
+    distillation = distilling(teacher)
+    for _ in range(3):
+        play(CreditWrapper(NumbersEnv(ROLES), distillation=distillation), rng)
+    env = CreditWrapper(NumbersEnv(ROLES, length=5), delivery="immediate", **make(distillation))
+    env.reset(seed=1)
+    env.step(dict.fromkeys("pqr", 2))
+    copies, offered = both(env), distillation.episodes
+    for _ in range(4):
+        (paid, told), *others = [
+            (step[1], step[4]) for e in (env, *copies) for step in [e.step(dict.fromkeys("pqr", 1))]
+        ]
+        assert others == [(paid, told)] * 2 and told["p"]["credit_source"] == "student"
+    assert distillation.episodes == offered + (env.distillation is not None)
+    for other in copies:
+        assert other.distillation is env.distillation
+        paid, _ = play(other, rng)
+        same(paid, distillation.newest[0].score([other.unwrapped.record()])[0].values)
+    if env.distillation is not None:
+        assert distillation.episodes == offered + 3
+        assert len({episode.id for episode in teacher.asked}) == len(teacher.asked)
+
+
+def test_a_copy_made_before_the_first_student_pays_the_team_reward_to_the_end(fits):
+    distillation = distilling()
+    env = CreditWrapper(NumbersEnv(ALIKE), distillation=distillation)
+    env.reset(seed=1)
+    copies = both(env)
+    for seed in range(2):
+        play(CreditWrapper(NumbersEnv(ALIKE), distillation=distillation), np.random.default_rng(seed))
+    assert distillation.newest[1] == 1
+    for e in (env, *copies):
+        _, rewards, *_, infos = e.step(dict.fromkeys("pqr", 2))
+        assert rewards["q"] == infos["q"]["team_reward"] and infos["q"]["credit_source"] == "team"
+
+
+def test_in_another_process_a_distillation_is_refused_and_a_student_pays_on(monkeypatch):
+    student = fixed({"walker_0": 2, "walker_1": 2})
+    env = CreditWrapper(CorridorEnv(horizon=3), student, delivery="immediate")
+    env.reset(seed=4)
+    env.step({"walker_0": 2, "walker_1": 1})
+    code = "import pickle, sys; env = pickle.load(sys.stdin.buffer); print(env.step(dict(walker_0=2, walker_1=2))[1])"
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(env), capture_output=True, env=path)
+    assert done.stdout.decode().strip() == str(env.step({"walker_0": 2, "walker_1": 2})[1]), done.stderr.decode()
+    data = pickle.dumps(CreditWrapper(CorridorEnv(), distillation=distilling()))
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(CreditError, match="a distillation lives in the process that made it: make the environment"):
+        pickle.loads(data)
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        (NumbersEnv({"p": 3, "q": 3}), r"for the agents \['p', 'q', 'r'\], the environment has \['p', 'q'\]"),
+        (NumbersEnv({"p": 3, "q": 3, "s": 3}), r"agents \['p', 'q', 'r'\], the environment has \['p', 'q', 's'\]"),
+        (NumbersEnv({"r": 3, "p": 3, "q": 4}), r"3 numbers of agent 'q', in the environment it observes 4"),
+        (NumbersEnv(ALIKE, {"p": 3, "q": 3, "r": 4}), r"3 actions of agent 'r', in the environment it has 4"),
+    ],
+)
+def test_a_student_of_another_team_is_refused_at_once_and_both_are_named(env, said):
+    with pytest.raises(CreditError, match=said):
+        CreditWrapper(env, fixed(), delivery="immediate")
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        (
+            NumbersEnv({"p": 3, "q": 3}),
+            r"agents \['p', 'q'\] with \[3, 3\] .* \[3, 3\] actions after agents \['p', 'q', 'r'\]",
+        ),
+        (NumbersEnv({"p": 3, "q": 3, "r": 4}), r"with \[3, 3, 4\] observed numbers .* after .* with \[3, 3, 3\]"),
+        (NumbersEnv(ALIKE, 4), r"\[4, 4, 4\] actions after .* \[3, 3, 3\] actions"),
+    ],
+)
+def test_a_distillation_of_another_team_is_refused_at_once_and_both_are_named(env, said):
+    distillation = distilling()
+    CreditWrapper(NumbersEnv(ALIKE), distillation=distillation)
+    with pytest.raises(ValueError, match=said):
+        CreditWrapper(env, distillation=distillation)
+    CreditWrapper(NumbersEnv(ALIKE), distillation=distillation)
+
+
+def students_and_none(env):
+    """Wrap an environment whose student pays, and one whose distillation has none yet."""
+    sizes = env.sizes
+    return [CreditWrapper(copy.deepcopy(env), fixed(sizes), delivery="immediate"),
+            CreditWrapper(copy.deepcopy(env), distillation=distilling())]  # fmt: skip
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e39])
+@pytest.mark.parametrize("dressed", [False, True])
+def test_an_observation_that_is_not_finite_is_refused_with_agent_and_feature(which, number, dressed):
+    env = students_and_none(NumbersEnv({"r": 3, "p": 3, "q": 2}, dressed=dressed))[which]
+    with np.errstate(over="ignore"):
+        env.unwrapped.spoil = ("q", 1, number)
+        with pytest.raises(CreditError, match=r"feature 1 of what agent 'q' observes is (nan|inf)"):
+            env.reset(seed=0)
+        env.reset(seed=0)
+        env.step(dict.fromkeys("rpq", 0))
+        env.unwrapped.spoil = ("p", 0, number)
+        with pytest.raises(CreditError, match=r"feature 0 of what agent 'p' observes is (nan|inf)"):
+            env.step(dict.fromkeys("rpq", 0))
+    paid, _ = play(env, np.random.default_rng(0))
+    assert np.isfinite(paid).all()
+
+
+def test_an_episode_with_a_refused_step_or_reset_is_no_label_even_when_it_is_played_on(fits):
+    teacher, rng = Teacher(), np.random.default_rng(0)
+    world, still = NumbersEnv(ALIKE, length=4), dict.fromkeys("pqr", 0)
+    env = CreditWrapper(world, distillation=distilling(teacher))
+    env.reset(seed=0)
+    env.step(still)
+    world.spoil = ("q", 1, np.nan)
+    with pytest.raises(CreditError):
+        env.step(still)
+    env.step(still)
+    env.step(still)
+    assert env.agents == [] and teacher.asked == []
+    env.reset(seed=0)
+    env.step(still)
+    world.spoil = ("q", 1, np.nan)
+    with pytest.raises(CreditError):
+        env.reset()
+    while env.agents:
+        env.step(still)
+    assert teacher.asked == []
+    for _ in range(2):
+        play(env, rng)
+    assert fits.labels == [2]
+    play(env, rng)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_an_agent_that_leaves_in_mid_episode_is_named(which):
+    env = students_and_none(NumbersEnv(ALIKE, length=5, leaves=["q"]))[which]
+    env.reset(seed=0)
+    env.step(dict.fromkeys("pqr", 0))
+    env.step(dict.fromkeys("pqr", 0))
+    with pytest.raises(CreditError, match="agent 'q' has left; a student needs every agent in every step"):
+        env.step(dict.fromkeys("pr", 0))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_an_agent_that_is_still_observed_but_acts_no_more_has_left_too(which):
+    class Watched(NumbersEnv):
+        def step(self, actions):
+            _, *rest = super().step(actions)
+            return {agent: array.copy() for agent, array in self._arrays.items()}, *rest
+
+    env = students_and_none(Watched(ALIKE, length=5, leaves=["q"]))[which]
+    env.reset(seed=0)
+    env.step(dict.fromkeys("pqr", 0))
+    env.step(dict.fromkeys("pqr", 0))
+    with pytest.raises(CreditError, match="agent 'q' has left; a student needs every agent in every step"):
+        env.step(dict.fromkeys("pr", 0))
+
+
+def spaced(observation: Any = None, action: Any = None) -> Any:
+    """Return an environment whose second agent has other spaces."""
+    env = NumbersEnv({"p": 4, "q": 4})
+    env._spaces["q"] = observation if observation is not None else env._spaces["q"]
+    env._actions["q"] = action if action is not None else env._actions["q"]
+    return env
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        (spaced(action=Box(-1, 1, (2,))), r"whole numbers from 0 \(Discrete\), agent 'q' has Box"),
+        (spaced(action=MultiBinary(3)), r"whole numbers from 0 \(Discrete\), agent 'q' has MultiBinary"),
+        (spaced(action=Discrete(3, start=1)), r"whole numbers from 0 \(Discrete\), agent 'q' has Discrete"),
+        (spaced(Text(5)), r"a student reads numbers; agent 'q' observes Text"),
+        (spaced(Sequence(Box(0, 1, (1,)))), r"a student reads numbers; agent 'q' observes Sequence"),
+        (spaced(Box(0, 1, (0,))), r"a student reads numbers; agent 'q' observes Box"),
+    ],
+)
+def test_what_a_student_cannot_read_is_refused_at_once(env, said):
+    with pytest.raises(TypeError, match=said):
+        CreditWrapper(env, distillation=distilling())
+
+
+def test_observations_of_equally_many_numbers_may_have_different_shapes():
+    class Shaped(NumbersEnv):
+        def _observe(self):
+            observed = super()._observe()
+            return {**observed, "q": observed["q"].reshape(2, 2)} if "q" in observed else observed
+
+    env = Shaped({"p": 4, "q": 4})
+    env._spaces["q"] = Box(-np.inf, np.inf, (2, 2), np.float32)
+    student = fixed(env.sizes)
+    paid, _ = play(CreditWrapper(env, student, delivery="immediate"), np.random.default_rng(0), 0)
+    same(paid, student.score([env.record()])[0].values)
+
+
+def test_an_observation_that_does_not_fit_its_space_is_refused():
+    env = CreditWrapper(NumbersEnv(ALIKE), distillation=distilling())
+    env.unwrapped._arrays["q"] = np.zeros(5, np.float32)
+    with pytest.raises(CreditError, match="agent 'q' observed 5 numbers, but its observation space has 3"):
+        env.reset(seed=0)
+
+
+def test_an_error_of_the_critic_is_raised_by_the_step_that_ends_an_episode_and_a_reset_goes_on(fits):
+    teacher, rng, env = Teacher(), np.random.default_rng(0), NumbersEnv(ALIKE)
+    distillation = distilling(teacher, first=3)
+    wrapped = CreditWrapper(env, distillation=distillation)
+    play(wrapped, rng)
+    teacher.error = ModelError("no route", "connection")
+    for _ in range(2):
+        done = []
+        with pytest.raises(ModelError):
+            play(wrapped, rng, None, done.append)
+        assert done == [1, 2, 3] and wrapped.agents == []
+        wrapped.step({})  # after the end
+        assert len(distillation.labels) == 1
+    teacher.error = None
+    paid, _ = play(wrapped, rng)
+    np.testing.assert_array_equal(paid, np.repeat(np.array(env.paid)[:, None], 3, axis=1))
+    play(wrapped, rng)
+    student, version = distillation.newest
+    assert version == 1 and len(teacher.asked) == len({episode.id for episode in teacher.asked}) == 3
+    paid, _ = play(wrapped, rng)
+    same(paid, student.score([env.record()])[0].values)
+
+
+def test_who_hears_of_credits_is_told_every_step(fits):
+    heard, env = [], NumbersEnv(ALIKE)
+    student = fixed()
+    wrapped = CreditWrapper(env, student, delivery="immediate")
+    wrapped.hear(lambda episode, credit: heard.append((episode, credit)))
+    paid, _ = play(wrapped, np.random.default_rng(0), 0)
+    assert [episode.start for episode, _ in heard] == [0, 1, 2, 3]
+    assert [episode.ended for episode, _ in heard] == ["not yet"] * 3 + ["terminated"]
+    np.testing.assert_array_equal(np.concatenate([credit.values for _, credit in heard]), paid)
+    assert {credit.source for _, credit in heard} == {"student"}
+
+
+def test_a_panel_shows_what_a_student_paid_so_far():
+    class Shown(NumbersEnv):
+        overlays: list = []  # noqa: RUF012
+
+        def set_overlay(self, **parts):
+            self.overlays.append(parts)
+
+        def render(self):
+            return np.zeros((2, 2, 3), np.uint8)
+
+    world = Shown(ALIKE)
+    world.render_mode = "rgb_array"
+    env = CreditWrapper(world, fixed(), delivery="immediate")
+    paid, _ = play(env, np.random.default_rng(0), 0, lambda t: env.render())
+    for t in range(4):
+        shown = [overlay["credits"] for overlay in world.overlays if overlay.get("credits")]
+        assert any([*credits.values()] == pytest.approx(paid[: t + 1].sum(axis=0)) for credits in shown)
+
+
+@pytest.mark.parametrize("given", [{}, {"store": 1, "critic": 1}, {"critic": 1, "distillation": 1}])
+@pytest.mark.parametrize("delivery", ["deferred", "immediate"])
+def test_either_a_critic_or_a_store_or_a_distillation_is_given(given, delivery):
+    made = {"critic": EqualSplitCritic(), "store": CreditStore(EqualSplitCritic()), "distillation": distilling()}
+    with pytest.raises(ValueError, match="give either a critic, or a store or a distillation"):
+        CreditWrapper(CorridorEnv(), delivery=delivery, **{name: made[name] for name in given})
+    with pytest.raises(ValueError, match="give either a critic, or a store or a distillation"):
+        CreditWrapper(CorridorEnv(), delivery=delivery, **made)
+
+
+def test_labels_are_for_immediate_delivery_without_a_store_or_distillation():
+    client, store = FakeClient(praise_forward), CreditStore(EqualSplitCritic(), workers=0)
+    with pytest.raises(ValueError, match=r"labels=9 is for delivery='immediate' \(deferred scores every episode\)"):
+        LLMCreditWrapper(CorridorEnv(), client=client, labels=9)
+    for shared in ({"store": store}, {"distillation": distilling()}):
+        for delivery in ("deferred", "immediate"):
+            with pytest.raises(ValueError, match=r"labels=9 .*a store or a distillation brings its own"):
+                LLMCreditWrapper(CorridorEnv(), labels=9, delivery=delivery, **shared)
+    with pytest.raises(ValueError, match="the distillation brings its critic; remove client"):
+        LLMCreditWrapper(CorridorEnv(), client=client, distillation=distilling())
+    with pytest.raises(ValueError, match="labels must be at least 2"):
+        LLMCreditWrapper(CorridorEnv(), client=client, delivery="immediate", labels=1)
+
+
+def test_a_model_scores_so_many_episodes_and_its_student_pays_the_rest(fits, tmp_path):
+    client, path = FakeClient(praise_forward, source="scripted"), tmp_path / "ledger"
+    world, rng = CorridorEnv(horizon=4, length=9), np.random.default_rng(0)
+    env = LLMCreditWrapper(
+        world, client=client, delivery="immediate", labels=6, episodes_per_query=2, ledger=path, order="given"
+    )
+    assert env.distillation.critic.label and env.distillation.most == 6 and env.store is None
+    sources = [play(env, rng, seed)[1][0]["walker_0"]["credit_source"] for seed in range(9)]
+    assert sources == ["team"] * 6 + ["student"] * 3
+    assert len(client.requests) == 3 and fits.labels == [6]
+    for episode, credit in env.distillation.labels:
+        np.testing.assert_allclose(credit.values, episode.actions == 2)
+        assert credit.source == "scripted"
+    env.close()
+    with Ledger(path, read_only=True) as kept:
+        assert len(kept) == 3
+
+
+def test_a_distillation_is_shared_by_wrappers_of_a_model(fits):
+    client = FakeClient(praise_forward)
+    first = LLMCreditWrapper(
+        CorridorEnv(horizon=3), client=client, delivery="immediate", labels=4, workers=0, episodes_per_query=1
+    )
+    second = LLMCreditWrapper(CorridorEnv(horizon=3), distillation=first.distillation)
+    assert second.delivery == "immediate"
+    for seed in range(2):
+        for env in (first, second):
+            play(env, np.random.default_rng(10 * seed + (env is first)), 10 * seed + (env is first))
+    assert len(client.requests) == 4 and first.distillation.episodes == 4
+    assert play(second, np.random.default_rng(0))[1][0]["walker_0"]["credit_source"] == "student"
+    second.close()
+    first.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"labels": 9, "delivery": "immediate", "client": FakeClient(praise_forward)},
+        {"labels": 9, "client": FakeClient(praise_forward)},
+        {"distillation": distilling()},
+        {"critic": fixed({"walker_0": 2, "walker_1": 2}), "delivery": "immediate"},
+        {"store": CreditStore(fixed({"walker_0": 2, "walker_1": 2}), workers=0)},
+    ],
+)
+def test_a_student_assigns_no_tasks(options):
+    with pytest.raises(ValueError, match="a student assigns no tasks"):
+        LLMTaskWrapper(CorridorEnv(), wean_steps=10, **options)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_deferred_a_student_is_shown_observations_without_being_asked_to(shared):
+    student = fixed({"walker_0": 2, "walker_1": 2})
+    critic = {"store": CreditStore(student, workers=0)} if shared else {"critic": student}
+    wrapped, twin = CreditWrapper(CorridorEnv(), **critic), CreditWrapper(CorridorEnv(), student, delivery="immediate")
+    paid = []
+    for env in (wrapped, twin):
+        rng = np.random.default_rng(3)
+        env.reset(seed=2)
+        while env.agents:
+            _, rewards, *_ = env.step({agent: int(rng.integers(3)) for agent in env.agents})
+            paid.append(list(rewards.values()))
+    ((id, credit),) = wrapped.store.settle([0])
+    assert id == 0 and credit.source == "student"
+    same(np.array(paid[credit.values.shape[0] :]), credit.values)
+    wrapped.store.close()

@@ -1,0 +1,277 @@
+"""Students pay environments that are stepped together what they pay them one after another, and buy the same labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from pettingzoo.utils import BaseParallelWrapper
+
+from credit_wrappers import CreditWrapper, Distillation, Episode, ModelError, StudentCritic
+from credit_wrappers.integrations.batch_teams import BatchTeams
+from credit_wrappers.integrations.gymnasium import ParallelVecEnv
+from credit_wrappers.integrations.teams import Teams
+from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv
+from credit_wrappers.student.team import Team
+from spaceworld.env import SpaceworldEnv
+from tests.credit_wrappers.distillation_fakes import DrawnFits, Teacher, drawn_student
+
+ENVS, AGENTS = 4, 2
+
+
+class Through(BaseParallelWrapper):
+    """Changes nothing; but what it does is not known, so it stands in the way of one common step."""
+
+
+def duet(**options: Any) -> SpaceworldEnv:
+    return SpaceworldEnv("duet", **{"max_cycles": 12, "on_collision": "terminate", **options})
+
+
+def student(seed: int = 0, order: int = 1) -> StudentCritic:
+    """Return a student of a duet, with its agents in one order or the other, each in a role of its own."""
+    agents = tuple(duet().possible_agents)[::order]
+    return drawn_student(Team(agents, agents, (47, 47), (6, 6)), seed)
+
+
+def distilling(teacher: Teacher, labels: int = 40) -> Distillation:
+    roles = {"robot_0": "one", "robot_1": "other"}
+    return Distillation(teacher, labels, first=4, episodes_per_query=2, growth=1.2, roles=roles)
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> DrawnFits:
+    drawn = DrawnFits()
+    monkeypatch.setattr(StudentCritic, "fit", drawn)
+    return drawn
+
+
+Wrap = Callable[[SpaceworldEnv], CreditWrapper]
+Played = list[list[np.ndarray]]
+
+
+def slots(wrap: Wrap, together: bool) -> Played:
+    """Play in an `AgentSlotVectorEnv`, not always all of it; return what it gave."""
+    venv = AgentSlotVectorEnv([lambda: wrap(duet()) if together else Through(wrap(duet()))] * ENVS)
+    assert type(venv._teams) is (BatchTeams if together else Teams)
+    rng, got = np.random.default_rng(0), []
+    observations, info = venv.reset(seed=3)
+    got.append([observations.obs, observations.mask, info.episode_id])
+    for t in range(150):
+        envs = np.arange(ENVS) if t % 3 else rng.permutation(ENVS)[:2]
+        chosen = (envs[:, None] * AGENTS + np.arange(AGENTS)).ravel()
+        observations, *rest, info = venv.step(rng.integers(0, 6, len(chosen)), chosen)
+        got.append([observations.obs, observations.mask, *rest, info.episode_id])
+        if len(over := chosen[rest[1] | rest[2]]):
+            got.append([venv.reset(over)[0].obs])
+    return got
+
+
+def vec_env(wrap: Wrap, together: bool) -> Played:
+    """Play in a `ParallelVecEnv`; return what it gave."""
+    envs = ParallelVecEnv([lambda: wrap(duet()) if together else Through(wrap(duet()))] * ENVS)
+    assert type(envs._teams) is (BatchTeams if together else Teams)
+    rng, got = np.random.default_rng(0), []
+    observations, infos = envs.reset(seed=3)
+    for _ in range(100):
+        observations, *rest, infos = envs.step(rng.integers(0, 6, ENVS * AGENTS))
+        ended = [infos["final_obs"], infos["final_info"]["episode"]["r"]] if "final_obs" in infos else []
+        got.append([observations, infos["action_mask"], *rest, *ended])
+    return got
+
+
+def assert_same(one: Played, other: Played) -> None:
+    assert len(one) == len(other)
+    for step, again in zip(one, other, strict=True):
+        for a, b in zip(step, again, strict=True):
+            assert a.dtype == b.dtype
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("play", [slots, vec_env])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_student_pays_the_same(play: Callable[..., Played], order: int) -> None:
+    fixed = student(order=order)
+    both = [play(lambda env: CreditWrapper(env, fixed, delivery="immediate"), together) for together in (True, False)]
+    assert_same(*both)
+    rewards = np.concatenate([step[2] for step in both[0] if len(step) > 3])
+    assert len(np.unique(rewards.round(4))) > 50
+
+
+@pytest.mark.parametrize("play", [slots, vec_env])
+def test_a_distillation_buys_the_same_labels_and_its_students_pay_the_same(
+    play: Callable[..., Played], fits: DrawnFits
+) -> None:
+    played, teachers, versions = [], [Teacher(), Teacher()], []
+    for together, teacher in zip((True, False), teachers, strict=True):
+        distillation = distilling(teacher)
+        played.append(play(lambda env, d=distillation: CreditWrapper(env, distillation=d), together))
+        versions.append(distillation.newest[1])
+    assert_same(*played)
+    assert versions[0] == versions[1] >= 3
+    asked = [teacher.asked for teacher in teachers]
+    assert len(asked[0]) == len(asked[1]) >= 20
+    assert {episode.terminated for episode in asked[0]} == {True, False}
+    for a, b in zip(*asked, strict=True):
+        for name in ("id", "key", "seed", "agents", "env_id", "terminated", "truncated", "frames"):
+            assert getattr(a, name) == getattr(b, name)
+        for name in ("actions", "team_reward", "cost", "observations"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+        assert a.observations.shape == (a.length + 1, AGENTS, 47)
+
+
+class Diary:
+    """The same environment once more, bare: what is observed, done and paid in it, and who should credit it."""
+
+    def __init__(self, seed: int, newest: tuple[StudentCritic | None, int]) -> None:
+        self.env = duet()
+        self.begin(newest, seed)
+
+    def begin(self, newest: tuple[StudentCritic | None, int], seed: int | None = None) -> None:
+        observations, _ = self.env.reset(seed=seed)
+        self.newest = newest
+        self.seen, self.done, self.team = [list(observations.values())], [], []
+        self.paid: list[np.ndarray] = []
+
+    def step(self, actions: np.ndarray, paid: np.ndarray) -> bool:
+        """Return whether the episode is over."""
+        moves = dict(zip(self.env.possible_agents, actions.tolist(), strict=True))
+        observations, rewards, self.terminated, _, _ = self.env.step(moves)
+        self.seen.append(list(observations.values()))
+        self.done.append(actions)
+        self.team.append(rewards["robot_0"])
+        self.paid.append(paid)
+        return not self.env.agents
+
+    def right(self) -> np.ndarray:
+        """Return (T, N), what should have been paid."""
+        if self.newest[0] is None:
+            return np.repeat(np.array(self.team)[:, None], AGENTS, axis=1)
+        terminated = any(self.terminated.values())
+        episode = Episode(
+            0, tuple(self.env.possible_agents), np.array(self.done), np.array(self.team),
+            np.zeros((len(self.done), AGENTS)), terminated, not terminated, observations=np.array(self.seen),
+        )  # fmt: skip
+        return self.newest[0].score([episode])[0].values
+
+
+def test_each_reward_is_what_the_student_scores_that_was_newest_when_the_episode_began(fits: DrawnFits) -> None:
+    distillation = distilling(Teacher(), labels=100)
+    rng, mixed, paid_by = np.random.default_rng(1), 0, set()
+    for t in range(240):
+        if t % 120 == 0:  # the second time when there are students
+            envs = ParallelVecEnv([lambda: CreditWrapper(duet(), distillation=distillation)] * ENVS)
+            assert type(envs._teams) is BatchTeams
+            envs.reset(seed=9 + t)
+            diaries = [Diary(9 + t + k, distillation.newest) for k in range(ENVS)]
+            began = distillation.newest[1]
+        mixed += len({diary.newest[1] for diary in diaries} - {0}) > 1
+        actions = rng.integers(0, 6, (ENVS, AGENTS))
+        rewards = envs.step(actions.reshape(-1))[1].reshape(ENVS, AGENTS)
+        for diary, acted, paid in zip(diaries, actions, rewards, strict=True):
+            if diary.step(acted, paid):
+                np.testing.assert_allclose(diary.paid, diary.right(), rtol=1e-5, atol=1e-5)
+                paid_by.add(diary.newest[1])
+                diary.begin(distillation.newest)
+    assert paid_by >= set(range(distillation.newest[1])) and len(paid_by) > 3 and mixed > 5
+    assert distillation.newest[1] > began + 1 > 1
+
+
+def test_an_episode_longer_than_the_room_that_was_made_is_a_label_with_all_its_observations(fits: DrawnFits) -> None:
+    labels = []
+    for wrap in (lambda env: env, Through):
+        teacher = Teacher()
+        distillation = distilling(teacher)
+        envs = ParallelVecEnv(
+            [
+                lambda w=wrap, d=distillation: w(
+                    CreditWrapper(duet(max_cycles=200, on_collision="block"), distillation=d)
+                )
+            ]
+            * 4
+        )
+        envs.reset(seed=2)
+        for t in range(200):
+            envs.step(np.arange(8) * (t + 1) % 5)
+        labels.append(teacher.asked)
+    assert [episode.length for episode in labels[0]] == [200] * 4
+    for one, other in zip(*labels, strict=True):
+        assert one.key == other.key
+        np.testing.assert_array_equal(one.observations, other.observations)
+
+
+def test_envs_of_different_distillations_are_refused() -> None:
+    made = iter([distilling(Teacher()) for _ in range(4)])
+    for vector in (AgentSlotVectorEnv, ParallelVecEnv):
+        with pytest.raises(ValueError, match="different distillations"):
+            vector([lambda: CreditWrapper(duet(), distillation=next(made))] * 2)
+    mixed = iter([{"distillation": distilling(Teacher())}, {"critic": student(), "delivery": "immediate"}] * 2)
+    for vector in (AgentSlotVectorEnv, ParallelVecEnv):
+        with pytest.raises(ValueError, match="different distillations"):
+            vector([lambda: CreditWrapper(duet(), **next(mixed))] * 2)
+
+
+def test_envs_with_different_students_are_stepped_one_by_one_and_each_pays_its_own() -> None:
+    students = iter([student(0), student(1)])
+    envs = ParallelVecEnv([lambda: CreditWrapper(duet(), next(students), delivery="immediate")] * 2)
+    assert type(envs._teams) is Teams
+    same = student(0)
+    twins = ParallelVecEnv([lambda: CreditWrapper(duet(), same, delivery="immediate")] * 2)
+    for each in (envs, twins):
+        each.reset(seed=[5, 5])
+    actions = np.array([3, 1, 3, 1])
+    rewards, others = envs.step(actions)[1], twins.step(actions)[1]
+    np.testing.assert_allclose(others[:2], others[2:], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(rewards[:2], others[:2], rtol=1e-5, atol=1e-5)
+    assert np.abs(rewards[2:] - others[2:]).min() > 1e-3
+
+
+@pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
+def test_pictures_show_what_a_student_paid(mode: str) -> None:
+    fixed = student()
+    envs = ParallelVecEnv([lambda: CreditWrapper(duet(render_mode=mode), fixed, delivery="immediate")] * 2)
+    assert type(envs._teams) is Teams
+    if mode == "ansi":
+        envs.reset(seed=0)
+        rewards = envs.step(np.zeros(4, dtype=int))[1]
+        assert f"credit {rewards[3]:+.3f}" in envs.render()[1]
+
+
+def test_who_hears_of_credits_is_told_of_every_step() -> None:
+    fixed, heard = student(), []
+
+    def make() -> CreditWrapper:
+        env = CreditWrapper(duet(), fixed, delivery="immediate")
+        env.hear(lambda episode, credit: heard.append(credit.values[-1]))
+        return env
+
+    envs = ParallelVecEnv([make] * 2)
+    envs.reset(seed=0)
+    rewards = envs.step(np.array([0, 1, 2, 3]))[1]
+    np.testing.assert_array_equal(np.concatenate(heard), rewards)
+
+
+def test_after_an_error_of_the_critic_a_reset_goes_on(fits: DrawnFits) -> None:
+    teacher = Teacher()
+    distillation = distilling(teacher)
+    venv = AgentSlotVectorEnv([lambda: CreditWrapper(duet(max_cycles=3), distillation=distillation)] * ENVS)
+    assert type(venv._teams) is BatchTeams
+    rng = np.random.default_rng(0)
+
+    def episode() -> None:
+        venv.reset()
+        alive = np.arange(ENVS)
+        for _ in range(3):
+            chosen = (alive[:, None] * AGENTS + np.arange(AGENTS)).ravel()
+            _, _, terminated, truncated, _ = venv.step(rng.integers(0, 6, len(chosen)), chosen)
+            alive = alive[~(terminated | truncated).reshape(-1, AGENTS)[:, 0]]
+
+    teacher.error = ModelError("no route", "connection")
+    for _ in range(2):
+        with pytest.raises(ModelError):
+            episode()
+    teacher.error = None
+    episode()
+    assert distillation.newest[1] == 1 and len({label.id for label, _ in distillation.labels}) == 4
+    assert all(len(label.observations) == label.length + 1 for label, _ in distillation.labels)
