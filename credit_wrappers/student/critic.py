@@ -25,12 +25,14 @@ class StudentCritic:
 
     The credit of agent i in a step with team reward r, in the form "potential":
 
-        c_i = gamma * phi_i(after) - phi_i(before) + w_i * r,    w_i >= 0, the w_i of a step sum to 1
+        c_i = gamma * phi_i(after) - phi_i(before) + w_i * u * r,    w_i >= 0, the w_i of a step sum to 1
 
-    The potential phi reads what an agent and its team observe, the share w also the agent's own action. With gamma=1 a
-    way through states that ends where it began earns nothing but its share of the team reward, and an episode adds up
-    to `phi(end) - phi(start)` and such shares, however long it is: it cannot be farmed. A teacher that pays for what
-    no state shows cannot be followed in this form.
+    The potential phi reads what an agent and its team observe, the share w also the agent's own action. The unit u is
+    learned: what the teacher makes of a unit of reward, and what of a unit of cost (r < 0), which is no less. With
+    gamma=1 a way through states that ends where it began earns nothing but its shares of the team reward, all agents
+    together at most u times what the team was paid on it, and an episode adds up to `phi(end) - phi(start)` and such
+    shares, however long it is: it cannot be farmed. A teacher that pays for what no state shows cannot be followed in
+    this form.
 
     Ends: phi is told whether the world has ended (terminated), so that an end has a potential of its own; running out
     of time (truncated) changes nothing. Shaping that must not change what is optimal wants a potential of zero where

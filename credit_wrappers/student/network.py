@@ -73,7 +73,10 @@ def worth_in(credits: np.ndarray, reward: np.ndarray) -> tuple[float, float]:
 
 
 def weights_of_reward(ops: Any, parameters: Parameters) -> tuple[Any, Any]:
-    """Return what each network's credits make of a unit of reward and of cost to the team, (K, 1, 1) each."""
+    """Return what each network's credits make of a unit of reward and of cost to the team, (K, 1, 1) each.
+
+    Cost never weighs less than reward: a loop on which the team gains and loses the same must not earn.
+    """
     praise = ops.exp(parameters["praise"])
     return praise, praise * (1.0 + parameters["blame"] ** 2)
 

@@ -14,8 +14,8 @@ class StudentSettings:
     """Form, size and fitting of a student.
 
     Attributes:
-        form: "potential": `c_i = gamma * phi_i(after) - phi_i(before) + w_i * r`, of which no closed loop of states
-            earns; "free": `c_i = f_i(before, own action)`, which can say anything, and can be farmed.
+        form: "potential": `c_i = gamma * phi_i(after) - phi_i(before) + w_i * u * r`, of which no closed loop of
+            states earns; "free": `c_i = f_i(before, own action)`, which can say anything, and can be farmed.
         gamma: Factor of the potential after the step, in (0, 1]. 1: a closed loop adds up to exactly zero. The
             learner's own discount: potential-based shaping (Ng, Harada and Russell 1999), where what is earned from
             a state on, discounted, is `gamma**T * phi(end) - phi(state)` on every way of T steps to that end; loops
@@ -25,8 +25,9 @@ class StudentSettings:
         hidden: Width of each layer.
         held_out: Share of the labelled episodes, in (0, 1), that nothing is learned from; at least one of them.
         epochs: Most passes over the other episodes.
+        refit_epochs: Most passes when fitting goes on from another student.
         patience: Passes without a smaller error on the held-out episodes after which fitting stops.
-        batch: Steps in one update.
+        batch: About so many steps in one update, whole episodes; fewer where a pass would have fewer than 8 updates.
         learning_rate: Of AdamW.
         weight_decay: Of AdamW.
         seed: Of the split, the bootstraps, the first weights and the order of the updates.

@@ -1,11 +1,11 @@
 """How far students agree with the scripted critic on Spaceworld, and what fitting them takes.
 
-    python -m tests.benchmarks.student_agreement [--scenario duet] [--labels 150 500] [--set hidden=64]
+    python -m tests.benchmarks.student_agreement [--scenario duet] [--labels 150 500] [--refits 10] [--set hidden=64]
 
 Episodes as a training would see them: by robots that act at random with a probability drawn for each episode in [0, 1],
 among the possible actions, and otherwise as the scripted team. Printed are rank correlation, share of equal signs and
 mean absolute error of the sums over episodes and of single steps, on the held-out labels and on further episodes that
-no student has seen, and seconds of process time.
+no student has seen, and seconds of process time. `--refits 10` fits in ten parts, each from the student of the last.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def scripted_labels(scenario: str, count: int, seed: int) -> list[Label]:
                 if rng.random() < chance:
                     actions[agent] = int(rng.choice(np.flatnonzero(infos[agent]["action_mask"])))
             *_, infos = env.step(actions)
+        env.store.ready()  # and not only once at the end, as it would warn
     env.store.settle(ids)
     return labels
 
@@ -66,6 +67,7 @@ def main() -> None:
     parser.add_argument("--labels", type=int, nargs="+", default=[150, 500])
     parser.add_argument("--forms", nargs="+", default=["potential", "free"])
     parser.add_argument("--fresh", type=int, default=200, help="further episodes")
+    parser.add_argument("--refits", type=int, default=0, help="parts in which labels arrive; 0: all at once")
     parser.add_argument("--set", nargs="*", default=[], help="settings of the student, name=value")
     options = parser.parse_args()
     settings = {name: json.loads(value) for name, value in (text.split("=") for text in options.set)}
@@ -73,11 +75,15 @@ def main() -> None:
     fresh = scripted_labels(options.scenario, options.fresh, 1_000_000)
     row("scenario", "form", "labels", "held-out sums", "held-out steps", "fresh sums", "fresh steps", "seconds")
     row(*["---"] * 8)
+    parts = [max(options.labels) * (k + 1) // options.refits for k in range(options.refits)]
     for form in options.forms:
-        for count in options.labels:
-            start = time.process_time()
-            student = StudentCritic.fit(labels[:count], form=form, n_actions=6, **settings)
-            seconds = time.process_time() - start
+        student = None
+        for count in parts or options.labels:
+            begun = time.process_time()
+            student = StudentCritic.fit(
+                labels[:count], form=form, n_actions=6, start=student if parts else None, **settings
+            )
+            seconds = time.process_time() - begun
             later = student.compare(fresh)
             four = [figures(match) for seen in (student.agreement, later) for match in (seen.sums, seen.steps)]
             row(options.scenario, form, count, *four, f"{seconds:.1f}")

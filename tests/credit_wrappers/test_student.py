@@ -100,6 +100,30 @@ def test_where_nothing_changes_the_team_reward_is_shared_out_in_the_teachers_uni
     assert (credit.values / rewards[:, None] > 0.0).all()
 
 
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_a_loop_on_which_the_team_gains_as_much_as_it_loses_earns_nothing_whatever_reward_is_worth(student, seed):
+    rng = np.random.default_rng(seed)
+    worth = {name: rng.normal(size=(4, 1, 1)).astype(np.float32) for name in ("praise", "blame")}
+    other = replace(student, parameters=student.parameters | worth)
+    places = rng.integers(0, CELLS, (11, 3))
+    places[-1], rewards = places[0], rng.normal(size=10)
+    loop = episode_of(seen(places), rng.integers(0, 3, (10, 3)), reward=rewards - rewards.mean())
+    (credit,) = other.score([loop])
+    assert credit.values.sum(dtype=float) < 1e-4
+
+
+def test_a_teacher_that_blames_for_more_than_the_team_paid_is_followed():
+    def blame(episode):
+        stuck = (np.diff(episode.observations[..., 0], axis=0) == 0.0) & (episode.actions > 0)
+        return Credit(-1.6 * stuck.astype(np.float32))
+
+    student = StudentCritic.fit(labelled(blame), epochs=20, batch=64, networks=1)
+    still = episode_of(seen(np.array([[0, 3]] * 2)), np.array([[1, 0]]), reward=[-0.1])
+    (credit,) = student.score([still])
+    np.testing.assert_allclose(credit.values, [[-1.6, 0.0]], atol=0.3)
+
+
 def test_who_is_to_blame_for_a_cost_gets_the_larger_share_of_it():
     def blame(episode):
         stuck = (np.diff(episode.observations[..., 0], axis=0) == 0.0) & (episode.actions > 0)
