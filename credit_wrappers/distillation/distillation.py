@@ -27,8 +27,8 @@ from .choice import Pool, choose
 
 _LOG = logging.getLogger("credit_wrappers")
 _ROOM = 128  # candidates that are kept
-_LEAST = 8  # labels of a round
-_SHARE = 0.15  # of the labels that are left, bought in a round after agreement was low
+_LEAST = 8  # labels of a round, at least
+_SHARE, _MORE = 0.08, 0.15  # of the labels that are left, bought in a round; after agreement was low
 _CHOICE = 2  # candidates for each label, at least
 _FIRST = 16  # labels worth a first student
 _NEWS = 0.1  # of the labels, learned from though agreement is high
@@ -38,12 +38,12 @@ class Distillation:
     """Buys labels from a critic while teams train, and fits students to them, newer and newer ones.
 
     The first episodes are labelled as they come, and a student is fitted. Then rounds follow, each when `growth`
-    times as many episodes were played as at the last one: of those played since, 8 go to the critic, every outcome
-    in turn, those on which the student's own networks disagree first, never two alike. The student must predict
-    the new labels before anything is learned from them. Where its ranking of the agents' sums correlates less with
-    the critic's than `threshold`, a new student is fitted to all labels, from the weights of the last one on, and the
-    next round buys more (15 % of the labels that are left); else that waits until a tenth of the labels is new.
-    So labels last for trainings of any length.
+    times as many episodes were played as at the last one, and `spacing` more: of those played since, some go to the
+    critic (8 % of the labels that are left, at least 8), every outcome in turn, those on which the student's own
+    networks disagree first, never two alike. The student must predict the new labels before anything is learned from
+    them. Where its ranking of the agents' sums correlates less with the critic's than `threshold`, a new student is
+    fitted to all labels, from the weights of the last one on, and the next round buys more (15 %); else that waits
+    until a tenth of the labels is new. So labels last for trainings of any length.
 
     Environments share a distillation as they share a `CreditStore`; copies and pickles of them go on with the
     same one, in the process that made it. Errors of the critic are raised by the next `offer` (a step that
@@ -57,6 +57,7 @@ class Distillation:
         first: Labels of the first fit; default a tenth, at least 16.
         threshold: Rank correlation under which more labels are bought.
         growth: How many times as many episodes must have been played for the next round, above 1.
+        spacing: Episodes between two rounds, at least; default `labels`.
         episodes_per_query: See `CreditStore`.
         workers: See `CreditStore`; students are fitted in a thread too. 0, the default for a critic that computes: all
             is done in the caller's thread, and everything is reproducible.
@@ -98,6 +99,7 @@ class Distillation:
         first: int | None = None,
         threshold: float = 0.8,
         growth: float = 1.25,
+        spacing: int | None = None,
         episodes_per_query: int = 8,
         workers: int | None = None,
         roles: Mapping[str, str] | None = None,
@@ -116,6 +118,7 @@ class Distillation:
         self.settings = replace(settings or StudentSettings(), **changes)
         self.most, self.first = labels, first if first is not None else min(labels, max(_FIRST, labels // 10))
         self.threshold, self.growth, self.roles = threshold, growth, roles
+        self.spacing = labels if spacing is None else spacing
         self.newest: tuple[StudentCritic | None, int] = (None, 0)
         self.episodes = self.bought = 0
         self.labels: list[tuple[Episode, Credit]] = []
@@ -180,7 +183,7 @@ class Distillation:
             elif self.left:
                 self._pool.add(episode)
                 due = self.episodes >= self._next and not self._asked and self._fitting is None
-                many = min(self.left, max(_LEAST, math.ceil(_SHARE * self.left)) if self._low else _LEAST)
+                many = min(self.left, max(_LEAST, math.ceil((_MORE if self._low else _SHARE) * self.left)))
                 if due and len(self._pool.episodes) >= min(_ROOM, _CHOICE * many):
                     self._round(many)
 
@@ -274,7 +277,7 @@ class Distillation:
         chosen = choose(candidates, many, doubts, self._everything(), self._rng)
         picked = [candidates[place] for place in chosen]
         self._pool.clear()
-        self._next = math.ceil(self.growth * self.episodes)
+        self._pace()
         if picked:  # else all of them are known
             self._buy(picked)
 
@@ -317,6 +320,7 @@ class Distillation:
         """Measure agreement with the labels of a complete round; fit a student where it is worth it."""
         student, new = self.newest[0], self.labels[self._measured :]
         self._measured = len(self.labels)
+        self._pace()
         told = [(episode, credit) for episode, credit in new if credit.source != "fallback"]
         if student is not None and told:
             self.fresh = student.compare(told)
@@ -354,6 +358,10 @@ class Distillation:
             self.newest[1], self.critic.label, student.labels, self.episodes, sums.rank, sums.sign, sums.error,
             "" if fresh is None else f"; its predecessor ranked the new labels {fresh.sums.rank:.2f}",
         )  # fmt: skip
+
+    def _pace(self) -> None:
+        """Set when the next round is due."""
+        self._next = self.episodes + math.ceil(max((self.growth - 1.0) * self.episodes, self.spacing))
 
     @property
     def _low(self) -> bool:

@@ -16,12 +16,15 @@ from ..store import check_credits
 from .agreement import Agreement
 from .critic import StudentCritic
 from .network import Parameters, credits, credits_of, initial, normalised, one_hot, statistics, worth_in
-from .refitting import bootstraps, check_start, held_out, moved
+from .refitting import bootstraps, check_start, held_out, moved, recency
 from .settings import StudentSettings
 from .tables import Steps, chosen, observed, steps_of
 from .team import Team
 
 NEAR = 0.2  # in sizes of the credits: a larger error counts in proportion, so that a few large ones do not hide many
+# Sums of errors over an episode so far are made small too: many steps in one direction tell a small slope from noise.
+SUMS = 3.0  # how much they count beside the steps
+WIDE = 3.0  # how many times as large they may be
 LEAST_UPDATES = 8  # in a pass
 NEEDED = 2  # episodes: one to learn from, one to measure agreement on
 
@@ -60,10 +63,11 @@ def fit_student(
         weights = initial(team, settings, first, worth_in(target, lesson.reward))
     else:
         weights = moved(start, fixed, scale)
+    weight = recency(len(usable), 1.0 if start is None else settings.recency)
     with _one_thread(torch):
         parameters = _fitted(
             torch, team, settings, scale, order, weights, fixed,
-            lesson, target, drawn[:, ~held], exam, exam_target, warm=start is not None,
+            lesson, target, drawn[:, ~held] * weight[~held], exam, exam_target, weight[held], warm=start is not None,
         )  # fmt: skip
     own = credits_of(parameters, team, settings, scale, exam).mean(axis=0)
     agreement = Agreement.of(
@@ -118,7 +122,7 @@ def _team_of(
 def _fitted(
     torch: Any, team: Team, settings: StudentSettings, scale: float, rng: np.random.Generator,
     weights: Parameters, fixed: Parameters, lesson: Steps, target: np.ndarray, counts: np.ndarray,
-    exam: Steps, exam_target: np.ndarray, warm: bool,
+    exam: Steps, exam_target: np.ndarray, exam_weight: np.ndarray, warm: bool,
 ) -> Parameters:  # fmt: skip
     """Return the weights with the smallest error of the ensemble's mean on the held-out steps.
 
@@ -132,9 +136,10 @@ def _fitted(
         fixed: Statistics of the observations.
         lesson: What to learn from.
         target: (M, N), the teacher's credits for it.
-        counts: (K, episodes), how often each network drew each of its episodes.
+        counts: (K, episodes), how much each network learns from each of its episodes.
         exam: What to measure the error on.
         exam_target: The teacher's credits for it.
+        exam_weight: (episodes,), how much each of its episodes counts.
         warm: Whether the weights have learned before, and may be the best already.
     """
     tensors = {name: torch.from_numpy(array).requires_grad_() for name, array in weights.items()}
@@ -145,7 +150,8 @@ def _fitted(
 
     def error() -> float:  # the tensors share the memory of `weights`
         own = credits_of(weights | fixed, team, settings, scale, exam).mean(axis=0)
-        return float(_errors((own - exam_target) / scale).mean())
+        errors = _errors((own - exam_target) / scale).mean(axis=1)
+        return float(np.average(errors, weights=exam_weight[exam.episode]))
 
     best, least, since = _copied(weights), error() if warm else np.inf, 0
     for _ in range(settings.refit_epochs if warm else settings.epochs):
@@ -156,7 +162,9 @@ def _fitted(
                 torch, tensors, team, settings, scale,
                 *map(torch.from_numpy, (states[seen], before, after, acted[rows], lesson.reward[rows], ended[rows])),
             )  # fmt: skip
-            errors = _errors((own - torch.from_numpy(target[rows])) / scale)
+            difference = own - torch.from_numpy(target[rows])
+            errors = _errors(difference / scale)
+            errors = errors + SUMS * _errors(_running(torch, difference, lesson.episode[rows]) / (WIDE * scale))
             loss = (errors.mean(2) * torch.from_numpy(drawn[:, rows])).mean(1).sum()  # a sum: the networks learn apart
             optimiser.zero_grad()
             loss.backward()
@@ -166,6 +174,15 @@ def _fitted(
         elif (since := since + 1) >= settings.patience:
             break
     return best | fixed
+
+
+def _running(torch: Any, difference: Any, episode: np.ndarray) -> Any:
+    """Return the sums of differences, (K, M, N), over each episode so far, less their mean over the episode."""
+    _, number, count = np.unique(episode, return_inverse=True, return_counts=True)
+    sums = difference.cumsum(1)  # over the episodes before, too: a constant of the episode, which the mean takes away
+    mean = torch.zeros((len(sums), len(count), sums.shape[2])).index_add(1, torch.from_numpy(number), sums)
+    mean = mean / torch.from_numpy(count)[:, None]
+    return sums - mean[:, torch.from_numpy(number)]
 
 
 def _errors(difference: Any) -> Any:

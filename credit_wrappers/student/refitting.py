@@ -34,6 +34,12 @@ def bootstraps(rng: np.random.Generator, networks: int, count: int) -> np.ndarra
     return drawn if networks > 1 else np.ones_like(drawn)
 
 
+def recency(count: int, newest: float) -> np.ndarray:
+    """Return (count,), how much each label weighs, 1 on average: the newest `newest` times as much as the oldest."""
+    weight = newest ** np.linspace(0.0, 1.0, count)
+    return weight / weight.mean()
+
+
 def check_start(start: StudentCritic, team: Team, settings: StudentSettings) -> None:
     """Raise CreditError, naming both, unless a student of that team and those settings can begin with these weights."""
     for name in ("form", "networks", "hidden"):

@@ -26,6 +26,8 @@ class StudentSettings:
         held_out: Share of the labelled episodes, in (0, 1), that nothing is learned from; at least one of them.
         epochs: Most passes over the other episodes.
         refit_epochs: Most passes when fitting goes on from another student.
+        recency: How many times as much as the oldest label the newest one counts then: what a team does changes, and
+            what it does now is what is paid.
         patience: Passes without a smaller error on the held-out episodes after which fitting stops.
         batch: About so many steps in one update, whole episodes; fewer where a pass would have fewer than 8 updates.
         learning_rate: Of AdamW.
@@ -42,7 +44,8 @@ class StudentSettings:
     hidden: int = 32
     held_out: float = 0.2
     epochs: int = 40
-    refit_epochs: int = 8
+    refit_epochs: int = 20
+    recency: float = 10.0
     patience: int = 20
     batch: int = 1024
     learning_rate: float = 1e-2
@@ -58,6 +61,8 @@ class StudentSettings:
                 raise ValueError(f"{name} must be a positive whole number, got {value!r}")
         if not isinstance(self.seed, int) or self.seed < 0:
             raise ValueError(f"seed must be a whole number from 0, got {self.seed!r}")
+        if not (math.isfinite(self.recency) and self.recency >= 1.0):
+            raise ValueError(f"recency must be at least 1, got {self.recency!r}")
         if not 0.0 < self.gamma <= 1.0:
             raise ValueError(f"gamma must be above 0 and at most 1, got {self.gamma!r}")
         if not 0.0 < self.held_out < 1.0:
