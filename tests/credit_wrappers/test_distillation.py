@@ -65,7 +65,7 @@ def episodes(seed=0, steps=3):
 
 
 def distilling(teacher, labels=20, **options):
-    distillation = Distillation(teacher, labels, **{"first": 4, "episodes_per_query": 2, "workers": 0, **options})
+    distillation = Distillation(teacher, labels, **{"first": 4, "spacing": 1, "episodes_per_query": 2, "workers": 0, **options})
     distillation.join(*TEAM)
     return distillation
 
@@ -151,24 +151,31 @@ def test_while_agreement_is_high_rounds_come_at_growth_times_the_episodes(copier
     assert rounds[8:] == [max(2 * 8, 8 + 16), *(24 * 2**k for k in range(1, 7))]
 
 
-def test_a_critic_that_changes_its_mind_is_asked_again_sooner_until_the_student_follows(copiers):
+def test_a_critic_that_changes_its_mind_is_asked_more_until_the_student_follows(copiers):
     teacher, source = Teacher(), episodes()
-    distillation = distilling(teacher, labels=60, first=8, growth=2.0)
-    assert offer(distillation, source, 100)[8:] == [24, 48, 96]
+    distillation = distilling(teacher, labels=500, first=8, growth=2.0)
+
+    def bought(many):
+        before, left = distillation.bought, distillation.left
+        rounds = offer(distillation, source, many)
+        return rounds, distillation.bought - before, left
+
+    bought(100)
     assert distillation.fresh.sums.rank > 0.99
+    rounds, many, left = bought(100)
+    assert len(rounds) == 1 and many == math.ceil(0.08 * left)
     teacher.sign = -1.0
-    assert offer(distillation, source, 100) == [192]
-    assert distillation.fresh.sums.rank < -0.99
-    sooner = math.ceil(1.15 * 192)
-    assert offer(distillation, source, 300) == [sooner, 2 * sooner]
-    assert distillation.fresh.sums.rank > 0.99
+    rounds, many, left = bought(rounds[0])
+    assert many == math.ceil(0.08 * left) and distillation.fresh.sums.rank < -0.99
+    rounds, many, left = bought(2 * rounds[0] - distillation.episodes)
+    assert many == math.ceil(0.15 * left) and distillation.fresh.sums.rank > 0.99
+    rounds, many, left = bought(2 * rounds[0] - distillation.episodes)
+    assert many == math.ceil(0.08 * left)
 
 
-def test_growth_below_the_haste_is_kept_where_agreement_is_low(copiers, monkeypatch):
-    monkeypatch.setattr(Copier, "compare", lambda *_: Agreement(1, NOTHING, NOTHING))
-    distillation = distilling(Teacher(), labels=500, first=400, growth=1.1)
-    rounds = offer(distillation, episodes(steps=1), 550)[400:]
-    assert rounds == [math.ceil(1.1 * 400), math.ceil(1.1 * rounds[0]), math.ceil(1.1 * rounds[1])]
+def test_rounds_are_as_far_apart_as_spacing_asks_however_few_episodes_there_were(copiers):
+    distillation = distilling(Teacher(), labels=500, first=8, growth=1.5, spacing=100)
+    assert offer(distillation, episodes(steps=1), 500)[8:] == [108, 208, 312, 468]
 
 
 def test_labels_last_for_a_hundred_thousand_episodes(copiers):
@@ -375,7 +382,7 @@ def test_nobody_waits_for_a_slow_critic(fits):
     teacher.gate.set()
     distillation.wait()
     assert distillation.newest == (fits.students[0], 1) and fits.labels == [4]
-    assert offer(distillation, walks, 30) == [60] and distillation.bought == 4 + 8
+    assert offer(distillation, walks, 30) == [50] and distillation.bought == 4 + 8
     distillation.close()
 
 

@@ -44,7 +44,7 @@ def fits(monkeypatch):
 
 
 def distilling(teacher=None, labels=20, **options):
-    return Distillation(teacher or Teacher(), labels, **{"first": 2, "episodes_per_query": 1, **options})
+    return Distillation(teacher or Teacher(), labels, **{"first": 2, "spacing": 1, "episodes_per_query": 1, **options})
 
 
 def fixed(sizes=ALIKE, actions=3, seed=0, **settings):
