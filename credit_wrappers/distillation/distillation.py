@@ -6,9 +6,7 @@ import itertools
 import logging
 import math
 import threading
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -22,7 +20,7 @@ from ..protocols import Critic
 from ..sharing import reference, share, shared
 from ..store import CreditStore
 from ..student import Agreement, StudentCritic, StudentSettings
-from ..student.team import Team
+from .apprentice import Apprentice
 from .choice import Pool, choose
 
 _LOG = logging.getLogger("credit_wrappers")
@@ -31,7 +29,6 @@ _LEAST = 8  # labels of a round, at least
 _SHARE, _MORE = 0.08, 0.15  # of the labels that are left, bought in a round; after agreement was low
 _CHOICE = 2  # candidates for each label, at least
 _FIRST = 16  # labels worth a first student
-_NEWS = 0.1  # of the labels, learned from though agreement is high
 
 
 class Distillation:
@@ -41,9 +38,9 @@ class Distillation:
     times as many episodes were played as at the last one, and `spacing` more: of those played since, some go to the
     critic (8 % of the labels that are left, at least 8), every outcome in turn, those on which the student's own
     networks disagree first, never two alike. The student must predict the new labels before anything is learned from
-    them. Where its ranking of the agents' sums correlates less with the critic's than `threshold`, a new student is
-    fitted to all labels, from the weights of the last one on, and the next round buys more (15 %); else that waits
-    until a tenth of the labels is new. So labels last for trainings of any length.
+    them; where its ranking of the agents' sums correlates less with the critic's than `threshold`, the next round
+    buys more (15 %). Then a new student is fitted to all labels, from the weights of the last one on. So labels last
+    for trainings of any length.
 
     Environments share a distillation as they share a `CreditStore`; copies and pickles of them go on with the
     same one, in the process that made it. Errors of the critic are raised by the next `offer` (a step that
@@ -66,11 +63,8 @@ class Distillation:
         changes: Single settings of the students by name: `form="free"`, ...
 
     Attributes:
-        newest: The newest student and its version, from 1; None and 0 before the first fit.
         episodes: How many were offered.
         bought: Labels that were asked for.
-        labels: Those that came back, in order.
-        fresh: The agreement with the newest labels before anything was learned from them; None before there are some.
 
     Raises:
         ValueError: A number that makes no sense.
@@ -115,27 +109,19 @@ class Distillation:
         if workers is None:
             workers = 4 if getattr(critic, "source", "") == "model" else 0
         self.critic = critic
-        self.settings = replace(settings or StudentSettings(), **changes)
         self.most, self.first = labels, first if first is not None else min(labels, max(_FIRST, labels // 10))
-        self.threshold, self.growth, self.roles = threshold, growth, roles
-        self.spacing = labels if spacing is None else spacing
-        self.newest: tuple[StudentCritic | None, int] = (None, 0)
+        self.growth, self.spacing = growth, labels if spacing is None else spacing
         self.episodes = self.bought = 0
-        self.labels: list[tuple[Episode, Credit]] = []
-        self.fresh: Agreement | None = None
-        self.fit_seconds = 0.0
+        self._apprentice = Apprentice(
+            replace(settings or StudentSettings(), **changes), threshold, roles, background=workers > 0
+        )
         self._store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers)
         self._rng = np.random.default_rng(seed)
         self._pool = Pool(_ROOM, self._rng)
         self._ids = itertools.count()
         self._asked: dict[int, Episode] = {}  # at the critic
-        self._measured = self._learned = 0  # labels whose agreement was measured; that the last fit was about
         self._next = 0  # episodes at which a round is due
         self._ended = self._closed = False  # nothing more is bought; nor fitted
-        self._said = False  # that labels are too few
-        self._team: tuple[Any, ...] | None = None
-        self._fitting: Future[StudentCritic] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="student") if workers else None
         self._lock = threading.RLock()
         self._number = share(self)
 
@@ -145,14 +131,22 @@ class Distillation:
         Raises:
             ValueError: It is another team than that of the environments before, or its agents need other roles.
         """
-        team = (agents, sizes, n_actions)
-        Team.of(agents, sizes, n_actions, self.roles, dict(zip(agents, n_actions, strict=True)))
-        if self._team is not None and self._team != team:
-            raise ValueError(
-                "environments of one distillation have the same agents, observations and actions; "
-                f"got {_named(team)} after {_named(self._team)}"
-            )
-        self._team = team
+        self._apprentice.join(agents, sizes, n_actions)
+
+    @property
+    def newest(self) -> tuple[StudentCritic | None, int]:
+        """The newest student and its version, from 1; None and 0 before the first fit."""
+        return self._apprentice.newest
+
+    @property
+    def labels(self) -> list[tuple[Episode, Credit]]:
+        """The labels that came back, in order."""
+        return self._apprentice.labels
+
+    @property
+    def fresh(self) -> Agreement | None:
+        """The agreement with the newest labels before anything was learned from them; None before there are some."""
+        return self._apprentice.fresh
 
     def open(self) -> int:
         """Return a fresh episode id."""
@@ -182,8 +176,8 @@ class Distillation:
                     self._buy([episode])
             elif self.left:
                 self._pool.add(episode)
-                due = self.episodes >= self._next and not self._asked and self._fitting is None
-                many = min(self.left, max(_LEAST, math.ceil((_MORE if self._low else _SHARE) * self.left)))
+                due = self.episodes >= self._next and not self._asked and not self._apprentice.fitting
+                many = min(self.left, max(_LEAST, math.ceil((_MORE if self._apprentice.low else _SHARE) * self.left)))
                 if due and len(self._pool.episodes) >= min(_ROOM, _CHOICE * many):
                     self._round(many)
 
@@ -204,43 +198,25 @@ class Distillation:
         the agents' sums and `step_rank`, `step_sign` and `step_error` of single steps; `fresh_rank` of the sums of
         the newest labels before they were learned from. See `Match`.
         """
-        student, version = self.newest
-        numbers: dict[str, float] = {
-            "version": version,
-            "labels": len(self.labels),
-            "labels_left": self.left,
-            "fit_seconds": self.fit_seconds,
-        }
-        for prefix, part in (("", "sums"), ("step_", "steps")):
-            match = None if student is None else getattr(student.agreement, part)
-            for name in ("rank", "sign", "error"):
-                numbers[prefix + name] = math.nan if match is None else getattr(match, name)
-        numbers["fresh_rank"] = math.nan if self.fresh is None else self.fresh.sums.rank
+        numbers = {**self._apprentice.metrics, "labels_left": self.left}
         return {f"student/{name}": value for name, value in numbers.items()}
 
     def state(self) -> dict[str, Any]:
         """Return what is known so far, for a checkpoint; labels that are at the critic count as not asked for."""
         with self._lock:
             return {
-                "newest": self.newest,
+                "apprentice": self._apprentice.state(),
                 "episodes": self.episodes,
                 "bought": self.bought - len(self._asked),
-                "labels": list(self.labels),
-                "fresh": self.fresh,
-                "measured": self._measured,
-                "learned": self._learned,
                 "next": self._next,
-                "fit_seconds": self.fit_seconds,
                 "rng": self._rng.bit_generator.state,
             }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned; to be called before the first episode begins."""
         with self._lock:
-            self.newest, self.episodes, self.bought = state["newest"], state["episodes"], state["bought"]
-            self.labels, self.fresh, self._learned = list(state["labels"]), state["fresh"], state["learned"]
-            self._measured = state["measured"]
-            self._next, self.fit_seconds = state["next"], state["fit_seconds"]
+            self._apprentice.restore(state["apprentice"])
+            self.episodes, self.bought, self._next = state["episodes"], state["bought"], state["next"]
             self._rng.bit_generator.state = state["rng"]
             self._ids = itertools.count(self.episodes)
 
@@ -248,8 +224,7 @@ class Distillation:
         """Stop buying and fitting; the newest student stays. A running query is waited for."""
         self._ended = self._closed = True
         self._store.close()
-        if self._thread is not None:
-            self._thread.shutdown(wait=True, cancel_futures=True)
+        self._apprentice.close()
 
     def __enter__(self) -> Distillation:
         return self
@@ -301,76 +276,22 @@ class Distillation:
                 self._ended = True
                 _LOG.warning("no more labels for the student: %s", error)
             return self._collect(wait=wait)  # what came before it
-        if self._fitting is not None and (wait or self._fitting.done()):
-            done, self._fitting = self._fitting, None
-            if not done.cancelled():  # by `close`
-                self._adopt(done.result())
+        self._apprentice.collect(wait)
         complete = not self._closed and (self._ended or (whole and not self._asked))
-        if complete and self._fitting is None and self._measured < len(self.labels):
-            self._learn()
-            if wait and self._fitting is not None:
-                self._collect(wait=True)
+        if complete and not self._apprentice.fitting and self._apprentice.behind:
+            self._pace()
+            self._apprentice.learn(self.left)
+            if wait:
+                self._apprentice.collect(wait)
 
     def _take(self, credits: list[tuple[int, Credit]]) -> None:
         for id, credit in credits:
             # What the critic read is not needed any more, and may be large.
-            self.labels.append((replace(self._asked.pop(id), moments=(), narrator=None), credit))
-
-    def _learn(self) -> None:
-        """Measure agreement with the labels of a complete round; fit a student where it is worth it."""
-        student, new = self.newest[0], self.labels[self._measured :]
-        self._measured = len(self.labels)
-        self._pace()
-        told = [(episode, credit) for episode, credit in new if credit.source != "fallback"]
-        if student is not None and told:
-            self.fresh = student.compare(told)
-            news = len(self.labels) - self._learned
-            if not self._low and self.left and news < _NEWS * len(self.labels):
-                return
-        self._learned = len(self.labels)
-        usable = [credit for _, credit in self.labels if credit.source != "fallback"]
-        if len(usable) < 2 or not any(np.any(credit.values) for credit in usable):
-            if not self._said:
-                self._said = True
-                _LOG.warning(
-                    "too few labels to fit a student: %d of %d are usable, and some credit must not be zero; "
-                    "every step goes on being paid the team reward until there are more (%d may still be bought)",
-                    len(usable), len(self.labels), self.left,
-                )  # fmt: skip
-        elif self._thread is None:
-            self._adopt(self._fitted(list(self.labels), student))
-        else:
-            self._fitting = self._thread.submit(self._fitted, list(self.labels), student)
-
-    def _fitted(self, labels: list[tuple[Episode, Credit]], start: StudentCritic | None) -> StudentCritic:
-        began = time.perf_counter()
-        actions = None if self._team is None else dict(zip(self._team[0], self._team[2], strict=True))
-        try:
-            return StudentCritic.fit(labels, self.settings, roles=self.roles, n_actions=actions, start=start)
-        finally:
-            self.fit_seconds += time.perf_counter() - began
-
-    def _adopt(self, student: StudentCritic) -> None:
-        self.newest = student, self.newest[1] + 1
-        sums, fresh = student.agreement.sums, self.fresh
-        _LOG.info(
-            "student %d of critic %s: %d labels after %d episodes; held-out sums: rank %.2f, sign %.2f, error %.3f%s",
-            self.newest[1], self.critic.label, student.labels, self.episodes, sums.rank, sums.sign, sums.error,
-            "" if fresh is None else f"; its predecessor ranked the new labels {fresh.sums.rank:.2f}",
-        )  # fmt: skip
+            self._apprentice.labels.append((replace(self._asked.pop(id), moments=(), narrator=None), credit))
 
     def _pace(self) -> None:
         """Set when the next round is due."""
         self._next = self.episodes + math.ceil(max((self.growth - 1.0) * self.episodes, self.spacing))
-
-    @property
-    def _low(self) -> bool:
-        return self.fresh is not None and self.fresh.sums.rank < self.threshold
-
-
-def _named(team: tuple[Any, ...]) -> str:
-    agents, sizes, actions = team
-    return f"agents {list(agents)} with {list(sizes)} observed numbers and {list(actions)} actions"
 
 
 def _distillation_of(process: int, number: int) -> Distillation:

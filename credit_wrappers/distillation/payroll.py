@@ -13,9 +13,11 @@ from ..student.team import Team
 
 
 class Source(Protocol):
-    """Has students: `newest` is the newest one and its version, or None and 0."""
+    """Has students."""
 
-    newest: tuple[StudentCritic | None, int]
+    @property
+    def newest(self) -> tuple[StudentCritic | None, int]:
+        """The newest one and its version, or None and 0."""
 
 
 class Ready:

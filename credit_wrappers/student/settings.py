@@ -44,7 +44,7 @@ class StudentSettings:
     hidden: int = 32
     held_out: float = 0.2
     epochs: int = 40
-    refit_epochs: int = 20
+    refit_epochs: int = 30
     recency: float = 10.0
     patience: int = 20
     batch: int = 1024

@@ -65,7 +65,9 @@ def episodes(seed=0, steps=3):
 
 
 def distilling(teacher, labels=20, **options):
-    distillation = Distillation(teacher, labels, **{"first": 4, "spacing": 1, "episodes_per_query": 2, "workers": 0, **options})
+    distillation = Distillation(
+        teacher, labels, **{"first": 4, "spacing": 1, "episodes_per_query": 2, "workers": 0, **options}
+    )
     distillation.join(*TEAM)
     return distillation
 
@@ -408,7 +410,7 @@ def test_an_error_of_a_fit_in_its_thread_is_raised_by_the_next_offer(fits):
     offer(distillation, walks, 4)
     while not fits.entered.is_set():
         offer(distillation, walks, 1)
-    running = distillation._fitting
+    running = distillation._apprentice._fitting
     fits.gate.set()
     futures.wait([running])
     with pytest.raises(RuntimeError, match="boom"):
@@ -537,8 +539,8 @@ def test_numbers_that_make_no_sense_are_refused(options, said):
 
 
 def test_a_model_is_asked_in_threads_and_a_critic_that_computes_in_the_callers():
-    assert Distillation(SimpleNamespace(source="model", label="m"))._thread is not None
-    assert Distillation(Teacher())._thread is None
+    assert Distillation(SimpleNamespace(source="model", label="m"))._apprentice._thread is not None
+    assert Distillation(Teacher())._apprentice._thread is None
 
 
 @pytest.mark.parametrize(

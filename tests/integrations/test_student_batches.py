@@ -37,7 +37,7 @@ def student(seed: int = 0, order: int = 1) -> StudentCritic:
 
 def distilling(teacher: Teacher, labels: int = 40) -> Distillation:
     roles = {"robot_0": "one", "robot_1": "other"}
-    return Distillation(teacher, labels, first=4, episodes_per_query=2, growth=1.2, roles=roles)
+    return Distillation(teacher, labels, first=4, spacing=1, episodes_per_query=2, growth=1.2, roles=roles)
 
 
 @pytest.fixture
