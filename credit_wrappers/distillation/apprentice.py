@@ -24,7 +24,7 @@ class Apprentice:
 
     Args:
         settings: Form, size and fitting of the students.
-        threshold: Rank correlation below which agreement is low.
+        threshold: Error on held-out labels over that on new ones, below which agreement is low.
         roles: See `StudentCritic.fit`.
         background: Whether students are fitted in a thread.
 
@@ -43,6 +43,7 @@ class Apprentice:
         self.labels: list[tuple[Episode, Credit]] = []
         self.fresh: Agreement | None = None
         self.fit_seconds = 0.0
+        self._usual = 0.0  # mean error of sums on held-out labels when `fresh` was measured
         self._learned = 0  # labels that `learn` has seen
         self._said = False  # that labels are too few
         self._team: tuple[Any, ...] | None = None
@@ -62,8 +63,8 @@ class Apprentice:
 
     @property
     def low(self) -> bool:
-        """Whether the agreement with the newest labels was low."""
-        return self.fresh is not None and self.fresh.sums.rank < self.threshold
+        """Whether the agreement with the newest labels was low, compared with that on the held-out ones then."""
+        return self.fresh is not None and self._usual < self.threshold * self.fresh.sums.error
 
     @property
     def fitting(self) -> bool:
@@ -85,7 +86,7 @@ class Apprentice:
         self._learned = len(self.labels)
         told = [(episode, credit) for episode, credit in new if credit.source != "fallback"]
         if student is not None and told:
-            self.fresh = student.compare(told)
+            self.fresh, self._usual = student.compare(told), student.agreement.sums.error
         usable = [credit for _, credit in self.labels if credit.source != "fallback"]
         if len(usable) < 2 or not any(np.any(credit.values) for credit in usable):
             if not self._said:
@@ -125,7 +126,8 @@ class Apprentice:
             match = None if student is None else getattr(student.agreement, part)
             for name in ("rank", "sign", "error"):
                 numbers[prefix + name] = math.nan if match is None else getattr(match, name)
-        numbers["fresh_rank"] = math.nan if self.fresh is None else self.fresh.sums.rank
+        for name in ("rank", "error"):
+            numbers[f"fresh_{name}"] = math.nan if self.fresh is None else getattr(self.fresh.sums, name)
         return numbers
 
     def state(self) -> dict[str, Any]:
@@ -135,13 +137,14 @@ class Apprentice:
             "labels": list(self.labels),
             "fresh": self.fresh,
             "fit_seconds": self.fit_seconds,
+            "usual": self._usual,
             "learned": self._learned,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
         self.newest, self.labels, self.fresh = state["newest"], list(state["labels"]), state["fresh"]
-        self.fit_seconds, self._learned = state["fit_seconds"], state["learned"]
+        self.fit_seconds, self._usual, self._learned = state["fit_seconds"], state["usual"], state["learned"]
 
     def _fitted(self, labels: list[tuple[Episode, Credit]], start: StudentCritic | None) -> StudentCritic:
         began = time.perf_counter()

@@ -26,7 +26,7 @@ from .choice import Pool, choose
 _LOG = logging.getLogger("credit_wrappers")
 _ROOM = 128  # candidates that are kept
 _LEAST = 8  # labels of a round, at least
-_SHARE, _MORE = 0.08, 0.15  # of the labels that are left, bought in a round; after agreement was low
+_SHARE, _MORE = 0.04, 0.2  # of the labels that are left, bought in a round; after agreement was low
 _CHOICE = 2  # candidates for each label, at least
 _FIRST = 16  # labels worth a first student
 
@@ -109,7 +109,7 @@ class Distillation:
         if workers is None:
             workers = 4 if getattr(critic, "source", "") == "model" else 0
         self.critic = critic
-        self.most, self.first = labels, first if first is not None else min(labels, max(_FIRST, labels // 10))
+        self.most, self.first = labels, first if first is not None else min(labels, max(_FIRST, labels // 16))
         self.growth, self.spacing = growth, labels if spacing is None else spacing
         self.episodes = self.bought = 0
         self._apprentice = Apprentice(
@@ -279,8 +279,10 @@ class Distillation:
         self._apprentice.collect(wait)
         complete = not self._closed and (self._ended or (whole and not self._asked))
         if complete and not self._apprentice.fitting and self._apprentice.behind:
-            self._pace()
-            self._apprentice.learn(self.left)
+            try:
+                self._apprentice.learn(self.left)
+            finally:  # also of what fails
+                self._pace()
             if wait:
                 self._apprentice.collect(wait)
 
@@ -291,7 +293,8 @@ class Distillation:
 
     def _pace(self) -> None:
         """Set when the next round is due."""
-        self._next = self.episodes + math.ceil(max((self.growth - 1.0) * self.episodes, self.spacing))
+        gap = max((self.growth - 1.0) * self.episodes, self.spacing)
+        self._next = self.episodes + math.ceil(gap / 2 if self._apprentice.low else gap)
 
 
 def _distillation_of(process: int, number: int) -> Distillation:
