@@ -26,7 +26,7 @@ from .choice import Pool, choose
 _LOG = logging.getLogger("credit_wrappers")
 _ROOM = 128  # candidates that are kept
 _LEAST = 8  # labels of a round, at least
-_SHARE, _MORE = 0.04, 0.2  # of the labels that are left, bought in a round; after agreement was low
+_SHARE, _MORE = 0.06, 0.15  # of the labels that are left, bought in a round; after agreement was low
 _CHOICE = 2  # candidates for each label, at least
 _FIRST = 16  # labels worth a first student
 

@@ -25,7 +25,6 @@ NEAR = 0.2  # in sizes of the credits: a larger error counts in proportion, so t
 # Sums of errors over an episode so far are made small too: many steps in one direction tell a small slope from noise.
 SUMS = 3.0  # how much they count beside the steps
 WIDE = 3.0  # how many times as large they may be
-MOST_GAIN = 2.0  # see `_pay_in_full`
 LEAST_UPDATES = 8  # in a pass
 NEEDED = 2  # episodes: one to learn from, one to measure agreement on
 
@@ -70,7 +69,6 @@ def fit_student(
             torch, team, settings, scale, order, weights, fixed,
             lesson, target, drawn[:, ~held] * weight[~held], exam, exam_target, weight[held], warm=start is not None,
         )  # fmt: skip
-    _pay_in_full(parameters, settings, exam, exam_target, credits_of(parameters, team, settings, scale, exam))
     own = credits_of(parameters, team, settings, scale, exam).mean(axis=0)
     agreement = Agreement.of(
         [teacher[i] for i in np.flatnonzero(held)], [own[exam.episode == k] for k in range(held.sum())]
@@ -176,23 +174,6 @@ def _fitted(
         elif (since := since + 1) >= settings.patience:
             break
     return best | fixed
-
-
-def _pay_in_full(
-    parameters: Parameters, settings: StudentSettings, exam: Steps, target: np.ndarray, own: np.ndarray
-) -> None:
-    """Enlarge the credits for progress until they are on average what the teacher pays, on the held-out steps.
-
-    What a student cannot tell from noise it pays less for, and that would be all progress, but not what the team's
-    reward tells it: blame would outweigh progress more than its teacher means it to.
-    """
-    quiet = (exam.reward == 0.0) & ~exam.terminated
-    told, said = target[quiet].astype(np.float64), own.mean(axis=0)[quiet]
-    gain = float((told * told).sum() / (told * said).sum()) if (told * said).sum() > 0.0 else 1.0
-    head = "credit" if settings.form == "free" else "potential"
-    for name in parameters:
-        if f"/{head}.out" in name:
-            parameters[name] = parameters[name] * np.float32(min(max(gain, 1.0), MOST_GAIN))
 
 
 def _running(torch: Any, difference: Any, episode: np.ndarray) -> Any:

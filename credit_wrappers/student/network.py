@@ -1,6 +1,6 @@
 """What a student computes: one program for numpy, which pays, and for PyTorch, which fits.
 
-K networks, M states and N agents at once. Each agent's observation is encoded; the mean and the maximum of all
+K networks, M states and N agents at once. Each agent's observation, numbers and their sizes, is encoded; the mean and the maximum of all
 encodings are the team's context, which no order of the agents can change. Heads read an agent's own encoding, the
 context and a few extra numbers: the potential whether the world has ended, the others the agent's own action.
 """
@@ -44,7 +44,7 @@ def initial(
         parameters[name] = np.zeros((many, inputs, outputs), np.float32)
 
     for number, group in enumerate(team.groups):
-        weights(f"{number}/encoder.weight", group.size, width, 2.0)
+        weights(f"{number}/encoder.weight", 2 * group.size, width, 2.0)
         zeros(f"{number}/encoder.bias", 1, width)
         for head, extra in _heads(settings, group):
             weights(f"{number}/{head}.own", width, width, 1.0)
@@ -82,10 +82,10 @@ def weights_of_reward(ops: Any, parameters: Parameters) -> tuple[Any, Any]:
 
 
 def statistics(team: Team, states: np.ndarray) -> Parameters:
-    """Return mean and inverse deviation, (F,) float32, of what each role observes; 0 for what never changes."""
+    """Return mean and inverse deviation, (2 * F,) float32, of a role's numbers and sizes; 0 for what never changes."""
     found: Parameters = {}
     for number, group in enumerate(team.groups):
-        rows = states[:, group.columns, : group.size].reshape(-1, group.size).astype(np.float64)
+        rows = sized(states[:, group.columns, : group.size]).reshape(-1, 2 * group.size).astype(np.float64)
         deviation = rows.std(axis=0)
         changes = deviation > 1e-6 * np.maximum(1.0, np.abs(rows).max(axis=0))
         found[f"{number}/mean"] = rows.mean(axis=0).astype(np.float32)
@@ -93,13 +93,22 @@ def statistics(team: Team, states: np.ndarray) -> Parameters:
     return found
 
 
+def sized(rows: np.ndarray) -> np.ndarray:
+    """Return numbers, (..., F), and behind them their sizes, (..., 2 * F).
+
+    Ways are sums of sizes of offsets; with these as inputs a student learns them from far fewer labels.
+    """
+    return np.concatenate([rows, np.abs(rows)], axis=-1)
+
+
 def normalised(parameters: Parameters, team: Team, states: np.ndarray) -> np.ndarray:
-    """Return observations, (M, N, F), in standard deviations from the mean of the labels."""
-    mean, inverse = np.zeros((2, *states.shape[1:]), np.float32)
+    """Return observations, (M, N, F), with sizes, (M, N, 2 * F), in standard deviations from the mean of the labels."""
+    table = np.zeros((*states.shape[:2], 2 * states.shape[2]), np.float32)
     for number, group in enumerate(team.groups):
-        mean[group.columns, : group.size] = parameters[f"{number}/mean"]
-        inverse[group.columns, : group.size] = parameters[f"{number}/inverse"]
-    return ((states - mean) * inverse).clip(-FAR, FAR)
+        own = sized(states[:, group.columns, : group.size])
+        own = ((own - parameters[f"{number}/mean"]) * parameters[f"{number}/inverse"]).clip(-FAR, FAR)
+        table[:, group.columns, : 2 * group.size] = own
+    return table
 
 
 def one_hot(team: Team, actions: np.ndarray) -> np.ndarray:
@@ -119,7 +128,7 @@ def credits(
         team: Whose they are.
         settings: The form, gamma and the sizes.
         scale: Size of the teacher's credits: the unit in which the heads answer.
-        states: (S, N, F), normalised observations.
+        states: (S, N, 2 * F), normalised observations and sizes.
         before: (M,), the row of `states` in which each step begins.
         after: (M,), that in which it ends; where the world ended, no step begins in it.
         acted: (M, N, A), `one_hot` actions.
@@ -169,7 +178,7 @@ def _encode(ops: Any, parameters: Parameters, team: Team, states: Any) -> Any:
     parts = []
     for number, group in enumerate(team.groups):
         weight, bias = parameters[f"{number}/encoder.weight"], parameters[f"{number}/encoder.bias"]
-        own = _of(states, group, team, 1)[..., : group.size].reshape(-1, group.size)
+        own = _of(states, group, team, 1)[..., : 2 * group.size].reshape(-1, 2 * group.size)
         code = (own @ weight + bias).clip(min=0.0)
         parts.append(code.reshape(len(weight), len(states), len(group.columns), -1))
     return _together(ops, team, parts)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import CreditError
 from .critic import StudentCritic
-from .network import FAR, Parameters, weights_of_reward
+from .network import FAR, Parameters, sized, weights_of_reward
 from .tables import as_float32, check_actions, check_finite, check_reward, check_shapes, whole_numbers
 
 
@@ -166,7 +166,8 @@ class _Encoder:
 
     def codes(self, seen: np.ndarray) -> np.ndarray:
         """Return (e * n, K * H) of (e, n, F or more)."""
-        rows = seen[..., : len(self.mean)] - self.mean
+        rows = sized(seen[..., : len(self.mean) // 2])
+        rows -= self.mean
         np.maximum(rows, self.near, out=rows)
         np.minimum(rows, self.far, out=rows)
         codes = rows.reshape(-1, len(self.mean)) @ self.weight
