@@ -36,11 +36,11 @@ class Distillation:
 
     The first episodes are labelled as they come, and a student is fitted. Then rounds follow, each when `growth`
     times as many episodes were played as at the last one, and `spacing` more: of those played since, some go to the
-    critic (8 % of the labels that are left, at least 8), every outcome in turn, those on which the student's own
+    critic (6 % of the labels that are left, at least 8), every outcome in turn, those on which the student's own
     networks disagree first, never two alike. The student must predict the new labels before anything is learned from
-    them; where its ranking of the agents' sums correlates less with the critic's than `threshold`, the next round
-    buys more (15 %). Then a new student is fitted to all labels, from the weights of the last one on. So labels last
-    for trainings of any length.
+    them. Where its error is larger on them than on held-out labels, the team does something new: the next round comes
+    after half the time and buys more (15 %). After each round a new student is fitted to all labels, from the weights
+    of the last one on. So labels last for trainings of any length.
 
     Environments share a distillation as they share a `CreditStore`; copies and pickles of them go on with the
     same one, in the process that made it. Errors of the critic are raised by the next `offer` (a step that
@@ -51,8 +51,9 @@ class Distillation:
         critic: The teacher.
         labels: Most episodes that it scores.
         settings: Form, size and fitting of the students.
-        first: Labels of the first fit; default a tenth, at least 16.
-        threshold: Rank correlation under which more labels are bought.
+        first: Labels of the first fit; default a sixteenth, at least 16.
+        threshold: More labels are bought when the error of agents' sums on held-out labels, over that on new ones, is
+            below this.
         growth: How many times as many episodes must have been played for the next round, above 1.
         spacing: Episodes between two rounds, at least; default `labels`.
         episodes_per_query: See `CreditStore`.
@@ -91,7 +92,7 @@ class Distillation:
         settings: StudentSettings | None = None,
         *,
         first: int | None = None,
-        threshold: float = 0.8,
+        threshold: float = 1.0,
         growth: float = 1.25,
         spacing: int | None = None,
         episodes_per_query: int = 8,

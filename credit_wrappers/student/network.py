@@ -1,8 +1,9 @@
 """What a student computes: one program for numpy, which pays, and for PyTorch, which fits.
 
-K networks, M states and N agents at once. Each agent's observation, numbers and their sizes, is encoded; the mean and the maximum of all
-encodings are the team's context, which no order of the agents can change. Heads read an agent's own encoding, the
-context and a few extra numbers: the potential whether the world has ended, the others the agent's own action.
+K networks, M states and N agents at once. Each agent's observation, its numbers and their sizes, is encoded; the
+mean and the maximum of all encodings are the team's context, which no order of the agents can change. Heads read an
+agent's own encoding, the context and a few extra numbers: the potential whether the world has ended, the others the
+agent's own action.
 """
 
 from __future__ import annotations
