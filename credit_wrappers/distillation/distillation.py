@@ -38,9 +38,9 @@ class Distillation:
     times as many episodes were played as at the last one, and `spacing` more: of those played since, some go to the
     critic (6 % of the labels that are left, at least 8), every outcome in turn, those on which the student's own
     networks disagree first, never two alike. The student must predict the new labels before anything is learned from
-    them. Where its error is larger on them than on held-out labels, the team does something new: the next round comes
-    after half the time and buys more (15 %). After each round a new student is fitted to all labels, from the weights
-    of the last one on. So labels last for trainings of any length.
+    them. Where its error is a quarter larger on them than on held-out labels (`threshold`), the team does something
+    new: the next round comes after half the time and buys more (15 %). After each round a new student is fitted to
+    all labels, from the weights of the last one on. So labels last for trainings of any length.
 
     Environments share a distillation as they share a `CreditStore`; copies and pickles of them go on with the
     same one, in the process that made it. Errors of the critic are raised by the next `offer` (a step that
@@ -92,8 +92,8 @@ class Distillation:
         settings: StudentSettings | None = None,
         *,
         first: int | None = None,
-        threshold: float = 1.0,
-        growth: float = 1.25,
+        threshold: float = 0.8,
+        growth: float = 1.15,
         spacing: int | None = None,
         episodes_per_query: int = 8,
         workers: int | None = None,
