@@ -181,7 +181,7 @@ def test_rounds_are_as_far_apart_as_spacing_asks_however_few_episodes_there_were
 
 
 def test_labels_last_for_a_hundred_thousand_episodes(copiers):
-    distillation = distilling(Teacher(), labels=500, first=None)
+    distillation = distilling(Teacher(), labels=500, first=None, spacing=None)
     first = next(episodes(steps=1))
     rounds = []
     for k in range(100_000):
@@ -376,7 +376,7 @@ def test_a_fit_that_always_fails_does_not_make_rounds_come_sooner(fits):
 def test_nobody_waits_for_a_slow_critic(fits):
     teacher, walks = Teacher(), episodes()
     teacher.gate = threading.Event()
-    distillation = distilling(teacher, workers=2)
+    distillation = distilling(teacher, workers=2, growth=1.25)
     offer(distillation, walks, 40)
     assert teacher.entered.wait(30)
     assert teacher.asked == [] and distillation.labels == [] and distillation.newest == (None, 0)
