@@ -22,7 +22,8 @@ from .tables import Steps, chosen, observed, steps_of
 from .team import Team
 
 NEAR = 0.2  # in sizes of the credits: a larger error counts in proportion, so that a few large ones do not hide many
-# Sums of errors over an episode so far are made small too: many steps in one direction tell a small slope from noise.
+# Of a potential, sums of errors over an episode so far are made small too: many steps in one direction tell a small
+# slope from noise.
 SUMS = 3.0  # how much they count beside the steps
 WIDE = 3.0  # how many times as large they may be
 LEAST_UPDATES = 8  # in a pass
@@ -164,7 +165,8 @@ def _fitted(
             )  # fmt: skip
             difference = own - torch.from_numpy(target[rows])
             errors = _errors(difference / scale)
-            errors = errors + SUMS * _errors(_running(torch, difference, lesson.episode[rows]) / (WIDE * scale))
+            if settings.form == "potential":
+                errors = errors + SUMS * _errors(_running(torch, difference, lesson.episode[rows]) / (WIDE * scale))
             loss = (errors.mean(2) * torch.from_numpy(drawn[:, rows])).mean(1).sum()  # a sum: the networks learn apart
             optimiser.zero_grad()
             loss.backward()
