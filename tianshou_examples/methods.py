@@ -25,7 +25,7 @@ class Method:
 METHODS = {
     "mca": Method("individual credit", "#0f766e", asks=True),
     "taca": Method("individual credit, and tasks", "#0284c7", asks=True, tasks=True),
-    "student": Method("individual credit, of a student", "#15803d", asks=True, student="potential"),
+    "student": Method("individual credit, of a student", "#c026d3", asks=True, student="potential"),
     "student-free": Method("individual credit, of a free student", "#be123c", asks=True, student="free"),
     "summed": Method("the same credit, summed over the team", "#b45309", asks=True),
     "shared": Method("shared team reward", "#64748b"),

@@ -170,7 +170,7 @@ class Distillation:
         with self._lock:
             self.episodes += 1
             self._collect(wait=False)
-            if episode.observations is None:
+            if episode.observations is None or self._closed:
                 return
             if self.left and self.bought < self.first:
                 if not any(episode.key == other.key for other in self._everything()):
@@ -196,8 +196,8 @@ class Distillation:
         """What there is to report, by name: numbers, NaN where there is none yet.
 
         `student/version`, `labels`, `labels_left`, `fit_seconds`; on held-out episodes `rank`, `sign` and `error` of
-        the agents' sums and `step_rank`, `step_sign` and `step_error` of single steps; `fresh_rank` of the sums of
-        the newest labels before they were learned from. See `Match`.
+        the agents' sums and `step_rank`, `step_sign` and `step_error` of single steps; `fresh_rank` and
+        `fresh_error` of the sums of the newest labels before they were learned from. See `Match`.
         """
         numbers = {**self._apprentice.metrics, "labels_left": self.left}
         return {f"student/{name}": value for name, value in numbers.items()}
@@ -223,7 +223,7 @@ class Distillation:
 
     def close(self) -> None:
         """Stop buying and fitting; the newest student stays. A running query is waited for."""
-        self._ended = self._closed = True
+        self._closed = True
         self._store.close()
         self._apprentice.close()
 
@@ -268,7 +268,7 @@ class Distillation:
         """Take the labels that came and the student that was fitted; fit the next one when a round is complete."""
         whole = self.bought >= self.first  # what makes no full query any more is sent too
         try:
-            if self._ended or not (whole or wait):
+            if self._ended or self._closed or not (whole or wait):
                 self._take(self._store.ready())
             else:
                 self._take(self._store.settle(list(self._asked), timeout=None if wait else 0))

@@ -454,9 +454,10 @@ def test_closing_before_the_first_labels_or_with_labels_on_their_way_fits_nothin
     if workers:
         teacher.gate.set()  # the running query is waited for
     closing.join()
+    bought = distillation.bought
     offer(distillation, walks, 30)
     distillation.wait()
-    assert fits.labels == [] and distillation.left == 0
+    assert fits.labels == [] and distillation.bought == bought and distillation.left == 20 - bought
     assert len(distillation.labels) == len(teacher.asked)
 
 

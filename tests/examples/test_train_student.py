@@ -35,6 +35,12 @@ def test_a_student_pays_after_its_labels_and_the_metrics_say_so(tmp_path: Path) 
         assert len({e.key for entry in ledger.entries() for e in entry.episodes}) == 8
 
 
+def test_a_result_tells_the_labels_that_were_not_used(tmp_path: Path) -> None:
+    (result,) = play(replace(STUDENT, labels=40), "student", tmp_path).of("result")
+    found = result["student"]
+    assert found["student/labels"] + found["student/labels_left"] == 40 and found["student/labels_left"] > 0
+
+
 def test_a_stopped_learner_keeps_its_labels_and_its_student(tmp_path: Path) -> None:
     play(STUDENT, "student", tmp_path, stop_after=4)
     arm = _Arm(STUDENT, "student", 0, tmp_path, Mailbox())
