@@ -2,39 +2,77 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from ..episode import Episode
+from ..student.tables import observed
 
 _LEVELS = 4  # of the return
 
 
 class Pool:
-    """Keeps some of the episodes that were offered, each as likely as any other, however many there were.
+    """Keeps some of the episodes that were offered: a fair sample, and those in which the rarest things happened.
 
     Args:
-        room: Most episodes that are kept.
-        rng: Draws which.
+        room: Most episodes that are kept of each kind.
+        rng: Draws the sample.
+
+    Attributes:
+        sample: Each episode that was offered since `clear` is as likely to be here as any other.
     """
 
     def __init__(self, room: int, rng: np.random.Generator) -> None:
-        self.episodes: list[Episode] = []
-        self._room, self._rng, self._offered = room, rng, 0
+        self._room, self._rng = room, rng
+        self.clear([])
+
+    def clear(self, labelled: Sequence[Episode]) -> None:
+        """Begin anew; rare is what these episodes seldom show."""
+        self.sample: list[Episode] = []
+        self._rare: list[tuple[float, int, Episode]] = []  # a heap, the least rare first
+        self._offered = 0
+        self._seen = happened(labelled)
+
+    @property
+    def rare(self) -> list[Episode]:
+        """Those in which the rarest things happened."""
+        return [episode for _, _, episode in self._rare]
+
+    @property
+    def episodes(self) -> list[Episode]:
+        """What is kept, each episode once."""
+        return list({id(episode): episode for episode in self.sample + self.rare}.values())
 
     def add(self, episode: Episode) -> None:
         """Offer an episode."""
         self._offered += 1
-        if len(self.episodes) < self._room:
-            self.episodes.append(episode)
+        if len(self.sample) < self._room:
+            self.sample.append(episode)
         elif (place := int(self._rng.integers(self._offered))) < self._room:
-            self.episodes[place] = episode
+            self.sample[place] = episode
+        entry = (float(rarity(changes(episode), self._seen)), self._offered, episode)
+        if len(self._rare) < self._room:
+            heapq.heappush(self._rare, entry)
+        elif entry > self._rare[0]:
+            heapq.heapreplace(self._rare, entry)
 
-    def clear(self) -> None:
-        """Begin anew."""
-        self.episodes, self._offered = [], 0
+
+def changes(episode: Episode) -> np.ndarray:
+    """Return in how many steps each observed number of each agent changed, one agent's behind the other's, float64."""
+    return np.concatenate([(seen[1:] != seen[:-1]).sum(axis=0, dtype=np.float64) for seen in observed(episode)])
+
+
+def happened(episodes: Sequence[Episode]) -> np.ndarray:
+    """Return the sum of `changes` over episodes."""
+    return np.sum([changes(episode) for episode in episodes], axis=0) if episodes else np.zeros(1)
+
+
+def rarity(changed: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return how rare what happened is: each change counts as one over the times that the labels have shown it."""
+    return changed @ np.broadcast_to(1.0 / (1.0 + seen), changed.shape[-1:])
 
 
 def choose(
@@ -46,9 +84,11 @@ def choose(
 ) -> list[int]:
     """Return the places of at most `many` candidates to be labelled, no two of them alike, nor like a labelled one.
 
-    Outcomes take turns: how an episode ended, and in which quarter of the candidates its return lies; the outcome with
-    the fewest labels so far comes first. Of an outcome's episodes every other choice is the one that is doubted most,
-    and the others are drawn, so that what nobody doubts is looked at too.
+    Every other label, from the first on, is the candidate with the rarest changes: what a team has only begun to do,
+    such as to carry, moves numbers that stand still in nearly all labels, and networks that have never seen it do not
+    doubt it. For the others outcomes take turns: how an episode ended, and in which quarter of the candidates its
+    return lies; the outcome with the fewest labels so far comes first. Of an outcome's episodes every other choice is
+    the one that is doubted most, and the others are drawn, so that what nobody doubts is looked at too.
 
     Args:
         candidates: The episodes.
@@ -63,22 +103,30 @@ def choose(
         return episode.terminated, int(np.searchsorted(levels, _paid(episode), side="right"))
 
     known = {episode.key for episode in labelled}
-    waiting: dict[tuple[bool, int], list[int]] = {}
+    free: list[int] = []
     for place in rng.permutation(len(candidates)).tolist():
         if candidates[place].key not in known:
             known.add(candidates[place].key)
-            waiting.setdefault(outcome(candidates[place]), []).append(place)
+            free.append(place)
+    kinds = {place: outcome(candidates[place]) for place in free}
+    changed = {place: changes(candidates[place]) for place in free}
+    seen = happened(labelled)
     had = Counter(outcome(episode) for episode in labelled)
-    drawn: Counter[tuple[bool, int]] = Counter()
+    drawn: Counter[tuple[bool, int]] = Counter()  # by outcome
     chosen: list[int] = []
-    while len(chosen) < many and waiting:
-        rarest = min(waiting, key=lambda kind: (had[kind] + drawn[kind], kind))
-        places = waiting[rarest]
-        doubted = drawn[rarest] % 2 == 0
-        chosen.append(places.pop(int(np.argmax(doubts[places])) if doubted else -1))
-        drawn[rarest] += 1
-        if not places:
-            del waiting[rarest]
+    while len(chosen) < many and free:
+        if len(chosen) % 2 == 0:
+            place = free[int(np.argmax(rarity(np.stack([changed[place] for place in free]), seen)))]
+        else:
+            rarest = min({kinds[place] for place in free}, key=lambda kind: (had[kind], kind))
+            places = [place for place in free if kinds[place] == rarest]
+            doubted = drawn[rarest] % 2 == 0
+            place = places[int(np.argmax(doubts[places])) if doubted else -1]
+            drawn[rarest] += 1
+        free.remove(place)
+        chosen.append(place)
+        had[kinds[place]] += 1
+        seen = seen + changed[place]
     return chosen
 
 

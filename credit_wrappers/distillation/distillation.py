@@ -25,8 +25,8 @@ from .choice import Pool, choose
 
 _LOG = logging.getLogger("credit_wrappers")
 _ROOM = 128  # candidates that are kept
-_LEAST = 8  # labels of a round, at least
-_SHARE, _MORE = 0.06, 0.15  # of the labels that are left, bought in a round; after agreement was low
+_LEAST = 4  # labels of a round, at least
+_SHARE, _MORE = 0.10, 0.20  # of the labels that are left, bought in a round; after agreement was low
 _CHOICE = 2  # candidates for each label, at least
 _FIRST = 16  # labels worth a first student
 
@@ -35,12 +35,13 @@ class Distillation:
     """Buys labels from a critic while teams train, and fits students to them, newer and newer ones.
 
     The first episodes are labelled as they come, and a student is fitted. Then rounds follow, each when `growth`
-    times as many episodes were played as at the last one, and `spacing` more: of those played since, some go to the
-    critic (6 % of the labels that are left, at least 8), every outcome in turn, those on which the student's own
-    networks disagree first, never two alike. The student must predict the new labels before anything is learned from
-    them. Where its error is a quarter larger on them than on held-out labels (`threshold`), the team does something
-    new: the next round comes after half the time and buys more (15 %). After each round a new student is fitted to
-    all labels, from the weights of the last one on. So labels last for trainings of any length.
+    times as many episodes were played as at the last one, and `spacing` more. Of those played since, some go to the
+    critic (10 % of the labels that are left, at least 4): those in which the rarest things happened, and, every outcome
+    in turn, those on which the student's own networks disagree; never two alike. The student must predict the new
+    labels before anything is learned from them. Where its error is a quarter larger on them than on held-out labels
+    (`threshold`), the team does something new: the next round comes after half the time and buys more (20 %). After
+    each round a new student is fitted to all labels, from the weights of the last one on. So labels last for trainings
+    of any length.
 
     Environments share a distillation as they share a `CreditStore`; copies and pickles of them go on with the
     same one, in the process that made it. Errors of the critic are raised by the next `offer` (a step that
@@ -220,6 +221,7 @@ class Distillation:
             self.episodes, self.bought, self._next = state["episodes"], state["bought"], state["next"]
             self._rng.bit_generator.state = state["rng"]
             self._ids = itertools.count(self.episodes)
+            self._pool.clear(self._everything())
 
     def close(self) -> None:
         """Stop buying and fitting; the newest student stays. A running query is waited for."""
@@ -252,16 +254,15 @@ class Distillation:
         doubts = np.zeros(len(candidates)) if student is None else student.disagreement(candidates)
         chosen = choose(candidates, many, doubts, self._everything(), self._rng)
         picked = [candidates[place] for place in chosen]
-        self._pool.clear()
         self._pace()
-        if picked:  # else all of them are known
-            self._buy(picked)
+        self._buy(picked)  # none, if all of them are known
 
     def _buy(self, episodes: list[Episode]) -> None:
         self.bought += len(episodes)
         for episode in episodes:
             self._asked[episode.id] = episode
             self._store.submit(episode)
+        self._pool.clear(self._everything())
         self._collect(wait=False)
 
     def _collect(self, *, wait: bool) -> None:

@@ -20,7 +20,7 @@ from .settings import StudentSettings
 from .team import Team
 
 FORMAT = "credit_wrappers student"
-VERSION = 2
+VERSION = 3
 _ABOUT = "student.json"
 
 

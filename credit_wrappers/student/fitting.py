@@ -1,4 +1,4 @@
-"""Fitting a student with PyTorch: all networks of the ensemble at once, each on its own bootstrap of episodes."""
+"""Fitting a student with PyTorch: all networks of the ensemble at once, each from its own first weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..store import check_credits
 from .agreement import Agreement
 from .critic import StudentCritic
 from .network import Parameters, credits, credits_of, initial, normalised, one_hot, statistics, worth_in
-from .refitting import bootstraps, check_start, held_out, moved, recency
+from .refitting import check_start, held_out, moved, recency
 from .settings import StudentSettings
 from .tables import Steps, chosen, observed, steps_of
 from .team import Team
@@ -24,9 +24,10 @@ from .team import Team
 NEAR = 0.2  # in sizes of the credits: a larger error counts in proportion, so that a few large ones do not hide many
 # Of a potential, sums of errors over an episode so far are made small too: many steps in one direction tell a small
 # slope from noise.
-SUMS = 3.0  # how much they count beside the steps
+SUMS = 1.0  # how much they count beside the steps
 WIDE = 3.0  # how many times as large they may be
 LEAST_UPDATES = 8  # in a pass
+LEAST_RATE = 0.02  # of the learning rate, at the end
 NEEDED = 2  # episodes: one to learn from, one to measure agreement on
 
 
@@ -52,9 +53,8 @@ def fit_student(
     ]
     scale = float(np.sqrt(np.mean(np.concatenate(teacher).astype(np.float64) ** 2)))
 
-    split, draws, first, order = np.random.default_rng(settings.seed).spawn(4)
+    split, first, order = np.random.default_rng(settings.seed).spawn(3)
     held = held_out(split, settings.held_out, len(usable))
-    drawn = bootstraps(draws, settings.networks, len(usable))
     (lesson, target), (exam, exam_target) = (
         (steps_of(team, [episodes[i] for i in part]), np.concatenate([teacher[i] for i in part]))
         for part in (np.flatnonzero(~held), np.flatnonzero(held))
@@ -68,7 +68,7 @@ def fit_student(
     with _one_thread(torch):
         parameters = _fitted(
             torch, team, settings, scale, order, weights, fixed,
-            lesson, target, drawn[:, ~held] * weight[~held], exam, exam_target, weight[held], warm=start is not None,
+            lesson, target, weight[~held], exam, exam_target, weight[held], warm=start is not None,
         )  # fmt: skip
     own = credits_of(parameters, team, settings, scale, exam).mean(axis=0)
     agreement = Agreement.of(
@@ -122,7 +122,7 @@ def _team_of(
 
 def _fitted(
     torch: Any, team: Team, settings: StudentSettings, scale: float, rng: np.random.Generator,
-    weights: Parameters, fixed: Parameters, lesson: Steps, target: np.ndarray, counts: np.ndarray,
+    weights: Parameters, fixed: Parameters, lesson: Steps, target: np.ndarray, lesson_weight: np.ndarray,
     exam: Steps, exam_target: np.ndarray, exam_weight: np.ndarray, warm: bool,
 ) -> Parameters:  # fmt: skip
     """Return the weights with the smallest error of the ensemble's mean on the held-out steps.
@@ -137,7 +137,7 @@ def _fitted(
         fixed: Statistics of the observations.
         lesson: What to learn from.
         target: (M, N), the teacher's credits for it.
-        counts: (K, episodes), how much each network learns from each of its episodes.
+        lesson_weight: (episodes,), how much each of its episodes counts.
         exam: What to measure the error on.
         exam_target: The teacher's credits for it.
         exam_weight: (episodes,), how much each of its episodes counts.
@@ -147,15 +147,19 @@ def _fitted(
     optimiser = torch.optim.AdamW(tensors.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     states = normalised(fixed, team, lesson.states)
     acted, ended = one_hot(team, lesson.actions), lesson.terminated[:, None, None].astype(np.float32)
-    drawn = counts[:, lesson.episode].astype(np.float32)
+    counts = torch.from_numpy(lesson_weight[lesson.episode].astype(np.float32))
 
     def error() -> float:  # the tensors share the memory of `weights`
         own = credits_of(weights | fixed, team, settings, scale, exam).mean(axis=0)
         errors = _errors((own - exam_target) / scale).mean(axis=1)
         return float(np.average(errors, weights=exam_weight[exam.episode]))
 
-    best, least, since = _copied(weights), error() if warm else np.inf, 0
-    for _ in range(settings.refit_epochs if warm else settings.epochs):
+    best, least = _copied(weights), error() if warm else np.inf
+    epochs = settings.refit_epochs if warm else settings.epochs
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(
+        optimiser, epochs * _updates(lesson.episode, settings.batch), LEAST_RATE * settings.learning_rate
+    )
+    for _ in range(epochs):
         for rows in _batches(rng, lesson.episode, settings.batch):
             seen, where = np.unique([lesson.start[rows], lesson.start[rows] + 1], return_inverse=True)
             before, after = where.reshape(2, -1)
@@ -167,14 +171,13 @@ def _fitted(
             errors = _errors(difference / scale)
             if settings.form == "potential":
                 errors = errors + SUMS * _errors(_running(torch, difference, lesson.episode[rows]) / (WIDE * scale))
-            loss = (errors.mean(2) * torch.from_numpy(drawn[:, rows])).mean(1).sum()  # a sum: the networks learn apart
+            loss = (errors.mean(2) * counts[rows]).mean(1).sum()  # a sum: the networks learn apart
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+            falling.step()
         if (now := error()) < least:
-            best, least, since = _copied(weights), now, 0
-        elif (since := since + 1) >= settings.patience:
-            break
+            best, least = _copied(weights), now
     return best | fixed
 
 
@@ -195,9 +198,13 @@ def _errors(difference: Any) -> Any:
 def _batches(rng: np.random.Generator, episode: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """Yield the rows of about `size` steps at a time, whole episodes, so that each state is encoded once."""
     begins = np.searchsorted(episode, np.arange(episode[-1] + 2))
-    count = max(round(len(episode) / size), LEAST_UPDATES)
-    for some in np.array_split(rng.permutation(len(begins) - 1), min(count, len(begins) - 1)):
+    for some in np.array_split(rng.permutation(len(begins) - 1), _updates(episode, size)):
         yield np.concatenate([np.arange(begins[k], begins[k + 1]) for k in some])
+
+
+def _updates(episode: np.ndarray, size: int) -> int:
+    """Return how many updates a pass has."""
+    return min(max(round(len(episode) / size), LEAST_UPDATES), int(episode[-1]) + 1)
 
 
 def _copied(weights: Parameters) -> Parameters:

@@ -47,6 +47,8 @@ def initial(
     for number, group in enumerate(team.groups):
         weights(f"{number}/encoder.weight", 2 * group.size, width, 2.0)
         zeros(f"{number}/encoder.bias", 1, width)
+        weights(f"{number}/encoder.weight2", width, width, 2.0)
+        zeros(f"{number}/encoder.bias2", 1, width)
         for head, extra in _heads(settings, group):
             weights(f"{number}/{head}.own", width, width, 1.0)
             weights(f"{number}/{head}.team", 2 * width, width, 1.0)
@@ -178,9 +180,10 @@ def _encode(ops: Any, parameters: Parameters, team: Team, states: Any) -> Any:
     """Return the encoding of each agent's observation, (K, M, N, hidden)."""
     parts = []
     for number, group in enumerate(team.groups):
-        weight, bias = parameters[f"{number}/encoder.weight"], parameters[f"{number}/encoder.bias"]
-        own = _of(states, group, team, 1)[..., : 2 * group.size].reshape(-1, 2 * group.size)
-        code = (own @ weight + bias).clip(min=0.0)
+        code = _of(states, group, team, 1)[..., : 2 * group.size].reshape(-1, 2 * group.size)
+        for layer in ("", "2"):
+            weight, bias = (parameters[f"{number}/encoder.{name}{layer}"] for name in ("weight", "bias"))
+            code = (code @ weight + bias).clip(min=0.0)
         parts.append(code.reshape(len(weight), len(states), len(group.columns), -1))
     return _together(ops, team, parts)
 

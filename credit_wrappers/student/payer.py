@@ -163,6 +163,7 @@ class _Encoder:
         self.near = -self.far
         self.weight = _beside(weight * inverse[:, None])
         self.bias = _beside(parameters[f"{prefix}encoder.bias"])
+        self.weight2, self.bias2 = parameters[f"{prefix}encoder.weight2"], _beside(parameters[f"{prefix}encoder.bias2"])
 
     def codes(self, seen: np.ndarray) -> np.ndarray:
         """Return (e * n, K * H) of (e, n, F or more)."""
@@ -172,6 +173,9 @@ class _Encoder:
         np.minimum(rows, self.far, out=rows)
         codes = rows.reshape(-1, len(self.mean)) @ self.weight
         codes += self.bias
+        np.maximum(codes, 0.0, out=codes)
+        codes = _product(codes.reshape(len(codes), *self.weight2.shape[:2]), self.weight2)
+        codes += self.bias2
         return np.maximum(codes, 0.0, out=codes)
 
 

@@ -24,16 +24,6 @@ def held_out(rng: np.random.Generator, share: float, count: int) -> np.ndarray:
     return held
 
 
-def bootstraps(rng: np.random.Generator, networks: int, count: int) -> np.ndarray:
-    """Return (K, count), how often each network learns from each label; a single network learns from all alike.
-
-    Poisson(1): what drawing as many labels as there are comes to, but each label by itself. All learn from the first.
-    """
-    drawn = rng.poisson(1.0, (count, networks)).T
-    drawn[:, 0] = np.maximum(drawn[:, 0], 1)
-    return drawn if networks > 1 else np.ones_like(drawn)
-
-
 def recency(count: int, newest: float) -> np.ndarray:
     """Return (count,), how much each label weighs, 1 on average: the newest `newest` times as much as the oldest."""
     weight = newest ** np.linspace(0.0, 1.0, count)

@@ -20,19 +20,20 @@ class StudentSettings:
             learner's own discount: potential-based shaping (Ng, Harada and Russell 1999), where what is earned from
             a state on, discounted, is `gamma**T * phi(end) - phi(state)` on every way of T steps to that end; loops
             then do not add up to zero, and standing still earns `(gamma - 1) * phi` a step.
-        networks: Size of the ensemble. Each network learns from its own bootstrap of the episodes; the mean of their
-            credits is the student's, their spread its uncertainty.
+        networks: Size of the ensemble. The networks differ in their first weights and learn from all labels (with
+            bootstraps of so few each would be a worse one); the mean of their credits is the student's, their
+            spread its uncertainty (Lakshminarayanan, Pritzel and Blundell 2017).
         hidden: Width of each layer.
         held_out: Share of the labelled episodes, in (0, 1), that nothing is learned from; at least one of them.
-        epochs: Most passes over the other episodes.
-        refit_epochs: Most passes when fitting goes on from another student.
+        epochs: Passes over the other episodes; kept are the weights after the pass with the smallest error on the
+            held-out ones.
+        refit_epochs: Passes when fitting goes on from another student.
         recency: How many times as much as the oldest label the newest one counts then: what a team does changes, and
             what it does now is what is paid.
-        patience: Passes without a smaller error on the held-out episodes after which fitting stops.
         batch: About so many steps in one update, whole episodes; fewer where a pass would have fewer than 8 updates.
-        learning_rate: Of AdamW.
-        weight_decay: Of AdamW.
-        seed: Of the split, the bootstraps, the first weights and the order of the updates.
+        learning_rate: Of AdamW, at first; it falls along a cosine to a fiftieth.
+        weight_decay: Of AdamW: large, since labels are few.
+        seed: Of the split, the first weights and the order of the updates.
 
     Raises:
         ValueError: A value is not possible; the message names the setting and what is valid.
@@ -43,19 +44,18 @@ class StudentSettings:
     networks: int = 4
     hidden: int = 32
     held_out: float = 0.2
-    epochs: int = 40
-    refit_epochs: int = 30
+    epochs: int = 120
+    refit_epochs: int = 60
     recency: float = 10.0
-    patience: int = 20
     batch: int = 1024
     learning_rate: float = 1e-2
-    weight_decay: float = 1e-3
+    weight_decay: float = 0.4
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.form not in get_args(StudentForm):
             raise ValueError(f"unknown form {self.form!r}; valid: 'potential', 'free'")
-        for name in ("networks", "hidden", "epochs", "refit_epochs", "patience", "batch"):
+        for name in ("networks", "hidden", "epochs", "refit_epochs", "batch"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive whole number, got {value!r}")

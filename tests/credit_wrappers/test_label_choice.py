@@ -1,4 +1,4 @@
-"""Which episodes become labels: every outcome in turn, the most doubted first, none twice."""
+"""Which episodes become labels: the rarest, every outcome in turn, the most doubted first, none twice."""
 
 from __future__ import annotations
 
@@ -23,25 +23,49 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(3)
 
 
+def moving(number: int, *steps: tuple[int, int, int], length: int = 12) -> Episode:
+    """Return an episode in which some numbers change; a step is (agent, feature, how often)."""
+    observations = np.zeros((length + 1, 2, 3), np.float32)
+    for agent, feature, times in steps:
+        observations[1 : 1 + times, agent, feature] = np.arange(1, times + 1)
+        observations[1 + times :, agent, feature] = times
+    return replace(episode_of(observations, np.zeros((length, 2)), id=number), seed=number)
+
+
+def test_every_other_label_from_the_first_on_goes_to_the_rarest_changes_and_what_was_chosen_is_rare_no_more():
+    plain = [moving(k, (0, 0, 12), (1, 0, 12)) for k in range(200)]
+    lift, again, turn, faint = (
+        moving(1000, (0, 0, 9), (0, 1, 5)), moving(1001, (0, 1, 5)), moving(1002, (1, 2, 3)), moving(1003, (1, 1, 1))
+    )  # fmt: skip
+    candidates = [*plain[:70], again, *plain[70:], turn, faint, lift]
+    labelled = [moving(2000 + k, (0, 0, 12), (1, 0, 12)) for k in range(5)]
+    for seed in range(10):
+        chosen = choose(candidates, 7, np.zeros(204), labelled, np.random.default_rng(seed))
+        # 5 changes never shown and 9 of 61; 3 never shown; 1, which another agent's do not make known; 5 of 6
+        assert [candidates[place].id for place in chosen[::2]] == [1000, 1002, 1003, 1001], seed
+
+
 def test_of_the_outcomes_the_one_with_the_fewest_labels_comes_first_and_then_they_take_turns():
-    returns = [0.0] * 4 + [10.0] * 4 + [20.0] * 4 + [30.0] * 4
+    returns = [0.0] * 6 + [10.0] * 6 + [20.0] * 6 + [30.0] * 6
     candidates = [ended(paid, k) for k, paid in enumerate(returns)]
     labelled = [ended(30.0, 100), ended(0.0, 101), ended(0.0, 102), ended(10.0, 103)]
-    chosen = choose(candidates, 12, np.zeros(16), labelled, rng())
-    levels = [int(candidates[place].team_reward.sum()) for place in chosen]
-    assert levels[:2] == [20, 10]  # the one without a label, then the lowest of those that have one each
-    had = {0: 2, 10: 1, 20: 0, 30: 1}
-    for level in levels:
-        assert had[level] == min(had.values())
-        had[level] += 1
-    assert had == {0: 4, 10: 4, 20: 4, 30: 4}
+    for seed in range(10):
+        chosen = choose(candidates, 16, np.zeros(24), labelled, np.random.default_rng(seed))
+        had, left = {0: 2, 10: 1, 20: 0, 30: 1}, dict.fromkeys((0, 10, 20, 30), 6)
+        for turn, place in enumerate(chosen):
+            level = int(candidates[place].team_reward.sum())
+            if turn % 2 == 1:  # else the rarest, here any
+                assert level == min((had[other], other) for other in had if left[other])[1]
+            had[level] += 1
+            left[level] -= 1
 
 
 def test_how_an_episode_ended_is_part_of_its_outcome():
     candidates = [ended(1.0, k, terminated=k == 5) for k in range(9)]
-    assert 5 in choose(candidates, 2, np.zeros(9), [], rng())
-    labelled = [ended(1.0, 100, terminated=True)]
-    assert choose(candidates, 1, np.zeros(9), labelled, rng()) != [5]
+    labelled = [ended(1.0, 100, terminated=True), ended(1.0, 101, terminated=True)]
+    for seed in range(20):
+        assert 5 in choose(candidates, 2, np.zeros(9), [], np.random.default_rng(seed))
+        assert choose(candidates, 2, np.zeros(9), labelled, np.random.default_rng(seed))[1] != 5
 
 
 def test_an_outcome_without_candidates_left_is_passed_over_and_few_candidates_give_few_labels():
@@ -54,22 +78,24 @@ def test_an_outcome_without_candidates_left_is_passed_over_and_few_candidates_gi
 @pytest.mark.parametrize("seed", range(5))
 def test_every_other_choice_of_an_outcome_is_the_one_that_is_doubted_most(seed):
     drawn = np.random.default_rng(seed)
-    candidates = [ended(1.0, k, terminated=k % 2 == 0) for k in range(40)]
-    doubts = drawn.permutation(40).astype(float)
-    chosen = choose(candidates, 12, doubts, [], drawn)
-    for parity in (0, 1):
-        mine = [place for place in chosen if place % 2 == parity]
-        assert len(mine) == 6
-        for turn in (0, 2, 4):
-            rest = [place for place in range(40) if place % 2 == parity and place not in mine[:turn]]
-            assert mine[turn] == max(rest, key=lambda place: doubts[place])
+    candidates = [ended(1.0, k, terminated=k % 2 == 0) for k in range(60)]
+    doubts = drawn.permutation(60).astype(float)
+    chosen = choose(candidates, 20, doubts, [], drawn)
+    turns = {0: 0, 1: 0}
+    for turn in range(1, 20, 2):
+        parity = chosen[turn] % 2
+        rest = [place for place in range(60) if place % 2 == parity and place not in chosen[:turn]]
+        if turns[parity] % 2 == 0:
+            assert chosen[turn] == max(rest, key=lambda place: doubts[place])
+        turns[parity] += 1
+    assert sum(turns.values()) == 10 and min(turns.values()) >= 2
 
 
 def test_the_others_are_drawn_so_that_what_nobody_doubts_is_looked_at():
     candidates = [ended(1.0, k) for k in range(20)]
     doubts = np.arange(20.0)
-    second = {choose(candidates, 2, doubts, [], np.random.default_rng(seed))[1] for seed in range(60)}
-    assert len(second) > 12 and min(second) < 3
+    drawn = {choose(candidates, 4, doubts, [], np.random.default_rng(seed))[3] for seed in range(60)}
+    assert len(drawn) > 12 and min(drawn) < 3
 
 
 def test_the_choice_is_the_same_for_the_same_seed_and_another_for_another():
@@ -93,16 +119,16 @@ def test_a_pool_keeps_the_first_ones_and_never_more_than_it_has_room_for():
     pool = Pool(5, rng())
     for k in range(300):
         pool.add(ended(0.0, k))
-        assert len(pool.episodes) == min(k + 1, 5)
-        assert len({episode.id for episode in pool.episodes}) == len(pool.episodes)
-    pool.clear()
+        assert len(pool.sample) == len(pool.rare) == min(k + 1, 5)
+        assert len({episode.id for episode in pool.episodes}) == len(pool.episodes) <= 10
+    pool.clear([])
     assert pool.episodes == []
     pool.add(ended(0.0, 7))
     assert [episode.id for episode in pool.episodes] == [7]
 
 
 @pytest.mark.parametrize("cleared", [False, True])
-def test_a_pool_keeps_each_episode_as_likely_as_any_other(cleared):
+def test_the_sample_of_a_pool_keeps_each_episode_as_likely_as_any_other(cleared):
     room, offered, times, drawn = 4, 20, 3000, rng()
     episodes = [ended(0.0, k) for k in range(offered)]
     pool, kept = Pool(room, drawn), np.zeros(offered)
@@ -110,11 +136,26 @@ def test_a_pool_keeps_each_episode_as_likely_as_any_other(cleared):
         for episode in episodes:
             pool.add(episode)
     for _ in range(times):
-        pool.clear()
+        pool.clear([])
         for episode in episodes:
             pool.add(episode)
-        kept[[episode.id for episode in pool.episodes]] += 1
+        kept[[episode.id for episode in pool.sample]] += 1
     share = room / offered
     deviation = np.sqrt(times * share * (1 - share))
     assert kept.sum() == times * room
     assert np.abs(kept - times * share).max() < 4 * deviation
+
+
+def test_a_pool_keeps_what_the_labels_seldom_show_however_many_others_are_offered():
+    pool = Pool(4, rng())
+    rare = {50: (0, 1, 2), 170: (1, 1, 1), 310: (0, 2, 1), 700: (1, 2, 4)}
+
+    def offered() -> set[int]:
+        for k in range(1000):
+            pool.add(moving(k, rare.get(k, (0, 0, 12)), (1, 0, 12)))
+        return {episode.id for episode in pool.rare}
+
+    pool.clear([moving(2000 + k, (0, 0, 12), (1, 0, 12)) for k in range(20)])
+    assert offered() == set(rare)
+    pool.clear([moving(2000 + k, (0, 1, 12), (1, 1, 12), (0, 2, 12), (1, 2, 12)) for k in range(20)])
+    assert not offered() & set(rare)  # these are common now, and what was common is rare

@@ -236,13 +236,12 @@ def test_the_networks_disagree_more_about_what_they_were_not_taught(student):
     assert there.mean() > 3.0 * here.mean()
 
 
-def test_fitting_stops_when_the_held_out_error_no_longer_falls_and_keeps_the_best():
+def test_what_is_kept_are_the_weights_after_the_pass_with_the_smallest_error_on_the_held_out_labels():
     rng = np.random.default_rng(0)
     noise = [(e, Credit(rng.normal(size=(20, 2)).astype(np.float32))) for e, _ in labelled(progress, 6)]
-    early = StudentCritic.fit(noise, epochs=400, patience=2)
-    assert all(np.isfinite(array).all() for array in early.parameters.values())
-    late = StudentCritic.fit(noise, epochs=40, patience=400)
-    assert late.agreement.steps.error <= 1.1 * early.agreement.steps.error
+    # nothing can be learned here: what is learned by heart makes the held-out error grow
+    errors = [StudentCritic.fit(noise, epochs=n, weight_decay=0.0).agreement.steps.error for n in (2, 200)]
+    assert errors[1] <= 1.1 * errors[0]
 
 
 def test_agreement_can_be_measured_on_labels_that_came_later(student):
