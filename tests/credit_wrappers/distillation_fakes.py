@@ -49,7 +49,10 @@ class Teacher:
 def drawn_student(team: Team, seed: int = 0, **settings: Any) -> StudentCritic:
     """Return a student whose every weight is drawn: each agent, each state and each action counts."""
     rng, own = np.random.default_rng(seed), StudentSettings(networks=2, hidden=4, **settings)
-    weights = {name: rng.normal(size=array.shape).astype(np.float32) for name, array in initial(team, own, rng).items()}
+    weights = {
+        name: (rng.normal(size=array.shape) / np.sqrt(array.shape[1])).astype(np.float32)
+        for name, array in initial(team, own, rng).items()
+    }
     states = rng.normal(size=(50, len(team.agents), max(team.sizes)))
     return StudentCritic(own, team, weights | statistics(team, states), 0.3, Agreement(3, NOTHING, NOTHING), 0)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from student_labels import episode_of
 
-from credit_wrappers import Episode
+from credit_wrappers import Distillation, Episode, EqualSplitCritic
 from credit_wrappers.distillation.choice import Pool, choose
 
 
@@ -159,3 +159,16 @@ def test_a_pool_keeps_what_the_labels_seldom_show_however_many_others_are_offere
     assert offered() == set(rare)
     pool.clear([moving(2000 + k, (0, 1, 12), (1, 1, 12), (0, 2, 12), (1, 2, 12)) for k in range(20)])
     assert not offered() & set(rare)  # these are common now, and what was common is rare
+
+
+def test_a_distillation_finds_the_few_episodes_in_which_something_new_happens():
+    distillation = Distillation(EqualSplitCritic(), labels=80, first=10, spacing=1, growth=1.8)
+    distillation.join(("walker_0", "walker_1"), (3, 3), (3, 3))
+    for k in range(4000):
+        new = [(k % 2, 1, 1)] if k % 300 == 99 else []
+        many = 6 if new else 12  # fewer changes in all, so that only what is rare tells
+        distillation.offer(moving(k, (0, 0, many), (1, 0, many), *new))
+    labelled = {episode.id for episode, _ in distillation.labels}
+    assert 10 < len(labelled) < 80
+    rare = [k for k in range(99, 4000, 300) if k < 1800]  # those of which the last round may not have come are left out
+    assert len(labelled.intersection(rare)) >= len(rare) - 1

@@ -82,7 +82,7 @@ def test_drawn_students_credit_agents_steps_actions_and_ends_apart():
     truncated = replace(episode, terminated=False, truncated=True)
     ends = students[0].score([truncated])[0].values
     flat = np.concatenate([*values, ends[-1:]]).ravel()
-    assert len(flat) == 27 and np.diff(np.sort(flat)).min() > 1e-3
+    assert len(flat) == 27 and np.diff(np.sort(flat)).min() > 1e-4 * np.abs(flat).max()  # ten times what `same` allows
     np.testing.assert_array_equal(ends[:-1], values[0][:-1])
 
 
