@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete
 from pettingzoo import ParallelEnv
+from student_labels import walk
 
-from credit_wrappers import Agreement, Credit, Episode, StudentCritic, StudentSettings
+from credit_wrappers import Agreement, Credit, Distillation, Episode, StudentCritic, StudentSettings
 from credit_wrappers.student.agreement import Match
 from credit_wrappers.student.network import initial, statistics
 from credit_wrappers.student.team import Team
 
 NOTHING = Match(0.0, 0.0, 0.0, 0)
+ALIKE = {"p": 3, "q": 3, "r": 3}
+TEAM = ("walker_0", "walker_1"), (2, 2), (3, 3)
 
 
 class Teacher:
@@ -79,6 +83,48 @@ class DrawnFits:
         self.students.append(drawn_student(team, len(labels)))
         self.labels.append(len(labels))
         return self.students[-1]
+
+
+class Copier:
+    """A student that credits what its teacher last did: the action times the sign of the last label it learned from."""
+
+    def __init__(self, labels):
+        self.sign = np.sign(labels[-1][1].values.sum()) or 1.0
+        self.labels, self.agreement = len(labels), Agreement(1, NOTHING, NOTHING)
+
+    def compare(self, labels):
+        own = [self.sign * episode.actions for episode, _ in labels]
+        return Agreement.of([credit.values for _, credit in labels], own)
+
+    def disagreement(self, episodes):
+        return np.zeros(len(episodes))
+
+
+def walks_apart(seed=0, steps=3):
+    """Yield walks, no two of them alike."""
+    rng, number = np.random.default_rng(seed), 0
+    while True:
+        yield replace(walk(rng, steps=steps, id=number), seed=number)
+        number += 1
+
+
+def distilling(teacher, labels=20, **options):
+    distillation = Distillation(
+        teacher, labels, **{"first": 4, "spacing": 1, "episodes_per_query": 2, "workers": 0, **options}
+    )
+    distillation.join(*TEAM)
+    return distillation
+
+
+def offer(distillation, source, many):
+    """Offer so many episodes; return after how many of them labels were bought."""
+    bought = []
+    for _ in range(many):
+        before = distillation.bought
+        distillation.offer(next(source))
+        if distillation.bought > before:
+            bought.append(distillation.episodes)
+    return bought
 
 
 class NumbersEnv(ParallelEnv):
@@ -181,3 +227,33 @@ class NumbersEnv(ParallelEnv):
             truncated=self.end == "truncated",
             observations=observations,
         )
+
+
+def eager(teacher=None, labels=20, **options):
+    """Return a distillation that fits after two labels and never waits long."""
+    return Distillation(teacher or Teacher(), labels, **{"first": 2, "spacing": 1, "episodes_per_query": 1, **options})
+
+
+def fixed(sizes=ALIKE, actions=3, seed=0, **settings):
+    agents = list(sizes)
+    team = Team.of(agents, list(sizes.values()), [1] * len(agents), None, actions)
+    return drawn_student(team, seed, **settings)
+
+
+def play(env, rng, seed=None, each=lambda t: None):
+    """Play an episode with drawn actions; return (T, N) what was paid and credited, and each step's infos."""
+    _, infos = env.reset(seed=seed)
+    assert "credit" not in infos[env.agents[0]]
+    paid, told, team = [], [], env.possible_agents
+    while env.agents:
+        _, rewards, _, _, infos = env.step({agent: int(rng.integers(env.action_space(agent).n)) for agent in team})
+        paid.append([rewards[agent] for agent in team])
+        assert [infos[agent]["credit"] for agent in team] == paid[-1]
+        assert all(type(reward) is float for reward in rewards.values()) and list(rewards) == team
+        told.append(infos)
+        each(len(told))
+    return np.array(paid), told
+
+
+def same(paid, credits):
+    np.testing.assert_allclose(paid, credits, rtol=1e-5, atol=1e-5 * np.abs(credits).max())

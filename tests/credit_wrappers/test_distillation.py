@@ -1,92 +1,27 @@
-"""A distillation: how many labels it buys and when, what happens when the critic fails, and who waits for whom."""
+"""A distillation: which labels it buys, when, and what it tells."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
-import threading
-from concurrent import futures
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from distillation_fakes import NOTHING, DrawnFits, Teacher
-from student_labels import walk
+from distillation_fakes import TEAM, Teacher, distilling, offer, walks_apart
 
 from credit_wrappers import (
-    Agreement,
-    BudgetExceeded,
-    CreditError,
     Distillation,
-    ModelError,
-    StudentCritic,
     StudentSettings,
 )
-
-TEAM = ("walker_0", "walker_1"), (2, 2), (3, 3)
-DOWN = ModelError("no route", "connection")
-
-
-@pytest.fixture
-def fits(monkeypatch):
-    drawn = DrawnFits()
-    monkeypatch.setattr(StudentCritic, "fit", drawn)
-    return drawn
-
-
-class Copier:
-    """A student that credits what its teacher last did: the action times the sign of the last label it learned from."""
-
-    def __init__(self, labels):
-        self.sign = np.sign(labels[-1][1].values.sum()) or 1.0
-        self.labels, self.agreement = len(labels), Agreement(1, NOTHING, NOTHING)
-
-    def compare(self, labels):
-        own = [self.sign * episode.actions for episode, _ in labels]
-        return Agreement.of([credit.values for _, credit in labels], own)
-
-    def disagreement(self, episodes):
-        return np.zeros(len(episodes))
-
-
-@pytest.fixture
-def copiers(monkeypatch):
-    monkeypatch.setattr(StudentCritic, "fit", lambda labels, *_, **__: Copier(labels))
-
-
-def episodes(seed=0, steps=3):
-    """Yield walks, no two of them alike."""
-    rng, number = np.random.default_rng(seed), 0
-    while True:
-        yield replace(walk(rng, steps=steps, id=number), seed=number)
-        number += 1
-
-
-def distilling(teacher, labels=20, **options):
-    distillation = Distillation(
-        teacher, labels, **{"first": 4, "spacing": 1, "episodes_per_query": 2, "workers": 0, **options}
-    )
-    distillation.join(*TEAM)
-    return distillation
-
-
-def offer(distillation, source, many):
-    """Offer so many episodes; return after how many of them labels were bought."""
-    bought = []
-    for _ in range(many):
-        before = distillation.bought
-        distillation.offer(next(source))
-        if distillation.bought > before:
-            bought.append(distillation.episodes)
-    return bought
 
 
 def test_never_more_labels_are_bought_than_may_be_and_no_episode_twice(fits):
     teacher = Teacher()
     distillation = distilling(teacher, labels=21)
-    offer(distillation, episodes(), 1000)
+    offer(distillation, walks_apart(), 1000)
     assert len(teacher.asked) == len(distillation.labels) == distillation.bought == 21
     assert distillation.left == 0 and distillation.episodes == 1000
     assert len({episode.id for episode in teacher.asked}) == len({episode.key for episode in teacher.asked}) == 21
@@ -96,7 +31,7 @@ def test_never_more_labels_are_bought_than_may_be_and_no_episode_twice(fits):
 
 def test_the_first_episodes_are_labelled_as_they_come_but_none_like_another(fits):
     teacher = Teacher()
-    distillation, source = distilling(teacher, first=5, episodes_per_query=1), episodes()
+    distillation, source = distilling(teacher, first=5, episodes_per_query=1), walks_apart()
     first = next(source)
     for k in range(3):
         distillation.offer(replace(first, id=100 + k))
@@ -107,7 +42,7 @@ def test_the_first_episodes_are_labelled_as_they_come_but_none_like_another(fits
 
 
 def test_episodes_alike_are_never_bought_again_however_often_they_are_offered(fits):
-    teacher, source = Teacher(), episodes()
+    teacher, source = Teacher(), walks_apart()
     distillation = distilling(teacher)
     twelve = [next(source) for _ in range(12)]
     for k in range(600):
@@ -118,13 +53,13 @@ def test_episodes_alike_are_never_bought_again_however_often_they_are_offered(fi
 def test_an_episode_without_observations_is_counted_only(fits):
     teacher = Teacher()
     distillation = distilling(teacher)
-    for episode, _ in zip(episodes(), range(30), strict=False):
+    for episode, _ in zip(walks_apart(), range(30), strict=False):
         distillation.offer(replace(episode, observations=None))
     assert distillation.episodes == 30 and distillation.bought == 0 and teacher.asked == []
 
 
 def test_a_label_keeps_its_observations_and_drops_what_only_the_critic_reads(fits):
-    distillation, (episode, *_) = distilling(Teacher(), first=2), zip(episodes(), range(2), strict=False)
+    distillation, (episode, *_) = distilling(Teacher(), first=2), zip(walks_apart(), range(2), strict=False)
     told = replace(episode[0], moments=(1, 2, 3, 4), narrator=object())
     distillation.offer(told)
     distillation.wait()
@@ -139,22 +74,22 @@ def test_the_same_episodes_make_the_same_choice_and_the_same_student():
     for seed in (0, 0, 1):
         teacher = Teacher()
         distillation = distilling(teacher, 200, seed=seed, epochs=2, refit_epochs=1, hidden=4, networks=2)
-        offer(distillation, episodes(), 100)
+        offer(distillation, walks_apart(), 100)
         student = distillation.newest[0]
-        found.append(([e.id for e in teacher.asked], student.score([next(episodes(5))])[0].values.tolist()))
+        found.append(([e.id for e in teacher.asked], student.score([next(walks_apart(5))])[0].values.tolist()))
     assert found[0] == found[1]
     assert found[0][0] != found[2][0]
 
 
 def test_while_agreement_is_high_rounds_come_at_growth_times_the_episodes(copiers):
     distillation = distilling(Teacher(), labels=60, first=8, growth=2.0)
-    rounds = offer(distillation, episodes(), 2000)
+    rounds = offer(distillation, walks_apart(), 2000)
     assert rounds[:8] == list(range(1, 9))
     assert rounds[8:] == [max(2 * 8, 8 + 2 * 6), *(20 * 2**k for k in range(1, 7))]  # two for each of a tenth of 52
 
 
 def test_a_critic_that_changes_its_mind_is_asked_more_until_the_student_follows(copiers):
-    teacher, source = Teacher(), episodes()
+    teacher, source = Teacher(), walks_apart()
     distillation = distilling(teacher, labels=500, first=8, growth=2.0)
 
     def bought(many):
@@ -177,12 +112,12 @@ def test_a_critic_that_changes_its_mind_is_asked_more_until_the_student_follows(
 
 def test_rounds_are_as_far_apart_as_spacing_asks_however_few_episodes_there_were(copiers):
     distillation = distilling(Teacher(), labels=500, first=8, growth=1.5, spacing=100)
-    assert offer(distillation, episodes(steps=1), 500)[8:] == [108, 208, 312, 468]
+    assert offer(distillation, walks_apart(steps=1), 500)[8:] == [108, 208, 312, 468]
 
 
 def test_labels_last_for_a_hundred_thousand_episodes(copiers):
     distillation = distilling(Teacher(), labels=500, first=None, spacing=None)
-    first = next(episodes(steps=1))
+    first = next(walks_apart(steps=1))
     rounds = []
     for k in range(100_000):
         before = distillation.bought
@@ -196,7 +131,7 @@ def test_labels_last_for_a_hundred_thousand_episodes(copiers):
 
 @pytest.mark.parametrize("source", ["fallback", "exact"])
 def test_too_few_labels_make_no_student_and_it_is_said_once(fits, caplog, source):
-    teacher, walks = Teacher(), episodes()
+    teacher, walks = Teacher(), walks_apart()
     teacher.source, teacher.sign = source, float(source == "fallback")  # no label at all, or all of them zero
     distillation = distilling(teacher, labels=100)
     with caplog.at_level(logging.WARNING, "credit_wrappers"):
@@ -212,7 +147,7 @@ def test_too_few_labels_make_no_student_and_it_is_said_once(fits, caplog, source
 
 
 def test_one_usable_label_is_too_few(fits, caplog):
-    teacher, walks = Teacher(), episodes()
+    teacher, walks = Teacher(), walks_apart()
     distillation = distilling(teacher, first=4, episodes_per_query=1)
     offer(distillation, walks, 1)
     teacher.source = "fallback"
@@ -222,7 +157,7 @@ def test_one_usable_label_is_too_few(fits, caplog):
 
 
 def test_fallbacks_among_the_labels_are_not_what_the_student_is_compared_with(copiers):
-    teacher, walks = Teacher(), episodes()
+    teacher, walks = Teacher(), walks_apart()
     distillation = distilling(teacher, first=4, labels=50)
     offer(distillation, walks, 4)
     teacher.source, teacher.sign = "fallback", -1.0
@@ -231,7 +166,7 @@ def test_fallbacks_among_the_labels_are_not_what_the_student_is_compared_with(co
 
 
 def test_the_students_agreement_with_new_labels_is_measured_before_it_learns_from_them(copiers):
-    teacher, walks = Teacher(), episodes()
+    teacher, walks = Teacher(), walks_apart()
     distillation = distilling(teacher, first=4, labels=50)
     offer(distillation, walks, 4)
     assert distillation.fresh is None
@@ -241,246 +176,8 @@ def test_the_students_agreement_with_new_labels_is_measured_before_it_learns_fro
     assert distillation.fresh.sums.rank < -0.99 and distillation.fresh.episodes == 5
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_budget_that_is_used_up_keeps_the_labels_that_came_and_buys_no_more(fits, caplog, workers):
-    teacher, walks = Teacher(), episodes()
-    distillation = distilling(teacher, labels=60, workers=workers)
-    offer(distillation, walks, 4)
-    distillation.wait()
-    teacher.error = BudgetExceeded("2 calls of 2 are made")
-    with caplog.at_level(logging.WARNING, "credit_wrappers"):
-        offer(distillation, walks, 30)
-        distillation.wait()
-        while distillation._store._in_flight:  # queries that were under way
-            offer(distillation, walks, 1)
-        tried = teacher.tried
-        teacher.error = None
-        offer(distillation, walks, 300)
-        distillation.wait()
-    assert [record.getMessage() for record in caplog.records] == [
-        "no more labels for the student: 2 calls of 2 are made"
-    ]
-    assert teacher.tried == tried and len(teacher.asked) == len(distillation.labels) == 4
-    assert distillation.left == 0 and distillation.newest == (fits.students[0], 1)
-    assert distillation.metrics["student/labels_left"] == 0
-    distillation.close()
-
-
-def test_a_budget_that_ends_in_the_middle_of_a_round_makes_a_student_of_what_came(fits, caplog):
-    class Limited(Teacher):
-        def score(self, episodes):
-            if len(self.asked) >= 6:
-                self.error = BudgetExceeded("3 calls of 3 are made")
-            return super().score(episodes)
-
-    distillation, walks = distilling(Limited(), labels=60), episodes()
-    offer(distillation, walks, 4)
-    distillation.wait()
-    offer(distillation, walks, 30)  # a round of four queries, of which one is answered
-    distillation.wait()
-    assert len(distillation.labels) == 6 and fits.labels == [4, 6] and distillation.newest[1] == 2
-
-
-def test_a_budget_that_ends_before_the_first_fit_makes_a_student_of_what_came_at_once(fits, caplog):
-    class Limited(Teacher):
-        def score(self, episodes):
-            if len(self.asked) >= 2:
-                self.error = BudgetExceeded("1 call of 1 is made")
-            return super().score(episodes)
-
-    distillation, walks = distilling(Limited(), labels=60, first=16), episodes()
-    offer(distillation, walks, 4)
-    distillation.wait()
-    assert len(distillation.labels) == 2 and fits.labels == [2]
-
-
-def test_queries_that_run_when_the_budget_ends_announce_it_no_second_time(fits, caplog):
-    class Gated(Teacher):
-        gates = [threading.Event(), threading.Event()]  # noqa: RUF012
-
-        def score(self, episodes):
-            assert self.gates[episodes[0].id // 2].wait(30)
-            raise BudgetExceeded(f"no query {episodes[0].id // 2}")
-
-    teacher, walks = Gated(), episodes()
-    distillation = distilling(teacher, labels=60, first=4, workers=2)
-    with caplog.at_level(logging.WARNING, "credit_wrappers"):
-        offer(distillation, walks, 4)
-        teacher.gates[0].set()
-        distillation.wait()
-        teacher.gates[1].set()
-        distillation.close()
-        offer(distillation, walks, 2)
-    assert [record.getMessage() for record in caplog.records] == ["no more labels for the student: no query 0"]
-
-
-def test_an_error_of_the_critic_is_raised_and_the_query_asked_again_when_it_is_back(fits):
-    teacher, walks = Teacher(), episodes()
-    distillation = distilling(teacher, labels=40)
-    offer(distillation, walks, 2)
-    assert len(distillation.labels) == 2
-    teacher.error = DOWN
-    offer(distillation, walks, 1)
-    with pytest.raises(ModelError):
-        offer(distillation, walks, 1)
-    assert len(distillation.labels) == 2 and distillation.bought == 4
-    teacher.error = None
-    offer(distillation, walks, 1)
-    assert [episode.id for episode in teacher.asked] == [0, 1, 2, 3]
-    assert len(distillation.labels) == 4 and fits.labels == [4]
-
-
-def test_in_a_round_that_failed_labels_that_came_are_kept_and_only_the_others_asked_again(fits):
-    class Flaky(Teacher):
-        def score(self, episodes):
-            self.error = DOWN if self.tried == 3 else None  # the second query of the first round
-            return super().score(episodes)
-
-    teacher, walks = Flaky(), episodes()
-    distillation = distilling(teacher, labels=40)
-    offer(distillation, walks, 4)
-    with pytest.raises(ModelError):
-        offer(distillation, walks, 30)
-    assert fits.labels == [4] and distillation.bought == 8
-    offer(distillation, walks, 1)
-    assert fits.labels == [4, 8]
-    assert len(teacher.asked) == len({episode.id for episode in teacher.asked}) == 8
-
-
-def test_an_error_of_a_fit_is_raised_and_the_labels_are_kept_for_the_next_one(fits):
-    walks = episodes()
-    distillation = distilling(Teacher(), labels=40)
-    fits.error = CreditError("no fit")
-    with pytest.raises(CreditError, match="no fit"):
-        offer(distillation, walks, 4)
-    assert len(distillation.labels) == 4 and distillation.newest == (None, 0)
-    fits.error = None
-    rounds = offer(distillation, walks, 30)
-    assert fits.labels == [8, 12, 18][: len(fits.labels)] and len(rounds) == len(fits.labels) >= 1
-    assert distillation.newest[1] == len(fits.labels)
-
-
-def test_a_fit_that_always_fails_does_not_make_rounds_come_sooner(fits):
-    walks = episodes()
-    distillation = distilling(Teacher(), labels=50, growth=4.0)
-    fits.error = CreditError("no fit")
-    raised = []
-    for k in range(1, 101):
-        try:
-            distillation.offer(next(walks))
-        except CreditError:
-            raised.append(k)
-    assert raised == [4, 16, 64]
-
-
-def test_nobody_waits_for_a_slow_critic(fits):
-    teacher, walks = Teacher(), episodes()
-    teacher.gate = threading.Event()
-    distillation = distilling(teacher, workers=2, growth=1.25)
-    offer(distillation, walks, 40)
-    assert teacher.entered.wait(30)
-    assert teacher.asked == [] and distillation.labels == [] and distillation.newest == (None, 0)
-    assert distillation.bought == 4  # nor is more bought meanwhile
-    teacher.gate.set()
-    distillation.wait()
-    assert distillation.newest == (fits.students[0], 1) and fits.labels == [4]
-    assert offer(distillation, walks, 15) == [50] and distillation.bought == 4 + 4
-    distillation.close()
-
-
-def test_nobody_waits_for_a_fit_and_wait_does(fits):
-    walks = episodes()
-    distillation = distilling(Teacher(), workers=2)
-    fits.gate = threading.Event()
-    offer(distillation, walks, 4)
-    while not fits.entered.is_set():  # labels are taken by offers
-        offer(distillation, walks, 1)
-    offer(distillation, walks, 60)
-    assert distillation.newest == (None, 0) and distillation.bought == 4
-    fits.gate.set()
-    distillation.wait()
-    assert distillation.newest == (fits.students[0], 1)
-    distillation.close()
-
-
-def test_an_error_of_a_fit_in_its_thread_is_raised_by_the_next_offer(fits):
-    walks = episodes()
-    distillation = distilling(Teacher(), workers=2)
-    fits.gate, fits.error = threading.Event(), RuntimeError("boom")
-    offer(distillation, walks, 4)
-    while not fits.entered.is_set():
-        offer(distillation, walks, 1)
-    running = distillation._apprentice._fitting
-    fits.gate.set()
-    futures.wait([running])
-    with pytest.raises(RuntimeError, match="boom"):
-        offer(distillation, walks, 1)
-    offer(distillation, walks, 1)
-    distillation.close()
-
-
-def test_wait_raises_what_went_wrong_with_the_fit(fits):
-    distillation = distilling(Teacher(), workers=2)
-    fits.error = RuntimeError("boom")
-    with pytest.raises(RuntimeError, match="boom"):
-        offer(distillation, episodes(), 4)
-        distillation.wait()
-    distillation.close()
-
-
-def test_closing_ends_the_threads_and_what_is_offered_then_is_counted_only(fits):
-    before = set(threading.enumerate())
-    teacher, walks = Teacher(), episodes()
-    with distilling(teacher, workers=2) as distillation:
-        offer(distillation, walks, 4)
-        distillation.wait()
-        assert len(set(threading.enumerate()) - before) >= 2
-    assert set(threading.enumerate()) == before
-    offer(distillation, walks, 50)
-    distillation.wait()
-    assert distillation.episodes == 54 and len(teacher.asked) == 4 and distillation.newest[1] == 1
-    distillation.close()
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_closing_before_the_first_labels_or_with_labels_on_their_way_fits_nothing_more(fits, workers):
-    teacher, walks = Teacher(), episodes()
-    distillation = distilling(teacher, workers=workers)
-    if workers:
-        teacher.gate = threading.Event()
-    offer(distillation, walks, 2 + workers)
-    closing = threading.Thread(target=distillation.close)
-    closing.start()
-    if workers:
-        teacher.gate.set()  # the running query is waited for
-    closing.join()
-    bought = distillation.bought
-    offer(distillation, walks, 30)
-    distillation.wait()
-    assert fits.labels == [] and distillation.bought == bought and distillation.left == 20 - bought
-    assert len(distillation.labels) == len(teacher.asked)
-
-
-def test_environments_in_several_threads_may_offer_at_once(fits):
-    teacher = Teacher()
-    distillation = distilling(teacher, labels=30, workers=2)
-
-    def run(seed):
-        for episode, _ in zip(episodes(seed), range(100), strict=False):
-            distillation.offer(replace(episode, id=distillation.open()))
-
-    with futures.ThreadPoolExecutor(4) as pool:
-        for done in [pool.submit(run, seed) for seed in range(4)]:
-            done.result()
-    distillation.wait()
-    assert distillation.episodes == 400
-    assert 4 <= len(distillation.labels) == len({episode.id for episode in teacher.asked}) <= 30
-    assert distillation.newest[1] == len(fits.students)
-    distillation.close()
-
-
 def test_what_there_is_to_report_counts_up_and_is_json(fits):
-    walks = episodes()
+    walks = walks_apart()
     distillation = distilling(Teacher(), labels=30)
     names = ["version", "labels", "labels_left", "fit_seconds", "rank", "sign", "error"]
     names += ["step_rank", "step_sign", "step_error", "fresh_rank", "fresh_error"]
@@ -502,7 +199,7 @@ def test_what_there_is_to_report_counts_up_and_is_json(fits):
 
 def test_reported_are_the_numbers_of_the_newest_student_on_episodes_it_did_not_learn_from():
     distillation = distilling(Teacher(), 16, first=8, epochs=2, hidden=4, networks=2)
-    offer(distillation, episodes(), 60)
+    offer(distillation, walks_apart(), 60)
     agreement, now = distillation.newest[0].agreement, distillation.metrics
     for name in ("rank", "sign", "error"):
         assert now[f"student/{name}"] == getattr(agreement.sums, name)
@@ -516,7 +213,7 @@ def test_students_are_fitted_for_all_actions_there_are_with_the_settings_and_rol
     settings = StudentSettings(epochs=1, networks=2, hidden=4)
     distillation = Distillation(Teacher(), 4, settings, first=4, roles=roles, form="free", seed=3)
     distillation.join(TEAM[0], TEAM[1], (3, 5))
-    offer(distillation, episodes(), 4)
+    offer(distillation, walks_apart(), 4)
     student = distillation.newest[0]
     assert student.team.actions == (3, 5) and student.team.roles == ("first", "second")
     assert student.settings == replace(settings, form="free")

@@ -9,67 +9,23 @@ import subprocess
 import sys
 from dataclasses import replace
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 import pytest
 from credit_fakes import FakeClient, praise_forward
-from distillation_fakes import DrawnFits, NumbersEnv, Teacher, drawn_student
-from gymnasium.spaces import Box, Discrete, MultiBinary, Sequence, Text
+from distillation_fakes import ALIKE, NumbersEnv, Teacher, eager, fixed, play, same
+from gymnasium.spaces import Box
 
 from credit_wrappers import (
     CreditError,
     CreditStore,
     CreditWrapper,
-    Distillation,
-    EqualSplitCritic,
     Ledger,
     LLMCreditWrapper,
-    LLMTaskWrapper,
-    ModelError,
-    StudentCritic,
 )
-from credit_wrappers.student.team import Team
 from credit_wrappers.testing.corridor import CorridorEnv
 
-ALIKE = {"p": 3, "q": 3, "r": 3}
 ROLES = {"p": 2, "q": 4, "r": 2}  # two roles, not beside each other
-
-
-@pytest.fixture
-def fits(monkeypatch):
-    drawn = DrawnFits()
-    monkeypatch.setattr(StudentCritic, "fit", drawn)
-    return drawn
-
-
-def distilling(teacher=None, labels=20, **options):
-    return Distillation(teacher or Teacher(), labels, **{"first": 2, "spacing": 1, "episodes_per_query": 1, **options})
-
-
-def fixed(sizes=ALIKE, actions=3, seed=0, **settings):
-    agents = list(sizes)
-    team = Team.of(agents, list(sizes.values()), [1] * len(agents), None, actions)
-    return drawn_student(team, seed, **settings)
-
-
-def play(env, rng, seed=None, each=lambda t: None):
-    """Play an episode with drawn actions; return (T, N) what was paid and credited, and each step's infos."""
-    _, infos = env.reset(seed=seed)
-    assert "credit" not in infos[env.agents[0]]
-    paid, told, team = [], [], env.possible_agents
-    while env.agents:
-        _, rewards, _, _, infos = env.step({agent: int(rng.integers(env.action_space(agent).n)) for agent in team})
-        paid.append([rewards[agent] for agent in team])
-        assert [infos[agent]["credit"] for agent in team] == paid[-1]
-        assert all(type(reward) is float for reward in rewards.values()) and list(rewards) == team
-        told.append(infos)
-        each(len(told))
-    return np.array(paid), told
-
-
-def same(paid, credits):
-    np.testing.assert_allclose(paid, credits, rtol=1e-5, atol=1e-5 * np.abs(credits).max())
 
 
 def test_drawn_students_credit_agents_steps_actions_and_ends_apart():
@@ -122,7 +78,7 @@ def test_the_team_reward_is_paid_until_the_reset_after_the_first_fit_then_the_ne
 ):
     env, rng = NumbersEnv(sizes, end=end, dressed=dressed), np.random.default_rng(1)
     teacher = Teacher()
-    distillation = distilling(teacher, growth=2.0)
+    distillation = eager(teacher, growth=2.0)
     wrapped, records, payers = CreditWrapper(env, distillation=distillation), [], []
     assert wrapped.delivery == "immediate" and wrapped.store is None
     for _ in range(60):
@@ -154,7 +110,7 @@ def test_the_team_reward_is_paid_until_the_reset_after_the_first_fit_then_the_ne
 
 def test_an_episode_is_paid_by_one_student_though_another_environment_brings_a_newer_one(fits):
     teacher = Teacher()
-    distillation = distilling(teacher, labels=60, growth=1.5)
+    distillation = eager(teacher, labels=60, growth=1.5)
     slow = NumbersEnv(ALIKE, length=400)
     quick = NumbersEnv(ALIKE, length=1)
     rng = np.random.default_rng(0)
@@ -179,7 +135,7 @@ def test_an_episode_is_paid_by_one_student_though_another_environment_brings_a_n
 
 def test_an_episode_that_was_dropped_by_a_reset_is_neither_paid_on_nor_a_label(fits):
     teacher, env, rng = Teacher(), NumbersEnv(ALIKE), np.random.default_rng(0)
-    distillation = distilling(teacher)
+    distillation = eager(teacher)
     wrapped = CreditWrapper(env, distillation=distillation)
     for k in range(6):
         wrapped.reset(seed=k)
@@ -195,7 +151,7 @@ def test_an_episode_that_was_dropped_by_a_reset_is_neither_paid_on_nor_a_label(f
 
 def test_steps_after_the_end_are_the_environments_own_affair(fits):
     env = NumbersEnv(ALIKE, length=2)
-    wrapped = CreditWrapper(env, distillation=distilling())
+    wrapped = CreditWrapper(env, distillation=eager())
     play(wrapped, np.random.default_rng(0))
     assert "credit" not in wrapped.step({})[4]
     assert wrapped.distillation.episodes == 1
@@ -208,7 +164,7 @@ def both(env):
 @pytest.mark.parametrize("make", [lambda d: {"distillation": d}, lambda d: {"critic": d.newest[0]}])
 def test_a_copy_made_in_mid_episode_pays_what_its_original_pays_and_offers_nothing(fits, make):
     teacher, rng = Teacher(), np.random.default_rng(0)
-    distillation = distilling(teacher)
+    distillation = eager(teacher)
     for _ in range(3):
         play(CreditWrapper(NumbersEnv(ROLES), distillation=distillation), rng)
     env = CreditWrapper(NumbersEnv(ROLES, length=5), delivery="immediate", **make(distillation))
@@ -231,7 +187,7 @@ def test_a_copy_made_in_mid_episode_pays_what_its_original_pays_and_offers_nothi
 
 
 def test_a_copy_made_before_the_first_student_pays_the_team_reward_to_the_end(fits):
-    distillation = distilling()
+    distillation = eager()
     env = CreditWrapper(NumbersEnv(ALIKE), distillation=distillation)
     env.reset(seed=1)
     copies = both(env)
@@ -252,143 +208,10 @@ def test_in_another_process_a_distillation_is_refused_and_a_student_pays_on(monk
     path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(env), capture_output=True, env=path)
     assert done.stdout.decode().strip() == str(env.step({"walker_0": 2, "walker_1": 2})[1]), done.stderr.decode()
-    data = pickle.dumps(CreditWrapper(CorridorEnv(), distillation=distilling()))
+    data = pickle.dumps(CreditWrapper(CorridorEnv(), distillation=eager()))
     monkeypatch.setattr(os, "getpid", lambda: -1)
     with pytest.raises(CreditError, match="a distillation lives in the process that made it: make the environment"):
         pickle.loads(data)
-
-
-@pytest.mark.parametrize(
-    ("env", "said"),
-    [
-        (NumbersEnv({"p": 3, "q": 3}), r"for the agents \['p', 'q', 'r'\], the environment has \['p', 'q'\]"),
-        (NumbersEnv({"p": 3, "q": 3, "s": 3}), r"agents \['p', 'q', 'r'\], the environment has \['p', 'q', 's'\]"),
-        (NumbersEnv({"r": 3, "p": 3, "q": 4}), r"3 numbers of agent 'q', in the environment it observes 4"),
-        (NumbersEnv(ALIKE, {"p": 3, "q": 3, "r": 4}), r"3 actions of agent 'r', in the environment it has 4"),
-    ],
-)
-def test_a_student_of_another_team_is_refused_at_once_and_both_are_named(env, said):
-    with pytest.raises(CreditError, match=said):
-        CreditWrapper(env, fixed(), delivery="immediate")
-
-
-@pytest.mark.parametrize(
-    ("env", "said"),
-    [
-        (
-            NumbersEnv({"p": 3, "q": 3}),
-            r"agents \['p', 'q'\] with \[3, 3\] .* \[3, 3\] actions after agents \['p', 'q', 'r'\]",
-        ),
-        (NumbersEnv({"p": 3, "q": 3, "r": 4}), r"with \[3, 3, 4\] observed numbers .* after .* with \[3, 3, 3\]"),
-        (NumbersEnv(ALIKE, 4), r"\[4, 4, 4\] actions after .* \[3, 3, 3\] actions"),
-    ],
-)
-def test_a_distillation_of_another_team_is_refused_at_once_and_both_are_named(env, said):
-    distillation = distilling()
-    CreditWrapper(NumbersEnv(ALIKE), distillation=distillation)
-    with pytest.raises(ValueError, match=said):
-        CreditWrapper(env, distillation=distillation)
-    CreditWrapper(NumbersEnv(ALIKE), distillation=distillation)
-
-
-def students_and_none(env):
-    """Wrap an environment whose student pays, and one whose distillation has none yet."""
-    sizes = env.sizes
-    return [CreditWrapper(copy.deepcopy(env), fixed(sizes), delivery="immediate"),
-            CreditWrapper(copy.deepcopy(env), distillation=distilling())]  # fmt: skip
-
-
-@pytest.mark.parametrize("which", [0, 1])
-@pytest.mark.parametrize("number", [np.nan, np.inf, 1e39])
-@pytest.mark.parametrize("dressed", [False, True])
-def test_an_observation_that_is_not_finite_is_refused_with_agent_and_feature(which, number, dressed):
-    env = students_and_none(NumbersEnv({"r": 3, "p": 3, "q": 2}, dressed=dressed))[which]
-    with np.errstate(over="ignore"):
-        env.unwrapped.spoil = ("q", 1, number)
-        with pytest.raises(CreditError, match=r"feature 1 of what agent 'q' observes is (nan|inf)"):
-            env.reset(seed=0)
-        env.reset(seed=0)
-        env.step(dict.fromkeys("rpq", 0))
-        env.unwrapped.spoil = ("p", 0, number)
-        with pytest.raises(CreditError, match=r"feature 0 of what agent 'p' observes is (nan|inf)"):
-            env.step(dict.fromkeys("rpq", 0))
-    paid, _ = play(env, np.random.default_rng(0))
-    assert np.isfinite(paid).all()
-
-
-def test_an_episode_with_a_refused_step_or_reset_is_no_label_even_when_it_is_played_on(fits):
-    teacher, rng = Teacher(), np.random.default_rng(0)
-    world, still = NumbersEnv(ALIKE, length=4), dict.fromkeys("pqr", 0)
-    env = CreditWrapper(world, distillation=distilling(teacher))
-    env.reset(seed=0)
-    env.step(still)
-    world.spoil = ("q", 1, np.nan)
-    with pytest.raises(CreditError):
-        env.step(still)
-    env.step(still)
-    env.step(still)
-    assert env.agents == [] and teacher.asked == []
-    env.reset(seed=0)
-    env.step(still)
-    world.spoil = ("q", 1, np.nan)
-    with pytest.raises(CreditError):
-        env.reset()
-    while env.agents:
-        env.step(still)
-    assert teacher.asked == []
-    for _ in range(2):
-        play(env, rng)
-    assert fits.labels == [2]
-    play(env, rng)
-
-
-@pytest.mark.parametrize("which", [0, 1])
-def test_an_agent_that_leaves_in_mid_episode_is_named(which):
-    env = students_and_none(NumbersEnv(ALIKE, length=5, leaves=["q"]))[which]
-    env.reset(seed=0)
-    env.step(dict.fromkeys("pqr", 0))
-    env.step(dict.fromkeys("pqr", 0))
-    with pytest.raises(CreditError, match="agent 'q' has left; a student needs every agent in every step"):
-        env.step(dict.fromkeys("pr", 0))
-
-
-@pytest.mark.parametrize("which", [0, 1])
-def test_an_agent_that_is_still_observed_but_acts_no_more_has_left_too(which):
-    class Watched(NumbersEnv):
-        def step(self, actions):
-            _, *rest = super().step(actions)
-            return {agent: array.copy() for agent, array in self._arrays.items()}, *rest
-
-    env = students_and_none(Watched(ALIKE, length=5, leaves=["q"]))[which]
-    env.reset(seed=0)
-    env.step(dict.fromkeys("pqr", 0))
-    env.step(dict.fromkeys("pqr", 0))
-    with pytest.raises(CreditError, match="agent 'q' has left; a student needs every agent in every step"):
-        env.step(dict.fromkeys("pr", 0))
-
-
-def spaced(observation: Any = None, action: Any = None) -> Any:
-    """Return an environment whose second agent has other spaces."""
-    env = NumbersEnv({"p": 4, "q": 4})
-    env._spaces["q"] = observation if observation is not None else env._spaces["q"]
-    env._actions["q"] = action if action is not None else env._actions["q"]
-    return env
-
-
-@pytest.mark.parametrize(
-    ("env", "said"),
-    [
-        (spaced(action=Box(-1, 1, (2,))), r"whole numbers from 0 \(Discrete\), agent 'q' has Box"),
-        (spaced(action=MultiBinary(3)), r"whole numbers from 0 \(Discrete\), agent 'q' has MultiBinary"),
-        (spaced(action=Discrete(3, start=1)), r"whole numbers from 0 \(Discrete\), agent 'q' has Discrete"),
-        (spaced(Text(5)), r"a student reads numbers; agent 'q' observes Text"),
-        (spaced(Sequence(Box(0, 1, (1,)))), r"a student reads numbers; agent 'q' observes Sequence"),
-        (spaced(Box(0, 1, (0,))), r"a student reads numbers; agent 'q' observes Box"),
-    ],
-)
-def test_what_a_student_cannot_read_is_refused_at_once(env, said):
-    with pytest.raises(TypeError, match=said):
-        CreditWrapper(env, distillation=distilling())
 
 
 def test_observations_of_equally_many_numbers_may_have_different_shapes():
@@ -401,36 +224,6 @@ def test_observations_of_equally_many_numbers_may_have_different_shapes():
     env._spaces["q"] = Box(-np.inf, np.inf, (2, 2), np.float32)
     student = fixed(env.sizes)
     paid, _ = play(CreditWrapper(env, student, delivery="immediate"), np.random.default_rng(0), 0)
-    same(paid, student.score([env.record()])[0].values)
-
-
-def test_an_observation_that_does_not_fit_its_space_is_refused():
-    env = CreditWrapper(NumbersEnv(ALIKE), distillation=distilling())
-    env.unwrapped._arrays["q"] = np.zeros(5, np.float32)
-    with pytest.raises(CreditError, match="agent 'q' observed 5 numbers, but its observation space has 3"):
-        env.reset(seed=0)
-
-
-def test_an_error_of_the_critic_is_raised_by_the_step_that_ends_an_episode_and_a_reset_goes_on(fits):
-    teacher, rng, env = Teacher(), np.random.default_rng(0), NumbersEnv(ALIKE)
-    distillation = distilling(teacher, first=3)
-    wrapped = CreditWrapper(env, distillation=distillation)
-    play(wrapped, rng)
-    teacher.error = ModelError("no route", "connection")
-    for _ in range(2):
-        done = []
-        with pytest.raises(ModelError):
-            play(wrapped, rng, None, done.append)
-        assert done == [1, 2, 3] and wrapped.agents == []
-        wrapped.step({})  # after the end
-        assert len(distillation.labels) == 1
-    teacher.error = None
-    paid, _ = play(wrapped, rng)
-    np.testing.assert_array_equal(paid, np.repeat(np.array(env.paid)[:, None], 3, axis=1))
-    play(wrapped, rng)
-    student, version = distillation.newest
-    assert version == 1 and len(teacher.asked) == len({episode.id for episode in teacher.asked}) == 3
-    paid, _ = play(wrapped, rng)
     same(paid, student.score([env.record()])[0].values)
 
 
@@ -465,30 +258,6 @@ def test_a_panel_shows_what_a_student_paid_so_far():
         assert any([*credits.values()] == pytest.approx(paid[: t + 1].sum(axis=0)) for credits in shown)
 
 
-@pytest.mark.parametrize("given", [{}, {"store": 1, "critic": 1}, {"critic": 1, "distillation": 1}])
-@pytest.mark.parametrize("delivery", ["deferred", "immediate"])
-def test_either_a_critic_or_a_store_or_a_distillation_is_given(given, delivery):
-    made = {"critic": EqualSplitCritic(), "store": CreditStore(EqualSplitCritic()), "distillation": distilling()}
-    with pytest.raises(ValueError, match="give either a critic, or a store or a distillation"):
-        CreditWrapper(CorridorEnv(), delivery=delivery, **{name: made[name] for name in given})
-    with pytest.raises(ValueError, match="give either a critic, or a store or a distillation"):
-        CreditWrapper(CorridorEnv(), delivery=delivery, **made)
-
-
-def test_labels_are_for_immediate_delivery_without_a_store_or_distillation():
-    client, store = FakeClient(praise_forward), CreditStore(EqualSplitCritic(), workers=0)
-    with pytest.raises(ValueError, match=r"labels=9 is for delivery='immediate' \(deferred scores every episode\)"):
-        LLMCreditWrapper(CorridorEnv(), client=client, labels=9)
-    for shared in ({"store": store}, {"distillation": distilling()}):
-        for delivery in ("deferred", "immediate"):
-            with pytest.raises(ValueError, match=r"labels=9 .*a store or a distillation brings its own"):
-                LLMCreditWrapper(CorridorEnv(), labels=9, delivery=delivery, **shared)
-    with pytest.raises(ValueError, match="the distillation brings its critic; remove client"):
-        LLMCreditWrapper(CorridorEnv(), client=client, distillation=distilling())
-    with pytest.raises(ValueError, match="labels must be at least 2"):
-        LLMCreditWrapper(CorridorEnv(), client=client, delivery="immediate", labels=1)
-
-
 def test_a_model_scores_so_many_episodes_and_its_student_pays_the_rest(fits, tmp_path):
     client, path = FakeClient(praise_forward, source="scripted"), tmp_path / "ledger"
     world, rng = CorridorEnv(horizon=4, length=9), np.random.default_rng(0)
@@ -521,21 +290,6 @@ def test_a_distillation_is_shared_by_wrappers_of_a_model(fits):
     assert play(second, np.random.default_rng(0))[1][0]["walker_0"]["credit_source"] == "student"
     second.close()
     first.close()
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"labels": 9, "delivery": "immediate", "client": FakeClient(praise_forward)},
-        {"labels": 9, "client": FakeClient(praise_forward)},
-        {"distillation": distilling()},
-        {"critic": fixed({"walker_0": 2, "walker_1": 2}), "delivery": "immediate"},
-        {"store": CreditStore(fixed({"walker_0": 2, "walker_1": 2}), workers=0)},
-    ],
-)
-def test_a_student_assigns_no_tasks(options):
-    with pytest.raises(ValueError, match="a student assigns no tasks"):
-        LLMTaskWrapper(CorridorEnv(), wean_steps=10, **options)
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -1,0 +1,22 @@
+"""Fixtures of the tests of distillations."""
+
+from __future__ import annotations
+
+import pytest
+from distillation_fakes import Copier, DrawnFits
+
+from credit_wrappers import StudentCritic
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Students are drawn instead of fitted; what was drawn is told."""
+    drawn = DrawnFits()
+    monkeypatch.setattr(StudentCritic, "fit", drawn)
+    return drawn
+
+
+@pytest.fixture
+def copiers(monkeypatch):
+    """Students do what their teacher last did instead of being fitted."""
+    monkeypatch.setattr(StudentCritic, "fit", lambda labels, *_, **__: Copier(labels))
