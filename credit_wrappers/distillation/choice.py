@@ -60,6 +60,11 @@ class Pool:
             heapq.heapreplace(self._rare, entry)
 
 
+def contents(episode: Episode) -> tuple[object, ...]:
+    """Return what is equal for two episodes if the same was seen, done and paid in both."""
+    return episode.key, *(hash(seen.tobytes()) for seen in observed(episode))
+
+
 def changes(episode: Episode) -> np.ndarray:
     """Return in how many steps each observed number of each agent changed, one agent's behind the other's, float64."""
     return np.concatenate([(seen[1:] != seen[:-1]).sum(axis=0, dtype=np.float64) for seen in observed(episode)])
@@ -102,11 +107,11 @@ def choose(
     def outcome(episode: Episode) -> tuple[bool, int]:
         return episode.terminated, int(np.searchsorted(levels, _paid(episode), side="right"))
 
-    known = {episode.key for episode in labelled}
+    known = {contents(episode) for episode in labelled}
     free: list[int] = []
     for place in rng.permutation(len(candidates)).tolist():
-        if candidates[place].key not in known:
-            known.add(candidates[place].key)
+        if (inside := contents(candidates[place])) not in known:
+            known.add(inside)
             free.append(place)
     kinds = {place: outcome(candidates[place]) for place in free}
     changed = {place: changes(candidates[place]) for place in free}

@@ -21,7 +21,7 @@ from ..sharing import reference, share, shared
 from ..store import CreditStore
 from ..student import Agreement, StudentCritic, StudentSettings
 from .apprentice import Apprentice
-from .choice import Pool, choose
+from .choice import Pool, choose, contents
 
 _LOG = logging.getLogger("credit_wrappers")
 _ROOM = 128  # candidates that are kept
@@ -34,7 +34,8 @@ _FIRST = 16  # labels worth a first student
 class Distillation:
     """Buys labels from a critic while teams train, and fits students to them, newer and newer ones.
 
-    The first episodes are labelled as they come, and a student is fitted. Then rounds follow, each when `growth`
+    The first episodes are labelled as they come, those that are alike once, and a student is fitted (to fewer labels,
+    when after `spacing` more episodes there are not enough that differ). Then rounds follow, each when `growth`
     times as many episodes were played as at the last one, and `spacing` more. Of those played since, some go to the
     critic (10 % of the labels that are left, at least 4): those in which the rarest things happened, and, every outcome
     in turn, those on which the student's own networks disagree; never two alike. The student must predict the new
@@ -62,6 +63,7 @@ class Distillation:
             is done in the caller's thread, and everything is reproducible.
         roles: See `StudentCritic.fit`.
         seed: Of the choice of episodes.
+        progress: See `CreditStore`.
         changes: Single settings of the students by name: `form="free"`, ...
 
     Attributes:
@@ -100,6 +102,7 @@ class Distillation:
         workers: int | None = None,
         roles: Mapping[str, str] | None = None,
         seed: int = 0,
+        progress: bool = False,
         **changes: Any,
     ) -> None:
         if labels < 2:
@@ -117,7 +120,7 @@ class Distillation:
         self._apprentice = Apprentice(
             replace(settings or StudentSettings(), **changes), threshold, roles, background=workers > 0
         )
-        self._store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers)
+        self._store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers, progress=progress)
         self._rng = np.random.default_rng(seed)
         self._pool = Pool(_ROOM, self._rng)
         self._ids = itertools.count()
@@ -174,8 +177,10 @@ class Distillation:
             if episode.observations is None or self._closed:
                 return
             if self.left and self.bought < self.first:
-                if not any(episode.key == other.key for other in self._everything()):
+                if contents(episode) not in map(contents, self._everything()):
                     self._buy([episode])
+                elif self.episodes >= self.first + self.spacing:
+                    self.first = self.bought  # others there are not: a student of these
             elif self.left:
                 self._pool.add(episode)
                 due = self.episodes >= self._next and not self._asked and not self._apprentice.fitting

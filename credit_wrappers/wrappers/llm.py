@@ -101,7 +101,9 @@ class LLMCreditWrapper(CreditWrapper):
             if workers is None:  # a critic that computes needs no threads
                 workers = 4 if getattr(critic, "source", "model") == "model" else 0
             if labels is not None:
-                distillation = Distillation(critic, labels, episodes_per_query=episodes_per_query, workers=workers)
+                distillation = Distillation(
+                    critic, labels, episodes_per_query=episodes_per_query, workers=workers, progress=progress
+                )
                 critic = None
             elif delivery == "deferred":
                 store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers, progress=progress)

@@ -50,6 +50,33 @@ def test_episodes_alike_are_never_bought_again_however_often_they_are_offered(fi
     assert len(teacher.asked) == 12 == len({episode.key for episode in teacher.asked})
 
 
+def test_episodes_that_differ_only_in_what_was_seen_are_not_alike(fits):
+    teacher, first = Teacher(), next(walks_apart())
+    distillation = distilling(teacher, first=3, episodes_per_query=1)
+    for k in range(3):
+        distillation.offer(replace(first, id=k, observations=first.observations + k // 2))
+    assert [episode.id for episode in teacher.asked] == [0, 2]
+
+
+@pytest.mark.parametrize("different", [1, 3])
+def test_where_fewer_differ_than_the_first_student_asks_for_those_must_do(fits, caplog, different):
+    teacher, source = Teacher(), walks_apart()
+    distillation = distilling(teacher, first=8, spacing=20, episodes_per_query=8)
+    alike = [next(source) for _ in range(different)]
+    with caplog.at_level(logging.WARNING, "credit_wrappers"):
+        for k in range(27):
+            distillation.offer(replace(alike[k % different], id=k))
+        assert teacher.asked == [] and not caplog.records
+        for k in range(27, 90):
+            distillation.offer(replace(alike[k % different], id=k))
+    assert len(teacher.asked) == different and fits.labels == [3] * (different == 3)
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["too few labels to fit a student"] * (
+        different == 1
+    )
+    offer(distillation, source, 200)
+    assert distillation.newest[1] >= 1 and len(teacher.asked) > different
+
+
 def test_an_episode_without_observations_is_counted_only(fits):
     teacher = Teacher()
     distillation = distilling(teacher)
