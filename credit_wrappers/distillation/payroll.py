@@ -8,7 +8,7 @@ import numpy as np
 
 from ..student import StudentCritic
 from ..student.payer import Payer
-from ..student.tables import check_actions, check_finite, check_shapes, whole_numbers
+from ..student.tables import check_actions, check_finite, check_shapes, placed, whole_numbers
 from ..student.team import Team
 
 
@@ -45,7 +45,7 @@ class Payroll:
     def __init__(self, source: Source, team: Team, environments: int = 1) -> None:
         self.source, self._team, self._environments = source, team, environments
         self.version = np.zeros(environments, np.int64)
-        self._clerks: dict[int, _Clerk] = {}
+        self._clerks: dict[int, _Clerk | _TeamClerk] = {0: _TeamClerk(team, environments)}  # by version
 
     def begin(self, chosen: np.ndarray, rows: np.ndarray) -> None:
         """Begin episodes of the chosen environments, (e,), with the first rows, (e, N, F).
@@ -55,10 +55,7 @@ class Payroll:
         """
         student, version = self.source.newest
         self.version[chosen] = version
-        if student is None:
-            check_finite(self._team, self._placed(chosen, rows), "observations", "environment")
-            return
-        if version not in self._clerks:
+        if student is not None and version not in self._clerks:
             self._clerks = {v: clerk for v, clerk in self._clerks.items() if (self.version == v).any()}
             self._clerks[version] = _Clerk(student, self._team.agents, self._environments)
         self._clerks[version].start(chosen, rows)
@@ -84,40 +81,38 @@ class Payroll:
             CreditError: A number is not finite; the message names agent and feature. An agent has left.
             TypeError: Actions are not whole numbers.
         """
-        versions = self.version[chosen]
+        step, versions = (chosen, actions, rows, team_reward, terminated), self.version[chosen]
         if len(chosen) == 1 or (versions == versions[0]).all():  # nearly always
-            return self._paid(int(versions[0]), chosen, actions, rows, team_reward, terminated)
+            return self._clerks[int(versions[0])].pay(*step)
         credits = np.empty(actions.shape)
         for version in np.unique(versions).tolist():
             part = versions == version
-            credits[part] = self._paid(
-                version, chosen[part], actions[part], rows[part], team_reward[part], terminated[part]
-            )
+            credits[part] = self._clerks[version].pay(*(array[part] for array in step))
         return credits
 
-    def _paid(
+
+class _TeamClerk:
+    """Pays everyone the team reward, and refuses what no student could learn from before it is a label."""
+
+    def __init__(self, team: Team, environments: int) -> None:
+        self._team, self._environments = team, environments
+
+    def start(self, chosen: np.ndarray, rows: np.ndarray) -> None:
+        check_finite(self._team, placed(self._environments, chosen, rows), "observations", "environment")
+
+    def pay(
         self,
-        version: int,
         chosen: np.ndarray,
         actions: np.ndarray,
         rows: np.ndarray,
         team_reward: np.ndarray,
         terminated: np.ndarray,
     ) -> np.ndarray:
-        if version:
-            return self._clerks[version].pay(chosen, actions, rows, team_reward, terminated)
-        # What no student could learn from is refused before it is a label.
         acted = whole_numbers(actions)
         check_shapes(self._team, len(chosen), actions=acted)
-        check_actions(self._team, self._placed(chosen, acted), "actions", "environment")
-        check_finite(self._team, self._placed(chosen, rows), "next_observations", "environment")
+        check_actions(self._team, placed(self._environments, chosen, acted), "actions", "environment")
+        check_finite(self._team, placed(self._environments, chosen, rows), "next_observations", "environment")
         return np.repeat(np.asarray(team_reward, np.float64)[:, None], len(self._team.agents), axis=1)
-
-    def _placed(self, chosen: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return rows in a table of all environments, where a check finds what is wrong under the right number."""
-        table = np.zeros((self._environments, *rows.shape[1:]), rows.dtype)
-        table[chosen] = rows
-        return table
 
 
 class _Clerk:

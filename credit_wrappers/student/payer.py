@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import CreditError
 from .critic import StudentCritic
 from .network import FAR, Parameters, sized, weights_of_reward
-from .tables import as_float32, check_actions, check_finite, check_reward, check_shapes, whole_numbers
+from .tables import as_float32, check_actions, check_finite, check_reward, check_shapes, placed, whole_numbers
 
 
 class Payer:
@@ -83,9 +83,9 @@ class Payer:
         if acted.shape != (envs, self._agents) or reward.shape != (envs,) or ended.shape != (envs,):
             check_shapes(self._team, envs, actions=acted, team_reward=reward, terminated=ended)
         if (acted.astype(np.uint64) >= self._limits).any():  # negative ones become very large
-            check_actions(self._team, self._placed(chosen, acted), "actions", "environment")
+            check_actions(self._team, placed(len(self._phi), chosen, acted), "actions", "environment")
         if not np.isfinite(reward).all():
-            check_reward(self._placed(chosen, reward))
+            check_reward(placed(len(self._phi), chosen, reward))
         if not self._under_way[chosen].all():
             number = np.asarray(chosen)[~self._under_way[chosen]][0]
             raise CreditError(f"environment {number}: no state to step from; start(...) it first")
@@ -104,14 +104,8 @@ class Payer:
         if seen.shape != (len(chosen), self._agents, max(self._team.sizes)):
             check_shapes(self._team, len(chosen), **{name: seen})
         if not np.isfinite(seen).all():
-            check_finite(self._team, self._placed(chosen, seen), name, "environment")
+            check_finite(self._team, placed(len(self._phi), chosen, seen), name, "environment")
         return seen
-
-    def _placed(self, chosen: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return rows in a table of all environments, where a check finds what is wrong under the right number."""
-        table = np.zeros((len(self._phi), *rows.shape[1:]), rows.dtype)
-        table[chosen] = rows
-        return table
 
     def _remember(self, chosen: np.ndarray, codes: np.ndarray, ended: np.ndarray) -> None:
         if self._form == "potential":

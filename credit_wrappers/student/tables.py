@@ -115,6 +115,13 @@ def whole_numbers(actions: npt.ArrayLike) -> np.ndarray:
     return acted
 
 
+def placed(environments: int, chosen: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return rows of the chosen environments in a table of all, where a check tells the right number."""
+    table = np.zeros((environments, *rows.shape[1:]), rows.dtype)
+    table[chosen] = rows
+    return table
+
+
 def check_shapes(team: Team, environments: int, **arrays: np.ndarray) -> None:
     """Raise CreditError unless arrays of a step, named as in `StudentCritic.step`, fit the team and each other."""
     agents, size = len(team.agents), max(team.sizes)
