@@ -244,6 +244,22 @@ def test_what_is_kept_are_the_weights_after_the_pass_with_the_smallest_error_on_
     assert errors[1] <= 1.1 * errors[0]
 
 
+def test_the_rate_falls_along_a_cosine_to_a_fiftieth_however_many_updates_there_are(monkeypatch):
+    torch = pytest.importorskip("torch")
+    rates = []
+
+    class Watched(torch.optim.AdamW):
+        def step(self, closure=None):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "AdamW", Watched)
+    StudentCritic.fit(labelled(progress, 10), epochs=10, learning_rate=0.1)
+    way = np.arange(len(rates)) / len(rates)
+    np.testing.assert_allclose(rates, 0.002 + 0.098 * (1.0 + np.cos(np.pi * way)) / 2.0, rtol=1e-6)
+    assert len(rates) == 80  # eight in a pass, however few labels
+
+
 def test_agreement_can_be_measured_on_labels_that_came_later(student):
     fresh = labelled(progress, 60, 3)[50:]
     assert student.compare(fresh).sums.rank > 0.8
