@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -68,6 +69,14 @@ def test_the_reference_is_what_the_docstrings_say() -> None:
     )  # fmt: skip
     written = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert done.stdout == written, "run: python docs/make_reference.py"
+
+
+@pytest.mark.parametrize("package", ["credit_wrappers", "spaceworld"])
+def test_the_reference_has_everything_that_a_package_offers(package: str) -> None:
+    module = importlib.import_module(package)
+    written = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    offered = {name for name in module.__all__ if callable(getattr(module, name))}
+    assert offered and not {name for name in offered if f"\n### {name}\n" not in written}
 
 
 def test_the_packages_import_each_other_nowhere_and_nothing_imports_the_examples() -> None:

@@ -40,9 +40,9 @@ class Distillation:
     critic (10 % of the labels that are left, at least 4): those in which the rarest things happened, and, every outcome
     in turn, those on which the student's own networks disagree; never two alike. The student must predict the new
     labels before anything is learned from them. Where its error is a quarter larger on them than on held-out labels
-    (`threshold`), the team does something new: the next round comes after half the time and buys more (20 %). After
-    each round a new student is fitted to all labels, from the weights of the last one on. So labels last for trainings
-    of any length.
+    (`threshold`), the team does something new, or the critic is hard to follow: the next round comes after half the
+    time and buys more (20 %). After each round a new student is fitted to all labels, from the weights of the last one
+    on. There are always some labels left for later, but few where agreement stays low.
 
     Environments share a distillation as they share a `CreditStore`; copies and pickles of them go on with the
     same one, in the process that made it. Errors of the critic are raised by the next `offer` (a step that
