@@ -6,10 +6,8 @@ environments that exist, which stay usable: they see every step, for instance wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from spaceworld.jit import lean_kernel, part
 from spaceworld.kernel import advance
 from spaceworld.observation import observe
 from spaceworld.planes import observe_image
+from spaceworld.sharing import Crew, end_part, next_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,46 +70,56 @@ def look_around(spec, row, work, observations, masks):  # type: ignore[no-untype
 
 
 @lean_kernel
-def restart_some(memory, chosen, first, last, start, observations, masks):  # type: ignore[no-untyped-def]  # compiled
-    """Begins new episodes in `chosen[first:last]`: the fixed layout of `start`, or random ones.
+def restart_some(memory, chosen, job, thread, start, observations, masks):  # type: ignore[no-untyped-def]  # compiled
+    """Begins new episodes in parts of `chosen`: the fixed layout of `start`, or random ones; see `sharing`.
 
-    Returns:
-        Whether a solvable layout was found for each.
+    A part in which no solvable layout was found for a world counts as failed.
     """
     at, actions, end = parts_of(memory[0])
-    spec, work, found = memory[chosen[first], :at], memory[chosen[first], end:], True
-    for j in range(first, last):
-        row = memory[chosen[j], at:actions]
-        for k in range(pk.S_STEP, len(start)):
-            row[k] = start[k]
-        if not start[0]:  # the layout is not fixed
-            found = generate(spec, row, work) and found
-        look_around(spec, row, work, observations[j], masks[j])
-    return found
+    turn = 0
+    while True:
+        first, last, turn = next_part(job, len(chosen), thread, turn)
+        if first == last:
+            return
+        spec, work, found = memory[chosen[first], :at], memory[chosen[first], end:], True
+        for j in range(first, last):
+            row = memory[chosen[j], at:actions]
+            for k in range(pk.S_STEP, len(start)):
+                row[k] = start[k]
+            if not start[0]:  # the layout is not fixed
+                found = generate(spec, row, work) and found
+            look_around(spec, row, work, observations[j], masks[j])
+        end_part(job, found)
 
 
 @lean_kernel
 def advance_some(  # type: ignore[no-untyped-def]  # compiled
-    memory, chosen, first, last, given, observations, masks, rewards, status, costs, events, penalty, total
+    memory, chosen, job, thread, given, observations, masks, rewards, status, costs, events, penalty, total
 ):
-    """One step of `chosen[first:last]`; fills the rest, whose rows are those of `chosen`.
+    """One step of parts of `chosen`, see `sharing`; fills the rest, whose rows are those of `chosen`.
 
-    All worlds have one specification and use the scratch of one of them, so that the cache holds more worlds.
+    All worlds have one specification and those of a part use the scratch of one, so that the cache holds more worlds.
     """
     at, actions, end = parts_of(memory[0])
-    spec, work = memory[chosen[first], :at], memory[chosen[first], end:]
-    for j in range(first, last):
-        row = memory[chosen[j], at:actions]
-        mass, faults, docked, status[j] = advance(spec, row, work, given[j])
-        look_around(spec, row, work, observations[j], masks[j])
-        # shares are differences of the docked total, so that a complete assembly sums to 1.0
-        rewards[j] = docked / total - (docked - mass) / total if mass else 0.0
-        if faults:
-            rewards[j] -= penalty * faults
-        for i in range(spec[pk.H_ROBOTS]):
-            robot = spec[pk.H_ROBOT] + i * pk.R_WIDTH
-            costs[j, i] = row[robot + pk.R_HITS] + row[robot + pk.R_VIOLATION]
-            events[j, i] = row[robot + pk.R_EVENT]
+    turn = 0
+    while True:
+        first, last, turn = next_part(job, len(chosen), thread, turn)
+        if first == last:
+            return
+        spec, work = memory[chosen[first], :at], memory[chosen[first], end:]
+        for j in range(first, last):
+            row = memory[chosen[j], at:actions]
+            mass, faults, docked, status[j] = advance(spec, row, work, given[j])
+            look_around(spec, row, work, observations[j], masks[j])
+            # shares are differences of the docked total, so that a complete assembly sums to 1.0
+            rewards[j] = docked / total - (docked - mass) / total if mass else 0.0
+            if faults:
+                rewards[j] -= penalty * faults
+            for i in range(spec[pk.H_ROBOTS]):
+                robot = spec[pk.H_ROBOT] + i * pk.R_WIDTH
+                costs[j, i] = row[robot + pk.R_HITS] + row[robot + pk.R_VIOLATION]
+                events[j, i] = row[robot + pk.R_EVENT]
+        end_part(job, True)
 
 
 class Batch:
@@ -135,9 +144,8 @@ class Batch:
         penalty: float,
         threads: int = 1,
     ) -> None:
-        if threads < 1:
-            raise ValueError(f"threads is {threads}; at least 1 is needed")
-        self.memory, self.features, self.penalty, self.threads = memory, features, penalty, threads
+        self.memory, self.features, self.penalty = memory, features, penalty
+        self._crew = Crew(threads)
         head = memory[0]
         self.robots = int(head[pk.H_ROBOTS])
         self.rows = self._rows()
@@ -145,7 +153,6 @@ class Batch:
         self._start[0] = fixed  # a random word in a real row
         masses = head[int(head[pk.H_MODULE0]) :][: int(head[pk.H_MODULES]) * pk.M_STATIC]
         self._total = float(masses[pk.M_MASS :: pk.M_STATIC].sum())
-        self._pool: ThreadPoolExecutor | None = None
 
     def __len__(self) -> int:
         return len(self.memory)
@@ -163,7 +170,7 @@ class Batch:
         """
         observations, masks = self._blocks(len(chosen))
         arrays = (self._start, observations, masks)
-        if not all(self._share(restart_some, chosen, *arrays)):
+        if self._crew.share(len(chosen), restart_some, self.memory, chosen, *arrays):
             raise ValueError("no solvable layout was found for this scenario; give it more room")
         return observations, masks
 
@@ -176,33 +183,30 @@ class Batch:
         )
         given = np.ascontiguousarray(actions, dtype=np.int64)
         results = (turn.rewards, turn.status, turn.costs, turn.events)
-        self._share(advance_some, chosen, given, observations, masks, *results, self.penalty, self._total)
+        self._crew.share(
+            len(chosen),
+            advance_some,
+            self.memory,
+            chosen,
+            given,
+            observations,
+            masks,
+            *results,
+            self.penalty,
+            self._total,
+        )
         return turn
 
     def _blocks(self, e: int) -> tuple[np.ndarray, np.ndarray]:
         shape = (e, self.robots)
         return np.empty((*shape, *self.features), np.float32), np.empty((*shape, pk.N_ACTIONS), np.int8)
 
-    def _share(self, work: Callable[..., Any], chosen: np.ndarray, *rest: Any) -> list[Any]:
-        """Runs a kernel over the chosen worlds, in equal parts on the threads."""
-        e = len(chosen)
-        if self.threads == 1 or e < 2 * self.threads:
-            return [work(self.memory, chosen, 0, e, *rest)]
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="spaceworld")
-        ends = np.linspace(0, e, self.threads + 1).astype(int).tolist()
-        spans = list(pairwise(ends))
-        parts = [self._pool.submit(work, self.memory, chosen, a, b, *rest) for a, b in spans[1:]]
-        return [work(self.memory, chosen, *spans[0], *rest), *(part.result() for part in parts)]
-
     def close(self) -> None:
         """Ends the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+        self._crew.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "rows": None, "_pool": None}  # a copied view would be torn off
+        return {**self.__dict__, "rows": None}  # a copied view would be torn off
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -25,6 +25,7 @@ _SOURCES = (
     "observation.py",
     "planes.py",
     "generator.py",
+    "sharing.py",
     "batch.py",
     "planner/keys.py",
     "planner/bound.py",
