@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 from spaceworld.jit import lean_kernel, part
 
 PARTS, EACH, FAILED, ENDED, TAKEN = range(5)  # words of a job: parts in all, of each thread; how far they are; which
-_EACH = 8
+_EACH = 32
 
 _Calls = SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]] | None]
 

@@ -111,6 +111,7 @@ def main() -> None:
     options = parser.parse_args()
     pair, station = spaceworld_steps("pair", False)[0], spaceworld_steps("station", False)[0]
     one, two, many = batch_steps("pair", 1024)[0], batch_steps("pair", 1024, 2)[0], batch_steps("station", 256)[0]
+    large, shared = batch_steps("pair", 4096)[0], batch_steps("pair", 4096, 2)[0]
     seen, far = batch_steps("pair", 256, 1, "image")[0], batch_steps("station", 64, 1, "image")[0]
     rows = {
         "lbforaging 8x8-2p-3f": Row(foraging_steps(), 2000, agents=2),
@@ -118,6 +119,8 @@ def main() -> None:
         "station, dict API": Row(station, 2000, agents=8),
         "pair, 1024 worlds": Row(one, 40, 1024, 2),
         "pair, 1024 worlds, 2 threads": Row(two, 40, 1024, 2),
+        "pair, 4096 worlds": Row(large, 10, 4096, 2),
+        "pair, 4096 worlds, 2 threads": Row(shared, 10, 4096, 2),
         "station, 256 worlds": Row(many, 20, 256, 8),
         "pair, 256 worlds, images": Row(seen, 10, 256, 2),
         "station, 64 worlds, images": Row(far, 10, 64, 8),
@@ -142,14 +145,16 @@ def main() -> None:
     station_share = medians["pair, 1024 worlds"] / 2 / (medians["station, 256 worlds"] / 8)
     image_share = medians["pair, 256 worlds, images"] / 2 / (medians["station, 64 worlds, images"] / 8)
     dict_share = medians["pair, dict API"] / 2 / (medians["station, dict API"] / 8)
-    speedup = statistics.median(
-        a / b for a, b in zip(micros["pair, 1024 worlds"], micros["pair, 1024 worlds, 2 threads"], strict=True)
-    )
     print(
         f"agent-steps/s of station against pair: {dict_share:.2f} by the dict API, {station_share:.2f} in batches, "
         f"{image_share:.2f} in batches with images"
     )
-    print(f"two threads against one: {speedup:.2f} x")
+    one_thread = [f"pair, {worlds} worlds" for worlds in (1024, 4096)]
+    speedup = [
+        statistics.median(a / b for a, b in zip(micros[name], micros[f"{name}, 2 threads"], strict=True))
+        for name in one_thread
+    ]
+    print(f"two threads against one: {speedup[0]:.2f} x with 1024 worlds, {speedup[1]:.2f} x with 4096")
     plain, full, first = starts(5)
     print(f"import spaceworld {plain:.2f} s, all of it {full:.2f} s; first reset and step {first:.2f} s (warm cache)")
 

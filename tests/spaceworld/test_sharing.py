@@ -46,7 +46,8 @@ def test_every_world_is_done_once(threads: int, count: int) -> None:
 
 
 @compiled
-def test_helpers_begin_with_parts_of_their_own() -> None:
+def test_helpers_begin_with_parts_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "_EACH", 8)
     helped = Event()
 
     def before(thread: int, part: int) -> None:
@@ -59,7 +60,10 @@ def test_helpers_begin_with_parts_of_their_own() -> None:
 
 
 @compiled
-def test_the_calling_thread_takes_what_a_late_helper_has_not_begun_from_the_end() -> None:
+def test_the_calling_thread_takes_what_a_late_helper_has_not_begun_from_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sharing, "_EACH", 8)
     begun, taken = Event(), Event()
 
     def before(thread: int, part: int) -> None:
