@@ -225,6 +225,8 @@ class Distillation:
             self._apprentice.restore(state["apprentice"])
             self.episodes, self.bought, self._next = state["episodes"], state["bought"], state["next"]
             self._rng.bit_generator.state = state["rng"]
+            if self.newest[0] is not None:
+                self.first = min(self.first, self.bought)  # of so many the first student was, where fewer differed
             self._ids = itertools.count(self.episodes)
             self._pool.clear(self._everything())
 

@@ -77,6 +77,22 @@ def test_where_fewer_differ_than_the_first_student_asks_for_those_must_do(fits, 
     assert distillation.newest[1] >= 1 and len(teacher.asked) > different
 
 
+def test_restored_after_fewer_labels_than_the_first_student_asks_for_it_buys_in_rounds_as_before(fits):
+    teacher, source = Teacher(), walks_apart()
+    alike = [next(source) for _ in range(3)]
+    before = distilling(teacher, first=8, spacing=20, episodes_per_query=1)
+    for k in range(60):
+        before.offer(replace(alike[k % 3], id=k))
+    assert before.newest[1] == 1 and before.first == 3
+    after = distilling(teacher, first=8, spacing=20, episodes_per_query=1)
+    after.restore(before.state())
+    later = [replace(next(source), id=k) for k in range(60, 64)]  # one at a time they would be bought at once
+    for episode in later:
+        before.offer(episode)
+        after.offer(episode)
+    assert (before.bought, before.first) == (after.bought, after.first) == (3, 3)
+
+
 def test_an_episode_without_observations_is_counted_only(fits):
     teacher = Teacher()
     distillation = distilling(teacher)
