@@ -25,7 +25,7 @@ NEAR = 0.2  # in sizes of the credits: a larger error counts in proportion, so t
 # Of a potential, sums of errors over an episode so far are made small too: many steps in one direction tell a small
 # slope from noise.
 SUMS = 1.0  # how much they count beside the steps
-WIDE = 8.0  # how many times as large they may be
+WIDE = 3.0  # how many times as large they may be
 LEAST_UPDATES = 8  # in a pass
 LEAST_RATE = 0.02  # of the learning rate, at the end
 NEEDED = 2  # episodes: one to learn from, one to measure agreement on

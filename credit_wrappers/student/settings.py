@@ -49,7 +49,7 @@ class StudentSettings:
     recency: float = 10.0
     batch: int = 1024
     learning_rate: float = 1e-2
-    weight_decay: float = 0.1
+    weight_decay: float = 0.4
     seed: int = 0
 
     def __post_init__(self) -> None:
