@@ -15,7 +15,18 @@ from ..errors import CreditError
 from ..store import check_credits
 from .agreement import Agreement
 from .critic import StudentCritic
-from .network import Parameters, credits, credits_of, initial, normalised, one_hot, statistics, worth_in
+from .network import (
+    Parameters,
+    credits,
+    credits_for,
+    credits_of,
+    initial,
+    normalised,
+    one_hot,
+    statistics,
+    tables_of,
+    worth_in,
+)  # fmt: skip
 from .refitting import check_start, held_out, moved, recency
 from .settings import StudentSettings
 from .tables import Steps, chosen, observed, steps_of
@@ -147,10 +158,11 @@ def _fitted(
     optimiser = torch.optim.AdamW(tensors.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     states = normalised(fixed, team, lesson.states)
     acted, ended = one_hot(team, lesson.actions), lesson.terminated[:, None, None].astype(np.float32)
+    prepared = list(tables_of(fixed, team, exam))
     counts = torch.from_numpy(lesson_weight[lesson.episode].astype(np.float32))
 
     def error() -> float:  # the tensors share the memory of `weights`
-        own = credits_of(weights | fixed, team, settings, scale, exam).mean(axis=0)
+        own = credits_for(weights, team, settings, scale, prepared).mean(axis=0)
         errors = _errors((own - exam_target) / scale).mean(axis=1)
         return float(np.average(errors, weights=exam_weight[exam.episode]))
 

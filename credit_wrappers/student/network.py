@@ -8,6 +8,7 @@ agent's own action.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -157,18 +158,24 @@ def credits(
 
 def credits_of(parameters: Parameters, team: Team, settings: StudentSettings, scale: float, steps: Steps) -> np.ndarray:
     """Return each network's credits for recorded steps, (K, M, N) float32."""
-    parts = []
+    return credits_for(parameters, team, settings, scale, tables_of(parameters, team, steps))
+
+
+def credits_for(
+    parameters: Parameters, team: Team, settings: StudentSettings, scale: float, tables: Iterable[tuple[Any, ...]]
+) -> np.ndarray:
+    """Return each network's credits for the steps that `tables_of` has prepared, (K, M, N) float32."""
+    return np.concatenate([credits(np, parameters, team, settings, scale, *part) for part in tables], axis=1)
+
+
+def tables_of(parameters: Parameters, team: Team, steps: Steps) -> Iterator[tuple[Any, ...]]:
+    """Yield what `credits` reads of recorded steps, `_CHUNK` of them at a time; of the parameters only statistics."""
     for begin in range(0, len(steps.start), _CHUNK):
         part = slice(begin, begin + _CHUNK)
         before = steps.start[part] - steps.start[begin]
         states = normalised(parameters, team, steps.states[steps.start[begin] :][: before[-1] + 2])
         ended = steps.terminated[part, None, None].astype(np.float32)
-        acted = one_hot(team, steps.actions[part])
-        paid = credits(
-            np, parameters, team, settings, scale, states, before, before + 1, acted, steps.reward[part], ended
-        )
-        parts.append(paid)
-    return np.concatenate(parts, axis=1)
+        yield states, before, before + 1, one_hot(team, steps.actions[part]), steps.reward[part], ended
 
 
 def _heads(settings: StudentSettings, group: Group) -> list[tuple[str, int]]:
@@ -183,7 +190,7 @@ def _encode(ops: Any, parameters: Parameters, team: Team, states: Any) -> Any:
         code = _of(states, group, team, 1)[..., : 2 * group.size].reshape(-1, 2 * group.size)
         for layer in ("", "2"):
             weight, bias = (parameters[f"{number}/encoder.{name}{layer}"] for name in ("weight", "bias"))
-            code = (code @ weight + bias).clip(min=0.0)
+            code = _rectified(code @ weight + bias)
         parts.append(code.reshape(len(weight), len(states), len(group.columns), -1))
     return _together(ops, team, parts)
 
@@ -210,9 +217,14 @@ def _head(ops: Any, head: str, parameters: Parameters, team: Team, codes: Any, e
         own = _of(codes, group, team, 2).reshape(many, -1, width) @ part["own"] + part["bias"]
         own = own + _of(extra, group, team, 1)[..., :known].reshape(-1, known) @ part["extra"]
         layer = own.reshape(many, rows, -1, width) + (context @ part["team"])[:, :, None]
-        out = layer.clip(min=0.0).reshape(many, -1, width) @ part["out"] + part["out_bias"]
+        out = _rectified(layer).reshape(many, -1, width) @ part["out"] + part["out_bias"]
         parts.append(out.reshape(many, rows, -1))
     return _together(ops, team, parts)
+
+
+def _rectified(values: Any) -> Any:
+    """Return what is above 0, else 0; PyTorch's own way back through it takes a third of the time of that of `clip`."""
+    return values.relu() if hasattr(values, "relu") else values.clip(min=0.0)
 
 
 def _of(table: Any, group: Group, team: Team, axis: int) -> Any:
