@@ -63,5 +63,6 @@ def test_a_tiny_run_ends_with_a_verdict(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_it_gets_better_on_solo(capsys: pytest.CaptureFixture[str]) -> None:
     before, _ = train(Args(total_steps=2048, num_envs=32, solved=2, eval_episodes=50))
-    after, _ = train(Args(total_steps=150_000, num_envs=128, solved=0.2, eval_every=4, eval_episodes=50))
+    # it stops when it has got there; how soon differs between processors, which round differently
+    after, _ = train(Args(total_steps=400_000, num_envs=128, solved=0.2, eval_every=4, eval_episodes=50))
     assert before < 0.2 <= after
