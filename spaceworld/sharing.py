@@ -99,6 +99,8 @@ class Crew:
 
     def share(self, count: int, kernel: Callable[..., None], memory: np.ndarray, chosen: np.ndarray, *rest: Any) -> int:
         """Runs `kernel(memory, chosen, job, thread, *rest)` over `count` worlds; returns how many parts failed."""
+        if not count:
+            return 0
         threads = self._threads if count >= 2 * self._threads else 1
         each = min(_EACH, count // threads) if threads > 1 else 1  # no part is empty
         job = np.zeros(TAKEN + threads * each, np.int64)

@@ -45,6 +45,14 @@ def test_every_world_is_done_once(threads: int, count: int) -> None:
     assert (done_by(Crew(threads), count) >= 0).all()
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_worlds_are_done_at_once(threads: int) -> None:
+    envs = SpaceworldVectorEnv(4, "solo", threads=threads)
+    observations, masks = envs._batch.reset(np.arange(0))
+    assert observations.shape == (0, *envs.observation_space.shape[1:]) and masks.shape == (0, 1, 6)
+    assert envs._batch.step(np.arange(0), np.zeros((0, 1), int)).rewards.shape == (0,)
+
+
 @compiled
 def test_helpers_begin_with_parts_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "_EACH", 8)
