@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete
 from pettingzoo import ParallelEnv
-from student_labels import walk
 
 from credit_wrappers import Agreement, Credit, Distillation, Episode, StudentCritic, StudentSettings
 from credit_wrappers.student.agreement import Match
 from credit_wrappers.student.network import initial, statistics
 from credit_wrappers.student.team import Team
+from tests.credit_wrappers.student_labels import walk
 
 NOTHING = Match(0.0, 0.0, 0.0, 0)
 ALIKE = {"p": 3, "q": 3, "r": 3}
