@@ -116,7 +116,7 @@ class Crew:
 
     def _start(self) -> None:
         for k in range(1, self._threads):
-            calls: _Calls = SimpleQueue()  # it wakes a thread up in two thirds of the time of an executor
+            calls: _Calls = SimpleQueue()  # a call costs two thirds of an executor's
             Thread(target=_help, args=(calls,), name=f"spaceworld-{k}", daemon=True).start()
             weakref.finalize(self, calls.put, None)
             self._calls.append(calls)
