@@ -211,12 +211,33 @@ def count_of(sides):  # type: ignore[no-untyped-def]  # compiled
     return (sides & 1) + (sides >> 1 & 1) + (sides >> 2 & 1) + (sides >> 3)
 
 
+@part
+def sides_meet(spec, grid, cell):  # type: ignore[no-untyped-def]  # compiled
+    """Whether a robot can get from each free side of a module at `cell` to each other round its corners."""
+    height, width = spec[pk.H_HEIGHT], spec[pk.H_WIDTH]
+    r = row_of(spec, cell)
+    c = cell - r * width
+    sides, links, before = 0, 0, False
+    for k in range(9):  # the eight neighbours clockwise from the north, which comes again: corners have odd numbers
+        down, across = (-1, -1, 0, 1, 1, 1, 0, -1, -1)[k], (0, 1, 1, 1, 0, -1, -1, -1, 0)[k]
+        inside = (0 <= r + down < height) & (0 <= c + across < width)
+        free = inside and grid[cell + down * width + across] & BARRED == 0
+        if k % 2 == 1:
+            before = before and free  # side and corner
+        else:
+            links += int(before and free)
+            sides += int(free and k < 8)
+            before = free
+    return sides - links <= 1
+
+
 @kernel
 def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # type: ignore[no-untyped-def]  # compiled
     """Whether `need` robots, one of them at `at`, can bring the module at `start` to `goal`."""
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
     seen = np.zeros(cells * 16, dtype=np.bool_)
     stack = np.empty(cells * 16, dtype=np.int64)
+    regripped = np.zeros(cells if regrip else 0, dtype=np.int64)  # at each cell, the sides that were gone through
     top = 0
     flood(spec, grid, at, start, region, queue)
     within = free_sides(spec, grid, start) & sides_within(spec, region, start)
@@ -249,11 +270,16 @@ def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # ty
                 top += 1
         if not regrip:
             continue
-        for direction in range(1, 5):  # or gripped anew at other sides
-            if sides >> (direction - 1) & 1:
-                flood(spec, grid, shifted(spec, cell, direction), cell, region, queue)
-                break
-        within = free_sides(spec, grid, cell) & sides_within(spec, region, cell)
+        if sides & regripped[cell]:
+            continue
+        within = free_sides(spec, grid, cell)  # or gripped anew at other sides
+        if not sides_meet(spec, grid, cell):
+            for direction in range(1, 5):
+                if sides >> (direction - 1) & 1:
+                    flood(spec, grid, shifted(spec, cell, direction), cell, region, queue)
+                    break
+            within &= sides_within(spec, region, cell)
+        regripped[cell] |= within
         for other in range(1, 16):
             if not seen[cell * 16 + other] and other & ~within == 0 and count_of(other) == need:
                 seen[cell * 16 + other] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from spaceworld import PRESETS, Debris
 from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
-from spaceworld.generator import solvable
+from spaceworld.generator import deliverable, sides_meet, solvable
 from spaceworld.packing import blocks
 from tests.spaceworld.drawing import draw
 
@@ -143,6 +144,80 @@ def test_a_delivery_that_needs_a_new_grip_on_the_way_is_solvable() -> None:
         ###.##
         ###a##
     """))  # fmt: skip
+
+
+SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
+Place = tuple[int, int]
+
+
+def reach(free: set[Place], start: Place, hole: Place) -> set[Place]:
+    """Where a robot at `start` can get to when `hole` is solid."""
+    seen, left = {start}, [start]
+    while left:
+        r, c = left.pop()
+        for to in ((r + dr, c + dc) for dr, dc in SIDES):
+            if to in free and to != hole and to not in seen:
+                seen.add(to)
+                left.append(to)
+    return seen
+
+
+def can_be_brought(free: set[Place], start: Place, goal: Place, need: int, robot: Place, regrip: bool) -> bool:
+    """What `deliverable` says, word for word: states are the module's cell and the sides at which it is held."""
+
+    def beside(cell: Place) -> list[Place]:
+        return [(cell[0] + dr, cell[1] + dc) for dr, dc in SIDES]
+
+    def grips(cell: Place, within: set[Place]) -> set[tuple[Place, frozenset[int]]]:
+        reached = [k for k, side in enumerate(beside(cell)) if side in within and side in free]
+        return {(cell, frozenset(held)) for held in combinations(reached, need)}
+
+    left = list(grips(start, reach(free, robot, start)))
+    seen = set(left)
+    while left:
+        cell, held = left.pop()
+        if cell == goal:
+            return True
+        moved = {(to, held) for to in beside(cell) if to in free and all(beside(to)[k] in free for k in held)}
+        again = grips(cell, reach(free, beside(cell)[min(held)], cell)) if regrip else set()
+        fresh = (moved | again) - seen
+        seen |= fresh
+        left += fresh
+    return False
+
+
+def test_what_can_be_delivered_is_what_a_plain_search_finds() -> None:
+    env = SpaceworldEnv("truss")  # its table of neighbours: 9x9
+    rng = np.random.default_rng(0)
+    found = np.zeros((2, 2), np.int64)
+    for _ in range(400):
+        grid = (rng.random(81) < rng.choice([0.1, 0.25, 0.35])) * np.int64(pk.G_STRUCTURE)
+        start, goal, robot = rng.choice(81, 3, replace=False).tolist()
+        grid[[start, goal, robot]] = 0
+        free = {divmod(k, 9) for k in np.flatnonzero(grid == 0).tolist()}
+        need, places = int(rng.integers(1, 4)), (divmod(start, 9), divmod(goal, 9))
+        for regrip in (False, True):
+            work = np.zeros((2, 81), np.int64)
+            got = deliverable(env._spec, grid, start, goal, need, robot, regrip, *work)
+            assert got == can_be_brought(free, *places, need, divmod(robot, 9), regrip)
+            found[int(regrip), int(got)] += 1
+    assert found.min() > 40
+
+
+def test_sides_meet_where_a_robot_gets_round_the_module_without_leaving_its_neighbours() -> None:
+    env = SpaceworldEnv("truss")
+    rng = np.random.default_rng(1)
+    told = np.zeros(2, np.int64)
+    for _ in range(2000):
+        grid = (rng.random(81) < 0.3) * np.int64(pk.G_KEEP)
+        r, c = rng.integers(0, 9, 2).tolist()
+        ring = {(r + dr, c + dc) for dr in (-1, 0, 1) for dc in (-1, 0, 1) if (dr, dc) != (0, 0)}
+        ring = {(a, b) for a, b in ring if 0 <= a < 9 and 0 <= b < 9 and not grid[9 * a + b]}
+        sides = {(r + dr, c + dc) for dr, dc in SIDES} & ring
+        expected = all(sides <= reach(ring, side, (r, c)) for side in sides)
+        assert sides_meet(env._spec, grid, 9 * r + c) == expected
+        told[int(expected)] += 1
+    assert told.min() > 200
 
 
 def test_random_words_never_reach_zero() -> None:
