@@ -126,7 +126,7 @@ def interact(spec, row, actions, intent):  # type: ignore[no-untyped-def]  # com
                 row[other + pk.R_EVENT] = 0 if late else code
             elif j == i:
                 row[other + pk.R_EVENT] = code  # docked together with another carrier
-    for m in range(spec[pk.H_MODULES]):  # filled only now, so that two docks of one step do not see each other
+    for m in range(spec[pk.H_MODULES] if mass else 0):  # only now, so that two docks of one step do not see each other
         at = spec[pk.H_MODULE] + m * pk.M_WIDTH
         if row[at + pk.M_SLOT] >= 0:
             row[spec[pk.H_SLOT] + row[at + pk.M_SLOT] * pk.T_WIDTH + pk.T_FILLED] = 1
@@ -145,18 +145,19 @@ def propose(spec, row, actions, unit_dir):  # type: ignore[no-untyped-def]  # co
         row[at + pk.R_EVENT] |= pk.E_EDGE * int(free & (not inside))
     for m in range(spec[pk.H_MODULES]):
         unit_dir[n + m] = 0
-        direction, agreed, thrust, wanted = 0, True, 0, False
+    for k in range(n):  # who carries decides; for a module that several carry, once for each of them: the same
+        m = row[robots + k * pk.R_WIDTH + pk.R_GRIPS]
+        if m < 0 or actions[k] < 1 or actions[k] > 4:
+            continue
+        direction, agreed, thrust = 0, True, 0
         for i in range(n):
             at = robots + i * pk.R_WIDTH
             if row[at + pk.R_GRIPS] != m:
                 continue
             choice = actions[i] if 1 <= actions[i] <= 4 else 0
-            wanted = wanted or choice > 0
             agreed = agreed and (thrust == 0 or choice == direction)
             direction = choice
             thrust += spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_THRUST]
-        if not wanted:
-            continue
         flag = 0
         if not agreed:
             flag = pk.E_DISAGREED
@@ -393,8 +394,8 @@ def advance(spec, row, work, actions):  # type: ignore[no-untyped-def]  # compil
     row[pk.S_STEP] += 1
     row[pk.S_DOCKED] += mass
     row[pk.S_FAULTS] += faults
-    done = True
-    for m in range(spec[pk.H_MODULES]):
+    done = mass > 0
+    for m in range(spec[pk.H_MODULES] if mass else 0):
         if row[spec[pk.H_MODULE] + m * pk.M_WIDTH + pk.M_SLOT] < 0:
             done = False
     if done or (spec[pk.H_TERMINATE] and hits > 0):
