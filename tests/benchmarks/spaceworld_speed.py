@@ -59,6 +59,20 @@ def batch_steps(
     return run, envs.n_agents
 
 
+def layouts(scenario: str, worlds: int) -> Callable[[int], float]:
+    """New episodes of many worlds at once: their layouts, checked to be solvable, and first observations."""
+    envs = SpaceworldVectorEnv(worlds, scenario)
+    envs.reset(seed=0)
+
+    def run(count: int) -> float:
+        began = time.perf_counter()
+        for _ in range(count):
+            envs.reset()
+        return time.perf_counter() - began
+
+    return run
+
+
 def clones(scenario: str) -> Callable[[int], float]:
     """Snapshot and restore."""
     env = spaceworld_v0.parallel_env(scenario=scenario)
@@ -124,6 +138,8 @@ def main() -> None:
         "station, 256 worlds": Row(many, 20, 256, 8),
         "pair, 256 worlds, images": Row(seen, 10, 256, 2),
         "station, 64 worlds, images": Row(far, 10, 64, 8),
+        "pair, new layouts": Row(layouts("pair", 256), 10, 256, 2),
+        "station, new layouts": Row(layouts("station", 256), 1, 256, 8),
         "pair, clone and restore": Row(clones("pair"), 4000),
         "pair, step and picture": Row(pictures("pair"), 100),
     }
