@@ -26,7 +26,7 @@ from .choice import Pool, choose, contents
 _LOG = logging.getLogger("credit_wrappers")
 _ROOM = 128  # candidates that are kept
 _LEAST = 4  # labels of a round, at least
-_SHARE, _MORE = 0.10, 0.20  # of the labels that are left, bought in a round; after agreement was low
+_SHARE = 0.10  # of the labels that are left, bought in a round
 _CHOICE = 2  # candidates for each label, at least
 _FIRST = 16  # labels worth a first student
 
@@ -41,8 +41,8 @@ class Distillation:
     in turn, those on which the student's own networks disagree; never two alike. The student must predict the new
     labels before anything is learned from them. Where its error is a quarter larger on them than on held-out labels
     (`threshold`), the team does something new, or the critic is hard to follow: the next round comes after half the
-    time and buys more (20 %). After each round a new student is fitted to all labels, from the weights of the last one
-    on. There are always some labels left for later, but few where agreement stays low.
+    time. After each round a new student is fitted to all labels, from the weights of the last one on. Some labels are
+    left for long, but few where agreement stays low.
 
     Environments share a distillation as they share a `CreditStore`; copies and pickles of them go on with the
     same one, in the process that made it. Errors of the critic are raised by the next `offer` (a step that
@@ -57,7 +57,7 @@ class Distillation:
         threshold: More labels are bought when the error of agents' sums on held-out labels, over that on new ones, is
             below this.
         growth: How many times as many episodes must have been played for the next round, above 1.
-        spacing: Episodes between two rounds, at least; default `labels`.
+        spacing: Episodes between two rounds, at least, or half of them; default half of `labels`.
         episodes_per_query: See `CreditStore`.
         workers: See `CreditStore`; students are fitted in a thread too. 0, the default for a critic that computes: all
             is done in the caller's thread, and everything is reproducible.
@@ -115,7 +115,7 @@ class Distillation:
             workers = 4 if getattr(critic, "source", "") == "model" else 0
         self.critic = critic
         self.most, self.first = labels, first if first is not None else min(labels, max(_FIRST, labels // 16))
-        self.growth, self.spacing = growth, labels if spacing is None else spacing
+        self.growth, self.spacing = growth, max(1, labels // 2) if spacing is None else spacing
         self.episodes = self.bought = 0
         self._apprentice = Apprentice(
             replace(settings or StudentSettings(), **changes), threshold, roles, background=workers > 0
@@ -184,7 +184,7 @@ class Distillation:
             elif self.left:
                 self._pool.add(episode)
                 due = self.episodes >= self._next and not self._asked and not self._apprentice.fitting
-                many = min(self.left, max(_LEAST, math.ceil((_MORE if self._apprentice.low else _SHARE) * self.left)))
+                many = min(self.left, max(_LEAST, math.ceil(_SHARE * self.left)))
                 if due and len(self._pool.episodes) >= min(_ROOM, _CHOICE * many):
                     self._round(many)
 

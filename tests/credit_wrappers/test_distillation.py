@@ -131,7 +131,7 @@ def test_while_agreement_is_high_rounds_come_at_growth_times_the_episodes(copier
     assert rounds[8:] == [max(2 * 8, 8 + 2 * 6), *(20 * 2**k for k in range(1, 7))]  # two for each of a tenth of 52
 
 
-def test_a_critic_that_changes_its_mind_is_asked_more_until_the_student_follows(copiers):
+def test_a_critic_that_changes_its_mind_is_asked_sooner_until_the_student_follows(copiers):
     teacher, source = Teacher(), walks_apart()
     distillation = distilling(teacher, labels=500, first=8, growth=2.0)
 
@@ -147,10 +147,11 @@ def test_a_critic_that_changes_its_mind_is_asked_more_until_the_student_follows(
     teacher.sign = -1.0
     rounds, many, left = bought(rounds[0])
     assert many == math.ceil(0.10 * left) and distillation.fresh.sums.rank < -0.99
-    rounds, many, left = bought(2 * rounds[0] - distillation.episodes)
-    assert many == math.ceil(0.20 * left) and distillation.fresh.sums.rank > 0.99
-    rounds, many, left = bought(2 * rounds[0] - distillation.episodes)
-    assert many == math.ceil(0.10 * left)
+    sooner, many, left = bought(2 * rounds[0] - distillation.episodes)
+    assert sooner == [math.ceil(1.5 * rounds[0])] and many == math.ceil(0.10 * left)
+    assert distillation.fresh.sums.rank > 0.99
+    rounds, many, left = bought(2 * sooner[0] - distillation.episodes)
+    assert rounds == [2 * sooner[0]] and many == math.ceil(0.10 * left)
 
 
 def test_rounds_are_as_far_apart_as_spacing_asks_however_few_episodes_there_were(copiers):
@@ -169,7 +170,7 @@ def test_labels_last_for_a_hundred_thousand_episodes(copiers):
             rounds.append((k + 1, distillation.bought - before))
     assert [many for _, many in rounds[:31]] == [1] * 31 and rounds[31][1] > 1
     assert sum(late > 50_000 for late, _ in rounds) >= 1 and sum(late > 10_000 for late, _ in rounds) >= 4
-    assert sum(many for _, many in rounds) == distillation.bought < 500
+    assert sum(many for _, many in rounds) == distillation.bought <= 500
 
 
 @pytest.mark.parametrize("source", ["fallback", "exact"])
@@ -214,7 +215,7 @@ def test_the_students_agreement_with_new_labels_is_measured_before_it_learns_fro
     offer(distillation, walks, 4)
     assert distillation.fresh is None
     teacher.sign = -1.0
-    offer(distillation, walks, 20)
+    offer(distillation, walks, 12)
     assert distillation.newest[1] == 2 and distillation.newest[0].sign == -1.0
     assert distillation.fresh.sums.rank < -0.99 and distillation.fresh.episodes == 5
 
