@@ -255,7 +255,9 @@ class Learner:
             if s.algo == "ppo":
                 member.ent_coef = s.entropy * max(-s.entropy_debit, 1.0 - self.progress.done / s.entropy_until)
             else:
-                epsilon = max(0.05, 1.0 - 0.95 * self.progress.done / s.exploration)
+                # falls on to 0: whoever learns beside chance never sees how two greedy robots block each other for ever
+                least = 0.05 * (1.0 - self.progress.done) ** 2
+                epsilon = max(least, 1.0 - 0.95 * self.progress.done / s.exploration)
                 member.policy.set_eps_training(epsilon)
                 # for Tianshou, the first collection and the members of a team are never in a training step
                 member.policy.set_eps_inference(epsilon)

@@ -68,7 +68,7 @@ class Settings:
     rows_per_update: int = 128
     n_step: int = 3
     q_lr: float = 1e-3  # instead of lr
-    exploration: float = 0.08  # share of the steps over which epsilon falls from 1 to 0.05
+    exploration: float = 0.08  # share of the steps over which epsilon falls from 1 to 0.05; then slowly on to 0
 
     @property
     def arms(self) -> list[tuple[str, int]]:

@@ -211,7 +211,7 @@ def test_schedules_follow_the_steps_done(algo: str, policy: str, tmp_path: Path)
             if algo == "ppo":
                 assert member.ent_coef == settings.entropy * max(-0.75, 1 - done / 0.35)
             else:
-                epsilon = max(0.05, 1 - 0.95 * done / settings.exploration)
+                epsilon = max(0.05 * (1 - done) ** 2, 1 - 0.95 * done / settings.exploration)
                 assert member.policy.eps_training == member.policy.eps_inference == epsilon
         before = done
     assert max(rates(arm)) < rate
