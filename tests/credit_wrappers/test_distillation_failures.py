@@ -134,7 +134,7 @@ def test_an_error_of_a_fit_is_raised_and_the_labels_are_kept_for_the_next_one(fi
     assert len(distillation.labels) == 4 and distillation.newest == (None, 0)
     fits.error = None
     rounds = offer(distillation, walks, 30)
-    assert fits.labels == [8, 12, 18][: len(fits.labels)] and len(rounds) == len(fits.labels) >= 1
+    assert fits.labels == [8, 12, 16][: len(fits.labels)] and len(rounds) == len(fits.labels) >= 1
     assert distillation.newest[1] == len(fits.labels)
 
 
