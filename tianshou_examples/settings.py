@@ -88,6 +88,35 @@ class Settings:
         return replace(Settings(**given), method=tuple(given["method"]), prices=prices and tuple(prices))
 
 
+TUNABLE = tuple(f.name for f in fields(Settings))[[f.name for f in fields(Settings)].index("evaluations") :]
+SHARES = ("wean", "gamma", "gae_lambda", "entropy_until", "exploration")  # at most 1
+MAY_BE_ZERO = ("gamma", "rollout", "gae_lambda", "entropy", "entropy_debit")
+
+
+def tuned(given: list[str]) -> dict[str, int | float]:
+    """The settings that `--set` names, such as `["hidden=256", "gamma=0.99"]`.
+
+    Raises:
+        ValueError: for an unknown name or a value that makes no sense; it names both and what is valid.
+    """
+    values: dict[str, int | float] = {}
+    for pair in given:
+        name, _, text = pair.partition("=")
+        if name not in TUNABLE:
+            raise ValueError(f"--set {pair}: give NAME=VALUE, with one of {', '.join(TUNABLE)}")
+        whole = isinstance(getattr(Settings, name), int)
+        try:
+            value = int(text) if whole else float(text)
+        except ValueError:
+            raise ValueError(f"--set {pair}: {name} is {'a whole' if whole else 'a'} number") from None
+        enough = value >= 0 if name in MAY_BE_ZERO else value > 0
+        if not enough or value > (1 if name in SHARES else 1e12):
+            least = "0 or more" if name in MAY_BE_ZERO else "more than 0"
+            raise ValueError(f"--set {pair}: {name} must be {least}{', and at most 1' if name in SHARES else ''}")
+        values[name] = value
+    return values
+
+
 def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     """Reads the command line; returns the settings and the folder to resume, if any.
 
@@ -153,6 +182,8 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     by_family = argparse.SUPPRESS  # stays away from the settings when it is not given
     add("--envs", type=int, default=by_family, help="environments of each learner; by environment if not given")
     add("--eval-episodes", type=int, default=by_family, help="of the last evaluation; by environment if not given")
+    add("--set", nargs="+", metavar="NAME=VALUE", default=[],
+        help="of the learners; Spaceworld's: " + ", ".join(f"{k}={getattr(default, k)}" for k in TUNABLE))  # fmt: skip
     add("--out", default=default.out, help="folder of the run; default runs/<env>-<algo>-<time>")
     add(
         "--resume",
@@ -173,6 +204,10 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     except (ValueError, ImportError) as error:
         p.error(str(error))
     family = family_of(given["env"])
+    try:
+        given |= tuned(given.pop("set"))
+    except ValueError as error:
+        p.error(str(error))
     settings = replace(default, **{**family.settings, **given})
     if settings.action_mask != default.action_mask and not family.masks:
         p.error(f"--action-mask {settings.action_mask} is for Spaceworld; {settings.env} has masks of its own")

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from credit_wrappers import Ledger
-from tianshou_examples.settings import Settings
+from tianshou_examples.settings import Settings, parse
 from tianshou_examples.train import Run, _start, main
 
 ROOT = Path(__file__).parents[2]
@@ -318,6 +318,12 @@ def test_a_learner_that_ends_without_a_word_is_an_error(code: int, tmp_path: Pat
 # -- bad input --------------------------------------------------------------------------------------------------------
 
 
+def test_settings_of_the_learners_are_set_over_those_of_the_family() -> None:
+    settings, _ = parse(["--set", "hidden=32", "gamma=0.9", "rollout=0", "--env", "lbf:Foraging-5x5-2p-1f-coop-v3"])
+    assert (settings.hidden, settings.gamma, settings.rollout, settings.batch) == (32, 0.9, 0, 256)
+    assert isinstance(settings.hidden, int) and parse([])[0].hidden == 128
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -330,6 +336,11 @@ def test_a_learner_that_ends_without_a_word_is_an_error(code: int, tmp_path: Pat
         (["--fallback", "none"], ["'equal'", "'shared'", "'raise'"]),
         (["--envs", "0"], ["--envs is 0", "at least 1"]),
         (["--steps", "-1"], ["--steps is -1"]),
+        (["--set", "gama=1"], ["--set gama=1", "gamma", "hidden"]),
+        (["--set", "hidden=256", "gamma=1.5"], ["--set gamma=1.5", "at most 1"]),
+        (["--set", "hidden=2.5"], ["--set hidden=2.5", "a whole number"]),
+        (["--set", "lr=0"], ["--set lr=0", "more than 0"]),
+        (["--set", "lr=nan"], ["--set lr=nan", "more than 0"]),
         (["--base-url", "http://127.0.0.1:1"], ["--critic anthropic or openai"]),
         (["--critic", "openai"], ["--model"]),
         (["--critic", "recorded"], ["--replay FOLDER"]),
