@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
+from pettingzoo.utils.env import ParallelEnv
 
 from .errors import CreditError
 
@@ -113,6 +114,13 @@ class Features:
             groups.append((label, slice(len(names), len(names) + size)))
             names += [label] if label and size == 1 else [f"{label}.{k}" if label else str(k) for k in range(size)]
         return names, groups
+
+
+def readers_of(env: ParallelEnv) -> dict[str, Features]:
+    """Return how the Dict and Tuple observations of an environment's agents become numbers, where they are numbers."""
+    spaces = {agent: env.observation_space(agent) for agent in env.possible_agents}
+    readers = {agent: Features(agent, space) for agent, space in spaces.items() if isinstance(space, Dict | Tuple)}
+    return {agent: reader for agent, reader in readers.items() if reader.size and not reader.unread}
 
 
 def number(value: float) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .episode import Episode
 from .errors import CreditError
+from .features import Features
 from .protocols import Narrator
 
 
@@ -22,6 +23,7 @@ class EpisodeRecorder:
         narrator: Captures what must be remembered of each state; None: nothing is.
         env_id: Name of the environment.
         observations: Keep the observations too.
+        readers: How the observations of some agents become arrays of numbers; those of the others are kept as they are.
         action_width: A, the longest vector that is an action; None: all actions are whole numbers. See `action_width`.
     """
 
@@ -32,6 +34,7 @@ class EpisodeRecorder:
         env_id: str,
         *,
         observations: bool = False,
+        readers: Mapping[str, Features] | None = None,
         action_width: int | None = None,
     ) -> None:
         self.agents = tuple(agents)
@@ -40,6 +43,7 @@ class EpisodeRecorder:
         self.narrator = narrator
         self.env_id = env_id
         self.keeps_observations = observations
+        self._readers = readers or {}
         self.active = False  # between a reset and the end of its episode
         self.episode_id = -1
         self._capture = None if narrator is None else narrator.capture
@@ -139,8 +143,13 @@ class EpisodeRecorder:
         if self._capture is not None:
             self._moments.append(self._capture(observations))
         if self.keeps_observations:
-            # Copies: environments may write their next observation into the same array.
-            self._observations.append([copy.deepcopy(observations.get(agent)) for agent in self.agents])
+            self._observations.append([self._kept(agent, observations.get(agent)) for agent in self.agents])
+
+    def _kept(self, agent: str, observation: Any) -> Any:
+        """Return a copy: environments may write their next observation into the same array."""
+        if observation is None or agent not in self._readers:
+            return copy.deepcopy(observation)
+        return self._readers[agent].numbers(observation)
 
 
 def episode_of(

@@ -25,6 +25,7 @@ class Apprentice:
     Args:
         settings: Form, size and fitting of the students.
         threshold: Error on held-out labels over that on new ones, below which agreement is low.
+        least_rank: Rank correlation of the sums on held-out labels, below which it is low, too.
         roles: See `StudentCritic.fit`.
         background: Whether students are fitted in a thread.
 
@@ -36,9 +37,15 @@ class Apprentice:
     """
 
     def __init__(
-        self, settings: StudentSettings, threshold: float, roles: Mapping[str, str] | None, background: bool
+        self,
+        settings: StudentSettings,
+        threshold: float,
+        least_rank: float,
+        roles: Mapping[str, str] | None,
+        background: bool,
     ) -> None:
-        self.settings, self.threshold, self.roles = settings, threshold, roles
+        self.settings, self.roles = settings, roles
+        self.threshold, self.least_rank = threshold, least_rank
         self.newest: tuple[StudentCritic | None, int] = (None, 0)
         self.labels: list[tuple[Episode, Credit]] = []
         self.fresh: Agreement | None = None
@@ -51,7 +58,12 @@ class Apprentice:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="student") if background else None
 
     def join(self, agents: tuple[str, ...], sizes: tuple[int, ...], n_actions: tuple[int, ...]) -> None:
-        """Say whose steps are to be paid; raise ValueError where another team is paid, or roles do not fit it."""
+        """Say whose steps are to be paid.
+
+        Raises:
+            CreditError: The student that was restored is fitted for another team.
+            ValueError: Another team is paid, or roles do not fit it.
+        """
         team = (agents, sizes, n_actions)
         Team.of(agents, sizes, n_actions, self.roles, dict(zip(agents, n_actions, strict=True)))
         if self._team is not None and self._team != team:
@@ -59,11 +71,16 @@ class Apprentice:
                 "environments of one distillation have the same agents, observations and actions; "
                 f"got {_named(team)} after {_named(self._team)}"
             )
+        if (student := self.newest[0]) is not None:
+            student.team.check(*team, "the environment")
         self._team = team
 
     @property
     def low(self) -> bool:
-        """Whether the agreement with the newest labels was low, compared with that on the held-out ones then."""
+        """Whether agreement is low: on held-out labels, or on the newest ones compared with the held-out ones then."""
+        student = self.newest[0]
+        if student is not None and student.agreement.sums.rank < self.least_rank:
+            return True
         return self.fresh is not None and self._usual < self.threshold * self.fresh.sums.error
 
     @property
@@ -89,17 +106,21 @@ class Apprentice:
             self.fresh, self._usual = student.compare(told), student.agreement.sums.error
         usable = [credit for _, credit in self.labels if credit.source != "fallback"]
         if len(usable) < 2 or not any(np.any(credit.values) for credit in usable):
-            if not self._said:
-                self._said = True
-                _LOG.warning(
-                    "too few labels to fit a student: %d of %d are usable, and some credit must not be zero; "
-                    "every step goes on being paid the team reward until there are more (%d may still be bought)",
-                    len(usable), len(self.labels), left,
-                )  # fmt: skip
+            self.say(
+                f"too few labels to fit a student: {len(usable)} of {len(self.labels)} are usable, and some credit "
+                "must not be zero; every step goes on being paid the team reward until there are more "
+                f"({left} may still be bought)"
+            )
         elif self._thread is None:
             self._adopt(self._fitted(list(self.labels), student))
         else:
             self._fitting = self._thread.submit(self._fitted, list(self.labels), student)
+
+    def say(self, too_few: str) -> None:
+        """Warn, once, that labels are too few."""
+        if not self._said:
+            self._said = True
+            _LOG.warning("%s", too_few)
 
     def collect(self, wait: bool) -> None:
         """Take over a student that is ready, or, with `wait`, will be; raise what its fit raised."""
@@ -139,12 +160,17 @@ class Apprentice:
             "fit_seconds": self.fit_seconds,
             "usual": self._usual,
             "learned": self._learned,
+            "said": self._said,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Take over what `state` returned; raise CreditError where its student is fitted for another team."""
+        student = state["newest"][0]
+        if student is not None and self._team is not None:
+            student.team.check(*self._team, "the environment")
         self.newest, self.labels, self.fresh = state["newest"], list(state["labels"]), state["fresh"]
         self.fit_seconds, self._usual, self._learned = state["fit_seconds"], state["usual"], state["learned"]
+        self._said = state.get("said", False)
 
     def _fitted(self, labels: list[tuple[Episode, Credit]], start: StudentCritic | None) -> StudentCritic:
         began = time.perf_counter()

@@ -40,9 +40,9 @@ class Distillation:
     critic (10 % of the labels that are left, at least 4): those in which the rarest things happened, and, every outcome
     in turn, those on which the student's own networks disagree; never two alike. The student must predict the new
     labels before anything is learned from them. Where its error is a quarter larger on them than on held-out labels
-    (`threshold`), the team does something new, or the critic is hard to follow: the next round comes after half the
-    time. After each round a new student is fitted to all labels, from the weights of the last one on. Some labels are
-    left for long, but few where agreement stays low.
+    (`threshold`), or where it ranks the held-out ones badly (`least_rank`), the team does something new, or the critic
+    is hard to follow: the next round comes after half the time. After each round a new student is fitted to all
+    labels, from the weights of the last one on. Some labels are left for long, but few where agreement stays low.
 
     Environments share a distillation as they share a `CreditStore`; copies and pickles of them go on with the
     same one, in the process that made it. Errors of the critic are raised by the next `offer` (a step that
@@ -56,6 +56,7 @@ class Distillation:
         first: Labels of the first fit; default a sixteenth, at least 16.
         threshold: More labels are bought when the error of agents' sums on held-out labels, over that on new ones, is
             below this.
+        least_rank: They are also bought when the rank correlation of agents' sums on held-out labels is below this.
         growth: How many times as many episodes must have been played for the next round, above 1.
         spacing: Episodes between two rounds, at least, or half of them; default half of `labels`.
         episodes_per_query: See `CreditStore`.
@@ -96,6 +97,7 @@ class Distillation:
         *,
         first: int | None = None,
         threshold: float = 0.8,
+        least_rank: float = 0.5,
         growth: float = 1.15,
         spacing: int | None = None,
         episodes_per_query: int = 8,
@@ -105,12 +107,21 @@ class Distillation:
         progress: bool = False,
         **changes: Any,
     ) -> None:
+        for name, number in (("labels", labels), ("first", first), ("spacing", spacing)):
+            if number is not None and not isinstance(number, int | np.integer):
+                raise ValueError(f"{name} must be a whole number, got {number!r}")
         if labels < 2:
             raise ValueError(f"labels must be at least 2, one to learn from and one to measure on, got {labels}")
         if first is not None and not 2 <= first <= labels:
             raise ValueError(f"first must be from 2 to labels={labels}, got {first}")
         if not growth > 1.0:
             raise ValueError(f"growth must be above 1, got {growth}")
+        if not threshold >= 0.0:
+            raise ValueError(f"threshold must be 0 or more, got {threshold}")
+        if not -1.0 <= least_rank <= 1.0:
+            raise ValueError(f"least_rank must be from -1 to 1, got {least_rank}")
+        if spacing is not None and spacing < 0:
+            raise ValueError(f"spacing must be 0 or more, got {spacing}")
         if workers is None:
             workers = 4 if getattr(critic, "source", "") == "model" else 0
         self.critic = critic
@@ -118,7 +129,7 @@ class Distillation:
         self.growth, self.spacing = growth, max(1, labels // 2) if spacing is None else spacing
         self.episodes = self.bought = 0
         self._apprentice = Apprentice(
-            replace(settings or StudentSettings(), **changes), threshold, roles, background=workers > 0
+            replace(settings or StudentSettings(), **changes), threshold, least_rank, roles, background=workers > 0
         )
         self._store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers, progress=progress)
         self._rng = np.random.default_rng(seed)
@@ -134,6 +145,7 @@ class Distillation:
         """Say whose steps are to be paid; every environment of a distillation has the same team.
 
         Raises:
+            CreditError: The student that was restored is fitted for another team.
             ValueError: It is another team than that of the environments before, or its agents need other roles.
         """
         self._apprentice.join(agents, sizes, n_actions)
@@ -220,7 +232,11 @@ class Distillation:
             }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned; to be called before the first episode begins."""
+        """Go on from what `state` returned; to be called before the first episode begins.
+
+        Raises:
+            CreditError: Its student is fitted for another team than that of the environments.
+        """
         with self._lock:
             self._apprentice.restore(state["apprentice"])
             self.episodes, self.bought, self._next = state["episodes"], state["bought"], state["next"]
@@ -232,9 +248,18 @@ class Distillation:
 
     def close(self) -> None:
         """Stop buying and fitting; the newest student stays. A running query is waited for."""
+        self.say_if_too_few()
         self._closed = True
         self._store.close()
         self._apprentice.close()
+
+    def say_if_too_few(self) -> None:
+        """Warn, once, if no student was fitted for want of episodes that could be labelled."""
+        if self.newest[0] is None and self.episodes and self.bought < self.first and not self._ended:
+            self._apprentice.say(
+                f"no student was fitted: of {self.episodes} episodes {self.bought} were labelled, the first student "
+                f"learns from {self.first} (first=); every step was paid the team reward"
+            )
 
     def __enter__(self) -> Distillation:
         return self

@@ -49,6 +49,9 @@ class StudentCritic:
         scale: Size of the teacher's credits, root mean square.
         agreement: With the teacher, on the held-out episodes. They also decide when fitting stops.
         labels: Labelled episodes it was fitted on, held-out ones included.
+        env_id: Name of the environment that they are of, version included; "" where they have none, or several. In
+            another one the numbers that agents observe may mean something else, so it is refused there;
+            `dataclasses.replace(student, env_id="")` is for whoever knows that they mean the same.
 
     Example:
         >>> from credit_wrappers import CreditWrapper, EqualSplitCritic, StudentCritic
@@ -73,6 +76,7 @@ class StudentCritic:
     scale: float
     agreement: Agreement
     labels: int
+    env_id: str = ""
 
     label = "student"
 
@@ -116,9 +120,12 @@ class StudentCritic:
         """Return one credit for each episode, with values as `step` pays them.
 
         Raises:
-            CreditError: An episode has other agents, sizes or actions, no observations or numbers that are not finite.
+            CreditError: An episode is of another environment, has other agents, sizes or actions, no observations or
+                numbers that are not finite.
             TypeError: Actions are not whole numbers, observations no arrays of numbers.
         """
+        for episode in episodes:
+            self._check_name(episode.env_id)
         return [Credit(values.mean(axis=0), source="student") for values in self._each(episodes)]
 
     def disagreement(self, episodes: Sequence[Episode]) -> np.ndarray:
@@ -133,8 +140,20 @@ class StudentCritic:
         pairs = list(labels)
         if not pairs:
             raise CreditError("agreement needs at least 1 labelled episode, got 0")
-        own = self.score([episode for episode, _ in pairs])
-        return Agreement.of([credit.values for _, credit in pairs], [credit.values for credit in own])
+        own = [values.mean(axis=0) for values in self._each([episode for episode, _ in pairs])]
+        return Agreement.of([credit.values for _, credit in pairs], own)
+
+    def check_env(self, agents: Sequence[str], sizes: Sequence[int], actions: Sequence[int], env_id: str) -> None:
+        """Raise CreditError, naming both, unless it can pay in an environment.
+
+        Args:
+            agents: `possible_agents`.
+            sizes: How many numbers each observes.
+            actions: How many actions each chooses from.
+            env_id: Name of the environment; "" is any.
+        """
+        self.team.check(agents, sizes, actions, "the environment")
+        self._check_name(env_id)
 
     def step(
         self,
@@ -201,6 +220,13 @@ class StudentCritic:
             values = credits_of(self.parameters, self.team, self.settings, self.scale, steps)
             found.append(values[:, :, np.argsort(self.team.order(episode.agents, f"episode {episode.id}"))])
         return found
+
+    def _check_name(self, env_id: str) -> None:
+        if self.env_id and env_id and env_id != self.env_id:
+            raise CreditError(
+                f"the student is fitted for {self.env_id!r}, this is {env_id!r}; if agents observe the same there: "
+                'dataclasses.replace(student, env_id="")'
+            )
 
     def _check(
         self, before: np.ndarray, after: np.ndarray, actions: np.ndarray, reward: np.ndarray, ended: np.ndarray

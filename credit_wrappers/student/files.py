@@ -20,7 +20,7 @@ from .settings import StudentSettings
 from .team import Team
 
 FORMAT = "credit_wrappers student"
-VERSION = 3
+VERSION = 4
 _ABOUT = "student.json"
 
 
@@ -34,6 +34,7 @@ def save_student(student: StudentCritic, path: str | PathLike[str]) -> None:
         "scale": student.scale,
         "agreement": asdict(student.agreement),
         "labels": student.labels,
+        "env_id": student.env_id,
     }
     target = Path(path)
     draft = target.with_name(f"{target.name}.{os.getpid()}.part")
@@ -82,4 +83,5 @@ def _student(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> StudentCri
         scale=float(about["scale"]),
         agreement=Agreement(agreement["episodes"], Match(**agreement["steps"]), Match(**agreement["sums"])),
         labels=int(about["labels"]),
+        env_id=str(about["env_id"]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -85,18 +86,28 @@ def fit_student(
     agreement = Agreement.of(
         [teacher[i] for i in np.flatnonzero(held)], [own[exam.episode == k] for k in range(held.sum())]
     )
-    return StudentCritic(settings, team, parameters, scale, agreement, len(usable))
+    names = {episode.env_id for episode in episodes}
+    return StudentCritic(
+        settings, team, parameters, scale, agreement, len(usable), names.pop() if len(names) == 1 else ""
+    )
+
+
+_FITS = threading.Lock()
+_fits: list[int] = []  # for each fit under way, PyTorch's number of threads before the first of them
 
 
 @contextmanager
 def _one_thread(torch: Any) -> Iterator[None]:
     """Keep PyTorch on one thread for a while: networks so small lose more time by waiting for others than they gain."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    with _FITS:
+        _fits.append(_fits[0] if _fits else torch.get_num_threads())
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _FITS:
+            before = _fits.pop()
+            torch.set_num_threads(1 if _fits else before)
 
 
 def _check_enough(usable: Sequence[tuple[Episode, Credit]], fallbacks: int) -> None:

@@ -112,6 +112,16 @@ class Team:
             raise CreditError(f"the student is fitted for the agents {list(self.agents)}, {what} has {list(agents)}")
         return [list(agents).index(agent) for agent in self.agents]
 
+    def check(self, agents: Sequence[str], sizes: Sequence[int], actions: Sequence[int], what: str) -> None:
+        """Raise CreditError, naming both, unless another team, that of `what`, is this one in any order."""
+        order = self.order(agents, what)
+        self.check_sizes([sizes[i] for i in order], what)
+        for agent, fitted, i in zip(self.agents, self.actions, order, strict=True):
+            if actions[i] != fitted:
+                raise CreditError(
+                    f"the student is fitted for {fitted} actions of agent {agent!r}, in {what} it has {actions[i]}"
+                )
+
     def check_sizes(self, sizes: Sequence[int], what: str) -> None:
         """Raise CreditError, naming both, unless each agent observes as many numbers as the student was fitted for."""
         for agent, fitted, size in zip(self.agents, self.sizes, sizes, strict=True):

@@ -11,8 +11,10 @@ from pettingzoo.utils.env import ParallelEnv
 from ..actions import action_width
 from ..credit import Credit
 from ..distillation import Distillation
+from ..distillation.rows import Rows
 from ..episode import Episode
 from ..errors import CreditError
+from ..features import readers_of
 from ..panel import CreditPanel
 from ..protocols import Critic, Narrator
 from ..recorder import EpisodeRecorder
@@ -60,10 +62,11 @@ class CreditWrapper(BaseParallelWrapper):
         team_reward: How the team reward is made from the environment's rewards: "shared": all agents are paid
             the same number, which is it (CreditError where they differ); "sum": their sum; "auto": shared,
             until rewards differ for the first time, from then on the sum. Say which one it is where you know.
-        record_observations: Keep the observations in the episode.
+        record_observations: Keep the observations in the episode; of Dict and Tuple observations the numbers, flat,
+            one after another by key, without action masks.
 
     Raises:
-        CreditError: The student is fitted for other agents, observations or actions.
+        CreditError: The student is fitted for another environment, other agents, observations or actions.
         TypeError: `env` is not a parallel environment, has no `possible_agents`, or has other actions; or a student
             cannot read it.
         ValueError: Arguments that exclude each other; a distillation of another team.
@@ -106,12 +109,13 @@ class CreditWrapper(BaseParallelWrapper):
         if sum(given is not None for given in (critic, store, distillation)) != 1:
             raise ValueError("give either a critic, or a store or a distillation (which have theirs)")
         super().__init__(env)
+        name = str((getattr(env, "metadata", None) or {}).get("name") or type(env.unwrapped).__name__)
         self.distillation = distillation
         self.store: CreditStore = None  # type: ignore[assignment]
         self._online: Payer | None = None
         if distillation is not None or (delivery == "immediate" and isinstance(critic, StudentCritic)):
             delivery = "immediate"
-            self._online = StudentPay(distillation or critic, env)  # type: ignore[arg-type]
+            self._online = StudentPay(distillation or critic, env, name)  # type: ignore[arg-type]
         elif delivery == "deferred":
             self.store = store if store is not None else CreditStore(critic)  # type: ignore[arg-type]
         elif critic is None:
@@ -122,13 +126,17 @@ class CreditWrapper(BaseParallelWrapper):
         self.delivery = delivery
         self.team_reward = team_reward
         self._summed = team_reward == "sum"
-        name = (getattr(env, "metadata", None) or {}).get("name") or type(env.unwrapped).__name__
+        records = record_observations
+        if isinstance(student := getattr(self.store, "critic", None), StudentCritic):
+            rows, records = Rows(env), True
+            student.check_env(rows.agents, rows.sizes, rows.n_actions, name)
         self._agents = tuple(env.possible_agents)
         self.recorder = EpisodeRecorder(
             self._agents,
             self.narrator,
-            str(name),
-            observations=record_observations or isinstance(getattr(self.store, "critic", None), StudentCritic),
+            name,
+            observations=records,
+            readers=readers_of(env) if records else None,
             action_width=action_width([env.action_space(agent) for agent in self._agents]),
         )
         self._panel = CreditPanel.of(env.unwrapped)

@@ -13,7 +13,6 @@ from ..credit import Credit
 from ..distillation import Distillation
 from ..distillation.payroll import Payroll, Ready
 from ..distillation.rows import Rows
-from ..errors import CreditError
 from ..recorder import EpisodeRecorder
 from ..student import StudentCritic
 
@@ -26,27 +25,29 @@ class StudentPay:
     Args:
         source: A student, or the distillation that fits some.
         env: The environment.
+        name: What it is called.
 
     Attributes:
         window, paid: See `Payer`.
         rows: How its observations are read.
 
     Raises:
-        CreditError: The student is fitted for other agents, observations or actions; both are named.
+        CreditError: The student is fitted for another environment, other agents, observations or actions; both are
+            named.
         TypeError: See `Rows`.
         ValueError: The distillation belongs to another team; both are named.
     """
 
     window = 1
 
-    def __init__(self, source: StudentCritic | Distillation, env: ParallelEnv) -> None:
+    def __init__(self, source: StudentCritic | Distillation, env: ParallelEnv, name: str) -> None:
         self.rows = Rows(env)
         self.distillation = source if isinstance(source, Distillation) else None
         if isinstance(source, Distillation):
             source.join(self.rows.agents, self.rows.sizes, self.rows.n_actions)
             self.payroll = Payroll(source, self.rows.team)
         else:
-            self._check(source)
+            source.check_env(self.rows.agents, self.rows.sizes, self.rows.n_actions, name)
             self.payroll = Payroll(Ready(source), self.rows.team)
         self.paid = np.zeros(0)
         self._episodes = 0
@@ -102,13 +103,3 @@ class StudentPay:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._offers, self._seen = False, []  # a copy pays on; the episode is offered once
-
-    def _check(self, student: StudentCritic) -> None:
-        order = student.team.order(self.rows.agents, "the environment")
-        student.team.check_sizes([self.rows.sizes[i] for i in order], "the environment")
-        for agent, fitted, i in zip(student.team.agents, student.team.actions, order, strict=True):
-            if self.rows.n_actions[i] != fitted:
-                raise CreditError(
-                    f"the student is fitted for {fitted} actions of agent {agent!r}, in the environment it has "
-                    f"{self.rows.n_actions[i]}"
-                )

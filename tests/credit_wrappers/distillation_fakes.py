@@ -17,7 +17,7 @@ from credit_wrappers.student.network import initial, statistics
 from credit_wrappers.student.team import Team
 from tests.credit_wrappers.student_labels import walk
 
-NOTHING = Match(0.0, 0.0, 0.0, 0)
+NOTHING = Match(1.0, 1.0, 0.0, 0)  # agrees in all of nothing
 ALIKE = {"p": 3, "q": 3, "r": 3}
 TEAM = ("walker_0", "walker_1"), (2, 2), (3, 3)
 

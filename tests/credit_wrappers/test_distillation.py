@@ -10,12 +10,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from distillation_fakes import TEAM, Teacher, distilling, offer, walks_apart
+from distillation_fakes import NOTHING, TEAM, Teacher, distilling, offer, walks_apart
 
 from credit_wrappers import (
+    Agreement,
     Distillation,
     StudentSettings,
 )
+from credit_wrappers.student.agreement import Match
 
 
 def test_never_more_labels_are_bought_than_may_be_and_no_episode_twice(fits):
@@ -154,6 +156,15 @@ def test_a_critic_that_changes_its_mind_is_asked_sooner_until_the_student_follow
     assert rounds == [2 * sooner[0]] and many == math.ceil(0.10 * left)
 
 
+@pytest.mark.parametrize(("rank", "sooner"), [(0.49, True), (0.51, False), (math.nan, False)])
+def test_a_student_that_ranks_the_held_out_labels_badly_brings_the_next_round_sooner(copiers, rank, sooner):
+    distillation, source = distilling(Teacher(), labels=60, first=8, growth=2.0), walks_apart()
+    assert offer(distillation, source, 40)[-1] == 40 and distillation.fresh.sums.rank > 0.99
+    distillation.newest[0].agreement = Agreement(3, NOTHING, Match(rank, 1.0, 0.0, 6))
+    distillation._pace()
+    assert offer(distillation, source, 40) == ([60] if sooner else [80])
+
+
 def test_rounds_are_as_far_apart_as_spacing_asks_however_few_episodes_there_were(copiers):
     distillation = distilling(Teacher(), labels=500, first=8, growth=1.5, spacing=100)
     assert offer(distillation, walks_apart(steps=1), 500)[8:] == [108, 208, 312, 468]
@@ -188,6 +199,20 @@ def test_too_few_labels_make_no_student_and_it_is_said_once(fits, caplog, source
     offer(distillation, walks, 200)
     assert distillation.newest[1] == len(fits.labels) >= 1
     assert len(caplog.records) == 1
+
+
+def test_episodes_too_few_for_the_first_student_are_told_of_once_when_all_is_over(fits, caplog):
+    distillation = distilling(Teacher(), labels=100, first=8)
+    with caplog.at_level(logging.WARNING, "credit_wrappers"):
+        offer(distillation, walks_apart(), 7)
+        distillation.wait()
+        assert not caplog.records and fits.labels == []
+        again = distilling(Teacher(), labels=100, first=8)
+        for ending in (distillation, distillation, again):
+            ending.close()
+            again.restore(distillation.state())
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("no student was fitted: of 7 episodes 7 were labelled, the first student learns from 8")
 
 
 def test_one_usable_label_is_too_few(fits, caplog):
@@ -271,6 +296,11 @@ def test_students_are_fitted_for_all_actions_there_are_with_the_settings_and_rol
         ({"first": 21}, "first must be from 2 to labels=20, got 21"),
         ({"growth": 1.0}, "growth must be above 1, got 1.0"),
         ({"growth": math.nan}, "growth must be above 1, got nan"),
+        ({"labels": 10.5}, "labels must be a whole number, got 10.5"),
+        ({"labels": "10"}, "labels must be a whole number, got '10'"),
+        ({"spacing": -1}, "spacing must be 0 or more, got -1"),
+        ({"threshold": math.nan}, "threshold must be 0 or more, got nan"),
+        ({"least_rank": 1.5}, "least_rank must be from -1 to 1, got 1.5"),
         ({"episodes_per_query": 0}, "episodes_per_query must be at least 1"),
         ({"epochs": 0}, "epochs must be a positive whole number"),
     ],

@@ -60,7 +60,7 @@ def test_nothing_in_the_file_is_pickled(student, tmp_path):
         assert {file[name].dtype.kind for name in file.files} == {"f", "U"}
         about = json.loads(str(file["student.json"]))
     assert about["team"]["roles"] == ["../left", "right"] and about["team"]["actions"] == [5, 5]
-    assert (about["version"], about["labels"], about["settings"]["gamma"]) == (3, 4, 0.97)
+    assert (about["version"], about["labels"], about["settings"]["gamma"]) == (4, 4, 0.97)
     assert about["agreement"]["sums"]["count"] == 2
 
 
@@ -73,8 +73,8 @@ def test_copies_and_pickles_pay_the_same(student):
 
 def test_another_version_is_refused_with_both_named(student, tmp_path):
     student.save(tmp_path / "s.npz")
-    rewritten(tmp_path / "s.npz", tmp_path / "new.npz", version=4)
-    with pytest.raises(CreditError, match=r"new.npz has student format version 4, this package reads 3"):
+    rewritten(tmp_path / "s.npz", tmp_path / "new.npz", version=5)
+    with pytest.raises(CreditError, match=r"new.npz has student format version 5, this package reads 4"):
         StudentCritic.load(tmp_path / "new.npz")
 
 

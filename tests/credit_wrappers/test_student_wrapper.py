@@ -22,6 +22,7 @@ from credit_wrappers import (
     CreditWrapper,
     Ledger,
     LLMCreditWrapper,
+    StudentCritic,
 )
 from credit_wrappers.testing.corridor import CorridorEnv
 
@@ -290,6 +291,30 @@ def test_a_distillation_is_shared_by_wrappers_of_a_model(fits):
     assert play(second, np.random.default_rng(0))[1][0]["walker_0"]["credit_source"] == "student"
     second.close()
     first.close()
+
+
+@pytest.mark.parametrize("sizes", [ALIKE, {"p": 2, "q": 4, "r": 3}])
+def test_observations_in_dicts_are_read_alike_deferred_at_once_and_as_labels(sizes):
+    student, credits, paid = fixed(sizes), [], []
+    bare, at_once = NumbersEnv(sizes, dressed=True), NumbersEnv(sizes, dressed=True)
+    env = CreditWrapper(bare, student, record_observations=True)
+    env.hear(lambda episode, credit: credits.append((episode, credit)))
+    paying = CreditWrapper(at_once, student, delivery="immediate")
+    for seed in (1, 2):
+        _, infos = env.reset(seed=seed)
+        rng = np.random.default_rng(seed)
+        while env.agents:
+            *_, infos = env.step({agent: int(rng.integers(3)) for agent in env.possible_agents})
+        env.store.settle([infos["p"]["episode_id"]])
+        paid.append(play(paying, np.random.default_rng(seed), seed)[0])
+        for t, row in enumerate(bare.seen):
+            for i, agent in enumerate(sizes):
+                np.testing.assert_array_equal(credits[-1][0].observations[t, i], row[agent])
+    for (_, credit), values in zip(credits, paid, strict=True):
+        same(values, credit.values)
+    fitted = StudentCritic.fit(credits, n_actions=3, epochs=1, hidden=4, networks=2)
+    assert fitted.team.sizes == tuple(sizes.values()) and fitted.env_id == "numbers_v0"
+    env.store.close()
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,44 @@ def spaced(observation: Any = None, action: Any = None) -> Any:
 def test_a_student_of_another_team_is_refused_at_once_and_both_are_named(env, said):
     with pytest.raises(CreditError, match=said):
         CreditWrapper(env, fixed(), delivery="immediate")
+
+
+@pytest.mark.parametrize("delivery", ["immediate", "deferred"])
+def test_a_student_of_another_environment_is_refused_at_once_and_both_are_named(delivery):
+    student = replace(fixed(), env_id="numbers_v1")
+    with pytest.raises(CreditError, match=r"fitted for 'numbers_v1', this is 'numbers_v0'.*env_id"):
+        CreditWrapper(NumbersEnv(ALIKE), student, delivery=delivery)
+    CreditWrapper(NumbersEnv(ALIKE), replace(student, env_id=""), delivery=delivery)
+    CreditWrapper(NumbersEnv(ALIKE), replace(student, env_id="numbers_v0"), delivery=delivery)
+
+
+def test_recorded_episodes_of_another_environment_are_refused_by_name():
+    env = NumbersEnv(ALIKE)
+    play(CreditWrapper(env, fixed(), delivery="immediate"), np.random.default_rng(0), 0)
+    episode, student = replace(env.record(), env_id="numbers_v0"), replace(fixed(), env_id="numbers_v1")
+    with pytest.raises(CreditError, match="fitted for 'numbers_v1', this is 'numbers_v0'"):
+        student.score([episode])
+    assert student.score([replace(episode, env_id="numbers_v1")])[0].source == "student"
+
+
+def test_a_deferred_student_of_another_team_is_refused_before_an_episode_is_played():
+    with pytest.raises(CreditError, match="3 actions of agent 'r', in the environment it has 4"):
+        CreditWrapper(NumbersEnv(ALIKE, {"p": 3, "q": 3, "r": 4}), fixed())
+
+
+@pytest.mark.parametrize("joins_first", [False, True])
+def test_a_restored_student_of_another_team_is_refused_and_both_are_named(fits, joins_first):
+    old, rng = eager(), np.random.default_rng(0)
+    env = CreditWrapper(NumbersEnv(ALIKE), distillation=old)
+    for seed in range(3):
+        play(env, rng, seed)
+    assert old.newest[1] > 0
+    new = eager()
+    with pytest.raises(CreditError, match="3 actions of agent 'p', in the environment it has 4"):
+        if not joins_first:
+            new.restore(old.state())
+        CreditWrapper(NumbersEnv(ALIKE, 4), distillation=new)
+        new.restore(old.state())
 
 
 @pytest.mark.parametrize(
