@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from pettingzoo import ParallelEnv
+
+from ..wrappers import CreditWrapper
+from ..wrappers.student_pay import StudentPay, Together
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Teams:
         self._blank = np.zeros(space.shape, space.dtype)  # what an agent sees that is not there
         self._all_legal = np.ones(0, dtype=bool)
         self._pick = _getter(agents)
+        self._together = _paid_together(envs)
 
     def require_masks(self, n_actions: int) -> None:
         """Give masks in any case; where infos bring none, every action is legal."""
@@ -113,6 +117,14 @@ class Teams:
             actions: (R,) actions, or (R, ...).
             acting: (e, N) bool: agents that are still there; the actions of the others are dropped.
         """
+        # Whoever shows or tells credits, step by step, is paid step by step.
+        if self._together is None or any(env._panel is not None or env._hearers for env in self.envs):
+            return self._step(chosen, actions, acting)
+        with self._together:
+            got = self._step(chosen, actions, acting)
+        return replace(got, rewards=self._together.settle().reshape(-1))
+
+    def _step(self, chosen: np.ndarray, actions: np.ndarray, acting: np.ndarray) -> Gathered:
         envs, agents, pick, masked = self.envs, self.agents, self._pick, self.masked
         n = len(agents)
         observations: list[Any] = []
@@ -179,6 +191,21 @@ class Teams:
         self.masked = bool(found)
         if found:
             self._all_legal = np.ones(len(found[0]), dtype=bool)
+
+
+def _paid_together(envs: Sequence[Any]) -> Together | None:
+    """Return who pays all envs at once, where one student, or one distillation, pays each in its own step."""
+    pays = [
+        env._online
+        for env in envs
+        if isinstance(env, CreditWrapper)
+        and type(env).step is CreditWrapper.step
+        and isinstance(env._online, StudentPay)
+    ]
+    if len({id(pay) for pay in pays}) < max(2, len(envs)):
+        return None
+    sources = {id(pay.distillation or pay.payroll.source.newest[0]) for pay in pays}
+    return Together(pays) if len(sources) == 1 else None
 
 
 def _getter(agents: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,17 @@ from ..distillation.rows import Rows
 from ..recorder import EpisodeRecorder
 from ..student import StudentCritic
 
-_ONLY = np.zeros(1, np.int64)  # the environment
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A step that was made and is still to be paid: of which environment, what was seen after it, how it ended."""
+
+    pay: StudentPay
+    recorder: EpisodeRecorder
+    after: np.ndarray
+    over: bool
+    ended: tuple[bool, bool]
+    offers: bool  # whether its episode, if it is over, may become a label
 
 
 class StudentPay:
@@ -49,6 +59,8 @@ class StudentPay:
         else:
             source.check_env(self.rows.agents, self.rows.sizes, self.rows.n_actions, name)
             self.payroll = Payroll(Ready(source), self.rows.team)
+        self.place = np.zeros(1, np.int64)  # of the environment among those that the payroll pays
+        self.due: list[Due] | None = None  # where steps wait that are paid together
         self.paid = np.zeros(0)
         self._episodes = 0
         self._seen: list[np.ndarray] = []  # rows of the running episode, where labels may be wanted
@@ -65,7 +77,7 @@ class StudentPay:
         """Begin an episode, with the newest student."""
         self._offers, self._seen = False, []
         first = self.rows(observations)
-        self.payroll.begin(_ONLY, first[None])
+        self.payroll.begin(self.place, first[None])
         self.paid = np.zeros(len(self.rows.agents))
         if self.distillation is not None:
             self._offers, self._seen = True, [first] if self.distillation.left else []
@@ -75,26 +87,31 @@ class StudentPay:
     ) -> Credit:
         """Return the credit of the last step, and offer a finished episode as a label.
 
+        While steps are to be paid together, it is nothing yet; see `Together`.
+
         Raises:
             CreditError: An observation is not finite, or an agent has left; what the teacher raised.
             TypeError: Actions are not whole numbers.
         """
         offers, self._offers = self._offers, False  # a step that is refused leaves a gap: no label
-        after = self.rows(observations)
-        team = recorder.team_reward
-        values = self.payroll.pay(
-            _ONLY, np.array([recorder.last_actions]), after[None], np.array([team]), np.array([ended[0]])
-        )
-        self.paid = self.paid + values[0]
+        due = Due(self, recorder, self.rows(observations), over, ended, offers)
+        if self.due is not None:
+            self.due.append(due)
+            return self._credit(np.zeros((1, len(self.rows.agents))))
+        values = paid([due])
+        self.settle(due, values[0])
+        return self._credit(values)
+
+    def settle(self, due: Due, values: np.ndarray) -> None:
+        """Book what a step was paid, (N,), and offer its episode if it is over."""
+        self.paid = self.paid + values
         if self._seen:
-            self._seen.append(after)
-        self._offers = offers and not over
-        if over and offers and self.distillation is not None:
+            self._seen.append(due.after)
+        self._offers = due.offers and not due.over
+        if due.over and due.offers and self.distillation is not None:
             seen, self._seen = self._seen, []
-            episode = recorder.finish(*ended)
+            episode = due.recorder.finish(*due.ended)
             self.distillation.offer(replace(episode, observations=self.rows.columns(seen)) if seen else episode)
-        version = int(self.payroll.version[0])
-        return Credit(values, summary=f"student {version}" if version else "", source="student" if version else "team")
 
     def batch(self, environments: int) -> Payroll:
         """Return who pays that many environments of this team that are stepped together."""
@@ -102,4 +119,56 @@ class StudentPay:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._offers, self._seen = False, []  # a copy pays on; the episode is offered once
+        self._offers, self._seen, self.due = False, [], None  # a copy pays on; the episode is offered once
+
+    def _credit(self, values: np.ndarray) -> Credit:
+        version = int(self.payroll.version[self.place[0]])
+        return Credit(values, summary=f"student {version}" if version else "", source="student" if version else "team")
+
+
+class Together:
+    """Pays the steps that several environments make one after another in one go: `with together: ...`, then `settle`.
+
+    Args:
+        pays: Of the environments, which have the same team and the same student or distillation; they share one payroll
+            from now on.
+    """
+
+    def __init__(self, pays: Sequence[StudentPay]) -> None:
+        self._pays = list(pays)
+        self._due: list[Due] = []
+        payroll = pays[0].batch(len(pays))
+        for k, pay in enumerate(pays):
+            pay.payroll, pay.place = payroll, np.array([k])
+
+    def __enter__(self) -> None:
+        self._due = []
+        for pay in self._pays:
+            pay.due = self._due
+
+    def __exit__(self, *_: object) -> None:
+        for pay in self._pays:
+            pay.due = None
+
+    def settle(self) -> np.ndarray:
+        """Return the credits, (e, N) float64, of the steps made since it was entered, in their order.
+
+        Raises:
+            CreditError: An observation is not finite, and none of the steps was paid; what the teacher raised.
+            TypeError: Actions are not whole numbers.
+        """
+        values = paid(self._due)
+        for due, own in zip(self._due, values, strict=True):
+            due.pay.settle(due, own)
+        return values
+
+
+def paid(steps: Sequence[Due]) -> np.ndarray:
+    """Return the credits, (e, N) float64, of steps of different environments that share a payroll."""
+    return steps[0].pay.payroll.pay(
+        np.concatenate([due.pay.place for due in steps]),
+        np.array([due.recorder.last_actions for due in steps]),
+        np.stack([due.after for due in steps]),
+        np.array([due.recorder.team_reward for due in steps]),
+        np.array([due.ended[0] for due in steps]),
+    )

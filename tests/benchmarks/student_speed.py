@@ -11,19 +11,25 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from pettingzoo import ParallelEnv
+from pettingzoo.utils import BaseParallelWrapper
 
-from credit_wrappers import Agreement, StudentCritic, StudentSettings
+from credit_wrappers import Agreement, CreditWrapper, StudentCritic, StudentSettings
+from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv
 from credit_wrappers.student.agreement import Match
 from credit_wrappers.student.network import initial, statistics
 from credit_wrappers.student.payer import Payer
 from credit_wrappers.student.team import Team
+from credit_wrappers.testing.corridor import CorridorEnv
 
 N_ACTIONS = 6
 
 
-def untrained(n_agents: int, size: int, settings: StudentSettings) -> StudentCritic:
-    names = tuple(f"agent_{i}" for i in range(n_agents))
-    team = Team(names, ("agent",) * n_agents, (size,) * n_agents, (N_ACTIONS,) * n_agents)
+def untrained(
+    n_agents: int, size: int, settings: StudentSettings, name: str = "agent", n_actions: int = N_ACTIONS
+) -> StudentCritic:
+    names = tuple(f"{name}_{i}" for i in range(n_agents))
+    team = Team(names, ("agent",) * n_agents, (size,) * n_agents, (n_actions,) * n_agents)
     rng = np.random.default_rng(0)
     parameters = initial(team, settings, rng) | statistics(team, rng.normal(size=(100, n_agents, size)))
     nothing = Match(0.0, 0.0, 0.0, 0)
@@ -57,6 +63,23 @@ def main() -> None:
                     )
                 ]
                 print(f"| {form} | {n_agents} | {size} | {envs} | {' | '.join(cells)} |", flush=True)
+    in_slots(options.rounds, options.seconds)
+
+
+def in_slots(rounds: int, seconds: float) -> None:
+    """Print what a step of 64 small environments in slots costs, bare, and paid at once or each in its own step."""
+    student = untrained(2, 2, StudentSettings(), "walker", 3)
+    credited = partial(CreditWrapper, critic=student, delivery="immediate")
+    makes: dict[str, Callable[[], ParallelEnv]] = {
+        "bare": lambda: CorridorEnv(horizon=10**9),
+        "paid together": lambda: credited(CorridorEnv(horizon=10**9)),
+        "paid one by one": lambda: BaseParallelWrapper(credited(CorridorEnv(horizon=10**9))),
+    }
+    print("\n`AgentSlotVectorEnv.step` of 64 corridors with 2 agents, who stand still and are paid nothing:")
+    for name, make in makes.items():
+        venv = AgentSlotVectorEnv([make] * 64)
+        venv.reset(seed=0)
+        print(f"{name:<16} {spent(rounds, seconds, 128, partial(venv.step, np.zeros(128, int)))}", flush=True)
 
 
 def spent(rounds: int, seconds: float, agents: int, call: Callable[[], object]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pettingzoo.utils import BaseParallelWrapper
 
-from credit_wrappers import CreditWrapper, Distillation, Episode, ModelError, StudentCritic
+from credit_wrappers import CreditError, CreditWrapper, Distillation, Episode, ModelError, StudentCritic
 from credit_wrappers.integrations.batch_teams import BatchTeams
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv
 from credit_wrappers.integrations.teams import Teams
@@ -51,10 +51,25 @@ Wrap = Callable[[SpaceworldEnv], CreditWrapper]
 Played = list[list[np.ndarray]]
 
 
-def slots(wrap: Wrap, together: bool) -> Played:
+def makes(wrap: Wrap, way: str) -> list[Callable[[], Any]]:
+    """Return factories of environments that are stepped together, or only paid together, or neither."""
+    made = {
+        "stepped": lambda: wrap(duet()),
+        "paid": lambda: wrap(Through(duet())),
+        "neither": lambda: Through(wrap(duet())),
+    }
+    return [made[way]] * ENVS
+
+
+def assert_way(teams: Any, way: str) -> None:
+    assert type(teams) is (BatchTeams if way == "stepped" else Teams)
+    assert way == "stepped" or (teams._together is not None) == (way == "paid")
+
+
+def slots(wrap: Wrap, way: str) -> Played:
     """Play in an `AgentSlotVectorEnv`, not always all of it; return what it gave."""
-    venv = AgentSlotVectorEnv([lambda: wrap(duet()) if together else Through(wrap(duet()))] * ENVS)
-    assert type(venv._teams) is (BatchTeams if together else Teams)
+    venv = AgentSlotVectorEnv(makes(wrap, way))
+    assert_way(venv._teams, way)
     rng, got = np.random.default_rng(0), []
     observations, info = venv.reset(seed=3)
     got.append([observations.obs, observations.mask, info.episode_id])
@@ -68,10 +83,10 @@ def slots(wrap: Wrap, together: bool) -> Played:
     return got
 
 
-def vec_env(wrap: Wrap, together: bool) -> Played:
+def vec_env(wrap: Wrap, way: str) -> Played:
     """Play in a `ParallelVecEnv`; return what it gave."""
-    envs = ParallelVecEnv([lambda: wrap(duet()) if together else Through(wrap(duet()))] * ENVS)
-    assert type(envs._teams) is (BatchTeams if together else Teams)
+    envs = ParallelVecEnv(makes(wrap, way))
+    assert_way(envs._teams, way)
     rng, got = np.random.default_rng(0), []
     observations, infos = envs.reset(seed=3)
     for _ in range(100):
@@ -91,22 +106,24 @@ def assert_same(one: Played, other: Played) -> None:
 
 @pytest.mark.parametrize("play", [slots, vec_env])
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_student_pays_the_same(play: Callable[..., Played], order: int) -> None:
+@pytest.mark.parametrize("together", ["stepped", "paid"])
+def test_a_student_pays_the_same(play: Callable[..., Played], order: int, together: str) -> None:
     fixed = student(order=order)
-    both = [play(lambda env: CreditWrapper(env, fixed, delivery="immediate"), together) for together in (True, False)]
+    both = [play(lambda env: CreditWrapper(env, fixed, delivery="immediate"), way) for way in ("neither", together)]
     assert_same(*both)
     rewards = np.concatenate([step[2] for step in both[0] if len(step) > 3])
     assert len(np.unique(rewards.round(4))) > 50
 
 
 @pytest.mark.parametrize("play", [slots, vec_env])
+@pytest.mark.parametrize("together", ["stepped", "paid"])
 def test_a_distillation_buys_the_same_labels_and_its_students_pay_the_same(
-    play: Callable[..., Played], fits: DrawnFits
+    play: Callable[..., Played], fits: DrawnFits, together: str
 ) -> None:
     played, teachers, versions = [], [Teacher(), Teacher()], []
-    for together, teacher in zip((True, False), teachers, strict=True):
+    for way, teacher in zip(("neither", together), teachers, strict=True):
         distillation = distilling(teacher)
-        played.append(play(lambda env, d=distillation: CreditWrapper(env, distillation=d), together))
+        played.append(play(lambda env, d=distillation: CreditWrapper(env, distillation=d), way))
         versions.append(distillation.newest[1])
     assert_same(*played)
     assert versions[0] == versions[1] >= 3
@@ -225,6 +242,62 @@ def test_envs_with_different_students_are_stepped_one_by_one_and_each_pays_its_o
     np.testing.assert_allclose(others[:2], others[2:], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(rewards[:2], others[:2], rtol=1e-5, atol=1e-5)
     assert np.abs(rewards[2:] - others[2:]).min() > 1e-3
+
+
+def test_who_begins_to_hear_of_credits_later_is_told_from_then_on() -> None:
+    fixed, heard = student(), []
+    both = [
+        ParallelVecEnv(makes(lambda env: CreditWrapper(env, fixed, delivery="immediate"), way))
+        for way in ("paid", "neither")
+    ]
+    rewards = []
+    for envs in both:
+        envs.reset(seed=4)
+        actions = np.random.default_rng(0)
+        for t in range(9):
+            if envs is both[0] and t in (3, 6):  # 3 to 5: told, step by step; then paid together again
+                envs.envs[1]._hearers = [lambda episode, credit: heard.append(credit.values[-1])] if t == 3 else []
+            rewards.append(envs.step(actions.integers(0, 6, ENVS * AGENTS))[1])
+    np.testing.assert_allclose(rewards[:9], rewards[9:], rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(heard, [reward[AGENTS : 2 * AGENTS] for reward in rewards[3:6]])
+
+
+def test_what_one_environment_raises_leaves_the_others_fit_to_be_reset(fits: DrawnFits) -> None:
+    distillation = distilling(Teacher())
+    envs = ParallelVecEnv(makes(lambda env: CreditWrapper(env, distillation=distillation), "paid"))
+    envs.reset(seed=0)
+    world = envs.envs[2].unwrapped
+    step, world.step = world.step, lambda actions: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        envs.step(np.zeros(ENVS * AGENTS, dtype=int))
+    world.step = step
+    assert all(env._online.due is None for env in envs.envs)
+    env = envs.envs[0]
+    env.reset(seed=1)
+    assert env.step(dict.fromkeys(env.agents, 0))[1] == {"robot_0": 0.0, "robot_1": 0.0}  # by itself, as ever
+    envs.reset(seed=1)
+    before = distillation.episodes
+    for _ in range(13):
+        envs.step(np.zeros(ENVS * AGENTS, dtype=int))
+    assert distillation.episodes == before + ENVS
+
+
+def test_numbers_that_are_not_finite_are_refused_with_environment_agent_and_feature() -> None:
+    fixed = student()
+    venv = AgentSlotVectorEnv(makes(lambda env: CreditWrapper(env, fixed, delivery="immediate"), "paid"))
+    venv.reset(seed=0)
+    world = venv.envs[1].unwrapped
+    step = world.step
+
+    def spoilt(actions: dict[str, int]) -> Any:
+        observations, *rest = step(actions)
+        observations["robot_1"] = observations["robot_1"].copy()
+        observations["robot_1"][7] = np.nan
+        return observations, *rest
+
+    world.step = spoilt
+    with pytest.raises(CreditError, match="environment 1: feature 7 of what agent 'robot_1' observes is nan"):
+        venv.step(np.zeros(ENVS * AGENTS, dtype=int))
 
 
 @pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
