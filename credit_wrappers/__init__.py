@@ -3,50 +3,36 @@
 Importing this package is light: what needs a model SDK, pydantic or a learner is imported when it is used.
 """
 
-from importlib import import_module
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from .credit import Credit, CreditEvent, Usage
-from .critics.baselines import EqualSplitCritic, SharedCritic, SummedCritic
-from .distillation import Distillation
-from .episode import Episode
-from .errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError
-from .protocols import Completion, Critic, ModelClient, Narrator, Request
-from .store import CreditStore
-from .student import Agreement, StudentCritic, StudentSettings
-from .wrappers import CreditWrapper, LLMCreditWrapper, LLMTaskWrapper, TaskObservationWrapper, Weaning
+from credit_wrappers.core.credit import Credit, CreditEvent, Usage
+from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError
+from credit_wrappers.core.narrator import Narrator
+from credit_wrappers.critics.baselines import EqualSplitCritic, SharedCritic, SummedCritic
+from credit_wrappers.delivery.store import CreditStore
+from credit_wrappers.distillation import Distillation
+from credit_wrappers.llm.client import Completion, ModelClient, Request
+from credit_wrappers.student import Agreement, StudentCritic, StudentSettings
+from credit_wrappers.wrappers import CreditWrapper, LLMCreditWrapper, LLMTaskWrapper, TaskObservationWrapper, Weaning
 
 if TYPE_CHECKING:
-    from .annotation import annotate
-    from .budget import Budget, Prices
-    from .clients.anthropic import AnthropicClient
-    from .clients.openai_compatible import OpenAICompatibleClient
-    from .clients.recorded import RecordedClient
-    from .clients.scripted import ScriptedClient
-    from .critics.llm import LLMCritic
-    from .critics.settings import CriticSettings
-    from .critics.stats import CriticStats
-    from .estimate import Estimate
-    from .ledger import Ledger
-    from .narrators import ArrayNarrator
+    from credit_wrappers.critics.critic_settings import CriticSettings
+    from credit_wrappers.critics.critic_stats import CriticStats
+    from credit_wrappers.critics.estimate import Estimate
+    from credit_wrappers.critics.llm_critic import LLMCritic
+    from credit_wrappers.delivery.annotation import annotate
+    from credit_wrappers.llm.budget import Budget, Prices
+    from credit_wrappers.llm.ledger import Ledger
+    from credit_wrappers.llm.providers.anthropic import AnthropicClient
+    from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
+    from credit_wrappers.llm.providers.recorded import RecordedClient
+    from credit_wrappers.narration.fallback_narrators import ArrayNarrator
+    from credit_wrappers.scripted.scripted_client import ScriptedClient
 
 __version__ = "0.1.0"
-
-_LAZY = {
-    "AnthropicClient": ".clients.anthropic",
-    "ArrayNarrator": ".narrators",
-    "Budget": ".budget",
-    "CriticSettings": ".critics.settings",
-    "CriticStats": ".critics.stats",
-    "Estimate": ".estimate",
-    "LLMCritic": ".critics.llm",
-    "Ledger": ".ledger",
-    "OpenAICompatibleClient": ".clients.openai_compatible",
-    "Prices": ".budget",
-    "RecordedClient": ".clients.recorded",
-    "ScriptedClient": ".clients.scripted",
-    "annotate": ".annotation",
-}
 
 __all__ = [
     "Agreement",
@@ -93,6 +79,29 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name], __name__), name)
+    return _on_demand()[name]
+
+
+@cache
+def _on_demand() -> dict[str, Any]:
+    """Return what is imported at its first use, by name."""
+    from credit_wrappers.critics.critic_settings import CriticSettings
+    from credit_wrappers.critics.critic_stats import CriticStats
+    from credit_wrappers.critics.estimate import Estimate
+    from credit_wrappers.critics.llm_critic import LLMCritic
+    from credit_wrappers.delivery.annotation import annotate
+    from credit_wrappers.llm.budget import Budget, Prices
+    from credit_wrappers.llm.ledger import Ledger
+    from credit_wrappers.llm.providers.anthropic import AnthropicClient
+    from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
+    from credit_wrappers.llm.providers.recorded import RecordedClient
+    from credit_wrappers.narration.fallback_narrators import ArrayNarrator
+    from credit_wrappers.scripted.scripted_client import ScriptedClient
+
+    found = (
+        AnthropicClient, ArrayNarrator, Budget, CriticSettings, CriticStats, Estimate, LLMCritic, Ledger,
+        OpenAICompatibleClient, Prices, RecordedClient, ScriptedClient, annotate,
+    )  # fmt: skip
+    return {thing.__name__: thing for thing in found}

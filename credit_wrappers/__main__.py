@@ -2,7 +2,7 @@
 
 import sys
 
-from credit_wrappers.commands.command_line import main
+from credit_wrappers.cli.main import main
 
 __all__ = ["main"]
 

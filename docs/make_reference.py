@@ -37,7 +37,7 @@ SUBJECTS: list[tuple[str, str, list[str] | None]] = [
      ["Scenario", "Layout", "Robot", "Module", "Slot", "Debris", "get_scenario", "register_envs"]),
     ("Spaceworld, many at once", "spaceworld.vector", ["SpaceworldVectorEnv"]),
     ("Spaceworld, planner", "spaceworld.planner", ["policy", "shortest_plan"]),
-    ("Spaceworld, safe RL", "spaceworld.safety", ["CostDictWrapper"]),
+    ("Spaceworld, safe RL", "spaceworld.cost_wrapper", ["CostDictWrapper"]),
 ]  # fmt: skip
 
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from spaceworld import packing as pk
-from spaceworld.generator import generate
-from spaceworld.jit import lean_kernel, part
-from spaceworld.kernel import advance
-from spaceworld.observation import observe
-from spaceworld.planes import observe_image
-from spaceworld.sharing import Crew, end_part, next_part
+from spaceworld.observations.feature_vector import observe
+from spaceworld.observations.image import observe_image
+from spaceworld.rules import packing as pk
+from spaceworld.rules.generator import generate
+from spaceworld.rules.jit import lean_kernel, part
+from spaceworld.rules.kernel import advance
+from spaceworld.thread_pool import Crew, end_part, next_part
 
 
 @dataclass(frozen=True, slots=True)

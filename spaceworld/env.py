@@ -10,21 +10,21 @@ from gymnasium.spaces import Box, Discrete
 from pettingzoo import ParallelEnv
 from pettingzoo.utils.env_logger import EnvLogger
 
-from spaceworld import packing as pk
-from spaceworld.actions import ACTIONS, bad, indices
 from spaceworld.batch import Batch
-from spaceworld.events import EVENTS
-from spaceworld.generator import generate
-from spaceworld.narration import SpaceworldNarrator
-from spaceworld.observation import feature_names, observe, state_vector, turn
-from spaceworld.packing import blocks, build_spec, clear, memory_of, place, seed_row
-from spaceworld.planes import image_shape, observe_image, turn_image
+from spaceworld.observations.feature_vector import feature_names, observe, state_vector, turn
+from spaceworld.observations.image import image_shape, observe_image, turn_image
 from spaceworld.presets import get_scenario
+from spaceworld.rules import packing as pk
+from spaceworld.rules.actions import ACTIONS, bad, indices
+from spaceworld.rules.generator import generate
+from spaceworld.rules.packing import blocks, build_spec, clear, memory_of, place, seed_row
+from spaceworld.rules.snapshot import VERSION, Snapshot, check, fingerprint
 from spaceworld.scenario import Scenario
-from spaceworld.scene import Overlay, Scene, overlay_of
-from spaceworld.snapshot import VERSION, Snapshot, check, fingerprint
-from spaceworld.tasks import TaskTargets
-from spaceworld.views import scene_of
+from spaceworld.text.events import EVENTS
+from spaceworld.text.narration import SpaceworldNarrator
+from spaceworld.text.scene import Overlay, Scene, overlay_of
+from spaceworld.text.scene_of import scene_of
+from spaceworld.text.tasks import TaskTargets
 
 FLOAT32, INT8 = np.dtype(np.float32), np.dtype(np.int8)
 TERMINATED, TRUNCATED = pk.TERMINATED, pk.TRUNCATED
@@ -43,7 +43,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         scenario: a preset's name or a `Scenario`.
         render_mode: None, "human" (a window, drawn at every reset and step), "rgb_array" or "ansi".
         max_cycles: steps until truncation; None: the scenario's horizon.
-        observation: "vector", or "image": egocentric planes, (C, 2r+1, 2r+1); see `spaceworld.planes`.
+        observation: "vector", or "image": egocentric planes, (C, 2r+1, 2r+1); see `spaceworld.observations.image`.
         image_radius: r; None: what the robots sense and the grid has, at most 5.
         on_collision: "block" (a collision costs), or "terminate" (it also ends the episode).
         collision_penalty: what one collision or violation takes from the team reward.

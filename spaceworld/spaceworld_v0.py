@@ -59,10 +59,10 @@ collision), truncated after `max_cycles` steps.
 
 The robot itself (18 features), then each other robot (11), module (10), slot (5), core cell and keep-out cell (3) and piece
 of debris (5): relative position and attributes, zero beyond the sensor range. Modules and slots have their type one-hot
-in addition, where there are several types. `spaceworld.observation.feature_names(scenario)` names every entry.
+in addition, where there are several types. `spaceworld.observations.feature_vector.feature_names(scenario)` names every entry.
 
 `observation="image"`: egocentric planes, `(35, 2r+1, 2r+1)` in `[-1, 1]`, channels first, the robot in the middle; the same planes for
-every scenario. `spaceworld.planes.plane_names(scenario)` names them: what is seen, structure, keep-out, debris and its
+every scenario. `spaceworld.observations.image.plane_names(scenario)` names them: what is seen, structure, keep-out, debris and its
 drift, modules, slots, robots, and the robot's own scalars as constant planes. r is the largest sensor range, at most what
 the grid has and at most 5; `image_radius` asks for another. Beyond a robot's own sensor range all is zero but the constants;
 the two `own_goal` planes point to the nearest module worth fetching or, from a gripped one, to its slot, also outside the picture.
@@ -113,7 +113,7 @@ its type is open. `env.task_offset(task, agent)` is the way there from the robot
   is. `spaceworld.planner.shortest_plan(env)`: the shortest joint plan, for layouts as small as those of `solo`, `duet`, `pair`.
 - `spaceworld.register_envs()` puts the presets into PettingZoo's registry; then
   `pettingzoo.make("parallel", "spaceworld/pair-v0")` works.
-- `spaceworld.safety.CostDictWrapper(env)`: for constrained problems; `step` returns six dictionaries: observations, rewards,
+- `spaceworld.cost_wrapper.CostDictWrapper(env)`: for constrained problems; `step` returns six dictionaries: observations, rewards,
   costs, terminations, truncations, infos.
 
 ## For people

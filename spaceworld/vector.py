@@ -9,8 +9,8 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
+from spaceworld.rules import packing as pk
 from spaceworld.scenario import Scenario
 
 
@@ -112,7 +112,7 @@ class SpaceworldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         Returns:
             Observations (E, N, ...) float32; rewards (E, N) float64, the team reward for each robot; terminations and
             truncations (E, N) bool; infos. All arrays are fresh. Of this step are `infos["cost"]` (E, N) float64 and
-            `infos["events"]` (E, N), codes for `spaceworld.events.event_names`; `infos["action_mask"]` (E, N, 6) goes
+            `infos["events"]` (E, N), codes for `spaceworld.text.events.event_names`; `infos["action_mask"]` (E, N, 6) goes
             with the observations. Where `infos["_final_obs"]` (E,) says that an episode has ended, `infos["final_obs"]`
             is its last observation, and `infos["episode"]` its return `r`, length `l` and cost `c`, (E,) each; zeros
             elsewhere.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from credit_wrappers import Episode, Request, ScriptedClient
-from credit_wrappers.prompts import agent_name, render_episode, render_system
+from credit_wrappers.llm.prompts.render import agent_name, render_episode, render_system
 
 
 def asking(system: str, tasks: Sequence[str]) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode, LLMCritic, Request, ScriptedClient
-from credit_wrappers.clients import spaceworld_rules
-from spaceworld import packing as pk
+from credit_wrappers.scripted import spaceworld_rules
 from spaceworld.env import SpaceworldEnv
+from spaceworld.rules import packing as pk
 from tests.spaceworld.drawing import draw
 from tests.spaceworld.scenarios import ALL, busy_actions
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from credit_wrappers import CreditStore, CreditWrapper, LLMCritic, Request, ScriptedClient
-from credit_wrappers.clients.spaceworld_rules import Judgement
-from credit_wrappers.clients.spaceworld_text import Facts, World, facts_of
-from credit_wrappers.clients.transcripts import Step, read_transcripts
-from credit_wrappers.prompts import agent_name, render_episode, render_system
-from credit_wrappers.tokens import estimate_tokens
-from spaceworld import packing as pk
+from credit_wrappers.llm.prompts.render import agent_name, render_episode, render_system
+from credit_wrappers.llm.tokens import estimate_tokens
+from credit_wrappers.scripted.read_prompt import Step, read_transcripts
+from credit_wrappers.scripted.spaceworld_rules import Judgement
+from credit_wrappers.scripted.spaceworld_text import Facts, World, facts_of
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner import policy
+from spaceworld.rules import packing as pk
 from tests.benchmarks.prompt_size import requests_of, steps_of
 from tests.spaceworld.scenarios import ALL, busy_actions
 

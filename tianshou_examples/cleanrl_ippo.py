@@ -19,9 +19,10 @@ import torch
 from torch import nn
 
 from credit_wrappers import CreditStore, CreditWrapper, LLMCritic, ScriptedClient, SharedCritic
-from credit_wrappers.integrations.gymnasium import ParallelVecEnv, relabel_rewards
-from tianshou_examples.evaluation import Actors, Evaluation, evaluate
-from tianshou_examples.worlds import world_factory
+from credit_wrappers.integrations.gymnasium.parallel_vec_env import ParallelVecEnv
+from credit_wrappers.integrations.gymnasium.relabelling import relabel_rewards
+from tianshou_examples.experiment.environments import world_factory
+from tianshou_examples.experiment.evaluation import Actors, Evaluation, evaluate
 
 CRITICS = ("scripted", "shared")
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from tianshou_examples.arm import arm_name
-from tianshou_examples.evaluation import UNSEEN, evaluate
-from tianshou_examples.families import family_of
-from tianshou_examples.learners import actors_of
-from tianshou_examples.play import settings_of
-from tianshou_examples.worlds import world_factory
+from tianshou_examples.experiment.env_families import family_of
+from tianshou_examples.experiment.environments import world_factory
+from tianshou_examples.experiment.evaluation import UNSEEN, evaluate
+from tianshou_examples.experiment.learner_process import arm_name
+from tianshou_examples.experiment.learners import actors_of
+from tianshou_examples.experiment.play import settings_of
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -27,10 +27,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from credit_wrappers import CreditError
-from tianshou_examples.arm import arm_name, run_arm
-from tianshou_examples.families import family_of
-from tianshou_examples.methods import METHODS
-from tianshou_examples.settings import Settings, parse
+from tianshou_examples.experiment.env_families import family_of
+from tianshou_examples.experiment.learner_process import arm_name, run_arm
+from tianshou_examples.experiment.methods import METHODS
+from tianshou_examples.experiment.settings import Settings, parse
 
 
 class Run:
@@ -50,8 +50,8 @@ class Run:
 
     def prepare(self) -> None:
         """Says what is to be done, and makes the environment once before learners time it."""
-        from tianshou_examples.report import critic_note
-        from tianshou_examples.worlds import world_factory
+        from tianshou_examples.experiment.environments import world_factory
+        from tianshou_examples.experiment.report import critic_note
 
         s = self.settings
         self.console.print(f"{s.env}: {', '.join(s.method)} for {s.steps:,} environment steps each, "
@@ -146,8 +146,8 @@ class Run:
 
     def report(self, seconds: float) -> None:
         """Writes curve, animation, moments and results, and prints the table."""
-        from tianshou_examples import report
-        from tianshou_examples.curves import calls_at_end, draw_curves, steps_to
+        from tianshou_examples.experiment import report
+        from tianshou_examples.experiment.curves import calls_at_end, draw_curves, steps_to
 
         records = [json.loads(x) for x in (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
         results = [self.results[arm_name(*arm)] for arm in self.settings.arms if arm_name(*arm) in self.results]
@@ -177,9 +177,9 @@ class Run:
     def _animate(self, results: list[dict[str, Any]]) -> None:
         """The greedy team of the first arm, in some unseen layouts."""
         from spaceworld.render.record import save_gif
-        from tianshou_examples.evaluation import UNSEEN, record
-        from tianshou_examples.learners import actors_of
-        from tianshou_examples.worlds import world_factory
+        from tianshou_examples.experiment.environments import world_factory
+        from tianshou_examples.experiment.evaluation import UNSEEN, record
+        from tianshou_examples.experiment.learners import actors_of
 
         best = results[0]
         path = self.folder / "checkpoints" / f"{arm_name(best['method'], best['seed'])}.pt"
@@ -255,7 +255,7 @@ def main(argv: list[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 150)
     try:
         settings, folder = prepare(settings, resume)
-        from tianshou_examples.critics import make_budget, make_client
+        from tianshou_examples.experiment.critics import make_budget, make_client
 
         make_budget(settings)  # says now what is wrong with the limits
         for method, seed in settings.arms:

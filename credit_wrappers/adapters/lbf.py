@@ -94,9 +94,9 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from .lbf_narrator import ForagingFacts, ForagingNarrator, Moment
-from .library import registered, require, unknown
-from .team import TeamEnv, Told
+from credit_wrappers.adapters.lbf_narrator import ForagingFacts, ForagingNarrator, Moment
+from credit_wrappers.adapters.library_env import TeamEnv, Told
+from credit_wrappers.core.optional import registered, require, unknown
 
 ENTRY_POINT = "lbforaging.foraging:ForagingEnv"
 
@@ -120,7 +120,7 @@ class ForagingParallelEnv(TeamEnv):
 
     def __init__(self, env_id: str, *, render_mode: str | None = None, **arguments: Any) -> None:
         require("lbforaging.foraging", "lbf")
-        from .lbf_field import Field
+        from credit_wrappers.adapters.lbf_field import Field
 
         given = {**arguments_of(env_id), **arguments}
         library = Field(**given)
@@ -258,7 +258,7 @@ class ForagingParallelEnv(TeamEnv):
         library._gen_valid_moves()
 
     def _picture(self) -> np.ndarray:
-        from .lbf_picture import paint
+        from credit_wrappers.adapters.lbf_picture import paint
 
         return paint(self._facts, self._moment(), self.library.current_step)
 

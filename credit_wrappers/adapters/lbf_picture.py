@@ -6,8 +6,8 @@ from collections import defaultdict
 
 import numpy as np
 
-from .drawing import TEAM, Board, Colour
-from .lbf_narrator import LOAD, ForagingFacts, Moment
+from credit_wrappers.adapters.drawing import TEAM, Board, Colour
+from credit_wrappers.adapters.lbf_narrator import LOAD, ForagingFacts, Moment
 
 GROUND, LINES = (228, 238, 214), (206, 220, 190)
 APPLE, SHINE, STEM, LEAF = (206, 52, 48), (232, 112, 100), (104, 72, 44), (84, 150, 60)

@@ -98,10 +98,10 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from .library import require
-from .rware_ids import arguments_of
-from .rware_narrator import Moment, WarehouseFacts, WarehouseNarrator
-from .team import TeamEnv
+from credit_wrappers.adapters.library_env import TeamEnv
+from credit_wrappers.adapters.rware_ids import arguments_of
+from credit_wrappers.adapters.rware_narrator import Moment, WarehouseFacts, WarehouseNarrator
+from credit_wrappers.core.optional import require
 
 _AHEAD = ((0, -1), (0, 1), (-1, 0), (1, 0))  # x, y; up, down, left, right as the library numbers them
 _SIDES = ("up", "down", "left", "right")
@@ -287,7 +287,7 @@ class WarehouseParallelEnv(TeamEnv):
         library._recalc_grid()
 
     def _picture(self) -> np.ndarray:
-        from .rware_picture import paint
+        from credit_wrappers.adapters.rware_picture import paint
 
         shelves = [(shelf.id, int(shelf.y), int(shelf.x)) for shelf in self.library.shelfs]
         return paint(self._facts, self._moment(), shelves, self.library._cur_steps)

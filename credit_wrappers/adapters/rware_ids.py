@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .library import registered, require, unknown
+from credit_wrappers.core.optional import registered, require, unknown
 
 ENTRY_POINT = "rware.warehouse:Warehouse"
 

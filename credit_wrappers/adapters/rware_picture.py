@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .drawing import INK, TEAM, Board, Colour
-from .rware_narrator import HEADINGS, Moment, WarehouseFacts
+from credit_wrappers.adapters.drawing import INK, TEAM, Board, Colour
+from credit_wrappers.adapters.rware_narrator import HEADINGS, Moment, WarehouseFacts
 
 FLOOR, LINES = (238, 239, 242), (222, 224, 229)
 HOME = (214, 206, 194)  # of a shelf that is away

@@ -9,18 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..answers import EpisodeAnswer, parse_answer
-from ..budget import Budget
-from ..credit import Source, Usage
-from ..errors import AnswerError, BudgetExceeded, ModelError
-from ..ledger import JudgedEpisode, Ledger
-from ..prompts import Templates
-from ..protocols import Completion, ModelClient
-from .outage import Outage
-from .question import Question
-from .settings import CriticSettings
-from .shaping import event_values
-from .stats import CriticStats
+from credit_wrappers.core.credit import Source, Usage
+from credit_wrappers.core.errors import AnswerError, BudgetExceeded, ModelError
+from credit_wrappers.critics.critic_settings import CriticSettings
+from credit_wrappers.critics.critic_stats import CriticStats
+from credit_wrappers.critics.outage import Outage
+from credit_wrappers.critics.question import Question
+from credit_wrappers.critics.shaping import event_values
+from credit_wrappers.llm.answers.parse import parse_answer
+from credit_wrappers.llm.answers.schema import EpisodeAnswer
+from credit_wrappers.llm.budget import Budget
+from credit_wrappers.llm.client import Completion, ModelClient
+from credit_wrappers.llm.ledger.entry import JudgedEpisode
+from credit_wrappers.llm.ledger.ledger import Ledger
+from credit_wrappers.llm.prompts.templates import Templates
 
 # Sums so many times larger than the bound are nonsense, or an order that stood in the text: scaled into the
 # bound they would leave nothing of the query's other credits.

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..credit import Credit
-from ..episode import Episode
-from ..protocols import Critic
+from credit_wrappers.core.credit import Credit
+from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.episode import Episode
 
 
 def shared_values(episode: Episode) -> np.ndarray:

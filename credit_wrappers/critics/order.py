@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ..episode import Episode
-from ..prompts import agent_name
-from ..protocols import Narrator
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.narrator import Narrator
+from credit_wrappers.llm.prompts.render import agent_name
 
 # Orders tried to break ties between agents that acted alike and cannot be told apart one by one.
 _MOST_TRIED = 24

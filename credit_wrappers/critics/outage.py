@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from ..errors import ModelError
+from credit_wrappers.core.errors import ModelError
 
 _LOG = logging.getLogger("credit_wrappers")
 

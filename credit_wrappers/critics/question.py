@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ..answers import answer_schema
-from ..episode import Episode
-from ..prompts import Templates, agent_name, render_episode, render_reask
-from ..protocols import Narrator, Request
-from .order import agent_order
-from .settings import CriticSettings
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.narrator import Narrator
+from credit_wrappers.critics.critic_settings import CriticSettings
+from credit_wrappers.critics.order import agent_order
+from credit_wrappers.llm.answers.schema import answer_schema
+from credit_wrappers.llm.client import Request
+from credit_wrappers.llm.prompts.render import agent_name, render_episode, render_reask
+from credit_wrappers.llm.prompts.templates import Templates
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ..answers import EventAnswer
+from credit_wrappers.llm.answers.schema import EventAnswer
 
 Normalise = Literal["bound", "full", "none"]
 Conserve = Literal["none", "episode", "step"]

@@ -1,5 +1,5 @@
 """A student that grows while a team trains: labels are chosen and bought from a critic, and students fitted to them."""
 
-from .distillation import Distillation
+from credit_wrappers.distillation.distillation import Distillation
 
 __all__ = ["Distillation"]

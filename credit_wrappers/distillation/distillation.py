@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from ..credit import Credit
-from ..episode import Episode
-from ..errors import BudgetExceeded, CreditError
-from ..protocols import Critic
-from ..sharing import reference, share, shared
-from ..store import CreditStore
-from ..student import Agreement, StudentCritic, StudentSettings
-from .apprentice import Apprentice
-from .choice import Pool, choose, contents
+from credit_wrappers.core.credit import Credit
+from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.errors import BudgetExceeded, CreditError
+from credit_wrappers.core.process_registry import reference, share, shared
+from credit_wrappers.delivery.store import CreditStore
+from credit_wrappers.distillation.acquisition import Pool, choose, contents
+from credit_wrappers.distillation.trainer import Apprentice
+from credit_wrappers.student.agreement import Agreement
+from credit_wrappers.student.student_critic import StudentCritic
+from credit_wrappers.student.student_settings import StudentSettings
 
 _LOG = logging.getLogger("credit_wrappers")
 _ROOM = 128  # candidates that are kept

@@ -9,7 +9,7 @@ import numpy as np
 from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
 
-from .team_checks import check_parallel
+from credit_wrappers.integrations.group_checks import check_parallel
 
 Infos = dict[str, dict[str, Any]]
 

@@ -3,8 +3,8 @@
 Nothing here needs a language model or a ledger; PyTorch is imported when a student is fitted, and only then.
 """
 
-from .agreement import Agreement, Match
-from .critic import StudentCritic
-from .settings import StudentSettings
+from credit_wrappers.student.agreement import Agreement, Match
+from credit_wrappers.student.student_critic import StudentCritic
+from credit_wrappers.student.student_settings import StudentSettings
 
 __all__ = ["Agreement", "Match", "StudentCritic", "StudentSettings"]

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..adapters.library import require
-from ..credit import Credit
-from ..episode import Episode
-from ..errors import CreditError
-from ..store import check_credits
-from .agreement import Agreement
-from .critic import StudentCritic
-from .network import (
+from credit_wrappers.core.credit import Credit
+from credit_wrappers.core.critic import check_credits
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.core.optional import require
+from credit_wrappers.student.agreement import Agreement
+from credit_wrappers.student.dataset import Steps, chosen, observed, steps_of
+from credit_wrappers.student.network import (
     Parameters,
     credits,
     credits_for,
@@ -27,11 +27,11 @@ from .network import (
     statistics,
     tables_of,
     worth_in,
-)  # fmt: skip
-from .refitting import check_start, held_out, moved, recency
-from .settings import StudentSettings
-from .tables import Steps, chosen, observed, steps_of
-from .team import Team
+)
+from credit_wrappers.student.refitting import check_start, held_out, moved, recency
+from credit_wrappers.student.student_critic import StudentCritic
+from credit_wrappers.student.student_settings import StudentSettings
+from credit_wrappers.student.team_spec import Team
 
 NEAR = 0.2  # in sizes of the credits: a larger error counts in proportion, so that a few large ones do not hide many
 # Of a potential, sums of errors over an episode so far are made small too: many steps in one direction tell a small

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .settings import StudentSettings
-from .tables import Steps
-from .team import Group, Team
+from credit_wrappers.student.dataset import Steps
+from credit_wrappers.student.student_settings import StudentSettings
+from credit_wrappers.student.team_spec import Group, Team
 
 Parameters = dict[str, Any]  # arrays or tensors, by "<number of the role>/<part>.<name>"
 

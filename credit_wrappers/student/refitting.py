@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import CreditError
-from .critic import StudentCritic
-from .network import Parameters
-from .settings import StudentSettings
-from .team import Team
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.student.network import Parameters
+from credit_wrappers.student.student_critic import StudentCritic
+from credit_wrappers.student.student_settings import StudentSettings
+from credit_wrappers.student.team_spec import Team
 
 
 def held_out(rng: np.random.Generator, share: float, count: int) -> np.ndarray:

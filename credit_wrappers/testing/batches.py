@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .forms import message, problem
-from .replies import Reply
+from credit_wrappers.testing.forms import message, problem
+from credit_wrappers.testing.replies import Reply
 
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _BORN = "2026-01-01T00:00:00Z"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .replies import Reply
+from credit_wrappers.testing.replies import Reply
 
 _CHARACTERS_PER_TOKEN = 4
 _FINISH = {"end_turn": "stop", "max_tokens": "length", "refusal": "stop"}

@@ -10,11 +10,11 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from .forms import chat_completion, message, problem, tokens
-from .replies import Reply
+from credit_wrappers.testing.forms import chat_completion, message, problem, tokens
+from credit_wrappers.testing.replies import Reply
 
 if TYPE_CHECKING:
-    from .server import MessagesServer
+    from credit_wrappers.testing.server import MessagesServer
 
 _BATCHES = "/v1/messages/batches"
 _CHAT = "/v1/chat/completions"

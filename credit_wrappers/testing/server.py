@@ -12,12 +12,12 @@ from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal
 
-from ..errors import ModelError
-from ..protocols import Request
-from .batches import Batches
-from .forms import question
-from .handler import Handler
-from .replies import Fault, Reply
+from credit_wrappers.core.errors import ModelError
+from credit_wrappers.llm.client import Request
+from credit_wrappers.testing.batches import Batches
+from credit_wrappers.testing.forms import question
+from credit_wrappers.testing.handler import Handler
+from credit_wrappers.testing.replies import Fault, Reply
 
 Answer = Callable[[dict[str, Any]], "str | Reply"]
 
@@ -137,7 +137,7 @@ class MessagesServer:
 
 def scripted_answer(body: dict[str, Any]) -> str | Reply:
     """Answer by the rules of `ScriptedClient`; a request without episodes is a bad one."""
-    from ..clients.scripted import ScriptedClient
+    from credit_wrappers.scripted.scripted_client import ScriptedClient
 
     system, prompt = question(body)
     limit = int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)

@@ -1,9 +1,9 @@
 """The wrappers: parallel environment in, parallel environment out."""
 
-from .credit import CreditWrapper
-from .llm import LLMCreditWrapper
-from .task_observation import TaskObservationWrapper
-from .tasks import LLMTaskWrapper
-from .weaning import Weaning
+from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
+from credit_wrappers.wrappers.llm_credit_wrapper import LLMCreditWrapper
+from credit_wrappers.wrappers.llm_task_wrapper import LLMTaskWrapper
+from credit_wrappers.wrappers.task_observation import TaskObservationWrapper
+from credit_wrappers.wrappers.weaning import Weaning
 
 __all__ = ["CreditWrapper", "LLMCreditWrapper", "LLMTaskWrapper", "TaskObservationWrapper", "Weaning"]

@@ -10,11 +10,11 @@ from gymnasium.spaces import Space
 from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
 
-from ..narrators import narrator_for
-from ..vocabulary import check_tasks, tasks_of_narrator
-from .checks import require_parallel
-from .task_spaces import PLACE, Join, widen
-from .weaning import Weaning
+from credit_wrappers.narration.fallback_narrators import narrator_for
+from credit_wrappers.narration.task_vocabulary import check_tasks, tasks_of_narrator
+from credit_wrappers.recording.env_checks import require_parallel
+from credit_wrappers.wrappers.task_spaces import PLACE, Join, widen
+from credit_wrappers.wrappers.weaning import Weaning
 
 
 class TaskObservationWrapper(BaseParallelWrapper):

@@ -10,7 +10,7 @@ from spaceworld.app.teams import Team
 from spaceworld.env import SpaceworldEnv
 from spaceworld.render.symbols import status
 from spaceworld.render.window import REFRESH, Window
-from spaceworld.scene import Overlay
+from spaceworld.text.scene import Overlay
 
 ACTION_KEYS: dict[int, int] = {
     pygame.K_UP: 1,

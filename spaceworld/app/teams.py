@@ -14,7 +14,7 @@ from spaceworld.env import SpaceworldEnv
 
 Policy = Callable[[dict[str, np.ndarray], dict[str, dict[str, Any]]], dict[str, int]]
 # Loads runs; by name, since this package needs neither the examples nor what they are made of.
-TRAINED = "tianshou_examples.play"
+TRAINED = "tianshou_examples.experiment.play"
 
 
 @dataclass(frozen=True)

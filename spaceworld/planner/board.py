@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spaceworld import packing as pk
 from spaceworld.planner.routes import predict
 from spaceworld.planner.spacetime import dodge, step_from
+from spaceworld.rules import packing as pk
 
 LOOSE, HELD, DOCKED = range(3)
 NEVER = 1 << 30

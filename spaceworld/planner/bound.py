@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from spaceworld import packing as pk
-from spaceworld.jit import kernel
-from spaceworld.kernel import shifted
+from spaceworld.rules import packing as pk
+from spaceworld.rules.jit import kernel
+from spaceworld.rules.kernel import shifted
 
 FAR = 1 << 20  # farther than any way; bounds of FAR and more mean that there is none
 

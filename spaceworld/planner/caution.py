@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spaceworld import packing as pk
-from spaceworld.kernel import advance
 from spaceworld.planner.board import World
 from spaceworld.planner.spacetime import step_from
+from spaceworld.rules import packing as pk
+from spaceworld.rules.kernel import advance
 
 CALM = 2  # after so many calls in one place, a robot is taken to stay there
 

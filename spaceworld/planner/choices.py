@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from spaceworld import packing as pk
-from spaceworld.jit import kernel
-from spaceworld.kernel import fill_grid, grip_target, shifted
+from spaceworld.rules import packing as pk
+from spaceworld.rules.jit import kernel
+from spaceworld.rules.kernel import fill_grid, grip_target, shifted
 
 
 @kernel

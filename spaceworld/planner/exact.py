@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner.bound import FAR, Tables, bound, tables
 from spaceworld.planner.keys import families_of, fits
 from spaceworld.planner.search import FULL, LATE, retrace, search
+from spaceworld.rules import packing as pk
 
 MAX_STATES = 2_000_000  # about 40 bytes each; the system gives memory as it is touched
 WAY_OUT = "the scripted team needs no search"

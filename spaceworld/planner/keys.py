@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from spaceworld import packing as pk
-from spaceworld.jit import kernel
+from spaceworld.rules import packing as pk
+from spaceworld.rules.jit import kernel
 from spaceworld.scenario import Scenario
 
 ROBOTS, MODULES = 0, 1  # the two words

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from spaceworld.jit import kernel
 from spaceworld.planner.spacetime import step_from
+from spaceworld.rules.jit import kernel
 
 FAR = 1 << 30
 REGRIP = 7  # what a new grip costs, in steps

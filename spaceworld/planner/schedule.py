@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spaceworld import packing as pk
-from spaceworld.kernel import advance
-from spaceworld.packing import work_size
 from spaceworld.planner.board import HELD, NEVER, Board, World, board_of
 from spaceworld.planner.delivery import ANY, deliver
 from spaceworld.planner.recruiting import arrivals
 from spaceworld.planner.routes import FAR, distances
+from spaceworld.rules import packing as pk
+from spaceworld.rules.kernel import advance
+from spaceworld.rules.packing import work_size
 
 JITTER = 6  # steps of noise in the robots' arrivals, in all orders but the first
 FEW = 2  # modules of a world in which the sides are varied as well

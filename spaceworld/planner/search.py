@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from spaceworld import packing as pk
-from spaceworld.jit import kernel
-from spaceworld.kernel import advance
 from spaceworld.planner.bound import FAR, bound
 from spaceworld.planner.choices import next_joint, options
 from spaceworld.planner.keys import find, pack, unpack
+from spaceworld.rules import packing as pk
+from spaceworld.rules.jit import kernel
+from spaceworld.rules.kernel import advance
 
 NONE, LATE, FULL = -1, -2, -3  # no plan; none within the limit; more states than there is room for
 

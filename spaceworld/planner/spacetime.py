@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spaceworld.jit import kernel
+from spaceworld.rules.jit import kernel
 
 
 @kernel

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner.board import World
 from spaceworld.planner.caution import cautious, safest
 from spaceworld.planner.schedule import Plan, make_plan
+from spaceworld.rules import packing as pk
 
 ABSENT = 6  # so many steps without doing his part: do not count on this robot
 

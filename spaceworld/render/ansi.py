@@ -13,7 +13,7 @@ from __future__ import annotations
 import textwrap
 
 from spaceworld.render.symbols import ACTIONS, docked_count, grip_direction, status, type_letters
-from spaceworld.scene import Cell, Overlay, Scene
+from spaceworld.text.scene import Cell, Overlay, Scene
 
 ARROWS = " ^v<>"  # by action number
 WIDTH = 96  # columns at which the critic's explanation is wrapped

@@ -13,7 +13,7 @@ from spaceworld.render.motion import STILL, Motion, Offset
 from spaceworld.render.palette import Colour, mix, robot_colour, type_colours
 from spaceworld.render.sprites import Sprites
 from spaceworld.render.symbols import OFFSETS, grip_direction, type_letters
-from spaceworld.scene import Cell, Scene
+from spaceworld.text.scene import Cell, Scene
 
 READABLE = 7  # pixels; smaller letters are dropped
 WIDEST = 1.5  # widest board, in heights

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spaceworld.render.symbols import OFFSETS
-from spaceworld.scene import DebrisView, ModuleView, RobotView, Scene
+from spaceworld.text.scene import DebrisView, ModuleView, RobotView, Scene
 
 Offset = tuple[float, float]  # (rows, cols), in cells, to be added to the present cell
 BUMP = 0.16  # how far a robot that is blocked leans into what blocks it, in cells

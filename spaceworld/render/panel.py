@@ -8,7 +8,7 @@ from spaceworld.render import palette
 from spaceworld.render.lettering import Lettering
 from spaceworld.render.palette import Colour, mix, robot_colour, type_colours
 from spaceworld.render.symbols import ACTIONS, docked_count, status, type_letters
-from spaceworld.scene import Overlay, RobotView, Scene
+from spaceworld.text.scene import Overlay, RobotView, Scene
 
 STATUS: dict[str, tuple[str, Colour]] = {
     "running": ("RUNNING", palette.ACCENT),

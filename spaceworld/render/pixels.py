@@ -14,7 +14,7 @@ from spaceworld.render.board import Board
 from spaceworld.render.motion import STILL, Motion
 from spaceworld.render.panel import Panel
 from spaceworld.render.sprites import Sprites
-from spaceworld.scene import Overlay, Scene
+from spaceworld.text.scene import Overlay, Scene
 
 SMALLEST = 120  # pixels; below this nothing can be read
 LAYERS = 8  # backgrounds kept: one for each layout of the station seen last

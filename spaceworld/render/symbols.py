@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spaceworld.scene import Cell, RobotView, Scene
+from spaceworld.text.scene import Cell, RobotView, Scene
 
 ACTIONS = ("stay", "north", "south", "west", "east", "interact")  # by action number
 OFFSETS: dict[int, Cell] = {1: (-1, 0), 2: (1, 0), 3: (0, -1), 4: (0, 1)}  # (row, col) by action number

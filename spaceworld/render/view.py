@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from spaceworld.scene import Overlay, Scene
+from spaceworld.text.scene import Overlay, Scene
 
 
 class View:

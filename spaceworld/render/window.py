@@ -10,7 +10,7 @@ import pygame
 from spaceworld.render.display import NoDisplay, fitting_height, start_video
 from spaceworld.render.motion import motion
 from spaceworld.render.pixels import Painter
-from spaceworld.scene import Overlay, Scene
+from spaceworld.text.scene import Overlay, Scene
 
 REFRESH = 60  # pictures per second
 

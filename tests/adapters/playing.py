@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode, LLMCritic, Request, ScriptedClient
-from credit_wrappers.adapters.team import TeamEnv
+from credit_wrappers.adapters.library_env import TeamEnv
 from tests.adapters.worlds import busy
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from credit_wrappers.adapters import lbf, rware
-from credit_wrappers.adapters.team import TeamEnv
+from credit_wrappers.adapters.library_env import TeamEnv
 from tests.adapters.playing import play
 from tests.adapters.worlds import WORLDS
 

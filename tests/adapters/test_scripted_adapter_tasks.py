@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from credit_wrappers.adapters.team import TeamEnv
-from credit_wrappers.clients.ways import share_out
+from credit_wrappers.adapters.library_env import TeamEnv
+from credit_wrappers.scripted.shortest_paths import share_out
 from tests.adapters.test_narrators import FORWARD, LOAD, NORTH, SOUTH, STAY, TOGGLE, WAIT, WEST, foraging, warehouse
 from tests.adapters.worlds import WORLDS, busy
 from tests.asking_tasks import tasks_of

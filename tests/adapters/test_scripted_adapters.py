@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from credit_wrappers.adapters import lbf
-from credit_wrappers.clients.lbf_rules import APPROACH, BLAME, LOAD
-from credit_wrappers.clients.rware_rules import DELIVER, STEP, TAKE, VAIN
+from credit_wrappers.scripted.lbf_rules import APPROACH, BLAME, LOAD
+from credit_wrappers.scripted.rware_rules import DELIVER, STEP, TAKE, VAIN
 from tests.adapters.playing import Keep, play
 from tests.adapters.test_narrators import (
     EAST,

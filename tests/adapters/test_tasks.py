@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 
-from credit_wrappers.adapters.team import TeamEnv
+from credit_wrappers.adapters.library_env import TeamEnv
 from tests.adapters.test_narrators import warehouse
 from tests.adapters.worlds import WORLDS, busy
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from credit_wrappers.adapters import lbf, rware
-from credit_wrappers.adapters.team import TeamEnv
+from credit_wrappers.adapters.library_env import TeamEnv
 
 WORLDS: dict[str, Callable[..., TeamEnv]] = {
     "lbf": lambda **more: lbf.parallel_env("Foraging-8x8-2p-3f-v3", **more),

@@ -11,9 +11,9 @@ import argparse
 import numpy as np
 
 from credit_wrappers import CreditWrapper, Episode, EqualSplitCritic
-from credit_wrappers.distillation.choice import changes, happened, rarity
+from credit_wrappers.distillation.acquisition import changes, happened, rarity
 from spaceworld import get_scenario, spaceworld_v0
-from spaceworld.observation import feature_names
+from spaceworld.observations.feature_vector import feature_names
 
 
 def played(count: int) -> list[Episode]:

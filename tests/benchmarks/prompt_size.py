@@ -17,9 +17,9 @@ import numpy as np
 from pettingzoo import ParallelEnv
 
 from credit_wrappers import CreditStore, CreditWrapper, LLMCritic, Request, ScriptedClient
-from credit_wrappers.clients.transcripts import read_transcripts
+from credit_wrappers.llm.tokens import estimate_tokens
+from credit_wrappers.scripted.read_prompt import read_transcripts
 from credit_wrappers.testing.corridor import CorridorEnv
-from credit_wrappers.tokens import estimate_tokens
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner import policy
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from credit_wrappers import CreditWrapper, Distillation, LLMCritic, ScriptedClient
-from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv
+from credit_wrappers.integrations.tianshou import AgentVectorEnv
 from spaceworld import spaceworld_v0
 
 
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--envs", type=int, default=64)
     options = parser.parse_args()
     distillation = Distillation(LLMCritic(ScriptedClient()), options.labels)
-    venv = AgentSlotVectorEnv(
+    venv = AgentVectorEnv(
         [lambda: CreditWrapper(spaceworld_v0.parallel_env(scenario=options.scenario), distillation=distillation)]
         * options.envs
     )

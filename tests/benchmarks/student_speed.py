@@ -15,11 +15,11 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper
 
 from credit_wrappers import Agreement, CreditWrapper, StudentCritic, StudentSettings
-from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv
+from credit_wrappers.integrations.tianshou import AgentVectorEnv
 from credit_wrappers.student.agreement import Match
+from credit_wrappers.student.inference import Payer
 from credit_wrappers.student.network import initial, statistics
-from credit_wrappers.student.payer import Payer
-from credit_wrappers.student.team import Team
+from credit_wrappers.student.team_spec import Team
 from credit_wrappers.testing.corridor import CorridorEnv
 
 N_ACTIONS = 6
@@ -75,9 +75,9 @@ def in_slots(rounds: int, seconds: float) -> None:
         "paid together": lambda: credited(CorridorEnv(horizon=10**9)),
         "paid one by one": lambda: BaseParallelWrapper(credited(CorridorEnv(horizon=10**9))),
     }
-    print("\n`AgentSlotVectorEnv.step` of 64 corridors with 2 agents, who stand still and are paid nothing:")
+    print("\n`AgentVectorEnv.step` of 64 corridors with 2 agents, who stand still and are paid nothing:")
     for name, make in makes.items():
-        venv = AgentSlotVectorEnv([make] * 64)
+        venv = AgentVectorEnv([make] * 64)
         venv.reset(seed=0)
         print(f"{name:<16} {spent(rounds, seconds, 128, partial(venv.step, np.zeros(128, int)))}", flush=True)
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from spaceworld.events import event_names
+from spaceworld.text.events import event_names
 from spaceworld.vector import SpaceworldVectorEnv
-from tianshou_examples.arm import arm_name
-from tianshou_examples.evaluation import UNSEEN
-from tianshou_examples.learners import actors_of
-from tianshou_examples.play import settings_of, world_of
-from tianshou_examples.worlds import world_factory
+from tianshou_examples.experiment.environments import world_factory
+from tianshou_examples.experiment.evaluation import UNSEEN
+from tianshou_examples.experiment.learner_process import arm_name
+from tianshou_examples.experiment.learners import actors_of
+from tianshou_examples.experiment.play import settings_of, world_of
 
 
 def counted(envs: SpaceworldVectorEnv, choose, layouts: int) -> Counter[str]:  # type: ignore[no-untyped-def]

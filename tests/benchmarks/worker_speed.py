@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.worker_speed [--worlds sleep burn rware duet] [--workers subprocess ray] [--envs 8]
 
-`AgentSlotVectorEnv` plays random legal actions inline and with workers, in turns, in one run, so that a noisy machine
+`AgentVectorEnv` plays random legal actions inline and with workers, in turns, in one run, so that a noisy machine
 slows both alike; what is counted is wall time, resets as they come. A ratio of 2.0 says that the workers make twice as
 many steps a second. `sleep` waits 5 ms a step, as for a simulator on another machine; `burn` computes for 5 ms.
 Medians over the rounds.
@@ -21,10 +21,9 @@ import numpy as np
 from pettingzoo import ParallelEnv
 
 from credit_wrappers.adapters import rware
-from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv
+from credit_wrappers.integrations.tianshou import AgentVectorEnv
 from spaceworld import spaceworld_v0
-
-from .toy_env import ToyTeamEnv
+from tests.benchmarks.toy_env import ToyTeamEnv
 
 STEP = 0.005  # seconds
 
@@ -58,7 +57,7 @@ WORLDS: dict[str, Callable[[], ParallelEnv]] = {
 class Player:
     """Plays random legal actions in all slots."""
 
-    def __init__(self, venv: AgentSlotVectorEnv) -> None:
+    def __init__(self, venv: AgentVectorEnv) -> None:
         self.venv, self.rng = venv, np.random.default_rng(0)
         self.masks = venv.reset(seed=0)[0].mask
 
@@ -87,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"medians of {options.rounds} interleaved rounds of {options.steps} steps of {options.envs} envs, ", end="")
     print(f"{os.cpu_count()} processors")
     for world in options.worlds:
-        venvs = [AgentSlotVectorEnv([WORLDS[world]] * options.envs, worker=kind) for kind in kinds]
+        venvs = [AgentVectorEnv([WORLDS[world]] * options.envs, worker=kind) for kind in kinds]
         players = [Player(venv) for venv in venvs]
         rounds = [[player.seconds(options.steps) for player in players] for _ in range(options.rounds)]
         for venv in venvs:

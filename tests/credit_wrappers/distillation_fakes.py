@@ -14,7 +14,7 @@ from pettingzoo import ParallelEnv
 from credit_wrappers import Agreement, Credit, Distillation, Episode, StudentCritic, StudentSettings
 from credit_wrappers.student.agreement import Match
 from credit_wrappers.student.network import initial, statistics
-from credit_wrappers.student.team import Team
+from credit_wrappers.student.team_spec import Team
 from tests.credit_wrappers.student_labels import walk
 
 NOTHING = Match(1.0, 1.0, 0.0, 0)  # agrees in all of nothing

@@ -7,16 +7,7 @@ import numpy as np
 import pytest
 from credit_fakes import FORWARD, STAY, FakeClient, answer, completion, corridor_episode, praise_forward
 
-from credit_wrappers import (
-    Budget,
-    BudgetExceeded,
-    EqualSplitCritic,
-    Ledger,
-    LLMCritic,
-    ModelError,
-    Prices,
-    annotate,
-)
+from credit_wrappers import Budget, BudgetExceeded, EqualSplitCritic, Ledger, LLMCritic, ModelError, Prices, annotate
 
 RANDOM = np.random.default_rng(0)
 EPISODES = [corridor_episode(RANDOM.integers(0, 3, (3 + k % 3, 2)).tolist(), start=(20, 30), id=k) for k in range(11)]

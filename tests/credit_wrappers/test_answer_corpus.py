@@ -6,7 +6,7 @@ import pytest
 from answer_corpus import CASES, NAMES, Case, Taken
 
 from credit_wrappers import AnswerError
-from credit_wrappers.answers import parse_answer
+from credit_wrappers.llm.answers.parse import parse_answer
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.form}: {case.name}") for case in CASES])

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from credit_wrappers import AnswerError
-from credit_wrappers.answers import parse_answer
+from credit_wrappers.llm.answers.parse import parse_answer
 
 NAMES, LENGTHS = ("agent_A", "agent_B"), (3, 5)
 EVENTS = answer(

@@ -7,15 +7,8 @@ import anthropic
 import pytest
 from credit_fakes import FORWARD, STAY, answer, corridor_episode, event
 
-from credit_wrappers import (
-    AnthropicClient,
-    CreditError,
-    LLMCreditWrapper,
-    LLMCritic,
-    ModelError,
-    Request,
-)
-from credit_wrappers.clients.anthropic import DEFAULT_MODEL
+from credit_wrappers import AnthropicClient, CreditError, LLMCreditWrapper, LLMCritic, ModelError, Request
+from credit_wrappers.llm.providers.anthropic import DEFAULT_MODEL
 from credit_wrappers.testing import MessagesServer, Reply
 from credit_wrappers.testing.corridor import CorridorEnv
 

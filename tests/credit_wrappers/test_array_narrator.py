@@ -8,7 +8,7 @@ import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Text, Tuple
 
 from credit_wrappers import ArrayNarrator, CreditError
-from credit_wrappers.prompts import DEFINITIONS
+from credit_wrappers.llm.prompts.render import DEFINITIONS
 from credit_wrappers.testing.corridor import CorridorEnv
 
 

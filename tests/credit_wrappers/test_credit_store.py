@@ -251,7 +251,7 @@ def test_counts_usage_and_time_add_up(critic, workers):
 
 
 def test_store_that_nobody_drains_warns_once_and_stays_small(critic, monkeypatch):
-    monkeypatch.setattr("credit_wrappers.store._UNDRAINED_KEPT", 10)
+    monkeypatch.setattr("credit_wrappers.delivery.store._UNDRAINED_KEPT", 10)
     store = CreditStore(critic, episodes_per_query=2, workers=0)
     with pytest.warns(RuntimeWarning, match=r"16 episodes were scored by critic 'id' and nobody") as caught:
         fill(store, 50)
@@ -262,7 +262,7 @@ def test_store_that_nobody_drains_warns_once_and_stays_small(critic, monkeypatch
 
 
 def test_store_that_was_asked_once_never_warns_and_keeps_everything(critic, monkeypatch):
-    monkeypatch.setattr("credit_wrappers.store._UNDRAINED_KEPT", 10)
+    monkeypatch.setattr("credit_wrappers.delivery.store._UNDRAINED_KEPT", 10)
     store = CreditStore(critic, episodes_per_query=2, workers=0)
     assert store.ready() == []
     with warnings.catch_warnings():

@@ -12,11 +12,7 @@ import numpy as np
 import pytest
 from distillation_fakes import NOTHING, TEAM, Teacher, distilling, offer, walks_apart
 
-from credit_wrappers import (
-    Agreement,
-    Distillation,
-    StudentSettings,
-)
+from credit_wrappers import Agreement, Distillation, StudentSettings
 from credit_wrappers.student.agreement import Match
 
 

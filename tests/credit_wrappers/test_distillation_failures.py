@@ -10,11 +10,7 @@ from dataclasses import replace
 import pytest
 from distillation_fakes import Teacher, distilling, offer, walks_apart
 
-from credit_wrappers import (
-    BudgetExceeded,
-    CreditError,
-    ModelError,
-)
+from credit_wrappers import BudgetExceeded, CreditError, ModelError
 
 DOWN = ModelError("no route", "connection")
 

@@ -9,7 +9,7 @@ import pytest
 from student_labels import episode_of
 
 from credit_wrappers import Distillation, Episode, EqualSplitCritic
-from credit_wrappers.distillation.choice import Pool, choose
+from credit_wrappers.distillation.acquisition import Pool, choose
 
 
 def ended(paid: float, number: int, terminated: bool = False) -> Episode:

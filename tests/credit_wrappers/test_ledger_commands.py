@@ -11,9 +11,9 @@ from credit_fakes import FORWARD, STAY, FakeClient, answer, completion, corridor
 
 from credit_wrappers import Completion, Ledger, LLMCritic, ModelError, Request, Usage
 from credit_wrappers.__main__ import main
-from credit_wrappers.commands.diff import ranks
-from credit_wrappers.commands.reading import episode_texts, is_reask, read
-from credit_wrappers.prompts import render_reask
+from credit_wrappers.cli.diff import ranks
+from credit_wrappers.cli.reading import episode_texts, is_reask, read
+from credit_wrappers.llm.prompts.render import render_reask
 
 # Canonical order lists walker_1, who stays, first: there it is agent_A.
 TEAM = corridor_episode([[FORWARD, STAY]] * 4, reward=[0, 0, 0, 1.0])

@@ -9,7 +9,7 @@ import pytest
 from credit_fakes import FORWARD, STAY, answer, corridor_episode, event
 
 from credit_wrappers import CreditError, LLMCritic, ModelError, OpenAICompatibleClient, Request
-from credit_wrappers.clients.openai_compatible import _limit_name
+from credit_wrappers.llm.providers.openai_compatible import _limit_name
 from credit_wrappers.testing import MessagesServer, Reply
 
 EPISODE = corridor_episode([[FORWARD, STAY]] * 3, reward=[0, 0, 1.0], terminated=True)

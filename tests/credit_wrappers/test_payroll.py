@@ -9,8 +9,8 @@ import pytest
 from distillation_fakes import drawn_student
 
 from credit_wrappers import CreditError
-from credit_wrappers.distillation.payroll import Payroll
-from credit_wrappers.student.team import Team
+from credit_wrappers.distillation.versioned_inference import Payroll
+from credit_wrappers.student.team_spec import Team
 
 AGENTS, ENVS, SIZE = ("p", "q", "r"), 5, 4
 ROW = Team(AGENTS, AGENTS, (SIZE,) * 3, (3,) * 3)  # as the environments have them

@@ -8,7 +8,7 @@ from credit_fakes import FORWARD, STAY, corridor_episode
 from golden_prompt import GOLDEN
 
 from credit_wrappers import CreditError
-from credit_wrappers.prompts import DEFINITIONS, agent_name, render_episode, render_reask, render_system
+from credit_wrappers.llm.prompts.render import DEFINITIONS, agent_name, render_episode, render_reask, render_system
 from credit_wrappers.testing.corridor import CorridorNarrator
 
 

@@ -8,7 +8,8 @@ import pickle
 import numpy as np
 import pytest
 
-from credit_wrappers import Credit, CreditError, CreditStore, Episode, EqualSplitCritic, remote_store
+from credit_wrappers import Credit, CreditError, CreditStore, Episode, EqualSplitCritic
+from credit_wrappers.delivery import remote_store
 
 
 def episode(id: int) -> Episode:

@@ -5,8 +5,8 @@ import pickle
 import pytest
 
 from credit_wrappers import CreditError
-from credit_wrappers.clauses import clauses, difference, renamed
-from credit_wrappers.narrators import ArrayNarrator, StateNarrator, narrator_for
+from credit_wrappers.narration.fallback_narrators import ArrayNarrator, StateNarrator, narrator_for
+from credit_wrappers.narration.text_diff import clauses, difference, renamed
 from credit_wrappers.testing.corridor import CorridorEnv
 
 

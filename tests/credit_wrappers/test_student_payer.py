@@ -10,9 +10,9 @@ from student_labels import labelled, progress
 
 from credit_wrappers import Agreement, CreditError, StudentCritic, StudentSettings
 from credit_wrappers.student.agreement import Match
+from credit_wrappers.student.inference import Payer
 from credit_wrappers.student.network import initial, statistics
-from credit_wrappers.student.payer import Payer
-from credit_wrappers.student.team import Team
+from credit_wrappers.student.team_spec import Team
 
 ENVIRONMENTS = 5
 

@@ -16,14 +16,7 @@ from credit_fakes import FakeClient, praise_forward
 from distillation_fakes import ALIKE, NumbersEnv, Teacher, eager, fixed, play, same
 from gymnasium.spaces import Box
 
-from credit_wrappers import (
-    CreditError,
-    CreditStore,
-    CreditWrapper,
-    Ledger,
-    LLMCreditWrapper,
-    StudentCritic,
-)
+from credit_wrappers import CreditError, CreditStore, CreditWrapper, Ledger, LLMCreditWrapper, StudentCritic
 from credit_wrappers.testing.corridor import CorridorEnv
 
 ROLES = {"p": 2, "q": 4, "r": 2}  # two roles, not beside each other

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from credit_wrappers.prompts import render_reask, render_system
-from credit_wrappers.prompts.templates import NAMES, PACKAGED, Templates
+from credit_wrappers.llm.prompts.render import render_reask, render_system
+from credit_wrappers.llm.prompts.templates import NAMES, PACKAGED, Templates
 from credit_wrappers.testing.corridor import CorridorNarrator
 
 

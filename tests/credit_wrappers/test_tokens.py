@@ -2,7 +2,7 @@
 
 import pytest
 
-from credit_wrappers.tokens import estimate_tokens
+from credit_wrappers.llm.tokens import estimate_tokens
 
 
 @pytest.mark.parametrize(

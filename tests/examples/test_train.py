@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from credit_wrappers import Ledger
-from tianshou_examples.settings import Settings, parse
+from tianshou_examples.experiment.settings import Settings, parse
 from tianshou_examples.train import Run, _start, main
 
 ROOT = Path(__file__).parents[2]

@@ -16,11 +16,11 @@ import torch
 
 from credit_wrappers import Ledger
 from credit_wrappers.testing.server import MessagesServer, Reply
-from tianshou_examples import arm as arm_module
-from tianshou_examples.arm import _Arm, run_arm
-from tianshou_examples.learners import LEAST_LR, TAIL, actors_of
-from tianshou_examples.settings import Settings
-from tianshou_examples.worlds import world_factory
+from tianshou_examples.experiment import learner_process as arm_module
+from tianshou_examples.experiment.environments import world_factory
+from tianshou_examples.experiment.learner_process import _Arm, run_arm
+from tianshou_examples.experiment.learners import LEAST_LR, TAIL, actors_of
+from tianshou_examples.experiment.settings import Settings
 
 TINY = Settings(steps=400, envs=2, episodes_per_query=2, eval_episodes=2, evaluations=1, hidden=16, batch=32,
                 epochs=1, buffer=1000)  # fmt: skip

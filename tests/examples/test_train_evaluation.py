@@ -11,9 +11,9 @@ from gymnasium.spaces import Box, Discrete
 from pettingzoo import ParallelEnv
 from torch import nn
 
-from tianshou_examples.evaluation import UNSEEN, Actors, evaluate, record
-from tianshou_examples.learners import mlp
-from tianshou_examples.worlds import world_factory
+from tianshou_examples.experiment.environments import world_factory
+from tianshou_examples.experiment.evaluation import UNSEEN, Actors, evaluate, record
+from tianshou_examples.experiment.learners import mlp
 
 SIZES = (7, 6)  # features, actions
 

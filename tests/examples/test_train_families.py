@@ -17,12 +17,12 @@ from PIL import Image
 from tests.examples.test_train import cells, records, results
 from tests.examples.test_train_arm import Mailbox, keyboard  # noqa: F401 (a fixture: run_arm changes Ctrl-C)
 from tianshou_examples import evaluate, lbf_mca, rware_mca, spaceworld_mca
-from tianshou_examples.arm import run_arm
-from tianshou_examples.families import FAMILIES
-from tianshou_examples.play import policy_of, world_of
-from tianshou_examples.settings import Settings, parse
+from tianshou_examples.experiment.env_families import FAMILIES
+from tianshou_examples.experiment.environments import longest_episode, world_factory
+from tianshou_examples.experiment.learner_process import run_arm
+from tianshou_examples.experiment.play import policy_of, world_of
+from tianshou_examples.experiment.settings import Settings, parse
 from tianshou_examples.train import main
-from tianshou_examples.worlds import longest_episode, world_factory
 
 LBF, RWARE = "lbf:Foraging-5x5-2p-1f-coop-v3", "rware:rware-tiny-2ag-easy-v2"
 Run = tuple[Path, str]

@@ -13,7 +13,7 @@ import pytest
 from credit_wrappers import Ledger, Request, ScriptedClient
 from credit_wrappers.testing import MessagesServer, question
 from tests.examples.test_train import TINY, cells, refused, results
-from tianshou_examples.settings import Settings
+from tianshou_examples.experiment.settings import Settings
 from tianshou_examples.train import main
 
 MODEL = ["--steps", "500", "--episodes-per-query", "2", "--method", "mca"]

@@ -12,11 +12,11 @@ from tianshou.data import VectorReplayBuffer
 
 from credit_wrappers import Credit, CreditEvent, Episode, Ledger
 from credit_wrappers.integrations.tianshou import CreditReplayBuffer
-from tianshou_examples.arm import _Arm
-from tianshou_examples.critics import TimedDistillation
-from tianshou_examples.curves import calls_at_end
-from tianshou_examples.faults import DROPPED, MOVED, FaultyCritic, farmable, noisy
-from tianshou_examples.settings import Settings, parse
+from tianshou_examples.experiment.critics import TimedDistillation
+from tianshou_examples.experiment.curves import calls_at_end
+from tianshou_examples.experiment.faults import DROPPED, MOVED, FaultyCritic, farmable, noisy
+from tianshou_examples.experiment.learner_process import _Arm
+from tianshou_examples.experiment.settings import Settings, parse
 
 STUDENT = replace(TINY, steps=1000, envs=4, labels=8)
 

@@ -12,10 +12,10 @@ import torch
 from test_train_arm import TINY, Mailbox, keyboard, play, settings_of  # noqa: F401  # a fixture
 from torch import nn
 
-from tianshou_examples.arm import _Arm
-from tianshou_examples.learners import actors_of, mlp
-from tianshou_examples.weaned import without_task
-from tianshou_examples.worlds import world_factory
+from tianshou_examples.experiment.environments import world_factory
+from tianshou_examples.experiment.learner_process import _Arm
+from tianshou_examples.experiment.learners import actors_of, mlp
+from tianshou_examples.experiment.weaned import without_task
 
 TASKS, PLACE = 4, 3  # of duet
 

@@ -15,11 +15,11 @@ import pytest
 from rich.console import Console
 
 from credit_wrappers import Credit, CreditEvent, Episode, SummedCritic
-from tianshou_examples.critics import make_critic
-from tianshou_examples.curves import draw_curves, steps_to
-from tianshou_examples.report import print_table, write_credits
-from tianshou_examples.settings import Settings
-from tianshou_examples.watch import LESSONS, Moment, WatchingCritic, lesson_of
+from tianshou_examples.experiment.critics import make_critic
+from tianshou_examples.experiment.curves import draw_curves, steps_to
+from tianshou_examples.experiment.instructive_moments import LESSONS, Moment, WatchingCritic, lesson_of
+from tianshou_examples.experiment.report import print_table, write_credits
+from tianshou_examples.experiment.settings import Settings
 
 AGENTS = ("robot_0", "robot_1", "robot_2")
 

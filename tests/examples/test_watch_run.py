@@ -15,9 +15,9 @@ import torch
 from spaceworld.app.command import main
 from spaceworld.app.teams import team_of
 from spaceworld.env import SpaceworldEnv
-from tianshou_examples import learners
-from tianshou_examples.play import policy_of, world_of
-from tianshou_examples.settings import Settings
+from tianshou_examples.experiment import learners
+from tianshou_examples.experiment.play import policy_of, world_of
+from tianshou_examples.experiment.settings import Settings
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tianshou.data import Batch
 from torch import nn
 
 from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode
-from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv
+from credit_wrappers.integrations.tianshou import AgentVectorEnv
 
 N_ACTIONS = 4
 PLACEHOLDER = 7777.0
@@ -195,7 +195,7 @@ def paid(env: KnownCreditEnv, payer: Any) -> CreditWrapper:
 
 def known_venv(
     n_envs: int, n_agents: int, *, learners: str = "shared", store: Any = None, payer: Any = None, **options: Any
-) -> tuple[AgentSlotVectorEnv, Log]:
+) -> tuple[AgentVectorEnv, Log]:
     """Return a venv of `KnownCreditEnv`s and the log of what happens in them.
 
     With a `payer`, a critic or a student, `step` pays its credits; otherwise a store hands them out afterwards.
@@ -208,7 +208,7 @@ def known_venv(
         env = KnownCreditEnv(number, n_agents, log, **options)
         return CreditWrapper(env, store=store) if payer is None else paid(env, payer)
 
-    venv = AgentSlotVectorEnv([lambda k=k: make(k) for k in range(n_envs)], learners=learners)
+    venv = AgentVectorEnv([lambda k=k: make(k) for k in range(n_envs)], learners=learners)
     return venv, log
 
 

@@ -11,9 +11,9 @@ from pettingzoo.utils import BaseParallelWrapper
 from tianshou.data import Batch, Collector
 
 from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode, EqualSplitCritic
-from credit_wrappers.integrations.batch_teams import BatchTeams
-from credit_wrappers.integrations.teams import Teams
-from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv, CreditReplayBuffer
+from credit_wrappers.integrations.batched_env_group import BatchTeams
+from credit_wrappers.integrations.env_group import Teams
+from credit_wrappers.integrations.tianshou import AgentVectorEnv, CreditReplayBuffer
 from spaceworld import spaceworld_v0
 from spaceworld.env import SpaceworldEnv
 
@@ -37,7 +37,7 @@ class KeepingCritic(EqualSplitCritic):
         return super().score(episodes)
 
 
-def venv_of(together: bool, envs: int, critic: KeepingCritic | None, **options: Any) -> AgentSlotVectorEnv:
+def venv_of(together: bool, envs: int, critic: KeepingCritic | None, **options: Any) -> AgentVectorEnv:
     store = None if critic is None else CreditStore(critic, episodes_per_query=2)
 
     def make() -> Any:
@@ -46,7 +46,7 @@ def venv_of(together: bool, envs: int, critic: KeepingCritic | None, **options: 
             env = CreditWrapper(env, store=store)
         return env if together else Through(env)
 
-    return AgentSlotVectorEnv([make] * envs)
+    return AgentVectorEnv([make] * envs)
 
 
 def same(a: Any, b: Any) -> bool:
@@ -123,7 +123,7 @@ def test_what_an_environment_shows_is_what_the_common_step_made_of_it() -> None:
 )
 def test_what_stands_in_the_way_of_one_common_step_is_stepped_one_by_one(wrap: Callable[..., Any]) -> None:
     store = CreditStore(EqualSplitCritic())
-    venv = AgentSlotVectorEnv([lambda: wrap(spaceworld_v0.parallel_env(scenario="pair"), store)] * 2)
+    venv = AgentVectorEnv([lambda: wrap(spaceworld_v0.parallel_env(scenario="pair"), store)] * 2)
     assert type(venv._teams) is Teams
     venv.reset(seed=0)
     venv.step(np.zeros(4, dtype=int))
@@ -132,8 +132,8 @@ def test_what_stands_in_the_way_of_one_common_step_is_stepped_one_by_one(wrap: C
 def test_a_window_is_stepped_by_its_own_environment_and_a_common_step_still_hands_credits_to_the_pictures() -> None:
     store = CreditStore(EqualSplitCritic(), episodes_per_query=1, workers=0)
 
-    def team(mode: str) -> AgentSlotVectorEnv:
-        return AgentSlotVectorEnv(
+    def team(mode: str) -> AgentVectorEnv:
+        return AgentVectorEnv(
             [lambda: CreditWrapper(SpaceworldEnv("pair", render_mode=mode, max_cycles=1), store=store)] * 2
         )
 
@@ -148,10 +148,10 @@ def test_a_window_is_stepped_by_its_own_environment_and_a_common_step_still_hand
 
 def test_different_worlds_and_the_same_world_twice_are_stepped_one_by_one() -> None:
     penalties = iter((0.1, 0.2))
-    venv = AgentSlotVectorEnv([lambda: SpaceworldEnv("pair", collision_penalty=next(penalties))] * 2)
+    venv = AgentVectorEnv([lambda: SpaceworldEnv("pair", collision_penalty=next(penalties))] * 2)
     assert type(venv._teams) is Teams
     env = SpaceworldEnv("pair")
-    assert type(AgentSlotVectorEnv([lambda: env] * 2)._teams) is Teams
+    assert type(AgentVectorEnv([lambda: env] * 2)._teams) is Teams
 
 
 def test_bad_actions_and_steps_after_the_end_are_refused() -> None:
@@ -169,7 +169,7 @@ def test_separate_learners_and_a_collector_run_on_it() -> None:
     from tianshou.algorithm.random import MARLRandomDiscreteMaskedOffPolicyAlgorithm
 
     store = CreditStore(EqualSplitCritic())
-    venv = AgentSlotVectorEnv([lambda: CreditWrapper(SpaceworldEnv("pair", max_cycles=9), store=store)] * 3)
+    venv = AgentVectorEnv([lambda: CreditWrapper(SpaceworldEnv("pair", max_cycles=9), store=store)] * 3)
     algorithm = MARLRandomDiscreteMaskedOffPolicyAlgorithm(action_space=SpaceworldEnv("pair").action_space("robot_0"))
     buffer = CreditReplayBuffer(600, venv)
     collector = Collector(algorithm, venv, buffer)

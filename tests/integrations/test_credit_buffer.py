@@ -12,7 +12,7 @@ from known_credit import PLACEHOLDER, KnownCritic, ManualStore, check_rows, keys
 from tianshou.data import Batch, Collector, VectorReplayBuffer
 
 from credit_wrappers import Credit, CreditError, CreditStore
-from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv, CreditReplayBuffer
+from credit_wrappers.integrations.tianshou import AgentVectorEnv, CreditReplayBuffer
 
 
 class Play:
@@ -336,7 +336,7 @@ def test_the_critics_own_error_reaches_the_learner_and_nothing_is_lost() -> None
 def test_envs_without_a_store_are_refused() -> None:
     from known_credit import KnownCreditEnv
 
-    venv = AgentSlotVectorEnv([lambda: KnownCreditEnv(0, 2, {})])
+    venv = AgentVectorEnv([lambda: KnownCreditEnv(0, 2, {})])
     with pytest.raises(ValueError, match="CreditWrapper"):
         CreditReplayBuffer(10, venv)
 
@@ -346,7 +346,7 @@ def test_rows_of_another_vector_env_are_refused() -> None:
     obs, no = np.zeros((1, 5)), np.zeros(1, dtype=bool)
     row = Batch(obs=obs, act=np.zeros(1), rew=np.zeros(1), terminated=no, truncated=no, obs_next=obs,
                 info=Batch(env_id=np.zeros(1)))  # fmt: skip
-    with pytest.raises(CreditError, match="AgentSlotVectorEnv only"):
+    with pytest.raises(CreditError, match="AgentVectorEnv only"):
         play.buffer.add(row, [0])
 
 
@@ -377,7 +377,7 @@ def test_a_copy_or_a_saved_file_keeps_the_scored_rows_and_forgets_the_store(tmp_
     play.exact(play.buffer.sample(0)[0])
 
 
-def _random_policy(venv: AgentSlotVectorEnv) -> Any:
+def _random_policy(venv: AgentVectorEnv) -> Any:
     from tianshou.algorithm.random import MARLRandomDiscreteMaskedOffPolicyAlgorithm as Random
 
     return Random(action_space=venv.action_space[0])

@@ -36,7 +36,7 @@ from credit_wrappers import (
     LLMCritic,
     ScriptedClient,
 )
-from credit_wrappers.integrations.tianshou import ActionHead, AgentSlotVectorEnv, CreditReplayBuffer, ValueHead
+from credit_wrappers.integrations.tianshou import ActionHead, AgentVectorEnv, CreditReplayBuffer, ValueHead
 from credit_wrappers.testing.corridor import CorridorEnv
 from spaceworld import spaceworld_v0
 from tests.benchmarks import worker_speed
@@ -100,7 +100,7 @@ def leaving(number: int, store: Any) -> Any:
     return CreditWrapper(env, store=store)
 
 
-def ppo(venv: AgentSlotVectorEnv) -> Any:
+def ppo(venv: AgentVectorEnv) -> Any:
     agent = venv.agents[0]
     env = venv.envs[0]
     inputs, space = env.observation_space(agent).shape[0], env.action_space(agent)
@@ -120,7 +120,7 @@ def collected(worker: str, make: Callable[[int, Any], Any], critic: Any, learner
     np.random.seed(0)
     critic = Keeping(critic)
     store = CreditStore(critic, workers=0, episodes_per_query=2)
-    venv = AgentSlotVectorEnv([lambda k=k: make(k, store) for k in range(3)], learners=learners, worker=worker)
+    venv = AgentVectorEnv([lambda k=k: make(k, store) for k in range(3)], learners=learners, worker=worker)
     try:
         venv.seed(11)
         algorithm = ppo(venv)
@@ -201,7 +201,7 @@ def test_an_environment_hears_its_credits_before_the_reset_that_it_would_know_th
     for kind in ("inline", worker):
         store = CreditStore(TaskCritic(), workers=0, episodes_per_query=2)
         store.ready()
-        venv = AgentSlotVectorEnv([lambda s=store: Hearing(CorridorEnv(), store=s)] * 3, worker=kind)
+        venv = AgentVectorEnv([lambda s=store: Hearing(CorridorEnv(), store=s)] * 3, worker=kind)
         rng = np.random.default_rng(0)
         venv.reset(seed=0)
         for _ in range(60):
@@ -258,9 +258,9 @@ class Odd(KnownCreditEnv):
         return f"picture {self.number}"
 
 
-def odd(worker: str, *troubles: str, **options: Any) -> AgentSlotVectorEnv:
+def odd(worker: str, *troubles: str, **options: Any) -> AgentVectorEnv:
     fns = [lambda k=k, t=t: Odd(k, t, **options) for k, t in enumerate(troubles)]
-    return AgentSlotVectorEnv(fns, worker=worker)
+    return AgentVectorEnv(fns, worker=worker)
 
 
 @pytest.mark.parametrize("worker", PROCESSES)
@@ -308,14 +308,14 @@ def test_what_fails_at_the_start_leaves_no_process_and_says_what_it_would_say_in
         with pytest.raises(LookupError, match="no such world"):
             odd(worker, "", "make", "")
         with pytest.raises(ValueError, match=r"env 0 has agents .*, env 1 has .*walker_2"):
-            AgentSlotVectorEnv([lambda: Odd(0, done=tmp_path), lambda: Odd(1, n_agents=3)], worker=worker)
+            AgentVectorEnv([lambda: Odd(0, done=tmp_path), lambda: Odd(1, n_agents=3)], worker=worker)
         with pytest.raises(TypeError, match=r"gymnasium Env.*DummyVectorEnv"):
-            AgentSlotVectorEnv([lambda: gymnasium.make("CartPole-v1")], worker=worker)
+            AgentVectorEnv([lambda: gymnasium.make("CartPole-v1")], worker=worker)
         stores = [CreditStore(EqualSplitCritic()), CreditStore(EqualSplitCritic())]
         with pytest.raises(ValueError, match="different credit stores"):
-            AgentSlotVectorEnv([lambda s=s: CreditWrapper(Odd(0), store=s) for s in stores], worker=worker)
+            AgentVectorEnv([lambda s=s: CreditWrapper(Odd(0), store=s) for s in stores], worker=worker)
         with pytest.raises(ValueError, match="env_fns is empty"):
-            AgentSlotVectorEnv([], worker=worker)
+            AgentVectorEnv([], worker=worker)
     assert (tmp_path / "0").exists()  # was closed in its process
 
 
@@ -324,9 +324,9 @@ def test_what_cannot_go_to_a_worker_is_refused_with_the_way_out(monkeypatch: pyt
         odd("threads", "")
     lock = threading.Lock()
     with pytest.raises(TypeError, match=r"factory of env 0 .* subprocess worker .*make inside it"):
-        AgentSlotVectorEnv([lambda: Odd(0, str(lock))], worker="subprocess")
+        AgentVectorEnv([lambda: Odd(0, str(lock))], worker="subprocess")
     with pytest.raises(ValueError, match=r"brings a CreditStore of its worker process.*make one CreditStore"):
-        AgentSlotVectorEnv([lambda: CreditWrapper(Odd(0), EqualSplitCritic())], worker="subprocess")
+        AgentVectorEnv([lambda: CreditWrapper(Odd(0), EqualSplitCritic())], worker="subprocess")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"llm-credit-wrappers\[ray\]"):
         odd("ray", "")
@@ -372,7 +372,7 @@ class Waits(BaseParallelWrapper):
 
 def test_all_environments_step_at_the_same_time(tmp_path: Path) -> None:
     marks = [tmp_path / str(k) for k in range(3)]
-    venv = AgentSlotVectorEnv([lambda m=m: Waits(CorridorEnv(), m, marks) for m in marks], worker="subprocess")
+    venv = AgentVectorEnv([lambda m=m: Waits(CorridorEnv(), m, marks) for m in marks], worker="subprocess")
     venv.reset(seed=0)
     venv.step(np.zeros(6, dtype=int))
     venv.close()

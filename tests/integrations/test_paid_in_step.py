@@ -15,7 +15,7 @@ from tianshou.data import Collector, VectorReplayBuffer
 
 from credit_wrappers import Credit, CreditError, CreditWrapper
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv, relabel_rewards
-from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv, CreditReplayBuffer
+from credit_wrappers.integrations.tianshou import AgentVectorEnv, CreditReplayBuffer
 from spaceworld.env import SpaceworldEnv
 
 
@@ -115,6 +115,6 @@ def test_spaceworlds_that_could_be_stepped_together_are_paid_their_credits_too()
     envs = ParallelVecEnv([make, make])
     envs.reset(seed=0)
     assert [envs.step(np.zeros(4, dtype=int))[1].tolist() for _ in range(9)] == expected
-    venv = AgentSlotVectorEnv([make, make])
+    venv = AgentVectorEnv([make, make])
     venv.reset(seed=0)
     assert [venv.step(np.zeros(4, dtype=int))[1].tolist() for _ in range(4)] == expected[:4]

@@ -14,9 +14,9 @@ from known_credit import PLACEHOLDER, KnownCreditEnv, ManualStore, legal
 from pettingzoo.utils import BaseParallelWrapper, parallel_to_aec
 
 from credit_wrappers import CreditStore, CreditWrapper, EqualSplitCritic
-from credit_wrappers.integrations.batch_teams import BatchTeams
+from credit_wrappers.integrations.batched_env_group import BatchTeams
+from credit_wrappers.integrations.env_group import Teams
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv, relabel_rewards
-from credit_wrappers.integrations.teams import Teams
 from spaceworld.env import SpaceworldEnv
 
 

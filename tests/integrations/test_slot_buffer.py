@@ -1,4 +1,4 @@
-"""`SlotReplayBuffer` is `VectorReplayBuffer`, faster: same rows, same indices, same return values."""
+"""`AgentReplayBuffer` is `VectorReplayBuffer`, faster: same rows, same indices, same return values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tianshou.data import Batch, VectorReplayBuffer
 
-from credit_wrappers.integrations.tianshou import SlotReplayBuffer
+from credit_wrappers.integrations.tianshou import AgentReplayBuffer
 
 N_SLOTS, SLOT_SIZE = 3, 4
 
@@ -50,7 +50,7 @@ def same(a: Any, b: Any) -> None:
 @given(operations=operations, width=st.sampled_from([0, 2]))
 def test_everything_it_returns_is_what_vector_replay_buffer_returns(operations: list, width: int) -> None:
     theirs = VectorReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS)
-    ours = SlotReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS)
+    ours = AgentReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS)
     assert ours.maxsize == theirs.maxsize
     added = False
     for number, (name, what, bits) in enumerate(operations):
@@ -80,7 +80,7 @@ def test_everything_it_returns_is_what_vector_replay_buffer_returns(operations: 
 
 
 def test_adding_to_all_slots_needs_no_ids() -> None:
-    buffer = SlotReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS)
+    buffer = AgentReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS)
     index, *_ = buffer.add(rows(0, [0, 1, 2], 0, 0))
     assert index.tolist() == [0, 4, 8]
 
@@ -88,24 +88,24 @@ def test_adding_to_all_slots_needs_no_ids() -> None:
 @pytest.mark.parametrize(("start", "stop"), [(0, 3), (4, 8), (11, 9), (8, 12)])
 def test_the_rows_between_two_indices_of_a_slot_are_those_of_vector_replay_buffer(start: int, stop: int) -> None:
     theirs = VectorReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS)
-    ours = SlotReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS)
+    ours = AgentReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS)
     same(ours.get_buffer_indices(start, stop), theirs.get_buffer_indices(start, stop))
 
 
 def test_an_episode_that_fills_its_slot_from_the_middle_has_all_its_rows() -> None:
     # VectorReplayBuffer returns none.
-    ours = SlotReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS)
+    ours = AgentReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS)
     assert ours.get_buffer_indices(6, 6).tolist() == [6, 7, 4, 5]
 
 
 def test_the_rows_between_indices_of_different_slots_are_refused() -> None:
     with pytest.raises(ValueError, match="different slots"):
-        SlotReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS).get_buffer_indices(1, 6)
+        AgentReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS).get_buffer_indices(1, 6)
 
 
 @pytest.mark.parametrize("column", ["obs", "obs_next", "rew"])
 def test_a_nan_is_noticed_as_long_as_it_is_stored(column: str) -> None:
-    buffer = SlotReplayBuffer(N_SLOTS * 2, N_SLOTS)
+    buffer = AgentReplayBuffer(N_SLOTS * 2, N_SLOTS)
     buffer.add(rows(0, [0, 1, 2], 0, 0), [0, 1, 2])
     bad = rows(1, [0, 1, 2], 0, 0)
     target = bad[column].obs if column != "rew" else bad.rew
@@ -119,14 +119,14 @@ def test_a_nan_is_noticed_as_long_as_it_is_stored(column: str) -> None:
 
 
 def test_a_gap_that_an_episode_hook_leaves_is_noticed() -> None:
-    buffer = SlotReplayBuffer(N_SLOTS * 2, N_SLOTS)
+    buffer = AgentReplayBuffer(N_SLOTS * 2, N_SLOTS)
     buffer.add(rows(0, [0, 1, 2], 0, 0), [0, 1, 2])
     buffer.set_array_at_key(np.array([1.0]), "extra", index=np.array([0]), default_value=np.nan)
     assert buffer.hasnull()
 
 
 def test_random_rows_come_from_all_that_is_stored_and_the_seed_decides_which() -> None:
-    buffers = [SlotReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS, random_seed=seed) for seed in (1, 1, 2)]
+    buffers = [AgentReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS, random_seed=seed) for seed in (1, 1, 2)]
     for buffer in buffers:
         for number in range(3):
             buffer.add(rows(number, [0, 2], 0, 0), [0, 2])
@@ -137,4 +137,4 @@ def test_random_rows_come_from_all_that_is_stored_and_the_seed_decides_which() -
 
 
 def test_there_are_no_stale_sub_buffers_to_read_from() -> None:
-    assert not hasattr(SlotReplayBuffer(4, 2), "buffers")
+    assert not hasattr(AgentReplayBuffer(4, 2), "buffers")

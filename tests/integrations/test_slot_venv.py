@@ -1,4 +1,4 @@
-"""Rows of `AgentSlotVectorEnv` belong to the right agent, step and env; what does not fit is refused."""
+"""Rows of `AgentVectorEnv` belong to the right agent, step and env; what does not fit is refused."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pettingzoo.utils import BaseParallelWrapper, parallel_to_aec
 from tianshou.data import Batch, Collector, VectorReplayBuffer
 
 from credit_wrappers import CreditWrapper
-from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv
-from credit_wrappers.integrations.tianshou.slot_info import ACTIVE, GONE, TERMINATED, TRUNCATED
+from credit_wrappers.integrations.tianshou import AgentVectorEnv
+from credit_wrappers.integrations.tianshou.agent_info import ACTIVE, GONE, TERMINATED, TRUNCATED
 
 
 class Shuffled(BaseParallelWrapper):
@@ -41,10 +41,10 @@ class OwnRewards(BaseParallelWrapper):
         return (obs, {a: 10.0 * self.env.number + self.possible_agents.index(a) + 1 for a in rewards}, *rest)
 
 
-def raw_venv(n_envs: int, n_agents: int, wrap: Any = lambda env: env, **options: Any) -> AgentSlotVectorEnv:
+def raw_venv(n_envs: int, n_agents: int, wrap: Any = lambda env: env, **options: Any) -> AgentVectorEnv:
     learners = options.pop("learners", "shared")
     fns = [lambda k=k: wrap(KnownCreditEnv(k, n_agents, {}, **options)) for k in range(n_envs)]
-    return AgentSlotVectorEnv(fns, learners=learners)
+    return AgentVectorEnv(fns, learners=learners)
 
 
 @pytest.mark.parametrize("wrap", [lambda env: env, Shuffled])
@@ -230,7 +230,7 @@ def test_continuous_actions_reach_their_agent() -> None:
             self.seen = {agent: action.tolist() for agent, action in actions.items()}
             return super().step(dict.fromkeys(actions, 0))
 
-    venv = AgentSlotVectorEnv([lambda: Continuous(0, 2, {})] * 2)
+    venv = AgentVectorEnv([lambda: Continuous(0, 2, {})] * 2)
     venv.reset()
     venv.step(np.arange(8.0).reshape(4, 2))
     assert venv.envs[1].seen == {"walker_0": [4.0, 5.0], "walker_1": [6.0, 7.0]}
@@ -272,7 +272,7 @@ def test_closing_closes_the_envs_once() -> None:
         def close(self) -> None:
             closed.append(self.number)
 
-    venv = AgentSlotVectorEnv([lambda k=k: Closing(k, 2, {}) for k in range(2)])
+    venv = AgentVectorEnv([lambda k=k: Closing(k, 2, {}) for k in range(2)])
     venv.close()
     assert closed == [0, 1]
     with pytest.raises(AssertionError):
@@ -281,19 +281,19 @@ def test_closing_closes_the_envs_once() -> None:
 
 def test_an_aec_env_is_refused_with_the_way_to_convert_it() -> None:
     with pytest.raises(TypeError, match="aec_to_parallel"):
-        AgentSlotVectorEnv([lambda: parallel_to_aec(KnownCreditEnv(0, 2, {}))])
+        AgentVectorEnv([lambda: parallel_to_aec(KnownCreditEnv(0, 2, {}))])
 
 
 def test_a_gymnasium_env_is_refused() -> None:
     with pytest.raises(TypeError, match=r"gymnasium Env.*DummyVectorEnv"):
-        AgentSlotVectorEnv([lambda: gymnasium.make("CartPole-v1")])
+        AgentVectorEnv([lambda: gymnasium.make("CartPole-v1")])
 
 
 def test_anything_else_is_refused() -> None:
     with pytest.raises(TypeError, match="returned int"):
-        AgentSlotVectorEnv([lambda: 3])
+        AgentVectorEnv([lambda: 3])
     with pytest.raises(ValueError, match="env_fns is empty"):
-        AgentSlotVectorEnv([])
+        AgentVectorEnv([])
     with pytest.raises(ValueError, match="'shared' or 'per-agent'"):
         raw_venv(1, 2, learners="both")
 
@@ -301,7 +301,7 @@ def test_anything_else_is_refused() -> None:
 def test_envs_with_different_agents_are_refused() -> None:
     fns = [lambda: KnownCreditEnv(0, 2, {}), lambda: KnownCreditEnv(1, 3, {})]
     with pytest.raises(ValueError, match=r"env 0 has agents .*, env 1 has .*walker_2"):
-        AgentSlotVectorEnv(fns)
+        AgentVectorEnv(fns)
 
 
 def test_envs_with_different_stores_or_some_without_are_refused() -> None:
@@ -311,7 +311,7 @@ def test_envs_with_different_stores_or_some_without_are_refused() -> None:
 
     for stores in ((ManualStore(), ManualStore()), (ManualStore(), None)):
         with pytest.raises(ValueError, match="different credit stores"):
-            AgentSlotVectorEnv([lambda s=store: make(s) for store in stores])
+            AgentVectorEnv([lambda s=store: make(s) for store in stores])
 
 
 def test_agents_whose_observations_do_not_fit_one_array_are_refused() -> None:
@@ -320,14 +320,14 @@ def test_agents_whose_observations_do_not_fit_one_array_are_refused() -> None:
             return Box(0, 1, (5 if agent == "walker_0" else 6,))
 
     with pytest.raises(ValueError, match=r"'walker_1' have shape \(6,\).*pad_observations"):
-        AgentSlotVectorEnv([lambda: Different(0, 2, {})])
+        AgentVectorEnv([lambda: Different(0, 2, {})])
 
     class Nested(KnownCreditEnv):
         def observation_space(self, agent: str) -> Any:
             return gymnasium.spaces.Dict({"a": Box(0, 1)})
 
     with pytest.raises(ValueError, match=r"is a Dict.*flatten"):
-        AgentSlotVectorEnv([lambda: Nested(0, 2, {})])
+        AgentVectorEnv([lambda: Nested(0, 2, {})])
 
 
 def test_one_learner_per_agent_needs_discrete_actions() -> None:
@@ -336,10 +336,10 @@ def test_one_learner_per_agent_needs_discrete_actions() -> None:
             return Box(-1, 1, (2,))
 
     with pytest.raises(ValueError, match="same Discrete actions"):
-        AgentSlotVectorEnv([lambda: Continuous(0, 2, {})], learners="per-agent")
+        AgentVectorEnv([lambda: Continuous(0, 2, {})], learners="per-agent")
 
 
-def _random(venv: AgentSlotVectorEnv) -> Any:
+def _random(venv: AgentVectorEnv) -> Any:
     from tianshou.algorithm.random import MARLRandomDiscreteMaskedOffPolicyAlgorithm as Random
 
     return Random(action_space=venv.action_space[0])

@@ -10,11 +10,11 @@ import pytest
 from pettingzoo.utils import BaseParallelWrapper
 
 from credit_wrappers import CreditError, CreditWrapper, Distillation, Episode, ModelError, StudentCritic
-from credit_wrappers.integrations.batch_teams import BatchTeams
+from credit_wrappers.integrations.batched_env_group import BatchTeams
+from credit_wrappers.integrations.env_group import Teams
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv
-from credit_wrappers.integrations.teams import Teams
-from credit_wrappers.integrations.tianshou import AgentSlotVectorEnv
-from credit_wrappers.student.team import Team
+from credit_wrappers.integrations.tianshou import AgentVectorEnv
+from credit_wrappers.student.team_spec import Team
 from spaceworld.env import SpaceworldEnv
 from tests.credit_wrappers.distillation_fakes import DrawnFits, Teacher, drawn_student
 
@@ -67,8 +67,8 @@ def assert_way(teams: Any, way: str) -> None:
 
 
 def slots(wrap: Wrap, way: str) -> Played:
-    """Play in an `AgentSlotVectorEnv`, not always all of it; return what it gave."""
-    venv = AgentSlotVectorEnv(makes(wrap, way))
+    """Play in an `AgentVectorEnv`, not always all of it; return what it gave."""
+    venv = AgentVectorEnv(makes(wrap, way))
     assert_way(venv._teams, way)
     rng, got = np.random.default_rng(0), []
     observations, info = venv.reset(seed=3)
@@ -220,11 +220,11 @@ def test_an_episode_longer_than_the_room_that_was_made_is_a_label_with_all_its_o
 
 def test_envs_of_different_distillations_are_refused() -> None:
     made = iter([distilling(Teacher()) for _ in range(4)])
-    for vector in (AgentSlotVectorEnv, ParallelVecEnv):
+    for vector in (AgentVectorEnv, ParallelVecEnv):
         with pytest.raises(ValueError, match="different distillations"):
             vector([lambda: CreditWrapper(duet(), distillation=next(made))] * 2)
     mixed = iter([{"distillation": distilling(Teacher())}, {"critic": student(), "delivery": "immediate"}] * 2)
-    for vector in (AgentSlotVectorEnv, ParallelVecEnv):
+    for vector in (AgentVectorEnv, ParallelVecEnv):
         with pytest.raises(ValueError, match="different distillations"):
             vector([lambda: CreditWrapper(duet(), **next(mixed))] * 2)
 
@@ -284,7 +284,7 @@ def test_what_one_environment_raises_leaves_the_others_fit_to_be_reset(fits: Dra
 
 def test_numbers_that_are_not_finite_are_refused_with_environment_agent_and_feature() -> None:
     fixed = student()
-    venv = AgentSlotVectorEnv(makes(lambda env: CreditWrapper(env, fixed, delivery="immediate"), "paid"))
+    venv = AgentVectorEnv(makes(lambda env: CreditWrapper(env, fixed, delivery="immediate"), "paid"))
     venv.reset(seed=0)
     world = venv.envs[1].unwrapped
     step = world.step
@@ -328,7 +328,7 @@ def test_who_hears_of_credits_is_told_of_every_step() -> None:
 def test_after_an_error_of_the_critic_a_reset_goes_on(fits: DrawnFits) -> None:
     teacher = Teacher()
     distillation = distilling(teacher)
-    venv = AgentSlotVectorEnv([lambda: CreditWrapper(duet(max_cycles=3), distillation=distillation)] * ENVS)
+    venv = AgentVectorEnv([lambda: CreditWrapper(duet(max_cycles=3), distillation=distillation)] * ENVS)
     assert type(venv._teams) is BatchTeams
     rng = np.random.default_rng(0)
 

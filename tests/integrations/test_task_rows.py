@@ -19,7 +19,7 @@ from torch import nn
 
 from credit_wrappers import Credit, CreditStore, Episode, LLMTaskWrapper
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv, relabel_rewards
-from credit_wrappers.integrations.tianshou import ActionHead, AgentSlotVectorEnv, CreditReplayBuffer, ValueHead
+from credit_wrappers.integrations.tianshou import ActionHead, AgentVectorEnv, CreditReplayBuffer, ValueHead
 
 TASKS = ["t0", "t1", "t2", "t3", "t4"]
 
@@ -58,7 +58,7 @@ def expected(row: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def ppo(venv: AgentSlotVectorEnv) -> PPO:
+def ppo(venv: AgentVectorEnv) -> PPO:
     width = venv.envs[0].observation_space("walker_0").shape[0]
     actor, value = nn.Linear(width, N_ACTIONS), nn.Linear(width, 1)
     policy = DiscreteActorPolicy(actor=ActionHead(actor), action_space=Discrete(N_ACTIONS))
@@ -69,7 +69,7 @@ def ppo(venv: AgentSlotVectorEnv) -> PPO:
 def test_a_sampled_row_holds_its_own_agents_task_and_credit(
     leaves: dict[int, tuple[int, str]], worker: Literal["inline", "subprocess"]
 ) -> None:
-    venv = AgentSlotVectorEnv(factories(10**9, leaves=leaves), worker=worker)
+    venv = AgentVectorEnv(factories(10**9, leaves=leaves), worker=worker)
     buffer = CreditReplayBuffer(1000, venv)
     torch.manual_seed(0)
     collector = Collector(ppo(venv), venv, buffer)
@@ -107,7 +107,7 @@ def test_a_cleanrl_rollout_holds_them_too() -> None:
 def test_once_weaned_rows_hold_no_task_and_actions_do_not_depend_on_the_assignment() -> None:
     def collected(shift: int) -> Any:
         fns = factories(12)
-        venv = AgentSlotVectorEnv(fns)
+        venv = AgentVectorEnv(fns)
         for env in venv.envs:
             env.task_progress = 1.0
             env.assign({"walker_0": TASKS[shift], "walker_1": TASKS[shift + 1]})

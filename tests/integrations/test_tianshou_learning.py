@@ -28,14 +28,14 @@ from tianshou.data import Batch, Collector
 from tianshou.trainer import OffPolicyTrainerParams, OnPolicyTrainerParams
 from torch import nn
 
-from credit_wrappers.integrations.tianshou import ActionHead, AgentSlotVectorEnv, CreditReplayBuffer
+from credit_wrappers.integrations.tianshou import ActionHead, AgentVectorEnv, CreditReplayBuffer
 
 GAMMA, LAMBDA = 0.9, 0.8
 N_ENVS = 4
 torch.set_num_threads(1)
 
 
-def learner(kind: type, venv: AgentSlotVectorEnv, **options: Any) -> Any:
+def learner(kind: type, venv: AgentVectorEnv, **options: Any) -> Any:
     space = venv.action_space[0]
     optim = AdamOptimizerFactory(lr=1e-3)
     if kind is DQN:
@@ -47,7 +47,7 @@ def learner(kind: type, venv: AgentSlotVectorEnv, **options: Any) -> Any:
     return kind(policy=policy, critic=KnownValue(), optim=optim, **options)
 
 
-def team(kind: type, venv: AgentSlotVectorEnv, **options: Any) -> tuple[Any, list[Any]]:
+def team(kind: type, venv: AgentVectorEnv, **options: Any) -> tuple[Any, list[Any]]:
     """Return the algorithm to train and the single learners in it."""
     if venv.learners == "shared":
         algorithm = learner(kind, venv, **options)
@@ -77,7 +77,7 @@ def mean_over_agents(returns: np.ndarray) -> np.ndarray:
     return returns.mean(axis=1)
 
 
-def train(algorithm: Any, venv: AgentSlotVectorEnv, buffer: CreditReplayBuffer, **params: Any) -> Any:
+def train(algorithm: Any, venv: AgentVectorEnv, buffer: CreditReplayBuffer, **params: Any) -> Any:
     collector = Collector(algorithm, venv, buffer, exploration_noise=True)
     common = {
         "training_collector": collector,
@@ -95,7 +95,7 @@ def train(algorithm: Any, venv: AgentSlotVectorEnv, buffer: CreditReplayBuffer, 
     return algorithm.run_training(kind(**common | params))
 
 
-def check_on_policy(seen: list[list[Batch]], log: dict, venv: AgentSlotVectorEnv, *, masked: bool) -> Counter:
+def check_on_policy(seen: list[list[Batch]], log: dict, venv: AgentVectorEnv, *, masked: bool) -> Counter:
     """Assert that all that was learned from is exact; return how often each row was."""
     rows = true_rows(log, venv.n_agents, masked=masked)
     advantages = true_advantages(rows, GAMMA, LAMBDA)

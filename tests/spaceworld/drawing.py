@@ -12,7 +12,7 @@ from typing import Any
 
 from spaceworld import Debris, Layout, Module, Robot, Scenario, Slot
 from spaceworld.env import SpaceworldEnv
-from spaceworld.packing import H_ROBOT, R_GRIPS, R_WIDTH
+from spaceworld.rules.packing import H_ROBOT, R_GRIPS, R_WIDTH
 
 
 def draw(

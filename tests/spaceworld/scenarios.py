@@ -8,8 +8,8 @@ import numpy as np
 
 from spaceworld import PRESETS, Debris, Layout, Module, Robot, Scenario, Slot
 from spaceworld.env import SpaceworldEnv
-from spaceworld.observation import possible
-from spaceworld.packing import INTERACT
+from spaceworld.observations.feature_vector import possible
+from spaceworld.rules.packing import INTERACT
 
 CROWD = Scenario(
     "crowd",

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from spaceworld import PRESETS, Debris, Layout, Module, Robot, Scenario, Slot, spaceworld_v0
-from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
-from spaceworld.observation import OWN, feature_names
+from spaceworld.observations.feature_vector import OWN, feature_names
+from spaceworld.rules import packing as pk
 from tests.spaceworld.drawing import draw
 from tests.spaceworld.scenarios import ALL, busy_actions
 

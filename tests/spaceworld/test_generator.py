@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from spaceworld import PRESETS, Debris
-from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
-from spaceworld.generator import deliverable, sides_meet, solvable
-from spaceworld.packing import blocks
+from spaceworld.rules import packing as pk
+from spaceworld.rules.generator import deliverable, sides_meet, solvable
+from spaceworld.rules.packing import blocks
 from tests.spaceworld.drawing import draw
 
 

@@ -9,10 +9,10 @@ import pytest
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 from spaceworld import PRESETS, Debris, Layout, Module, Robot, Scenario, Slot
-from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner import policy, shortest_plan
 from spaceworld.planner.__main__ import main, random_return
+from spaceworld.rules import packing as pk
 from spaceworld.vector import SpaceworldVectorEnv
 from tests.spaceworld.drawing import draw
 from tests.spaceworld.scenarios import CROWD, QUICK

@@ -13,12 +13,12 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from spaceworld import Scenario
-from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
-from spaceworld.observation import OTHER, OWN
-from spaceworld.packing import blocks
-from spaceworld.reference import advance
-from spaceworld.scene import Scene
+from spaceworld.observations.feature_vector import OTHER, OWN
+from spaceworld.rules import packing as pk
+from spaceworld.rules.packing import blocks
+from spaceworld.rules.reference import advance
+from spaceworld.text.scene import Scene
 from tests.spaceworld.test_reference import world_of
 from tests.spaceworld.worlds import eager_actions, make_world
 

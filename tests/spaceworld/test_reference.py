@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from spaceworld import PRESETS
-from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
-from spaceworld.packing import blocks
 from spaceworld.planner import policy
-from spaceworld.reference import World, advance
+from spaceworld.rules import packing as pk
+from spaceworld.rules.packing import blocks
+from spaceworld.rules.reference import World, advance
 from tests.spaceworld.scenarios import ALL, busy_actions
 from tests.spaceworld.worlds import eager_actions
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from spaceworld.safety import CostDictWrapper
+from spaceworld.cost_wrapper import CostDictWrapper
 from tests.spaceworld.drawing import draw
 
 

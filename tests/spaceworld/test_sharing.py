@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numba import config
 
-from spaceworld import sharing
-from spaceworld.sharing import Crew, end_part, next_part
+from spaceworld import thread_pool as sharing
+from spaceworld.thread_pool import Crew, end_part, next_part
 from spaceworld.vector import SpaceworldVectorEnv
 
 compiled = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="one thread does everything where nothing is compiled")

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaceworld import PRESETS
-from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
-from spaceworld.observation import observe
+from spaceworld.observations.feature_vector import observe
+from spaceworld.rules import packing as pk
 from tests.spaceworld.worlds import eager_actions, make_world
 
 

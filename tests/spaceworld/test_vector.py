@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from spaceworld import packing as pk
 from spaceworld.env import SpaceworldEnv
-from spaceworld.events import event_names
+from spaceworld.rules import packing as pk
+from spaceworld.text.events import event_names
 from spaceworld.vector import SpaceworldVectorEnv
 from tests.spaceworld.scenarios import ALL, CROWD, QUICK, busy_actions
 

@@ -9,7 +9,7 @@ import numpy as np
 from spaceworld import Debris, Layout, Module, Robot, Scenario, Slot
 from spaceworld.env import SpaceworldEnv
 from spaceworld.scenario import Cell
-from spaceworld.scene import Scene
+from spaceworld.text.scene import Scene
 
 
 def make_world(seed: int, height: int, width: int, robots: int, modules: int, debris: int, keep_out: int) -> Scenario:

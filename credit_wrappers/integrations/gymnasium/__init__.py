@@ -10,7 +10,7 @@
 The envs pay the team reward as a placeholder; the line writes each agent's credit over it.
 """
 
-from .relabelling import relabel_rewards
-from .vec_env import ParallelVecEnv
+from credit_wrappers.integrations.gymnasium.parallel_vec_env import ParallelVecEnv
+from credit_wrappers.integrations.gymnasium.relabelling import relabel_rewards
 
 __all__ = ["ParallelVecEnv", "relabel_rewards"]

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...credit import Credit
-from ...errors import CreditError
+from credit_wrappers.core.credit import Credit
+from credit_wrappers.core.errors import CreditError
 
 # Steps of the vector env without a call of `relabel_rewards` before it warns: more than any usual rollout has.
 _FORGOTTEN_STEPS = 4096

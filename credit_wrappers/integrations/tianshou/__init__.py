@@ -1,7 +1,7 @@
 """Exact per-agent, per-step credit for unmodified Tianshou (2.x) learners, Collector and trainers.
 
     store = CreditStore(critic)
-    venv = AgentSlotVectorEnv([lambda: CreditWrapper(make_env(), store=store)] * 16)
+    venv = AgentVectorEnv([lambda: CreditWrapper(make_env(), store=store)] * 16)
     buffer = CreditReplayBuffer(20_000, venv)
     collector = Collector(algorithm, venv, buffer)
 
@@ -9,19 +9,19 @@ The envs pay the team reward as a placeholder, so a collector's statistics show 
 buffer writes each agent's credit over it before a learner sees the row.
 """
 
-from .credit_buffer import CreditReplayBuffer
-from .crediting import RowCounts
-from .nets import ActionHead, ValueHead
-from .slot_buffer import SlotReplayBuffer
-from .slot_info import SlotInfo
-from .slot_venv import AgentSlotVectorEnv
+from credit_wrappers.integrations.tianshou.agent_buffer import AgentReplayBuffer
+from credit_wrappers.integrations.tianshou.agent_info import AgentInfo
+from credit_wrappers.integrations.tianshou.agent_vector_env import AgentVectorEnv
+from credit_wrappers.integrations.tianshou.credit_buffer import CreditReplayBuffer
+from credit_wrappers.integrations.tianshou.crediting import RowCounts
+from credit_wrappers.integrations.tianshou.nets import ActionHead, ValueHead
 
 __all__ = [
     "ActionHead",
-    "AgentSlotVectorEnv",
+    "AgentInfo",
+    "AgentReplayBuffer",
+    "AgentVectorEnv",
     "CreditReplayBuffer",
     "RowCounts",
-    "SlotInfo",
-    "SlotReplayBuffer",
     "ValueHead",
 ]

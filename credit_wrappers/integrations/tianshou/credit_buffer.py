@@ -11,20 +11,20 @@ import numpy as np
 from tianshou.data.batch import IndexType
 from tianshou.data.types import RolloutBatchProtocol
 
-from ...credit import Credit
-from ...errors import CreditError
-from .crediting import RowCounts, check_credits, check_lengths, match
-from .slot_buffer import SlotReplayBuffer
-from .slot_info import TERMINATED, TRUNCATED
-from .slot_venv import AgentSlotVectorEnv
+from credit_wrappers.core.credit import Credit
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.integrations.tianshou.agent_buffer import AgentReplayBuffer
+from credit_wrappers.integrations.tianshou.agent_info import TERMINATED, TRUNCATED
+from credit_wrappers.integrations.tianshou.agent_vector_env import AgentVectorEnv
+from credit_wrappers.integrations.tianshou.crediting import RowCounts, check_credits, check_lengths, match
 
 
-class CreditReplayBuffer(SlotReplayBuffer):
+class CreditReplayBuffer(AgentReplayBuffer):
     """A `VectorReplayBuffer` over agent slots; a row's reward is its own agent's credit for its own step.
 
     Rows come in with a placeholder reward (the team reward). When an episode is scored,
     `credit.values[t, i]` is written to the row that holds step t of agent i, found by the stamps
-    that `AgentSlotVectorEnv` puts on every row: a score that arrives late cannot hit a row that was
+    that `AgentVectorEnv` puts on every row: a score that arrives late cannot hit a row that was
     overwritten. `sample` gives out rows with credit, and no others, so that a placeholder is never
     learned from:
 
@@ -59,7 +59,7 @@ class CreditReplayBuffer(SlotReplayBuffer):
     def __init__(
         self,
         total_size: int,
-        venv: AgentSlotVectorEnv,
+        venv: AgentVectorEnv,
         *,
         timeout: float | None = None,
         random_seed: int = 42,
@@ -86,7 +86,7 @@ class CreditReplayBuffer(SlotReplayBuffer):
     def add(
         self, batch: RolloutBatchProtocol, buffer_ids: np.ndarray | list[int] | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Add one row to each of some slots; see `SlotReplayBuffer.add`.
+        """Add one row to each of some slots; see `AgentReplayBuffer.add`.
 
         Raises:
             CreditError: The rows carry no episode ids.
@@ -97,7 +97,7 @@ class CreditReplayBuffer(SlotReplayBuffer):
             episodes = batch.info.episode_id
         except AttributeError:
             raise CreditError(
-                "rows without info.episode_id: CreditReplayBuffer takes rows from AgentSlotVectorEnv only"
+                "rows without info.episode_id: CreditReplayBuffer takes rows from AgentVectorEnv only"
             ) from None
         fresh = slots[episodes != self._running[slots]]
         if len(fresh):

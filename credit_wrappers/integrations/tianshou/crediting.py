@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from tianshou.data import Batch
 
-from ...errors import CreditError
-from .slot_info import GONE
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.integrations.tianshou.agent_info import GONE
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Plain torch networks as Tianshou actors and critics, over the observations of `AgentSlotVectorEnv`."""
+"""Plain torch networks as Tianshou actors and critics, over the observations of `AgentVectorEnv`."""
 
 from __future__ import annotations
 

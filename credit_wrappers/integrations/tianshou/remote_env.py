@@ -11,11 +11,11 @@ import cloudpickle
 import gymnasium
 from pettingzoo import ParallelEnv
 
-from .team_worker import Facts, Itself, Method
+from credit_wrappers.integrations.tianshou.env_worker import Facts, Itself, Method
 
 
 class RemoteEnv(ParallelEnv):
-    """An environment in a worker process, as `AgentSlotVectorEnv.envs` holds it.
+    """An environment in a worker process, as `AgentVectorEnv.envs` holds it.
 
     Agents, spaces, `metadata`, `render_mode` and `store` are known here, as they were at the start. Every other
     public attribute is asked of the environment in its process (a copy of the value comes back), methods are called

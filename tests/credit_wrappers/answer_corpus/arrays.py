@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import credit_wrappers.prompts
+import credit_wrappers.llm.prompts.render
+from tests.credit_wrappers.answer_corpus.case import GOOD, Case, Event, Refused, Taken
 
-from .case import GOOD, Case, Event, Refused, Taken
-
-FORM = (Path(credit_wrappers.prompts.__file__).parent / "form_arrays.md").read_text(encoding="utf-8")
+FORM = (Path(credit_wrappers.llm.prompts.render.__file__).parent / "form_arrays.md").read_text(encoding="utf-8")
 NOTHING = Refused("no_answer", 'no array such as "agent_A: [0, 0.5]" in the answer')
 UNKNOWN = "unknown agent 'a': the agents are agent_A, agent_B"
 B = "agent_B: [0, 0, 0]"

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import credit_wrappers.prompts
-
-from .case import A, Case, Refused, Taken, answer, episode, event, one, taken
+import credit_wrappers.llm.prompts.render
+from tests.credit_wrappers.answer_corpus.case import A, Case, Refused, Taken, answer, episode, event, one, taken
 
 TWO = (5, 3)
-FORM = (Path(credit_wrappers.prompts.__file__).parent / "form_events.md").read_text(encoding="utf-8")
+FORM = (Path(credit_wrappers.llm.prompts.render.__file__).parent / "form_events.md").read_text(encoding="utf-8")
 
 
 def first(problem: str) -> Refused:

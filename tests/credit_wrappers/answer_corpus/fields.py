@@ -1,6 +1,6 @@
 """Fields that are missing, too many or of a wrong type."""
 
-from .case import GOOD, A, Case, Refused, answer, episode, event, one, taken
+from tests.credit_wrappers.answer_corpus.case import GOOD, A, Case, Refused, answer, episode, event, one, taken
 
 EVENT = "episodes[0].events[0]"
 NUMBER, FINITE = "Input should be a valid number", "Input should be a finite number"

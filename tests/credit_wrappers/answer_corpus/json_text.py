@@ -1,6 +1,18 @@
 """Where JSON may stand, and JSON that is none."""
 
-from .case import GOOD, HALF, NOTHING, A, Case, Refused, answer, episode, event, one, taken
+from tests.credit_wrappers.answer_corpus.case import (
+    GOOD,
+    HALF,
+    NOTHING,
+    A,
+    Case,
+    Refused,
+    answer,
+    episode,
+    event,
+    one,
+    taken,
+)
 
 
 def broken(column: int, hint: str, line: int = 1) -> Refused:

@@ -1,0 +1,97 @@
+"""`ledger show`: one entry, for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from credit_wrappers.cli.reading import Reading, read
+from credit_wrappers.llm.ledger.entry import LedgerEntry
+from credit_wrappers.llm.ledger.ledger import Ledger
+
+_LISTED = 5  # questions named when a key is not enough to tell
+
+
+def show(ledger: Ledger, which: str | None, *, episode: str | None = None, request: bool = False) -> Iterator[str]:
+    """Yield the lines that tell one entry.
+
+    Args:
+        ledger: Where it is.
+        which: Its number, from 1, or how its key begins; None: the newest.
+        episode: Only questions about the episode with this key, and only that episode of them.
+        request: The whole question too.
+
+    Raises:
+        ValueError: There is no such entry, or several questions fit.
+    """
+    entry = _find(ledger, which, episode or "")
+    yield from _head(entry, len(ledger))
+    if request:
+        yield from ("", "=== system ===", "", entry.request.system, "", "=== user ===", "", entry.request.prompt)
+        yield from ("", "=== answer ===")
+    readings = read(entry)
+    for number, reading in enumerate(readings, 1):
+        if episode in (None, reading.judged.key):
+            yield ""
+            yield from _episode(number, reading)
+    # Unusable, or of a form that this version does not read.
+    if entry.completion is not None and not any(reading.summary or reading.events for reading in readings):
+        yield from ("", "the answer as it came:", entry.completion.text)
+
+
+def _find(ledger: Ledger, which: str | None, episode: str) -> LedgerEntry:
+    about = f" about episode {episode}" if episode else ""
+    if which is not None and which.isdecimal() and int(which) <= len(ledger):
+        for entry in ledger.entries(number=int(which), episode=episode):
+            return entry
+    found: LedgerEntry | None = None
+    others: list[str] = []
+    for entry in ledger.entries(key=which or "", episode=episode, newest_first=True):
+        found = found or entry
+        if which is None:
+            break
+        if entry.key not in (found.key, *others):
+            others.append(entry.key)
+    if found is None:
+        wanted = "entry" if which is None else f"entry number {which}, or one whose key begins so,"
+        raise ValueError(f"ledger {ledger.path} has no {wanted}{about}; it has {len(ledger)} entries")
+    if others:
+        listed = ", ".join(key[:16] for key in [found.key, *others][:_LISTED])
+        raise ValueError(f"{len(others) + 1} questions have keys that begin with {which!r}: {listed}, ...")
+    return found
+
+
+def _head(entry: LedgerEntry, count: int) -> Iterator[str]:
+    when = datetime.fromtimestamp(entry.time).strftime("%Y-%m-%d %H:%M:%S")
+    yield f"entry {entry.number} of {count}, {when}, question {entry.key[:12]}"
+    yield f"client {entry.client}, model {entry.model or '(no answer)'}, source {entry.source}"
+    usage = entry.usage
+    if entry.answered:
+        yield (
+            f"{usage.seconds:.1f} s, ended by {entry.stop_reason}; tokens: {usage.input_tokens:,} read, "
+            f"{usage.cached_tokens:,} from the provider's cache, {usage.cache_write_tokens:,} written to it, "
+            f"{usage.output_tokens:,} answered"
+        )
+    if entry.failure:
+        yield f"failure {entry.failure}: {entry.message}"
+
+
+def _episode(number: int, reading: Reading) -> Iterator[str]:
+    judged = reading.judged
+    yield f"episode {number}: {judged.key}" + (f", {judged.length} steps" if judged.length else "")
+    if judged.totals is not None:
+        yield "  " + ", ".join(f"{agent} {total:+.3f}" for agent, total in judged.totals.items())
+    elif judged.agents:
+        yield f"  {', '.join(judged.agents)}: no credit"
+    if reading.summary:
+        yield f"  {reading.summary}"
+    spans = [
+        f"{event.start}-{event.stop - 1}" if event.stop - event.start > 1 else f"{event.start}"
+        for event in reading.events
+    ]
+    width = max(map(len, spans), default=0)
+    longest = max((len(event.agent) for event in reading.events), default=0)
+    for span, event in zip(spans, reading.events, strict=True):
+        yield f"  {span:>{width}}  {event.agent:<{longest}}  {event.amount:+.3f}  {event.why}".rstrip()
+    if reading.tasks:
+        yield f"  next: {', '.join(f'{agent} {task}' for agent, task in reading.tasks.items())}"

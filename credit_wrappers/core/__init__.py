@@ -1,0 +1,1 @@
+"""Values and seams that every room may import."""

@@ -1,0 +1,82 @@
+"""What a team did from reset to end: the value that critics judge."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from credit_wrappers.core.narrator import Narrator
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """One finished episode of N agents and T steps.
+
+    Attributes:
+        id: Unique within a `CreditStore`, which gives it (`store.open()`).
+        agents: The N agents in `possible_agents` order.
+        actions: (T, N) int64, -1 where an agent had left, when all actions are whole numbers from 0; else (T, N, A)
+            float64, NaN where an agent had left and where its vectors are shorter than A.
+        team_reward: (T,) float64; `team_reward[t]` was paid for the joint action of step t.
+        cost: (T, N) float64; `infos[agent]["cost"]` of each step, 0 where there is none.
+        terminated: The world ended it.
+        truncated: Time ran out. Neither: it goes on, these are its last steps so far (`delivery="immediate"`).
+        moments: T+1 values the narrator captured, at reset and after every step; () without a narrator.
+        narrator: Turns the moments into text.
+        observations: (T+1, N, ...), recorded only on request.
+        env_id: Name of the environment.
+        seed: Seed of its reset, if one was given.
+        start: The step of the whole episode at which these steps begin.
+    """
+
+    id: int
+    agents: tuple[str, ...]
+    actions: np.ndarray
+    team_reward: np.ndarray
+    cost: np.ndarray
+    terminated: bool
+    truncated: bool
+    moments: tuple[object, ...] = ()
+    narrator: Narrator | None = None
+    observations: np.ndarray | None = None
+    env_id: str = ""
+    seed: int | None = None
+    start: int = 0
+
+    @property
+    def length(self) -> int:
+        """Number of steps, T."""
+        return len(self.team_reward)
+
+    @property
+    def n_agents(self) -> int:
+        """Number of agents, N."""
+        return len(self.agents)
+
+    @property
+    def ended(self) -> str:
+        """How it ended: "terminated", "truncated" or "not yet"."""
+        return "terminated" if self.terminated else "truncated" if self.truncated else "not yet"
+
+    @cached_property
+    def frames(self) -> tuple[str, ...]:
+        """The T+1 narrated frames, with the environment's own order and names; () without a narrator."""
+        if self.narrator is None:
+            return ()
+        return tuple(self.narrator.frames(self.moments, range(self.n_agents), self.agents))
+
+    @cached_property
+    def key(self) -> str:
+        """Name of this episode in a ledger: environment, seed and a digest of what was done and paid.
+
+        Unlike `id` it is the same when a run is repeated.
+        """
+        digest = hashlib.blake2b(self.actions.tobytes(), digest_size=8)
+        digest.update(self.team_reward.tobytes())
+        digest.update(self.cost.tobytes())
+        seed = "-" if self.seed is None else self.seed
+        part = f"/{self.start}" if self.start else ""
+        return f"{self.env_id}/{seed}/{digest.hexdigest()}{part}"

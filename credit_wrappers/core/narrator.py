@@ -1,0 +1,53 @@
+"""The seam between an environment and text: who tells what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+
+class Narrator(Protocol):
+    """Turns an environment's history into text. Must pickle.
+
+    An environment brings its own as the attribute `narrator` of `env.unwrapped`. A narrator that is bound to
+    a live environment (for a cheap `capture`) may have a method `detached()` that returns a copy which no
+    longer is; episodes carry that copy.
+    """
+
+    def capture(self, observations: Mapping[str, Any]) -> object:
+        """Return what must be remembered of the present state. Called at every step: must be cheap."""
+        ...
+
+    def frames(self, moments: Sequence[object], order: Sequence[int], names: Sequence[str]) -> list[str]:
+        """Return one short text for each moment: the first whole, then only what changed.
+
+        A later text may be "" when nothing changed. A clause of the form `name: text`, between "; " and without a
+        second ": ", is written behind the action of that agent, which saves its name: `agent_A west (2,3)`.
+
+        Args:
+            moments: T+1 values that `capture` returned.
+            order: Agent indices, in the order in which the agents are to be listed.
+            names: What to call them; `names[k]` is the name of agent `order[k]`.
+        """
+        ...
+
+    def describe(self) -> str:
+        """Return part 1 of the base prompt: world, rules, goal, what each action does, the team."""
+        ...
+
+    def notation(self) -> str:
+        """Return part 2 of the base prompt: how frames, actions and rewards are written down."""
+        ...
+
+    def examples(self) -> Mapping[str, str]:
+        """Return worked examples, by the keys `temporal`, `structural`, `under_collaboration`, ... (part
+        3)."""
+        ...
+
+    def action_name(self, agent: str, action: Any) -> str:
+        """Return what an action of `agent` is called in the prompt: an int, or a row (A,); see `Episode.actions`."""
+        ...
+
+    def tasks(self) -> Sequence[str]:
+        """Return the tasks that agents can be given; empty when the environment names none."""
+        ...

@@ -1,0 +1,302 @@
+"""The method: a language model reads what the team did and credits each agent for each step (LLM-MCA)."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from credit_wrappers.core.credit import Credit, CreditEvent, Usage
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, ModelError
+from credit_wrappers.core.narrator import Narrator
+from credit_wrappers.critics.asking import Asker, Judged
+from credit_wrappers.critics.baselines import equal_values, shared_values
+from credit_wrappers.critics.critic_settings import CriticSettings
+from credit_wrappers.critics.critic_stats import CriticStats
+from credit_wrappers.critics.drift import order_drift
+from credit_wrappers.critics.estimate import Estimate, estimate_questions
+from credit_wrappers.critics.joint_tasks import joint_tasks
+from credit_wrappers.critics.question import Question, ask_about
+from credit_wrappers.llm.answers.task_answers import tasks_of
+from credit_wrappers.llm.budget import Budget
+from credit_wrappers.llm.client import ModelClient
+from credit_wrappers.llm.ledger.ledger import Ledger
+from credit_wrappers.llm.prompts.render import agent_name, render_system, with_own_names
+from credit_wrappers.llm.prompts.templates import Templates
+from credit_wrappers.narration.task_vocabulary import tasks_of_narrator
+
+_LOG = logging.getLogger("credit_wrappers")
+_WORD = re.compile(r"\w+")
+
+
+class LLMCritic:
+    """Credits whole episodes with a language model, several in one query.
+
+    Narrate, order and rename the agents, ask (the ledger first, then the model), check the answer, ask once
+    more quoting what was wrong, else fall back; then the agents' own order and names again, one normalising
+    factor for the query, and on request conservation and blending.
+
+    Args:
+        client: Asks the model.
+        settings: The method's settings.
+        narrator: Tells episodes that bring no narrator of their own.
+        ledger: A `Ledger`, or the path of one; None: nothing is recorded.
+        budget: What may be spent; None: no limit. What the ledger already holds counts.
+        changes: Single settings by name, instead of or on top of `settings`: `order="shuffled"`, ...
+
+    Raises:
+        AnswerError: From `score`, with fallback="raise": the second answer did not fit either.
+        ModelError: From `score`: the model cannot be asked at all (wrong key, unknown model), or, with
+            fallback="raise", refused or stayed unreachable.
+        BudgetExceeded: From `score`, with a budget that stops.
+    """
+
+    def __init__(
+        self,
+        client: ModelClient,
+        settings: CriticSettings | None = None,
+        *,
+        narrator: Narrator | None = None,
+        ledger: Ledger | str | PathLike[str] | None = None,
+        budget: Budget | None = None,
+        **changes: Any,
+    ) -> None:
+        known = [field.name for field in fields(CriticSettings)]
+        if unknown := sorted(set(changes) - set(known)):
+            raise TypeError(f"unknown setting {', '.join(unknown)}; there are: {', '.join(known)}")
+        self.settings = replace(settings or CriticSettings(), **changes)
+        if self.settings.names == "own" and client.source == "scripted":
+            raise ValueError("the scripted stand-in reads neutral names only; leave names='neutral'")
+        if budget is not None and budget.then == "fallback" and self.settings.fallback == "raise":
+            raise ValueError("Budget(then='fallback') needs a fallback; choose fallback='equal' or 'shared'")
+        self.client = client
+        self.label = client.name
+        self.source = client.source
+        self.narrator = narrator
+        self.ledger = ledger if ledger is None or isinstance(ledger, Ledger) else Ledger(ledger)
+        self._owns_ledger = self.ledger is not ledger
+        self.budget = budget
+        self.stats = CriticStats()
+        self.asker = Asker(client, self.settings, Templates(self.settings.templates), self.ledger, budget)
+        if budget is not None and self.ledger is not None:
+            budget.count_ledger(self.ledger)
+        self._shaping = self.settings.shaping()
+        self._lock = threading.Lock()
+        # Base prompts by narrator object; the narrator is kept so that its id stays its own.
+        self._systems: dict[tuple[int, tuple[str, ...]], tuple[Narrator, str, tuple[str, ...]]] = {}
+
+    def score(self, episodes: Sequence[Episode]) -> list[Credit]:
+        """Return one credit for each episode, in the same order.
+
+        The episodes are one query, unless they come from environments that are described differently.
+        """
+        credits: dict[int, Credit] = {}
+        for members, questions in self._plan(episodes):
+            scored = self._query([episodes[i] for i in members], questions)
+            credits.update(zip(members, scored, strict=True))
+        return [credits[i] for i in range(len(episodes))]
+
+    def close(self) -> None:
+        """Write what waits to be recorded; close the connections, and the ledger if it was given as a path."""
+        if self.ledger is not None:
+            (self.ledger.close if self._owns_ledger else self.ledger.flush)()
+        if hasattr(self.client, "close"):
+            self.client.close()
+
+    def questions(self, episodes: Sequence[Episode]) -> list[Question]:
+        """Return what `score(episodes)` would ask at first; nothing is sent."""
+        return [question for _, questions in self._plan(episodes) for question in questions]
+
+    def estimate(self, episodes: Sequence[Episode], episodes_per_query: int = 8) -> Estimate:
+        """Return what scoring these episodes will cost, without a single call; see `Estimate`."""
+        asked = [
+            question
+            for at in range(0, len(episodes), episodes_per_query)
+            for question in self.questions(episodes[at : at + episodes_per_query])
+        ]
+        return estimate_questions(asked, len(episodes), self.settings, self.ledger, self.budget)
+
+    def _plan(self, episodes: Sequence[Episode]) -> list[tuple[list[int], list[Question]]]:
+        """Return, for each query, which episodes it is about and its questions, one for each order of the agents."""
+        stats = CriticStats()
+        queries: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+        plan = []
+        with stats.timed("narrate"):
+            for i, episode in enumerate(episodes):
+                queries.setdefault(self._system(episode), []).append(i)
+            for (system, tasks), members in queries.items():
+                asked = [episodes[i] for i in members]
+                narrators = [self._narrator(episode) for episode in asked]
+                questions = [
+                    ask_about(asked, narrators, system, self.label, self.settings, variant, tasks)
+                    for variant in range(self.settings.orders)
+                ]
+                plan.append((members, questions))
+        self._add(stats)
+        return plan
+
+    def _query(self, episodes: list[Episode], questions: list[Question]) -> list[Credit]:
+        stats = CriticStats(queries=1, episodes=len(episodes))
+        judged: list[Judged] = []
+        error: CreditError | None = None
+        try:
+            for question in questions:
+                try:
+                    judged.append(self.asker.ask(question, stats))
+                except (AnswerError, ModelError, BudgetExceeded) as failed:
+                    if self._stops(failed):
+                        raise
+                    error = failed
+            if judged:
+                with stats.timed("parse"):
+                    return self._credits(episodes, judged, stats)
+            assert error is not None
+            if getattr(error, "kind", "") == "too_large" and len(episodes) > 1:
+                stats.queries = stats.episodes = 0  # the halves count
+            else:
+                return self._fall_back(episodes, stats, error)
+        finally:
+            self._add(stats)
+        half = len(episodes) // 2
+        return self.score(episodes[:half]) + self.score(episodes[half:])
+
+    def _stops(self, error: CreditError) -> bool:
+        """Return whether an error is the caller's to handle, instead of ending in the fallback."""
+        if isinstance(error, BudgetExceeded) and self.budget is not None:
+            return self.budget.then == "stop"
+        return self.settings.fallback == "raise" or (isinstance(error, ModelError) and error.fatal)
+
+    def _credits(self, episodes: list[Episode], judged: list[Judged], stats: CriticStats) -> list[Credit]:
+        """Return the credits of one query, in the agents' own order and with their own names.
+
+        Sums over agents are made in the order of the first listing, which relabelling the team does not change.
+        """
+        listed = judged[0].question.orders
+        tables = [judged[0].tables[k] for k in range(len(episodes))]
+        if len(judged) > 1:
+            tables = []
+            for k, first in enumerate(listed):
+                own = [table.tables[k][:, np.argsort(table.question.orders[k])] for table in judged]
+                tables.append(np.mean(own, axis=0)[:, list(first)])
+                drift = order_drift(
+                    [dict(zip(episodes[k].agents, table.sum(axis=0).tolist(), strict=True)) for table in own]
+                )
+                stats.drifting += 1
+                stats.agent_drift += drift.agent
+                stats.team_drift += drift.team
+        shaped = self._shaping.apply(tables, [episode.team_reward for episode in episodes])
+        credits: list[Credit] = []
+        for k, (values, factor, _) in enumerate(shaped):
+            answers = [(one.answers[k], _own_names(one.question, k)) for one in judged]
+            events = tuple(
+                CreditEvent(
+                    own[event["agent"]],
+                    event["start"],
+                    event["stop"],
+                    factor * event["amount"] / len(judged),
+                    with_own_names(event["why"], own),
+                )
+                for answer, own in answers
+                for event in answer["events"]
+            )
+            stats.zero_answers += not any(event.amount for event in events)
+            credits.append(
+                Credit(
+                    values[:, np.argsort(listed[k])].astype(np.float32),
+                    events,
+                    joint_tasks([(tasks_of(answer), own) for answer, own in answers], episodes[k].agents),
+                    summary="\n".join(with_own_names(answer["summary"], own) for answer, own in answers),
+                    source="cache" if all(one.source == "cache" for one in judged) else self.source,
+                    usage=Usage() if credits else stats.usage,
+                )
+            )
+        return credits
+
+    def _fall_back(self, episodes: list[Episode], stats: CriticStats, error: CreditError) -> list[Credit]:
+        kind = getattr(error, "kind", "")
+        with self._lock:
+            before, now = self.stats.fallbacks, self.stats.fallbacks + len(episodes)
+            total = self.stats.episodes + len(episodes)
+        # The first, and then whenever the number has doubled; an outage and a budget's end are announced anyway.
+        if now.bit_length() > before.bit_length() and kind not in ("outage", "budget"):
+            _LOG.warning(
+                "critic %s: %d of %d episodes so far got the fallback credit (%s); the last because of %s: %s",
+                self.label, now, total, self.settings.fallback, kind, error,
+            )  # fmt: skip
+        stats.fallbacks += len(episodes)
+        fill = shared_values if self.settings.fallback == "shared" else equal_values
+        return [
+            Credit(
+                fill(episode),
+                summary=f"fallback ({self.settings.fallback}): {error}",
+                source="fallback",
+                usage=stats.usage if k == 0 else Usage(),
+            )
+            for k, episode in enumerate(episodes)
+        ]
+
+    def _narrator(self, episode: Episode) -> Narrator:
+        narrator = episode.narrator if episode.narrator is not None else self.narrator
+        if narrator is None:
+            raise CreditError(
+                f"episode {episode.id} of {episode.env_id or 'its environment'} has no narrator: give the "
+                "wrapper narrator=..., for instance an ArrayNarrator(env), or record with LLMCreditWrapper"
+            )
+        return narrator
+
+    def _system(self, episode: Episode) -> tuple[str, tuple[str, ...]]:
+        """Return the base prompt and the tasks that it lists."""
+        narrator = self._narrator(episode)
+        own = self.settings.names == "own"
+        names = episode.agents if own else tuple(agent_name(k) for k in range(episode.n_agents))
+        place = (id(narrator), names)
+        known = self._systems.get(place)
+        if known is None or known[0] is not narrator:
+            if (
+                own
+                and self.settings.answer_format == "arrays"
+                and (odd := [n for n in names if not _WORD.fullmatch(n)])
+            ):
+                raise CreditError(
+                    f"answer_format='arrays' reads names of letters, digits and _ only, not {odd[0]!r}; use "
+                    "names='neutral' or answer_format='events'"
+                )
+            tasks = tasks_of_narrator(narrator) if self.settings.tasks else ()
+            known = (
+                narrator,
+                render_system(
+                    narrator,
+                    names,
+                    self.settings.bound,
+                    form=self.settings.answer_format,
+                    explain=self.settings.explain,
+                    naming=self.settings.names,
+                    tasks=tasks,
+                    templates=self.asker.templates,
+                ),
+                tasks,
+            )
+            if len(self._systems) >= 256:  # narrators that are made anew for every episode
+                self._systems.clear()
+            self._systems[place] = known
+        return known[1:]
+
+    def _add(self, stats: CriticStats) -> None:
+        with self._lock:
+            self.stats.add(stats)
+
+    def __repr__(self) -> str:
+        return f"LLMCritic({self.client!r})"
+
+
+def _own_names(question: Question, k: int) -> dict[str, str]:
+    """Return the agents' own names by those of the prompt, in episode k."""
+    agents = question.episodes[k].agents
+    return {name: agents[i] for name, i in zip(question.names[k], question.orders[k], strict=True)}

@@ -1,0 +1,1 @@
+"""From credit to the learner: when and how it is paid."""

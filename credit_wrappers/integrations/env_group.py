@@ -1,0 +1,215 @@
+"""Steps many ParallelEnvs with the same team and gathers what their agents get into arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from pettingzoo import ParallelEnv
+
+from credit_wrappers.distillation.student_pay import StudentPay, Together
+from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What the agents of e envs got, in rows: all agents of the first env, then of the next. R = e * N.
+
+    Attributes:
+        observations: (R, ...); zeros for an agent that is not there.
+        masks: (R, A) bool, legal actions; None when the envs have no masks.
+        rewards: (R,) float64.
+        terminated: (e, N) bool, the agents' own flags.
+        truncated: (e, N) bool.
+    """
+
+    observations: np.ndarray
+    masks: np.ndarray | None
+    rewards: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+
+    def ends(self, acting: np.ndarray) -> Ends:
+        """Return what this step ended, given (e, N) bool: which agents were there to act."""
+        terminated = self.terminated & acting
+        truncated = self.truncated & acting & ~terminated
+        alive = acting & ~terminated & ~truncated
+        return Ends(terminated, truncated, alive, ~alive.any(axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What a step ended.
+
+    Attributes:
+        terminated: (e, N) bool, agents that the world ended in this step.
+        truncated: (e, N) bool, others for which time ran out in this step.
+        alive: (e, N) bool, agents that go on.
+        over: (e,) bool, envs in which no agent goes on.
+    """
+
+    terminated: np.ndarray
+    truncated: np.ndarray
+    alive: np.ndarray
+    over: np.ndarray
+
+
+class Teams:
+    """E environments with the same N agents.
+
+    Args:
+        envs: The envs.
+        agents: Their agents, in the order of rows.
+    """
+
+    # The loops below run once for each env and step, which for a cheap env is most of what collecting costs:
+    # hence local names, one length check in place of look-ups with defaults, and one array for all rows.
+
+    def __init__(self, envs: Sequence[ParallelEnv], agents: Sequence[str]) -> None:
+        self.envs = list(envs)
+        self.agents = list(agents)
+        self.masked: bool | None = None  # whether infos bring action masks; known at the first reset
+        space = envs[0].observation_space(agents[0])
+        self._blank = np.zeros(space.shape, space.dtype)  # what an agent sees that is not there
+        self._all_legal = np.ones(0, dtype=bool)
+        self._pick = _getter(agents)
+        self._together = _paid_together(envs)
+
+    def require_masks(self, n_actions: int) -> None:
+        """Give masks in any case; where infos bring none, every action is legal."""
+        self.masked, self._all_legal = True, np.ones(n_actions, dtype=bool)
+
+    def reset(
+        self, chosen: np.ndarray, seeds: Iterable[int | None], options: dict[str, Any] | None
+    ) -> tuple[Gathered, np.ndarray, list[int | None]]:
+        """Reset some envs.
+
+        Returns:
+            What the agents got; (e, N) bool, who is there; the `episode_id` that each env's infos
+            tell, if any.
+        """
+        observations: list[Any] = []
+        masks: list[Any] = []
+        there: list[list[bool]] = []
+        episodes: list[int | None] = []
+        for k, seed in zip(chosen.tolist(), seeds, strict=True):
+            obs, infos = self.envs[k].reset(seed=seed, options=options)
+            if self.masked is None:
+                self._look_for_masks(infos)
+            observations += self._complete(obs, self._blank)
+            if self.masked:
+                masks += self._masks(infos)
+            there.append([agent in obs for agent in self.agents])
+            stamped = (info["episode_id"] for info in infos.values() if "episode_id" in info)
+            episodes.append(next(stamped, None))
+        nothing = np.zeros((len(there), len(self.agents)))
+        flags = nothing.astype(bool)
+        return self._gather(observations, masks, nothing.ravel(), flags, flags), np.array(there), episodes
+
+    def step(self, chosen: np.ndarray, actions: np.ndarray, acting: np.ndarray) -> Gathered:
+        """Step some envs.
+
+        Args:
+            chosen: (e,) numbers of envs.
+            actions: (R,) actions, or (R, ...).
+            acting: (e, N) bool: agents that are still there; the actions of the others are dropped.
+        """
+        # Whoever shows or tells credits, step by step, is paid step by step.
+        if self._together is None or any(env._panel is not None or env._hearers for env in self.envs):
+            return self._step(chosen, actions, acting)
+        with self._together:
+            got = self._step(chosen, actions, acting)
+        return replace(got, rewards=self._together.settle().reshape(-1))
+
+    def _step(self, chosen: np.ndarray, actions: np.ndarray, acting: np.ndarray) -> Gathered:
+        envs, agents, pick, masked = self.envs, self.agents, self._pick, self.masked
+        n = len(agents)
+        observations: list[Any] = []
+        masks: list[Any] = []
+        rewards: list[float] = []
+        terminated: list[bool] = []
+        truncated: list[bool] = []
+        # Python numbers are the cheapest thing to hand to an env; the vectors of a Box stay arrays.
+        moved = actions.tolist() if actions.ndim == 1 else list(actions)
+        first = 0
+        for k, here in zip(chosen.tolist(), acting.tolist(), strict=True):
+            complete = all(here)
+            moves = dict(zip(agents, moved[first : first + n], strict=True))
+            first += n
+            if not complete:
+                moves = {agent: moves[agent] for agent, there in zip(agents, here, strict=True) if there}
+            obs, reward, termination, truncation, infos = envs[k].step(moves)
+            if complete and len(obs) == n:
+                observations += pick(obs)
+                rewards += pick(reward)
+                terminated += pick(termination)
+                truncated += pick(truncation)
+            else:
+                observations += self._complete(obs, self._blank)
+                rewards += self._complete(reward, 0.0)
+                terminated += self._complete(termination, False)
+                truncated += self._complete(truncation, False)
+            if masked:
+                masks += self._masks(infos)
+        shape = acting.shape
+        return self._gather(
+            observations,
+            masks,
+            np.array(rewards, dtype=np.float64),
+            np.array(terminated, dtype=bool).reshape(shape),
+            np.array(truncated, dtype=bool).reshape(shape),
+        )
+
+    def _gather(
+        self,
+        observations: list[Any],
+        masks: list[Any],
+        rewards: np.ndarray,
+        terminated: np.ndarray,
+        truncated: np.ndarray,
+    ) -> Gathered:
+        legal = np.array(masks, dtype=bool) if self.masked else None
+        return Gathered(np.array(observations), legal, rewards, terminated, truncated)
+
+    def _complete(self, values: Mapping[str, Any], missing: Any) -> list[Any]:
+        """Return a value for each agent, with a stand-in for agents that are not there."""
+        return [values.get(agent, missing) for agent in self.agents]
+
+    def _masks(self, infos: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+        try:
+            return [info["action_mask"] for info in self._pick(infos)]
+        except KeyError:  # an agent is not there, or there is no mask with the last observation
+            return [infos.get(agent, {}).get("action_mask", self._all_legal) for agent in self.agents]
+
+    def _look_for_masks(self, infos: Mapping[str, Mapping[str, Any]]) -> None:
+        found = [info["action_mask"] for info in infos.values() if "action_mask" in info]
+        if len({len(mask) for mask in found}) > 1:
+            raise ValueError("agents with action masks of different lengths cannot share one array of masks")
+        self.masked = bool(found)
+        if found:
+            self._all_legal = np.ones(len(found[0]), dtype=bool)
+
+
+def _paid_together(envs: Sequence[Any]) -> Together | None:
+    """Return who pays all envs at once, where one student, or one distillation, pays each in its own step."""
+    pays = [
+        env._online
+        for env in envs
+        if isinstance(env, CreditWrapper)
+        and type(env).step is CreditWrapper.step
+        and isinstance(env._online, StudentPay)
+    ]
+    if len({id(pay) for pay in pays}) < max(2, len(envs)):
+        return None
+    sources = {id(pay.distillation or pay.payroll.source.newest[0]) for pay in pays}
+    return Together(pays) if len(sources) == 1 else None
+
+
+def _getter(agents: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return a function from a dict to the tuple of the agents' values."""
+    if len(agents) == 1:  # where itemgetter would return the value itself
+        return lambda values: (values[agents[0]],)
+    return itemgetter(*agents)

@@ -1,0 +1,157 @@
+"""Teams whose environments live in worker processes and work at the same time."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import cloudpickle
+import numpy as np
+from pettingzoo import ParallelEnv
+
+from credit_wrappers.core.credit import Credit
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.integrations.env_group import Gathered
+from credit_wrappers.integrations.tianshou.env_worker import Command, TeamGot
+from credit_wrappers.integrations.tianshou.remote_env import RemoteEnv
+from credit_wrappers.integrations.tianshou.worker_connection import WorkerLine
+
+
+class WorkerTeams:
+    """E environments with the same N agents, as `Teams`, each in a process of its own.
+
+    A command goes to all workers before the first answer is read. Answers are worked off in the order of the
+    environments, so that episodes get the same ids, and reach their store in the same order, as in one process.
+
+    Args:
+        env_fns: One factory for each env.
+        worker: "subprocess" or "ray".
+
+    Attributes:
+        envs: A `RemoteEnv` for each env.
+    """
+
+    def __init__(self, env_fns: Sequence[Callable[[], ParallelEnv]], worker: str) -> None:
+        self._masked: bool | None = None  # whether infos bring action masks; known at the first reset
+        self._all_legal = np.ones(0, dtype=bool)
+        self._lines: list[WorkerLine] = []
+        self._ids: list[dict[int, int]] = [{} for _ in env_fns]  # a worker's number of an episode -> its store's id
+        self._news: list[deque[tuple[int, Credit]]] = [deque() for _ in env_fns]  # credits a worker wants to hear
+        self._narrators: list[tuple[bytes, Any]] = [(b"", None)] * len(self._ids)  # each env's newest
+        try:
+            for number, make in enumerate(env_fns):
+                self._lines.append(WorkerLine(worker, number, make))
+            facts = self._ask(range(len(self._lines)), [("make",)] * len(self._lines))
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self.close()
+            raise
+        self.envs = [RemoteEnv(pickle.loads(fact), partial(self._tell, k)) for k, fact in enumerate(facts)]
+
+    def require_masks(self, n_actions: int) -> None:
+        """Give masks in any case; where infos bring none, every action is legal."""
+        self._masked, self._all_legal = True, np.ones(n_actions, dtype=bool)
+
+    def reset(
+        self, chosen: np.ndarray, seeds: Iterable[int | None], options: dict[str, Any] | None
+    ) -> tuple[Gathered, np.ndarray, list[int | None]]:
+        """Reset some envs; see `Teams.reset`."""
+        numbers = chosen.tolist()
+        packed = cloudpickle.dumps(options) if options else None
+        got = self._ask(numbers, [("reset", seed, packed) for seed in seeds])
+        if self._masked is None:
+            self._masked = got[0].masks is not None
+            if self._masked:
+                self._all_legal = np.ones(got[0].masks.shape[1], dtype=bool)
+        there = np.array([team.table[3] for team in got], dtype=bool)
+        episodes = [self._ids[k].get(team.episode, team.episode) for k, team in zip(numbers, got, strict=True)]
+        return self._gather(got), there, episodes
+
+    def step(self, chosen: np.ndarray, actions: np.ndarray, acting: np.ndarray) -> Gathered:
+        """Step some envs; see `Teams.step`."""
+        moves = actions.reshape(*acting.shape, *actions.shape[1:])
+        return self._gather(self._ask(chosen.tolist(), [("step", *own) for own in zip(moves, acting, strict=True)]))
+
+    def close(self) -> None:
+        """Close the envs and end their workers; then raise what an env raised, if anything."""
+        lines, self._lines = self._lines, []
+        with contextlib.ExitStack() as stack:
+            for line in lines:
+                stack.callback(line.close)
+            for line in lines:
+                line.send(Command("end", ()))
+            failures = [line.receive()[2] for line in lines]
+        for line, failure in zip(lines, failures, strict=True):
+            if failure is not None and not line.dead:  # of the dead it was told before
+                raise failure
+
+    def _ask(self, numbers: Sequence[int], given: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Send each env its command and its arguments, then return all answers.
+
+        What the envs finished reaches the stores in any case; then the first failure is raised.
+        """
+        lines = [self._lines[k] for k in numbers]
+        for line, (name, *arguments) in zip(lines, given, strict=True):
+            line.send(Command(name, tuple(arguments), self._heard(line.number)))
+        answers = [line.receive() for line in lines]
+        failures = []
+        for line, (_, mail, failure) in zip(lines, answers, strict=True):
+            try:
+                if mail is not None:
+                    self._submit(line.number, mail)
+            except Exception as error:
+                failures.append(error)
+            if failure is not None:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+        return [value for value, _, _ in answers]
+
+    def _tell(self, number: int, name: str, *arguments: Any) -> Any:
+        """Return one env's answer."""
+        return self._ask([number], [(name, *arguments)])[0]
+
+    def _submit(self, number: int, mail: bytes) -> None:
+        """Do with the stores what an env did with their stand-ins."""
+        ids = self._ids[number]
+        for (store, local, episode, hears), narrator in pickle.loads(mail):
+            if episode is None:
+                ids[local] = store.open()
+                continue
+            if narrator != self._narrators[number][0]:
+                self._narrators[number] = narrator, pickle.loads(narrator)
+            episode = replace(episode, id=ids.pop(local), narrator=self._narrators[number][1])
+            if hears:
+                store.submit(episode, scored=partial(self._hear, number, local))
+            else:
+                store.submit(episode)
+
+    def _hear(self, number: int, local: int, episode: Episode, credit: Credit) -> None:
+        """Keep a credit for the worker; called from whatever thread scored it."""
+        self._news[number].append((local, credit))
+
+    def _heard(self, number: int) -> bytes | None:
+        """Return the pickled credits that a worker was not told yet; None when there are none."""
+        news = self._news[number]
+        credits = [news.popleft() for _ in range(len(news))]
+        return cloudpickle.dumps(credits) if credits else None
+
+    def _gather(self, got: Sequence[TeamGot]) -> Gathered:
+        tables = np.array([team.table for team in got])  # (e, 4, N)
+        masks = None
+        if self._masked:
+            shape = (tables.shape[2], len(self._all_legal))
+            given = (team.masks for team in got)
+            masks = np.concatenate([np.broadcast_to(self._all_legal, shape) if m is None else m for m in given])
+        return Gathered(
+            np.concatenate([team.observations for team in got]),
+            masks,
+            tables[:, 0].ravel(),
+            tables[:, 1].astype(bool),
+            tables[:, 2].astype(bool),
+        )

@@ -1,0 +1,1 @@
+"""From text to judgement: prompts, answers, the ledger, providers and budgets."""

@@ -1,0 +1,1 @@
+"""What a model must answer, and what is taken for an answer."""

@@ -1,0 +1,175 @@
+"""Answers in the form `arrays`: free text with one array of numbers for each agent, read by regular expression.
+
+    ## Episode 1
+    Explanation: agent_A carried the module, agent_B stood in its way.
+    agent_A: [0, 0.1, 0.1, 1]
+    agent_B: [0, 0, -0.2, 0]
+
+This is the paper's own form: text, from which a parser takes an N x T matrix. An array is an agent's name, a colon
+or equals sign, and numbers in square brackets, parted by commas (or by spaces alone); bold type, quotes and code
+fences around them do no harm. Parts of the text that hold no array are commentary. The heading may be absent when
+one episode was asked for. The episode's `summary` is its text without the arrays. Where tasks are asked for, each agent
+has a line `agent_A task: load food_0`, too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+
+from credit_wrappers.core.errors import AnswerError
+from credit_wrappers.llm.answers.events import LARGEST_AMOUNT
+from credit_wrappers.llm.answers.problems import Problems, quoted
+from credit_wrappers.llm.answers.schema import EpisodeAnswer, EventAnswer, TaskedEpisode
+from credit_wrappers.llm.answers.task_answers import find_task_problems, read_task_lines
+
+# Possessive (++, *+): nothing is tried twice, so that no text takes more than proportional time.
+_HEADING = re.compile(
+    r"^[ \t]*+(?:#++[ \t]*+[*_]*+Episode[ \t]++([0-9]{1,9})\b.*+|[*_]*+Episode[ \t]++([0-9]{1,9})[*_ \t:.]*+)$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_ARRAY = re.compile(r"""(?<!\w)(\w++)[*`"']*+\s*+[:=]\s*+[*`"']*+\s*+\[([^\[\]]*+)(\]?)""")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
+_LINE_START = re.compile(r"[\s>*`\"'+{,-]*")
+_LABEL = re.compile(r"\W*(?:Explanation|Summary)\W*:\W*|\W+", re.IGNORECASE)
+
+
+def read_arrays(
+    text: str, lengths: Sequence[int], names: Sequence[str], explain: bool, tasks: Sequence[str]
+) -> list[EpisodeAnswer]:
+    """Return the judgements in the order of the episodes; see `parse_answer`.
+
+    Every run of equal numbers other than zero becomes one event with an empty `why`.
+    """
+    problems = Problems("content")
+    judged: dict[int, EpisodeAnswer] = {}
+    for number, section in _sections(text, len(lengths) == 1):
+        told, section = read_task_lines(section, names) if tasks else ([], section)
+        arrays, words = _arrays(section, names)
+        if not arrays:
+            continue
+        if number is None:
+            problems.add(f'an array of {quoted(arrays[0][0])[1:-1]} stands before the first heading "## Episode 1"')
+        elif not 1 <= number <= len(lengths):
+            problems.add(f"unknown episode {number}: the episodes are 1 to {len(lengths)}")
+        elif number in judged:
+            problems.add(f"episode {number} is there twice")
+        else:
+            if explain and not words:
+                problems.add(f"episode {number}: the explanation is missing", "schema")
+            events = _events(number, arrays, lengths[number - 1], names, problems)
+            judged[number] = {"episode": number, "summary": words, "events": events}
+            if tasks:
+                find_task_problems(number, told, names, tasks, problems)
+                judged[number] = TaskedEpisode(**judged[number], tasks=told)
+    if not judged and not problems.count:
+        raise AnswerError(f'no array such as "{names[0]}: [0, 0.5]" in the answer', "no_answer")
+    missing = [str(number) for number in range(1, len(lengths) + 1) if number not in judged]
+    if missing:
+        problems.add(f"missing episode {', '.join(missing)}")
+    problems.refuse()
+    return [judged[number] for number in sorted(judged)]
+
+
+def _sections(text: str, single: bool) -> list[tuple[int | None, str]]:
+    """Return the episodes' numbers and texts; what stands before the first heading has no number."""
+    number: int | None = None
+    sections, begin = [], 0
+    for heading in _HEADING.finditer(text):
+        sections.append((number, text[begin : heading.start()]))
+        number, begin = int(heading[1] or heading[2]), heading.end()
+    if single and not sections:
+        number = 1
+    return [*sections, (number, text[begin:])]
+
+
+def _arrays(section: str, names: Sequence[str]) -> tuple[list[tuple[str, str, bool]], str]:
+    """Return (label, inside, whether it is closed) of each array, and the other words of the section.
+
+    What has a label that is no agent's name counts only if it begins a line and holds nothing but numbers:
+    an agent that does not exist, or one by another name.
+    """
+    arrays, words = [], []
+    end = last = 0  # of the last array that counts, and of the last one
+    for found in _ARRAY.finditer(section):
+        label, inside, bracket = found.groups()
+        before = section[last : found.start()]
+        last = found.end()
+        if label not in names:
+            begins = _LINE_START.fullmatch(before[before.rfind("\n") + 1 :])
+            if not (begins and bracket and inside.strip() and all(map(_NUMBER.fullmatch, _items(inside)))):
+                continue
+        arrays.append((label, inside, bool(bracket)))
+        words.append(section[end : found.start()])
+        end = found.end()
+    words.append(section[end:])
+    return arrays, _tidy(words)
+
+
+def _tidy(parts: Sequence[str]) -> str:
+    """Return pieces of text as one line, without the markup that stood around the arrays."""
+    texts = []
+    for part in parts:
+        part = " ".join(part.replace("```", " ").split())
+        opening = _LABEL.match(part)
+        part = part[opening.end() :] if opening else part
+        texts.append(part.rstrip("*`\"'{-# "))
+    return " ".join(filter(None, texts))
+
+
+def _items(inside: str) -> list[str]:
+    return [item.strip() for item in inside.split(",")] if "," in inside else inside.split()
+
+
+def _events(
+    number: int,
+    arrays: Sequence[tuple[str, str, bool]],
+    length: int,
+    names: Sequence[str],
+    problems: Problems,
+) -> list[EventAnswer]:
+    events: list[EventAnswer] = []
+    seen: set[str] = set()
+    for label, inside, closed in arrays:
+        place = f"episode {number}, {quoted(label)[1:-1]}"
+        if label not in names:
+            problems.add(f"episode {number}: unknown agent {quoted(label)}: the agents are {', '.join(names)}")
+        elif label in seen:
+            problems.add(f"{place}: there are two arrays")
+        elif not closed:
+            problems.add(f"{place}: the array does not end, or holds brackets", "schema")
+        else:
+            items = _items(inside)
+            strange = next((item for item in items if not _NUMBER.fullmatch(item)), None)
+            if strange is not None:
+                problems.add(f"{place}: {quoted(strange)} is no number", "schema")
+            elif len(items) != length:
+                problems.add(f"{place}: {len(items)} numbers, but the episode has {length} steps")
+            else:
+                values = [float(item) for item in items]
+                wrong = next((t for t in range(length) if abs(values[t]) > LARGEST_AMOUNT), None)
+                if wrong is not None:
+                    problems.add(f"{place}, step {wrong}: {values[wrong]:g} is out of all bounds")
+                else:
+                    events += _runs(label, values)
+        seen.add(label)
+    missing = [name for name in names if name not in seen]
+    if missing:
+        problems.add(f"episode {number}: no array for {', '.join(missing)}")
+    return events
+
+
+def _runs(agent: str, values: Sequence[float]) -> list[EventAnswer]:
+    """Return events whose amounts, spread evenly over their steps, are the values again, bit for bit."""
+    events: list[EventAnswer] = []
+    start = 0
+    for value, run in groupby(values):
+        stop = start + sum(1 for _ in run)
+        steps = stop - start
+        if value:
+            # Where the sum of a run, divided by its steps, is rounded to another number: step by step.
+            pieces = [(start, stop)] if value * steps / steps == value else [(t, t + 1) for t in range(start, stop)]
+            events += [{"agent": agent, "start": a, "stop": b, "amount": value * (b - a), "why": ""} for a, b in pieces]
+        start = stop
+    return events

@@ -1,0 +1,88 @@
+"""Answers in the form `events`: JSON that says who did what, over which steps, worth how much, and why.
+
+| Text | Read as |
+|---|---|
+| the object {"episodes": [...]}, alone, in prose or in a code fence | the answer; of several the last complete one |
+| no such object, but one list of episodes | the answer |
+| no such object, but one object {"events": ...} | one episode; its number may be absent if one was asked for |
+| several lists or single episodes, half an answer, JSON with faults | nothing |
+
+Fields that are not in the schema are ignored. An event that is there twice is refused: models that cannot
+stop repeat themselves, and every repetition would be paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from credit_wrappers.llm.answers.json_text import find_json
+from credit_wrappers.llm.answers.problems import Problems, quoted
+from credit_wrappers.llm.answers.schema import EpisodeAnswer, TaskedEpisode, checked
+from credit_wrappers.llm.answers.task_answers import find_task_problems
+
+# Larger amounts are nonsense; accepting them would scale all other credits of the query down to nothing.
+LARGEST_AMOUNT = 1e6
+
+
+def read_events(
+    text: str, lengths: Sequence[int], names: Sequence[str], explain: bool, tasks: Sequence[str]
+) -> list[EpisodeAnswer]:
+    """Return the judgements in the order of the episodes; see `parse_answer`."""
+    value = find_json(text, _has_episodes, _is_bare, "episodes")
+    if isinstance(value, dict) and "episodes" not in value:
+        value = [{"episode": 1, **value}] if len(lengths) == 1 else [value]
+    judgements = checked({"episodes": value} if isinstance(value, list) else value, explain, bool(tasks))
+    problems = Problems("content")
+    _find_problems(judgements, lengths, names, problems)
+    if tasks:
+        for judged in judgements:
+            find_task_problems(judged["episode"], cast(TaskedEpisode, judged)["tasks"], names, tasks, problems)
+    problems.refuse()
+    return sorted(judgements, key=lambda judged: judged["episode"])
+
+
+def _has_episodes(value: Any) -> bool:
+    return isinstance(value, dict) and "episodes" in value
+
+
+def _is_bare(value: Any) -> bool:
+    """Whether a value is one episode, or a list of episodes."""
+    items = value if isinstance(value, list) else [value]
+    return bool(items) and all(isinstance(item, dict) and "events" in item for item in items)
+
+
+def _find_problems(
+    judgements: list[EpisodeAnswer], lengths: Sequence[int], names: Sequence[str], problems: Problems
+) -> None:
+    known = set(names)
+    seen: set[int] = set()
+    for judged in judgements:
+        number = judged["episode"]
+        if not 1 <= number <= len(lengths):
+            problems.add(f"unknown episode {number}: the episodes are 1 to {len(lengths)}")
+            continue
+        if number in seen:
+            problems.add(f"episode {number} is there twice")
+        seen.add(number)
+        length = lengths[number - 1]
+        first: dict[tuple[object, ...], int] = {}
+        for k, event in enumerate(judged["events"], 1):
+            agent, start, stop, amount = event["agent"], event["start"], event["stop"], event["amount"]
+            same = first.setdefault((agent, start, stop, amount, event["why"]), k)
+            if agent in known and 0 <= start < stop <= length and abs(amount) <= LARGEST_AMOUNT and same == k:
+                continue
+            if agent not in known:
+                wrong = f"unknown agent {quoted(agent)}: the agents are {', '.join(names)}"
+            elif not 0 <= start < stop:
+                wrong = f"start {start}, stop {stop}: 0 <= start < stop is needed"
+            elif stop > length:
+                wrong = f"stop {stop} is past the end: the episode has {length} steps"
+            elif same == k:
+                wrong = f"amount {amount:g} is out of all bounds"
+            else:
+                wrong = f"the same as event {same}"
+            problems.add(f"episode {number}, event {k}: {wrong}")
+    missing = [str(number) for number in range(1, len(lengths) + 1) if number not in seen]
+    if missing:
+        problems.add(f"missing episode {', '.join(missing)}")

@@ -1,0 +1,63 @@
+"""What a model must answer, and what is taken for an answer.
+
+An answer is accepted whole or rejected with a message that says what is wrong and where; no number is padded,
+clipped or guessed, and where a text can be read in two ways it is not read at all. There are two forms:
+
+| Form | The model writes | Checked against |
+|---|---|---|
+| `events` | JSON: who did what, over which steps, worth how much, why | the schema that the request carried |
+| `arrays` | free text: for each agent one number a step (the paper's form) | the lengths of the episodes |
+
+Where tasks are asked for, either form carries one for each agent, too (`answers.tasks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+from credit_wrappers.core.errors import AnswerError
+from credit_wrappers.llm.answers.arrays import read_arrays
+from credit_wrappers.llm.answers.events import read_events
+from credit_wrappers.llm.answers.schema import AnswerForm, EpisodeAnswer, EventAnswer, answer_schema
+from credit_wrappers.llm.answers.task_answers import tasks_of
+from credit_wrappers.llm.answers.words import shown
+
+__all__ = ["AnswerForm", "EpisodeAnswer", "EventAnswer", "answer_schema", "parse_answer", "tasks_of"]
+
+# A thousand times what models may write; nothing of that size is an answer, and reading it takes seconds.
+_LONGEST_TEXT = 10_000_000
+
+
+def parse_answer(
+    text: str,
+    lengths: Sequence[int],
+    names: Sequence[str],
+    *,
+    form: AnswerForm = "events",
+    explain: bool = True,
+    tasks: Sequence[str] = (),
+) -> list[EpisodeAnswer]:
+    """Return the judgements in the order of the episodes.
+
+    Args:
+        text: The model's answer.
+        lengths: Steps of episode 1, 2, ...
+        names: The agents' names in the prompt.
+        form: What was asked for; see `answers.events` and `answers.arrays` for what is accepted.
+        explain: Whether reasons were asked for. If not, `summary` and `why` are "" where they are absent.
+        tasks: The tasks of which each agent was to get one; see `tasks_of`. Empty: none were asked for, and what an
+            answer says of tasks is ignored.
+
+    Raises:
+        AnswerError: The answer does not fit. Its message can be quoted to the model; its kind is "empty",
+            "no_answer", "schema" or "content". Nothing else is raised, whatever the text.
+    """
+    if form not in get_args(AnswerForm):
+        raise ValueError(f"unknown form {form!r}; valid: {', '.join(map(repr, get_args(AnswerForm)))}")
+    if len(text) > _LONGEST_TEXT:
+        raise AnswerError(f"the answer has {len(text)} characters: far too many", "no_answer")
+    if not text.strip(" \t\r\n\ufeff\0"):
+        raise AnswerError("the answer is empty", "empty")
+    read = read_events if form == "events" else read_arrays
+    return shown(read(text, lengths, names, explain, tasks))

@@ -1,0 +1,167 @@
+"""The fields of an answer in JSON: one set of types gives the schema of the request and checks the answer."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any, Literal, NotRequired, get_args
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
+
+from credit_wrappers.llm.answers.problems import Problems
+
+AnswerForm = Literal["events", "arrays"]
+
+# Structured output wants it closed; the check lets further fields pass. Strict: true is no number, 3.0 no step.
+_CONFIG = ConfigDict(allow_inf_nan=False, strict=True, json_schema_extra={"additionalProperties": False})
+
+_Agent = Annotated[str, Field(description="name of the agent, as in the episode")]
+_Start = Annotated[int, Field(description="first step")]
+_Stop = Annotated[int, Field(description="one past the last step")]
+_Amount = Annotated[float, Field(description="credit for the whole span; negative for blame")]
+_Number = Annotated[int, Field(description="number of the episode")]
+
+
+# Dicts and not models: an answer holds hundreds of events, and dicts are checked in half the time.
+@with_config(_CONFIG)
+class EventAnswer(TypedDict):
+    """One thing an agent did."""
+
+    agent: _Agent
+    start: _Start
+    stop: _Stop
+    amount: _Amount
+    why: Annotated[str, Field(description="reason, one short sentence")]
+
+
+@with_config(_CONFIG)
+class EpisodeAnswer(TypedDict):
+    """The judgement of one episode."""
+
+    episode: _Number
+    summary: Annotated[str, Field(description="what happened, and what would have been better")]
+    events: list[EventAnswer]
+
+
+@with_config(_CONFIG)
+class Answer(TypedDict):
+    """The judgement of all episodes of a query."""
+
+    episodes: list[EpisodeAnswer]
+
+
+@with_config(_CONFIG)
+class TaskAnswer(TypedDict):
+    """What one agent is to do next."""
+
+    agent: _Agent
+    task: Annotated[str, Field(description="one task of the list, in the same words")]
+
+
+@with_config(_CONFIG)
+class TaskedEpisode(EpisodeAnswer):
+    """The judgement of one episode, and what each agent is to do next."""
+
+    tasks: list[TaskAnswer]
+
+
+@with_config(_CONFIG)
+class TaskedAnswer(TypedDict):
+    """The judgement of all episodes of a query, with tasks."""
+
+    episodes: list[TaskedEpisode]
+
+
+@with_config(_CONFIG)
+class BriefEvent(TypedDict):
+    """One thing an agent did, its reason not asked for."""
+
+    agent: _Agent
+    start: _Start
+    stop: _Stop
+    amount: _Amount
+    why: NotRequired[str]
+
+
+@with_config(_CONFIG)
+class BriefEpisode(TypedDict):
+    """The judgement of one episode, without words."""
+
+    episode: _Number
+    summary: NotRequired[str]
+    events: list[BriefEvent]
+
+
+@with_config(_CONFIG)
+class BriefAnswer(TypedDict):
+    """The judgement of all episodes of a query, without words."""
+
+    episodes: list[BriefEpisode]
+
+
+@with_config(_CONFIG)
+class BriefTaskedEpisode(BriefEpisode):
+    """The judgement of one episode, without words, and what each agent is to do next."""
+
+    tasks: list[TaskAnswer]
+
+
+@with_config(_CONFIG)
+class BriefTaskedAnswer(TypedDict):
+    """The judgement of all episodes of a query, without words, with tasks."""
+
+    episodes: list[BriefTaskedEpisode]
+
+
+_ADAPTERS: dict[tuple[bool, bool], TypeAdapter[Any]] = {  # by: are reasons asked for, are tasks
+    (True, False): TypeAdapter(Answer),
+    (True, True): TypeAdapter(TaskedAnswer),
+    (False, False): TypeAdapter(BriefAnswer),
+    (False, True): TypeAdapter(BriefTaskedAnswer),
+}
+
+
+@cache
+def answer_schema(
+    form: AnswerForm = "events", explain: bool = True, tasks: tuple[str, ...] = ()
+) -> dict[str, Any] | None:
+    """Return the JSON schema of an answer, or None for a form that is free text.
+
+    Args:
+        form: What is asked for.
+        explain: Whether reasons are asked for.
+        tasks: The tasks of which each agent is to get one; empty: none are asked for.
+    """
+    if form not in get_args(AnswerForm):
+        raise ValueError(f"unknown form {form!r}; valid: {', '.join(map(repr, get_args(AnswerForm)))}")
+    if form == "arrays":
+        return None
+    schema = _ADAPTERS[explain, bool(tasks)].json_schema()
+    for node in (schema, *schema["$defs"].values()):  # what is not required is not asked for either
+        node["properties"] = {name: node["properties"][name] for name in node["required"]}
+    if tasks:
+        schema["$defs"]["TaskAnswer"]["properties"]["task"]["enum"] = list(tasks)
+    return schema
+
+
+def checked(value: object, explain: bool, tasks: bool) -> list[EpisodeAnswer]:
+    """Return the judgements of decoded JSON that has all fields, each of its type.
+
+    Raises:
+        AnswerError: With kind "schema" and the places of what is missing or wrong.
+    """
+    try:
+        judgements = _ADAPTERS[explain, tasks].validate_python(value)["episodes"]
+    except ValidationError as error:
+        problems = Problems("schema")
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"])
+            problems.add(f"{place.lstrip('.') or 'answer'}: {item['msg']}")
+        problems.refuse()
+        raise AssertionError("a refusal without a problem") from error
+    if not explain:
+        for judged in judgements:
+            judged.setdefault("summary", "")
+            for event in judged["events"]:
+                event.setdefault("why", "")
+    return judgements

@@ -1,0 +1,77 @@
+"""The seam to a model: one question, one answer, and who answers it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from credit_wrappers.core.credit import Usage
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a model, with everything that can change the answer.
+
+    Attributes:
+        system: The base prompt; the same for every query of an environment, so that providers can cache it.
+        prompt: The episodes to be scored.
+        schema: JSON schema the answer must follow, or None for free text.
+        model: Name of the client that answers (for Anthropic: model and server).
+        max_tokens: Upper limit of the answer's length.
+        temperature: Sampling temperature; None leaves it to the model.
+    """
+
+    system: str
+    prompt: str
+    schema: dict[str, Any] | None = field(repr=False)
+    model: str
+    max_tokens: int
+    temperature: float | None = None
+
+    def key(self) -> str:
+        """Return the sha256 hex digest of all fields: the ledger's key."""
+        rest = json.dumps([self.model, self.max_tokens, self.temperature, self.schema], sort_keys=True)
+        digest = hashlib.sha256()
+        for part in (self.system, self.prompt, rest):
+            data = part.encode()
+            # The length in front keeps ("ab", "c") and ("a", "bc") apart.
+            digest.update(b"%d:" % len(data))
+            digest.update(data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A model's answer to one request.
+
+    Attributes:
+        text: The answer as it came.
+        usage: What it cost.
+        model: The model that answered, as the provider names it.
+        stop_reason: Why it stopped: `end_turn`, `max_tokens`, `refusal`, ...
+    """
+
+    text: str
+    usage: Usage
+    model: str
+    stop_reason: str = "end_turn"
+
+
+class ModelClient(Protocol):
+    """Asks a model. Called from several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """What the ledger's key and the tables call it."""
+        ...
+
+    @property
+    def source(self) -> Literal["model", "scripted", "cache"]:
+        """Where its answers come from."""
+        ...
+
+    def complete(self, request: Request) -> Completion:
+        """Return the model's answer; raise ModelError when there is none."""
+        ...

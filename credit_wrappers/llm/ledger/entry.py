@@ -1,0 +1,203 @@
+"""What the ledger holds of one question: the request, the answer, and the credit that was read from it."""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+import numpy as np
+
+from credit_wrappers.core.credit import Usage
+from credit_wrappers.llm.client import Completion, Request
+
+# Texts are long and many: level 1 takes a third of the time of level 6 for a fifth more bytes. Credits are
+# short, and repeat themselves from step to step.
+_TEXT_LEVEL, _CREDIT_LEVEL = 1, 6
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedEpisode:
+    """What an answer says about one episode.
+
+    Attributes:
+        key: `Episode.key`.
+        agents: The N agents by their own names, in the order in which the prompt listed them.
+        values: (T, N) float32; column k belongs to `agents[k]`: the answer's events before any shaping. None
+            when there was no usable answer.
+        length: Number of steps, T.
+
+    Rows that were written by version 1 of the file have no agents, no values and length 0.
+    """
+
+    key: str
+    agents: tuple[str, ...]
+    values: np.ndarray | None
+    length: int
+
+    @property
+    def totals(self) -> dict[str, float] | None:
+        """Each agent's summed credit, or None without a usable answer."""
+        if self.values is None:
+            return None
+        return dict(zip(self.agents, self.values.sum(axis=0, dtype=np.float64).tolist(), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class LedgerEntry:
+    """One question and its answer, as recorded. Texts and credits are unpacked when they are asked for.
+
+    Attributes:
+        number: 1 for the oldest entry of the file.
+        key: `Request.key()`.
+        time: When, in seconds since 1970.
+        source: `model`, `scripted` or `cache` (replayed from another ledger).
+        client: `Request.model`.
+        model: The model that answered, as the provider names it; "" without an answer.
+        stop_reason: Why it stopped; "" without an answer.
+        usage: What the answer cost; nothing without an answer.
+        failure: Class of the error that made the answer unusable (`errors.ModelFailure`,
+            `errors.AnswerFailure`); "" for a good one.
+        message: That error's text.
+    """
+
+    number: int
+    key: str
+    time: float
+    source: str
+    client: str
+    model: str
+    stop_reason: str
+    usage: Usage
+    failure: str
+    message: str
+    _system: str
+    _schema: str
+    _prompt: bytes
+    _max_tokens: int
+    _temperature: float | None
+    _answer: bytes | None
+    _keys: str
+    _credits: bytes | None
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer, usable or not."""
+        return self._answer is not None
+
+    @cached_property
+    def request(self) -> Request:
+        """The whole question."""
+        schema = json.loads(self._schema)
+        return Request(
+            self._system, unpack_text(self._prompt), schema, self.client, self._max_tokens, self._temperature
+        )
+
+    @cached_property
+    def completion(self) -> Completion | None:
+        """The answer; None when the model gave none."""
+        if self._answer is None:
+            return None
+        return Completion(unpack_text(self._answer), self.usage, self.model, self.stop_reason)
+
+    @cached_property
+    def episodes(self) -> tuple[JudgedEpisode, ...]:
+        """The episodes asked about, in the order of the prompt."""
+        return unpack_episodes(self._keys, self._credits)
+
+
+def pack_row(
+    request: Request,
+    completion: Completion | None,
+    key: str,
+    source: str,
+    failure: str,
+    message: str,
+    episodes: Sequence[JudgedEpisode],
+) -> tuple[tuple[object, ...], dict[str, str]]:
+    """Return the row as `tables.COLUMNS` lists it, and, by hash, the texts that rows share; see `Ledger.record`."""
+    shared = [request.system, json.dumps(request.schema, sort_keys=True)]
+    system, schema = (sha256(text.encode()).hexdigest() for text in shared)
+    usage = Usage() if completion is None else completion.usage
+    keys, credits = pack_episodes(episodes)
+    row = (
+        key,
+        time.time(),
+        source,
+        request.model,
+        "" if completion is None else completion.model,
+        system,
+        schema,
+        pack_text(request.prompt),
+        request.max_tokens,
+        request.temperature,
+        None if completion is None else pack_text(completion.text),
+        "" if completion is None else completion.stop_reason,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.seconds,
+        failure,
+        message,
+        keys,
+        usage.cache_write_tokens,
+        credits,
+    )
+    return row, dict(zip((system, schema), shared, strict=True))
+
+
+def pack_text(text: str) -> bytes:
+    """Return a text as the file keeps it."""
+    return zlib.compress(text.encode(), _TEXT_LEVEL)
+
+
+def unpack_text(data: bytes) -> str:
+    """Return the text that was packed."""
+    return zlib.decompress(data).decode()
+
+
+def pack_episodes(episodes: Sequence[JudgedEpisode]) -> tuple[str, bytes | None]:
+    """Return the two columns `episodes` (JSON list of the keys) and `credits`.
+
+    `credits` is compressed with zlib: one line of JSON, for each episode [length, whether it has values, names
+    of its agents]; then the values, float32 little-endian, step by step, one episode after the other.
+
+    Raises:
+        ValueError: Values are not of shape (length, number of agents).
+    """
+    keys = json.dumps([episode.key for episode in episodes])
+    if not episodes:
+        return keys, None
+    head, tables = [], []
+    for episode in episodes:
+        head.append([episode.length, int(episode.values is not None), episode.agents])
+        if episode.values is not None:
+            if episode.values.shape != (episode.length, len(episode.agents)):
+                raise ValueError(
+                    f"episode {episode.key}: values have shape {episode.values.shape}, "
+                    f"expected {(episode.length, len(episode.agents))}"
+                )
+            tables.append(episode.values.astype("<f4").tobytes())
+    line = json.dumps(head, separators=(",", ":")) + "\n"
+    return keys, zlib.compress(line.encode() + b"".join(tables), _CREDIT_LEVEL)
+
+
+def unpack_episodes(keys: str, credits: bytes | None) -> tuple[JudgedEpisode, ...]:
+    """Return the episodes of the two columns."""
+    names = json.loads(keys)
+    if credits is None:
+        return tuple(JudgedEpisode(key, (), None, 0) for key in names)
+    line, _, data = zlib.decompress(credits).partition(b"\n")
+    episodes, at = [], 0
+    for key, (length, judged, agents) in zip(names, json.loads(line), strict=True):
+        values = None
+        if judged:
+            count = length * len(agents)
+            values = np.frombuffer(data, "<f4", count, at).reshape(length, len(agents))
+            at += 4 * count
+        episodes.append(JudgedEpisode(key, tuple(agents), values, length))
+    return tuple(episodes)

@@ -1,0 +1,140 @@
+"""The ledger's file: how it is recognised, opened for writing or for reading only, and what is refused."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+
+from credit_wrappers.core.errors import LedgerError
+from credit_wrappers.llm.ledger.tables import APPLICATION_ID, VERSION, bring_up_to_date
+
+_PATIENCE = 30.0  # seconds to wait for another process that writes
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """Return a connection to the ledger at `path`, which is made when it does not exist.
+
+    A file of an earlier version is brought up to date.
+
+    Raises:
+        LedgerError: It is damaged, is no ledger, or cannot be opened; it is left as it is.
+    """
+    _inspect(path, may_be_made=True)
+    db = _connect(path, str(path))
+    try:
+        # Before the switch to WAL, so that the main file is a complete, recognisable ledger from now on.
+        bring_up_to_date(db, str(path))
+        _switch_to_wal(db)
+        db.execute("PRAGMA synchronous = FULL")  # an answer that was paid for outlives a power failure, for 4 ms
+        db.execute("SELECT key FROM answers LIMIT 1").fetchone()
+    except BaseException as error:
+        db.close()
+        if isinstance(error, sqlite3.Error):
+            raise LedgerError(f"cannot use ledger {path}: {error}") from error
+        raise
+    return db
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Return a connection that changes neither the ledger nor its folder.
+
+    A file of an earlier version is brought up to date in memory.
+
+    Raises:
+        LedgerError: There is none, it is damaged, is no ledger, or cannot be read.
+    """
+    _inspect(path, may_be_made=False)
+    # SQLite would make files beside one that nobody has open, unless it is told that nothing will change.
+    in_use = _beside(path, "-wal").exists()
+    db = _connect(path, f"{path.absolute().as_uri()}?mode=ro{'' if in_use else '&immutable=1'}", uri=True)
+    try:
+        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            file, db = db, sqlite3.connect(":memory:", check_same_thread=False)
+            with file:
+                file.backup(db)
+            file.close()
+            bring_up_to_date(db, str(path))
+        db.execute("SELECT key FROM answers LIMIT 1").fetchone()
+    except BaseException as error:
+        db.close()
+        if isinstance(error, sqlite3.Error):
+            hint = f"; its last entries are in {path.name}-wal, keep both files together" if in_use else ""
+            raise LedgerError(f"cannot read ledger {path}: {error}{hint}") from error
+        raise
+    return db
+
+
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes when the file is written to; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _connect(path: Path, target: str, *, uri: bool = False) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(target, timeout=_PATIENCE, check_same_thread=False, uri=uri)
+    except sqlite3.Error as error:
+        raise LedgerError(f"cannot open ledger {path}: {error}") from error
+
+
+def _switch_to_wal(db: sqlite3.Connection) -> None:
+    """Let readers and a writer work at the same time. SQLite does not wait for others here, so we do."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
+
+
+def _inspect(path: Path, *, may_be_made: bool) -> None:
+    """Raise LedgerError when the file is not a sound ledger (nor, with `may_be_made`, missing or empty).
+
+    Reads only: SQLite itself would write to a file, or beside it, on opening.
+    """
+    before = stamp(path)
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except FileNotFoundError:
+        if not may_be_made:
+            raise LedgerError(f"there is no ledger {path}") from None
+        if not path.parent.is_dir():
+            raise LedgerError(f"cannot make ledger {path}: there is no folder {path.parent}") from None
+        return
+    except OSError as error:
+        raise LedgerError(f"cannot open ledger {path}: {error.strerror}") from error
+    if not header and may_be_made:
+        return
+    if not header.startswith(b"SQLite format 3\0"):
+        raise LedgerError(f"{path} is not a ledger (not an SQLite file); it was left as it is")
+    if len(header) < 100 or int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+        raise LedgerError(f"{path} is an SQLite file, but not a ledger; it was left as it is")
+    if _in_use(path):
+        return
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        found = str(error)
+    finally:
+        db.close()
+    # What looks damaged may be what another process was writing meanwhile.
+    if found != "ok" and not _in_use(path) and stamp(path) == before:
+        raise LedgerError(f"ledger {path} is damaged ({found}); it was left as it is")
+
+
+def _in_use(path: Path) -> bool:
+    """Whether the file is open for writing, or a crash is to be recovered from."""
+    return _beside(path, "-wal").exists() or _beside(path, "-journal").exists()
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)

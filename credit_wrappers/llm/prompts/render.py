@@ -1,0 +1,178 @@
+"""The words of the critic's questions: pure functions from episodes to text, and templates (see `templates`).
+
+The base prompt has the four parts of the method (paper, section on LLM-MCA): environment, notation,
+definitions with examples, task query. It is the same for every query of an environment, so that a provider
+can cache it; the episodes follow in the user's part.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.core.narrator import Narrator
+from credit_wrappers.llm.prompts.templates import PACKAGED, Templates
+
+if TYPE_CHECKING:
+    from credit_wrappers.llm.answers.schema import AnswerForm
+
+_NEUTRAL = re.compile(r"\bagent_[A-Z]+\b")
+DEFINITIONS = ("temporal", "structural", "under_collaboration", "over_collaboration", "agreement")
+
+
+def agent_name(k: int) -> str:
+    """Return the neutral name of the k-th agent in prompt order: agent_A, ..., agent_Z, agent_AA, ..."""
+    letters = ""
+    k += 1
+    while k:
+        k, rest = divmod(k - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return f"agent_{letters}"
+
+
+def with_own_names(text: str, own: Mapping[str, str]) -> str:
+    """Return an explanation with the agents' own names, `own[neutral name]`, instead of the neutral ones."""
+    if "agent_" not in text:
+        return text
+    return _NEUTRAL.sub(lambda found: own.get(found[0], found[0]), text)
+
+
+def render_system(
+    narrator: Narrator,
+    names: Sequence[str],
+    bound: float,
+    *,
+    form: AnswerForm = "events",
+    explain: bool = True,
+    naming: Literal["neutral", "own"] = "neutral",
+    tasks: Sequence[str] = (),
+    templates: Templates = PACKAGED,
+) -> str:
+    """Return the base prompt for an environment.
+
+    Args:
+        narrator: Tells the environment.
+        names: What the agents are called in the prompt.
+        bound: Largest size of an agent's summed credits in one episode.
+        form: How the answer is to be written down.
+        explain: Whether to ask for reasons, too; without them answers are shorter.
+        naming: Whether the names are given anew in every episode, or the agents' own.
+        tasks: The tasks of which each agent is to get one; empty: no tasks are asked for.
+        templates: The words.
+    """
+    examples = narrator.examples()
+    missing = [name for name in DEFINITIONS if not examples.get(name)]
+    if missing:
+        raise CreditError(f"{type(narrator).__name__}.examples() lacks {', '.join(missing)}")
+    answer = templates.fill(f"form_{form}" if explain else f"form_{form}_brief").strip()
+    if tasks:
+        listed = "\n".join(f"- {task}" for task in tasks)
+        answer += "\n\n" + templates.fill(f"tasks_{form}", tasks=listed, example=tasks[0]).strip()
+    return templates.fill(
+        "system",
+        environment=narrator.describe().strip(),
+        names=templates.fill(f"names_{naming}", agents=_listed(names)).strip(),
+        notation=narrator.notation().strip(),
+        query=templates.fill("query", bound=f"{bound:g}", form=answer).strip(),
+        **{name: examples[name].strip() for name in DEFINITIONS},
+    ).rstrip()
+
+
+def render_episode(
+    number: int,
+    episode: Episode,
+    frames: Sequence[str],
+    order: Sequence[int],
+    names: Sequence[str],
+    action_name: Callable[[str, Any], str],
+) -> str:
+    """Return one episode as text: a head, the first frame, then one line a step.
+
+    A line is `t: agent_A action text; agent_B action text | reward r | rest`. The reward is left out when it is 0.
+    Clauses of a frame (they are separated by "; ") of the form `agent_A: text` are written behind the action of that
+    agent; all others are the rest, which is left out when it is empty.
+
+    Args:
+        number: Its number in the query, from 1.
+        episode: What happened.
+        frames: T+1 narrated frames, in the same order and with the same names as below.
+        order: Agent indices in prompt order.
+        names: `names[k]` is what agent `order[k]` is called.
+        action_name: Names an agent's action: an int, or a row (A,) where `episode.actions` is (T, N, A).
+    """
+    if len(frames) != episode.length + 1:
+        raise CreditError(
+            f"the narrator told {len(frames)} frames of an episode of {episode.length} steps; "
+            f"{episode.length + 1} are needed"
+        )
+    columns = [_deeds(episode, i, name, action_name) for name, i in zip(names, order, strict=True)]
+    rewards = episode.team_reward.tolist()
+    # Adding zero turns -0.0 into 0.0.
+    written = {reward: f"{round(reward, 4) + 0.0:g}" for reward in set(rewards)}
+    lines = [
+        f"## Episode {number}",
+        f"steps: {episode.length}, ended: {episode.ended}",
+        f"start: {frames[0]}",
+    ]
+    for t, (joint, reward, frame) in enumerate(zip(zip(*columns, strict=True), rewards, frames[1:], strict=True)):
+        told, rest = _sorted_out(frame, names)
+        deeds = []
+        for name, deed in zip(names, joint, strict=True):
+            came = told.pop(name, "")
+            if deed:
+                deeds.append(f"{deed} {came}" if came else deed)
+            elif came:  # of an agent that did not act
+                rest.append(f"{name}: {came}")
+        line = f"{t}: {'; '.join(deeds) or 'nobody acted'}"
+        if written[reward] != "0" or (rest and rest[0].startswith("reward ")):  # not to be taken for one
+            line += f" | reward {written[reward]}"
+        lines.append(f"{line} | {'; '.join(rest)}" if rest else line)
+    return "\n".join(lines)
+
+
+def _deeds(episode: Episode, agent: int, name: str, action_name: Callable[[str, Any], str]) -> list[str]:
+    """Return what an agent did in each step; "" where it had left."""
+    own, column = episode.agents[agent], episode.actions[:, agent]
+    if column.ndim == 2:  # rows of numbers, all of them NaN where the agent had left
+        return ["" if np.isnan(row).all() else f"{name} {action_name(own, row)}" for row in column]
+    actions = column.tolist()
+    texts = {a: f"{name} {action_name(own, a)}" if a >= 0 else "" for a in set(actions)}
+    return [texts[a] for a in actions]
+
+
+def _sorted_out(frame: str, names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the clauses of a frame that belong behind an agent's action, by agent, and the others."""
+    told: dict[str, str] = {}
+    rest = []
+    for clause in frame.split("; "):
+        name, colon, text = clause.partition(": ")
+        # A second colon may begin another agent's part: such a clause is left as it is.
+        if colon and name in names and name not in told and ": " not in text:
+            told[name] = text
+        elif clause:
+            rest.append(clause)
+    return told, rest
+
+
+def render_reask(
+    prompt: str, error: str, count: int, *, form: AnswerForm = "events", templates: Templates = PACKAGED
+) -> str:
+    """Return the corrective question: the same episodes, and what was wrong with the answer.
+
+    Args:
+        prompt: The question that was answered.
+        error: What was wrong.
+        count: Number of episodes.
+        form: How the answer is to be written down.
+        templates: The words.
+    """
+    return templates.fill(f"reask_{form}", prompt=prompt, error=error, count=count).rstrip()
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

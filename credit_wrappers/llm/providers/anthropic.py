@@ -1,0 +1,252 @@
+"""The Anthropic client: asks a Claude model, or any server that speaks the Messages API."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from credit_wrappers.core.credit import Usage
+from credit_wrappers.core.errors import CreditError, ModelError
+from credit_wrappers.llm.client import Completion, Request
+from credit_wrappers.llm.providers.base import RemoteClient, clean, count
+from credit_wrappers.llm.providers.failures import ERROR_TYPES, classify, said_kind
+
+DEFAULT_MODEL = "claude-sonnet-5"
+
+_NO_KEY = (
+    "no key for the Anthropic API. Three ways out: (1) set ANTHROPIC_API_KEY in the environment; "
+    "(2) client=ScriptedClient(), the built-in stand-in that needs no key; "
+    "(3) base_url='http://127.0.0.1:8080', a local server that speaks the Messages API"
+)
+_COUNTS = ("processing", "succeeded", "errored", "expired", "canceled")
+
+
+@dataclass(frozen=True)
+class BatchStatus:
+    """How far a batch is.
+
+    Attributes:
+        ended: Whether its results can be read.
+        counts: Requests that are `processing`, `succeeded`, `errored`, `expired`, `canceled`; all are
+            processing until the batch has ended.
+    """
+
+    ended: bool
+    counts: dict[str, int]
+
+
+class AnthropicClient(RemoteClient):
+    """Asks a model over the Messages API, with the official SDK.
+
+    The key comes from ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN) and from nowhere else; it is in no
+    attribute, pickle, repr or message of this class. The SDK repeats failed calls and honours `retry-after`.
+    What the model wrote is returned as it is, whatever its stop reason, so that an answer that was paid for
+    reaches the ledger; the critic turns a refusal into a ModelError and an answer cut at `max_tokens` into an
+    AnswerError. A server of one's own that rejects `output_config` is asked again without it, from then on
+    always.
+
+    Args:
+        model: Model name.
+        base_url: Another server than Anthropic's; ANTHROPIC_BASE_URL is honoured too. A local one needs no
+            key.
+        timeout: Seconds a single try may take.
+        max_retries: Repetitions after a transient failure.
+
+    Raises:
+        CreditError: Neither a key nor a server was given; the message names the ways out.
+        ValueError: `base_url` is no http(s) address.
+    """
+
+    protocol = "Messages API"
+    key_variables = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+
+    def __init__(
+        self,
+        model: str = DEFAULT_MODEL,
+        *,
+        base_url: str | None = None,
+        timeout: float = 600.0,
+        max_retries: int = 4,
+    ) -> None:
+        base_url = base_url or os.environ.get("ANTHROPIC_BASE_URL") or None
+        if base_url is None and not self._keys():
+            raise CreditError(_NO_KEY)
+        super().__init__(model, base_url, timeout, max_retries)
+
+    def complete(self, request: Request) -> Completion:
+        """Return the model's answer to `request`.
+
+        Raises:
+            ModelError: No answer; `transient` tells whether a later try may succeed.
+        """
+        started = time.perf_counter()
+
+        def attempt(structured: bool) -> Completion:
+            arguments = _question(request, self.model, structured)
+            if request.temperature is not None:
+                # No argument of the SDK any more, but servers other than Anthropic's take it.
+                arguments["extra_body"] = {"temperature": request.temperature}
+            return self._ask(
+                lambda sdk: sdk.messages.with_raw_response.create(max_tokens=request.max_tokens, **arguments),
+                lambda message: self._completion(message, time.perf_counter() - started),
+            )
+
+        return self._ask_structured(attempt, request.schema is not None, self._schema_names())
+
+    def count_tokens(self, request: Request) -> int:
+        """Return how many tokens `request` has for the model, before anything is paid.
+
+        Raises:
+            ModelError: No count.
+        """
+        return self._ask_structured(
+            lambda structured: self._ask(
+                lambda sdk: sdk.messages.with_raw_response.count_tokens(**_question(request, self.model, structured)),
+                lambda reply: int(reply.input_tokens),
+            ),
+            request.schema is not None,
+            self._schema_names(),
+        )
+
+    def create_batch(self, requests: Sequence[Request]) -> str:
+        """Send many requests at half the price, answered within a day, and return the batch's id.
+
+        Each request's `key()` is its id in the batch, so that equal requests are sent once.
+
+        Raises:
+            ModelError: No batch was made.
+            ValueError: No requests were given.
+        """
+        if not requests:
+            raise ValueError("a batch needs at least one request")
+        items = []
+        for key, request in {request.key(): request for request in requests}.items():
+            structured = request.schema is not None and self._structured
+            params = {**_question(request, self.model, structured), "max_tokens": request.max_tokens}
+            if request.temperature is not None:
+                params["temperature"] = request.temperature
+            items.append({"custom_id": key, "params": params})
+        return self._ask(
+            lambda sdk: sdk.messages.batches.with_raw_response.create(requests=items),
+            lambda batch: _text(batch.id),
+        )
+
+    def batch_status(self, batch_id: str) -> BatchStatus:
+        """Return how far the batch is.
+
+        Raises:
+            ModelError: Unknown; for an id that does not exist the kind is `not_found`.
+        """
+        return self._ask(
+            lambda sdk: sdk.messages.batches.with_raw_response.retrieve(batch_id),
+            lambda batch: BatchStatus(
+                _text(batch.processing_status) == "ended",
+                {name: count(batch.request_counts, name) for name in _COUNTS},
+            ),
+        )
+
+    def batch_results(self, batch_id: str) -> Iterator[tuple[str, Completion | ModelError]]:
+        """Yield each request's `key()` and its answer, or why there is none, in any order.
+
+        Raises:
+            ModelError: While iterating: the batch has not ended, does not exist, or was not read to its end.
+        """
+        status = self.batch_status(batch_id)
+        if not status.ended:
+            raise ModelError(f"{self.name}: batch {batch_id} has not ended yet; ask batch_status first", "timeout")
+        left = sum(status.counts.values())
+        lines = self._lines(batch_id)
+        try:
+            while True:
+                failure: ModelError | None = None
+                try:
+                    line = next(lines, None)
+                    key = "" if line is None else _text(line.custom_id)
+                except Exception as error:
+                    failure = self._odd(error)
+                if failure is None and line is None and left > 0:
+                    failure = self._failure("bad_reply", f"{left} results of batch {batch_id} are missing")
+                if failure is not None:
+                    raise failure
+                if line is None:
+                    return
+                left -= 1
+                yield key, self._outcome(line.result)
+        finally:
+            lines.close()
+
+    def _schema_names(self) -> tuple[str, ...]:
+        """Return how a server names the schema that it rejects; Anthropic's own is held to it."""
+        return () if self.base_url is None else ("output_config",)
+
+    def _lines(self, batch_id: str) -> Any:
+        try:
+            return self._connected().messages.batches.results(batch_id)
+        except Exception as error:
+            failure = self._odd(error)
+        raise failure
+
+    def _odd(self, error: Exception) -> ModelError:
+        """Return the failure of a call that has no raw response to parse apart."""
+        kind, account = classify(error)
+        return self._bad_reply(error) if kind == "setup" else self._failure(kind, account)
+
+    def _outcome(self, result: Any) -> Completion | ModelError:
+        try:
+            if result.type == "succeeded":
+                return self._completion(result.message, 0.0)
+            if result.type == "errored":
+                error = getattr(result.error, "error", None) or result.error
+                kind = said_kind(ERROR_TYPES.get(error.type, "server_error"), error.message)
+                return self._failure(kind, f"{error.type}: {error.message}")
+            if result.type in ("expired", "canceled"):
+                return ModelError(f"{self.name}: {result.type} before it was answered; ask it again", "timeout")
+            raise TypeError(f"unknown result {result.type!r}")
+        except Exception as error:
+            return self._bad_reply(error)
+
+    def _completion(self, message: Any, seconds: float) -> Completion:
+        if not isinstance(message.content, list):
+            raise TypeError("no list of content")
+        usage = getattr(message, "usage", None)
+        return Completion(
+            text=clean("".join(block.text for block in message.content if block.type == "text")),
+            usage=Usage(
+                calls=1,
+                input_tokens=count(usage, "input_tokens"),
+                output_tokens=count(usage, "output_tokens"),
+                cached_tokens=count(usage, "cache_read_input_tokens"),
+                seconds=seconds,
+                cache_write_tokens=count(usage, "cache_creation_input_tokens"),
+            ),
+            model=clean(str(message.model or self.model)),
+            stop_reason=clean(str(message.stop_reason or "end_turn")),
+        )
+
+    def _connect(self) -> Any:
+        import anthropic
+
+        # The SDK reads the key from the environment. A local server needs none, but the SDK insists on one.
+        key: dict[str, Any] = {} if self._keys() else {"api_key": "none"}
+        return anthropic.Anthropic(base_url=self.base_url, timeout=self.timeout, max_retries=self.max_retries, **key)
+
+
+def _question(request: Request, model: str, structured: bool) -> dict[str, Any]:
+    """Return the arguments that asking, counting and batches share; what comes first can be cached."""
+    arguments: dict[str, Any] = {
+        "model": model,
+        "system": [{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}],
+        "messages": [{"role": "user", "content": request.prompt}],
+    }
+    if structured:
+        arguments["output_config"] = {"format": {"type": "json_schema", "schema": request.schema}}
+    return arguments
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a string, got {type(value).__name__}")
+    return value

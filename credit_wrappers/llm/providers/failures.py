@@ -1,0 +1,113 @@
+"""Why there is no answer: what the official SDKs raise, told in one way and with advice.
+
+Both SDKs come from one generator and name their exceptions alike, so these are told apart by the names of
+their classes; nothing of the SDKs, nor of the HTTP library that they happen to use, is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from credit_wrappers.core.errors import ModelFailure
+
+_LONGEST = 500  # characters
+
+_STATUS: dict[int, ModelFailure] = {
+    401: "auth",
+    402: "permission",
+    403: "permission",
+    404: "not_found",
+    408: "timeout",
+    409: "server_error",
+    413: "too_large",
+    429: "rate_limit",
+    529: "overloaded",
+}
+# The types of the Messages API's errors, where there is no status: in the results of a batch.
+ERROR_TYPES: dict[str, ModelFailure] = {
+    "authentication_error": "auth",
+    "billing_error": "permission",
+    "permission_error": "permission",
+    "not_found_error": "not_found",
+    "request_too_large": "too_large",
+    "rate_limit_error": "rate_limit",
+    "timeout_error": "timeout",
+    "api_error": "server_error",
+    "overloaded_error": "overloaded",
+    "invalid_request_error": "bad_request",
+}
+ADVICE: dict[ModelFailure, str] = {
+    "auth": "check {keys} in the environment",
+    "permission": "check that the account of {keys} may use {model!r} and has credit left",
+    "not_found": "check the model's name {model!r} and base_url, {server}",
+    "too_large": "let a query hold fewer or shorter episodes (episodes_per_query)",
+    "rate_limit": "use fewer workers or a larger max_retries",
+    "overloaded": "it may pass: use fewer workers or a larger max_retries",
+    "server_error": "it may pass: use a larger max_retries",
+    "timeout": "raise the client's timeout ({timeout:g} s) or lower max_tokens",
+    "connection": "check that {server} is running and can be reached",
+    "bad_reply": "check that base_url, {server}, speaks the {protocol}",
+    "setup": "check {keys} and base_url, {server}",
+}
+_TOO_LONG = re.compile(r"prompt is too long|input is too long|context[ _](length|window|size|limit)", re.IGNORECASE)
+
+
+def classify(error: Exception) -> tuple[ModelFailure, str]:
+    """Return the class of failure and an account of it, which may be long and hold a key."""
+    names = {base.__name__ for base in type(error).__mro__}
+    kind: ModelFailure = "setup"
+    account = f"{type(error).__name__}: {error}"
+    if "APIStatusError" in names:
+        said = _said(error)
+        kind = _status_kind(error.status_code, said)  # type: ignore[attr-defined]
+        account = f"{type(error).__name__} ({error.status_code}): {said}"  # type: ignore[attr-defined]
+    elif names & {"APITimeoutError", "TimeoutException"}:
+        kind, account = "timeout", f"{type(error).__name__}: no complete answer in time"
+    elif names & {"APIConnectionError", "TransportError"}:
+        cause = error.__cause__ or error  # the SDKs' own message is always "Connection error."
+        # A header that cannot be sent will not be sent the next time either: a key with a line break in it.
+        kind = "setup" if type(cause).__name__ == "LocalProtocolError" else "connection"
+        account = f"{type(error).__name__}: {cause}"
+    return kind, account
+
+
+def said_kind(kind: ModelFailure, text: str) -> ModelFailure:
+    """Return the class of failure once the server's text is known: some bad requests are too long ones."""
+    return "too_large" if kind == "bad_request" and _TOO_LONG.search(text) else kind
+
+
+def redact(text: str, keys: Iterable[str]) -> str:
+    """Return `text` without the keys and without what looks like one; only then cut to a length for messages."""
+    for key in keys:
+        for part in key.split():  # a key with a line break in it is quoted with an escape
+            if len(part) >= 4:
+                text = text.replace(part, "[key]")
+    text = re.sub(r"\bsk-[\w-]{6,}", "[key]", text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _status_kind(status: int, said: str) -> ModelFailure:
+    if status == 429 and "insufficient_quota" in said:
+        return "permission"  # OpenAI's word for an empty account: waiting does not fill it
+    if status < 400:
+        return "bad_reply"  # a redirection to nowhere
+    return said_kind(_STATUS.get(status, "server_error" if status >= 500 else "bad_request"), said)
+
+
+def _said(error: Any) -> str:
+    """Return what the server said, without tags."""
+    text = str(error.response.text)
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        text = re.sub(r"<[^>]*>", " ", text)
+    else:
+        inner = body.get("error", body) if isinstance(body, dict) else body
+        if isinstance(inner, dict) and isinstance(inner.get("message"), str):
+            text = " ".join(str(inner[name]) for name in ("message", "code", "param") if inner.get(name))
+        else:
+            text = json.dumps(body, ensure_ascii=False)  # as one would read it: no key hides behind escapes
+    return " ".join(text.split())

@@ -1,0 +1,211 @@
+"""Narrators for environments that bring none: by numbers, or by what the environment says of itself.
+
+A model judges better what it understands: an environment of your own deserves at least a `describe_state()`, at best a
+narrator of its own (see `credit_wrappers.testing.corridor` for a small one).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pettingzoo.utils.env import ParallelEnv
+
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.core.narrator import Narrator
+from credit_wrappers.narration.generic_narrator import ActionNames, GenericNarrator
+from credit_wrappers.narration.text_diff import clauses, difference, listed, renamed
+from credit_wrappers.recording.action_spaces import by_agent
+from credit_wrappers.recording.observation_spaces import MOST_TOLD, Features
+
+FeatureNames = Sequence[str | None] | Mapping[str, Sequence[str | None]]
+
+
+def narrator_for(
+    env: ParallelEnv,
+    narrator: Narrator | None = None,
+    *,
+    describe: str | None = None,
+    action_names: ActionNames | None = None,
+    feature_names: FeatureNames | None = None,
+) -> Narrator:
+    """Return who tells an environment: the narrator given, else its own, else a `StateNarrator` for one with a
+    `describe_state()`, else an `ArrayNarrator`.
+
+    Args:
+        env: The environment.
+        narrator: One that is ready.
+        describe: See `ArrayNarrator`.
+        action_names: See `ArrayNarrator`.
+        feature_names: See `ArrayNarrator`; with them an environment is told by its numbers.
+
+    Raises:
+        ValueError: Texts for a narrator that has its own.
+    """
+    texts = {"describe": describe, "action_names": action_names, "feature_names": feature_names}
+    given = [name for name, value in texts.items() if value is not None]
+    ready = narrator if narrator is not None else getattr(env.unwrapped, "narrator", None)
+    if ready is None:
+        if feature_names is None and callable(getattr(env.unwrapped, "describe_state", None)):
+            return StateNarrator(env, describe=describe, action_names=action_names)
+        return ArrayNarrator(env, describe=describe, action_names=action_names, feature_names=feature_names)
+    if given:
+        whose = "the narrator" if narrator is not None else "the environment's own narrator"
+        raise ValueError(
+            f"{whose}, {type(ready).__name__}, has its own words; remove {', '.join(given)}, or tell the environment "
+            f"by its numbers: narrator=ArrayNarrator(env, {given[0]}=...)"
+        )
+    return ready
+
+
+class ArrayNarrator(GenericNarrator):
+    """Tells an episode by what the agents observed: all numbers at first, then those that changed.
+
+    Numbers under the keys of Dict spaces are called by them (`position.0`), action masks are left out. Of an agent that
+    observes more than 256 numbers, an image for instance, only actions are told, with a warning.
+
+    Args:
+        env: The environment; only its spaces and texts are read, it is not kept.
+        describe: What the environment is and what the team is to do. The more it says the better the credits. Default:
+            the environment's `describe()`, else the docstring of its class, else that of its module.
+        action_names: What the actions are called, in order, or the components of vectors; for all agents, or a mapping
+            from agent to names. Default: `action 0`, `action 1`, ...
+        feature_names: What the observed numbers are called, in the order in which they are flattened (Dict keys
+            sorted), None for one that is not to be told; for all agents, or a mapping from agent to names. Default: the
+            keys of Dict spaces, and indices.
+
+    Raises:
+        ValueError: Another number of names than there are things to be named; the message has both.
+    """
+
+    def __init__(
+        self,
+        env: ParallelEnv,
+        *,
+        describe: str | None = None,
+        action_names: ActionNames | None = None,
+        feature_names: FeatureNames | None = None,
+    ) -> None:
+        super().__init__(env, describe, action_names)
+        given = by_agent("feature_names", feature_names, self.agents)
+        self._features = [Features(agent, env.observation_space(agent), given.get(agent)) for agent in self.agents]
+        _warn_of_what_is_not_told(self._features)
+
+    def capture(self, observations: Mapping[str, Any]) -> object:
+        """Return the observed numbers of each agent, (F,) float64; None for one that is not there.
+
+        Raises:
+            CreditError: An observation does not fit its space.
+        """
+        return tuple(
+            features.read(observations[agent]) if observations.get(agent) is not None else None
+            for agent, features in zip(self.agents, self._features, strict=True)
+        )
+
+    def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
+        """Return what each agent sees, then what changed in it; "" when nothing did."""
+        texts: list[str] = []
+        before: Sequence[Any] = [None] * len(self.agents)
+        for moment in moments:
+            told = []
+            for name, i in zip(names, order, strict=True):
+                row, old, features = moment[i], before[i], self._features[i]
+                if row is None:
+                    if old is not None or not texts:
+                        told.append(f"{name} is gone" if texts else f"{name} is not there")
+                elif old is None:
+                    told.append(f"{name}: sees {features.whole(row)}" if features.told else f"{name} is there")
+                elif features.told and (changes := features.changes(old, row)):
+                    told.append(f"{name}: sees {changes}")
+            texts.append("; ".join(told if texts else self.who(order, names) + told))
+            before = moment
+        return texts
+
+    def notation(self) -> str:
+        """Return how frames are written."""
+        if not any(features.told for features in self._features):
+            return "Only actions and rewards are written down; what the agents saw is not."
+        named = any(name != str(k) for features in self._features for k, name in enumerate(features.names))
+        example, said = ("energy=0.5", "`energy`") if named else ("3=0.5", "at index 3, counted from 0,")
+        return (
+            f"The start lists the numbers that each agent sees. Later only those are written that changed: `agent_A "
+            f"action 1 sees {example}` says that agent_A took action 1 and that the number {said} of what it sees is "
+            "0.5 afterwards."
+        )
+
+
+class StateNarrator(GenericNarrator):
+    """Tells an episode by what the environment's `describe_state()` says: all of it at first, then what changed.
+
+    The text is cut into clauses at "; " and at line breaks, so each clause should say by itself what it is about. Words
+    that are names of agents are replaced by the names of the prompt.
+
+    Args:
+        env: The environment; `env.unwrapped.describe_state()` is asked at each step.
+        describe: See `ArrayNarrator`.
+        action_names: See `ArrayNarrator`.
+    """
+
+    def __init__(
+        self, env: ParallelEnv, *, describe: str | None = None, action_names: ActionNames | None = None
+    ) -> None:
+        super().__init__(env, describe, action_names)
+        self._source: Callable[[], Any] | None = env.unwrapped.describe_state
+        self._detached: StateNarrator | None = None
+
+    def detached(self) -> StateNarrator:
+        """Return the same narrator without its environment, for episodes that are kept; always one object."""
+        if self._detached is None:
+            copy = object.__new__(StateNarrator)
+            copy.__dict__.update(self.__dict__, _source=None, _detached=None)
+            self._detached = copy
+        return self._detached
+
+    def capture(self, observations: Mapping[str, Any]) -> object:
+        """Return what the environment says; the observations are not needed."""
+        assert self._source is not None, "a detached narrator cannot capture"
+        text = self._source()
+        if not isinstance(text, str):
+            raise CreditError(f"describe_state() returned {type(text).__name__}; a text is needed")
+        return text
+
+    def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
+        """Return the first state whole, then the clauses that changed; "" when none did."""
+        called = {str(self.agents[i]): str(name) for name, i in zip(names, order, strict=True)}
+        states = {text: listed(clauses(renamed(text, called)), list(called.values())) for text in set(moments)}
+        texts: list[str] = []
+        before: list[str] = []
+        for moment in moments:
+            now = states[moment]
+            texts.append("; ".join(difference(before, now) if texts else self.who(order, names) + now))
+            before = now
+        return texts
+
+    def notation(self) -> str:
+        """Return how frames are written."""
+        return (
+            "The start is the state in the environment's own words, in clauses between semicolons. Later only the "
+            "clauses that changed are written: a clause takes the place of the earlier one about the same thing, and "
+            "`no longer ...` says that a clause holds no more."
+        )
+
+
+def _warn_of_what_is_not_told(agents: Sequence[Features]) -> None:
+    ways = "ways out: narrator=, a describe_state() method in the environment, or feature_names= with None for the rest"
+    for features in agents:
+        if features.size > MOST_TOLD and not features.told:
+            warnings.warn(
+                f"agent {features.agent!r} observes {features.size} numbers, more than {MOST_TOLD}: the critic is told "
+                f"actions and rewards only; {ways}",
+                stacklevel=3,
+            )
+            return
+    for features in agents:
+        if features.unread:
+            warnings.warn(
+                f"the observations of agent {features.agent!r} hold {', '.join(features.unread)} spaces, which the "
+                f"critic is not told; {ways}",
+                stacklevel=3,
+            )
+            return

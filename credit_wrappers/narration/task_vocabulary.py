@@ -1,0 +1,77 @@
+"""The tasks of an environment: the words in which a critic says what an agent is to do next (LLM-TACA)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.core.narrator import Narrator
+
+
+def tasks_of_narrator(narrator: Narrator) -> tuple[str, ...]:
+    """Return the tasks that agents can be given, K of them.
+
+    Raises:
+        CreditError: There are none, or words that cannot be asked for.
+    """
+    tasks = check_tasks(narrator.tasks() if hasattr(narrator, "tasks") else (), type(narrator).__name__)
+    if not tasks:
+        raise CreditError(
+            f"{type(narrator).__name__} names no tasks, and the actions of the agents are not the same list of words "
+            'for all: say what tasks there are, LLMTaskWrapper(env, tasks=["...", ...])'
+        )
+    return tasks
+
+
+def check_tasks(tasks: Sequence[str], whose: str) -> tuple[str, ...]:
+    """Return the tasks as a tuple.
+
+    Raises:
+        CreditError: One is no text of one line, has marks or blanks at an end, or is there twice; or all are one text.
+    """
+    if isinstance(tasks, str):
+        raise CreditError(f"{whose}: {tasks!r} is one text; a list of them is needed, [{tasks!r}]")
+    if not isinstance(tasks, Sequence):
+        raise CreditError(
+            f"{whose}: a list is needed, whose order is that of the numbers, not a {type(tasks).__name__}"
+        )
+    for k, task in enumerate(tasks):
+        if not isinstance(task, str) or not task.isprintable() or not task or task != task.strip(" .*`\"'"):
+            raise CreditError(
+                f"{whose}: {task!r} cannot be a task; one line of text is needed, without blanks, quotes or full stops "
+                "at its ends"
+            )
+        if task in tasks[:k]:
+            raise CreditError(f"{whose}: the task {task!r} is there twice")
+    return tuple(tasks)
+
+
+class OtherTasks:
+    """A narrator with tasks of the user's choice instead of its own.
+
+    Args:
+        narrator: Tells everything else.
+        tasks: The tasks.
+    """
+
+    def __init__(self, narrator: Narrator, tasks: Sequence[str]) -> None:
+        self._narrator = narrator
+        self._tasks = check_tasks(tasks, "tasks=")
+        self._detached: OtherTasks | None = None
+
+    def tasks(self) -> Sequence[str]:
+        """Return the chosen tasks."""
+        return self._tasks
+
+    def detached(self) -> OtherTasks:
+        """Return the same narrator without its environment; always one object."""
+        if self._detached is None:
+            inner = self._narrator
+            self._detached = OtherTasks(inner.detached() if hasattr(inner, "detached") else inner, self._tasks)
+        return self._detached
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # not there yet, while a copy or a pickle is being made
+            raise AttributeError(name)
+        return getattr(self._narrator, name)

@@ -1,0 +1,197 @@
+"""Rules by which the scripted critic judges a Level-Based Foraging episode that it reads as text.
+
+Each player has a potential, a function of the state alone: minus APPROACH for each step of the way to
+
+    the nearest food that it can load by itself, if there is such food;
+    else the food that needs several and is nearest to all players together, the same for everyone;
+    else IDLE steps, a constant: no work is left for it.
+
+Its credit for a step is the difference of its potential, so every closed loop of states sums to zero. Outside the
+potential stands what cannot be repeated: loaded food pays LOAD, in proportion to its level, to those who loaded it,
+in proportion to theirs (the potentials of that step are not counted: the work has changed). Loading in vain is
+debited only where the environment makes the team pay for it. Amounts are in hundredths of a credit.
+
+Tasks follow the potentials, with the food that players can load by themselves shared out among them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from credit_wrappers.scripted.event_log import Book
+from credit_wrappers.scripted.read_prompt import Step
+from credit_wrappers.scripted.shortest_paths import share_out, ways
+
+APPROACH, LOAD, BLAME = 10, 600, 20  # LOAD is for all food of an episode
+IDLE = 3
+
+_HEAD = re.compile(r"Level-Based Foraging, \S+: .* (\d+) rows and (\d+) columns")
+_PENALTY = re.compile(r"loads in vain costs the team")
+_THING = re.compile(r"(\w+) \((\d+),(\d+)\) level (\d+)")
+_CELL = re.compile(r"\((\d+),(\d+)\)")
+_BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))
+
+Cell = tuple[int, int]  # row, column
+
+
+class ForagingRules:
+    """Judges the episodes of one foraging environment.
+
+    Args:
+        rows: Of the field.
+        columns: Of the field.
+        penalty: Whether loading in vain costs the team.
+    """
+
+    def __init__(self, rows: int, columns: int, penalty: bool) -> None:
+        self.rows, self.columns, self.penalty = rows, columns, penalty
+
+    @staticmethod
+    def for_system(system: str) -> ForagingRules | None:
+        """The rules for the field that a base prompt describes; None if it describes none."""
+        head = _HEAD.search(system)
+        return ForagingRules(int(head[1]), int(head[2]), _PENALTY.search(system) is not None) if head else None
+
+    def judge(self, start: str, steps: Sequence[Step]) -> tuple[str, list[dict[str, Any]]]:
+        """The summary and the events of one episode.
+
+        Args:
+            start: The first frame, whole.
+            steps: One for each step.
+        """
+        field = _Field((self.rows, self.columns), start)
+        book = Book(field.players)
+        whole = sum(field.levels[food] for food in field.foods) or 1
+        before = field.potentials()
+        for t, step in enumerate(steps):
+            loaded, vain = field.apply(step)
+            for who, food in vain if self.penalty else ():
+                book.single(who, t, -BLAME, f"loaded in vain, which costs the team: {food}")
+            for food, team in loaded.items():
+                together = sum(field.levels[who] for who in team)
+                for who in team:
+                    part = LOAD * field.levels[food] * field.levels[who] / (whole * together)
+                    helped = f" with {len(team) - 1} more" * (len(team) > 1)
+                    book.single(who, t, round(part), f"loaded {food} of level {field.levels[food]}{helped}")
+            after = field.potentials()
+            if not loaded:
+                for who, value in after.items():
+                    if gain := value - before[who]:
+                        book.add(who, t, gain, _reason(gain, bool(_CELL.search(_deed(step, who)))))
+            before = after
+        left = len(field.foods)
+        return ("all food was loaded" if not left else f"{left} pieces of food were left"), book.events()
+
+    def tasks(self, start: str, steps: Sequence[Step], over: bool) -> dict[str, str]:
+        """A task for each player: as the start asks for if the episode is over, else as its last state does.
+
+        Args:
+            start: The first frame, whole.
+            steps: One for each step.
+            over: Whether the tasks are for the next episode.
+        """
+        field = _Field((self.rows, self.columns), start)
+        for step in () if over else steps:
+            field.apply(step)
+        return {who: f"load {food}" for who, food in field.aims().items()}
+
+
+class _Field:
+    """The field as far as it has been told."""
+
+    def __init__(self, size: tuple[int, int], start: str) -> None:
+        self.size = size
+        self.foods: dict[str, Cell] = {}
+        self.players: dict[str, Cell] = {}
+        self.levels: dict[str, int] = {}
+        for name, row, column, level in _THING.findall(start):
+            (self.foods if name.startswith("food_") else self.players)[name] = (int(row), int(column))
+            self.levels[name] = int(level)
+
+    def apply(self, step: Step) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
+        """Take in one step; returns who loaded each food, and who loaded which food in vain."""
+        loaded: dict[str, list[str]] = {}
+        vain = []
+        for deed in step.deeds:
+            who, _, did = deed.partition(" ")
+            if moved := _CELL.search(did):
+                self.players[who] = (int(moved[1]), int(moved[2]))
+            elif " loads " in did:
+                loaded.setdefault(did.rpartition(" ")[2], []).append(who)
+            elif " in vain at " in did:
+                vain.append((who, did.rpartition(" ")[2]))
+        for food in loaded:
+            del self.foods[food]
+        return loaded, vain
+
+    def potentials(self) -> dict[str, int]:
+        """Each player's potential, in hundredths of a credit."""
+        solid = frozenset(self.foods.values())
+        shared = self._shared(solid)
+        values = {}
+        for who, cell in self.players.items():
+            own = [food for food in self.foods if self._able(who, food)] or shared
+            goals = frozenset(self.foods[food] for food in own)
+            values[who] = -APPROACH * (_ways(self.size, solid, goals).get(cell, sum(self.size)) if own else IDLE)
+        return values
+
+    def aims(self) -> dict[str, str]:
+        """The food that each player should go for; the first one, loaded or not, where none is left."""
+        solid = frozenset(self.foods.values())
+        team = sorted(self.players, key=lambda who: (self.players[who], self.levels[who]))
+        foods = sorted(self.foods, key=self.foods.__getitem__)
+        steps = {who: {food: self._way(solid, food, self.players[who]) for food in foods} for who in team}
+        alone = {who: {food: way for food, way in steps[who].items() if self._able(who, food)} for who in team}
+        aims = share_out({who: ways_to for who, ways_to in alone.items() if ways_to})
+        shared = self._shared(solid)
+        for who in team:
+            if who not in aims:  # at what nobody goes for yet there is at least nobody in the way
+                left = shared or [food for food in foods if food not in aims.values()] or foods
+                aims[who] = min(left, key=steps[who].__getitem__, default="food_0")
+        return aims
+
+    def _able(self, who: str, food: str) -> bool:
+        return self.levels[food] <= self.levels[who]
+
+    def _shared(self, solid: frozenset[Cell]) -> list[str]:
+        """The food that needs several, the same for all, or each would wait at another one; empty for none."""
+        strongest, together = max(map(self._level, self.players)), sum(map(self._level, self.players))
+        shared = [food for food in self.foods if strongest < self.levels[food] <= together]
+        return [min(shared, key=lambda food: (self._common(solid, food), self.foods[food]))] if shared else []
+
+    def _way(self, solid: frozenset[Cell], food: str, cell: Cell) -> int:
+        return _ways(self.size, solid, frozenset((self.foods[food],))).get(cell, sum(self.size))
+
+    def _level(self, name: str) -> int:
+        return self.levels[name]
+
+    def _common(self, solid: frozenset[Cell], food: str) -> int:
+        return sum(self._way(solid, food, cell) for cell in self.players.values())
+
+
+@lru_cache(maxsize=4096)
+def _ways(size: tuple[int, int], solid: frozenset[Cell], foods: frozenset[Cell]) -> dict[Cell, int]:
+    """Steps from each cell to the nearest one beside some food; nobody walks through food."""
+
+    def beside(cell: Cell) -> Iterator[Cell]:
+        for dr, dc in _BESIDE:
+            row, column = cell[0] + dr, cell[1] + dc
+            if 0 <= row < size[0] and 0 <= column < size[1] and (row, column) not in solid:
+                yield row, column
+
+    return ways(sorted({cell for food in foods for cell in beside(food)}), beside)
+
+
+def _deed(step: Step, who: str) -> str:
+    return next((deed for deed in step.deeds if deed.startswith(f"{who} ")), "")
+
+
+def _reason(gain: int, moved: bool) -> str:
+    if not moved:
+        return "stood still while another player changed which food is to be loaded next"
+    if abs(gain) != APPROACH:
+        return "moved while the food to be loaded next changed: now it is " + ("nearer" if gain > 0 else "farther")
+    return "came nearer to food to be loaded" if gain > 0 else "went away from the food to be loaded"

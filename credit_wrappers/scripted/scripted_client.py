@@ -1,0 +1,83 @@
+"""ScriptedClient: the built-in stand-in for a model. Rules, not an LLM, and labelled so everywhere.
+
+It sees what a model sees, the text of the request, and answers with the JSON that a model must answer. It needs no
+key and no network, costs nothing and always says the same, which makes it the critic of the tests and of the
+five-minute demonstration. Texts whose grammar it knows (Spaceworld, Level-Based Foraging, Robotic Warehouse) are
+judged by rules of that world; every other text by one general rule: each agent gets an equal part of what the team
+was paid in a step. Where the base prompt asks for tasks, the same rules assign them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Literal
+
+from credit_wrappers.core.credit import Usage
+from credit_wrappers.core.errors import ModelError
+from credit_wrappers.llm.client import Completion, Request
+from credit_wrappers.llm.tokens import ANSWER_CHARACTERS, EPISODE_CHARACTERS, PREFIX_CHARACTERS
+from credit_wrappers.scripted.lbf_rules import ForagingRules
+from credit_wrappers.scripted.read_prompt import Transcript, agents_told, read_transcripts
+from credit_wrappers.scripted.rware_rules import WarehouseRules
+from credit_wrappers.scripted.spaceworld_rules import SpaceworldRules
+from credit_wrappers.scripted.task_lists import assignment, best_deeds, tasks_asked, team_of
+
+RULES = (SpaceworldRules, ForagingRules, WarehouseRules)
+
+
+class ScriptedClient:
+    """Answers credit requests by rules that read only the request's text (ours)."""
+
+    name = "scripted-2"  # the number changes with the rules: a ledger must not answer with old ones
+    source: Literal["scripted"] = "scripted"
+
+    def complete(self, request: Request) -> Completion:
+        """Returns the judgement of every episode in the request, as the JSON text a model must return.
+
+        Raises:
+            ModelError: when the request holds no episode.
+        """
+        began = time.perf_counter()
+        transcripts = read_transcripts(request.prompt)
+        if not transcripts:
+            raise ModelError("the scripted critic found no episode in the request", "setup")
+        known = (kind.for_system(request.system) for kind in RULES)
+        rules = next((found for found in known if found is not None), None)
+        asked = tasks_asked(request.system)
+        judged: list[dict[str, Any]] = []
+        for episode in transcripts:
+            if rules is None:
+                summary, events = equal_parts(episode)
+            else:
+                summary, events = rules.judge(episode.start, episode.steps)
+            judged.append({"episode": episode.number, "summary": summary, "events": events})
+            if asked:
+                over = episode.ended != "not yet"
+                given = rules.tasks(episode.start, episode.steps, over) if rules else best_deeds(episode, asked)
+                judged[-1]["tasks"] = assignment(team_of(request.system, episode), given, asked)
+        text = json.dumps({"episodes": judged}, separators=(",", ":"))
+        usage = Usage(
+            calls=1,
+            input_tokens=round(len(request.system) / PREFIX_CHARACTERS + len(request.prompt) / EPISODE_CHARACTERS),
+            output_tokens=round(len(text) / ANSWER_CHARACTERS),
+            seconds=time.perf_counter() - began,
+        )
+        return Completion(text=text, usage=usage, model=self.name, stop_reason="end_turn")
+
+    def __repr__(self) -> str:
+        return "ScriptedClient()"
+
+
+def equal_parts(episode: Transcript) -> tuple[str, list[dict[str, Any]]]:
+    """The general rule: every agent gets an equal part of the reward of each step that paid or cost something."""
+    agents = agents_told(episode)
+    events: list[dict[str, Any]] = []
+    for t, step in enumerate(episode.steps):
+        if step.reward:
+            why = "equal part of the team reward: the scripted critic has no rules for this environment"
+            events += [
+                {"agent": a, "start": t, "stop": t + 1, "amount": round(step.reward / len(agents), 6), "why": why}
+                for a in agents
+            ]
+    return "scripted: each reward split equally", events

@@ -1,0 +1,87 @@
+"""What a team observes and can do, as a student reads it: one row of numbers for each agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
+from pettingzoo.utils.env import ParallelEnv
+
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.recording.observation_spaces import Features
+from credit_wrappers.student.team_spec import Team
+
+
+class Rows:
+    """Turns observations of an environment's agents into rows of numbers.
+
+    Of Dict and Tuple observations the numbers stand one after another by key; action masks are left out.
+
+    Args:
+        env: The environment; its agents act by Discrete actions from 0.
+
+    Attributes:
+        agents: `possible_agents`.
+        sizes: How many numbers each observes.
+        n_actions: How many actions each chooses from.
+
+    Raises:
+        TypeError: An agent's actions or observations are not such that a student can read them; it is named.
+    """
+
+    def __init__(self, env: ParallelEnv) -> None:
+        self.agents = tuple(env.possible_agents)
+        spaces = {agent: env.observation_space(agent) for agent in self.agents}
+        actions = {agent: env.action_space(agent) for agent in self.agents}
+        for agent, space in actions.items():
+            if not isinstance(space, Discrete) or space.start != 0:
+                raise TypeError(
+                    f"a student needs actions that are whole numbers from 0 (Discrete), agent {agent!r} has {space}"
+                )
+        self._features = [Features(agent, space) for agent, space in spaces.items()]
+        for features, space in zip(self._features, spaces.values(), strict=True):
+            if features.unread or not features.size:
+                raise TypeError(f"a student reads numbers; agent {features.agent!r} observes {space}")
+        self.sizes = tuple(features.size for features in self._features)
+        self.n_actions = tuple(int(space.n) for space in actions.values())
+        self._longest = max(self.sizes)
+        flat = all(isinstance(space, Box | MultiBinary | MultiDiscrete | Discrete) for space in spaces.values())
+        self._alike = flat and len({space.shape for space in spaces.values()}) == 1
+
+    @property
+    def team(self) -> Team:
+        """The agents, each in a role of its own."""
+        return Team(self.agents, self.agents, self.sizes, self.n_actions)
+
+    def __call__(self, observations: Mapping[str, Any]) -> np.ndarray:
+        """Return (N, F) float32, F the longest row; shorter ones end in zeros.
+
+        Raises:
+            CreditError: An agent is missing, or observed something that its space has not.
+        """
+        if missing := [agent for agent in self.agents if agent not in observations]:
+            raise CreditError(f"agent {missing[0]!r} has left; a student needs every agent in every step")
+        with np.errstate(over="ignore"):  # infinite as float32: the student names it
+            if self._alike:
+                with suppress(TypeError, ValueError):  # an agent's own, which is named below
+                    rows = np.array([observations[agent] for agent in self.agents], np.float32)
+                    if rows.size == len(self.agents) * self._longest:
+                        return rows.reshape(len(self.agents), self._longest)
+            table = np.zeros((len(self.agents), self._longest), np.float32)
+            for row, features in zip(table, self._features, strict=True):
+                row[: features.size] = features.numbers(observations[features.agent])
+            return table
+
+    def columns(self, tables: list[np.ndarray]) -> np.ndarray:
+        """Return the observations of an episode, (T+1, N, F), or of objects where agents observe unequally many."""
+        stacked = np.stack(tables)
+        if len(set(self.sizes)) == 1:
+            return stacked
+        cut = np.empty(stacked.shape[:2], dtype=object)
+        for i, size in enumerate(self.sizes):
+            for t in range(len(stacked)):
+                cut[t, i] = stacked[t, i, :size]
+        return cut

@@ -1,0 +1,132 @@
+"""For whom a student is fitted: which agents share a network, what they see and what they can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.recording.action_spaces import by_agent
+
+
+class Group(NamedTuple):
+    """Agents that share a network: their role, their columns in the team, what each observes and can do."""
+
+    role: str
+    columns: list[int]
+    size: int
+    actions: int
+
+
+@dataclass(frozen=True)
+class Team:
+    """The N agents of a student.
+
+    Attributes:
+        agents: Their names.
+        roles: The role of each; agents of one role share a network.
+        sizes: How many numbers each observes; the same within a role.
+        actions: How many actions each chooses from, 0, 1, ...; the same within a role.
+
+    Raises:
+        ValueError: Agents of one role differ in observations or actions.
+    """
+
+    agents: tuple[str, ...]
+    roles: tuple[str, ...]
+    sizes: tuple[int, ...]
+    actions: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        for what, counts in (("observe {} numbers", self.sizes), ("choose from {} actions", self.actions)):
+            first: dict[str, tuple[str, int]] = {}
+            for agent, role, count in zip(self.agents, self.roles, counts, strict=True):
+                other, known = first.setdefault(role, (agent, count))
+                if count != known:
+                    raise ValueError(
+                        f"agents of one role share a network, but in role {role!r} {other!r} does "
+                        f"{what.format(known)} and {agent!r} {what.format(count)}: give them other roles (roles=)"
+                    )
+
+    @classmethod
+    def of(
+        cls,
+        agents: Sequence[str],
+        sizes: Sequence[int],
+        seen: Sequence[int],
+        roles: Mapping[str, str] | None = None,
+        actions: int | Mapping[str, int] | None = None,
+    ) -> Team:
+        """Return the team of some labelled episodes.
+
+        Args:
+            agents: Names.
+            sizes: How many numbers each observes.
+            seen: One more than the largest action of each in the labels.
+            roles: Role by agent; None: one for all agents that observe equally many numbers.
+            actions: How many actions there are, for all or by agent; None: as many as some agent of the role used.
+
+        Raises:
+            ValueError: A role or a number of actions is missing, or given for an unknown agent.
+        """
+        given = by_agent("roles", roles, agents) or {
+            agent: "agent" if len(set(sizes)) == 1 else f"observes {size}"
+            for agent, size in zip(agents, sizes, strict=True)
+        }
+        counts = by_agent("n_actions", actions, agents)
+        for what, by in (("roles", given), ("n_actions", counts)):
+            if missing := [agent for agent in agents if by and agent not in by]:
+                raise ValueError(f"{what} is missing for {missing}")
+        used: dict[str, int] = {}
+        for agent, count in zip(agents, seen, strict=True):
+            used[given[agent]] = max(used.get(given[agent], 1), count)
+        return cls(
+            tuple(agents),
+            tuple(given[agent] for agent in agents),
+            tuple(sizes),
+            tuple(int(counts[agent]) if counts else used[given[agent]] for agent in agents),
+        )
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The roles, in the order in which they first appear."""
+        columns = {role: [i for i, other in enumerate(self.roles) if other == role] for role in self.roles}
+        return [Group(role, where, self.sizes[where[0]], self.actions[where[0]]) for role, where in columns.items()]
+
+    @cached_property
+    def back(self) -> list[int] | None:
+        """Where each agent stands when agents are listed role by role; None: where it stands anyway."""
+        listed = [i for group in self.groups for i in group.columns]
+        where = [listed.index(i) for i in range(len(listed))]
+        return None if where == sorted(where) else where
+
+    def order(self, agents: Sequence[str], what: str) -> list[int]:
+        """Return where the student's agents stand among `agents`.
+
+        Raises:
+            CreditError: They are not the same agents; the message names both, and `what` they belong to.
+        """
+        if sorted(agents) != sorted(self.agents):
+            raise CreditError(f"the student is fitted for the agents {list(self.agents)}, {what} has {list(agents)}")
+        return [list(agents).index(agent) for agent in self.agents]
+
+    def check(self, agents: Sequence[str], sizes: Sequence[int], actions: Sequence[int], what: str) -> None:
+        """Raise CreditError, naming both, unless another team, that of `what`, is this one in any order."""
+        order = self.order(agents, what)
+        self.check_sizes([sizes[i] for i in order], what)
+        for agent, fitted, i in zip(self.agents, self.actions, order, strict=True):
+            if actions[i] != fitted:
+                raise CreditError(
+                    f"the student is fitted for {fitted} actions of agent {agent!r}, in {what} it has {actions[i]}"
+                )
+
+    def check_sizes(self, sizes: Sequence[int], what: str) -> None:
+        """Raise CreditError, naming both, unless each agent observes as many numbers as the student was fitted for."""
+        for agent, fitted, size in zip(self.agents, self.sizes, sizes, strict=True):
+            if size != fitted:
+                raise CreditError(
+                    f"the student is fitted for observations of {fitted} numbers of agent {agent!r}, "
+                    f"in {what} it observes {size}"
+                )

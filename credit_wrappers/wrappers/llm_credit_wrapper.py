@@ -1,0 +1,150 @@
+"""LLM-MCA in one line: a wrapper that makes its own language-model critic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pettingzoo.utils.env import ParallelEnv
+
+from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.narrator import Narrator
+from credit_wrappers.delivery.store import CreditStore
+from credit_wrappers.distillation.distillation import Distillation
+from credit_wrappers.llm.client import ModelClient
+from credit_wrappers.narration.fallback_narrators import ActionNames, FeatureNames, narrator_for
+from credit_wrappers.recording.env_checks import require_parallel
+from credit_wrappers.wrappers.credit_wrapper import CreditWrapper, Delivery, TeamReward
+
+if TYPE_CHECKING:
+    from credit_wrappers.critics.llm_critic import LLMCritic
+
+
+class LLMCreditWrapper(CreditWrapper):
+    """LLM-MCA around any parallel environment: a language model credits each agent for each step.
+
+    Without further arguments the critic is an Anthropic model, and ANTHROPIC_API_KEY must be set.
+
+    Args:
+        env: A PettingZoo parallel environment with `possible_agents`, of which any may come and go; its actions
+            are Discrete, MultiDiscrete, MultiBinary or Box.
+        critic: A critic of your own; then none of the options that make one may be given.
+        client: Answers the critic's questions; `ScriptedClient()` needs no key.
+        model: Name of the Anthropic model; default `credit_wrappers.llm.providers.anthropic.DEFAULT_MODEL`.
+        base_url: A server that speaks the Messages API, for instance a local one.
+        store: A store to share with other environments; replaces all the options above and below.
+        distillation: A distillation to share with other environments, likewise.
+        narrator: Turns episodes into text; default the environment's own, else a `StateNarrator` where the environment
+            has `describe_state()`, else an `ArrayNarrator`.
+        describe: What the environment is and what the team is to do, for an environment without a narrator. Default:
+            its `describe()`, else its docstring.
+        action_names: What actions are called, for an environment without a narrator; see `ArrayNarrator`.
+        feature_names: What the observed numbers are called, likewise; the environment is then told by its numbers.
+        episodes_per_query: Episodes the model compares in one query.
+        workers: Threads that ask the model; default 4 for a model, 0 for a client that computes.
+        delivery: See `CreditWrapper`. "immediate" without `labels` asks the model in every step, and has no use for
+            the two arguments above.
+        labels: With immediate delivery: the model scores that many episodes at most, and a student that learns from
+            them pays; see `Distillation`, which can be made by hand to set more, and to be shared.
+        window: See `CreditWrapper`.
+        team_reward: See `CreditWrapper`.
+        progress: Show a bar with scored episodes, calls, tokens, cost and cache share.
+        critic_options: Further arguments of `LLMCritic`: `ledger`, `budget`, and its settings by name
+            (`CriticSettings`): `fallback`, `order`, `conserve`, `blend`, ...
+
+    Raises:
+        CreditError: No key, no client and no server was given.
+        ValueError: Options that exclude each other, for instance `describe` for an environment with its own narrator;
+            another number of names than there are things to be named.
+    """
+
+    def __init__(
+        self,
+        env: ParallelEnv,
+        *,
+        critic: Critic | None = None,
+        client: ModelClient | None = None,
+        model: str | None = None,
+        base_url: str | None = None,
+        store: CreditStore | None = None,
+        distillation: Distillation | None = None,
+        narrator: Narrator | None = None,
+        describe: str | None = None,
+        action_names: ActionNames | None = None,
+        feature_names: FeatureNames | None = None,
+        episodes_per_query: int = 8,
+        workers: int | None = None,
+        delivery: Delivery = "deferred",
+        labels: int | None = None,
+        window: int = 8,
+        team_reward: TeamReward = "auto",
+        progress: bool = False,
+        **critic_options: Any,
+    ) -> None:
+        require_parallel(env)
+        narrator = narrator_for(
+            env, narrator, describe=describe, action_names=action_names, feature_names=feature_names
+        )
+        made = {"client": client, "model": model, "base_url": base_url, **critic_options}
+        given = sorted(name for name, value in made.items() if value is not None)
+        shares = store if store is not None else distillation
+        self._makes_critic = shares is None and critic is None
+        if labels is not None and (shares is not None or delivery != "immediate"):
+            why = "a store or a distillation brings its own" if shares is not None else "deferred scores every episode"
+            raise ValueError(f"labels={labels} is for delivery='immediate' ({why})")
+        if shares is not None:
+            if critic is not None or given:
+                kind = "store" if store is not None else "distillation"
+                raise ValueError(f"the {kind} brings its critic; remove {', '.join(given) or 'critic'}")
+        else:
+            if critic is None:
+                critic = _llm_critic(client, model, base_url, critic_options)
+            elif given:
+                raise ValueError(f"the critic is given ready made; remove {', '.join(given)}")
+            if workers is None:  # a critic that computes needs no threads
+                workers = 4 if getattr(critic, "source", "model") == "model" else 0
+            if labels is not None:
+                distillation = Distillation(
+                    critic, labels, episodes_per_query=episodes_per_query, workers=workers, progress=progress
+                )
+                critic = None
+            elif delivery == "deferred":
+                store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers, progress=progress)
+                critic = None
+        super().__init__(
+            env,
+            critic,
+            store=store,
+            distillation=distillation,
+            narrator=narrator,
+            delivery=delivery,
+            window=window,
+            team_reward=team_reward,
+        )
+
+    def close(self) -> None:
+        """Close the environment; what waits to be recorded is written. Credits can be collected as before.
+
+        `store.close()` ends the threads, and gives up what is not in a query yet.
+        """
+        super().close()
+        if self._makes_critic:
+            if self.distillation is not None:
+                self.distillation.say_if_too_few()
+            # Looked up, not kept: copies and pickles of this environment share the critic; a ledger has none.
+            critic: Any = (self.store or self.distillation or self._online).critic  # type: ignore[union-attr]
+            if critic.ledger is not None:
+                critic.ledger.flush()
+
+
+def _llm_critic(
+    client: ModelClient | None, model: str | None, base_url: str | None, options: dict[str, Any]
+) -> LLMCritic:
+    from credit_wrappers.critics.llm_critic import LLMCritic
+
+    if client is None:
+        from credit_wrappers.llm.providers.anthropic import DEFAULT_MODEL, AnthropicClient
+
+        client = AnthropicClient(model or DEFAULT_MODEL, base_url=base_url)
+    elif model is not None or base_url is not None:
+        raise ValueError("model and base_url belong to the Anthropic client; give them, or a client, not both")
+    return LLMCritic(client, **options)

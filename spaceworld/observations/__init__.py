@@ -1,0 +1,1 @@
+"""What robots observe, as vectors and as images."""

@@ -1,0 +1,96 @@
+"""Tasks for robots: what they are called, and where each leads in a packed state.
+
+They are asked for every robot in every step, so a state is read in place, a few numbers a task.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spaceworld.rules import packing as pk
+from spaceworld.scenario import Cell, Scenario
+
+# where a row has the cell of each, whether it is filled, and whether those are that it needs
+Slots = tuple[tuple[int, int, tuple[int, ...]], ...]
+
+FETCH, HELP, DOCK, CLEAR = "fetch", "help carry", "dock", "hold clear"
+
+
+def task_names(scenario: Scenario) -> list[str]:
+    """The tasks that any robot can be given: three for each module, then `hold clear`."""
+    modules = range(len(scenario.modules))
+    return [f"{verb} module_{k}" for k in modules for verb in (FETCH, HELP, DOCK)] + [CLEAR]
+
+
+class TaskTargets:
+    """Where tasks lead in the state that a row holds now.
+
+    Args:
+        scenario: what is being played.
+        spec: its packed form.
+        row: the live state, (rowsize,) int64; it is not copied.
+    """
+
+    def __init__(self, scenario: Scenario, spec: np.ndarray, row: np.ndarray) -> None:
+        robot, module, slot = (int(spec[h]) for h in (pk.H_ROBOT, pk.H_MODULE, pk.H_SLOT))
+        self._height, self._width = scenario.height, scenario.width
+        self._row = memoryview(row)  # type: ignore[arg-type]  # numpy's arrays are buffers; faster for single numbers
+        self._robots = {f"robot_{i}": robot + i * pk.R_WIDTH + pk.R_CELL for i in range(len(scenario.robots))}
+        slots: dict[str, Slots] = {}
+        for k, place in enumerate(scenario.slots):
+            at, *needs = (slot + j * pk.T_WIDTH for j in (k, *place.needs))
+            read = at + pk.T_CELL, at + pk.T_FILLED, tuple(need + pk.T_FILLED for need in needs)
+            slots[place.type] = (*slots.get(place.type, ()), read)
+        self._tasks: dict[str, tuple[int, Slots | None]] = {}  # where its module is; the slots that take it, for a dock
+        for k, part in enumerate(scenario.modules):
+            at = module + k * pk.M_WIDTH
+            self._tasks.update({f"{FETCH} module_{k}": (at, None), f"{HELP} module_{k}": (at, None)})
+            self._tasks[f"{DOCK} module_{k}"] = at, slots.get(part.type, ())
+        self._tasks[CLEAR] = -1, None
+
+    def target(self, task: str, agent: str) -> Cell | None:
+        """The cell that the task leads to; None for none.
+
+        Raises:
+            ValueError: there is no such task, or no such agent.
+        """
+        if agent not in self._robots:
+            raise ValueError(f"there is no agent {agent!r}; valid: {', '.join(self._robots)}")
+        if task not in self._tasks:
+            raise ValueError(f"there is no task {task!r}; valid: {', '.join(self._tasks)}")
+        at, slots = self._tasks[task]
+        row, width = self._row, self._width
+        if at < 0 or row[at + pk.M_SLOT] >= 0:
+            return None
+        cell = row[at + pk.M_CELL]
+        here = cell // width, cell % width
+        return here if slots is None else self._nearest_open(slots, here)
+
+    def offset(self, task: str, agent: str) -> tuple[float, float] | None:
+        """Rows and columns from the robot to the target, divided by the grid's; None where there is no target.
+
+        Raises:
+            ValueError: there is no such task, or no such agent.
+        """
+        target = self.target(task, agent)
+        if target is None:
+            return None
+        cell, width = self._row[self._robots[agent]], self._width
+        return (target[0] - cell // width) / self._height, (target[1] - cell % width) / width
+
+    def _nearest_open(self, slots: Slots, here: Cell) -> Cell | None:
+        row, width = self._row, self._width
+        best: tuple[int, Cell] | None = None
+        for at, filled, needs in slots:
+            if row[filled]:
+                continue
+            for need in needs:
+                if not row[need]:
+                    break
+            else:
+                cell = row[at]
+                there = cell // width, cell % width
+                found = abs(there[0] - here[0]) + abs(there[1] - here[1]), there
+                if best is None or found < best:
+                    best = found
+        return None if best is None else best[1]
