@@ -12,8 +12,13 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.critics.baselines import EqualSplitCritic, SharedCritic, SummedCritic
+from credit_wrappers.delivery.deferred import Deferred
+from credit_wrappers.delivery.online import Online
+from credit_wrappers.delivery.session import CreditSession
+from credit_wrappers.delivery.source import CreditSource
 from credit_wrappers.delivery.store import CreditStore
 from credit_wrappers.distillation import Distillation
+from credit_wrappers.distillation.paying import Distilled, Student
 from credit_wrappers.llm.client import Completion, ModelClient, Request
 from credit_wrappers.student import Agreement, StudentCritic, StudentSettings
 from credit_wrappers.wrappers import CreditWrapper, LLMCreditWrapper, LLMTaskWrapper, TaskObservationWrapper, Weaning
@@ -45,12 +50,16 @@ __all__ = [
     "Credit",
     "CreditError",
     "CreditEvent",
+    "CreditSession",
+    "CreditSource",
     "CreditStore",
     "CreditWrapper",
     "Critic",
     "CriticSettings",
     "CriticStats",
+    "Deferred",
     "Distillation",
+    "Distilled",
     "Episode",
     "EqualSplitCritic",
     "Estimate",
@@ -62,12 +71,14 @@ __all__ = [
     "ModelClient",
     "ModelError",
     "Narrator",
+    "Online",
     "OpenAICompatibleClient",
     "Prices",
     "RecordedClient",
     "Request",
     "ScriptedClient",
     "SharedCritic",
+    "Student",
     "StudentCritic",
     "StudentSettings",
     "SummedCritic",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode, LLMCritic, Request, ScriptedClient
+from credit_wrappers import Credit, CreditStore, CreditWrapper, Deferred, Episode, LLMCritic, Request, ScriptedClient
 from credit_wrappers.scripted import spaceworld_rules
 from spaceworld.env import SpaceworldEnv
 from spaceworld.rules import packing as pk
@@ -38,7 +38,7 @@ def play(env: SpaceworldEnv, actions: list[str]) -> Credit:
     numbers = {".": 0, "N": 1, "S": 2, "W": 3, "E": 4, "I": 5}
     keep = Keep()
     start = env.get_state()
-    wrapped = CreditWrapper(env, store=CreditStore(keep, workers=0))
+    wrapped = CreditWrapper(env, Deferred(CreditStore(keep, workers=0)))
     original = env.reset
     env.reset = lambda seed=None, options=None: (
         original(seed=seed),
@@ -95,7 +95,7 @@ def test_every_closed_loop_of_states_sums_to_zero_for_every_agent(name: str) -> 
     loops = 0
     env = tight() if name == "tight" else SpaceworldEnv(ALL[name], max_cycles=400)
     keep = Keep()
-    wrapped = CreditWrapper(env, store=CreditStore(keep, workers=0, episodes_per_query=4))
+    wrapped = CreditWrapper(env, Deferred(CreditStore(keep, workers=0, episodes_per_query=4)))
     wrapped.reset(seed=1)
     rng = np.random.default_rng(2)
     for _ in range(4 * 400):
@@ -272,7 +272,7 @@ def test_gripping_and_letting_go_cancel_exactly() -> None:
 def test_it_reads_nothing_but_the_text_and_answers_what_a_model_must() -> None:
     keep = Keep()
     env = SpaceworldEnv("pair", max_cycles=30)
-    wrapped = CreditWrapper(env, store=CreditStore(keep, workers=0, episodes_per_query=2))
+    wrapped = CreditWrapper(env, Deferred(CreditStore(keep, workers=0, episodes_per_query=2)))
     asked: list[Request] = []
     client = keep.inner.client
     complete = client.complete

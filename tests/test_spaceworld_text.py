@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from credit_wrappers import CreditStore, CreditWrapper, LLMCritic, Request, ScriptedClient
+from credit_wrappers import CreditStore, CreditWrapper, Deferred, LLMCritic, Request, ScriptedClient
 from credit_wrappers.llm.prompts.render import agent_name, render_episode, render_system
 from credit_wrappers.llm.tokens import estimate_tokens
 from credit_wrappers.scripted.read_prompt import Step, read_transcripts
@@ -32,7 +32,7 @@ def test_text_says_where_everything_is_and_who_holds_what_in_every_step(name: st
     critic = LLMCritic(ScriptedClient())
     episodes: list[Any] = []
     critic.score = lambda given: (episodes.extend(given), LLMCritic.score(critic, given))[1]  # type: ignore[method-assign]
-    wrapped = CreditWrapper(env, store=CreditStore(critic, workers=0))
+    wrapped = CreditWrapper(env, Deferred(CreditStore(critic, workers=0)))
     rng, r = np.random.default_rng(1), int(env._spec[pk.H_ROBOT])
     m, t = int(env._spec[pk.H_MODULE]), int(env._spec[pk.H_SLOT])
     for _ in range(4):

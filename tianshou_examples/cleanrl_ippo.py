@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from credit_wrappers import CreditStore, CreditWrapper, LLMCritic, ScriptedClient, SharedCritic
+from credit_wrappers import CreditStore, CreditWrapper, Deferred, LLMCritic, ScriptedClient, SharedCritic
 from credit_wrappers.integrations.gymnasium.parallel_vec_env import ParallelVecEnv
 from credit_wrappers.integrations.gymnasium.relabelling import relabel_rewards
 from tianshou_examples.experiment.environments import world_factory
@@ -88,7 +88,7 @@ def make_envs(args: Args) -> ParallelVecEnv:
     critic = LLMCritic(ScriptedClient()) if args.critic == "scripted" else SharedCritic()
     store = CreditStore(critic, workers=0)
     make_env = world_factory(args.env_id, action_mask=args.action_mask)
-    return ParallelVecEnv([lambda: CreditWrapper(make_env(), store=store)] * args.num_envs)
+    return ParallelVecEnv([lambda: CreditWrapper(make_env(), Deferred(store))] * args.num_envs)
 
 
 def play(agent: Agent, args: Args, greedy: bool) -> Evaluation:

@@ -19,7 +19,7 @@ from tianshou.data import Collector
 from tianshou.trainer import OnPolicyTrainerParams
 from torch import nn
 
-from credit_wrappers import CreditStore, CreditWrapper, LLMCritic, ScriptedClient
+from credit_wrappers import CreditStore, CreditWrapper, Deferred, LLMCritic, ScriptedClient
 from credit_wrappers.integrations.tianshou.agent_vector_env import AgentVectorEnv
 from credit_wrappers.integrations.tianshou.credit_buffer import CreditReplayBuffer
 from credit_wrappers.integrations.tianshou.nets import ActionHead, ValueHead
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     # one store for all environments: a query holds several episodes; LLMCritic(AnthropicClient(...)) asks a model
     store = CreditStore(LLMCritic(ScriptedClient()), episodes_per_query=8, workers=0)
-    venv = AgentVectorEnv([lambda: CreditWrapper(world(args.scenario), store=store)] * args.envs)
+    venv = AgentVectorEnv([lambda: CreditWrapper(world(args.scenario), Deferred(store))] * args.envs)
     venv.seed(args.seed)
     env, agent = venv.envs[0], venv.agents[0]
     inputs, space = env.observation_space(agent).shape[0], env.action_space(agent)

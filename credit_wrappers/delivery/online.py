@@ -1,106 +1,113 @@
-"""Credit while the episode runs: a critic that is asked in every step about the last few (the paper's online form)."""
+"""Credit in every step from a critic that reads the last few steps (the paper's online form)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.critic import Critic, check_credits
+from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.process_registry import reference, share, shared
-from credit_wrappers.recording.recorder import EpisodeRecorder
+from credit_wrappers.delivery.intake import Listener
+from credit_wrappers.recording.recorder import EpisodeRecorder, StepColumns
 
 
-class Payer(Protocol):
-    """Credits the steps of one environment at once.
+class Online:
+    """A credit source that asks a critic in every step about the last ones, and pays the credit of the last.
 
-    Attributes:
-        window: Steps whose credit `pay` returns, at most; that of the last one is paid.
-        paid: (N,) what each agent was credited in the running episode, up to the last step.
-    """
-
-    window: int
-    paid: np.ndarray
-
-    def open(self) -> int:
-        """Return a fresh episode id."""
-
-    def begin(self, observations: Mapping[str, Any]) -> None:
-        """Begin an episode with what is observed after the reset."""
-
-    def pay(
-        self, recorder: EpisodeRecorder, observations: Mapping[str, Any], over: bool, ended: tuple[bool, bool]
-    ) -> Credit:
-        """Return the credit of the last steps.
-
-        Args:
-            recorder: Has recorded them.
-            observations: What is observed after the last one.
-            over: No step follows.
-            ended: Whether that is because the world ended, and because time ran out.
-        """
-
-
-class OnlineCredit:
-    """Asks a critic about the last steps of one environment. Copies and pickles share the critic, in this process.
+    Any learner can use it, but a model is asked once a step, and `step` waits for the answer: it is slow and expensive,
+    for small studies. Copies and pickles of an environment share the critic, in the process that made it.
 
     Args:
-        critic: Is asked in every step; its errors are the caller's.
-        window: Steps it reads, at least 1.
-
-    Attributes:
-        paid: See `Payer`.
+        critic: Is asked in every step; `step` raises what it raises.
+        window: Steps that it reads, at least 1. More of them show it more of what led to the last.
 
     Raises:
         ValueError: The window is empty.
+
+    Example:
+        >>> from credit_wrappers import CreditWrapper, EqualSplitCritic, Online
+        >>> from credit_wrappers.testing.corridor import CorridorEnv
+        >>> env = CreditWrapper(CorridorEnv(length=2), Online(EqualSplitCritic()))
+        >>> observations, infos = env.reset(seed=1)
+        >>> env.step({agent: 2 for agent in env.agents})[1]
+        {'walker_0': 0.5, 'walker_1': 0.5}
     """
 
-    def __init__(self, critic: Critic, window: int) -> None:
+    store = None
+    distillation = None
+    pays = True
+    together = False
+    takes_episodes = False
+    reads_observations = False
+
+    def __init__(self, critic: Critic, window: int = 8) -> None:
         if window < 1:
             raise ValueError(f"window must be at least 1 step, got {window}")
         self.critic = critic
         self.window = window
-        self.paid = np.zeros(0)
-        self._episodes = 0
         self._number = share(self)
+
+    def payer(self, env: ParallelEnv, name: str) -> OnlinePayer:
+        """Return a payer for one environment; see `CreditSource`."""
+        return OnlinePayer(self)
+
+    def __reduce__(self) -> tuple[Callable[[int, int], Online], tuple[int, int]]:
+        return _source_of, reference(self._number)
+
+
+class OnlinePayer:
+    """Asks the critic, one environment after another."""
+
+    reads = None
+
+    def __init__(self, source: Online) -> None:
+        self._source = source
+        self._episodes = 0
+        self._credits: dict[int, Credit] = {}  # newest of each environment
 
     def open(self) -> int:
         """Return a fresh episode id."""
         self._episodes += 1
         return self._episodes - 1
 
-    def begin(self, observations: Mapping[str, Any]) -> None:
-        """Begin an episode."""
-        self.paid = np.zeros(0)
+    def start(self, chosen: Sequence[int] | np.ndarray, rows: Any) -> None:
+        """Do nothing."""
 
-    def pay(
-        self, recorder: EpisodeRecorder, observations: Mapping[str, Any], over: bool, ended: tuple[bool, bool]
-    ) -> Credit:
-        """Return the credit of the last steps.
+    def pay(self, step: StepColumns, recorder: EpisodeRecorder) -> np.ndarray:
+        """Return the credit of one step; see `Payer`.
 
         Raises:
             CreditError: The critic's credit does not fit the steps, or is not finite.
         """
-        steps = recorder.window(self.window, *ended)
-        (credit,) = credits = self.critic.score([steps])
-        check_credits([steps], credits)
-        last = credit.values[-1]
-        self.paid = last + self.paid if self.paid.size else last.copy()
-        return credit
+        for k, terminated, truncated in zip(step.chosen, step.terminated, step.truncated, strict=True):
+            steps = recorder.window(k, self._source.window, terminated, truncated)
+            credits = self._source.critic.score([steps])
+            check_credits([steps], credits)
+            self._credits[k] = credits[0]
+        return np.array([self._credits[k].values[-1] for k in step.chosen], np.float64)
 
-    def __reduce__(self) -> tuple[Callable[..., OnlineCredit], tuple[Any, ...]]:
-        return _copy_of, (reference(self._number), self.paid, self._episodes)
+    def credit(self, k: int, paid: np.ndarray) -> Credit:
+        """Return what the critic answered last."""
+        return self._credits[k]
+
+    def finish(self, episode: Episode, listener: Listener | None) -> None:
+        """Do nothing."""
+
+    def joined(self, environments: int) -> OnlinePayer:
+        """Return a payer of the same source."""
+        return OnlinePayer(self._source)
 
 
-def _copy_of(place: tuple[int, int], paid: np.ndarray, episodes: int) -> OnlineCredit:
-    original = shared(*place)
-    if original is None:
+def _source_of(process: int, number: int) -> Online:
+    source = shared(process, number)
+    if source is None:
         raise CreditError(
             "a critic lives in the process that made it: make the environment, with its critic, in each process"
         )
-    other = OnlineCredit(original.critic, original.window)
-    other.paid, other._episodes = paid.copy(), episodes
-    return other
+    return source

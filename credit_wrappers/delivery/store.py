@@ -10,7 +10,7 @@ import time
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
@@ -18,9 +18,9 @@ from credit_wrappers.core.credit import Credit, Usage
 from credit_wrappers.core.critic import Critic, check_credits
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
-from credit_wrappers.core.process_registry import reference, share, shared
+from credit_wrappers.core.process_registry import reference, share
 from credit_wrappers.critics.progress import CreditProgress
-from credit_wrappers.delivery.remote_store import RemoteStore, stand_in
+from credit_wrappers.delivery.intake import EpisodeIntake, Listener
 
 _LOG = logging.getLogger("credit_wrappers")
 # Scored queries after which a store that nobody has ever asked for credits warns.
@@ -47,7 +47,7 @@ if hasattr(os, "register_at_fork"):  # a forked process has none of the threads,
     os.register_at_fork(after_in_child=_POOLS.clear)
 
 
-class CreditStore:
+class CreditStore(EpisodeIntake):
     """Takes finished episodes, has them scored by a critic, hands the credits out once.
 
     Several environments may share one store; every method may be called from any thread. When the critic
@@ -85,6 +85,7 @@ class CreditStore:
             raise ValueError(f"episodes_per_query must be at least 1, got {episodes_per_query}")
         if workers < 0:
             raise ValueError(f"workers must be 0 or more, got {workers}")
+        super().__init__(itertools.count(), reference(share(self)))
         self.critic = critic
         self.episodes_per_query = episodes_per_query
         self.workers = workers
@@ -92,12 +93,10 @@ class CreditStore:
         self.usage = Usage()
         self.counts: Counter[str] = Counter()  # scored episodes by Credit.source
         self.discarded = 0  # credits thrown away because nobody ever asked for any
-        self._ids = itertools.count()
         self._changed = threading.Condition()
         self._waiting: list[Episode] = []  # submitted, in no query yet
         self._in_flight: set[int] = set()  # in a query that has not come back
         self._scored: dict[int, Credit] = {}  # scored, not handed out
-        self._hearers: dict[int, Callable[[Episode, Credit], None]] = {}  # by episode
         self._errors: list[BaseException] = []
         self._drained = False
         self._warned = False
@@ -105,12 +104,7 @@ class CreditStore:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="critic") if workers else None
         if self._pool is not None:
             _POOLS.add(self._pool)
-        self._number = share(self)
         self._bar = CreditProgress(critic) if progress else None
-
-    def open(self) -> int:
-        """Return a fresh episode id."""
-        return next(self._ids)
 
     @property
     def pending(self) -> int:
@@ -118,7 +112,7 @@ class CreditStore:
         with self._changed:
             return len(self._waiting) + len(self._in_flight) + len(self._scored)
 
-    def submit(self, episode: Episode, scored: Callable[[Episode, Credit], None] | None = None) -> None:
+    def submit(self, episode: Episode, scored: Listener | None = None) -> None:
         """Take a finished episode. Waits only when the critic is many queries behind.
 
         Args:
@@ -129,10 +123,8 @@ class CreditStore:
         with self._changed:
             if self._closed:
                 raise CreditError("the credit store is closed: it takes no more episodes")
-            if episode.id in self._in_flight or episode.id in self._scored or self._waits(episode.id):
-                raise CreditError(f"an episode {episode.id} is in the store already; take ids from store.open()")
-            if scored is not None:
-                self._hearers[episode.id] = scored
+            taken = episode.id in self._in_flight or episode.id in self._scored or self._waits(episode.id)
+            self._take_listener(episode, taken, scored)
             self._waiting.append(episode)
         self._dispatch(flush=False)
         if len(self._waiting) > max(_UNSEEN_KEPT, self.episodes_per_query):
@@ -193,7 +185,7 @@ class CreditStore:
                 given_up += len(self._in_flight)
                 if given_up:
                     _LOG.info("credit store closed: %d finished episodes were not scored", given_up)
-                self._hearers.clear()
+                self._listeners.clear()
                 self._in_flight.clear()
                 self._changed.notify_all()
         if self._bar is not None:
@@ -206,9 +198,6 @@ class CreditStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def __reduce__(self) -> tuple[Callable[[int, int], CreditStore | RemoteStore], tuple[int, int]]:
-        return _store_of, reference(self._number)
 
     def __repr__(self) -> str:
         return f"CreditStore({self.critic.label!r}, pending={self.pending}, counts={dict(self.counts)})"
@@ -262,19 +251,17 @@ class CreditStore:
                 self.discarded += 1
             self._changed.notify_all()
             try:
-                self._book(query, credits)
-            except Exception as error:  # of a hearer, or of the bar: the credits are there all the same
+                self._count(query, credits)
+            except Exception as error:  # of a listener, or of the bar: the credits are there all the same
                 self._errors.append(error)
 
-    def _book(self, query: Sequence[Episode], credits: Sequence[Credit]) -> None:
-        """Count what was scored, and tell who wants to know."""
-        hearers = [self._hearers.pop(episode.id, None) for episode in query]
+    def _count(self, query: Sequence[Episode], credits: Sequence[Credit]) -> None:
+        """Count what was scored, and tell the listeners."""
         for credit in credits:
             self.counts[credit.source] += 1
             self.usage += credit.usage
-        for scored, episode, credit in zip(hearers, query, credits, strict=True):
-            if scored is not None:
-                scored(episode, credit)
+        for episode, credit in zip(query, credits, strict=True):
+            self._tell(episode, credit)
         if self._bar is not None:
             self._bar.add(len(query))
 
@@ -304,14 +291,3 @@ class CreditStore:
             RuntimeWarning,
             stacklevel=4,
         )
-
-
-def _store_of(process: int, number: int) -> CreditStore | RemoteStore:
-    """Return the store that a copy or a pickle refers to; in a worker process its stand-in."""
-    own = shared(process, number)
-    store = own if own is not None else stand_in(process, number)
-    if store is None:
-        raise CreditError(
-            "a credit store lives in the process that made it: make the environment, with a store, in each process"
-        )
-    return store

@@ -77,10 +77,10 @@ class Distillation:
         ValueError: A number that makes no sense.
 
     Example:
-        >>> from credit_wrappers import CreditWrapper, Distillation, EqualSplitCritic
+        >>> from credit_wrappers import CreditWrapper, Distillation, Distilled, EqualSplitCritic
         >>> from credit_wrappers.testing.corridor import CorridorEnv
         >>> distillation = Distillation(EqualSplitCritic(), labels=8, first=4, epochs=1)
-        >>> env = CreditWrapper(CorridorEnv(length=2), distillation=distillation)
+        >>> env = CreditWrapper(CorridorEnv(length=2), Distilled(distillation))
         >>> rng = np.random.default_rng(0)
         >>> for seed in range(6):
         ...     observations, infos = env.reset(seed=seed)

@@ -1,16 +1,17 @@
-"""Steps many ParallelEnvs with the same team and gathers what their agents get into arrays."""
+"""Many ParallelEnvs with the same team, stepped one after another: what their agents get becomes arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from pettingzoo import ParallelEnv
 
-from credit_wrappers.distillation.student_pay import StudentPay, Together
+from credit_wrappers.delivery.session import CreditSession, episode_ends, join_sessions
+from credit_wrappers.recording.recorder import StepColumns
 from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
 
 
@@ -57,26 +58,32 @@ class Ends:
     over: np.ndarray
 
 
-class Teams:
+class EnvGroup:
     """E environments with the same N agents.
 
+    Where a `CreditWrapper` is outermost around every one, and one credit source credits them all, the environments
+    within are stepped, and one crediting session does for all of them what the wrappers would do one by one.
+
     Args:
-        envs: The envs.
+        envs: The environments.
         agents: Their agents, in the order of rows.
+
+    Attributes:
+        session: The common crediting session, or None.
     """
 
     # The loops below run once for each env and step, which for a cheap env is most of what collecting costs:
     # hence local names, one length check in place of look-ups with defaults, and one array for all rows.
 
     def __init__(self, envs: Sequence[ParallelEnv], agents: Sequence[str]) -> None:
-        self.envs = list(envs)
         self.agents = list(agents)
         self.masked: bool | None = None  # whether infos bring action masks; known at the first reset
         space = envs[0].observation_space(agents[0])
         self._blank = np.zeros(space.shape, space.dtype)  # what an agent sees that is not there
         self._all_legal = np.ones(0, dtype=bool)
         self._pick = _getter(agents)
-        self._together = _paid_together(envs)
+        self.session = _common_session(envs)
+        self._envs: list[Any] = list(envs) if self.session is None else [env.env for env in envs]
 
     def require_masks(self, n_actions: int) -> None:
         """Give masks in any case; where infos bring none, every action is legal."""
@@ -88,23 +95,25 @@ class Teams:
         """Reset some envs.
 
         Returns:
-            What the agents got; (e, N) bool, who is there; the `episode_id` that each env's infos
-            tell, if any.
+            What the agents got; (e, N) bool, who is there; the id of each env's episode, if it has one.
         """
         observations: list[Any] = []
         masks: list[Any] = []
         there: list[list[bool]] = []
         episodes: list[int | None] = []
         for k, seed in zip(chosen.tolist(), seeds, strict=True):
-            obs, infos = self.envs[k].reset(seed=seed, options=options)
+            obs, infos = self._envs[k].reset(seed=seed, options=options)
             if self.masked is None:
                 self._look_for_masks(infos)
             observations += self._complete(obs, self._blank)
             if self.masked:
                 masks += self._masks(infos)
             there.append([agent in obs for agent in self.agents])
-            stamped = (info["episode_id"] for info in infos.values() if "episode_id" in info)
-            episodes.append(next(stamped, None))
+            if self.session is not None:
+                episodes.append(self.session.start(k, seed, obs))
+            else:
+                stamped = (info["episode_id"] for info in infos.values() if "episode_id" in info)
+                episodes.append(next(stamped, None))
         nothing = np.zeros((len(there), len(self.agents)))
         flags = nothing.astype(bool)
         return self._gather(observations, masks, nothing.ravel(), flags, flags), np.array(there), episodes
@@ -117,48 +126,61 @@ class Teams:
             actions: (R,) actions, or (R, ...).
             acting: (e, N) bool: agents that are still there; the actions of the others are dropped.
         """
-        # Whoever shows or tells credits, step by step, is paid step by step.
-        if self._together is None or any(env._panel is not None or env._hearers for env in self.envs):
-            return self._step(chosen, actions, acting)
-        with self._together:
-            got = self._step(chosen, actions, acting)
-        return replace(got, rewards=self._together.settle().reshape(-1))
-
-    def _step(self, chosen: np.ndarray, actions: np.ndarray, acting: np.ndarray) -> Gathered:
-        envs, agents, pick, masked = self.envs, self.agents, self._pick, self.masked
+        envs, agents, pick, masked, session = self._envs, self.agents, self._pick, self.masked, self.session
         n = len(agents)
         observations: list[Any] = []
         masks: list[Any] = []
         rewards: list[float] = []
         terminated: list[bool] = []
         truncated: list[bool] = []
+        steps: list[tuple[Any, ...]] = []
+        places: list[int] = []  # of these steps among the chosen envs
         # Python numbers are the cheapest thing to hand to an env; the vectors of a Box stay arrays.
         moved = actions.tolist() if actions.ndim == 1 else list(actions)
         first = 0
-        for k, here in zip(chosen.tolist(), acting.tolist(), strict=True):
-            complete = all(here)
-            moves = dict(zip(agents, moved[first : first + n], strict=True))
-            first += n
-            if not complete:
-                moves = {agent: moves[agent] for agent, there in zip(agents, here, strict=True) if there}
-            obs, reward, termination, truncation, infos = envs[k].step(moves)
-            if complete and len(obs) == n:
-                observations += pick(obs)
-                rewards += pick(reward)
-                terminated += pick(termination)
-                truncated += pick(truncation)
-            else:
-                observations += self._complete(obs, self._blank)
-                rewards += self._complete(reward, 0.0)
-                terminated += self._complete(termination, False)
-                truncated += self._complete(truncation, False)
-            if masked:
-                masks += self._masks(infos)
+        paid = None
+        try:
+            for place, (k, here) in enumerate(zip(chosen.tolist(), acting.tolist(), strict=True)):
+                complete = all(here)
+                moves = dict(zip(agents, moved[first : first + n], strict=True))
+                first += n
+                if not complete:
+                    moves = {agent: moves[agent] for agent, there in zip(agents, here, strict=True) if there}
+                if session is None:
+                    obs, reward, termination, truncation, infos = envs[k].step(moves)
+                else:
+                    taken = session.recorder.envs[k].joint(moves)
+                    obs, reward, termination, truncation, infos = envs[k].step(moves)
+                    if session.recorder.active[k]:  # stepping on after the end is the environment's own affair
+                        ends = episode_ends(envs[k].agents, termination, truncation)
+                        steps.append(session.read(k, taken, obs, reward, infos, ends))
+                        places.append(place)
+                if complete and len(obs) == n:
+                    observations += pick(obs)
+                    rewards += pick(reward)
+                    terminated += pick(termination)
+                    truncated += pick(truncation)
+                else:
+                    observations += self._complete(obs, self._blank)
+                    rewards += self._complete(reward, 0.0)
+                    terminated += self._complete(termination, False)
+                    truncated += self._complete(truncation, False)
+                if masked:
+                    masks += self._masks(infos)
+        finally:  # the steps that were made are recorded, also when a later env raises
+            if session is not None and steps:
+                step = StepColumns(*zip(*steps, strict=True))
+                paid = session.credit(step)
         shape = acting.shape
+        values = np.array(rewards, dtype=np.float64)
+        if steps:
+            values = values.reshape(shape)
+            values[places] = np.array(step.team_reward)[:, None] * acting[places] if paid is None else paid
+            values = values.reshape(-1)
         return self._gather(
             observations,
             masks,
-            np.array(rewards, dtype=np.float64),
+            values,
             np.array(terminated, dtype=bool).reshape(shape),
             np.array(truncated, dtype=bool).reshape(shape),
         )
@@ -193,19 +215,16 @@ class Teams:
             self._all_legal = np.ones(len(found[0]), dtype=bool)
 
 
-def _paid_together(envs: Sequence[Any]) -> Together | None:
-    """Return who pays all envs at once, where one student, or one distillation, pays each in its own step."""
-    pays = [
-        env._online
-        for env in envs
-        if isinstance(env, CreditWrapper)
-        and type(env).step is CreditWrapper.step
-        and isinstance(env._online, StudentPay)
-    ]
-    if len({id(pay) for pay in pays}) < max(2, len(envs)):
+def _common_session(envs: Sequence[Any]) -> CreditSession | None:
+    """Return one crediting session for all envs, where each one's wrapper is outermost and does nothing else."""
+    for env in envs:
+        plain = isinstance(env, CreditWrapper) and type(env).step is CreditWrapper.step
+        # A window shows credits as the env steps; that is the wrapper's affair.
+        if not plain or type(env).reset is not CreditWrapper.reset or env.render_mode == "human":
+            return None
+    if len({id(env.session) for env in envs}) < max(2, len(envs)):
         return None
-    sources = {id(pay.distillation or pay.payroll.source.newest[0]) for pay in pays}
-    return Together(pays) if len(sources) == 1 else None
+    return join_sessions([env.session for env in envs])
 
 
 def _getter(agents: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

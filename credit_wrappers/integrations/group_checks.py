@@ -78,13 +78,13 @@ def common_store(envs: Sequence[ParallelEnv]) -> Any | None:
     if any(distillation is not distillations[0] for distillation in distillations):
         raise ValueError(
             "the envs have different distillations (or some have none), each of which would buy its own labels: make "
-            "one Distillation and pass it to every wrapper, CreditWrapper(env, distillation=distillation)"
+            "one Distillation and pass it to every wrapper, CreditWrapper(env, Distilled(distillation))"
         )
     stores = [getattr(env, "store", None) for env in envs]
     if any(store is not stores[0] for store in stores):
         raise ValueError(
             "the envs have different credit stores (or some have none): make one CreditStore and pass it to "
-            "every wrapper, CreditWrapper(env, store=store)"
+            "every wrapper, CreditWrapper(env, Deferred(store))"
         )
     return stores[0]
 

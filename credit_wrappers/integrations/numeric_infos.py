@@ -27,9 +27,9 @@ class NumericInfos(BaseParallelWrapper):
         TypeError: `env` is not one.
 
     Example:
-        >>> from credit_wrappers import CreditWrapper, EqualSplitCritic
+        >>> from credit_wrappers import CreditWrapper, EqualSplitCritic, Online
         >>> from credit_wrappers.testing.corridor import CorridorEnv
-        >>> env = NumericInfos(CreditWrapper(CorridorEnv(), EqualSplitCritic(), delivery="immediate"))
+        >>> env = NumericInfos(CreditWrapper(CorridorEnv(), Online(EqualSplitCritic())))
         >>> _, infos = env.reset(seed=1)
         >>> *_, later = env.step({agent: 2 for agent in env.agents})
         >>> "cost" in infos["walker_0"], "credit_source" in later["walker_0"]

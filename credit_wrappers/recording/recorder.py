@@ -1,11 +1,11 @@
-"""Recording: from the dicts of a parallel environment's steps to an `Episode`."""
+"""The recorder: from the steps of environments to an `Episode` each."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,67 +15,23 @@ from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.recording.observation_spaces import Features
 
 
-class EpisodeRecorder:
-    """Remembers one episode at a time, as cheaply as possible: lists while it runs, arrays at the end.
+@dataclass(frozen=True)
+class RecordedEnv:
+    """What a recorder must know of one environment.
 
-    Args:
+    Attributes:
         agents: All agents, in `possible_agents` order.
-        narrator: Captures what must be remembered of each state; None: nothing is.
         env_id: Name of the environment.
-        observations: Keep the observations too.
+        narrator: Captures what must be remembered of each state; None: nothing is remembered.
         readers: How the observations of some agents become arrays of numbers; those of the others are kept as they are.
         action_width: A, the longest vector that is an action; None: all actions are whole numbers. See `action_width`.
     """
 
-    def __init__(
-        self,
-        agents: Sequence[str],
-        narrator: Narrator | None,
-        env_id: str,
-        *,
-        observations: bool = False,
-        readers: Mapping[str, Features] | None = None,
-        action_width: int | None = None,
-    ) -> None:
-        self.agents = tuple(agents)
-        self.action_width = action_width
-        self._known = frozenset(agents)
-        self.narrator = narrator
-        self.env_id = env_id
-        self.keeps_observations = observations
-        self._readers = readers or {}
-        self.active = False  # between a reset and the end of its episode
-        self.episode_id = -1
-        self._capture = None if narrator is None else narrator.capture
-        self._seed: int | None = None
-        self._actions: list[Any] = []
-        self._rewards: list[float] = []
-        self._costs: list[list[float]] = []
-        self._moments: list[object] = []
-        self._observations: list[list[Any]] = []
-
-    def start(self, episode_id: int, seed: int | None, observations: Mapping[str, Any]) -> None:
-        """Begin a new episode with the state after reset; an unfinished one is forgotten."""
-        self.active = True
-        self.episode_id = episode_id
-        self._seed = seed
-        self._actions, self._rewards, self._costs, self._moments, self._observations = [], [], [], [], []
-        self._remember(observations)
-
-    @property
-    def length(self) -> int:
-        """Steps recorded so far."""
-        return len(self._rewards)
-
-    @property
-    def last_actions(self) -> Any:
-        """The joint action of the last step, as `joint` returned it."""
-        return self._actions[-1]
-
-    @property
-    def team_reward(self) -> float:
-        """What was paid for the last step."""
-        return self._rewards[-1]
+    agents: tuple[str, ...]
+    env_id: str
+    narrator: Narrator | None = None
+    readers: Mapping[str, Features] = field(default_factory=dict)
+    action_width: int | None = None
 
     def joint(self, actions: Mapping[str, Any]) -> list[Any] | np.ndarray:
         """Return a copy of a joint action as it is recorded: N numbers, -1 for an agent that has left, or (N, A)."""
@@ -88,118 +44,212 @@ class EpisodeRecorder:
                 row[: vector.size] = vector
         return rows
 
-    def add(
-        self,
-        actions: list[Any] | np.ndarray,
-        team_reward: float,
-        observations: Mapping[str, Any],
-        infos: Mapping[str, Mapping[str, Any]],
-    ) -> None:
-        """Record one step.
+    def costs(self, infos: Mapping[str, Mapping[str, Any]]) -> list[float]:
+        """Return each agent's `cost`, 0 where infos tell none."""
+        return [infos[a].get("cost", 0.0) if a in infos else 0.0 for a in self.agents]
 
-        Args:
-            actions: What `joint` returned.
-            team_reward: What was paid for them.
-            observations: What the agents see afterwards.
-            infos: The environment's infos; each agent's `cost` is kept.
-        """
-        self._actions.append(actions)
-        self._rewards.append(team_reward)
-        self._costs.append([infos[a].get("cost", 0.0) if a in infos else 0.0 for a in self.agents])
-        self._remember(observations)
-
-    def finish(self, terminated: bool, truncated: bool) -> Episode:
-        """Return the episode; raise CreditError when it was paid NaN or infinity."""
-        self.active = False
-        return episode_of(
-            self,
-            self.episode_id,
-            self._seed,
-            (self._actions, self._rewards, self._costs, self._moments),
-            _stack(self._observations) if self.keeps_observations else None,
-            terminated,
-            truncated,
-        )
-
-    def window(self, most: int, terminated: bool, truncated: bool) -> Episode:
-        """Return the last steps, `most` of them or all, as an episode whose `start` says where they begin.
+    def moment(self, observations: Mapping[str, Any]) -> object:
+        """Return what the narrator remembers of the present state.
 
         Raises:
-            CreditError: NaN or infinity was paid.
+            CreditError: An agent observes that `possible_agents` does not name.
         """
-        begin = max(0, self.length - most)
-        columns = self._actions[begin:], self._rewards[begin:], self._costs[begin:], self._moments[begin:]
-        observations = _stack(self._observations[begin:]) if self.keeps_observations else None
-        episode = episode_of(self, self.episode_id, self._seed, columns, observations, terminated, truncated)
-        return replace(episode, start=begin)
-
-    def _remember(self, observations: Mapping[str, Any]) -> None:
-        if not self._known.issuperset(observations):
+        if not observations.keys() <= self._known:
             new = next(agent for agent in observations if agent not in self._known)
             raise CreditError(
                 f"{self.env_id}: agent {new!r} is not one of possible_agents, {list(self.agents)}; an episode has the "
                 "same agents from start to end"
             )
-        if self._capture is not None:
-            self._moments.append(self._capture(observations))
-        if self.keeps_observations:
-            self._observations.append([self._kept(agent, observations.get(agent)) for agent in self.agents])
+        return None if self.narrator is None else self.narrator.capture(observations)
+
+    def kept(self, observations: Mapping[str, Any]) -> list[Any]:
+        """Return copies of the observations: environments may write the next one into the same array."""
+        return [self._kept(agent, observations.get(agent)) for agent in self.agents]
 
     def _kept(self, agent: str, observation: Any) -> Any:
-        """Return a copy: environments may write their next observation into the same array."""
-        if observation is None or agent not in self._readers:
+        if observation is None or agent not in self.readers:
             return copy.deepcopy(observation)
-        return self._readers[agent].numbers(observation)
+        return self.readers[agent].numbers(observation)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_known", frozenset(self.agents))
+
+    _known: frozenset[str] = field(init=False, repr=False, compare=False, default=frozenset())
 
 
-def episode_of(
-    recorder: EpisodeRecorder,
-    episode_id: int,
-    seed: int | None,
-    columns: tuple[Any, Any, Any, Any],
-    observations: np.ndarray | None,
-    terminated: bool,
-    truncated: bool,
-) -> Episode:
-    """Return an episode of a recorder's environment.
+class StepColumns(NamedTuple):
+    """One step of e environments of a session; every column has e entries, as an array, a list or a tuple.
+
+    Attributes:
+        chosen: (e,) numbers of the environments in the session, each once.
+        actions: (e, N), or (e, N, A) for vectors.
+        team_reward: (e,).
+        costs: (e, N).
+        moments: What each environment's narrator captured after the step.
+        rows: (e, N, F) what the payer reads of the observations after the step.
+        observations: (e, N, ...) what is recorded of them.
+        terminated: (e,) bool, whether the world ended with the step.
+        truncated: (e,) bool, whether time ran out with it.
+        over: (e,) bool, whether the episode is over, for whatever reason.
+    """
+
+    chosen: Any
+    actions: Any
+    team_reward: Any
+    costs: Any
+    moments: Any
+    rows: Any
+    observations: Any
+    terminated: Any
+    truncated: Any
+    over: Any
+
+
+class _Record:
+    """What is remembered of one step of e environments."""
+
+    __slots__ = ("_places", "actions", "chosen", "costs", "moments", "observations", "team_reward")
+
+    def __init__(self, step: StepColumns) -> None:
+        self.chosen, self.actions, self.team_reward, self.costs, self.moments = step[:5]
+        self.observations = step.observations
+        self._places: dict[int, int] | None = None
+
+    def place(self, k: int) -> int | None:
+        """Return where environment `k` stands in the columns; None: it took no part."""
+        if self._places is None:
+            self._places = {int(k): j for j, k in enumerate(self.chosen)}
+        return self._places.get(k)
+
+
+class EpisodeRecorder:
+    """Remembers the running episode of each of E environments, as cheaply as possible.
+
+    A step is kept as it comes, for all environments that took it, and becomes arrays when an episode ends.
 
     Args:
-        recorder: Knows agents, narrator and name of the environment.
-        episode_id: Its number in the store.
-        seed: Of its reset.
-        columns: Actions (T, N) or (T, N, A), team rewards (T,), costs (T, N) and T + 1 moments; copied.
-        observations: (T + 1, N, ...), or None.
-        terminated: The world ended it.
-        truncated: Time ran out.
+        envs: The E environments.
 
-    Raises:
-        CreditError: NaN or infinity was paid; the message names the step.
+    Attributes:
+        envs: As given.
+        active: For each environment, whether it is between a reset and the end of its episode.
+        episode_ids: Number of each environment's episode.
     """
-    actions, rewards, costs, moments = columns
-    team_reward = np.array(rewards, dtype=np.float64)
-    if not np.isfinite(team_reward).all():
-        step = int(np.flatnonzero(~np.isfinite(team_reward))[0])
-        raise CreditError(f"{recorder.env_id}, step {step}: the team reward is {team_reward[step]}")
-    narrator = recorder.narrator
-    if narrator is not None and hasattr(narrator, "detached"):
-        narrator = narrator.detached()
-    return Episode(
-        id=episode_id,
-        agents=recorder.agents,
-        actions=np.array(actions, dtype=np.int64 if recorder.action_width is None else np.float64),
-        team_reward=team_reward,
-        cost=np.array(costs, dtype=np.float64),
-        terminated=terminated,
-        truncated=truncated,
-        moments=tuple(moments),
-        narrator=narrator,
-        observations=observations,
-        env_id=recorder.env_id,
-        seed=seed,
-    )
+
+    def __init__(self, envs: Sequence[RecordedEnv]) -> None:
+        self.envs = list(envs)
+        self.active = [False] * len(self.envs)
+        self.episode_ids = [-1] * len(self.envs)
+        self._seeds: list[int | None] = [None] * len(self.envs)
+        self._starts: list[tuple[Any, Any]] = [(None, None)] * len(self.envs)  # first moment, first observations
+        self._log: list[_Record] = []
+        self._dropped = 0  # records that were dropped from the front of the log
+        self._begin = [0] * len(self.envs)  # number of the record that each episode begins with
+        self._trim_at = 64
+
+    def start(self, k: int, episode_id: int, seed: int | None, moment: Any, observations: Any = None) -> None:
+        """Begin an episode of environment `k` with the state after its reset; an unfinished one is forgotten.
+
+        Args:
+            k: Which environment.
+            episode_id: The episode's number.
+            seed: Seed of the reset, if one was given.
+            moment: What the narrator captured.
+            observations: Observations of all agents, where they are kept.
+        """
+        if len(self.envs) == 1:
+            self._log.clear()
+        self.active[k], self.episode_ids[k], self._seeds[k] = True, episode_id, seed
+        self._starts[k] = moment, observations
+        self._begin[k] = self._dropped + len(self._log)
+
+    def add(self, step: StepColumns) -> None:
+        """Record one step of some environments. Its columns are kept, not copied: nobody may change them later."""
+        self._log.append(_Record(step))
+        if len(self._log) >= self._trim_at and len(self.envs) > 1:
+            self._trim()
+
+    def length(self, k: int) -> int:
+        """Return how many steps of the running episode of environment `k` are recorded."""
+        return len(self._log) if len(self.envs) == 1 else len(self._steps(k))
+
+    def episode(self, k: int, terminated: bool, truncated: bool) -> Episode:
+        """Return the episode of environment `k`; raise CreditError when it was paid NaN or infinity."""
+        return self._episode(k, self._steps(k), self._starts[k], 0, terminated, truncated)
+
+    def window(self, k: int, most: int, terminated: bool, truncated: bool) -> Episode:
+        """Return the last steps, `most` of them or all, as an episode whose `start` says where they begin.
+
+        Raises:
+            CreditError: NaN or infinity was paid.
+        """
+        steps = self._steps(k)
+        begin = max(0, len(steps) - most)
+        before = self._starts[k]
+        if begin:
+            record, j = steps[begin - 1]
+            before = record.moments[j], None if record.observations is None else record.observations[j]
+        return self._episode(k, steps[begin:], before, begin, terminated, truncated)
+
+    def _steps(self, k: int) -> list[tuple[_Record, int]]:
+        """Return the records of the running episode of environment `k`, and its place in each."""
+        records = self._log[self._begin[k] - self._dropped :]
+        if len(self.envs) == 1:
+            return [(record, 0) for record in records]
+        return [(record, j) for record in records if (j := record.place(k)) is not None]
+
+    def _trim(self) -> None:
+        """Drop the records that no running episode needs."""
+        ends = self._dropped + len(self._log)
+        needed = min((self._begin[k] for k in range(len(self.envs)) if self.active[k]), default=ends)
+        del self._log[: needed - self._dropped]
+        self._dropped = needed
+        self._trim_at = max(64, 2 * len(self._log))
+
+    def _episode(
+        self,
+        k: int,
+        steps: list[tuple[_Record, int]],
+        before: tuple[Any, Any],
+        start: int,
+        terminated: bool,
+        truncated: bool,
+    ) -> Episode:
+        env = self.envs[k]
+        team_reward = np.array([record.team_reward[j] for record, j in steps], dtype=np.float64)
+        if not np.isfinite(team_reward).all():
+            step = int(np.flatnonzero(~np.isfinite(team_reward))[0])
+            raise CreditError(f"{env.env_id}, step {start + step}: the team reward is {team_reward[step]}")
+        narrator: Any = env.narrator
+        if narrator is not None and hasattr(narrator, "detached"):
+            narrator = narrator.detached()
+        observations = None
+        if before[1] is not None:
+            observations = _stack([before[1], *(record.observations[j] for record, j in steps)])
+        moments: tuple[Any, ...] = ()
+        if narrator is not None and before[0] is not None:
+            moments = (before[0], *(record.moments[j] for record, j in steps))
+        return Episode(
+            id=self.episode_ids[k],
+            agents=env.agents,
+            actions=np.array(
+                [record.actions[j] for record, j in steps],
+                dtype=np.int64 if env.action_width is None else np.float64,
+            ),
+            team_reward=team_reward,
+            cost=np.array([record.costs[j] for record, j in steps], dtype=np.float64),
+            terminated=terminated,
+            truncated=truncated,
+            moments=moments,
+            narrator=narrator,
+            observations=observations,
+            env_id=env.env_id,
+            seed=self._seeds[k],
+            start=start,
+        )
 
 
-def _stack(rows: list[list[Any]]) -> np.ndarray:
+def _stack(rows: list[Any]) -> np.ndarray:
     """Return observations as one (T+1, N, ...) array; an object array where they have no common shape."""
     try:
         return np.asarray(rows)

@@ -62,10 +62,10 @@ class StudentCritic:
             `dataclasses.replace(student, env_id="")` is for whoever knows that they mean the same.
 
     Example:
-        >>> from credit_wrappers import CreditWrapper, EqualSplitCritic, StudentCritic
+        >>> from credit_wrappers import CreditWrapper, Deferred, EqualSplitCritic, Student, StudentCritic
         >>> from credit_wrappers.testing.corridor import CorridorEnv
         >>> env, labels = CreditWrapper(CorridorEnv(), EqualSplitCritic(), record_observations=True), []
-        >>> env.hear(lambda episode, credit: labels.append((episode, credit)))
+        >>> env.add_listener(lambda episode, credit: labels.append((episode, credit)))
         >>> for seed in range(4):
         ...     observations, infos = env.reset(seed=seed)
         ...     while env.agents:

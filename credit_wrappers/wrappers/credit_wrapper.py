@@ -2,80 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from typing import Any
 
 from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
 
-from credit_wrappers.core.credit import Credit
-from credit_wrappers.core.critic import Critic
-from credit_wrappers.core.episode import Episode
-from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.narrator import Narrator
-from credit_wrappers.delivery.online import OnlineCredit, Payer
-from credit_wrappers.delivery.store import CreditStore
-from credit_wrappers.distillation.distillation import Distillation
-from credit_wrappers.distillation.student_pay import StudentPay
+from credit_wrappers.delivery.intake import Listener
+from credit_wrappers.delivery.session import episode_ends, session_for
+from credit_wrappers.delivery.source import CreditSource
 from credit_wrappers.recording.action_spaces import action_width
 from credit_wrappers.recording.env_checks import require_parallel
 from credit_wrappers.recording.observation_spaces import readers_of
-from credit_wrappers.recording.recorder import EpisodeRecorder
-from credit_wrappers.student.inputs import Rows
-from credit_wrappers.student.student_critic import StudentCritic
-from credit_wrappers.wrappers.overlay import CreditPanel
+from credit_wrappers.recording.recorder import RecordedEnv
+from credit_wrappers.recording.team_reward import TeamReward, TeamRewardRule
+from credit_wrappers.wrappers.overlay import CreditOverlay
 
-Delivery = Literal["deferred", "immediate"]
-TeamReward = Literal["auto", "shared", "sum"]
+# What the constructor took before there were credit sources, and what to write now.
+_FORMER = {
+    "critic": "Deferred(critic)",
+    "store": "Deferred(store)",
+    "distillation": "Distilled(distillation)",
+    "window": "Online(critic, window)",
+    "delivery": "Deferred(critic) instead of delivery='deferred', and Online(critic, window), Student(student) or "
+    "Distilled(distillation) instead of delivery='immediate'",
+}
 
 
 class CreditWrapper(BaseParallelWrapper):
-    """Has a critic credit each agent, and hands on the evidence.
+    """Has each agent credited, and hands on the evidence.
 
-    With `delivery="deferred"` (exact; the default) the critic reads whole episodes, so its credit cannot be in the
-    reward that `step` returns. `step` pays every agent the team reward; a finished episode goes to a `CreditStore`, and
-    the credits come from `store` afterwards and are written over the placeholder where the learner keeps its data
-    (`credit_wrappers.integrations`, or by hand from `store.settle(ids)`).
+    Where the credit comes from, and when, is the credit source's affair:
 
-    With `delivery="immediate"` (the paper's online form) the critic is asked in every step about the last `window`
-    steps, and `step` pays each agent its credit for this very step: any learner can use it, but a model is asked once a
-    step, and `step` waits for the answer: slow and dear, for small studies. There is no store. A `StudentCritic` pays
-    at once, and needs no window. A `Distillation` has none yet: its environments pay the team reward, until
-    it has bought labels of their episodes and fitted a student, which pays from the next reset on.
+    =========================  ==========================  =======================================================
+    Source                     `step` pays                 The credit
+    =========================  ==========================  =======================================================
+    `Deferred(store)`          the team reward             comes from `env.store` when the episode is over: exact,
+                                                           the method as published
+    `Online(critic, window)`   each agent its credit       of a critic that is asked in every step
+    `Student(student)`         each agent its credit       of a student that was fitted before
+    `Distilled(distillation)`  the team reward, later on   of students that are fitted while the team trains
+                               each agent its credit
+    =========================  ==========================  =======================================================
 
-    `infos[agent]` gains `team_reward` (float), `episode_id` (int) and `episode_step` (the step t this reward
-    belongs to; -1 at reset), with immediate delivery also `credit` (float) and `credit_source` ("student", ...; "team":
-    the team reward). A reset in mid-episode drops the unfinished episode.
+    `infos[agent]` gains `team_reward` (float), `episode_id` (int) and `episode_step` (the step t that this reward
+    belongs to; -1 at reset); where `step` pays credit, also `credit` (float) and `credit_source` ("student", ...;
+    "team": the team reward). A reset in mid-episode drops the unfinished episode.
 
-    An environment that renders and has `set_overlay(credits=, tasks=, text=)`, as Spaceworld has, is handed the
-    newest episode of its own that was scored: its pictures show each agent's total credit and the critic's words; with
-    immediate delivery what each agent has been paid so far.
+    An environment that renders and has `set_overlay(credits=, tasks=, text=)`, as Spaceworld has, shows the credits of
+    its newest credited episode in its pictures, with the critic's words; where `step` pays, what each agent has been
+    paid so far.
 
     Args:
         env: A PettingZoo parallel environment with `possible_agents`, of which any may come and go; its actions
             are Discrete, MultiDiscrete, MultiBinary or Box.
-        critic: Assigns the credit; with deferred delivery a store is made for it.
-        store: A store to share with other environments, instead of `critic`.
-        distillation: A distillation to share with other environments, instead of either; delivery is immediate.
+        source: Where credit comes from, and when.
         narrator: Turns the episode into text; default `env.unwrapped.narrator`, where there is one.
-        delivery: When credits reach the learner: "deferred" or "immediate".
-        window: Steps that the critic reads with immediate delivery; more of them show it more of what led to the last.
         team_reward: How the team reward is made from the environment's rewards: "shared": all agents are paid
             the same number, which is it (CreditError where they differ); "sum": their sum; "auto": shared,
             until rewards differ for the first time, from then on the sum. Say which one it is where you know.
         record_observations: Keep the observations in the episode; of Dict and Tuple observations the numbers, flat,
             one after another by key, without action masks.
 
+    Attributes:
+        source: As given.
+        session: The crediting session, which does the work.
+        store: The source's store, where deferred credits are collected; None where `step` pays credit.
+        distillation: The source's distillation, or None.
+        narrator: Turns the episode into text, or None.
+
     Raises:
-        CreditError: The student is fitted for another environment, other agents, observations or actions.
-        TypeError: `env` is not a parallel environment, has no `possible_agents`, or has other actions; or a student
-            cannot read it.
-        ValueError: Arguments that exclude each other; a distillation of another team.
+        CreditError: The source's student is fitted for another environment, other agents, observations or actions.
+        TypeError: `env` is not a parallel environment, has no `possible_agents`, or has other actions; a student cannot
+            read it; `source` is no credit source.
+        ValueError: A rule or a distillation that does not fit.
 
     Example:
-        >>> from credit_wrappers import CreditWrapper, EqualSplitCritic
+        >>> from credit_wrappers import CreditWrapper, Deferred, EqualSplitCritic
         >>> from credit_wrappers.testing.corridor import CorridorEnv
-        >>> env = CreditWrapper(CorridorEnv(length=2), EqualSplitCritic())
+        >>> env = CreditWrapper(CorridorEnv(length=2), Deferred(EqualSplitCritic()))
         >>> observations, infos = env.reset(seed=1)
         >>> while env.agents:
         ...     observations, rewards, *_, infos = env.step({agent: 2 for agent in env.agents})
@@ -83,170 +89,117 @@ class CreditWrapper(BaseParallelWrapper):
         ({'walker_0': 1.0, 'walker_1': 1.0}, 0)
         >>> [(id, credit.values.tolist()) for id, credit in env.store.settle([0])]
         [(0, [[0.5, 0.5]])]
-        >>> env = CreditWrapper(CorridorEnv(length=2), EqualSplitCritic(), delivery="immediate")
-        >>> observations, infos = env.reset(seed=1)
-        >>> env.step({agent: 2 for agent in env.agents})[1]
-        {'walker_0': 0.5, 'walker_1': 0.5}
     """
 
     def __init__(
         self,
         env: ParallelEnv,
-        critic: Critic | None = None,
+        source: CreditSource | None = None,
         *,
-        store: CreditStore | None = None,
-        distillation: Distillation | None = None,
         narrator: Narrator | None = None,
-        delivery: Delivery = "deferred",
-        window: int = 8,
-        team_reward: TeamReward = "auto",
+        team_reward: TeamRewardRule = "auto",
         record_observations: bool = False,
+        **former: Any,
     ) -> None:
         require_parallel(env)
-        if delivery not in get_args(Delivery):
-            raise ValueError(f"unknown delivery {delivery!r}; valid: 'deferred', 'immediate'")
-        if team_reward not in get_args(TeamReward):
-            raise ValueError(f"unknown team_reward {team_reward!r}; valid: 'auto', 'shared', 'sum'")
-        if sum(given is not None for given in (critic, store, distillation)) != 1:
-            raise ValueError("give either a critic, or a store or a distillation (which have theirs)")
+        for name in former:
+            if name not in _FORMER:
+                raise TypeError(f"CreditWrapper has no argument {name!r}")
+            raise TypeError(f"CreditWrapper takes a credit source instead of {name}=: {_FORMER[name]}")
+        if not hasattr(source, "payer"):
+            what = "nothing was given" if source is None else f"got {type(source).__name__}"
+            raise TypeError(
+                f"CreditWrapper takes a credit source, {what}: write CreditWrapper(env, Deferred(critic)), or "
+                "Online(critic), Student(student) or Distilled(distillation) instead of Deferred(critic)"
+            )
         super().__init__(env)
-        name = str((getattr(env, "metadata", None) or {}).get("name") or type(env.unwrapped).__name__)
-        self.distillation = distillation
-        self.store: CreditStore = None  # type: ignore[assignment]
-        self._online: Payer | None = None
-        if distillation is not None or (delivery == "immediate" and isinstance(critic, StudentCritic)):
-            delivery = "immediate"
-            self._online = StudentPay(distillation or critic, env, name)  # type: ignore[arg-type]
-        elif delivery == "deferred":
-            self.store = store if store is not None else CreditStore(critic)  # type: ignore[arg-type]
-        elif critic is None:
-            raise ValueError("delivery='immediate' asks a critic in every step and has no store: give critic=")
-        else:
-            self._online = OnlineCredit(critic, window)
+        self.source: CreditSource = source  # type: ignore[assignment]
         self.narrator = narrator if narrator is not None else getattr(env.unwrapped, "narrator", None)
-        self.delivery = delivery
-        self.team_reward = team_reward
-        self._summed = team_reward == "sum"
-        records = record_observations
-        if isinstance(student := getattr(self.store, "critic", None), StudentCritic):
-            rows, records = Rows(env), True
-            student.check_env(rows.agents, rows.sizes, rows.n_actions, name)
-        self._agents = tuple(env.possible_agents)
-        self.recorder = EpisodeRecorder(
-            self._agents,
+        rule = TeamReward(team_reward)
+        keeps = record_observations or self.source.reads_observations
+        recorded = RecordedEnv(
+            tuple(env.possible_agents),
+            str((getattr(env, "metadata", None) or {}).get("name") or type(env.unwrapped).__name__),
             self.narrator,
-            name,
-            observations=records,
-            readers=readers_of(env) if records else None,
-            action_width=action_width([env.action_space(agent) for agent in self._agents]),
+            readers_of(env) if keeps else {},
+            action_width([env.action_space(agent) for agent in env.possible_agents]),
         )
-        self._panel = CreditPanel.of(env.unwrapped)
-        self._hearers: list[Callable[[Episode, Credit], None]] = []
+        self.session = session_for(env, self.source, recorded, rule, keeps_observations=keeps)
+        self._env = recorded
+        self._steps = 0  # taken in the running episode
+        self._overlay = CreditOverlay.of(env.unwrapped, running=self.source.pays)
+        if self._overlay is not None:
+            self.add_listener(self._overlay.tell)
+
+    @property
+    def store(self) -> Any:
+        """The store that deferred credits come from, or None."""
+        return self.source.store
+
+    @property
+    def distillation(self) -> Any:
+        """The distillation that fits students, or None."""
+        return self.source.distillation
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Start a new episode; an unfinished one is dropped."""
-        if self._panel is not None:
-            self._panel.show()
+        if self._overlay is not None:
+            self._overlay.show()
         observations, infos = self.env.reset(seed=seed, options=options)
-        number = self.store.open() if self._online is None else self._online.open()
-        self.recorder.start(number, seed, observations)
-        if self._online is not None:
-            self._online.begin(observations)
+        self._steps = 0
+        self.session.start(0, seed, observations)
         return observations, self._infos(observations, infos, 0.0, -1)
 
     def step(
         self, actions: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """Advance the environment; pay the team reward, and at the end submit the episode; or pay credit."""
-        recorder = self.recorder
-        # A copy, since an environment may change the dict.
-        taken = recorder.joint(actions)
-        if self._panel is not None:
-            self._panel.show()
+        """Advance the environment; pay the team reward or credit, as the source does."""
+        session = self.session
+        taken = self._env.joint(actions)  # a copy, since an environment may change the dict
+        if self._overlay is not None:
+            self._overlay.show()
         observations, rewards, terminations, truncations, infos = self.env.step(actions)
-        if not recorder.active:  # stepping on after the end: the environment's own affair
+        if not session.recorder.active[0]:  # stepping on after the end is the environment's own affair
             return observations, rewards, terminations, truncations, infos
-        team = self._team_reward(rewards)
-        step = recorder.length
+        ends = episode_ends(self.env.agents, terminations, truncations)
         # Only now: an action that the environment refuses with an error is not recorded.
-        recorder.add(taken, team, observations, infos)
-        infos = self._infos(observations, infos, team, step)
-        over = not self.env.agents
-        if not over and (True in terminations.values() or True in truncations.values()):
-            # Some environments leave `agents` filled after the end; their flags tell.
-            over = all(terminations[agent] or truncations[agent] for agent in terminations)
-        ends = (any(terminations.values()), any(truncations.values())) if over else (False, False)
-        if self._online is not None:
-            credit = self._online.pay(recorder, observations, over, ends)
-            recorder.active = not over
-            if self._panel is not None or self._hearers:
-                self._tell(recorder.window(self._online.window, *ends), credit)
-            paid = dict(zip(self._agents, credit.values[-1].tolist(), strict=True))
-            for agent, info in infos.items():
-                info["credit"], info["credit_source"] = paid[agent], credit.source
-            return observations, {agent: paid[agent] for agent in rewards}, terminations, truncations, infos
-        if over:
-            self.submit(recorder.finish(*ends))
-        return observations, dict.fromkeys(rewards, team), terminations, truncations, infos
+        team, credits = session.step(taken, observations, rewards, infos, ends)
+        infos = self._infos(observations, infos, team, self._steps)
+        self._steps += 1
+        if credits is None:
+            return observations, dict.fromkeys(rewards, team), terminations, truncations, infos
+        paid = dict(zip(self._env.agents, credits.tolist(), strict=True))
+        source = session.credit_of(0, credits).source
+        for agent, info in infos.items():
+            info["credit"], info["credit_source"] = paid[agent], source
+        return observations, {agent: paid[agent] for agent in rewards}, terminations, truncations, infos
 
-    def submit(self, episode: Episode) -> None:
-        """Send a finished episode of this environment to the store; who hears of credits is told when it is scored."""
-        if self._hearers or self._panel is not None:
-            self.store.submit(episode, scored=self._tell)
-        else:
-            self.store.submit(episode)
+    def add_listener(self, listener: Listener) -> None:
+        """Have a function told the credit of every episode of this environment: `listener(episode, credit)`.
 
-    def hear(self, scored: Callable[[Episode, Credit], None]) -> None:
-        """Have a function told the credit of every episode of this environment, as `CreditStore.submit` does.
-
-        With immediate delivery: of the last steps, in every step.
+        It is called in the thread that scored the episode, and must be quick. Where `step` pays credit it is called in
+        every step, with the last steps.
         """
-        self._hearers.append(scored)
+        self.session.listeners[0].append(listener)
 
     def show_tasks(self, assigned: Mapping[str, str]) -> None:
         """Have the pictures show these tasks, agent -> task, as they change, instead of the newest credit's."""
-        if self._panel is not None:
-            self._panel.assigned = assigned
+        if self._overlay is not None:
+            self._overlay.assigned = assigned
 
     def render(self) -> Any:
         """Return the environment's picture, with the newest credits where it has a place for them."""
-        if self._panel is not None:
-            self._panel.show()
+        if self._overlay is not None:
+            self._overlay.show()
         return self.env.render()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if self._online is None:
-            self.recorder.active = False  # a copy records from its own next reset on: an episode is submitted once
-
-    def _tell(self, episode: Episode, credit: Credit) -> None:
-        if self._panel is not None:
-            self._panel.tell(episode, credit, None if self._online is None else self._online.paid)
-        for scored in self._hearers:
-            scored(episode, credit)
-
-    def _team_reward(self, rewards: Mapping[str, Any]) -> float:
-        values = list(rewards.values())
-        if not values:
-            return 0.0
-        if not self._summed:
-            if values.count(values[0]) == len(values):
-                return float(values[0])
-            if self.team_reward == "shared":
-                raise CreditError(
-                    f"step {self.recorder.length}: the agents' rewards differ ({dict(rewards)}), but "
-                    "team_reward='shared' was asked for; use team_reward='sum'"
-                )
-            self._summed = True
-        return float(sum(values))
 
     def _infos(
         self, agents: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any]], team: float, step: int
     ) -> dict[str, dict[str, Any]]:
         """Return fresh infos, one dict for each agent, with the evidence added."""
-        episode_id = self.recorder.episode_id
+        episode_id = self.session.recorder.episode_ids[0]
         return {
             agent: {
                 **infos.get(agent, {}),

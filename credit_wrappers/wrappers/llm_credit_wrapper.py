@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, get_args
 
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.narrator import Narrator
+from credit_wrappers.delivery.deferred import Deferred
+from credit_wrappers.delivery.online import Online
+from credit_wrappers.delivery.source import CreditSource
 from credit_wrappers.delivery.store import CreditStore
 from credit_wrappers.distillation.distillation import Distillation
+from credit_wrappers.distillation.paying import Distilled, Student
 from credit_wrappers.llm.client import ModelClient
 from credit_wrappers.narration.fallback_narrators import ActionNames, FeatureNames, narrator_for
 from credit_wrappers.recording.env_checks import require_parallel
-from credit_wrappers.wrappers.credit_wrapper import CreditWrapper, Delivery, TeamReward
+from credit_wrappers.recording.team_reward import TeamRewardRule
+from credit_wrappers.student.student_critic import StudentCritic
+from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
 
-if TYPE_CHECKING:
-    from credit_wrappers.critics.llm_critic import LLMCritic
+Delivery = Literal["deferred", "immediate"]
 
 
 class LLMCreditWrapper(CreditWrapper):
@@ -76,11 +81,13 @@ class LLMCreditWrapper(CreditWrapper):
         delivery: Delivery = "deferred",
         labels: int | None = None,
         window: int = 8,
-        team_reward: TeamReward = "auto",
+        team_reward: TeamRewardRule = "auto",
         progress: bool = False,
         **critic_options: Any,
     ) -> None:
         require_parallel(env)
+        if delivery not in get_args(Delivery):
+            raise ValueError(f"unknown delivery {delivery!r}; valid: 'deferred', 'immediate'")
         narrator = narrator_for(
             env, narrator, describe=describe, action_names=action_names, feature_names=feature_names
         )
@@ -91,35 +98,30 @@ class LLMCreditWrapper(CreditWrapper):
         if labels is not None and (shares is not None or delivery != "immediate"):
             why = "a store or a distillation brings its own" if shares is not None else "deferred scores every episode"
             raise ValueError(f"labels={labels} is for delivery='immediate' ({why})")
-        if shares is not None:
-            if critic is not None or given:
-                kind = "store" if store is not None else "distillation"
-                raise ValueError(f"the {kind} brings its critic; remove {', '.join(given) or 'critic'}")
+        if shares is not None and (critic is not None or given):
+            kind = "store" if store is not None else "distillation"
+            raise ValueError(f"the {kind} brings its critic; remove {', '.join(given) or 'critic'}")
+        if critic is not None and given:
+            raise ValueError(f"the critic is given ready made; remove {', '.join(given)}")
+        if store is not None and (distillation is not None or delivery == "immediate"):
+            raise ValueError("a store delivers deferred credit: give either store= or distillation=, or critic=")
+        if shares is None and critic is None:
+            critic = _llm_critic(client, model, base_url, critic_options)
+        if workers is None:  # a critic that computes needs no threads
+            workers = 4 if getattr(critic, "source", "model") == "model" else 0
+        queries: dict[str, Any] = {"episodes_per_query": episodes_per_query, "workers": workers, "progress": progress}
+        if critic is not None and labels is not None:
+            distillation = Distillation(critic, labels, **queries)
+        source: CreditSource
+        if distillation is not None:
+            source = Distilled(distillation)
+        elif delivery == "deferred":
+            source = Deferred(store) if store is not None else Deferred(critic, **queries)  # type: ignore[arg-type]
+        elif isinstance(critic, StudentCritic):
+            source = Student(critic)
         else:
-            if critic is None:
-                critic = _llm_critic(client, model, base_url, critic_options)
-            elif given:
-                raise ValueError(f"the critic is given ready made; remove {', '.join(given)}")
-            if workers is None:  # a critic that computes needs no threads
-                workers = 4 if getattr(critic, "source", "model") == "model" else 0
-            if labels is not None:
-                distillation = Distillation(
-                    critic, labels, episodes_per_query=episodes_per_query, workers=workers, progress=progress
-                )
-                critic = None
-            elif delivery == "deferred":
-                store = CreditStore(critic, episodes_per_query=episodes_per_query, workers=workers, progress=progress)
-                critic = None
-        super().__init__(
-            env,
-            critic,
-            store=store,
-            distillation=distillation,
-            narrator=narrator,
-            delivery=delivery,
-            window=window,
-            team_reward=team_reward,
-        )
+            source = Online(critic, window)  # type: ignore[arg-type]
+        super().__init__(env, source, narrator=narrator, team_reward=team_reward)
 
     def close(self) -> None:
         """Close the environment; what waits to be recorded is written. Credits can be collected as before.
@@ -130,15 +132,13 @@ class LLMCreditWrapper(CreditWrapper):
         if self._makes_critic:
             if self.distillation is not None:
                 self.distillation.say_if_too_few()
-            # Looked up, not kept: copies and pickles of this environment share the critic; a ledger has none.
-            critic: Any = (self.store or self.distillation or self._online).critic  # type: ignore[union-attr]
-            if critic.ledger is not None:
-                critic.ledger.flush()
+            # Looked up, not kept: copies and pickles of this environment share the critic.
+            if self.source.critic.ledger is not None:
+                self.source.critic.ledger.flush()
 
 
-def _llm_critic(
-    client: ModelClient | None, model: str | None, base_url: str | None, options: dict[str, Any]
-) -> LLMCritic:
+def _llm_critic(client: ModelClient | None, model: str | None, base_url: str | None, options: dict[str, Any]) -> Critic:
+    # Imported at its first use: it brings pydantic.
     from credit_wrappers.critics.llm_critic import LLMCritic
 
     if client is None:

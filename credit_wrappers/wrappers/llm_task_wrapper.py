@@ -97,11 +97,11 @@ class LLMTaskWrapper(TaskObservationWrapper):
             _check_critic(critic if critic is not None else getattr(store, "critic", None))
         inner = LLMCreditWrapper(env, critic=critic, store=store, narrator=narrator, **options)
         super().__init__(inner, tasks_of_narrator(narrator), weaning=Weaning(wean_steps, schedule, dropout))
-        # From which episode, and step of it, the newest tasks come that were heard of, and they; likewise assigned.
-        self._heard: tuple[tuple[int, int], dict[str, str]] = ((-1, -1), {})
-        self._adopted = (-1, -1)
+        # The newest tasks, and when the critic gave them: after which episode, and which step of it.
+        self._newest: tuple[tuple[int, int], dict[str, str]] = ((-1, -1), {})
+        self._adopted = (-1, -1)  # when those were given that the agents have now
         self._warned = False
-        inner.hear(self._hear)
+        inner.add_listener(self._remember)
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -111,12 +111,12 @@ class LLMTaskWrapper(TaskObservationWrapper):
         return super().reset(seed=seed, options=options)
 
     def _adopt(self) -> None:
-        time, tasks = self._heard  # may be replaced by another thread
+        time, tasks = self._newest  # may be replaced by another thread
         if time > self._adopted:
             self._adopted = time
             self.assign(tasks)
 
-    def _hear(self, episode: Episode, credit: Credit) -> None:
+    def _remember(self, episode: Episode, credit: Credit) -> None:
         """Remember the tasks of a scored episode; those of older ones that come late are passed over."""
         if credit.tasks is None:
             if credit.source != "fallback" and not self._warned:
@@ -127,9 +127,9 @@ class LLMTaskWrapper(TaskObservationWrapper):
                     RuntimeWarning,
                     stacklevel=2,
                 )
-        elif (time := (episode.id, episode.start + episode.length)) > self._heard[0]:
-            self._heard = time, dict(zip(episode.agents, credit.tasks, strict=True))
-            if self.env.delivery == "immediate":
+        elif (time := (episode.id, episode.start + episode.length)) > self._newest[0]:
+            self._newest = time, dict(zip(episode.agents, credit.tasks, strict=True))
+            if self.env.source.pays:
                 self._adopt()
 
 

@@ -11,44 +11,44 @@ from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.episode import Episode
 
 
-class CreditPanel:
-    """Hands the newest scored episode to `set_overlay(credits=..., tasks=..., text=...)` of an environment.
+class CreditOverlay:
+    """Hands the newest credited episode to `set_overlay(credits=..., tasks=..., text=...)` of an environment.
 
     Credits come when an episode is over, from any thread; pictures show those of the last episode that was
-    scored, each agent's total, until newer ones come. Of an episode that is credited while it runs they show what each
-    agent has been paid so far.
+    credited, each agent's total, until newer ones come.
 
     Args:
         environment: Has `set_overlay`, with agents' names as keys.
+        running: Whether episodes are credited while they run: then credits of the last steps come, and pictures show
+            what each agent has been paid so far.
 
     Attributes:
         assigned: Agent -> the task that it has now, "" for none, kept up by who gives them; None: nobody does, and
             those that came with the newest credit are shown.
     """
 
-    def __init__(self, environment: Any) -> None:
-        self._environment = environment
+    def __init__(self, environment: Any, *, running: bool = False) -> None:
+        self._environment, self._running = environment, running
         self.assigned: Mapping[str, str] | None = None
-        self._newest: tuple[Episode, Credit, np.ndarray | None] | None = None
+        self._newest: tuple[Episode, Credit, np.ndarray] | None = None
         # What is on show: an episode, and its last step; the tasks.
         self._shown: tuple[tuple[int, int] | None, dict[str, str]] = (None, {})
 
     @staticmethod
-    def of(environment: Any) -> CreditPanel | None:
-        """Return the panel of an environment that renders and has `set_overlay`, else None."""
+    def of(environment: Any, *, running: bool = False) -> CreditOverlay | None:
+        """Return the overlay of an environment that renders and has `set_overlay`, else None."""
         renders = getattr(environment, "render_mode", None) is not None
-        return CreditPanel(environment) if renders and hasattr(environment, "set_overlay") else None
+        return CreditOverlay(environment, running=running) if renders and hasattr(environment, "set_overlay") else None
 
-    def tell(self, episode: Episode, credit: Credit, totals: np.ndarray | None = None) -> None:
-        """Remember a scored episode; older ones that come late are passed over.
-
-        Args:
-            episode: The episode, or its last steps so far.
-            credit: Its credit.
-            totals: (N,) what is shown of each agent; default: its credit for these steps.
-        """
-        if self._newest is None or _time(self._newest[0]) < _time(episode):
-            self._newest = episode, credit, totals
+    def tell(self, episode: Episode, credit: Credit) -> None:
+        """Remember a credited episode, or the last steps of a running one; pass over older ones."""
+        newest = self._newest
+        if newest is not None and _time(newest[0]) >= _time(episode):
+            return
+        totals = credit.values[-1].astype(np.float64) if self._running else credit.values.sum(axis=0)
+        if self._running and newest is not None and newest[0].id == episode.id:
+            totals = newest[2] + totals
+        self._newest = episode, credit, totals
 
     def show(self) -> None:
         """Show what is remembered, from the next picture on; once, so that an overlay set by hand stays."""
@@ -64,8 +64,6 @@ class CreditPanel:
         episode, credit, totals = newest
         if self.assigned is None and credit.tasks:
             tasks = dict(zip(episode.agents, credit.tasks, strict=True))
-        if totals is None:
-            totals = credit.values.sum(axis=0)
         self._environment.set_overlay(
             credits=dict(zip(episode.agents, totals.tolist(), strict=True)),
             tasks=tasks or None,

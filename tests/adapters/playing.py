@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode, LLMCritic, Request, ScriptedClient
+from credit_wrappers import Credit, CreditStore, CreditWrapper, Deferred, Episode, LLMCritic, Request, ScriptedClient
 from credit_wrappers.adapters.library_env import TeamEnv
 from tests.adapters.worlds import busy
 
@@ -49,7 +49,7 @@ class Placed:
 def play(env: TeamEnv, plan: Sequence[Sequence[int]] | None = None, seed: int = 0) -> Keep:
     """One episode from the present state: the joint actions of a plan, then agents wait; None: random play."""
     keep = Keep()
-    wrapped = CreditWrapper(env, store=CreditStore(keep, workers=0))
+    wrapped = CreditWrapper(env, Deferred(CreditStore(keep, workers=0)))
     if plan is not None:
         env.reset = Placed(env)  # type: ignore[method-assign]
     rng = np.random.default_rng(seed)

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from credit_wrappers import AnthropicClient, CreditStore, CreditWrapper, Episode, LLMCritic, SharedCritic
+from credit_wrappers import AnthropicClient, CreditStore, CreditWrapper, Deferred, Episode, LLMCritic, SharedCritic
 from credit_wrappers.testing import MessagesServer
 from spaceworld import spaceworld_v0
 
@@ -44,7 +44,7 @@ class Keep(CreditStore):
 def record(count: int) -> list[Episode]:
     """Play `count` episodes of `pair` at random."""
     store = Keep()
-    env = CreditWrapper(spaceworld_v0.parallel_env(scenario="pair"), store=store)
+    env = CreditWrapper(spaceworld_v0.parallel_env(scenario="pair"), Deferred(store))
     random = np.random.default_rng(0)
     for seed in range(count):
         env.reset(seed=seed)

@@ -10,7 +10,7 @@ import argparse
 
 import numpy as np
 
-from credit_wrappers import CreditWrapper, Episode, EqualSplitCritic
+from credit_wrappers import CreditWrapper, Deferred, Episode, EqualSplitCritic
 from credit_wrappers.distillation.acquisition import changes, happened, rarity
 from spaceworld import get_scenario, spaceworld_v0
 from spaceworld.observations.feature_vector import feature_names
@@ -19,8 +19,8 @@ from spaceworld.observations.feature_vector import feature_names
 def played(count: int) -> list[Episode]:
     """Return episodes of robots that choose among the possible actions at random."""
     episodes: list[Episode] = []
-    env = CreditWrapper(spaceworld_v0.parallel_env("duet"), EqualSplitCritic(), record_observations=True)
-    env.hear(lambda episode, _: episodes.append(episode))
+    env = CreditWrapper(spaceworld_v0.parallel_env("duet"), Deferred(EqualSplitCritic()), record_observations=True)
+    env.add_listener(lambda episode, _: episodes.append(episode))
     rng = np.random.default_rng(0)
     for seed in range(count):
         _, infos = env.reset(seed=seed)

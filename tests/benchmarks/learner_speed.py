@@ -25,7 +25,7 @@ from tianshou.algorithm.optim import AdamOptimizerFactory
 from tianshou.data import Collector
 from tianshou.trainer import OnPolicyTrainerParams
 
-from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode
+from credit_wrappers import Credit, CreditStore, CreditWrapper, Deferred, Episode
 from credit_wrappers.integrations.tianshou import ActionHead, AgentVectorEnv, CreditReplayBuffer, ValueHead
 from tests.benchmarks.plain_ppo import Args, PlainPPO, mlp
 from tests.benchmarks.toy_env import ToyTeamEnv
@@ -49,7 +49,7 @@ class TianshouPPO:
     def __init__(self, make_env: Callable[[], ParallelEnv], args: Args, seed: int = 0) -> None:
         self.args = args
         store = CreditStore(PaidBackCritic(), workers=0)
-        self.venv = AgentVectorEnv([lambda: CreditWrapper(make_env(), store=store)] * args.n_envs)
+        self.venv = AgentVectorEnv([lambda: CreditWrapper(make_env(), Deferred(store))] * args.n_envs)
         self.venv.seed(seed)
         agent = self.venv.agents[0]
         n_obs = self.venv.envs[0].observation_space(agent).shape[0]

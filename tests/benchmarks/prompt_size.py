@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from pettingzoo import ParallelEnv
 
-from credit_wrappers import CreditStore, CreditWrapper, LLMCritic, Request, ScriptedClient
+from credit_wrappers import CreditStore, CreditWrapper, Deferred, LLMCritic, Request, ScriptedClient
 from credit_wrappers.llm.tokens import estimate_tokens
 from credit_wrappers.scripted.read_prompt import read_transcripts
 from credit_wrappers.testing.corridor import CorridorEnv
@@ -47,7 +47,7 @@ def requests_of(env: ParallelEnv, team: Any, seeds: range, per_query: int = 8, *
     """
     client = AskedClient()
     store = CreditStore(LLMCritic(client, **critic_options), workers=0, episodes_per_query=per_query)
-    wrapped, random = CreditWrapper(env, store=store), np.random.default_rng(0)
+    wrapped, random = CreditWrapper(env, Deferred(store)), np.random.default_rng(0)
     for seed in seeds:
         observations, infos = wrapped.reset(seed=seed)
         while wrapped.agents:

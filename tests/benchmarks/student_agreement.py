@@ -19,7 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode, LLMCritic, ScriptedClient, StudentCritic
+from credit_wrappers import (
+    Credit,
+    CreditStore,
+    CreditWrapper,
+    Deferred,
+    Episode,
+    LLMCritic,
+    ScriptedClient,
+    StudentCritic,
+)
 from credit_wrappers.student.agreement import Match, rank_correlation
 from spaceworld import spaceworld_v0
 from spaceworld.planner import policy
@@ -32,10 +41,10 @@ def scripted_labels(scenario: str, count: int, seed: int) -> list[Label]:
     labels: list[Label] = []
     env = CreditWrapper(
         spaceworld_v0.parallel_env(scenario=scenario),
-        store=CreditStore(LLMCritic(ScriptedClient()), workers=0),
+        Deferred(CreditStore(LLMCritic(ScriptedClient()), workers=0)),
         record_observations=True,
     )
-    env.hear(lambda episode, credit: labels.append((episode, credit)))
+    env.add_listener(lambda episode, credit: labels.append((episode, credit)))
     team, rng, ids = policy(env), np.random.default_rng(seed), []
     for number in range(count):
         _, infos = env.reset(seed=seed + number)

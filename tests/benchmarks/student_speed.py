@@ -14,7 +14,7 @@ import numpy as np
 from pettingzoo import ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper
 
-from credit_wrappers import Agreement, CreditWrapper, StudentCritic, StudentSettings
+from credit_wrappers import Agreement, CreditWrapper, Student, StudentCritic, StudentSettings
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
 from credit_wrappers.student.agreement import Match
 from credit_wrappers.student.inference import Payer
@@ -69,7 +69,7 @@ def main() -> None:
 def in_slots(rounds: int, seconds: float) -> None:
     """Print what a step of 64 small environments in slots costs, bare, and paid at once or each in its own step."""
     student = untrained(2, 2, StudentSettings(), "walker", 3)
-    credited = partial(CreditWrapper, critic=student, delivery="immediate")
+    credited = partial(CreditWrapper, source=Student(student))
     makes: dict[str, Callable[[], ParallelEnv]] = {
         "bare": lambda: CorridorEnv(horizon=10**9),
         "paid together": lambda: credited(CorridorEnv(horizon=10**9)),

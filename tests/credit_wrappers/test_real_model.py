@@ -13,7 +13,15 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from credit_wrappers import AnthropicClient, CreditStore, CreditWrapper, Ledger, LLMCritic, OpenAICompatibleClient
+from credit_wrappers import (
+    AnthropicClient,
+    CreditStore,
+    CreditWrapper,
+    Deferred,
+    Ledger,
+    LLMCritic,
+    OpenAICompatibleClient,
+)
 from credit_wrappers.testing.corridor import CorridorEnv
 from spaceworld import spaceworld_v0
 
@@ -41,7 +49,7 @@ def test_every_episode_gets_one_finite_credit(env, tmp_path):
     client = make_client()
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         critic = LLMCritic(client, ledger=ledger, fallback="equal", max_tokens=2000)
-        wrapped = CreditWrapper(env, store=CreditStore(critic, episodes_per_query=2, workers=2))
+        wrapped = CreditWrapper(env, Deferred(CreditStore(critic, episodes_per_query=2, workers=2)))
         steps = []
         for seed in range(EPISODES):
             wrapped.reset(seed=seed)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from student_labels import CELLS, Label, episode_of, farmable, labelled, progress, seen, there_and_back
 
-from credit_wrappers import Credit, CreditWrapper, StudentCritic
+from credit_wrappers import Credit, CreditWrapper, Deferred, StudentCritic
 from credit_wrappers.student.agreement import Match, rank_correlation
 from credit_wrappers.testing.corridor import CorridorEnv
 
@@ -43,8 +43,8 @@ def test_a_known_potential_is_recovered_in_an_environment():
             return [progress(replace(e, observations=e.observations[..., :1])) for e in episodes]
 
     labels: list[Label] = []
-    env = CreditWrapper(CorridorEnv(2, CELLS, 20), Progress(), record_observations=True)
-    env.hear(lambda episode, credit: labels.append((episode, credit)))
+    env = CreditWrapper(CorridorEnv(2, CELLS, 20), Deferred(Progress()), record_observations=True)
+    env.add_listener(lambda episode, credit: labels.append((episode, credit)))
     rng = np.random.default_rng(0)
     for seed in range(40):
         _, infos = env.reset(seed=seed)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from known_credit import PLACEHOLDER, KnownCreditEnv, KnownCritic, Log, credit
 
-from credit_wrappers import CreditStore, CreditWrapper
+from credit_wrappers import CreditStore, CreditWrapper, Deferred
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv, relabel_rewards
 
 Key = tuple[int, int, int, int]  # env, episode, agent, t
@@ -19,7 +19,7 @@ def known_envs(n_envs: int, n_agents: int, store: Any = None, **options: Any) ->
     store = store or CreditStore(KnownCritic(), episodes_per_query=2, workers=0)
 
     def make(number: int) -> CreditWrapper:
-        return CreditWrapper(KnownCreditEnv(number, n_agents, log, **options), store=store)
+        return CreditWrapper(KnownCreditEnv(number, n_agents, log, **options), Deferred(store))
 
     return ParallelVecEnv([lambda k=k: make(k) for k in range(n_envs)]), log
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from known_credit import N_ACTIONS, PLACEHOLDER, KnownCreditEnv, KnownCritic, Log, credit
 
-from credit_wrappers import CreditWrapper, StudentCritic
+from credit_wrappers import CreditWrapper, Deferred, StudentCritic
 
 Key = tuple[int, int, int, int]  # env, episode, agent, t
 PAYERS = ["critic", "student"]
@@ -30,8 +30,8 @@ def payer_of(kind: str) -> Any:
     labels: list = []
     rng = np.random.default_rng(0)
     for number in range(4):
-        env = CreditWrapper(KnownCreditEnv(number, 2, {}), KnownCritic(), record_observations=True)
-        env.hear(lambda episode, credit: labels.append((episode, credit)))
+        env = CreditWrapper(KnownCreditEnv(number, 2, {}), Deferred(KnownCritic()), record_observations=True)
+        env.add_listener(lambda episode, credit: labels.append((episode, credit)))
         for _ in range(4):
             _, infos = env.reset()
             while env.agents:

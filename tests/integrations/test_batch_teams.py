@@ -10,9 +10,9 @@ import pytest
 from pettingzoo.utils import BaseParallelWrapper
 from tianshou.data import Batch, Collector
 
-from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode, EqualSplitCritic
-from credit_wrappers.integrations.batched_env_group import BatchTeams
-from credit_wrappers.integrations.env_group import Teams
+from credit_wrappers import Credit, CreditStore, CreditWrapper, Deferred, Episode, EqualSplitCritic
+from credit_wrappers.integrations.batched_env_group import BatchedEnvGroup
+from credit_wrappers.integrations.env_group import EnvGroup
 from credit_wrappers.integrations.tianshou import AgentVectorEnv, CreditReplayBuffer
 from spaceworld import spaceworld_v0
 from spaceworld.env import SpaceworldEnv
@@ -43,7 +43,7 @@ def venv_of(together: bool, envs: int, critic: KeepingCritic | None, **options: 
     def make() -> Any:
         env: Any = spaceworld_v0.parallel_env(**options)
         if store is not None:
-            env = CreditWrapper(env, store=store)
+            env = CreditWrapper(env, Deferred(store))
         return env if together else Through(env)
 
     return AgentVectorEnv([make] * envs)
@@ -61,7 +61,7 @@ def test_rows_and_episodes_are_the_same(scenario: str, credit: bool) -> None:
     options: dict[str, Any] = {"scenario": scenario, "max_cycles": 70, "on_collision": "block"}
     critics = [KeepingCritic() if credit else None for _ in range(2)]
     one, two = venv_of(True, 4, critics[0], **options), venv_of(False, 4, critics[1], **options)
-    assert type(one._teams) is BatchTeams and type(two._teams) is Teams
+    assert type(one._teams) is BatchedEnvGroup and type(two._teams) is EnvGroup
     n = one.n_agents
     assert all(same(a, b) for a, b in zip(one.reset(seed=5), two.reset(seed=5), strict=True))
     rng = np.random.default_rng(0)
@@ -115,16 +115,16 @@ def test_what_an_environment_shows_is_what_the_common_step_made_of_it() -> None:
 @pytest.mark.parametrize(
     "wrap",
     [
-        lambda env, store: Through(CreditWrapper(env, store=store)),
-        lambda env, store: CreditWrapper(Through(env), store=store),
-        lambda env, store: CreditWrapper(env, store=store, team_reward="sum"),
-        lambda env, store: CreditWrapper(env, store=store, record_observations=True),
+        lambda env, store: Through(CreditWrapper(env, Deferred(store))),
+        lambda env, store: CreditWrapper(Through(env), Deferred(store)),
+        lambda env, store: CreditWrapper(env, Deferred(store), team_reward="sum"),
+        lambda env, store: CreditWrapper(env, Deferred(store), record_observations=True),
     ],
 )
 def test_what_stands_in_the_way_of_one_common_step_is_stepped_one_by_one(wrap: Callable[..., Any]) -> None:
     store = CreditStore(EqualSplitCritic())
     venv = AgentVectorEnv([lambda: wrap(spaceworld_v0.parallel_env(scenario="pair"), store)] * 2)
-    assert type(venv._teams) is Teams
+    assert type(venv._teams) is EnvGroup
     venv.reset(seed=0)
     venv.step(np.zeros(4, dtype=int))
 
@@ -134,12 +134,12 @@ def test_a_window_is_stepped_by_its_own_environment_and_a_common_step_still_hand
 
     def team(mode: str) -> AgentVectorEnv:
         return AgentVectorEnv(
-            [lambda: CreditWrapper(SpaceworldEnv("pair", render_mode=mode, max_cycles=1), store=store)] * 2
+            [lambda: CreditWrapper(SpaceworldEnv("pair", render_mode=mode, max_cycles=1), Deferred(store))] * 2
         )
 
-    assert type(team("human")._teams) is Teams
+    assert type(team("human")._teams) is EnvGroup
     venv = team("ansi")
-    assert type(venv._teams) is BatchTeams
+    assert type(venv._teams) is BatchedEnvGroup
     venv.reset(seed=0)
     assert "credit" not in venv.render()[0]
     venv.step(np.zeros(4, dtype=int))
@@ -149,9 +149,9 @@ def test_a_window_is_stepped_by_its_own_environment_and_a_common_step_still_hand
 def test_different_worlds_and_the_same_world_twice_are_stepped_one_by_one() -> None:
     penalties = iter((0.1, 0.2))
     venv = AgentVectorEnv([lambda: SpaceworldEnv("pair", collision_penalty=next(penalties))] * 2)
-    assert type(venv._teams) is Teams
+    assert type(venv._teams) is EnvGroup
     env = SpaceworldEnv("pair")
-    assert type(AgentVectorEnv([lambda: env] * 2)._teams) is Teams
+    assert type(AgentVectorEnv([lambda: env] * 2)._teams) is EnvGroup
 
 
 def test_bad_actions_and_steps_after_the_end_are_refused() -> None:
@@ -169,7 +169,7 @@ def test_separate_learners_and_a_collector_run_on_it() -> None:
     from tianshou.algorithm.random import MARLRandomDiscreteMaskedOffPolicyAlgorithm
 
     store = CreditStore(EqualSplitCritic())
-    venv = AgentVectorEnv([lambda: CreditWrapper(SpaceworldEnv("pair", max_cycles=9), store=store)] * 3)
+    venv = AgentVectorEnv([lambda: CreditWrapper(SpaceworldEnv("pair", max_cycles=9), Deferred(store))] * 3)
     algorithm = MARLRandomDiscreteMaskedOffPolicyAlgorithm(action_space=SpaceworldEnv("pair").action_space("robot_0"))
     buffer = CreditReplayBuffer(600, venv)
     collector = Collector(algorithm, venv, buffer)

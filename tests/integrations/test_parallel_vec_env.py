@@ -13,9 +13,9 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from known_credit import PLACEHOLDER, KnownCreditEnv, ManualStore, legal
 from pettingzoo.utils import BaseParallelWrapper, parallel_to_aec
 
-from credit_wrappers import CreditStore, CreditWrapper, EqualSplitCritic
-from credit_wrappers.integrations.batched_env_group import BatchTeams
-from credit_wrappers.integrations.env_group import Teams
+from credit_wrappers import CreditStore, CreditWrapper, Deferred, EqualSplitCritic
+from credit_wrappers.integrations.batched_env_group import BatchedEnvGroup
+from credit_wrappers.integrations.env_group import EnvGroup
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv, relabel_rewards
 from spaceworld.env import SpaceworldEnv
 
@@ -205,7 +205,7 @@ def test_what_cannot_share_arrays_is_refused() -> None:
     with pytest.raises(ValueError, match="env_fns is empty"):
         ParallelVecEnv([])
     with pytest.raises(ValueError, match="different credit stores"):
-        known(2, 2, lambda env: CreditWrapper(env, store=ManualStore()))
+        known(2, 2, lambda env: CreditWrapper(env, Deferred(ManualStore())))
     with pytest.raises(TypeError, match="aec_to_parallel"):
         ParallelVecEnv([lambda: parallel_to_aec(KnownCreditEnv(0, 2, {}))])
     with pytest.raises(TypeError, match="SyncVectorEnv"):
@@ -222,14 +222,14 @@ class Through(BaseParallelWrapper):
 
 def test_spaceworlds_are_stepped_together_with_the_same_rows_and_credits() -> None:
     def make(through: bool, store: CreditStore) -> Any:
-        env: Any = CreditWrapper(SpaceworldEnv("pair", max_cycles=7), store=store)
+        env: Any = CreditWrapper(SpaceworldEnv("pair", max_cycles=7), Deferred(store))
         return Through(env) if through else env
 
     both = []
     for through in (False, True):
         store = CreditStore(EqualSplitCritic(), workers=0)
         envs = ParallelVecEnv([lambda t=through, s=store: make(t, s) for _ in range(3)])
-        assert type(envs._teams) is (Teams if through else BatchTeams)
+        assert type(envs._teams) is (EnvGroup if through else BatchedEnvGroup)
         rng = np.random.default_rng(0)
         rewards = np.zeros((20, 6))
         obs, infos = envs.reset(seed=4)

@@ -14,7 +14,7 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper, parallel_to_aec
 from tianshou.data import Batch, Collector, VectorReplayBuffer
 
-from credit_wrappers import CreditWrapper
+from credit_wrappers import CreditWrapper, Deferred
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
 from credit_wrappers.integrations.tianshou.agent_info import ACTIVE, GONE, TERMINATED, TRUNCATED
 
@@ -307,7 +307,7 @@ def test_envs_with_different_agents_are_refused() -> None:
 def test_envs_with_different_stores_or_some_without_are_refused() -> None:
     def make(store: Any) -> ParallelEnv:
         env = KnownCreditEnv(0, 2, {})
-        return env if store is None else CreditWrapper(env, store=store)
+        return env if store is None else CreditWrapper(env, Deferred(store))
 
     for stores in ((ManualStore(), ManualStore()), (ManualStore(), None)):
         with pytest.raises(ValueError, match="different credit stores"):

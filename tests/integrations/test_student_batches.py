@@ -9,9 +9,18 @@ import numpy as np
 import pytest
 from pettingzoo.utils import BaseParallelWrapper
 
-from credit_wrappers import CreditError, CreditWrapper, Distillation, Episode, ModelError, StudentCritic
-from credit_wrappers.integrations.batched_env_group import BatchTeams
-from credit_wrappers.integrations.env_group import Teams
+from credit_wrappers import (
+    CreditError,
+    CreditWrapper,
+    Distillation,
+    Distilled,
+    Episode,
+    ModelError,
+    Student,
+    StudentCritic,
+)
+from credit_wrappers.integrations.batched_env_group import BatchedEnvGroup
+from credit_wrappers.integrations.env_group import EnvGroup
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
 from credit_wrappers.student.team_spec import Team
@@ -62,7 +71,7 @@ def makes(wrap: Wrap, way: str) -> list[Callable[[], Any]]:
 
 
 def assert_way(teams: Any, way: str) -> None:
-    assert type(teams) is (BatchTeams if way == "stepped" else Teams)
+    assert type(teams) is (BatchedEnvGroup if way == "stepped" else EnvGroup)
     assert way == "stepped" or (teams._together is not None) == (way == "paid")
 
 
@@ -109,7 +118,7 @@ def assert_same(one: Played, other: Played) -> None:
 @pytest.mark.parametrize("together", ["stepped", "paid"])
 def test_a_student_pays_the_same(play: Callable[..., Played], order: int, together: str) -> None:
     fixed = student(order=order)
-    both = [play(lambda env: CreditWrapper(env, fixed, delivery="immediate"), way) for way in ("neither", together)]
+    both = [play(lambda env: CreditWrapper(env, Student(fixed)), way) for way in ("neither", together)]
     assert_same(*both)
     rewards = np.concatenate([step[2] for step in both[0] if len(step) > 3])
     assert len(np.unique(rewards.round(4))) > 50
@@ -123,7 +132,7 @@ def test_a_distillation_buys_the_same_labels_and_its_students_pay_the_same(
     played, teachers, versions = [], [Teacher(), Teacher()], []
     for way, teacher in zip(("neither", together), teachers, strict=True):
         distillation = distilling(teacher)
-        played.append(play(lambda env, d=distillation: CreditWrapper(env, distillation=d), way))
+        played.append(play(lambda env, d=distillation: CreditWrapper(env, Distilled(d)), way))
         versions.append(distillation.newest[1])
     assert_same(*played)
     assert versions[0] == versions[1] >= 3
@@ -178,8 +187,8 @@ def test_each_reward_is_what_the_student_scores_that_was_newest_when_the_episode
     rng, mixed, paid_by = np.random.default_rng(1), 0, set()
     for t in range(240):
         if t % 120 == 0:  # the second time when there are students
-            envs = ParallelVecEnv([lambda: CreditWrapper(duet(), distillation=distillation)] * ENVS)
-            assert type(envs._teams) is BatchTeams
+            envs = ParallelVecEnv([lambda: CreditWrapper(duet(), Distilled(distillation))] * ENVS)
+            assert type(envs._teams) is BatchedEnvGroup
             envs.reset(seed=9 + t)
             diaries = [Diary(9 + t + k, distillation.newest) for k in range(ENVS)]
             began = distillation.newest[1]
@@ -201,11 +210,7 @@ def test_an_episode_longer_than_the_room_that_was_made_is_a_label_with_all_its_o
         teacher = Teacher()
         distillation = distilling(teacher)
         envs = ParallelVecEnv(
-            [
-                lambda w=wrap, d=distillation: w(
-                    CreditWrapper(duet(max_cycles=200, on_collision="block"), distillation=d)
-                )
-            ]
+            [lambda w=wrap, d=distillation: w(CreditWrapper(duet(max_cycles=200, on_collision="block"), Distilled(d)))]
             * 4
         )
         envs.reset(seed=2)
@@ -222,7 +227,7 @@ def test_envs_of_different_distillations_are_refused() -> None:
     made = iter([distilling(Teacher()) for _ in range(4)])
     for vector in (AgentVectorEnv, ParallelVecEnv):
         with pytest.raises(ValueError, match="different distillations"):
-            vector([lambda: CreditWrapper(duet(), distillation=next(made))] * 2)
+            vector([lambda: CreditWrapper(duet(), Distilled(next(made)))] * 2)
     mixed = iter([{"distillation": distilling(Teacher())}, {"critic": student(), "delivery": "immediate"}] * 2)
     for vector in (AgentVectorEnv, ParallelVecEnv):
         with pytest.raises(ValueError, match="different distillations"):
@@ -231,10 +236,10 @@ def test_envs_of_different_distillations_are_refused() -> None:
 
 def test_envs_with_different_students_are_stepped_one_by_one_and_each_pays_its_own() -> None:
     students = iter([student(0), student(1)])
-    envs = ParallelVecEnv([lambda: CreditWrapper(duet(), next(students), delivery="immediate")] * 2)
-    assert type(envs._teams) is Teams
+    envs = ParallelVecEnv([lambda: CreditWrapper(duet(), Student(next(students)))] * 2)
+    assert type(envs._teams) is EnvGroup
     same = student(0)
-    twins = ParallelVecEnv([lambda: CreditWrapper(duet(), same, delivery="immediate")] * 2)
+    twins = ParallelVecEnv([lambda: CreditWrapper(duet(), Student(same))] * 2)
     for each in (envs, twins):
         each.reset(seed=[5, 5])
     actions = np.array([3, 1, 3, 1])
@@ -246,10 +251,7 @@ def test_envs_with_different_students_are_stepped_one_by_one_and_each_pays_its_o
 
 def test_who_begins_to_hear_of_credits_later_is_told_from_then_on() -> None:
     fixed, heard = student(), []
-    both = [
-        ParallelVecEnv(makes(lambda env: CreditWrapper(env, fixed, delivery="immediate"), way))
-        for way in ("paid", "neither")
-    ]
+    both = [ParallelVecEnv(makes(lambda env: CreditWrapper(env, Student(fixed)), way)) for way in ("paid", "neither")]
     rewards = []
     for envs in both:
         envs.reset(seed=4)
@@ -264,7 +266,7 @@ def test_who_begins_to_hear_of_credits_later_is_told_from_then_on() -> None:
 
 def test_what_one_environment_raises_leaves_the_others_fit_to_be_reset(fits: DrawnFits) -> None:
     distillation = distilling(Teacher())
-    envs = ParallelVecEnv(makes(lambda env: CreditWrapper(env, distillation=distillation), "paid"))
+    envs = ParallelVecEnv(makes(lambda env: CreditWrapper(env, Distilled(distillation)), "paid"))
     envs.reset(seed=0)
     world = envs.envs[2].unwrapped
     step, world.step = world.step, lambda actions: 1 / 0
@@ -284,7 +286,7 @@ def test_what_one_environment_raises_leaves_the_others_fit_to_be_reset(fits: Dra
 
 def test_numbers_that_are_not_finite_are_refused_with_environment_agent_and_feature() -> None:
     fixed = student()
-    venv = AgentVectorEnv(makes(lambda env: CreditWrapper(env, fixed, delivery="immediate"), "paid"))
+    venv = AgentVectorEnv(makes(lambda env: CreditWrapper(env, Student(fixed)), "paid"))
     venv.reset(seed=0)
     world = venv.envs[1].unwrapped
     step = world.step
@@ -303,8 +305,8 @@ def test_numbers_that_are_not_finite_are_refused_with_environment_agent_and_feat
 @pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
 def test_pictures_show_what_a_student_paid(mode: str) -> None:
     fixed = student()
-    envs = ParallelVecEnv([lambda: CreditWrapper(duet(render_mode=mode), fixed, delivery="immediate")] * 2)
-    assert type(envs._teams) is Teams
+    envs = ParallelVecEnv([lambda: CreditWrapper(duet(render_mode=mode), Student(fixed))] * 2)
+    assert type(envs._teams) is EnvGroup
     if mode == "ansi":
         envs.reset(seed=0)
         rewards = envs.step(np.zeros(4, dtype=int))[1]
@@ -315,8 +317,8 @@ def test_who_hears_of_credits_is_told_of_every_step() -> None:
     fixed, heard = student(), []
 
     def make() -> CreditWrapper:
-        env = CreditWrapper(duet(), fixed, delivery="immediate")
-        env.hear(lambda episode, credit: heard.append(credit.values[-1]))
+        env = CreditWrapper(duet(), Student(fixed))
+        env.add_listener(lambda episode, credit: heard.append(credit.values[-1]))
         return env
 
     envs = ParallelVecEnv([make] * 2)
@@ -328,8 +330,8 @@ def test_who_hears_of_credits_is_told_of_every_step() -> None:
 def test_after_an_error_of_the_critic_a_reset_goes_on(fits: DrawnFits) -> None:
     teacher = Teacher()
     distillation = distilling(teacher)
-    venv = AgentVectorEnv([lambda: CreditWrapper(duet(max_cycles=3), distillation=distillation)] * ENVS)
-    assert type(venv._teams) is BatchTeams
+    venv = AgentVectorEnv([lambda: CreditWrapper(duet(max_cycles=3), Distilled(distillation))] * ENVS)
+    assert type(venv._teams) is BatchedEnvGroup
     rng = np.random.default_rng(0)
 
     def episode() -> None:

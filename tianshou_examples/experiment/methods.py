@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pettingzoo import ParallelEnv
 
-from credit_wrappers import CreditStore, CreditWrapper, Distillation, LLMTaskWrapper
+from credit_wrappers import CreditStore, CreditWrapper, Deferred, Distillation, Distilled, LLMTaskWrapper
 from credit_wrappers.student.student_settings import StudentForm
 
 
@@ -38,7 +38,7 @@ def learning_factory(
 ) -> Callable[[], ParallelEnv]:
     """Makes the environments that an arm of this method is trained in; all of them share the source.
 
-    Teams play in the bare environment: of networks that learned with tasks the task input is cut out (`weaned.py`).
+    EnvGroup play in the bare environment: of networks that learned with tasks the task input is cut out (`weaned.py`).
 
     Args:
         method: one of `METHODS`.
@@ -47,7 +47,7 @@ def learning_factory(
         wean_steps: of each environment; see `LLMTaskWrapper`.
     """
     if isinstance(source, Distillation):
-        return lambda: CreditWrapper(make_env(), distillation=source)
+        return lambda: CreditWrapper(make_env(), Distilled(source))
     if METHODS[method].tasks:
         return lambda: LLMTaskWrapper(make_env(), store=source, wean_steps=wean_steps)
-    return lambda: CreditWrapper(make_env(), store=source)
+    return lambda: CreditWrapper(make_env(), Deferred(source))

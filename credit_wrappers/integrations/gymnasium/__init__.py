@@ -1,7 +1,7 @@
 """Exact per-agent, per-step credit for learners in the manner of CleanRL, with one line added to their loop.
 
     store = CreditStore(critic)
-    envs = ParallelVecEnv([lambda: CreditWrapper(make_env(), store=store)] * 16)
+    envs = ParallelVecEnv([lambda: CreditWrapper(make_env(), Deferred(store))] * 16)
     ...
         next_obs, reward, terminations, truncations, infos = envs.step(action)
         rewards[step] = reward

@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from pettingzoo import ParallelEnv
 
-from credit_wrappers.integrations.batched_env_group import make_teams
+from credit_wrappers.integrations.batched_env_group import make_env_group
 from credit_wrappers.integrations.group_checks import check_equal, check_team, common_store
 from credit_wrappers.integrations.gymnasium.relabelling import CreditBook, CreditStamp
 
@@ -56,11 +56,11 @@ class ParallelVecEnv(VectorEnv):
         ValueError: Envs with different agents, agents with different spaces, different stores.
 
     Example:
-        >>> from credit_wrappers import CreditStore, CreditWrapper, EqualSplitCritic
+        >>> from credit_wrappers import CreditStore, CreditWrapper, Deferred, EqualSplitCritic
         >>> from credit_wrappers.integrations.gymnasium import ParallelVecEnv, relabel_rewards
         >>> from credit_wrappers.testing.corridor import CorridorEnv
         >>> store = CreditStore(EqualSplitCritic(), workers=0)
-        >>> envs = ParallelVecEnv([lambda: CreditWrapper(CorridorEnv(length=2), store=store)] * 2)
+        >>> envs = ParallelVecEnv([lambda: CreditWrapper(CorridorEnv(length=2), Deferred(store))] * 2)
         >>> observations, infos = envs.reset(seed=1)
         >>> rewards = np.zeros((1, envs.num_envs))
         >>> observations, rewards[0], terminations, truncations, infos = envs.step(np.array([2, 2, 2, 0]))
@@ -81,7 +81,7 @@ class ParallelVecEnv(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.render_mode = getattr(self.envs[0], "render_mode", None)
-        self._teams = make_teams(self.envs, self.agents)
+        self._teams = make_env_group(self.envs, self.agents)
         self._book = None if self.store is None else CreditBook(self.store, len(self.envs), self.n_agents)
         shape = (len(self.envs), self.n_agents)
         self._alive = np.zeros(shape, dtype=bool)

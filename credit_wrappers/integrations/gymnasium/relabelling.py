@@ -149,7 +149,7 @@ def relabel_rewards(
     if stamp is None:
         raise CreditError(
             "infos bring no credit: they must come from ParallelVecEnv, over envs with a credit store: "
-            "CreditWrapper(env, store=store) or LLMCreditWrapper(env, store=store); with delivery='immediate' rewards "
+            "CreditWrapper(env, Deferred(store)) or LLMCreditWrapper(env, store=store); with delivery='immediate' rewards "
             "are credits already: leave this line out"
         )
     book: CreditBook = stamp.book

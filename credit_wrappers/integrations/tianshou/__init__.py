@@ -1,7 +1,7 @@
 """Exact per-agent, per-step credit for unmodified Tianshou (2.x) learners, Collector and trainers.
 
     store = CreditStore(critic)
-    venv = AgentVectorEnv([lambda: CreditWrapper(make_env(), store=store)] * 16)
+    venv = AgentVectorEnv([lambda: CreditWrapper(make_env(), Deferred(store))] * 16)
     buffer = CreditReplayBuffer(20_000, venv)
     collector = Collector(algorithm, venv, buffer)
 

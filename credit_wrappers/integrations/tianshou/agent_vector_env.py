@@ -10,12 +10,12 @@ from pettingzoo import ParallelEnv
 from tianshou.data import Batch
 from tianshou.env import BaseVectorEnv
 
-from credit_wrappers.integrations.batched_env_group import make_teams
+from credit_wrappers.integrations.batched_env_group import make_env_group
 from credit_wrappers.integrations.env_group import Gathered
 from credit_wrappers.integrations.group_checks import check_discrete, check_team, common_store
 from credit_wrappers.integrations.tianshou.agent_info import ACTIVE, GONE, TERMINATED, TRUNCATED, AgentInfo
 from credit_wrappers.integrations.tianshou.worker_connection import WORKERS, Worker
-from credit_wrappers.integrations.tianshou.worker_env_group import WorkerTeams
+from credit_wrappers.integrations.tianshou.worker_env_group import WorkerEnvGroup
 
 Slots = int | Sequence[int] | np.ndarray | None
 
@@ -94,7 +94,7 @@ class AgentVectorEnv(BaseVectorEnv):
             raise ValueError(f"learners must be 'shared' or 'per-agent', got {learners!r}")
         if worker not in WORKERS:
             raise ValueError(f"unknown worker {worker!r}; valid: {', '.join(map(repr, WORKERS))}")
-        self._workers = None if worker == "inline" else WorkerTeams(env_fns, worker)
+        self._workers = None if worker == "inline" else WorkerEnvGroup(env_fns, worker)
         self.envs: list[ParallelEnv] = [make() for make in env_fns] if self._workers is None else self._workers.envs
         try:
             self._lay_out(learners)
@@ -114,7 +114,7 @@ class AgentVectorEnv(BaseVectorEnv):
         self.is_async = False
         self.is_closed = False
 
-        self._teams = make_teams(self.envs, self.agents) if self._workers is None else self._workers
+        self._teams = make_env_group(self.envs, self.agents) if self._workers is None else self._workers
         if learners == "per-agent":
             # Tianshou's dispatcher fails in a Collector on observations without a mask.
             self._teams.require_masks(check_discrete(self.envs[0], self.agents))

@@ -68,7 +68,7 @@ class CreditReplayBuffer(AgentReplayBuffer):
         if store is None:
             raise ValueError(
                 "the envs have no credit store: make one CreditStore(critic) and wrap each env in "
-                "CreditWrapper(env, store=store) or LLMCreditWrapper(env, store=store); with delivery='immediate' "
+                "CreditWrapper(env, Deferred(store)) or LLMCreditWrapper(env, store=store); with delivery='immediate' "
                 "rewards are credits already: use Tianshou's own VectorReplayBuffer"
             )
         super().__init__(total_size, len(venv), random_seed=random_seed)

@@ -15,9 +15,9 @@ import numpy as np
 from pettingzoo import ParallelEnv
 
 from credit_wrappers.core.errors import CreditError
-from credit_wrappers.delivery.remote_store import Post, RemoteStore, become_worker
-from credit_wrappers.integrations.batched_env_group import BatchTeams, make_teams
-from credit_wrappers.integrations.env_group import Gathered, Teams
+from credit_wrappers.delivery.remote_store import Outbox, RemoteStore, become_worker
+from credit_wrappers.integrations.batched_env_group import BatchedEnvGroup, make_env_group
+from credit_wrappers.integrations.env_group import EnvGroup, Gathered
 from credit_wrappers.integrations.group_checks import check_parallel
 
 
@@ -25,31 +25,31 @@ class Command(NamedTuple):
     """What the worker is to do.
 
     Attributes:
-        name: A method of `TeamWorker` without its underscore.
+        name: A method of `WorkerEnv` without its underscore.
         given: Its arguments.
-        news: Pickled credits of episodes, by the worker's numbers, that came since the last command.
+        credits: Pickled credits of episodes, by the worker's numbers, that came since the last command.
     """
 
     name: str
     given: tuple[Any, ...]
-    news: bytes | None = None
+    credits: bytes | None = None
 
 
-class Answer(NamedTuple):
+class WorkerAnswer(NamedTuple):
     """What came of a command.
 
     Attributes:
         value: What the method returned.
-        mail: Pickled letters to the credit stores, see `packed`; None: there are none.
+        messages: Pickled messages to the credit stores, see `StoreMessage`; None: there are none.
         failure: What was raised.
     """
 
     value: Any
-    mail: bytes | None
+    messages: bytes | None
     failure: Failure | None
 
 
-class TeamGot(NamedTuple):
+class TeamStep(NamedTuple):
     """What the N agents of one environment got; few arrays, since each costs something to send.
 
     Attributes:
@@ -65,13 +65,13 @@ class TeamGot(NamedTuple):
     episode: int | None = None
 
     @staticmethod
-    def of(got: Gathered, there: np.ndarray, episode: int | None = None) -> TeamGot:
+    def of(got: Gathered, there: np.ndarray, episode: int | None = None) -> TeamStep:
         """Return what was gathered from one environment."""
         flags = (got.terminated[0], got.truncated[0], there[0])
-        return TeamGot(got.observations, got.masks, np.array([got.rewards, *flags]), episode)
+        return TeamStep(got.observations, got.masks, np.array([got.rewards, *flags]), episode)
 
 
-class Facts(NamedTuple):
+class EnvFacts(NamedTuple):
     """What the main process knows of the environment without asking again."""
 
     possible_agents: list[str]
@@ -129,7 +129,7 @@ class Failure:
         return error
 
 
-class TeamWorker(gymnasium.Env):
+class WorkerEnv(gymnasium.Env):
     """A whole ParallelEnv behind the `step` of a gymnasium Env, which is what Tianshou's workers can talk to.
 
     Nothing is made before the command "make": Ray's worker sends this object from the main process.
@@ -144,26 +144,26 @@ class TeamWorker(gymnasium.Env):
     def __init__(self, make: bytes, number: int) -> None:
         self._factory, self._number = make, number
         self._env: Any = None
-        self._post: Post | None = None
+        self._outbox: Outbox | None = None
 
-    def step(self, action: Command) -> Answer:
+    def step(self, action: Command) -> WorkerAnswer:
         """Obey a command; whatever goes wrong is in the answer."""
         try:
-            if action.news is not None and self._post is not None:
-                self._post.deliver(pickle.loads(action.news))
+            if action.credits is not None and self._outbox is not None:
+                self._outbox.deliver(pickle.loads(action.credits))
             value, failure = getattr(self, f"_{action.name}")(*action.given), None
         except Exception as error:
             value, failure = None, Failure.of(error)
         try:
-            return Answer(value, self._mail(), failure)
+            return WorkerAnswer(value, self._messages(), failure)
         except Exception as error:
-            return Answer(None, None, failure or Failure.of(error))
+            return WorkerAnswer(None, None, failure or Failure.of(error))
 
     def close(self) -> None:
         """Do nothing: the environment is closed by a command, which tells what goes wrong."""
 
     def _make(self) -> bytes:
-        self._post = become_worker()
+        self._outbox = become_worker()
         # Forked workers share this generator's state: environments that draw from it must not all play alike.
         np.random.seed((np.random.randint(2**31) + self._number) % 2**32)
         self._env = env = pickle.loads(self._factory)()
@@ -173,10 +173,10 @@ class TeamWorker(gymnasium.Env):
             raise ValueError(
                 f"the environment brings a {type(store).__name__} of its worker process, where nobody collects "
                 "credits: make one CreditStore in the main process and hand it to the factory itself, "
-                "lambda: CreditWrapper(make(), store=store)"
+                "lambda: CreditWrapper(make(), Deferred(store))"
             )
         agents = list(env.possible_agents)
-        facts = Facts(
+        facts = EnvFacts(
             agents,
             {agent: env.observation_space(agent) for agent in agents},
             {agent: env.action_space(agent) for agent in agents},
@@ -187,18 +187,18 @@ class TeamWorker(gymnasium.Env):
         return cloudpickle.dumps(facts)
 
     @cached_property
-    def _teams(self) -> Teams | BatchTeams:
-        return make_teams([self._env], self._env.possible_agents)
+    def _teams(self) -> EnvGroup | BatchedEnvGroup:
+        return make_env_group([self._env], self._env.possible_agents)
 
-    def _reset(self, seed: int | None, options: bytes | None) -> TeamGot:
+    def _reset(self, seed: int | None, options: bytes | None) -> TeamStep:
         given = None if options is None else pickle.loads(options)
         got, there, episodes = self._teams.reset(np.zeros(1, dtype=int), [seed], given)
-        return TeamGot.of(got, there, episodes[0])
+        return TeamStep.of(got, there, episodes[0])
 
-    def _step(self, actions: np.ndarray, acting: np.ndarray) -> TeamGot:
+    def _step(self, actions: np.ndarray, acting: np.ndarray) -> TeamStep:
         # A copy: what comes by Ray cannot be written to.
         got = self._teams.step(np.zeros(1, dtype=int), np.array(actions), acting[None])
-        return TeamGot.of(got, acting[None])
+        return TeamStep.of(got, acting[None])
 
     def _get(self, name: str) -> bytes:
         value = getattr(self._env, name)
@@ -218,19 +218,19 @@ class TeamWorker(gymnasium.Env):
         if isinstance(env, ParallelEnv):
             env.close()
 
-    def _mail(self) -> bytes | None:
-        """Return the letters since the last answer, pickled, each with its narrator as bytes of its own.
+    def _messages(self) -> bytes | None:
+        """Return the messages since the last answer, pickled, each with its narrator as bytes of its own.
 
         The main process recognises the bytes: critics know a narrator by its identity.
         """
-        letters = [] if self._post is None else self._post.collect()
-        if not letters:
+        messages = [] if self._outbox is None else self._outbox.collect()
+        if not messages:
             return None
         packed = []
-        for letter in letters:
+        for message in messages:
             narrator = b""
-            if letter.episode is not None:
-                narrator = cloudpickle.dumps(letter.episode.narrator)
-                letter = letter._replace(episode=replace(letter.episode, narrator=None))
-            packed.append((letter, narrator))
+            if message.episode is not None:
+                narrator = cloudpickle.dumps(message.episode.narrator)
+                message = message._replace(episode=replace(message.episode, narrator=None))
+            packed.append((message, narrator))
         return cloudpickle.dumps(packed)

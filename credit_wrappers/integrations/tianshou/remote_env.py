@@ -11,7 +11,7 @@ import cloudpickle
 import gymnasium
 from pettingzoo import ParallelEnv
 
-from credit_wrappers.integrations.tianshou.env_worker import Facts, Itself, Method
+from credit_wrappers.integrations.tianshou.env_worker import EnvFacts, Itself, Method
 
 
 class RemoteEnv(ParallelEnv):
@@ -28,7 +28,7 @@ class RemoteEnv(ParallelEnv):
         tell: Sends the environment a command and returns its answer.
     """
 
-    def __init__(self, facts: Facts, tell: Callable[..., Any]) -> None:
+    def __init__(self, facts: EnvFacts, tell: Callable[..., Any]) -> None:
         self.__dict__.update(
             possible_agents=facts.possible_agents,
             metadata=facts.metadata,

@@ -13,13 +13,13 @@ from tianshou.env.worker import EnvWorker, RayEnvWorker, SubprocEnvWorker
 
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.optional import require
-from credit_wrappers.integrations.tianshou.env_worker import Answer, Command, TeamWorker
+from credit_wrappers.integrations.tianshou.env_worker import Command, WorkerAnswer, WorkerEnv
 
 Worker = Literal["inline", "subprocess", "ray"]
 WORKERS = ("inline", "subprocess", "ray")
 
 
-class WorkerLine:
+class WorkerConnection:
     """One environment in a Tianshou worker. Send first and receive later: meanwhile the environment works.
 
     Args:
@@ -48,7 +48,7 @@ class WorkerLine:
             if not ray.is_initialized():
                 ray.init()
         start = RayEnvWorker if worker == "ray" else SubprocEnvWorker
-        self._worker: EnvWorker = start(partial(TeamWorker, factory, number))
+        self._worker: EnvWorker = start(partial(WorkerEnv, factory, number))
 
     @property
     def dead(self) -> bool:
@@ -70,17 +70,17 @@ class WorkerLine:
                 self._hang_up(error)
 
     def receive(self) -> tuple[Any, bytes | None, Exception | None]:
-        """Return what the environment answers to the last command: a value, letters, and what it raised."""
+        """Return what the environment answers to the last command: a value, messages, and what it raised."""
         if self._dead is None:
             try:
-                answer = Answer(*self._worker.recv())
+                answer = WorkerAnswer(*self._worker.recv())
             except Exception as error:
                 self._hang_up(error)
             else:
                 self._owes = False
                 if answer.failure is None:
-                    return answer.value, answer.mail, None
-                return None, answer.mail, answer.failure.error(f"env {self.number}, in its worker process")
+                    return answer.value, answer.messages, None
+                return None, answer.messages, answer.failure.error(f"env {self.number}, in its worker process")
         return None, None, self._dead
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Teams whose environments live in worker processes and work at the same time."""
+"""EnvGroup whose environments live in worker processes and work at the same time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pettingzoo import ParallelEnv
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.integrations.env_group import Gathered
-from credit_wrappers.integrations.tianshou.env_worker import Command, TeamGot
+from credit_wrappers.integrations.tianshou.env_worker import Command, TeamStep
 from credit_wrappers.integrations.tianshou.remote_env import RemoteEnv
-from credit_wrappers.integrations.tianshou.worker_connection import WorkerLine
+from credit_wrappers.integrations.tianshou.worker_connection import WorkerConnection
 
 
-class WorkerTeams:
-    """E environments with the same N agents, as `Teams`, each in a process of its own.
+class WorkerEnvGroup:
+    """E environments with the same N agents, as `EnvGroup`, each in a process of its own.
 
     A command goes to all workers before the first answer is read. Answers are worked off in the order of the
     environments, so that episodes get the same ids, and reach their store in the same order, as in one process.
@@ -39,13 +39,13 @@ class WorkerTeams:
     def __init__(self, env_fns: Sequence[Callable[[], ParallelEnv]], worker: str) -> None:
         self._masked: bool | None = None  # whether infos bring action masks; known at the first reset
         self._all_legal = np.ones(0, dtype=bool)
-        self._lines: list[WorkerLine] = []
+        self._lines: list[WorkerConnection] = []
         self._ids: list[dict[int, int]] = [{} for _ in env_fns]  # a worker's number of an episode -> its store's id
-        self._news: list[deque[tuple[int, Credit]]] = [deque() for _ in env_fns]  # credits a worker wants to hear
+        self._credits: list[deque[tuple[int, Credit]]] = [deque() for _ in env_fns]  # credits that a worker waits for
         self._narrators: list[tuple[bytes, Any]] = [(b"", None)] * len(self._ids)  # each env's newest
         try:
             for number, make in enumerate(env_fns):
-                self._lines.append(WorkerLine(worker, number, make))
+                self._lines.append(WorkerConnection(worker, number, make))
             facts = self._ask(range(len(self._lines)), [("make",)] * len(self._lines))
         except BaseException:
             with contextlib.suppress(Exception):
@@ -60,7 +60,7 @@ class WorkerTeams:
     def reset(
         self, chosen: np.ndarray, seeds: Iterable[int | None], options: dict[str, Any] | None
     ) -> tuple[Gathered, np.ndarray, list[int | None]]:
-        """Reset some envs; see `Teams.reset`."""
+        """Reset some envs; see `EnvGroup.reset`."""
         numbers = chosen.tolist()
         packed = cloudpickle.dumps(options) if options else None
         got = self._ask(numbers, [("reset", seed, packed) for seed in seeds])
@@ -73,7 +73,7 @@ class WorkerTeams:
         return self._gather(got), there, episodes
 
     def step(self, chosen: np.ndarray, actions: np.ndarray, acting: np.ndarray) -> Gathered:
-        """Step some envs; see `Teams.step`."""
+        """Step some envs; see `EnvGroup.step`."""
         moves = actions.reshape(*acting.shape, *actions.shape[1:])
         return self._gather(self._ask(chosen.tolist(), [("step", *own) for own in zip(moves, acting, strict=True)]))
 
@@ -97,13 +97,13 @@ class WorkerTeams:
         """
         lines = [self._lines[k] for k in numbers]
         for line, (name, *arguments) in zip(lines, given, strict=True):
-            line.send(Command(name, tuple(arguments), self._heard(line.number)))
+            line.send(Command(name, tuple(arguments), self._credits_for(line.number)))
         answers = [line.receive() for line in lines]
         failures = []
-        for line, (_, mail, failure) in zip(lines, answers, strict=True):
+        for line, (_, messages, failure) in zip(lines, answers, strict=True):
             try:
-                if mail is not None:
-                    self._submit(line.number, mail)
+                if messages is not None:
+                    self._submit(line.number, messages)
             except Exception as error:
                 failures.append(error)
             if failure is not None:
@@ -116,32 +116,32 @@ class WorkerTeams:
         """Return one env's answer."""
         return self._ask([number], [(name, *arguments)])[0]
 
-    def _submit(self, number: int, mail: bytes) -> None:
+    def _submit(self, number: int, messages: bytes) -> None:
         """Do with the stores what an env did with their stand-ins."""
         ids = self._ids[number]
-        for (store, local, episode, hears), narrator in pickle.loads(mail):
+        for (store, local, episode, listens), narrator in pickle.loads(messages):
             if episode is None:
                 ids[local] = store.open()
                 continue
             if narrator != self._narrators[number][0]:
                 self._narrators[number] = narrator, pickle.loads(narrator)
             episode = replace(episode, id=ids.pop(local), narrator=self._narrators[number][1])
-            if hears:
-                store.submit(episode, scored=partial(self._hear, number, local))
+            if listens:
+                store.submit(episode, scored=partial(self._keep_credit, number, local))
             else:
                 store.submit(episode)
 
-    def _hear(self, number: int, local: int, episode: Episode, credit: Credit) -> None:
+    def _keep_credit(self, number: int, local: int, episode: Episode, credit: Credit) -> None:
         """Keep a credit for the worker; called from whatever thread scored it."""
-        self._news[number].append((local, credit))
+        self._credits[number].append((local, credit))
 
-    def _heard(self, number: int) -> bytes | None:
+    def _credits_for(self, number: int) -> bytes | None:
         """Return the pickled credits that a worker was not told yet; None when there are none."""
-        news = self._news[number]
-        credits = [news.popleft() for _ in range(len(news))]
+        waiting = self._credits[number]
+        credits = [waiting.popleft() for _ in range(len(waiting))]
         return cloudpickle.dumps(credits) if credits else None
 
-    def _gather(self, got: Sequence[TeamGot]) -> Gathered:
+    def _gather(self, got: Sequence[TeamStep]) -> Gathered:
         tables = np.array([team.table for team in got])  # (e, 4, N)
         masks = None
         if self._masked:

@@ -1,0 +1,108 @@
+"""Credit after the episode: the critic reads it whole, and the learner's data is corrected (the exact way)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pettingzoo.utils.env import ParallelEnv
+
+from credit_wrappers.core.credit import Credit
+from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.delivery.intake import Listener
+from credit_wrappers.delivery.remote_store import RemoteStore
+from credit_wrappers.delivery.store import CreditStore
+from credit_wrappers.recording.recorder import EpisodeRecorder, StepColumns
+from credit_wrappers.student.inputs import Rows
+
+
+class Deferred:
+    """A credit source whose credits come from a store once an episode is over.
+
+    `step` pays the team reward as a placeholder. A finished episode goes to the store, and its credits are written over
+    the placeholder where the learner keeps its data (`credit_wrappers.integrations`, or by hand from
+    `store.settle(ids)`).
+
+    Args:
+        store: A store, which environments may share, or a critic, for which one is made.
+        options: Arguments of `CreditStore`, for a critic.
+
+    Attributes:
+        store: The store.
+
+    Example:
+        >>> from credit_wrappers import CreditWrapper, Deferred, EqualSplitCritic
+        >>> from credit_wrappers.testing.corridor import CorridorEnv
+        >>> env = CreditWrapper(CorridorEnv(length=2), Deferred(EqualSplitCritic()))
+        >>> observations, infos = env.reset(seed=1)
+        >>> while env.agents:
+        ...     observations, rewards, *_, infos = env.step({agent: 2 for agent in env.agents})
+        >>> rewards
+        {'walker_0': 1.0, 'walker_1': 1.0}
+        >>> [(id, credit.values.tolist()) for id, credit in env.store.settle([0])]
+        [(0, [[0.5, 0.5]])]
+    """
+
+    distillation = None
+    pays = False
+    together = True
+    takes_episodes = True
+    window = 0
+
+    def __init__(self, store: CreditStore | RemoteStore | Critic, **options: Any) -> None:
+        if hasattr(store, "submit"):
+            if options:
+                raise ValueError(f"the store is ready made; remove {', '.join(sorted(options))}")
+            self.store: Any = store
+        else:
+            self.store = CreditStore(store, **options)
+
+    @property
+    def critic(self) -> Any:
+        """The store's critic; None in a worker process, which has only the store's stand-in."""
+        return getattr(self.store, "critic", None)
+
+    @property
+    def reads_observations(self) -> bool:
+        """Whether episodes must hold observations, as a student in the store needs them."""
+        return hasattr(self.critic, "check_env")
+
+    def payer(self, env: ParallelEnv, name: str) -> DeferredPayer:
+        """Return a payer for one environment; see `CreditSource`."""
+        if self.reads_observations:  # a student, which fits some environments only
+            inputs = Rows(env)
+            self.critic.check_env(inputs.agents, inputs.sizes, inputs.n_actions, name)
+        return DeferredPayer(self.store)
+
+
+class DeferredPayer:
+    """Numbers episodes and hands them to the store."""
+
+    reads = None
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.open = store.open
+
+    def start(self, chosen: Sequence[int] | np.ndarray, rows: Any) -> None:
+        """Do nothing."""
+
+    def pay(self, step: StepColumns, recorder: EpisodeRecorder) -> None:
+        """Return None: the team reward is paid."""
+
+    def credit(self, k: int, paid: np.ndarray) -> Credit:
+        """Raise: there is none before the episode is over."""
+        raise NotImplementedError
+
+    def finish(self, episode: Episode, listener: Listener | None) -> None:
+        """Submit the episode."""
+        if listener is None:
+            self._store.submit(episode)
+        else:
+            self._store.submit(episode, scored=listener)
+
+    def joined(self, environments: int) -> DeferredPayer:
+        """Return itself: nothing is kept for an environment."""
+        return self

@@ -1,0 +1,282 @@
+"""The crediting session: the one place where steps are recorded and credited, for one environment or for many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from pettingzoo.utils.env import ParallelEnv
+
+from credit_wrappers.core.credit import Credit
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.delivery.intake import Listener
+from credit_wrappers.delivery.source import CreditSource, Payer
+from credit_wrappers.recording.recorder import EpisodeRecorder, RecordedEnv, StepColumns
+from credit_wrappers.recording.team_reward import TeamReward
+
+
+class CreditSession:
+    """Records, numbers, credits and submits the episodes of E environments of one team.
+
+    A wrapper has a session for its one environment, E = 1. Whoever steps many environments together joins their
+    sessions to one (`join_sessions`). The steps of an environment come as the dicts of the parallel API (`start`,
+    `read`, then `credit`), those of many that have arrays as columns (`start_many`, `credit`).
+
+    Args:
+        source: Where credit comes from, and when.
+        payer: What the source made for these environments.
+        recorder: Records them.
+        team_rewards: For each environment, how its team reward is made.
+        listeners: For each environment, who is told its credits.
+        keeps_observations: Whether episodes hold observations: the payer's rows where it reads some.
+
+    Attributes:
+        source: As given.
+        recorder: As given.
+        listeners: As given; more may be added at any time.
+    """
+
+    def __init__(
+        self,
+        source: CreditSource,
+        payer: Payer,
+        recorder: EpisodeRecorder,
+        team_rewards: Sequence[TeamReward],
+        listeners: Sequence[list[Listener]],
+        *,
+        keeps_observations: bool,
+    ) -> None:
+        self.source, self.recorder = source, recorder
+        self.team_rewards, self.listeners = list(team_rewards), list(listeners)
+        self.keeps_observations = keeps_observations
+        self._payer, self._reads = payer, payer.reads
+        # Whether nothing of the running episode is missing; an episode with a gap is not handed on.
+        self._whole = [False] * len(recorder.envs)
+
+    @property
+    def takes_columns(self) -> bool:
+        """Whether steps may come as columns: rewards are shared, and nobody needs to see the dicts."""
+        return (
+            self.source.together
+            and (not self.keeps_observations or self._reads is not None)
+            and all(reward.rule != "sum" for reward in self.team_rewards)
+            and not (self.source.pays and any(self.listeners))
+        )
+
+    def start(self, k: int, seed: int | None, observations: Mapping[str, Any]) -> int:
+        """Begin an episode of environment `k` after its reset; return the episode's id.
+
+        Raises:
+            CreditError: An agent was never named, or the source cannot read an observation.
+        """
+        self._whole[k] = False
+        episode_id = self._payer.open()
+        env = self.recorder.envs[k]
+        moment = env.moment(observations)
+        rows = None if self._reads is None else self._reads(observations)
+        self.recorder.start(k, episode_id, seed, moment, self._kept(env, observations, rows))
+        self._payer.start(np.array([k]), None if rows is None else rows[None])
+        self._whole[k] = True
+        return episode_id
+
+    def start_many(
+        self, chosen: np.ndarray, seeds: Sequence[int | None], moments: np.ndarray, rows: np.ndarray
+    ) -> list[int]:
+        """Begin episodes of many environments after their resets; return the episodes' ids.
+
+        Args:
+            chosen: (e,) numbers of the environments.
+            seeds: (e,) of their resets.
+            moments: (e, ...) what their narrators captured.
+            rows: (e, N, F) what their agents observe.
+        """
+        ids = [self._payer.open() for _ in seeds]
+        for j, k in enumerate(chosen.tolist()):
+            self.recorder.start(k, ids[j], seeds[j], moments[j], rows[j] if self.keeps_observations else None)
+            self._whole[k] = True
+        self._payer.start(chosen, rows)
+        return ids
+
+    def read(
+        self,
+        k: int,
+        taken: Any,
+        observations: Mapping[str, Any],
+        rewards: Mapping[str, Any],
+        infos: Mapping[str, Mapping[str, Any]],
+        ends: tuple[bool, bool, bool],
+    ) -> tuple[Any, ...]:
+        """Return what one step of environment `k` brought, an entry for each column of `StepColumns`.
+
+        Args:
+            k: Which environment.
+            taken: The joint action, as `RecordedEnv.joint` returned it before the step.
+            observations: What the step returned, as the next two.
+            rewards: Of the agents.
+            infos: Of the agents.
+            ends: What `episode_ends` returned: terminated, truncated, over.
+
+        Raises:
+            CreditError: Rewards differ where they must not, an agent was never named, or the source cannot read an
+                observation.
+        """
+        env = self.recorder.envs[k]
+        try:
+            team_reward = self._team_reward(k, rewards)
+            moment = env.moment(observations)
+            rows = None if self._reads is None else self._reads(observations)
+            kept = self._kept(env, observations, rows)
+        except BaseException:
+            self._whole[k] = False
+            raise
+        return (k, taken, team_reward, env.costs(infos), moment, rows, kept, *ends)
+
+    def step(
+        self,
+        taken: Any,
+        observations: Mapping[str, Any],
+        rewards: Mapping[str, Any],
+        infos: Mapping[str, Mapping[str, Any]],
+        ends: tuple[bool, bool, bool],
+    ) -> tuple[float, np.ndarray | None]:
+        """Read and credit a step of a session's only environment; see `read` and `credit`.
+
+        Returns:
+            The team reward; what the agents are paid, (N,), or None: the team reward.
+        """
+        step = self.read(0, taken, observations, rewards, infos, ends)
+        paid = self.credit(StepColumns(*[(entry,) for entry in step]))
+        return step[2], None if paid is None else paid[0]
+
+    def credit(self, step: StepColumns) -> np.ndarray | None:
+        """Record and credit one step, and hand on the episodes that end with it.
+
+        Returns:
+            (e, N) float64, what the agents are paid; None: they are paid the team reward, and credit comes later.
+
+        Raises:
+            CreditError: The source cannot credit the step; what its critic raised.
+        """
+        recorder = self.recorder
+        recorder.add(step)
+        try:
+            paid = self._payer.pay(step, recorder)
+        except BaseException:
+            for k in step.chosen:
+                self._whole[k] = False
+            raise
+        if paid is not None and any(self.listeners):
+            self._tell_step(step, paid)
+        for j in np.flatnonzero(step.over) if len(step.over) != 1 else range(int(step.over[0])):
+            self._finish(int(step.chosen[j]), bool(step.terminated[j]), bool(step.truncated[j]))
+        return paid
+
+    def credit_of(self, k: int, paid: np.ndarray) -> Credit:
+        """Return the credit of the last steps of environment `k`, where the source pays; the last was paid `paid`."""
+        return self._payer.credit(k, paid)
+
+    def _team_reward(self, k: int, rewards: Mapping[str, Any]) -> float:
+        try:
+            return self.team_rewards[k](rewards)
+        except CreditError as error:
+            raise CreditError(f"step {self.recorder.length(k)}: {error}") from None
+
+    def _finish(self, k: int, terminated: bool, truncated: bool) -> None:
+        self.recorder.active[k] = False
+        if self.source.takes_episodes and self._whole[k]:
+            episode = self.recorder.episode(k, terminated, truncated)
+            self._payer.finish(episode, partial(self._tell, k) if self.listeners[k] else None)
+
+    def _tell_step(self, step: StepColumns, paid: np.ndarray) -> None:
+        for j, k in enumerate(step.chosen):
+            if self.listeners[k]:
+                window = self.recorder.window(k, self.source.window, step.terminated[j], step.truncated[j])
+                self._tell(k, window, self._payer.credit(k, paid[j]))
+
+    def _tell(self, k: int, episode: Episode, credit: Credit) -> None:
+        for listener in self.listeners[k]:
+            listener(episode, credit)
+
+    def _kept(self, env: RecordedEnv, observations: Mapping[str, Any], rows: np.ndarray | None) -> Any:
+        if not self.keeps_observations:
+            return None
+        return env.kept(observations) if rows is None else rows
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        # A copy goes on being paid, but an episode is handed on once: by the original.
+        self._whole = [False] * len(self._whole)
+        if not self.source.pays:
+            self.recorder.active = [False] * len(self._whole)
+
+
+def session_for(
+    env: ParallelEnv,
+    source: CreditSource,
+    recorded: RecordedEnv,
+    team_reward: TeamReward,
+    *,
+    keeps_observations: bool = False,
+) -> CreditSession:
+    """Return the session of one environment.
+
+    Args:
+        env: The environment.
+        source: Where its credit comes from.
+        recorded: What its recorder must know of it.
+        team_reward: How its team reward is made.
+        keeps_observations: Whether episodes hold observations, also where the source does not need them.
+
+    Raises:
+        CreditError, TypeError, ValueError: The source cannot credit the environment; the message says why.
+    """
+    payer = source.payer(env, recorded.env_id)
+    keeps = keeps_observations or source.reads_observations
+    return CreditSession(source, payer, EpisodeRecorder([recorded]), [team_reward], [[]], keeps_observations=keeps)
+
+
+def join_sessions(sessions: Sequence[CreditSession]) -> CreditSession | None:
+    """Return one session for the environments of several, in their order; None where they cannot be credited together.
+
+    Episodes begin in it anew; listeners are shared with the sessions given.
+    """
+    first = sessions[0]
+    joins = first.source.together and all(
+        session.source.critic is first.source.critic
+        and session.source.store is first.source.store
+        and session.source.distillation is first.source.distillation
+        and type(session.source) is type(first.source)
+        and session.keeps_observations == first.keeps_observations
+        for session in sessions
+    )
+    if not joins:
+        return None
+    return CreditSession(
+        first.source,
+        first._payer.joined(len(sessions)),
+        EpisodeRecorder([env for session in sessions for env in session.recorder.envs]),
+        [reward for session in sessions for reward in session.team_rewards],
+        [listeners for session in sessions for listeners in session.listeners],
+        keeps_observations=first.keeps_observations,
+    )
+
+
+def episode_ends(
+    agents: Sequence[str], terminations: Mapping[str, bool], truncations: Mapping[str, bool]
+) -> tuple[bool, bool, bool]:
+    """Return whether an episode is terminated, truncated and over, from what a step returned.
+
+    Args:
+        agents: The agents that the environment has left after the step.
+        terminations: Of the agents that acted.
+        truncations: Of the agents that acted.
+    """
+    if agents and not (True in terminations.values() or True in truncations.values()):
+        return False, False, False
+    # Some environments leave `agents` filled after the end; their flags tell.
+    if agents and not all(terminations[agent] or truncations[agent] for agent in terminations):
+        return False, False, False
+    return any(terminations.values()), any(truncations.values()), True
