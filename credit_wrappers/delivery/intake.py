@@ -23,10 +23,10 @@ class EpisodeIntake:
 
     Args:
         ids: Where fresh episode ids come from.
-        reference: The process of the store, and its number there.
+        reference: Returns the process of the store, and its number there.
     """
 
-    def __init__(self, ids: Iterator[int], reference: tuple[int, int]) -> None:
+    def __init__(self, ids: Iterator[int], reference: Callable[[], tuple[int, int]]) -> None:
         self._ids, self._reference = ids, reference
         self._listeners: dict[int, Listener] = {}  # by episode
 
@@ -48,7 +48,7 @@ class EpisodeIntake:
             listener(episode, credit)
 
     def __reduce__(self) -> tuple[Callable[[int, int], Any], tuple[int, int]]:
-        return store_of, self._reference
+        return store_of, self._reference()
 
 
 def store_of(process: int, number: int) -> Any:

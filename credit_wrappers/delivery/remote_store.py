@@ -60,7 +60,7 @@ class RemoteStore(EpisodeIntake):
     """
 
     def __init__(self, outbox: Outbox, process: int, number: int) -> None:
-        super().__init__(outbox.ids, (process, number))
+        super().__init__(outbox.ids, lambda: (process, number))
         self._outbox = outbox
         self._open: set[int] = set()
 
@@ -89,7 +89,7 @@ class RemoteStore(EpisodeIntake):
             self._outbox.awaited[episode.id] = self, episode
 
     def __repr__(self) -> str:
-        return f"RemoteStore(process={self._reference[0]}, number={self._reference[1]})"
+        return "RemoteStore(process={}, number={})".format(*self._reference())
 
 
 def become_worker() -> Outbox:

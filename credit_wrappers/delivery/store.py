@@ -12,6 +12,7 @@ import weakref
 from collections import Counter
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 
 from credit_wrappers.core.credit import Credit, Usage
@@ -85,7 +86,7 @@ class CreditStore(EpisodeIntake):
             raise ValueError(f"episodes_per_query must be at least 1, got {episodes_per_query}")
         if workers < 0:
             raise ValueError(f"workers must be 0 or more, got {workers}")
-        super().__init__(itertools.count(), reference(share(self)))
+        super().__init__(itertools.count(), partial(reference, share(self)))
         self.critic = critic
         self.episodes_per_query = episodes_per_query
         self.workers = workers

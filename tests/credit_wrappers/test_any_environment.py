@@ -79,8 +79,8 @@ def credited(env, steps=200, **options):
     spy = Spy()
     wrapped = LLMCreditWrapper(env, client=spy, fallback="raise", **options)
     episodes = []
-    submit = wrapped.submit
-    wrapped.submit = lambda episode: (episodes.append(episode), submit(episode))
+    submit = wrapped.store.submit
+    wrapped.store.submit = lambda episode: (episodes.append(episode), submit(episode))
     wrapped.reset(seed=1)
     for agent in env.possible_agents:
         env.action_space(agent).seed(3)
@@ -131,7 +131,7 @@ def test_recorded_vectors_are_copies():
     action = np.zeros(3, np.float32)
     wrapped.step({"a": action, "b": action})
     action[:] = 9
-    assert not wrapped.recorder.finish(False, True).actions.any()
+    assert not wrapped.session.recorder.episode(0, False, True).actions.any()
 
 
 @pytest.mark.parametrize("kind", ["nested", "unlike"])

@@ -118,7 +118,7 @@ def test_an_environment_that_renders_nothing_or_has_no_panel_is_left_alone(env: 
     play(wrapped)
     wrapped.reset()
     assert getattr(env, "overlays", []) == []
-    assert not wrapped.store._hearers
+    assert not wrapped.store._listeners
 
 
 def test_a_failed_query_that_is_sent_again_still_reaches_the_picture() -> None:

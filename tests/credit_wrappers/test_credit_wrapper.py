@@ -105,7 +105,7 @@ def play(env, *joint_actions, seed=None):
 
 def recorded(env, *joint_actions, seed=None, **options):
     critic = Recorder()
-    wrapped = CreditWrapper(env, store=CreditStore(critic, workers=0), **options)
+    wrapped = CreditWrapper(env, Deferred(critic, workers=0), **options)
     history = play(wrapped, *joint_actions, seed=seed)
     wrapped.store.settle(range(10))
     return critic.episodes, history, wrapped
@@ -328,16 +328,33 @@ class TestRefusals:
         with pytest.raises(CreditError, match=r"script_v0: agent 'c' is not one of possible_agents, \['a', 'b'\]"):
             env.reset()
 
-    def test_critic_and_store_exclude_each_other_and_one_is_needed(self):
-        with pytest.raises(ValueError, match="either"):
+    def test_a_credit_source_is_needed_and_the_message_says_how_to_make_one(self):
+        with pytest.raises(TypeError, match=r"nothing was given.*Deferred\(critic\)"):
             CreditWrapper(CorridorEnv())
-        with pytest.raises(ValueError, match="either"):
-            CreditWrapper(CorridorEnv(), Deferred(CreditStore(SharedCritic(), workers=0)))
+        with pytest.raises(TypeError, match=r"got SharedCritic: write CreditWrapper\(env, Deferred\(critic\)\)"):
+            CreditWrapper(CorridorEnv(), SharedCritic())
 
-    @pytest.mark.parametrize("option", ["delivery", "team_reward"])
-    def test_unknown_options_name_the_valid_ones(self, option):
-        with pytest.raises(ValueError, match=f"unknown {option} 'x'; valid"):
-            CreditWrapper(CorridorEnv(), SharedCritic(), **{option: "x"})
+    @pytest.mark.parametrize(
+        ("former", "now"),
+        [
+            ({"store": None}, r"instead of store=: Deferred\(store\)"),
+            ({"critic": None}, r"instead of critic=: Deferred\(critic\)"),
+            ({"distillation": None}, r"instead of distillation=: Distilled\(distillation\)"),
+            ({"delivery": "immediate"}, r"Online\(critic, window\), Student\(student\) or Distilled"),
+            ({"window": 3}, r"instead of window=: Online\(critic, window\)"),
+        ],
+    )
+    def test_former_arguments_are_refused_with_the_new_names(self, former, now):
+        with pytest.raises(TypeError, match=now):
+            CreditWrapper(CorridorEnv(), **former)
+        with pytest.raises(TypeError, match="no argument 'colour'"):
+            CreditWrapper(CorridorEnv(), colour="red")
+
+    def test_unknown_options_name_the_valid_ones(self):
+        with pytest.raises(ValueError, match="unknown team_reward 'x'; valid: 'auto', 'shared', 'sum'"):
+            CreditWrapper(CorridorEnv(), Deferred(SharedCritic()), team_reward="x")
+        with pytest.raises(ValueError, match="unknown delivery 'x'; valid: 'deferred', 'immediate'"):
+            LLMCreditWrapper(CorridorEnv(), critic=SharedCritic(), delivery="x")
 
 
 @pytest.mark.parametrize("wrap", [lambda e: CreditWrapper(e, Deferred(CreditStore(SharedCritic(), workers=0)))])

@@ -218,16 +218,12 @@ def test_another_process_is_told_to_make_its_own():
     [
         ({"delivery": "soon"}, "unknown delivery 'soon'; valid: 'deferred', 'immediate'"),
         ({"delivery": "immediate", "window": 0}, "window must be at least 1 step, got 0"),
+        ({"delivery": "immediate", "store": CreditStore(EqualSplitCritic())}, "a store delivers deferred credit"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options, said):
     with pytest.raises(ValueError, match=said):
-        CreditWrapper(CorridorEnv(), EqualSplitCritic(), **options)
-
-
-def test_a_store_is_refused():
-    with pytest.raises(ValueError, match="has no store: give critic="):
-        CreditWrapper(CorridorEnv(), store=CreditStore(EqualSplitCritic()), delivery="immediate")
+        LLMCreditWrapper(CorridorEnv(), **{"critic": None if "store" in options else EqualSplitCritic(), **options})
 
 
 def test_events_before_the_last_step_pay_nothing_again():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from credit_wrappers import Credit, CreditError, CreditStore, Episode, EqualSplitCritic
-from credit_wrappers.delivery import remote_store
+from credit_wrappers.delivery import intake, remote_store
 
 
 def episode(id: int) -> Episode:
@@ -17,27 +17,27 @@ def episode(id: int) -> Episode:
     return Episode(id, ("a",), one.astype(np.int64), one[0], one, terminated=True, truncated=False)
 
 
-def test_letters_come_in_order_and_once_and_credits_reach_their_hearers() -> None:
-    post, told = remote_store.Post(), []
-    one, two = post.store(1, 0), post.store(1, 1)
+def test_messages_come_in_order_and_once_and_credits_reach_their_listeners() -> None:
+    outbox, told = remote_store.Outbox(), []
+    one, two = outbox.store(1, 0), outbox.store(1, 1)
     assert [one.open(), two.open(), one.open()] == [0, 1, 2]  # one count for all stores of the process
     one.submit(episode(2), scored=lambda e, credit: told.append((e.id, credit.summary)))
     two.submit(episode(1))
-    letters = post.collect()
-    assert [(x.store, x.id, x.episode is not None, x.hears) for x in letters] == [
+    messages = outbox.collect()
+    assert [(x.store, x.id, x.episode is not None, x.listens) for x in messages] == [
         (one, 0, False, False),
         (two, 1, False, False),
         (one, 2, False, False),
         (one, 2, True, True),
         (two, 1, True, False),
     ]
-    assert post.collect() == []
-    post.deliver([(2, Credit(np.ones((1, 1)), summary="well done"))])
-    assert told == [(2, "well done")] and not post.hearers
+    assert outbox.collect() == []
+    outbox.deliver([(2, Credit(np.ones((1, 1)), summary="well done"))])
+    assert told == [(2, "well done")] and not outbox.awaited
 
 
 def test_an_episode_is_taken_once_and_only_under_an_id_that_was_opened() -> None:
-    store = remote_store.Post().store(1, 0)
+    store = remote_store.Outbox().store(1, 0)
     store.submit(episode(store.open()))
     for id in (0, 5):
         with pytest.raises(CreditError, match=f"an episode {id} is in the store already"):
@@ -53,7 +53,7 @@ def test_references_lead_to_one_stand_in_in_a_worker_and_to_the_store_at_home(mo
     assert pickle.loads(home) is store
     with pytest.raises(CreditError, match="lives in the process that made it"):
         pickle.loads(abroad)
-    monkeypatch.setattr(remote_store, "_post", None)
+    monkeypatch.setattr(intake, "_stand_in", None)
     remote_store.become_worker()
     stand_in = pickle.loads(abroad)
     assert isinstance(stand_in, remote_store.RemoteStore)

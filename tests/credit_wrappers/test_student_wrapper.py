@@ -84,7 +84,7 @@ def test_the_team_reward_is_paid_until_the_reset_after_the_first_fit_then_the_ne
     teacher = Teacher()
     distillation = eager(teacher, growth=2.0)
     wrapped, records, payers = CreditWrapper(env, Distilled(distillation)), [], []
-    assert wrapped.delivery == "immediate" and wrapped.store is None
+    assert wrapped.source.pays and wrapped.store is None
     for _ in range(60):
         student, version = distillation.newest
         paid, told = play(wrapped, rng)
@@ -165,13 +165,13 @@ def both(env):
     return [copy.deepcopy(env), pickle.loads(pickle.dumps(env))]
 
 
-@pytest.mark.parametrize("make", [lambda d: {"distillation": d}, lambda d: {"critic": d.newest[0]}])
+@pytest.mark.parametrize("make", [Distilled, lambda d: Student(d.newest[0])])
 def test_a_copy_made_in_mid_episode_pays_what_its_original_pays_and_offers_nothing(fits, make):
     teacher, rng = Teacher(), np.random.default_rng(0)
     distillation = eager(teacher)
     for _ in range(3):
         play(CreditWrapper(NumbersEnv(ROLES), Distilled(distillation)), rng)
-    env = CreditWrapper(NumbersEnv(ROLES, length=5), delivery="immediate", **make(distillation))
+    env = CreditWrapper(NumbersEnv(ROLES, length=5), make(distillation))
     env.reset(seed=1)
     env.step(dict.fromkeys("pqr", 2))
     copies, offered = both(env), distillation.episodes
@@ -286,7 +286,7 @@ def test_a_distillation_is_shared_by_wrappers_of_a_model(fits):
         CorridorEnv(horizon=3), client=client, delivery="immediate", labels=4, workers=0, episodes_per_query=1
     )
     second = LLMCreditWrapper(CorridorEnv(horizon=3), distillation=first.distillation)
-    assert second.delivery == "immediate"
+    assert second.source.pays
     for seed in range(2):
         for env in (first, second):
             play(env, np.random.default_rng(10 * seed + (env is first)), 10 * seed + (env is first))
@@ -323,8 +323,8 @@ def test_observations_in_dicts_are_read_alike_deferred_at_once_and_as_labels(siz
 @pytest.mark.parametrize("shared", [False, True])
 def test_deferred_a_student_is_shown_observations_without_being_asked_to(shared):
     student = fixed({"walker_0": 2, "walker_1": 2})
-    critic = {"store": CreditStore(student, workers=0)} if shared else {"critic": student}
-    wrapped, twin = CreditWrapper(CorridorEnv(), **critic), CreditWrapper(CorridorEnv(), Student(student))
+    critic = CreditStore(student, workers=0) if shared else student
+    wrapped, twin = CreditWrapper(CorridorEnv(), Deferred(critic)), CreditWrapper(CorridorEnv(), Student(student))
     paid = []
     for env in (wrapped, twin):
         rng = np.random.default_rng(3)

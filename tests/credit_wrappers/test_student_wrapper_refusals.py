@@ -56,13 +56,13 @@ def test_a_student_of_another_team_is_refused_at_once_and_both_are_named(env, sa
         CreditWrapper(env, Student(fixed()))
 
 
-@pytest.mark.parametrize("delivery", ["immediate", "deferred"])
-def test_a_student_of_another_environment_is_refused_at_once_and_both_are_named(delivery):
+@pytest.mark.parametrize("source", [Student, Deferred])
+def test_a_student_of_another_environment_is_refused_at_once_and_both_are_named(source):
     student = replace(fixed(), env_id="numbers_v1")
     with pytest.raises(CreditError, match=r"fitted for 'numbers_v1', this is 'numbers_v0'.*env_id"):
-        CreditWrapper(NumbersEnv(ALIKE), student, delivery=delivery)
-    CreditWrapper(NumbersEnv(ALIKE), replace(student, env_id=""), delivery=delivery)
-    CreditWrapper(NumbersEnv(ALIKE), replace(student, env_id="numbers_v0"), delivery=delivery)
+        CreditWrapper(NumbersEnv(ALIKE), source(student))
+    CreditWrapper(NumbersEnv(ALIKE), source(replace(student, env_id="")))
+    CreditWrapper(NumbersEnv(ALIKE), source(replace(student, env_id="numbers_v0")))
 
 
 def test_recorded_episodes_of_another_environment_are_refused_by_name():
@@ -220,16 +220,6 @@ def test_an_error_of_the_critic_is_raised_by_the_step_that_ends_an_episode_and_a
     assert version == 1 and len(teacher.asked) == len({episode.id for episode in teacher.asked}) == 3
     paid, _ = play(wrapped, rng)
     same(paid, student.score([env.record()])[0].values)
-
-
-@pytest.mark.parametrize("given", [{}, {"store": 1, "critic": 1}, {"critic": 1, "distillation": 1}])
-@pytest.mark.parametrize("delivery", ["deferred", "immediate"])
-def test_either_a_critic_or_a_store_or_a_distillation_is_given(given, delivery):
-    made = {"critic": EqualSplitCritic(), "store": CreditStore(EqualSplitCritic()), "distillation": eager()}
-    with pytest.raises(ValueError, match="give either a critic, or a store or a distillation"):
-        CreditWrapper(CorridorEnv(), delivery=delivery, **{name: made[name] for name in given})
-    with pytest.raises(ValueError, match="give either a critic, or a store or a distillation"):
-        CreditWrapper(CorridorEnv(), delivery=delivery, **made)
 
 
 def test_labels_are_for_immediate_delivery_without_a_store_or_distillation():

@@ -171,15 +171,13 @@ class Hearing(CreditWrapper):
         super().__init__(*args, **options)
         self.known: list[tuple] = []
         self.at_reset: list[int] = []
+        self.add_listener(self.keep)
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         self.at_reset.append(len(self.known))
         return super().reset(seed=seed, options=options)
 
-    def submit(self, episode: Episode) -> None:
-        self.store.submit(episode, scored=self.hear)
-
-    def hear(self, episode: Episode, credit: Credit) -> None:
+    def keep(self, episode: Episode, credit: Credit) -> None:
         assert credit.values.shape == (episode.length, 2)
         self.known.append((episode.key, credit.tasks, credit.values.tolist()))
 

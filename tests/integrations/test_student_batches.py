@@ -72,7 +72,7 @@ def makes(wrap: Wrap, way: str) -> list[Callable[[], Any]]:
 
 def assert_way(teams: Any, way: str) -> None:
     assert type(teams) is (BatchedEnvGroup if way == "stepped" else EnvGroup)
-    assert way == "stepped" or (teams._together is not None) == (way == "paid")
+    assert way == "stepped" or (teams.session is not None) == (way == "paid")
 
 
 def slots(wrap: Wrap, way: str) -> Played:
@@ -228,10 +228,10 @@ def test_envs_of_different_distillations_are_refused() -> None:
     for vector in (AgentVectorEnv, ParallelVecEnv):
         with pytest.raises(ValueError, match="different distillations"):
             vector([lambda: CreditWrapper(duet(), Distilled(next(made)))] * 2)
-    mixed = iter([{"distillation": distilling(Teacher())}, {"critic": student(), "delivery": "immediate"}] * 2)
+    mixed = iter([Distilled(distilling(Teacher())), Student(student())] * 2)
     for vector in (AgentVectorEnv, ParallelVecEnv):
         with pytest.raises(ValueError, match="different distillations"):
-            vector([lambda: CreditWrapper(duet(), **next(mixed))] * 2)
+            vector([lambda: CreditWrapper(duet(), next(mixed))] * 2)
 
 
 def test_envs_with_different_students_are_stepped_one_by_one_and_each_pays_its_own() -> None:
@@ -249,7 +249,7 @@ def test_envs_with_different_students_are_stepped_one_by_one_and_each_pays_its_o
     assert np.abs(rewards[2:] - others[2:]).min() > 1e-3
 
 
-def test_who_begins_to_hear_of_credits_later_is_told_from_then_on() -> None:
+def test_a_listener_that_comes_later_is_told_from_then_on() -> None:
     fixed, heard = student(), []
     both = [ParallelVecEnv(makes(lambda env: CreditWrapper(env, Student(fixed)), way)) for way in ("paid", "neither")]
     rewards = []
@@ -258,7 +258,8 @@ def test_who_begins_to_hear_of_credits_later_is_told_from_then_on() -> None:
         actions = np.random.default_rng(0)
         for t in range(9):
             if envs is both[0] and t in (3, 6):  # 3 to 5: told, step by step; then paid together again
-                envs.envs[1]._hearers = [lambda episode, credit: heard.append(credit.values[-1])] if t == 3 else []
+                listeners = envs.envs[1].session.listeners[0]
+                listeners[:] = [lambda _, credit: heard.append(credit.values[-1])] if t == 3 else []
             rewards.append(envs.step(actions.integers(0, 6, ENVS * AGENTS))[1])
     np.testing.assert_allclose(rewards[:9], rewards[9:], rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(heard, [reward[AGENTS : 2 * AGENTS] for reward in rewards[3:6]])
@@ -273,7 +274,6 @@ def test_what_one_environment_raises_leaves_the_others_fit_to_be_reset(fits: Dra
     with pytest.raises(ZeroDivisionError):
         envs.step(np.zeros(ENVS * AGENTS, dtype=int))
     world.step = step
-    assert all(env._online.due is None for env in envs.envs)
     env = envs.envs[0]
     env.reset(seed=1)
     assert env.step(dict.fromkeys(env.agents, 0))[1] == {"robot_0": 0.0, "robot_1": 0.0}  # by itself, as ever
@@ -313,7 +313,7 @@ def test_pictures_show_what_a_student_paid(mode: str) -> None:
         assert f"credit {rewards[3]:+.3f}" in envs.render()[1]
 
 
-def test_who_hears_of_credits_is_told_of_every_step() -> None:
+def test_a_listener_is_told_of_every_step() -> None:
     fixed, heard = student(), []
 
     def make() -> CreditWrapper:

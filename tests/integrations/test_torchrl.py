@@ -12,7 +12,7 @@ from paid_rows import PAYERS, AnyOrder, check_ends, check_paid, payer_of
 from torchrl.envs.libs.pettingzoo import PettingZooWrapper
 from torchrl.envs.utils import check_env_specs
 
-from credit_wrappers import CreditStore, CreditWrapper, EqualSplitCritic
+from credit_wrappers import CreditWrapper, Deferred, EqualSplitCritic, Online
 from credit_wrappers.integrations.numeric_infos import NumericInfos
 from spaceworld.env import SpaceworldEnv
 
@@ -24,11 +24,10 @@ torch.set_num_threads(1)
 @pytest.mark.parametrize("options", [{}, {"return_state": True}, {"use_mask": True}, {"categorical_actions": False}])
 @pytest.mark.parametrize("delivery", ["immediate", "deferred"])
 def test_its_own_check_passes_on_a_wrapped_spaceworld(delivery: Any, options: dict) -> None:
-    credited = {"critic": EqualSplitCritic()}
+    source = Online(EqualSplitCritic()) if delivery == "immediate" else Deferred(EqualSplitCritic(), workers=0)
     if delivery == "deferred":
-        credited = {"store": CreditStore(EqualSplitCritic(), workers=0)}
-        credited["store"].ready()  # or the store warns that nobody collects its credits
-    env = CreditWrapper(SpaceworldEnv("pair", max_cycles=3), delivery=delivery, **credited)
+        source.store.ready()  # or the store warns that nobody collects its credits
+    env = CreditWrapper(SpaceworldEnv("pair", max_cycles=3), source)
     wrapped = PettingZooWrapper(NumericInfos(env), **options)
     check_env_specs(wrapped)
     rollout = wrapped.rollout(7, break_when_any_done=False)
