@@ -11,10 +11,9 @@ from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.episode import Episode
-from credit_wrappers.core.errors import CreditError
 from credit_wrappers.delivery.intake import Listener
 from credit_wrappers.delivery.source import CreditSource, Payer
-from credit_wrappers.recording.recorder import EpisodeRecorder, RecordedEnv, StepColumns
+from credit_wrappers.recording.recorder import EpisodeRecorder, RecordedEnv, Row, StepColumns
 from credit_wrappers.recording.team_reward import TeamReward
 
 
@@ -23,7 +22,7 @@ class CreditSession:
 
     A wrapper has a session for its one environment, E = 1. Whoever steps many environments together joins their
     sessions to one (`join_sessions`). The steps of an environment come as the dicts of the parallel API (`start`,
-    `read`, then `credit`), those of many that have arrays as columns (`start_many`, `credit`).
+    `read`, then `credit_rows`), those of many that have arrays as columns (`start_many`, `credit`).
 
     Args:
         source: Where credit comes from, and when.
@@ -52,7 +51,7 @@ class CreditSession:
         self.source, self.recorder = source, recorder
         self.team_rewards, self.listeners = list(team_rewards), list(listeners)
         self.keeps_observations = keeps_observations
-        self._payer, self._reads = payer, payer.reads
+        self._payer, self._reads, self._pays = payer, payer.reads, source.pays
         # Whether nothing of the running episode is missing; an episode with a gap is not handed on.
         self._whole = [False] * len(recorder.envs)
 
@@ -77,7 +76,8 @@ class CreditSession:
         env = self.recorder.envs[k]
         moment = env.moment(observations)
         rows = None if self._reads is None else self._reads(observations)
-        self.recorder.start(k, episode_id, seed, moment, self._kept(env, observations, rows))
+        kept = self._kept(env, observations, rows) if self.keeps_observations else None
+        self.recorder.start(k, episode_id, seed, moment, kept)
         self._payer.start(np.array([k]), None if rows is None else rows[None])
         self._whole[k] = True
         return episode_id
@@ -108,8 +108,8 @@ class CreditSession:
         rewards: Mapping[str, Any],
         infos: Mapping[str, Mapping[str, Any]],
         ends: tuple[bool, bool, bool],
-    ) -> tuple[Any, ...]:
-        """Return what one step of environment `k` brought, an entry for each column of `StepColumns`.
+    ) -> tuple[Row, np.ndarray | None]:
+        """Return what one step of environment `k` brought: a recorder's row, and the row (N, F) that a payer reads.
 
         Args:
             k: Which environment.
@@ -125,34 +125,29 @@ class CreditSession:
         """
         env = self.recorder.envs[k]
         try:
-            team_reward = self._team_reward(k, rewards)
+            team_reward = self.team_rewards[k](rewards)
             moment = env.moment(observations)
-            rows = None if self._reads is None else self._reads(observations)
-            kept = self._kept(env, observations, rows)
+            read = None if self._reads is None else self._reads(observations)
+            kept = self._kept(env, observations, read) if self.keeps_observations else None
         except BaseException:
             self._whole[k] = False
             raise
-        return (k, taken, team_reward, env.costs(infos), moment, rows, kept, *ends)
+        terminated, truncated, over = ends
+        return (k, taken, team_reward, env.costs(infos), moment, kept, terminated, truncated, over), read
 
-    def step(
-        self,
-        taken: Any,
-        observations: Mapping[str, Any],
-        rewards: Mapping[str, Any],
-        infos: Mapping[str, Mapping[str, Any]],
-        ends: tuple[bool, bool, bool],
-    ) -> tuple[float, np.ndarray | None]:
-        """Read and credit a step of a session's only environment; see `read` and `credit`.
-
-        Returns:
-            The team reward; what the agents are paid, (N,), or None: the team reward.
-        """
-        step = self.read(0, taken, observations, rewards, infos, ends)
-        paid = self.credit(StepColumns(*[(entry,) for entry in step]))
-        return step[2], None if paid is None else paid[0]
+    def credit_rows(self, rows: Sequence[tuple[Row, np.ndarray | None]]) -> np.ndarray | None:
+        """Record and credit one step of some environments, given what `read` returned for each; see `credit`."""
+        for row, _ in rows:
+            self.recorder.add_row(row)
+            if row[8] and not self._pays:
+                self._finish(row[0], row[6], row[7])
+        if not self._pays:
+            return None
+        columns = [*zip(*(row for row, _ in rows), strict=True), [read for _, read in rows]]
+        return self._pay(StepColumns(*columns))
 
     def credit(self, step: StepColumns) -> np.ndarray | None:
-        """Record and credit one step, and hand on the episodes that end with it.
+        """Record and credit one step of some environments, and hand on the episodes that end with it.
 
         Returns:
             (e, N) float64, what the agents are paid; None: they are paid the team reward, and credit comes later.
@@ -160,17 +155,22 @@ class CreditSession:
         Raises:
             CreditError: The source cannot credit the step; what its critic raised.
         """
-        recorder = self.recorder
-        recorder.add(step)
+        self.recorder.add(step)
+        return self._pay(step)
+
+    def _pay(self, step: StepColumns) -> np.ndarray | None:
         try:
-            paid = self._payer.pay(step, recorder)
+            paid = self._payer.pay(step, self.recorder)
         except BaseException:
             for k in step.chosen:
                 self._whole[k] = False
             raise
         if paid is not None and any(self.listeners):
-            self._tell_step(step, paid)
-        for j in np.flatnonzero(step.over) if len(step.over) != 1 else range(int(step.over[0])):
+            for j, k in enumerate(step.chosen):
+                if self.listeners[k]:
+                    window = self.recorder.window(k, self.source.window, step.terminated[j], step.truncated[j])
+                    self._tell(k, window, self._payer.credit(k, paid[j]))
+        for j in np.flatnonzero(step.over).tolist():
             self._finish(int(step.chosen[j]), bool(step.terminated[j]), bool(step.truncated[j]))
         return paid
 
@@ -178,31 +178,17 @@ class CreditSession:
         """Return the credit of the last steps of environment `k`, where the source pays; the last was paid `paid`."""
         return self._payer.credit(k, paid)
 
-    def _team_reward(self, k: int, rewards: Mapping[str, Any]) -> float:
-        try:
-            return self.team_rewards[k](rewards)
-        except CreditError as error:
-            raise CreditError(f"step {self.recorder.length(k)}: {error}") from None
-
     def _finish(self, k: int, terminated: bool, truncated: bool) -> None:
         self.recorder.active[k] = False
         if self.source.takes_episodes and self._whole[k]:
             episode = self.recorder.episode(k, terminated, truncated)
             self._payer.finish(episode, partial(self._tell, k) if self.listeners[k] else None)
 
-    def _tell_step(self, step: StepColumns, paid: np.ndarray) -> None:
-        for j, k in enumerate(step.chosen):
-            if self.listeners[k]:
-                window = self.recorder.window(k, self.source.window, step.terminated[j], step.truncated[j])
-                self._tell(k, window, self._payer.credit(k, paid[j]))
-
     def _tell(self, k: int, episode: Episode, credit: Credit) -> None:
         for listener in self.listeners[k]:
             listener(episode, credit)
 
     def _kept(self, env: RecordedEnv, observations: Mapping[str, Any], rows: np.ndarray | None) -> Any:
-        if not self.keeps_observations:
-            return None
         return env.kept(observations) if rows is None else rows
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -99,8 +99,10 @@ class BatchedEnvGroup:
         paid = None
         if self.session is not None:
             rows = step.observations.reshape(len(chosen), n, -1)
-            moments = self._batch.rows[chosen] if self.session.source.takes_episodes else rows
-            columns = (given, step.rewards, step.costs, moments, rows, rows, terminated, truncated, over)
+            # What is recorded is copied: the caller may write into the actions, and into the observations that it gets.
+            kept = rows.copy() if self.session.keeps_observations else None
+            moments = self._batch.rows[chosen] if self.session.source.takes_episodes else [None] * len(chosen)
+            columns = (given.copy(), step.rewards, step.costs, moments, kept, terminated, truncated, over, rows)
             paid = self.session.credit(StepColumns(chosen, *columns))
         rewards = np.repeat(step.rewards, n).reshape(-1, n) if paid is None else paid
         flags = [np.repeat(x, n).reshape(-1, n) for x in (terminated, truncated)]

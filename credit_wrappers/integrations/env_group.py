@@ -11,7 +11,7 @@ import numpy as np
 from pettingzoo import ParallelEnv
 
 from credit_wrappers.delivery.session import CreditSession, episode_ends, join_sessions
-from credit_wrappers.recording.recorder import StepColumns
+from credit_wrappers.recording.recorder import Row
 from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
 
 
@@ -133,7 +133,7 @@ class EnvGroup:
         rewards: list[float] = []
         terminated: list[bool] = []
         truncated: list[bool] = []
-        steps: list[tuple[Any, ...]] = []
+        steps: list[tuple[Row, np.ndarray | None]] = []
         places: list[int] = []  # of these steps among the chosen envs
         # Python numbers are the cheapest thing to hand to an env; the vectors of a Box stay arrays.
         moved = actions.tolist() if actions.ndim == 1 else list(actions)
@@ -169,13 +169,12 @@ class EnvGroup:
                     masks += self._masks(infos)
         finally:  # the steps that were made are recorded, also when a later env raises
             if session is not None and steps:
-                step = StepColumns(*zip(*steps, strict=True))
-                paid = session.credit(step)
+                paid = session.credit_rows(steps)
         shape = acting.shape
         values = np.array(rewards, dtype=np.float64)
         if steps:
             values = values.reshape(shape)
-            values[places] = np.array(step.team_reward)[:, None] * acting[places] if paid is None else paid
+            values[places] = np.array([row[2] for row, _ in steps])[:, None] * acting[places] if paid is None else paid
             values = values.reshape(-1)
         return self._gather(
             observations,

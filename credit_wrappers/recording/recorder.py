@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -46,7 +46,10 @@ class RecordedEnv:
 
     def costs(self, infos: Mapping[str, Mapping[str, Any]]) -> list[float]:
         """Return each agent's `cost`, 0 where infos tell none."""
-        return [infos[a].get("cost", 0.0) if a in infos else 0.0 for a in self.agents]
+        try:
+            return [infos[agent]["cost"] for agent in self.agents]
+        except KeyError:
+            return [infos.get(agent, {}).get("cost", 0.0) for agent in self.agents]
 
     def moment(self, observations: Mapping[str, Any]) -> object:
         """Return what the narrator remembers of the present state.
@@ -54,13 +57,13 @@ class RecordedEnv:
         Raises:
             CreditError: An agent observes that `possible_agents` does not name.
         """
-        if not observations.keys() <= self._known:
+        if not self._known.issuperset(observations):
             new = next(agent for agent in observations if agent not in self._known)
             raise CreditError(
                 f"{self.env_id}: agent {new!r} is not one of possible_agents, {list(self.agents)}; an episode has the "
                 "same agents from start to end"
             )
-        return None if self.narrator is None else self.narrator.capture(observations)
+        return self._capture(observations)
 
     def kept(self, observations: Mapping[str, Any]) -> list[Any]:
         """Return copies of the observations: environments may write the next one into the same array."""
@@ -73,24 +76,26 @@ class RecordedEnv:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_known", frozenset(self.agents))
+        object.__setattr__(self, "_capture", _nothing if self.narrator is None else self.narrator.capture)
 
     _known: frozenset[str] = field(init=False, repr=False, compare=False, default=frozenset())
+    _capture: Callable[[Mapping[str, Any]], object] = field(init=False, repr=False, compare=False, default=None)  # type: ignore[assignment]
 
 
 class StepColumns(NamedTuple):
-    """One step of e environments of a session; every column has e entries, as an array, a list or a tuple.
+    """One step of e environments of a recorder; every column has e entries, as an array, a list or a tuple.
 
     Attributes:
-        chosen: (e,) numbers of the environments in the session, each once.
+        chosen: (e,) numbers of the environments, each once.
         actions: (e, N), or (e, N, A) for vectors.
         team_reward: (e,).
         costs: (e, N).
         moments: What each environment's narrator captured after the step.
-        rows: (e, N, F) what the payer reads of the observations after the step.
-        observations: (e, N, ...) what is recorded of them.
+        observations: (e, N, ...) what is recorded of the observations after the step.
         terminated: (e,) bool, whether the world ended with the step.
         truncated: (e,) bool, whether time ran out with it.
         over: (e,) bool, whether the episode is over, for whatever reason.
+        rows: (e, N, F) what a payer reads of the observations after the step; it is not recorded.
     """
 
     chosen: Any
@@ -98,34 +103,21 @@ class StepColumns(NamedTuple):
     team_reward: Any
     costs: Any
     moments: Any
-    rows: Any
     observations: Any
     terminated: Any
     truncated: Any
     over: Any
+    rows: Any = None
 
 
-class _Record:
-    """What is remembered of one step of e environments."""
-
-    __slots__ = ("_places", "actions", "chosen", "costs", "moments", "observations", "team_reward")
-
-    def __init__(self, step: StepColumns) -> None:
-        self.chosen, self.actions, self.team_reward, self.costs, self.moments = step[:5]
-        self.observations = step.observations
-        self._places: dict[int, int] | None = None
-
-    def place(self, k: int) -> int | None:
-        """Return where environment `k` stands in the columns; None: it took no part."""
-        if self._places is None:
-            self._places = {int(k): j for j, k in enumerate(self.chosen)}
-        return self._places.get(k)
+# One step of one environment: an entry for each column of `StepColumns` but the last.
+Row = tuple[int, Any, float, list[float], object, Any, bool, bool, bool]
 
 
 class EpisodeRecorder:
     """Remembers the running episode of each of E environments, as cheaply as possible.
 
-    A step is kept as it comes, for all environments that took it, and becomes arrays when an episode ends.
+    A step is kept as it comes, a row for one environment or columns for many, and becomes arrays when an episode ends.
 
     Args:
         envs: The E environments.
@@ -142,9 +134,11 @@ class EpisodeRecorder:
         self.episode_ids = [-1] * len(self.envs)
         self._seeds: list[int | None] = [None] * len(self.envs)
         self._starts: list[tuple[Any, Any]] = [(None, None)] * len(self.envs)  # first moment, first observations
-        self._log: list[_Record] = []
-        self._dropped = 0  # records that were dropped from the front of the log
-        self._begin = [0] * len(self.envs)  # number of the record that each episode begins with
+        self._rows: list[list[Row]] = [[] for _ in self.envs]
+        # Steps that came as columns, and which of them each episode begins with; counted from the very first.
+        self._columns: list[tuple[StepColumns, dict[int, int]]] = []
+        self._begin = [0] * len(self.envs)
+        self._dropped = 0
         self._trim_at = 64
 
     def start(self, k: int, episode_id: int, seed: int | None, moment: Any, observations: Any = None) -> None:
@@ -157,21 +151,25 @@ class EpisodeRecorder:
             moment: What the narrator captured.
             observations: Observations of all agents, where they are kept.
         """
-        if len(self.envs) == 1:
-            self._log.clear()
         self.active[k], self.episode_ids[k], self._seeds[k] = True, episode_id, seed
         self._starts[k] = moment, observations
-        self._begin[k] = self._dropped + len(self._log)
+        self._rows[k] = []
+        self._begin[k] = self._dropped + len(self._columns)
+
+    def add_row(self, row: Row) -> None:
+        """Record one step of one environment."""
+        self._rows[row[0]].append(row)
 
     def add(self, step: StepColumns) -> None:
         """Record one step of some environments. Its columns are kept, not copied: nobody may change them later."""
-        self._log.append(_Record(step))
-        if len(self._log) >= self._trim_at and len(self.envs) > 1:
+        places = {k: j for j, k in enumerate(step.chosen.tolist())} if len(step.chosen) < len(self.envs) else {}
+        self._columns.append((step._replace(rows=None), places))
+        if len(self._columns) >= self._trim_at:
             self._trim()
 
     def length(self, k: int) -> int:
         """Return how many steps of the running episode of environment `k` are recorded."""
-        return len(self._log) if len(self.envs) == 1 else len(self._steps(k))
+        return len(self._steps(k))
 
     def episode(self, k: int, terminated: bool, truncated: bool) -> Episode:
         """Return the episode of environment `k`; raise CreditError when it was paid NaN or infinity."""
@@ -185,68 +183,66 @@ class EpisodeRecorder:
         """
         steps = self._steps(k)
         begin = max(0, len(steps) - most)
-        before = self._starts[k]
-        if begin:
-            record, j = steps[begin - 1]
-            before = record.moments[j], None if record.observations is None else record.observations[j]
+        before = steps[begin - 1][4:6] if begin else self._starts[k]
         return self._episode(k, steps[begin:], before, begin, terminated, truncated)
 
-    def _steps(self, k: int) -> list[tuple[_Record, int]]:
-        """Return the records of the running episode of environment `k`, and its place in each."""
-        records = self._log[self._begin[k] - self._dropped :]
-        if len(self.envs) == 1:
-            return [(record, 0) for record in records]
-        return [(record, j) for record in records if (j := record.place(k)) is not None]
+    def _steps(self, k: int) -> list[Row]:
+        """Return the rows of the running episode of environment `k`."""
+        if self._rows[k] or not self._columns:
+            return self._rows[k]
+        rows = []
+        for step, places in self._columns[self._begin[k] - self._dropped :]:
+            if (j := places.get(k) if places else k) is not None:
+                observations = None if step.observations is None else step.observations[j]
+                known = step.actions[j], step.team_reward[j], step.costs[j], step.moments[j], observations
+                rows.append((k, *known, step.terminated[j], step.truncated[j], step.over[j]))
+        return rows
 
     def _trim(self) -> None:
-        """Drop the records that no running episode needs."""
-        ends = self._dropped + len(self._log)
-        needed = min((self._begin[k] for k in range(len(self.envs)) if self.active[k]), default=ends)
-        del self._log[: needed - self._dropped]
+        """Drop the columns that no running episode needs."""
+        ends = self._dropped + len(self._columns)
+        needed = min((begin for begin, active in zip(self._begin, self.active, strict=True) if active), default=ends)
+        del self._columns[: needed - self._dropped]
         self._dropped = needed
-        self._trim_at = max(64, 2 * len(self._log))
+        self._trim_at = max(64, 2 * len(self._columns))
 
     def _episode(
         self,
         k: int,
-        steps: list[tuple[_Record, int]],
+        rows: list[Row],
         before: tuple[Any, Any],
         start: int,
         terminated: bool,
         truncated: bool,
     ) -> Episode:
         env = self.envs[k]
-        team_reward = np.array([record.team_reward[j] for record, j in steps], dtype=np.float64)
+        team_reward = np.array([row[2] for row in rows], dtype=np.float64)
         if not np.isfinite(team_reward).all():
             step = int(np.flatnonzero(~np.isfinite(team_reward))[0])
             raise CreditError(f"{env.env_id}, step {start + step}: the team reward is {team_reward[step]}")
         narrator: Any = env.narrator
         if narrator is not None and hasattr(narrator, "detached"):
             narrator = narrator.detached()
-        observations = None
-        if before[1] is not None:
-            observations = _stack([before[1], *(record.observations[j] for record, j in steps)])
-        moments: tuple[Any, ...] = ()
-        if narrator is not None and before[0] is not None:
-            moments = (before[0], *(record.moments[j] for record, j in steps))
+        moments = () if narrator is None or before[0] is None else (before[0], *(row[4] for row in rows))
         return Episode(
             id=self.episode_ids[k],
             agents=env.agents,
-            actions=np.array(
-                [record.actions[j] for record, j in steps],
-                dtype=np.int64 if env.action_width is None else np.float64,
-            ),
+            actions=np.array([row[1] for row in rows], dtype=np.int64 if env.action_width is None else np.float64),
             team_reward=team_reward,
-            cost=np.array([record.costs[j] for record, j in steps], dtype=np.float64),
+            cost=np.array([row[3] for row in rows], dtype=np.float64),
             terminated=terminated,
             truncated=truncated,
             moments=moments,
             narrator=narrator,
-            observations=observations,
+            observations=None if before[1] is None else _stack([before[1], *(row[5] for row in rows)]),
             env_id=env.env_id,
             seed=self._seeds[k],
             start=start,
         )
+
+
+def _nothing(observations: Mapping[str, Any]) -> None:
+    """Remember nothing."""
 
 
 def _stack(rows: list[Any]) -> np.ndarray:

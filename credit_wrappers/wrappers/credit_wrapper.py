@@ -126,7 +126,7 @@ class CreditWrapper(BaseParallelWrapper):
         )
         self.session = session_for(env, self.source, recorded, rule, keeps_observations=keeps)
         self._env = recorded
-        self._steps = 0  # taken in the running episode
+        self._steps, self._episode_id = 0, -1  # of the running episode: steps taken, and its id
         self._overlay = CreditOverlay.of(env.unwrapped, running=self.source.pays)
         if self._overlay is not None:
             self.add_listener(self._overlay.tell)
@@ -149,7 +149,7 @@ class CreditWrapper(BaseParallelWrapper):
             self._overlay.show()
         observations, infos = self.env.reset(seed=seed, options=options)
         self._steps = 0
-        self.session.start(0, seed, observations)
+        self._episode_id = self.session.start(0, seed, observations)
         return observations, self._infos(observations, infos, 0.0, -1)
 
     def step(
@@ -165,13 +165,15 @@ class CreditWrapper(BaseParallelWrapper):
             return observations, rewards, terminations, truncations, infos
         ends = episode_ends(self.env.agents, terminations, truncations)
         # Only now: an action that the environment refuses with an error is not recorded.
-        team, credits = session.step(taken, observations, rewards, infos, ends)
+        row = session.read(0, taken, observations, rewards, infos, ends)
+        team = row[0][2]
         infos = self._infos(observations, infos, team, self._steps)
         self._steps += 1
+        credits = session.credit_rows((row,))
         if credits is None:
             return observations, dict.fromkeys(rewards, team), terminations, truncations, infos
-        paid = dict(zip(self._env.agents, credits.tolist(), strict=True))
-        source = session.credit_of(0, credits).source
+        paid = dict(zip(self._env.agents, credits[0].tolist(), strict=True))
+        source = session.credit_of(0, credits[0]).source
         for agent, info in infos.items():
             info["credit"], info["credit_source"] = paid[agent], source
         return observations, {agent: paid[agent] for agent in rewards}, terminations, truncations, infos
@@ -199,7 +201,7 @@ class CreditWrapper(BaseParallelWrapper):
         self, agents: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any]], team: float, step: int
     ) -> dict[str, dict[str, Any]]:
         """Return fresh infos, one dict for each agent, with the evidence added."""
-        episode_id = self.session.recorder.episode_ids[0]
+        episode_id = self._episode_id
         return {
             agent: {
                 **infos.get(agent, {}),

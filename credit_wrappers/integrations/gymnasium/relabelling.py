@@ -149,8 +149,8 @@ def relabel_rewards(
     if stamp is None:
         raise CreditError(
             "infos bring no credit: they must come from ParallelVecEnv, over envs with a credit store: "
-            "CreditWrapper(env, Deferred(store)) or LLMCreditWrapper(env, store=store); with delivery='immediate' rewards "
-            "are credits already: leave this line out"
+            "CreditWrapper(env, Deferred(store)) or LLMCreditWrapper(env, store=store); where step pays credit, "
+            "rewards are credits already: leave this line out"
         )
     book: CreditBook = stamp.book
     _check(rewards, step, stamp)
