@@ -7,7 +7,9 @@ from typing import Any
 
 import gymnasium
 from gymnasium.spaces import Discrete
-from pettingzoo import AECEnv, ParallelEnv
+from pettingzoo import ParallelEnv
+
+from credit_wrappers.recording.env_checks import require_parallel_class
 
 
 def check_team(envs: Sequence[ParallelEnv]) -> list[str]:
@@ -20,7 +22,7 @@ def check_team(envs: Sequence[ParallelEnv]) -> list[str]:
     if not envs:
         raise ValueError("no env: env_fns is empty")
     for env in envs:
-        check_parallel(env)
+        require_parallel_class(env)
     agents = list(envs[0].possible_agents)
     if not agents:
         raise ValueError("the first env has no possible_agents")
@@ -62,7 +64,7 @@ def check_equal(envs: Sequence[ParallelEnv], agents: Sequence[str]) -> tuple[gym
                 if space != first:
                     raise ValueError(
                         f"env {number}: the {kind} space of {agent!r} is {space}, that of the first agent {first}: "
-                        f"all slots share one, so make them equal (supersuit.{pad})"
+                        f"all agent rows share one, so make them equal (supersuit.{pad})"
                     )
         spaces.append(first)
     return spaces[0], spaces[1]
@@ -89,28 +91,11 @@ def common_store(envs: Sequence[ParallelEnv]) -> Any | None:
     return stores[0]
 
 
-def check_parallel(env: Any) -> None:
-    """Raise TypeError unless the env is a ParallelEnv; the message says how to make it one."""
-    if isinstance(env, ParallelEnv):
-        return
-    name = type(env).__name__
-    if isinstance(env, AECEnv):
-        raise TypeError(
-            f"{name} is an AEC env, and slots need a ParallelEnv: convert it with pettingzoo.utils.aec_to_parallel(env)"
-        )
-    if isinstance(env, gymnasium.Env):
-        raise TypeError(
-            f"{name} is a gymnasium Env, and slots need a pettingzoo ParallelEnv. For one agent use the library's own "
-            "vector env (Tianshou's DummyVectorEnv, gymnasium's SyncVectorEnv)"
-        )
-    raise TypeError(f"slots need pettingzoo ParallelEnvs, a factory returned {name}")
-
-
 def _check_space(env: ParallelEnv, number: int, agent: str, first: gymnasium.Space) -> None:
     space = env.observation_space(agent)
     if space.shape is None:
         raise ValueError(
-            f"env {number}: the observation space of {agent!r} is a {type(space).__name__}; the slots share "
+            f"env {number}: the observation space of {agent!r} is a {type(space).__name__}; the agent rows share "
             "one array, so flatten it first (gymnasium.spaces.flatten)"
         )
     if space.shape != first.shape or space.dtype != first.dtype:

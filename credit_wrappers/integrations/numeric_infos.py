@@ -9,7 +9,7 @@ import numpy as np
 from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
 
-from credit_wrappers.integrations.group_checks import check_parallel
+from credit_wrappers.recording.env_checks import require_parallel_class
 
 Infos = dict[str, dict[str, Any]]
 
@@ -39,7 +39,7 @@ class NumericInfos(BaseParallelWrapper):
     """
 
     def __init__(self, env: ParallelEnv) -> None:
-        check_parallel(env)
+        require_parallel_class(env)
         super().__init__(env)
         self._names: dict[str, list[str]] = {}  # of each agent
 

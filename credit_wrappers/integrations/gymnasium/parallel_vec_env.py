@@ -12,29 +12,31 @@ from pettingzoo import ParallelEnv
 
 from credit_wrappers.integrations.batched_env_group import make_env_group
 from credit_wrappers.integrations.group_checks import check_equal, check_team, common_store
-from credit_wrappers.integrations.gymnasium.relabelling import CreditBook, CreditStamp
+from credit_wrappers.integrations.gymnasium.relabelling import CreditStamp, PlayedEpisodes
 
 
 class ParallelVecEnv(VectorEnv):
-    """A gymnasium vector env over ParallelEnvs: sub-environment env * n_agents + agent is one agent of one env, a slot.
+    """A gymnasium vector env over ParallelEnvs whose every row is one agent of one env.
+
+    Row number env * n_agents + agent, called an agent row here, is what gymnasium calls a sub-environment.
 
     Each row holds one agent's own observation, reward and end, so single-agent learners such as CleanRL's
     train one policy shared by the team. Rewards are what the envs pay: under a `CreditWrapper` the team reward, a
     placeholder that `relabel_rewards` writes the credits over.
 
     An env whose agents have all ended begins again in the same step (`AutoresetMode.SAME_STEP`). An agent that leaves
-    earlier has ended, terminated or truncated, in the step in which it left. From then on its slot has
+    earlier has ended, terminated or truncated, in the step in which it left. From then on its agent row has
     observations of zeros and rewards of 0, its actions are ignored, `infos["alive"]` is False; it ends
     once more, as terminated, with its env, so that no value leaks from the next episode into these rows.
 
-    Of infos, (S,) arrays for S slots:
+    Of infos, (S,) arrays for S agent rows:
 
     =========================  =====================================================================================
     `action_mask`              (S, A) bool, legal next actions; where the envs' infos have masks
-    `alive`                    bool, slots whose agent is there to take the next action
-    `final_obs`, `_final_obs`  (S, ...) own last observation of slots that ended in this step, and bool: which; a
+    `alive`                    bool, agent rows whose agent is there to take the next action
+    `final_obs`, `_final_obs`  (S, ...) own last observation of agent rows that ended in this step, and bool: which; a
                                truncated agent's value must be taken from it. Only in steps that end some
-    `final_info`               of the same slots: `episode`, own return `r` and length `l` as the env paid it, for
+    `final_info`               of the same agent rows: `episode`, own return `r` and length `l` as the env paid it, for
                                those where `_episode` says so (an agent that left earlier has none); `action_mask`
     `credit`                   for `relabel_rewards`; where the envs have a credit store
     =========================  =====================================================================================
@@ -47,7 +49,7 @@ class ParallelVecEnv(VectorEnv):
     Attributes:
         agents: Names of the agents, in `possible_agents` order.
         n_agents: Number of agents in each env, N.
-        num_envs: Slots, S.
+        num_envs: Agent rows, S.
         envs: The ParallelEnvs.
         store: The credit store that all envs share (`env.store` of a `CreditWrapper`), or None.
 
@@ -82,7 +84,7 @@ class ParallelVecEnv(VectorEnv):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.render_mode = getattr(self.envs[0], "render_mode", None)
         self._teams = make_env_group(self.envs, self.agents)
-        self._book = None if self.store is None else CreditBook(self.store, len(self.envs), self.n_agents)
+        self._played = None if self.store is None else PlayedEpisodes(self.store, len(self.envs), self.n_agents)
         shape = (len(self.envs), self.n_agents)
         self._alive = np.zeros(shape, dtype=bool)
         self._steps = np.zeros(shape, dtype=np.int64)  # that each agent acted in, in its episode
@@ -110,7 +112,7 @@ class ParallelVecEnv(VectorEnv):
         """Take one step in all envs; those that end begin again.
 
         Args:
-            actions: One for each slot, (S,) or (S, ...).
+            actions: One for each agent row, (S,) or (S, ...).
 
         Returns:
             Observations (S, ...); rewards (S,) float64; terminations and truncations (S,) bool; infos. All are fresh.
@@ -137,8 +139,8 @@ class ParallelVecEnv(VectorEnv):
         final = self._final(observations, masks, done.reshape(-1), acting.reshape(-1)) if done.any() else {}
         observations[~ends.alive.reshape(-1)] = 0
         over = np.flatnonzero(ends.over)
-        if self._book is not None:
-            self._book.advance(over, self._steps[over])
+        if self._played is not None:
+            self._played.advance(over, self._steps[over])
         if len(over):
             rows = (over[:, None] * self.n_agents + np.arange(self.n_agents)).reshape(-1)
             first, legal = self._begin(over, [None] * len(over), None)
@@ -149,7 +151,7 @@ class ParallelVecEnv(VectorEnv):
         return observations, rewards, terminated.reshape(-1), ends.truncated.reshape(-1), infos
 
     def render(self) -> tuple[Any, ...] | None:
-        """Return the picture of every env (not every slot); None without a render mode."""
+        """Return the picture of every env (not every agent row); None without a render mode."""
         return None if self.render_mode is None else tuple(env.render() for env in self.envs)
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -166,22 +168,22 @@ class ParallelVecEnv(VectorEnv):
         """Reset some envs; return the first observations of their agents, and masks."""
         got, there, episodes = self._teams.reset(chosen, seeds, options)
         self._alive[chosen], self._steps[chosen], self._returns[chosen] = there, 0, 0.0
-        if self._book is not None:
-            self._book.begin(chosen, episodes)
+        if self._played is not None:
+            self._played.begin(chosen, episodes)
         return got.observations, got.masks
 
     def _infos(self, masks: np.ndarray | None) -> dict[str, Any]:
         infos: dict[str, Any] = {"alive": self._alive.reshape(-1).copy()}
         if masks is not None:
             infos["action_mask"] = masks
-        if self._book is not None:
-            infos["credit"] = CreditStamp(self._book, self._book.time)
+        if self._played is not None:
+            infos["credit"] = CreditStamp(self._played, self._played.time)
         return infos
 
     def _final(
         self, observations: np.ndarray, masks: np.ndarray | None, done: np.ndarray, acting: np.ndarray
     ) -> dict[str, Any]:
-        """Return what infos tell of the slots that are done; of some of them the agent had left before."""
+        """Return what infos tell of the agent rows that are done; of some of them the agent had left before."""
         ended = done & acting
         last = observations.copy()
         last[~ended] = 0

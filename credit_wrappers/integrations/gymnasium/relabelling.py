@@ -25,7 +25,7 @@ class _Span:
     acted: np.ndarray  # (N,) steps each agent acted in; the longest is the episode's length
 
 
-class CreditBook:
+class PlayedEpisodes:
     """Knows when each episode of a vector env was played, so that its credit finds its rows.
 
     Args:
@@ -35,7 +35,7 @@ class CreditBook:
     """
 
     def __init__(self, store: _Store, n_envs: int, n_agents: int) -> None:
-        self.store, self.n_agents, self.slots = store, n_agents, n_envs * n_agents
+        self.store, self.n_agents, self.columns = store, n_agents, n_envs * n_agents
         self.time = -1  # of the newest step
         self._episode = [-1] * n_envs  # id of the running episode
         self._start = np.zeros(n_envs, dtype=np.int64)  # time of its first step
@@ -103,9 +103,9 @@ class CreditBook:
 
 @dataclass(frozen=True, slots=True)
 class CreditStamp:
-    """What `ParallelVecEnv` puts into `infos["credit"]`: the book, and the time of the step."""
+    """What `ParallelVecEnv` puts into `infos["credit"]`: who knows which episode was played when, and the time of the step."""
 
-    book: CreditBook
+    played: PlayedEpisodes
     time: int
 
 
@@ -117,7 +117,7 @@ def relabel_rewards(
     wait: bool | None = None,
     timeout: float | None = None,
 ) -> np.ndarray:
-    """Write the credits of scored episodes over the placeholders in a rollout, each once, at its own step and slot.
+    """Write the credits of scored episodes over the placeholders in a rollout, each once, at its own step and agent column.
 
     To be called after `rewards[step] = reward`, with the infos of that step: once a rollout, after its last
     step and before the advantages, or after every step; the rows that are learned from are the same.
@@ -152,37 +152,39 @@ def relabel_rewards(
             "CreditWrapper(env, Deferred(store)) or LLMCreditWrapper(env, store=store); where step pays credit, "
             "rewards are credits already: leave this line out"
         )
-    book: CreditBook = stamp.book
+    played: PlayedEpisodes = stamp.played
     _check(rewards, step, stamp)
-    rows, slots, values = [], [], []
-    for span, credits in book.collect(step == len(rewards) - 1 if wait is None else wait, timeout):
+    rows, columns, values = [], [], []
+    for span, credits in played.collect(step == len(rewards) - 1 if wait is None else wait, timeout):
         first = step - (stamp.time - span.start)  # row of the episode's first step; below 0 in an earlier rollout
         times = np.arange(len(credits))
         t, agent = np.nonzero((times[:, None] < span.acted) & (first + times[:, None] >= 0))
         rows.append(first + t)
-        slots.append(span.env * book.n_agents + agent)
+        columns.append(span.env * played.n_agents + agent)
         values.append(credits[t, agent])
     if rows:
         column = np.concatenate(values)
-        place = np.concatenate(rows), np.concatenate(slots)
+        place = np.concatenate(rows), np.concatenate(columns)
         rewards[place] = column if isinstance(rewards, np.ndarray) else rewards.new_tensor(column)
-    final = step - (stamp.time - book.final_before())  # (E,) first row that is not final
-    return np.arange(len(rewards))[:, None] < np.repeat(final, book.n_agents)
+    final = step - (stamp.time - played.final_before())  # (E,) first row that is not final
+    return np.arange(len(rewards))[:, None] < np.repeat(final, played.n_agents)
 
 
 def _check(rewards: Any, step: int, stamp: CreditStamp) -> None:
     """Raise ValueError unless the arguments belong together."""
-    shape, slots = tuple(rewards.shape), stamp.book.slots
-    if len(shape) != 2 or shape[1] != slots:
-        raise ValueError(f"rewards must have shape (num_steps, {slots}), one column for each slot; got {shape}")
+    shape, columns = tuple(rewards.shape), stamp.played.columns
+    if len(shape) != 2 or shape[1] != columns:
+        raise ValueError(
+            f"rewards must have shape (num_steps, {columns}), one column for each agent of each env; got {shape}"
+        )
     whole = rewards.dtype.kind not in "f" if isinstance(rewards, np.ndarray) else not rewards.is_floating_point()
     if whole:
         raise ValueError(f"rewards are {rewards.dtype}; credits need floating numbers")
     if not 0 <= step < shape[0]:
         raise ValueError(f"step {step} is not a row of rewards, which has {shape[0]}")
-    if stamp.time != stamp.book.time:
+    if stamp.time != stamp.played.time:
         raise ValueError(
-            f"these infos are {stamp.book.time - stamp.time} steps old: give the infos of the newest step, and the "
+            f"these infos are {stamp.played.time - stamp.time} steps old: give the infos of the newest step, and the "
             "row it was stored in"
         )
 

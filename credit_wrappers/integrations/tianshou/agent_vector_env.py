@@ -1,4 +1,4 @@
-"""Simultaneous-move teams for Tianshou: every slot of the vector env is one agent of one ParallelEnv."""
+"""Simultaneous-move teams for Tianshou: every agent row of the vector env is one agent of one ParallelEnv."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from credit_wrappers.integrations.tianshou.agent_info import ACTIVE, GONE, TERMI
 from credit_wrappers.integrations.tianshou.worker_connection import WORKERS, Worker
 from credit_wrappers.integrations.tianshou.worker_env_group import WorkerEnvGroup
 
-Slots = int | Sequence[int] | np.ndarray | None
+AgentRows = int | Sequence[int] | np.ndarray | None
 
 
 class AgentVectorEnv(BaseVectorEnv):
-    """A Tianshou vector env over ParallelEnvs: slot number env * n_agents + agent is one agent of one env.
+    """A Tianshou vector env over ParallelEnvs: agent row number env * n_agents + agent is one agent of one env.
 
     Each row a Collector gathers from it holds one agent's own observation, action, reward, end
     flags and own next observation, so unmodified single-agent algorithms train one policy shared by
@@ -29,7 +29,7 @@ class AgentVectorEnv(BaseVectorEnv):
     one learner per agent. (`tianshou.env.PettingZooEnv` is made for turn-based games: behind
     `parallel_to_aec` it books every reward and end flag on the last agent.)
 
-    A slot ends when its env ends. An agent that leaves earlier has an observation of zeros from
+    An agent row ends when its env ends. An agent that leaves earlier has an observation of zeros from
     then on, its actions are ignored and its rows are marked `GONE`, which keeps them out of what
     `CreditReplayBuffer` samples.
 
@@ -42,7 +42,7 @@ class AgentVectorEnv(BaseVectorEnv):
     "per-agent"    as with masks; all actions legal    Batch `agent_id` (name), `obs`, `mask`
     =============  ==================================  ==========================================
 
-    Rewards are what the envs pay: a number for each slot ("shared"), or for each slot the rewards
+    Rewards are what the envs pay: a number for each agent row ("shared"), or for each agent row the rewards
     of its whole team ("per-agent", where Tianshou's dispatcher picks the learner's own column; pass
     the trainer a `multi_agent_return_reduction`). `info` is a `AgentInfo`.
 
@@ -56,7 +56,7 @@ class AgentVectorEnv(BaseVectorEnv):
     killed or interrupted every call raises CreditError. Processes are started in the platform's usual way (where that
     is "spawn" a script needs its `if __name__ == "__main__":`) and end with `close()`.
 
-    With `n_episode` collection a Collector counts slots: `n_episode` must be a multiple of the
+    With `n_episode` collection a Collector counts agent rows: `n_episode` must be a multiple of the
     number of agents.
 
     Args:
@@ -89,7 +89,7 @@ class AgentVectorEnv(BaseVectorEnv):
         learners: Literal["shared", "per-agent"] = "shared",
         worker: Worker = "inline",
     ) -> None:
-        # BaseVectorEnv.__init__ is not called: it makes one worker for each slot.
+        # BaseVectorEnv.__init__ is not called: it makes one worker for each agent row.
         if learners not in ("shared", "per-agent"):
             raise ValueError(f"learners must be 'shared' or 'per-agent', got {learners!r}")
         if worker not in WORKERS:
@@ -104,7 +104,7 @@ class AgentVectorEnv(BaseVectorEnv):
             raise
 
     def _lay_out(self, learners: Literal["shared", "per-agent"]) -> None:
-        """Check the envs and lay out the slots."""
+        """Check the envs and lay out the agent rows."""
         self.agents = check_team(self.envs)
         self.store = common_store(self.envs)
         self.agent_idx = {agent: index for index, agent in enumerate(self.agents)}
@@ -129,12 +129,12 @@ class AgentVectorEnv(BaseVectorEnv):
         self._alive = np.zeros((len(self.envs), self.n_agents), dtype=bool)  # (E, N)
 
     def reset(
-        self, env_id: Slots = None, *, seed: int | None = None, options: dict[str, Any] | None = None
+        self, env_id: AgentRows = None, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray | Batch, AgentInfo]:
-        """Reset the envs of some slots and return (observations, info) of these slots.
+        """Reset the envs of some agent rows and return (observations, info) of these agent rows.
 
         Args:
-            env_id: Slots; all agents of an env together. None: all slots.
+            env_id: Agent rows; all agents of an env together. None: all agent rows.
             seed: Env number k is seeded with seed + k. None: what `seed()` asked for, if anything.
             options: Passed on to the envs.
         """
@@ -154,13 +154,13 @@ class AgentVectorEnv(BaseVectorEnv):
         return self._observation(got), self._info(chosen, self._time[chosen] - 1, status)
 
     def step(
-        self, action: np.ndarray | Sequence[Any], id: Slots = None
+        self, action: np.ndarray | Sequence[Any], id: AgentRows = None
     ) -> tuple[np.ndarray | Batch, np.ndarray, np.ndarray, np.ndarray, AgentInfo]:
-        """Take one step in the envs of some slots.
+        """Take one step in the envs of some agent rows.
 
         Args:
-            action: One action for each slot.
-            id: Slots, all agents of an env together. None: all slots.
+            action: One action for each agent row.
+            id: Agent rows, all agents of an env together. None: all agent rows.
 
         Returns:
             Observations; rewards (R,) or (R, N), float64; terminated (R,); truncated (R,); info.
@@ -169,7 +169,7 @@ class AgentVectorEnv(BaseVectorEnv):
         chosen = self._envs_of(id)
         actions = np.asarray(action)
         if len(actions) != len(chosen) * self.n_agents:
-            raise ValueError(f"{len(actions)} actions for {len(chosen) * self.n_agents} slots")
+            raise ValueError(f"{len(actions)} actions for {len(chosen) * self.n_agents} agent rows")
         acting = self._alive[chosen]  # (e, N)
         got = self._teams.step(chosen, actions, acting)
         ends = got.ends(acting)
@@ -201,24 +201,24 @@ class AgentVectorEnv(BaseVectorEnv):
         self._seeds = seeds
         return list(seeds)
 
-    def get_env_attr(self, key: str, id: Slots = None) -> list[Any]:
-        """Return an attribute for each slot; action and observation spaces are those of its agent."""
+    def get_env_attr(self, key: str, id: AgentRows = None) -> list[Any]:
+        """Return an attribute for each agent row; action and observation spaces are those of its agent."""
         self._assert_is_not_closed()
         values = []
-        for slot in self._wrap_id(id):
-            env, agent = self.envs[slot // self.n_agents], self.agents[slot % self.n_agents]
+        for agent_row in self._wrap_id(id):
+            env, agent = self.envs[agent_row // self.n_agents], self.agents[agent_row % self.n_agents]
             is_space = key in ("action_space", "observation_space")
             values.append(getattr(env, key)(agent) if is_space else getattr(env, key))
         return values
 
-    def set_env_attr(self, key: str, value: Any, id: Slots = None) -> None:
-        """Set an attribute of the envs of some slots."""
+    def set_env_attr(self, key: str, value: Any, id: AgentRows = None) -> None:
+        """Set an attribute of the envs of some agent rows."""
         self._assert_is_not_closed()
-        for slot in self._wrap_id(id):
-            setattr(self.envs[slot // self.n_agents], key, value)
+        for agent_row in self._wrap_id(id):
+            setattr(self.envs[agent_row // self.n_agents], key, value)
 
     def render(self, **kwargs: Any) -> list[Any]:
-        """Render every env (not every slot)."""
+        """Render every env (not every agent row)."""
         self._assert_is_not_closed()
         return [env.render(**kwargs) for env in self.envs]
 
@@ -232,19 +232,19 @@ class AgentVectorEnv(BaseVectorEnv):
                 env.close()
         self.is_closed = True
 
-    def _envs_of(self, slots: Slots) -> np.ndarray:
-        """Return the env numbers of whole teams of slots; refuse a part of a team."""
-        if slots is None:
+    def _envs_of(self, agent_rows: AgentRows) -> np.ndarray:
+        """Return the env numbers of whole teams of agent rows; refuse a part of a team."""
+        if agent_rows is None:
             return np.arange(len(self.envs))
-        given = np.atleast_1d(np.asarray(slots))
+        given = np.atleast_1d(np.asarray(agent_rows))
         if len(given) % self.n_agents == 0:
             teams = given.reshape(-1, self.n_agents)
             chosen = teams[:, 0] // self.n_agents
             if (teams == chosen[:, None] * self.n_agents + self._team_index).all():
                 return chosen
         raise ValueError(
-            f"slots {given.tolist()} are not whole teams of {self.n_agents}: all agents of an env are "
-            "stepped and reset together, in order. With a Collector, n_episode (which counts slots; "
+            f"agent rows {given.tolist()} are not whole teams of {self.n_agents}: all agents of an env are "
+            "stepped and reset together, in order. With a Collector, n_episode (which counts agent rows; "
             "collection_step_num_episodes and test_step_num_episodes of a trainer) must be a multiple of "
             f"the {self.n_agents} agents"
         )

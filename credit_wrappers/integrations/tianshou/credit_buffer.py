@@ -20,7 +20,7 @@ from credit_wrappers.integrations.tianshou.crediting import RowCounts, check_cre
 
 
 class CreditReplayBuffer(AgentReplayBuffer):
-    """A `VectorReplayBuffer` over agent slots; a row's reward is its own agent's credit for its own step.
+    """A `VectorReplayBuffer` over agent agent columns; a row's reward is its own agent's credit for its own step.
 
     Rows come in with a placeholder reward (the team reward). When an episode is scored,
     `credit.values[t, i]` is written to the row that holds step t of agent i, found by the stamps
@@ -29,7 +29,7 @@ class CreditReplayBuffer(AgentReplayBuffer):
     learned from:
 
     - on-policy (`sample(0)`, the whole buffer): waits until every finished episode in the buffer is
-      scored, and returns these, slot by slot, in order. Running episodes are not returned; they
+      scored, and returns these, column by column, in order. Running episodes are not returned; they
       survive the clearing of the buffer that trainers do after each update
       (`reset(keep_statistics=True)`), so that with `n_step` collection they are learned from whole,
       once they have ended: no step is lost, but a long episode's first steps were chosen by a
@@ -38,12 +38,12 @@ class CreditReplayBuffer(AgentReplayBuffer):
     - off-policy (`sample(n)`): takes what is ready, and waits only when nothing in the buffer has
       credit.
 
-    Each slot must have room for the longest episode; on-policy with `n_step` collection also for
+    Each agent column must have room for the longest episode; on-policy with `n_step` collection also for
     the rows of one collection beside it (else finished episodes are overwritten unlearned, and
     `sample` warns).
 
     Args:
-        total_size: Rows in all, shared evenly among the slots of `venv`.
+        total_size: Rows in all, shared evenly among the agent columns of `venv`.
         venv: The vector env the rows come from; its envs share a credit store.
         timeout: Seconds `sample` waits for scores before it raises; None: as long as it takes.
         random_seed: Seed of `sample`.
@@ -79,42 +79,42 @@ class CreditReplayBuffer(AgentReplayBuffer):
         self.n_agents = venv.n_agents
         self._credited = np.zeros(self.maxsize, dtype=bool)
         self._credited_rows: np.ndarray | None = None  # cached indices of credited rows; None: out of date
-        self._running = np.full(self.buffer_num, -1)  # (slots,) id of the episode of the newest row
-        # Finished episodes without a score: for each of their slots (slot, first row in it, number of rows).
+        self._running = np.full(self.buffer_num, -1)  # (agent columns,) id of the episode of the newest row
+        # Finished episodes without a score: for each of their agent columns (column, first row in it, number of rows).
         self._unscored: dict[int, list[tuple[int, int, int]]] = {}
 
     def add(
         self, batch: RolloutBatchProtocol, buffer_ids: np.ndarray | list[int] | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Add one row to each of some slots; see `AgentReplayBuffer.add`.
+        """Add one row to each of some agent columns; see `AgentReplayBuffer.add`.
 
         Raises:
             CreditError: The rows carry no episode ids.
-            ValueError: An episode is longer than the slot's part of the buffer.
+            ValueError: An episode is longer than the agent column's part of the buffer.
         """
-        slots = np.arange(self.buffer_num) if buffer_ids is None else np.asarray(buffer_ids)
+        columns = np.arange(self.buffer_num) if buffer_ids is None else np.asarray(buffer_ids)
         try:
             episodes = batch.info.episode_id
         except AttributeError:
             raise CreditError(
                 "rows without info.episode_id: CreditReplayBuffer takes rows from AgentVectorEnv only"
             ) from None
-        fresh = slots[episodes != self._running[slots]]
+        fresh = columns[episodes != self._running[columns]]
         if len(fresh):
             self._abandon(fresh)
-            self._running[slots] = episodes
-        if self._episode_length[slots].max() >= self.slot_size:
+            self._running[columns] = episodes
+        if self._episode_length[columns].max() >= self.rows_each:
             raise ValueError(
-                f"an episode has more than {self.slot_size} steps, which is all a slot can hold: make "
-                f"total_size at least {self.buffer_num} slots times the longest episode"
+                f"an episode has more than {self.rows_each} steps, which is all an agent column can hold: make "
+                f"total_size at least {self.buffer_num} agent columns times the longest episode"
             )
-        index, returns, lengths, first = super().add(batch, slots)
+        index, returns, lengths, first = super().add(batch, columns)
         self._credited[index] = False
         self._credited_rows = None
         over = lengths > 0
         if over.any():
-            start = first[over] - self._offset[slots[over]]
-            spans = zip(slots[over].tolist(), start.tolist(), lengths[over].tolist(), strict=True)
+            start = first[over] - self._offset[columns[over]]
+            spans = zip(columns[over].tolist(), start.tolist(), lengths[over].tolist(), strict=True)
             for episode, span in zip(episodes[over].tolist(), spans, strict=True):
                 self._unscored.setdefault(episode, []).append(span)
         return index, returns, lengths, first
@@ -135,7 +135,7 @@ class CreditReplayBuffer(AgentReplayBuffer):
                     warnings.warn(
                         f"{self.counts.late - late} rows of finished episodes were overwritten before they were "
                         "learned from: on-policy, total_size must hold one collection and the longest episode "
-                        f"for each of the {self.buffer_num} slots, and has {self.slot_size} rows for each",
+                        f"for each of the {self.buffer_num} agent columns, and has {self.rows_each} rows for each",
                         RuntimeWarning,
                         stacklevel=2,
                     )
@@ -145,13 +145,13 @@ class CreditReplayBuffer(AgentReplayBuffer):
                 f"nothing to learn from: none of the {len(self)} rows in the buffer belongs to a finished "
                 "episode. Collect at least one whole episode before the first update: "
                 f"collection_step_num_episodes (a multiple of the {self.n_agents} agents), or "
-                f"collection_step_num_env_steps >= {self.buffer_num} slots times the longest episode; "
+                f"collection_step_num_env_steps >= {self.buffer_num} agent columns times the longest episode; "
                 "off-policy, collector.collect(n_episode=...) before the training"
             )
         return self[indices], indices
 
     def sample_indices(self, batch_size: int | None) -> np.ndarray:
-        """Return rows that have their credit now: random ones; 0 or None: all, slot by slot, oldest first."""
+        """Return rows that have their credit now: random ones; 0 or None: all, agent column by agent column, oldest first."""
         if not batch_size:
             rows = self.stored_rows()
             return rows[self._credited[rows]]
@@ -178,14 +178,14 @@ class CreditReplayBuffer(AgentReplayBuffer):
             super().reset()
             return
         lengths = self._episode_length.copy()
-        slots = np.arange(self.buffer_num)
-        running = self.rows_of(slots, self._episode_start, lengths)
+        columns = np.arange(self.buffer_num)
+        running = self.rows_of(columns, self._episode_start, lengths)
         super().reset(keep_statistics=True)
         if len(running):
-            # Tianshou's index arithmetic expects a slot that is not full to be filled from its start.
-            self._meta[self.rows_of(slots, np.zeros_like(lengths), lengths)] = self._meta[running]
+            # Tianshou's index arithmetic expects an agent column that is not full to be filled from its start.
+            self._meta[self.rows_of(columns, np.zeros_like(lengths), lengths)] = self._meta[running]
             self._lengths = lengths
-            self._cursor = lengths % self.slot_size
+            self._cursor = lengths % self.rows_each
             self.last_index = self._offset + np.maximum(lengths - 1, 0)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -222,8 +222,8 @@ class CreditReplayBuffer(AgentReplayBuffer):
         for episode, credits in ours.items():
             check_credits(episode, credits, self.n_agents)
         spans = [(k, *span) for k, episode in enumerate(ours) for span in self._unscored.pop(episode)]
-        which, slots, starts, lengths = (np.array(column) for column in zip(*spans, strict=True))
-        rows = self.rows_of(slots, starts, lengths)
+        which, columns, starts, lengths = (np.array(column) for column in zip(*spans, strict=True))
+        rows = self.rows_of(columns, starts, lengths)
         episodes, values = list(ours), list(ours.values())
         info = self._meta.info
         check_lengths(episodes, values, which, rows[np.cumsum(lengths) - 1], info)
@@ -238,7 +238,7 @@ class CreditReplayBuffer(AgentReplayBuffer):
     def _end_early_leavers(self, rows: np.ndarray) -> None:
         """Mark the last row of agents that left before their team as the end of their episode.
 
-        While collecting they must not be marked, since a slot ends only with its env.
+        While collecting they must not be marked, since an agent column ends only with its env.
         """
         status = self._meta.info.status[rows]
         early = ((status == TERMINATED) | (status == TRUNCATED)) & ~self._meta.done[rows]
@@ -246,12 +246,12 @@ class CreditReplayBuffer(AgentReplayBuffer):
         self._meta.truncated[rows[early]] = status[early] == TRUNCATED
         self._meta.done[rows[early]] = True
 
-    def _abandon(self, slots: np.ndarray) -> None:
-        """Close the books on episodes that were cut off by a reset of their env."""
-        self.counts.abandoned += int(self._episode_length[slots].sum())
-        self._episode_length[slots] = 0
-        self._episode_return[slots] = 0.0
-        self._episode_start[slots] = self._cursor[slots]
+    def _abandon(self, columns: np.ndarray) -> None:
+        """Count the rows of episodes that were cut off by a reset of their env, and forget these."""
+        self.counts.abandoned += int(self._episode_length[columns].sum())
+        self._episode_length[columns] = 0
+        self._episode_return[columns] = 0.0
+        self._episode_start[columns] = self._cursor[columns]
 
 
 class _Store(Protocol):

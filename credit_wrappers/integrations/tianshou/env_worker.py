@@ -18,7 +18,7 @@ from credit_wrappers.core.errors import CreditError
 from credit_wrappers.delivery.remote_store import Outbox, RemoteStore, become_worker
 from credit_wrappers.integrations.batched_env_group import BatchedEnvGroup, make_env_group
 from credit_wrappers.integrations.env_group import EnvGroup, Gathered
-from credit_wrappers.integrations.group_checks import check_parallel
+from credit_wrappers.recording.env_checks import require_parallel_class
 
 
 class Command(NamedTuple):
@@ -167,7 +167,7 @@ class WorkerEnv(gymnasium.Env):
         # Forked workers share this generator's state: environments that draw from it must not all play alike.
         np.random.seed((np.random.randint(2**31) + self._number) % 2**32)
         self._env = env = pickle.loads(self._factory)()
-        check_parallel(env)
+        require_parallel_class(env)
         store = getattr(env, "store", None)
         if store is not None and not isinstance(store, RemoteStore):
             raise ValueError(

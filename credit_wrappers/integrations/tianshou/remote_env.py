@@ -49,11 +49,11 @@ class RemoteEnv(ParallelEnv):
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """Raise NotImplementedError."""
-        raise NotImplementedError("the environment is in a worker process: reset the vector environment's slots")
+        raise NotImplementedError("the environment is in a worker process: reset the vector environment's agent rows")
 
     def step(self, actions: dict[str, Any]) -> Any:
         """Raise NotImplementedError."""
-        raise NotImplementedError("the environment is in a worker process: step the vector environment's slots")
+        raise NotImplementedError("the environment is in a worker process: step the vector environment's agent rows")
 
     def render(self, **kwargs: Any) -> Any:
         """Return what the environment renders."""
