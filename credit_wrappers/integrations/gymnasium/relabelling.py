@@ -117,7 +117,7 @@ def relabel_rewards(
     wait: bool | None = None,
     timeout: float | None = None,
 ) -> np.ndarray:
-    """Write the credits of scored episodes over the placeholders in a rollout, each once, at its own step and agent column.
+    """Write the credits of scored episodes over the placeholders in a rollout, each once, at its step and column.
 
     To be called after `rewards[step] = reward`, with the infos of that step: once a rollout, after its last
     step and before the advantages, or after every step; the rows that are learned from are the same.

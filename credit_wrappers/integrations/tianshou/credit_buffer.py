@@ -151,7 +151,7 @@ class CreditReplayBuffer(AgentReplayBuffer):
         return self[indices], indices
 
     def sample_indices(self, batch_size: int | None) -> np.ndarray:
-        """Return rows that have their credit now: random ones; 0 or None: all, agent column by agent column, oldest first."""
+        """Return rows that have their credit now: random ones; 0 or None: all, column by column, oldest first."""
         if not batch_size:
             rows = self.stored_rows()
             return rows[self._credited[rows]]
