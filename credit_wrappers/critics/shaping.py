@@ -1,4 +1,4 @@
-"""From a model's numbers to those that agents learn from: normalisation, conservation, blending."""
+"""What turns a model's numbers into those that agents learn from: normalisation, conservation, blending."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from credit_wrappers.llm.answers.schema import EventAnswer
 Normalise = Literal["bound", "full", "none"]
 Conserve = Literal["none", "episode", "step"]
 
-# Conservation by scaling stretches credits at most this much.
-_MOST_STRETCH = 10.0
-# Sums so small, as a part of the bound, are zero: stretching them would overflow.
-_NOTHING = 1e-12
+_MOST_STRETCH = 10.0  # by which conservation scales credits at most
+_NOTHING = 1e-12  # smaller sums, as a part of the bound, are zero: scaling them would overflow
 
 
 @dataclass(frozen=True)
@@ -65,15 +63,10 @@ class Shaping:
         return shaped
 
     def _factor(self, tables: Sequence[np.ndarray]) -> float:
-        """Return the one factor for a whole query; one for each episode would erase their comparison."""
+        """Return the one factor for a whole query; a factor for each episode would erase their comparison."""
         largest = max((float(np.abs(table.sum(axis=0)).max()) for table in tables if table.size), default=0.0)
-        if (
-            self.normalise == "none"
-            or largest < _NOTHING * self.bound
-            or (self.normalise == "bound" and largest <= self.bound)
-        ):
-            return 1.0
-        return self.bound / largest
+        fits = largest < _NOTHING * self.bound or (self.normalise == "bound" and largest <= self.bound)
+        return 1.0 if self.normalise == "none" or fits else self.bound / largest
 
 
 def event_values(events: Sequence[EventAnswer], column: Mapping[str, int], length: int) -> np.ndarray:
@@ -91,7 +84,7 @@ def event_values(events: Sequence[EventAnswer], column: Mapping[str, int], lengt
     steps = np.array([event["stop"] for event in events]) - starts
     shares = np.array([event["amount"] for event in events], dtype=np.float64) / steps
     agents = np.array([column[event["agent"]] for event in events])
-    # One entry for each step of each event: counting up from its start.
+    # One entry for each step of each event, counted from its start.
     first_entry = np.repeat(np.cumsum(steps) - steps, steps)
     times = np.repeat(starts, steps) + np.arange(len(first_entry)) - first_entry
     cells = times * n_agents + np.repeat(agents, steps)
@@ -101,8 +94,8 @@ def event_values(events: Sequence[EventAnswer], column: Mapping[str, int], lengt
 def conserve_factor(values: np.ndarray, team_return: float) -> tuple[float, float]:
     """Return (factor, top-up) so that `factor * values + top-up` sums to the team's return.
 
-    Scaling is right while the credits' total has the sign of the return and is not much smaller. Otherwise it
-    would turn praise into blame or blow small differences up, and the difference is spread evenly instead.
+    Scaling is right while the credits' total has the sign of the return and is not much smaller. Otherwise it would
+    turn praise into blame or magnify small differences, so the difference is spread evenly instead.
     """
     total = float(values.sum())
     if total * team_return >= 0 and abs(team_return) <= _MOST_STRETCH * abs(total):

@@ -7,7 +7,7 @@ from credit_fakes import FakeClient, answer, corridor_episode
 
 from credit_wrappers import AnswerError, CreditError, Ledger, LLMCritic
 from credit_wrappers.cli.reading import read
-from credit_wrappers.critics.joint_tasks import joint_tasks
+from credit_wrappers.critics.order import joint_tasks
 from credit_wrappers.llm.answers.parse import answer_schema, parse_answer, tasks_of
 from credit_wrappers.narration.task_vocabulary import OtherTasks, check_tasks, tasks_of_narrator
 
