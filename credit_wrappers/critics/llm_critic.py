@@ -217,7 +217,7 @@ class LLMCritic:
     def _average(k: int, judged: list[Judged], stats: CriticStats) -> np.ndarray:
         """Return the table of episode k, averaged over the orders, and note how far they differ.
 
-        Its columns follow the first order: sums over agents made in that order do not change when the team is relabelled.
+        Its columns follow the first order, in which sums over agents do not change when the team is relabelled.
         """
         if len(judged) == 1:
             return judged[0].tables[k]
