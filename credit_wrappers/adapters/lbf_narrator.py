@@ -1,17 +1,17 @@
-"""Level-Based Foraging in English: the world, one moment whole, and what changed from one moment to the next."""
+"""Level-Based Foraging in English: the world, one moment whole, and what changed between two moments."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+
+from credit_wrappers.adapters.library_narrator import LibraryNarrator, Team
 
 ACTIONS = ("stay", "north", "south", "west", "east", "load")
 LOAD = 5
 
 # food at the start (row, column, level), which of it is left, cells and levels of the players, their last actions
-Moment = tuple[
+ForagingMoment = tuple[
     tuple[tuple[int, int, int], ...], tuple[bool, ...], tuple[tuple[int, int], ...], tuple[int, ...], tuple[int, ...]
 ]
 
@@ -27,12 +27,12 @@ class ForagingFacts:
     foods: int  # most pieces of food
     sight: int  # cells
     horizon: int  # steps until truncation
-    cooperate: bool  # whether levels are such that several must come
+    cooperate: bool  # whether food is so heavy that several must come
     penalty: float  # for each player that loads in vain
     normalized: bool  # whether all food of an episode pays 1
 
 
-class ForagingNarrator:
+class ForagingNarrator(LibraryNarrator):
     """Tells Level-Based Foraging.
 
     Args:
@@ -40,39 +40,35 @@ class ForagingNarrator:
         source: Returns the live moment; only needed by `capture`.
     """
 
-    def __init__(self, facts: ForagingFacts, source: Callable[[], Moment] | None = None) -> None:
+    def __init__(self, facts: ForagingFacts, source: Callable[[], ForagingMoment] | None = None) -> None:
+        super().__init__(source)
         self.facts = facts
-        self._source = source
-        self._detached: ForagingNarrator | None = None
-
-    def detached(self) -> ForagingNarrator:
-        """Return the same narrator without its environment, for episodes that are kept; always one object."""
-        if self._detached is None:
-            self._detached = ForagingNarrator(self.facts)
-        return self._detached
-
-    def capture(self, observations: Mapping[str, Any]) -> Moment:
-        """Return the live moment; the observations are not needed."""
-        assert self._source is not None, "a detached narrator cannot capture"
-        return self._source()
 
     def action_name(self, agent: str, action: int) -> str:
         """Return the name of an action, the same for every player."""
         return ACTIONS[action]
 
     def tasks(self) -> Sequence[str]:
-        """Return the tasks that can be given to a player: one for each piece of food."""
+        """Return the tasks for a player: one for each piece of food."""
         return [f"load food_{k}" for k in range(self.facts.foods)]
 
-    def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
-        """Return one text a moment: the first whole, the others what changed; "" when nothing did."""
-        team = list(zip(order, names, strict=True))
-        foods, left, cells, levels, _ = moments[0]
-        parts = [
-            f"food_{k} {_cell(food)} level {food[2]}" for k, food in enumerate(foods) if left[k]
-        ]  # what was eaten is not told
-        parts += [f"{name} {_cell(cells[i])} level {levels[i]}" for i, name in team]
-        return ["; ".join(parts), *(_change(before, now, team) for before, now in pairwise(moments))]
+    def _whole(self, moment: ForagingMoment, team: Team) -> list[str]:
+        foods, left, cells, levels, _ = moment
+        food = [f"food_{k} {_cell(food)} level {food[2]}" for k, food in enumerate(foods) if left[k]]
+        return food + [f"{name} {_cell(cells[i])} level {levels[i]}" for i, name in team]
+
+    def _change(self, before: ForagingMoment, now: ForagingMoment, team: Team) -> list[str]:
+        foods, was, cells, _, _ = before
+        _, left, after, _, actions = now
+        clauses = []
+        for i, name in team:
+            if after[i] != cells[i]:
+                clauses.append(f"{name}: {_cell(after[i])}")
+            elif actions and actions[i] == LOAD:
+                k = _beside(cells[i], foods, was)
+                if k is not None:
+                    clauses.append(f"{name}: in vain at food_{k}" if left[k] else f"{name}: loads food_{k}")
+        return clauses
 
     def describe(self) -> str:
         """Return the world, its rules and its goal: part 1 of the critic's base prompt."""
@@ -139,23 +135,8 @@ class ForagingNarrator:
         }
 
 
-def _change(before: Moment, now: Moment, team: Sequence[tuple[int, str]]) -> str:
-    """Return what changed, in clauses; those of a player begin with its name and a colon."""
-    foods, was, cells, _, _ = before
-    _, left, after, _, actions = now
-    parts = []
-    for i, name in team:
-        if after[i] != cells[i]:
-            parts.append(f"{name}: {_cell(after[i])}")
-        elif actions and actions[i] == LOAD:
-            k = _beside(cells[i], foods, was)
-            if k is not None:
-                parts.append(f"{name}: in vain at food_{k}" if left[k] else f"{name}: loads food_{k}")
-    return "; ".join(parts)
-
-
 def _beside(cell: tuple[int, int], foods: Sequence[tuple[int, int, int]], left: Sequence[bool]) -> int | None:
-    """Return the food beside a cell; there is at most one, the library spawns them apart."""
+    """Return the food beside a cell; there is at most one, because the library keeps food apart."""
     for k, (row, column, _) in enumerate(foods):
         if left[k] and abs(row - cell[0]) + abs(column - cell[1]) == 1:
             return k

@@ -1,20 +1,21 @@
-"""The robotic warehouse in English: the world, one moment whole, and what changed from one moment to the next."""
+"""The robotic warehouse in English: the world, one moment whole, and what changed between two moments."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
+
+from credit_wrappers.adapters.library_narrator import LibraryNarrator, Team
 
 ACTIONS = ("wait", "forward", "left", "right", "toggle")
 HEADINGS = ("north", "south", "west", "east")  # in the library's order
 
 # of each robot (row, column, heading, shelf or 0), of each request (shelf, row, column), of each shelf that is not at
 # home (shelf, row, column)
-Robot = tuple[int, int, int, int]
-Place = tuple[int, int, int]
-Moment = tuple[tuple[Robot, ...], tuple[Place, ...], tuple[Place, ...]]
+WarehouseMoment = tuple[
+    tuple[tuple[int, int, int, int], ...], tuple[tuple[int, int, int], ...], tuple[tuple[int, int, int], ...]
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class WarehouseFacts:
     paid: str  # INDIVIDUAL, GLOBAL or TWO_STAGE
 
 
-class WarehouseNarrator:
+class WarehouseNarrator(LibraryNarrator):
     """Tells the robotic warehouse.
 
     Args:
@@ -40,21 +41,9 @@ class WarehouseNarrator:
         source: Returns the live moment; only needed by `capture`.
     """
 
-    def __init__(self, facts: WarehouseFacts, source: Callable[[], Moment] | None = None) -> None:
+    def __init__(self, facts: WarehouseFacts, source: Callable[[], WarehouseMoment] | None = None) -> None:
+        super().__init__(source)
         self.facts = facts
-        self._source = source
-        self._detached: WarehouseNarrator | None = None
-
-    def detached(self) -> WarehouseNarrator:
-        """Return the same narrator without its environment, for episodes that are kept; always one object."""
-        if self._detached is None:
-            self._detached = WarehouseNarrator(self.facts)
-        return self._detached
-
-    def capture(self, observations: Mapping[str, Any]) -> Moment:
-        """Return the live moment; the observations are not needed."""
-        assert self._source is not None, "a detached narrator cannot capture"
-        return self._source()
 
     def action_name(self, agent: str, action: Any) -> str:
         """Return the name of an action, with the message where robots send some: `forward saying 01`."""
@@ -64,21 +53,41 @@ class WarehouseNarrator:
         return f"{ACTIONS[move]} saying {''.join(map(str, bits))}"
 
     def tasks(self) -> Sequence[str]:
-        """Return the tasks that can be given to a robot; request_k is the k-th place in the queue of requests."""
+        """Return the tasks for a robot; request_k is the k-th place in the queue of requests."""
         return [*(f"fetch request_{k}" for k in range(self.facts.requests)), "deliver", "return shelf"]
 
-    def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
-        """Return one text a moment: the first whole, the others what changed; "" when nothing did."""
-        team = list(zip(order, names, strict=True))
-        robots, requests, away = moments[0]
-        parts = [f"request_{k} shelf_{shelf} ({row},{column})" for k, (shelf, row, column) in enumerate(requests)]
+    def _whole(self, moment: WarehouseMoment, team: Team) -> list[str]:
+        robots, requests, away = moment
+        clauses = [f"request_{k} shelf_{shelf} ({row},{column})" for k, (shelf, row, column) in enumerate(requests)]
         carried = {robot[3] for robot in robots}
-        parts += [f"shelf_{shelf} away at ({row},{column})" for shelf, row, column in away if shelf not in carried]
+        clauses += [f"shelf_{shelf} away at ({row},{column})" for shelf, row, column in away if shelf not in carried]
         for i, name in team:
             row, column, heading, shelf = robots[i]
             carries = f", carries shelf_{shelf}" if shelf else ""
-            parts.append(f"{name} ({row},{column}) facing {HEADINGS[heading]}{carries}")
-        return ["; ".join(parts), *(_change(before, now, team) for before, now in pairwise(moments))]
+            clauses.append(f"{name} ({row},{column}) facing {HEADINGS[heading]}{carries}")
+        return clauses
+
+    def _change(self, before: WarehouseMoment, now: WarehouseMoment, team: Team) -> list[str]:
+        robots, requests, _ = before
+        after, later, _ = now
+        replaced = [k for k, (old, new) in enumerate(zip(requests, later, strict=True)) if old[0] != new[0]]
+        delivered = {requests[k][0] for k in replaced}
+        clauses = []
+        for i, name in team:
+            row, column, heading, shelf = after[i]
+            was_row, was_column, was_heading, was_shelf = robots[i]
+            told = []
+            if (row, column) != (was_row, was_column):
+                told.append(f"({row},{column})")
+            if heading != was_heading:
+                told.append(HEADINGS[heading])
+            if shelf != was_shelf:
+                told.append(f"takes shelf_{shelf}" if shelf else f"puts shelf_{was_shelf} down")
+            if shelf and shelf in delivered:
+                told.append(f"delivers shelf_{shelf}")
+            if told:
+                clauses.append(f"{name}: {', '.join(told)}")
+        return clauses + [f"request_{k} shelf_{later[k][0]} ({later[k][1]},{later[k][2]})" for k in replaced]
 
     def describe(self) -> str:
         """Return the world, its rules and its goal: part 1 of the critic's base prompt."""
@@ -88,8 +97,7 @@ class WarehouseNarrator:
             "INDIVIDUAL": "1 for each requested shelf that a robot brought to a goal",
             "GLOBAL": f"{f.robots} for each requested shelf that a robot brought to a goal",
             "TWO_STAGE": "0.5 for each requested shelf that a robot brought to a goal, and 0.5 when it then puts it "
-            "down "
-            "on a free home",
+            "down on a free home",
         }[f.paid]
         clocks = [f"after {f.horizon} steps"] if f.horizon else []
         clocks += [f"after {f.patience} steps without a delivery"] if f.patience else []
@@ -147,28 +155,3 @@ class WarehouseNarrator:
                 "little, for it made the delivery possible."
             ),
         }
-
-
-def _change(before: Moment, now: Moment, team: Sequence[tuple[int, str]]) -> str:
-    """Return what changed, in clauses; those of a robot begin with its name and a colon."""
-    robots, requests, _ = before
-    after, later, _ = now
-    replaced = [k for k, (old, new) in enumerate(zip(requests, later, strict=True)) if old[0] != new[0]]
-    delivered = {requests[k][0] for k in replaced}
-    parts = []
-    for i, name in team:
-        row, column, heading, shelf = after[i]
-        was_row, was_column, was_heading, was_shelf = robots[i]
-        told = []
-        if (row, column) != (was_row, was_column):
-            told.append(f"({row},{column})")
-        if heading != was_heading:
-            told.append(HEADINGS[heading])
-        if shelf != was_shelf:
-            told.append(f"takes shelf_{shelf}" if shelf else f"puts shelf_{was_shelf} down")
-        if shelf and shelf in delivered:
-            told.append(f"delivers shelf_{shelf}")
-        if told:
-            parts.append(f"{name}: {', '.join(told)}")
-    parts += [f"request_{k} shelf_{later[k][0]} ({later[k][1]},{later[k][2]})" for k in replaced]
-    return "; ".join(parts)

@@ -210,5 +210,5 @@ def test_a_narrator_without_tasks_names_the_way_out():
 
 
 def test_tasks_without_an_order_are_refused():
-    with pytest.raises(CreditError, match="a list is needed, whose order is that of the numbers, not a set"):
+    with pytest.raises(CreditError, match="a list is needed, whose order numbers the tasks, not a set"):
         check_tasks({"wait", "go"}, "tasks=")
