@@ -31,30 +31,16 @@ _MOST_BOUNDS = 100
 
 @dataclass(frozen=True)
 class Judged:
-    """A question's answer.
-
-    Attributes:
-        question: What was asked.
-        answers: One judgement for each episode, in their order.
-        tables: For each episode (T, N) float64, the sums of its events, columns in prompt order.
-        source: Where the answer comes from.
-    """
+    """A question's answer."""
 
     question: Question
-    answers: list[EpisodeAnswer]
-    tables: list[np.ndarray]
+    answers: list[EpisodeAnswer]  # one for each episode, in their order
+    tables: list[np.ndarray]  # for each episode (T, N) float64, the sums of its events, columns in prompt order
     source: Source
 
 
 class Asker:
-    """Asks a client, and remembers in a ledger. Every method may be called from several threads.
-
-    Args:
-        client: Asks the model.
-        settings: The method's settings.
-        templates: The prompt's templates.
-        ledger: Where questions and answers are kept, or None.
-        budget: What may be spent, or None.
+    """Asks a client, keeps the answers in a ledger, and stays within a budget. May be called from several threads.
 
     Attributes:
         prefetched: Answers that a message batch brought, by request key; they are taken instead of a call.

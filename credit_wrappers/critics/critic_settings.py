@@ -6,9 +6,9 @@ import math
 import re
 from dataclasses import dataclass
 from os import PathLike
-from typing import Literal, get_args
+from typing import Literal
 
-from credit_wrappers.critics.shaping import Conserve, Normalise, Shaping
+from credit_wrappers.critics.shaping import Shaping, check_choices
 from credit_wrappers.llm.answers.schema import AnswerForm
 
 Fallback = Literal["equal", "shared", "raise"]
@@ -19,7 +19,7 @@ _ORDERS = "'canonical', 'shuffled', 'given', 'average-2', 'average-3', ..."
 
 
 @dataclass(frozen=True)
-class CriticSettings:
+class CriticSettings(Shaping):
     """What can be set about the method. The `CreditStore` decides how many episodes share a query.
 
     Attributes:
@@ -57,10 +57,6 @@ class CriticSettings:
     answer_format: AnswerForm = "events"
     tasks: bool = False
     explain: bool = True
-    bound: float = 10.0
-    normalise: Normalise = "bound"
-    conserve: Conserve = "none"
-    blend: float = 0.0
     names: Names = "neutral"
     order: str = "canonical"
     seed: int = 0
@@ -70,10 +66,8 @@ class CriticSettings:
     templates: str | PathLike[str] | None = None
 
     def __post_init__(self) -> None:
-        for name, valid in (("answer_format", AnswerForm), ("names", Names), ("fallback", Fallback)):
-            value = getattr(self, name)
-            if value not in get_args(valid):
-                raise ValueError(f"unknown {name} {value!r}; valid: {', '.join(map(repr, get_args(valid)))}")
+        super().__post_init__()
+        check_choices(self, answer_format=AnswerForm, names=Names, fallback=Fallback)
         if self.order not in ("canonical", "shuffled", "given") and not _AVERAGE.fullmatch(self.order):
             raise ValueError(f"unknown order {self.order!r}; valid: {_ORDERS}")
         if not isinstance(self.max_tokens, int) or self.max_tokens < 1:
@@ -82,14 +76,9 @@ class CriticSettings:
             raise ValueError(f"seed must be a whole number from 0, got {self.seed!r}")
         if self.temperature is not None and not (math.isfinite(self.temperature) and self.temperature >= 0.0):
             raise ValueError(f"temperature must be 0 or more, got {self.temperature!r}")
-        self.shaping()  # checks the rest
 
     @property
     def orders(self) -> int:
         """How many orders of the agents are asked about: k of "average-k", else 1."""
         found = _AVERAGE.fullmatch(self.order)
         return int(found[1]) if found else 1
-
-    def shaping(self) -> Shaping:
-        """Return what is done to the numbers."""
-        return Shaping(self.bound, self.normalise, self.conserve, self.blend)

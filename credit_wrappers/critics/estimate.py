@@ -61,14 +61,9 @@ def estimate_questions(
     ledger: Ledger | None,
     budget: Budget | None,
 ) -> Estimate:
-    """Return what asking these questions costs.
+    """Return what asking these questions, about so many episodes, costs at the budget's prices.
 
-    Args:
-        questions: All that will be asked.
-        episodes: How many episodes they are about.
-        settings: The method's settings.
-        ledger: Questions it answers cost nothing.
-        budget: Its prices are used.
+    Questions that the ledger answers cost nothing.
     """
     asked = [question for question in questions if ledger is None or ledger.find(question.key) is None]
     prefix = {system: estimate_tokens(system) for system in {question.request.system for question in asked}}

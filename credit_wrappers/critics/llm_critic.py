@@ -96,7 +96,6 @@ class LLMCritic:
         self.asker = Asker(client, self.settings, Templates(self.settings.templates), self.ledger, budget)
         if budget is not None and self.ledger is not None:
             budget.count_ledger(self.ledger)
-        self._shaping = self.settings.shaping()
         self._lock = threading.Lock()
         # Base prompts and tasks by narrator object; the narrator is kept, or another one could get its id.
         self._base_prompts: dict[tuple[int, tuple[str, ...]], tuple[Narrator, str, tuple[str, ...]]] = {}
@@ -185,7 +184,7 @@ class LLMCritic:
         """Return the credits of one query, in the environment's order and with the agents' own names."""
         listed = judged[0].question.orders
         tables = [self._average(k, judged, stats) for k in range(len(episodes))]
-        shaped = self._shaping.apply(tables, [episode.team_reward for episode in episodes])
+        shaped = self.settings.shape(tables, [episode.team_reward for episode in episodes])
         credits: list[Credit] = []
         for k, (values, factor, _) in enumerate(shaped):
             answers = [(one.answers[k], one.question.own_names(k)) for one in judged]

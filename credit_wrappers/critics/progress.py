@@ -9,12 +9,7 @@ from credit_wrappers.llm.budget import Budget
 
 
 def progress_line(stats: CriticStats, budget: Budget | None = None) -> str:
-    """Return calls, tokens, cost and cache share in one line.
-
-    Args:
-        stats: What the critic did.
-        budget: Its limits and prices, if any; its cost includes what the ledger held before.
-    """
+    """Return calls, tokens, cost and cache share in one line; a budget's cost includes what the ledger held before."""
     usage = stats.usage
     read = usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens
     parts = [f"{stats.calls:,} calls"]

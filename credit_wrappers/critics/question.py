@@ -18,21 +18,13 @@ from credit_wrappers.llm.prompts.templates import Templates
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What is asked, and how its answer is to be read.
-
-    Attributes:
-        episodes: What is asked about.
-        orders: For each episode the agent indices in prompt order.
-        names: For each episode what these agents are called in the prompt.
-        request: The request.
-        tasks: The tasks of which each agent is to get one; empty: none are asked for.
-    """
+    """What is asked, and how its answer is to be read."""
 
     episodes: tuple[Episode, ...]
-    orders: tuple[tuple[int, ...], ...]
-    names: tuple[tuple[str, ...], ...]
+    orders: tuple[tuple[int, ...], ...]  # for each episode the agent indices in prompt order
+    names: tuple[tuple[str, ...], ...]  # for each episode what these agents are called in the prompt
     request: Request
-    tasks: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()  # of which each agent is to get one; empty: none are asked for
 
     @cached_property
     def lengths(self) -> list[int]:
@@ -79,7 +71,7 @@ def ask_about(
         model: Name of the client that is asked.
         settings: The method's settings.
         variant: Which of the orders of "average-k".
-        tasks: The tasks that the base prompt lists; empty: none.
+        tasks: The tasks that the base prompt lists.
     """
     orders, all_names, texts = [], [], []
     for k, (episode, narrator) in enumerate(zip(episodes, narrators, strict=True), 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -20,7 +20,7 @@ _NOTHING = 1e-12  # smaller sums, as a part of the bound, are zero: scaling them
 
 @dataclass(frozen=True)
 class Shaping:
-    """What is done to the numbers a model gave; the fields are those of `CriticSettings`."""
+    """What is done to the numbers that a model gave; `CriticSettings` explains the fields."""
 
     bound: float = 10.0
     normalise: Normalise = "bound"
@@ -30,14 +30,11 @@ class Shaping:
     def __post_init__(self) -> None:
         if not 0.0 < self.bound < math.inf:
             raise ValueError(f"bound must be positive, got {self.bound}")
-        for name, valid in (("normalise", Normalise), ("conserve", Conserve)):
-            value = getattr(self, name)
-            if value not in get_args(valid):
-                raise ValueError(f"unknown {name} {value!r}; valid: {', '.join(map(repr, get_args(valid)))}")
+        check_choices(self, normalise=Normalise, conserve=Conserve)
         if not 0.0 <= self.blend <= 1.0:
             raise ValueError(f"blend must be in [0, 1], got {self.blend}")
 
-    def apply(
+    def shape(
         self, tables: Sequence[np.ndarray], rewards: Sequence[np.ndarray]
     ) -> list[tuple[np.ndarray, float, np.ndarray]]:
         """Return (values, factor, rest) for each episode of a query: `values = factor * table + rest`.
@@ -53,7 +50,7 @@ class Shaping:
             if self.conserve == "episode":
                 stretch, added = conserve_factor(within * table, float(reward.sum()))
                 factor *= stretch
-                rest = rest + added
+                rest += added
             elif self.conserve == "step":
                 missing = reward - factor * table.sum(axis=1)
                 rest = missing[:, None] / table.shape[1]
@@ -69,8 +66,16 @@ class Shaping:
         return 1.0 if self.normalise == "none" or fits else self.bound / largest
 
 
+def check_choices(settings: object, **choices: Any) -> None:
+    """Raise ValueError unless each named setting has one of the values of its Literal type."""
+    for name, valid in choices.items():
+        value = getattr(settings, name)
+        if value not in get_args(valid):
+            raise ValueError(f"unknown {name} {value!r}; valid: {', '.join(map(repr, get_args(valid)))}")
+
+
 def event_values(events: Sequence[EventAnswer], column: Mapping[str, int], length: int) -> np.ndarray:
-    """Return (T, N) float64: each event's amount spread evenly over its steps, in its agent's column.
+    """Return (T, N) float64: the amount of each event of an episode, spread evenly over its steps.
 
     Args:
         events: The events of one episode.
