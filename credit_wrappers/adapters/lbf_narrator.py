@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from credit_wrappers.adapters.library_narrator import LibraryNarrator, Team
+from credit_wrappers.adapters.library_narrator import LibraryNarrator, ListedAgents
 
 ACTIONS = ("stay", "north", "south", "west", "east", "load")
 LOAD = 5
@@ -52,12 +52,12 @@ class ForagingNarrator(LibraryNarrator):
         """Return the tasks for a player: one for each piece of food."""
         return [f"load food_{k}" for k in range(self.facts.foods)]
 
-    def _whole(self, moment: ForagingMoment, team: Team) -> list[str]:
+    def _whole(self, moment: ForagingMoment, team: ListedAgents) -> list[str]:
         foods, left, cells, levels, _ = moment
         food = [f"food_{k} {_cell(food)} level {food[2]}" for k, food in enumerate(foods) if left[k]]
         return food + [f"{name} {_cell(cells[i])} level {levels[i]}" for i, name in team]
 
-    def _change(self, before: ForagingMoment, now: ForagingMoment, team: Team) -> list[str]:
+    def _change(self, before: ForagingMoment, now: ForagingMoment, team: ListedAgents) -> list[str]:
         foods, was, cells, _, _ = before
         _, left, after, _, actions = now
         clauses = []

@@ -9,7 +9,7 @@ from typing import Any
 
 from credit_wrappers.narration.live_narrator import LiveNarrator
 
-Team = Sequence[tuple[int, str]]  # index and name of each agent, in the order in which they are listed
+ListedAgents = Sequence[tuple[int, str]]  # index and name of each agent, in the order in which they are listed
 
 
 class LibraryNarrator(LiveNarrator):
@@ -22,9 +22,9 @@ class LibraryNarrator(LiveNarrator):
         return ["; ".join(self._whole(moments[0], team)), *map("; ".join, changes)]
 
     @abstractmethod
-    def _whole(self, moment: Any, team: Team) -> list[str]:
+    def _whole(self, moment: Any, team: ListedAgents) -> list[str]:
         """Return everything about one moment, in clauses."""
 
     @abstractmethod
-    def _change(self, before: Any, now: Any, team: Team) -> list[str]:
+    def _change(self, before: Any, now: Any, team: ListedAgents) -> list[str]:
         """Return what changed, in clauses; those of an agent begin with its name and a colon."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from credit_wrappers.adapters.library_narrator import LibraryNarrator, Team
+from credit_wrappers.adapters.library_narrator import LibraryNarrator, ListedAgents
 
 ACTIONS = ("wait", "forward", "left", "right", "toggle")
 HEADINGS = ("north", "south", "west", "east")  # in the library's order
@@ -56,7 +56,7 @@ class WarehouseNarrator(LibraryNarrator):
         """Return the tasks for a robot; request_k is the k-th place in the queue of requests."""
         return [*(f"fetch request_{k}" for k in range(self.facts.requests)), "deliver", "return shelf"]
 
-    def _whole(self, moment: WarehouseMoment, team: Team) -> list[str]:
+    def _whole(self, moment: WarehouseMoment, team: ListedAgents) -> list[str]:
         robots, requests, away = moment
         clauses = [f"request_{k} shelf_{shelf} ({row},{column})" for k, (shelf, row, column) in enumerate(requests)]
         carried = {robot[3] for robot in robots}
@@ -67,7 +67,7 @@ class WarehouseNarrator(LibraryNarrator):
             clauses.append(f"{name} ({row},{column}) facing {HEADINGS[heading]}{carries}")
         return clauses
 
-    def _change(self, before: WarehouseMoment, now: WarehouseMoment, team: Team) -> list[str]:
+    def _change(self, before: WarehouseMoment, now: WarehouseMoment, team: ListedAgents) -> list[str]:
         robots, requests, _ = before
         after, later, _ = now
         replaced = [k for k, (old, new) in enumerate(zip(requests, later, strict=True)) if old[0] != new[0]]
