@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from credit_wrappers import Credit, CreditStore, CreditWrapper, Deferred, Episode, LLMCritic, Request, ScriptedClient
-from credit_wrappers.scripted import spaceworld_rules
+from credit_wrappers.scripted import spaceworld_potential
 from spaceworld.env import SpaceworldEnv
 from spaceworld.rules import packing as pk
 from tests.spaceworld.drawing import draw
 from tests.spaceworld.scenarios import ALL, busy_actions
 
-BLAME, DOCK = spaceworld_rules.BLAME / 100, spaceworld_rules.DOCK / 100
+BLAME, DOCK = spaceworld_potential.BLAME / 100, spaceworld_potential.DOCK / 100
 
 
 class Keep:

@@ -11,8 +11,8 @@ from credit_wrappers import CreditStore, CreditWrapper, Deferred, LLMCritic, Req
 from credit_wrappers.llm.prompts.render import agent_name, render_episode, render_system
 from credit_wrappers.llm.tokens import estimate_tokens
 from credit_wrappers.scripted.read_prompt import Step, read_transcripts
-from credit_wrappers.scripted.spaceworld_rules import Judgement
-from credit_wrappers.scripted.spaceworld_text import Facts, World, facts_of
+from credit_wrappers.scripted.spaceworld_potential import Judgement
+from credit_wrappers.scripted.spaceworld_text import ScenarioFacts, ToldWorld, facts_of
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner import policy
 from spaceworld.rules import packing as pk
@@ -49,7 +49,7 @@ def test_text_says_where_everything_is_and_who_holds_what_in_every_step(name: st
         text = render_episode(1, episode, tells.frames(episode.moments, order, names), order, names, tells.action_name)
         (transcript,) = read_transcripts(text)
         assert facts is not None
-        world = World(facts, transcript.start)
+        world = ToldWorld(facts, transcript.start)
         assert [world.thrust[names[k]] for k in range(env._n)] == [env.scenario.robots[i].thrust for i in order]
         for k, row in enumerate(episode.moments):
             if k:
@@ -68,9 +68,9 @@ def test_text_says_where_everything_is_and_who_holds_what_in_every_step(name: st
 
 def test_module_is_meant_for_the_next_slot_once_the_first_is_filled() -> None:
     kind = dict.fromkeys(("module_0", "module_1", "slot_0", "slot_1"), "panel")
-    facts = Facts(5, 5, {}, kind, {"module_0": 1, "module_1": 1}, thrust=1)
+    facts = ScenarioFacts(5, 5, {}, kind, {"module_0": 1, "module_1": 1}, thrust=1)
     start = "core (0,0); slot_0 (1,1); slot_1 (3,3); module_0 (1,1); module_1 (2,2); agent_A (1,2), grips module_0"
-    world = World(facts, start)
+    world = ToldWorld(facts, start)
     view = Judgement((5, 5), {}, world)
     assert view.slot_for("module_1") == ("slot_0", True)
     world.apply(Step(("agent_A interact docks module_0 in slot_0",), 0.5, ()))

@@ -1,4 +1,4 @@
-"""A board of cells drawn with pygame, without a screen: smooth shapes, short texts and a line below."""
+"""A board of cells drawn with pygame, without a screen: smooth shapes, short texts and a line of text below."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ TEAM: tuple[Colour, ...] = (
     (82, 90, 110),
     (160, 96, 60),
 )
-_FINE = 3  # drawn so many times larger, then scaled down
+_FINE = 3  # drawn this many times larger, then scaled down
 _LARGEST, _SMALLEST, _FITS = 72, 26, 640  # pixels of a cell, and of the picture they should fit
 
 
 class Board:
-    """A picture in the making; coordinates are in cells.
+    """A picture that is being drawn; coordinates are in cells.
 
     Args:
-        rows: Of the grid.
-        columns: Of the grid.
+        rows: Rows of the grid.
+        columns: Columns of the grid.
         ground: Colour of the cells.
         lines: Colour of the lines between them.
     """
@@ -89,11 +89,11 @@ class Board:
         return max(_FINE, round(line * self._unit)) if line else 0
 
     def _write(self, text: str, at: Point, height: float, colour: Colour, *, middle: bool) -> None:
-        pygame.font.init()  # a font that outlives somebody's pygame.quit() reads freed memory: none is kept
-        letters = pygame.font.Font(None, round(height * 1.4)).render(text, True, colour)
-        width, tall = letters.get_size()
+        pygame.font.init()  # no font is kept: one that outlives a pygame.quit() reads freed memory
+        image = pygame.font.Font(None, round(height * 1.4)).render(text, True, colour)
+        width, tall = image.get_size()
         room = self._surface.get_width() - 2 * at[0]
         if not middle and width > room:
-            letters = pygame.transform.smoothscale(letters, (round(room), round(tall * room / width)))
-            width, tall = letters.get_size()
-        self._surface.blit(letters, (at[0] - (width / 2 if middle else 0), at[1] - tall / 2))
+            image = pygame.transform.smoothscale(image, (round(room), round(tall * room / width)))
+            width, tall = image.get_size()
+        self._surface.blit(image, (at[0] - (width / 2 if middle else 0), at[1] - tall / 2))

@@ -34,21 +34,21 @@ The scripted critic has rules for this environment.
 | 1, 2, 3, 4 | north, south, west, east | moves the player by one cell |
 | 5 | load | loads the food beside the player, with all others beside it that load in the same step |
 
-`infos[agent]["action_mask"]` (int8) marks what the library would turn into `stay`: leaving the field, walking into
-food, loading where no food is. Players that choose one cell all stay where they are; but who enters the cell of a
-player that wanted to leave and could not then shares it with that one, as in the library.
+`infos[agent]["action_mask"]` (int8) is 0 for what the library would turn into `stay`: leaving the field, walking into
+food, loading where no food is. Players that choose the same cell all stay where they are. But a player that enters the
+cell of one that wanted to leave and could not shares it with that one, as in the library.
 
 ## Observation
 
-The library's own, by `env.feature_names`: for each piece of food `food_k.row`, `food_k.column`, `food_k.level`; the
-same of the player itself, `own.row` ...; then of the other players, `other_k.row` .... Food that is left comes in the
-order of its cells; others in the order of their numbers; what is not there or not seen is -1, -1, 0. A player sees
-`sight` cells far, and where that is less than the field, rows and columns are counted from the upper left corner of
-what it sees.
+The library's own, by `env.feature_names`: for each piece of food `food_k.row`, `food_k.column`, `food_k.level`; then
+the same of the player itself, `own.row` ..., and of the other players, `other_k.row` .... Food that is left comes in
+the order of its cells, other players in the order of their numbers; what is not there or not seen is -1, -1, 0. A
+player sees `sight` cells far. Where that is less than the field, rows and columns are counted from the upper left
+corner of what it sees.
 
 Ids with `-grid` (`Foraging-grid-2s-8x8-2p-3f-v3`) observe three planes with the player in the middle,
-`env.plane_names`: the levels of players, the levels of food, and which cells are free. (lbforaging 2.0.0 itself fails
-to make them, and fails on fields that are not square; here both work.)
+`env.plane_names`: the levels of players, the levels of food, and which cells are free. (lbforaging 2.0.0 fails on them
+and on fields that are not square; here both work.)
 
 `state()`, by `env.state_names`: row, column and level of each piece of food in the order of the start (-1, -1, 0 when
 it is gone), then of each player, then the share of time that is left.
@@ -73,13 +73,14 @@ The id gives the arguments of the library's environment; each can be overridden:
 `min_food_level`, `max_food_level`, `normalize_reward`, `grid_observation`, `observe_agent_levels`. `render_mode`:
 `rgb_array` (our own picture, which needs no screen) or `ansi`; the library's own window is `env.library.render()`.
 
-`reset(seed=s)` starts what `reset(seed=s)` of a new environment of the library starts (there, a seed alone does not
-decide: new players keep off the cells where those of the last episode stood). `get_state()` and `set_state()` take
-and restore snapshots from which a rollout continues bit-identically.
+`reset(seed=s)` starts what `reset(seed=s)` of a new environment of the library starts. (In the library a seed alone
+does not decide: new players avoid the cells of the last episode's players.) `get_state()` and `set_state()` take and
+restore states from which a rollout continues bit-identically.
 
-`env.narrator.tasks()` are what a critic can tell a player to do: `load food_0`, .... `env.task_target("load food_0",
-"player_1")` is the cell (row, column) of that food, None when it is gone; `env.task_offset("load food_0", "player_1")`
-is the way there from the player, rows and columns divided by the field's, both in [-1, 1].
+`env.narrator.tasks()` are the tasks that a critic can give a player: `load food_0`, ....
+`env.task_target("load food_0", "player_1")` is the cell (row, column) of that food, None when it is gone;
+`env.task_offset("load food_0", "player_1")` is the way there from the player, rows and columns divided by the field's,
+both in [-1, 1].
 
 ## Version history
 
@@ -94,8 +95,8 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from credit_wrappers.adapters.lbf_narrator import ForagingFacts, ForagingNarrator, Moment
-from credit_wrappers.adapters.library_env import TeamEnv, Told
+from credit_wrappers.adapters.lbf_narrator import ForagingFacts, ForagingMoment, ForagingNarrator
+from credit_wrappers.adapters.library_env import Observed, TeamEnv
 from credit_wrappers.core.optional import registered, require, unknown
 
 ENTRY_POINT = "lbforaging.foraging:ForagingEnv"
@@ -109,7 +110,7 @@ class ForagingParallelEnv(TeamEnv):
     Args:
         env_id: One of the library's ids.
         render_mode: None, "rgb_array" or "ansi".
-        arguments: Of the library's environment, in place of the id's.
+        arguments: Arguments of the library's environment, in place of the id's.
 
     Raises:
         ImportError: The library is not installed.
@@ -129,26 +130,20 @@ class ForagingParallelEnv(TeamEnv):
         names = [f"player_{i}" for i in range(players)]
         super().__init__(env_id, library, (rows, columns), names, given, render_mode)
         self.foods: tuple[tuple[int, int, int], ...] = ()  # row, column and level of each at the start
-        slots = range(library.max_num_food)
-        foods, parts = [f"food_{k}" for k in slots], ("row", "column", "level")
+        foods, parts = [f"food_{k}" for k in range(library.max_num_food)], ("row", "column", "level")
         who = ["own", *(f"other_{k}" for k in range(1, players))]
         seen = parts if library._observe_agent_levels else parts[:2]
-        if not library._grid_observation:
-            own = tuple(f"{name}.{part}" for name in who for part in seen)
-            self.feature_names = tuple(f"{name}.{part}" for name in foods for part in parts) + own
-        else:
-            self.feature_names = ()
-        self.state_names = (
-            *(f"{name}.{part}" for name in (*foods, *self.possible_agents) for part in parts),
-            "time_left",
-        )
+        features = [f"{name}.{part}" for name in foods for part in parts]
+        features += [f"{name}.{part}" for name in who for part in seen]
+        self.feature_names = () if library._grid_observation else tuple(features)
+        self.state_names = (*(f"{name}.{part}" for name in (*foods, *names) for part in parts), "time_left")
         strongest = int(library.max_player_level.max())
         if library.max_food_level is None:
-            food = int(sum(sorted(library.max_player_level)[:3]))
+            heaviest = int(sum(sorted(library.max_player_level)[:3]))
         else:
-            food = int(library.max_food_level.max())
+            heaviest = int(library.max_food_level.max())
         low = [-1, -1, 0] * len(foods) + [0, 0, 0] * players + [0]
-        high = [rows - 1, columns - 1, food] * len(foods) + [rows - 1, columns - 1, strongest] * players + [1]
+        high = [rows - 1, columns - 1, heaviest] * len(foods) + [rows - 1, columns - 1, strongest] * players + [1]
         self.state_space = Box(np.array(low, np.float32), np.array(high, np.float32))
         self._facts = ForagingFacts(
             env_id=env_id,
@@ -165,12 +160,12 @@ class ForagingParallelEnv(TeamEnv):
 
     @property
     def narrator(self) -> ForagingNarrator:
-        """Turns histories of this environment into text; bound to it."""
+        """What turns histories of this environment into text; bound to it."""
         return ForagingNarrator(self._facts, self._moment)
 
-    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Told:
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Observed:
         """Start an episode: with a seed the one that a new environment of the library starts."""
-        if seed is not None:  # the library keeps new players off the cells where players of the last episode stood
+        if seed is not None:  # or the library would keep new players off the cells of the last episode's players
             for player in self.library.players:
                 player.position = None
         return super().reset(seed=seed, options=options)
@@ -188,11 +183,7 @@ class ForagingParallelEnv(TeamEnv):
         return np.array(values, np.float32)
 
     def task_target(self, task: str, agent: str) -> tuple[int, int] | None:
-        """Return the cell (row, column) of the food to be loaded; None when it is gone.
-
-        Raises:
-            ValueError: There is no such task, or no such agent; or before the first `reset`.
-        """
+        """Return the cell (row, column) of the food to be loaded; None when it is gone."""
         self._index(agent)
         k = self._number(task)
         if k is None or k >= len(self.foods):
@@ -225,7 +216,7 @@ class ForagingParallelEnv(TeamEnv):
     def _observe(self) -> Any:
         return self.library._make_gym_obs()
 
-    def _moment(self) -> Moment:
+    def _moment(self) -> ForagingMoment:
         library = self.library
         level = library.field.item
         return (

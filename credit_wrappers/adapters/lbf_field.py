@@ -1,7 +1,7 @@
 """The library's foraging environment with two faults of lbforaging 2.0.0 repaired; needs the library.
 
-Its observation space is wrong for grid observations, which then fail at once, and for fields that are not square, which
-fail when somebody comes to a far row.
+Its observation space is wrong for grid observations, which fail at once, and for fields that are not square, which fail
+when a player reaches a far row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lbforaging.foraging import ForagingEnv
 
 
 class Field(ForagingEnv):
-    """The library's environment; only the bounds of those observations are its own."""
+    """The library's environment with correct bounds of its observations."""
 
     def _get_observation_space(self) -> Any:
         rows, columns = self.field_size

@@ -7,14 +7,14 @@ from collections import defaultdict
 import numpy as np
 
 from credit_wrappers.adapters.drawing import TEAM, Board, Colour
-from credit_wrappers.adapters.lbf_narrator import LOAD, ForagingFacts, Moment
+from credit_wrappers.adapters.lbf_narrator import LOAD, ForagingFacts, ForagingMoment
 
 GROUND, LINES = (228, 238, 214), (206, 220, 190)
 APPLE, SHINE, STEM, LEAF = (206, 52, 48), (232, 112, 100), (104, 72, 44), (84, 150, 60)
 WHITE: Colour = (255, 255, 255)
 
 
-def paint(facts: ForagingFacts, moment: Moment, step: int) -> np.ndarray:
+def paint(facts: ForagingFacts, moment: ForagingMoment, step: int) -> np.ndarray:
     """Return the picture of one moment, (H, W, 3) uint8."""
     foods, left, cells, levels, actions = moment
     board = Board(facts.rows, facts.columns, GROUND, LINES)

@@ -15,11 +15,11 @@ from pettingzoo.utils.env_logger import EnvLogger
 
 RENDER_MODES = ("rgb_array", "ansi")
 
-Told = tuple[dict[str, Any], dict[str, dict[str, Any]]]  # observations and infos, by agent
+Observed = tuple[dict[str, Any], dict[str, dict[str, Any]]]  # observations and infos, by agent
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class LibraryState:
     """The whole state of one environment, random stream included."""
 
     env_id: str
@@ -31,8 +31,8 @@ class Snapshot:
 class TeamEnv(ParallelEnv[str, Any, Any]):
     """What the adapters have in common; what differs is abstract.
 
-    Every agent is paid the sum of the library's rewards; `infos[agent]` holds its `own_reward` and its
-    `action_mask`. `library` is the wrapped environment.
+    Every agent is paid the sum of the library's rewards; `infos[agent]` holds its `own_reward` and its `action_mask`.
+    `library` is the wrapped environment.
 
     Args:
         env_id: The library's id; also `metadata["name"]`.
@@ -62,9 +62,8 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
         render_mode: str | None,
     ) -> None:
         if render_mode not in (None, *RENDER_MODES):
-            raise ValueError(
-                f"unknown render_mode {render_mode!r}; valid are None, {', '.join(map(repr, RENDER_MODES))}"
-            )
+            valid = ", ".join(map(repr, RENDER_MODES))
+            raise ValueError(f"unknown render_mode {render_mode!r}; valid are None, {valid}")
         self.metadata = {**type(self).metadata, "name": env_id}  # type: ignore[misc]  # each instance has its own name
         self.library = library
         self.grid = grid
@@ -91,13 +90,13 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
         """Return the agent's action space, the same object at each call."""
         return self.action_spaces[agent]
 
-    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Told:
-        """Start an episode: with a seed the one that the library starts, without one the random stream goes on."""
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Observed:
+        """Start an episode: with a seed the one that the library starts; without one the random stream continues."""
         observations, _ = self.library.reset(seed=seed, options=options)
         self.agents = list(self.possible_agents)
         self.chosen, self._own, self._began = (), self._nothing, True
         self._begin()
-        return self._told(observations)
+        return self._observed(observations)
 
     def step(
         self, actions: Mapping[str, Any]
@@ -120,17 +119,12 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
             ended = self._solved()
             cut = not ended
             self.agents = []
-        seen, infos = self._told(observations)
-        return (
-            seen,
-            dict.fromkeys(agents, reward),
-            dict.fromkeys(agents, ended),
-            dict.fromkeys(agents, cut),
-            infos,
-        )
+        seen, infos = self._observed(observations)
+        every = dict.fromkeys
+        return seen, every(agents, reward), every(agents, ended), every(agents, cut), infos
 
     def render(self) -> np.ndarray | str | None:
-        """Return the picture, (H, W, 3) uint8, or the text of the present state, by `render_mode`; needs no screen."""
+        """Return the present state as `render_mode` says: a picture, (H, W, 3) uint8, or text. No screen is needed."""
         if self.render_mode is None:
             return None
         self._require_reset("render")
@@ -146,42 +140,42 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
 
     # -- beyond PettingZoo ----------------------------------------------------------------------------------
 
-    def get_state(self) -> Snapshot:
-        """Return a small picklable snapshot, from which `set_state` continues bit-identically.
+    def get_state(self) -> LibraryState:
+        """Return a small picklable state, from which `set_state` continues bit-identically.
 
         Raises:
             ValueError: Before the first `reset`.
         """
         self._require_reset("get_state")
         values = (bool(self.agents), self.chosen, tuple(map(float, self._own)), self._save())
-        return Snapshot(self.metadata["name"], self._arguments, values, self.library.np_random.bit_generator.state)
+        return LibraryState(self.metadata["name"], self._arguments, values, self.library.np_random.bit_generator.state)
 
-    def set_state(self, snapshot: Snapshot) -> None:
-        """Restore a snapshot of this environment; `observe_all` then tells what `step` had returned.
+    def set_state(self, state: LibraryState) -> None:
+        """Restore a state of this environment; `observe_all` then returns what `step` had returned.
 
         Raises:
-            TypeError: It is no snapshot.
+            TypeError: It is not what `get_state` returned.
             ValueError: It is of another id or other arguments.
         """
-        if not isinstance(snapshot, Snapshot):
-            raise TypeError(f"set_state takes what get_state returned, not {type(snapshot).__name__}")
+        if not isinstance(state, LibraryState):
+            raise TypeError(f"set_state takes what get_state returned, not {type(state).__name__}")
         name = self.metadata["name"]
-        if snapshot.env_id != name:
-            raise ValueError(f"the snapshot is of {snapshot.env_id!r}, this environment is {name!r}")
-        if snapshot.arguments != self._arguments:
-            raise ValueError(f"the snapshot is of {name!r} with other arguments: {snapshot.arguments}")
+        if state.env_id != name:
+            raise ValueError(f"the state is of {state.env_id!r}, this environment is {name!r}")
+        if state.arguments != self._arguments:
+            raise ValueError(f"the state is of {name!r} with other arguments: {state.arguments}")
         if not self._began:
-            self.library.reset()  # makes what is filled below
+            self.library.reset()  # makes the objects that are filled below
             self._begin()
-        alive, self.chosen, self._own, own = snapshot.values
+        alive, self.chosen, self._own, own = state.values
         self._load(own)
-        self.library.np_random.bit_generator.state = snapshot.random
+        self.library.np_random.bit_generator.state = state.random
         self.agents = list(self.possible_agents) if alive else []
         self._began = True
 
-    def observe_all(self) -> Told:
+    def observe_all(self) -> Observed:
         """Return observations and infos of the present state."""
-        return self._told(self._observe())
+        return self._observed(self._observe())
 
     def describe(self) -> str:
         """Return the world, its rules and its goal in English."""
@@ -195,7 +189,7 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
     @property
     @abstractmethod
     def narrator(self) -> Any:
-        """Turns histories of this environment into text; bound to it."""
+        """What turns histories of this environment into text; bound to it."""
 
     @abstractmethod
     def task_target(self, task: str, agent: str) -> tuple[int, int] | None:
@@ -206,7 +200,7 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
         """
 
     def task_offset(self, task: str, agent: str) -> tuple[float, float] | None:
-        """Return rows and columns from the agent to that cell, divided by the grid's: both in [-1, 1]; None for none.
+        """Return rows and columns from the agent to that cell, divided by the grid's, in [-1, 1]; None for none.
 
         Raises:
             ValueError: There is no such task, or no such agent; or before the first `reset`.
@@ -224,7 +218,7 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
 
     @abstractmethod
     def _solved(self) -> bool:
-        """Return whether an episode that is over was ended by the world, not by a clock."""
+        """Return whether the world, not a time limit, ended an episode that is over."""
 
     @abstractmethod
     def _place(self, index: int) -> tuple[int, int]:
@@ -256,11 +250,11 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
 
     @abstractmethod
     def _text(self) -> str:
-        """Return the picture in letters."""
+        """Return the grid as text."""
 
     # -- inside -----------------------------------------------------------------------------------------------
 
-    def _told(self, observations: Sequence[Any]) -> Told:
+    def _observed(self, observations: Sequence[Any]) -> Observed:
         seen, infos = {}, {}
         each = zip(self.possible_agents, observations, self._own, self._masks())  # noqa: B905  # strict is slow
         for agent, observation, own, mask in each:
@@ -297,16 +291,12 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
 
     @cached_property
     def _numbers(self) -> dict[str, int | None]:
-        """k of each task `verb thing_k`; None for others."""
+        """The number k of each task `verb thing_k`; None for others."""
         ends = {task: task.rpartition("_")[2] for task in self.narrator.tasks()}
         return {task: int(end) if end.isdecimal() else None for task, end in ends.items()}
 
     def _number(self, task: str) -> int | None:
-        """Return k of a task `verb thing_k`; None for another task.
-
-        Raises:
-            ValueError: There is no such task, or before the first `reset`.
-        """
+        """Return k of a task `verb thing_k`, None for another; raise ValueError for no task or before `reset`."""
         if task not in self._numbers:
             raise ValueError(f"there is no task {task!r}; valid: {', '.join(self._numbers)}")
         self._require_reset("task_target")

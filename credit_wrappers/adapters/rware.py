@@ -1,7 +1,7 @@
 """# Robotic Warehouse
 
-Robots drive under shelves, carry those that are requested to the goals, and bring them back to a free place. An
-adapter over the library `rware` 2 (extra `rware`).
+Robots drive under shelves, carry requested shelves to the goals, and bring them back to a free place. An adapter over
+the library `rware` 2 (extra `rware`).
 
 | | |
 |---|---|
@@ -36,22 +36,23 @@ The scripted critic has rules for this environment.
 | 4 | toggle | takes the shelf in the robot's cell, or puts down the one it carries, if this is a shelf's place |
 
 `infos[agent]["action_mask"]` (int8) is 0 for what has no effect whatever the others do: driving off the floor,
-carrying a shelf into the cell of one that stands, toggling where nothing can be taken or put down. Being blocked by a
-robot is not masked: it may drive on. With messages the mask has two more entries, 1 1, for each bit.
+carrying a shelf into the cell of one that stands, toggling where nothing can be taken or put down. A move that another
+robot blocks is not masked, because that robot may drive on. With messages the mask has two more entries, 1 1, for each
+bit.
 
 ## Observation
 
 The library's own, by `env.feature_names`: the robot's `own.x` (column), `own.y` (row), `own.carries`, `own.up`,
 `own.down`, `own.left`, `own.right` (where it faces), `own.highway` (no shelf's place); then for each cell that it
-senses, row by row from the upper left one, `(dy,dx).robot`, `.up`, `.down`, `.left`, `.right` (up also where no robot
-is), `.message_k`, `.shelf`, `.requested`. dy and dx count from the robot, dy to the south, dx to the east.
+senses, row by row from the upper left one, `(dy,dx).robot`, `.up`, `.down`, `.left`, `.right` (`.up` is also 1 where no
+robot is), `.message_k`, `.shelf`, `.requested`. dy and dx count from the robot, dy to the south, dx to the east.
 
 Ids with `-img` observe planes with the robot in the middle, `env.plane_names` (shelves, requests, robots, goals,
-accessible), turned to where it faces unless the id has `-Nd`; those with `-imgdict` a Dict of these, `image`, and of
-the robot's own `features`. The library's DICT observations are refused: its values do not fit its spaces.
+accessible), turned to where it faces unless the id has `-Nd`. Ids with `-imgdict` observe a Dict of these planes,
+`image`, and the robot's own `features`. The library's DICT observations are refused: its values do not fit its spaces.
 
 `state()`, by `env.state_names`: of each robot row, column, heading (one-hot), whether it carries a shelf and whether
-that one was delivered; of each request row and column; of each shelf's place whether a shelf stands there; the share
+that shelf was delivered; of each request row and column; of each shelf's place whether a shelf stands there; the share
 of time that is left.
 
 ## Reward and end
@@ -76,12 +77,12 @@ The id gives the arguments of the library's environment; each can be overridden:
 register are understood, also those it registers only on request. `render_mode`: `rgb_array` (our own picture, which
 needs no screen) or `ansi`; the library's own window is `env.library.render()`.
 
-`reset(seed=s)` starts the library's own `reset(seed=s)`. `get_state()` and `set_state()` take and restore snapshots
-from which a rollout continues bit-identically.
+`reset(seed=s)` starts the library's own `reset(seed=s)`. `get_state()` and `set_state()` take and restore states from
+which a rollout continues bit-identically.
 
-`env.narrator.tasks()` are what a critic can tell a robot to do: `fetch request_0`, ..., `deliver`, `return shelf`.
-`env.task_target("fetch request_0", "robot_1")` is the cell (row, column) of that shelf, None while somebody carries
-it; `deliver` leads to the nearest goal, `return shelf` to the nearest free place, both only who carries one.
+`env.narrator.tasks()` are the tasks that a critic can give a robot: `fetch request_0`, ..., `deliver`, `return shelf`.
+`env.task_target("fetch request_0", "robot_1")` is the cell (row, column) of that shelf, None while a robot carries it.
+`deliver` leads to the nearest goal, `return shelf` to the nearest free place, both only a robot that carries a shelf.
 `env.task_offset("fetch request_0", "robot_1")` is the way there from the robot, rows and columns divided by the
 warehouse's, both in [-1, 1].
 
@@ -100,7 +101,7 @@ from gymnasium.spaces import Box
 
 from credit_wrappers.adapters.library_env import TeamEnv
 from credit_wrappers.adapters.rware_ids import arguments_of
-from credit_wrappers.adapters.rware_narrator import Moment, WarehouseFacts, WarehouseNarrator
+from credit_wrappers.adapters.rware_narrator import WarehouseFacts, WarehouseMoment, WarehouseNarrator
 from credit_wrappers.core.optional import require
 
 _AHEAD = ((0, -1), (0, 1), (-1, 0), (1, 0))  # x, y; up, down, left, right as the library numbers them
@@ -114,7 +115,7 @@ class WarehouseParallelEnv(TeamEnv):
     Args:
         env_id: One of the library's ids.
         render_mode: None, "rgb_array" or "ansi".
-        arguments: Of the library's environment, in place of the id's.
+        arguments: Arguments of the library's environment, in place of the id's.
 
     Raises:
         ImportError: The library is not installed.
@@ -128,9 +129,7 @@ class WarehouseParallelEnv(TeamEnv):
             if isinstance(given.get(name), str):
                 given[name] = kind[given[name]]
         if given.get("observation_type") is module.ObservationType.DICT:
-            raise ValueError(
-                "the library's DICT observations do not fit its spaces; take FLATTENED, with feature_names"
-            )
+            raise ValueError("the library's DICT observations do not fit its spaces; use FLATTENED, with feature_names")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*precision lowered", UserWarning)  # the library's bounds are float64
             library = module.Warehouse(**given)
@@ -170,7 +169,7 @@ class WarehouseParallelEnv(TeamEnv):
 
     @property
     def narrator(self) -> WarehouseNarrator:
-        """Turns histories of this environment into text; bound to it."""
+        """What turns histories of this environment into text; bound to it."""
         return WarehouseNarrator(self._facts, self._moment)
 
     def state(self) -> np.ndarray:
@@ -190,11 +189,7 @@ class WarehouseParallelEnv(TeamEnv):
         return np.array(values, np.float32)
 
     def task_target(self, task: str, agent: str) -> tuple[int, int] | None:
-        """Return the cell (row, column) that a task leads a robot to; None where there is nothing to be done.
-
-        Raises:
-            ValueError: There is no such task, or no such agent; or before the first `reset`.
-        """
+        """Return the cell (row, column) that a task leads a robot to; None where there is nothing to be done."""
         index, k = self._index(agent), self._number(task)
         robot = self.library.agents[index]
         if k is not None:
@@ -210,7 +205,7 @@ class WarehouseParallelEnv(TeamEnv):
     # -- what the library does in its own way -----------------------------------------------------------------
 
     def _solved(self) -> bool:
-        return False  # only clocks end an episode
+        return False  # only time limits end an episode
 
     def _place(self, index: int) -> tuple[int, int]:
         robot = self.library.agents[index]
@@ -233,7 +228,7 @@ class WarehouseParallelEnv(TeamEnv):
             dx, dy = _AHEAD[robot.dir._value_]
             column, row = x + dx, y + dy
             forward = 0 <= row < rows and 0 <= column < columns
-            if forward and loaded and at(_SHELVES, row, column):  # only one that is carried, too, may give way
+            if forward and loaded and at(_SHELVES, row, column):  # only a shelf that is carried may give way
                 other = at(_AGENTS, row, column)
                 forward = bool(other) and library.agents[other - 1].carrying_shelf is not None
             toggle = not highway(y, x) if loaded else at(_SHELVES, y, x) > 0
@@ -244,14 +239,9 @@ class WarehouseParallelEnv(TeamEnv):
     def _observe(self) -> Any:
         return [self.library._make_obs(robot) for robot in self.library.agents]
 
-    def _moment(self) -> Moment:
+    def _moment(self) -> WarehouseMoment:
         library = self.library
-        robots = tuple(
-            [
-                (int(r.y), int(r.x), r.dir._value_, r.carrying_shelf.id if r.carrying_shelf is not None else 0)
-                for r in library.agents
-            ]
-        )
+        robots = tuple([(int(r.y), int(r.x), r.dir._value_, _load_of(r)) for r in library.agents])
         return robots, tuple([(s.id, int(s.y), int(s.x)) for s in library.request_queue]), self._away()
 
     def _away(self) -> tuple[tuple[int, int, int], ...]:
@@ -262,10 +252,7 @@ class WarehouseParallelEnv(TeamEnv):
     def _save(self) -> Any:
         library = self.library
         robots = tuple(
-            (
-                *(int(r.x), int(r.y), r.dir._value_, r.carrying_shelf.id if r.carrying_shelf is not None else 0),
-                *(bool(r.has_delivered), tuple(map(float, r.message))),
-            )
+            (int(r.x), int(r.y), r.dir._value_, _load_of(r), bool(r.has_delivered), tuple(map(float, r.message)))
             for r in library.agents
         )
         requests = tuple(shelf.id for shelf in library.request_queue)
@@ -294,9 +281,7 @@ class WarehouseParallelEnv(TeamEnv):
 
     def _text(self) -> str:
         robots, requests, _ = self._moment()
-        grid = [
-            [f" {'.' if kind == 'S' else kind if kind == 'G' else ' '}" for kind in row] for row in self._facts.plan
-        ]
+        grid = [[{"S": " .", "G": " G"}.get(kind, "  ") for kind in row] for row in self._facts.plan]
         for shelf in self.library.shelfs:
             grid[shelf.y][shelf.x] = " s"
         for _, row, column in requests:
@@ -312,6 +297,11 @@ class WarehouseParallelEnv(TeamEnv):
 def parallel_env(env_id: str = "rware-tiny-2ag-v2", **arguments: Any) -> WarehouseParallelEnv:
     """Return the robotic warehouse as a ParallelEnv; arguments as `WarehouseParallelEnv`."""
     return WarehouseParallelEnv(env_id, **arguments)
+
+
+def _load_of(robot: Any) -> int:
+    """Return the number of the shelf that a robot carries; 0 for none."""
+    return robot.carrying_shelf.id if robot.carrying_shelf is not None else 0
 
 
 def _feature_names(library: Any) -> tuple[str, ...]:

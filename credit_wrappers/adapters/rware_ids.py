@@ -1,4 +1,4 @@
-"""The ids of the warehouse library, read by their grammar: registering all of them takes minutes."""
+"""The ids of the warehouse library, read by their grammar, because registering all of them takes minutes."""
 
 from __future__ import annotations
 
@@ -43,11 +43,12 @@ def arguments_of(env_id: str) -> dict[str, Any]:
         agents, requests, full = int(found["team"]), int(found["queue"]), True
     fits = 1 <= agents <= 19 and 1 <= height <= 15 and 1 <= rows <= 4 and columns in (3, 5, 7, 9)
     fits &= found["size"] is not None or 1 <= requests <= 19
-    # two groups of ids: by size and sight with a height, or by size alone, which may be imgdict
+    # two groups of ids: by size and sight with a height, or by size alone, only which may be imgdict
     fits &= found["seen"] != "-imgdict" if full else found["sight"] is None
     if not fits:
         raise unknown(env_id, known)
-    arguments = {
+    seen = {None: "FLATTENED", "-img": "IMAGE", "-imgdict": "IMAGE_DICT"}[found["seen"]]
+    return {
         "column_height": height,
         "shelf_rows": rows,
         "shelf_columns": columns,
@@ -58,8 +59,6 @@ def arguments_of(env_id: str) -> dict[str, Any]:
         "max_inactivity_steps": None,
         "max_steps": 500,
         "reward_type": library.RewardType[_PAID[found["paid"] or "indiv"]],
+        "observation_type": library.ObservationType[seen],
+        "image_observation_directional": not found["north"],
     }
-    seen = {None: "FLATTENED", "-img": "IMAGE", "-imgdict": "IMAGE_DICT"}[found["seen"]]
-    arguments["observation_type"] = library.ObservationType[seen]
-    arguments["image_observation_directional"] = not found["north"]
-    return arguments

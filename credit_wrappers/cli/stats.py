@@ -11,7 +11,7 @@ import numpy as np
 
 from credit_wrappers.cli.reading import is_reask
 from credit_wrappers.core.credit import Usage
-from credit_wrappers.critics.drift import Drift, order_drift
+from credit_wrappers.critics.order import Drift, order_drift
 from credit_wrappers.llm.budget import Prices
 from credit_wrappers.llm.ledger.entry import LedgerEntry
 from credit_wrappers.llm.ledger.ledger import Ledger

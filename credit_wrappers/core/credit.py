@@ -1,8 +1,9 @@
-"""What a critic gives back for one episode: a number for every agent and step, and the reasons for it."""
+"""What a critic returns for one episode: a number for every agent and step, and the reasons for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -16,8 +17,7 @@ class Usage:
 
     Attributes:
         calls: Requests sent to the model.
-        input_tokens: Tokens read at the usual price: neither served from the provider's prompt cache nor
-            written to it.
+        input_tokens: Tokens read at the usual price, so neither from the provider's prompt cache nor into it.
         output_tokens: Tokens written by the model.
         cached_tokens: Tokens read from the provider's prompt cache (cheaper).
         seconds: Time spent waiting for the answers.
@@ -37,14 +37,10 @@ class Usage:
         return self.input_tokens + self.output_tokens + self.cached_tokens + self.cache_write_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.calls + other.calls,
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.seconds + other.seconds,
-            self.cache_write_tokens + other.cache_write_tokens,
-        )
+        return Usage(*(mine + others for mine, others in zip(_numbers(self), _numbers(other), strict=True)))
+
+
+_numbers = attrgetter(*Usage.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +67,13 @@ class Credit:
     """The critic's judgement of one episode.
 
     Attributes:
-        values: (T, N) float32; `values[t, i]` is what agent i learns from at step t, instead of the team
-            reward.
+        values: (T, N) float32; `values[t, i]` is what agent i learns from at step t, instead of the team reward.
         events: The reasons. For model critics `values` is the sum of the events, plus what conservation and
-            blending added (see `LLMCritic`); empty for baselines.
+            blending added (see `CriticSettings`); empty for baselines.
         tasks: One task for each agent, or None when the critic assigns none.
         summary: The critic's account of the episode.
         source: Where the numbers come from; `fallback` when the critic's answer was unusable.
-        usage: What the query cost. It is booked whole on the first episode of a query, so that sums are
-            right.
+        usage: What the query cost, all of it on the first episode of the query, so that sums are right.
     """
 
     values: np.ndarray

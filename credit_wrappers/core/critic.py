@@ -1,4 +1,4 @@
-"""The seam for everything that can assign credit."""
+"""The protocol of everything that can assign credit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a team did from reset to end: the value that critics judge."""
+"""What a team did from reset to the end: the value that critics judge."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class Episode:
     Attributes:
         id: Unique within a `CreditStore`, which gives it (`store.open()`).
         agents: The N agents in `possible_agents` order.
-        actions: (T, N) int64, -1 where an agent had left, when all actions are whole numbers from 0; else (T, N, A)
+        actions: (T, N) int64 when all actions are whole numbers from 0, -1 where an agent had left. Else (T, N, A)
             float64, NaN where an agent had left and where its vectors are shorter than A.
         team_reward: (T,) float64; `team_reward[t]` was paid for the joint action of step t.
         cost: (T, N) float64; `infos[agent]["cost"]` of each step, 0 where there is none.
-        terminated: The world ended it.
-        truncated: Time ran out. Neither: it goes on, these are its last steps so far (`delivery="immediate"`).
-        moments: T+1 values the narrator captured, at reset and after every step; () without a narrator.
+        terminated: Whether the world ended it.
+        truncated: Whether time ran out. Neither: it goes on, and these are its last steps so far.
+        moments: T+1 values that the narrator captured, at reset and after every step; () without a narrator.
         narrator: Turns the moments into text.
         observations: (T+1, N, ...), recorded only on request.
         env_id: Name of the environment.
         seed: Seed of its reset, if one was given.
-        start: The step of the whole episode at which these steps begin.
+        start: Step of the whole episode at which these steps begin.
     """
 
     id: int
@@ -63,17 +63,14 @@ class Episode:
 
     @cached_property
     def frames(self) -> tuple[str, ...]:
-        """The T+1 narrated frames, with the environment's own order and names; () without a narrator."""
+        """The T+1 narrated frames, in the environment's order and with its names; () without a narrator."""
         if self.narrator is None:
             return ()
         return tuple(self.narrator.frames(self.moments, range(self.n_agents), self.agents))
 
     @cached_property
     def key(self) -> str:
-        """Name of this episode in a ledger: environment, seed and a digest of what was done and paid.
-
-        Unlike `id` it is the same when a run is repeated.
-        """
+        """Name of this episode in a ledger, the same when a run is repeated: environment, seed, digest of the steps."""
         digest = hashlib.blake2b(self.actions.tobytes(), digest_size=8)
         digest.update(self.team_reward.tobytes())
         digest.update(self.cost.tobytes())

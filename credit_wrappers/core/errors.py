@@ -1,4 +1,4 @@
-"""The package's exceptions: one family, so that a caller can catch all of them at once."""
+"""The exceptions of this package: one family, so that a caller can catch all of them at once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Literal, get_args
 
 ModelFailure = Literal[
     "rate_limit",  # 429: too many requests
-    "overloaded",  # 529: the provider has too much to do
+    "overloaded",  # 529: the provider is overloaded
     "server_error",  # 500, 502, 503, ...
     "connection",  # refused, reset, no route
     "timeout",  # no complete answer in time
-    "bad_reply",  # an answer that is none of the protocol: HTML, half a JSON
-    "outage",  # not asked: the last queries all failed, and a pause is made
+    "bad_reply",  # not an answer in the protocol: HTML, half a JSON
+    "outage",  # not asked: the last queries failed, and the critic pauses
     "refusal",  # the model declined
     "too_large",  # 413, or longer than the model's context
     "auth",  # 401: wrong key
@@ -24,9 +24,9 @@ ModelFailure = Literal[
 AnswerFailure = Literal[
     "empty",  # no text at all
     "cut_off",  # ended by max_tokens before it was complete
-    "no_answer",  # nothing in the text has the asked-for form
-    "schema",  # the form is there, but fields are missing or of a wrong type
-    "content",  # the form is right, what it says does not fit the episodes
+    "no_answer",  # nothing in the text has the form that was asked for
+    "schema",  # it has the form, but fields are missing or of a wrong type
+    "content",  # it has the form, but what it says does not fit the episodes
 ]
 
 _TRANSIENT = frozenset(("rate_limit", "overloaded", "server_error", "connection", "timeout", "bad_reply", "outage"))
@@ -34,24 +34,22 @@ _ONE_QUERY = frozenset(("refusal", "too_large"))
 
 
 class CreditError(Exception):
-    """Something about credit assignment went wrong; the base class of all errors of this package."""
+    """The base class of all errors of this package."""
 
 
 class ModelError(CreditError):
     """The model could not be asked, or refused to answer.
 
-    A transient error that outlives the client's own retries, and one that concerns a single query, end in the
-    critic's fallback; a fatal one (wrong key, unknown model) stops the run, because every later call would
-    fail the same way.
+    The critic answers with its fallback when an error concerns one query, or is transient but outlives the client's
+    retries. A fatal error (wrong key, unknown model) stops the run, because every later call would fail the same way.
 
     Args:
         message: What happened; never contains a key.
-        kind: The class of failure; also what the ledger keeps of it.
+        kind: The class of failure, which the ledger keeps.
     """
 
     def __init__(self, message: str, kind: ModelFailure) -> None:
-        if kind not in get_args(ModelFailure):
-            raise ValueError(f"unknown kind of ModelError {kind!r}; valid: {', '.join(get_args(ModelFailure))}")
+        _check_kind("ModelError", kind, get_args(ModelFailure))
         super().__init__(message)
         self.kind: ModelFailure = kind
 
@@ -70,16 +68,15 @@ class ModelError(CreditError):
 
 
 class AnswerError(CreditError):
-    """The model answered, but not with credits that fit the episodes. The message names what and where.
+    """The model answered, but not with credits that fit the episodes. The message says what is wrong and where.
 
     Args:
         message: What is wrong; can be quoted to the model.
-        kind: The class of failure; also what the ledger keeps of it.
+        kind: The class of failure, which the ledger keeps.
     """
 
     def __init__(self, message: str, kind: AnswerFailure = "content") -> None:
-        if kind not in get_args(AnswerFailure):
-            raise ValueError(f"unknown kind of AnswerError {kind!r}; valid: {', '.join(get_args(AnswerFailure))}")
+        _check_kind("AnswerError", kind, get_args(AnswerFailure))
         super().__init__(message)
         self.kind: AnswerFailure = kind
 
@@ -95,3 +92,8 @@ class BudgetExceeded(CreditError):
 
 class LedgerError(CreditError):
     """The ledger file cannot be used: not a ledger, damaged, or not writable."""
+
+
+def _check_kind(error: str, kind: str, valid: tuple[str, ...]) -> None:
+    if kind not in valid:
+        raise ValueError(f"unknown kind of {error} {kind!r}; valid: {', '.join(valid)}")

@@ -1,4 +1,4 @@
-"""The seam between an environment and text: who tells what happened."""
+"""The protocol of what turns an environment's history into text."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, Protocol
 class Narrator(Protocol):
     """Turns an environment's history into text. Must pickle.
 
-    An environment brings its own as the attribute `narrator` of `env.unwrapped`. A narrator that is bound to
-    a live environment (for a cheap `capture`) may have a method `detached()` that returns a copy which no
-    longer is; episodes carry that copy.
+    An environment brings its own as the attribute `narrator` of `env.unwrapped`. A narrator that keeps its live
+    environment (for a cheap `capture`) may have a method `detached()`, which returns a copy without the environment;
+    episodes carry that copy.
     """
 
     def capture(self, observations: Mapping[str, Any]) -> object:
-        """Return what must be remembered of the present state. Called at every step: must be cheap."""
+        """Return what must be remembered of the present state. Called at every step, so it must be cheap."""
         ...
 
     def frames(self, moments: Sequence[object], order: Sequence[int], names: Sequence[str]) -> list[str]:
-        """Return one short text for each moment: the first whole, then only what changed.
+        """Return one short text for each moment: the first state whole, then only what changed.
 
         A later text may be "" when nothing changed. A clause of the form `name: text`, between "; " and without a
         second ": ", is written behind the action of that agent, which saves its name: `agent_A west (2,3)`.
@@ -40,8 +40,7 @@ class Narrator(Protocol):
         ...
 
     def examples(self) -> Mapping[str, str]:
-        """Return worked examples, by the keys `temporal`, `structural`, `under_collaboration`, ... (part
-        3)."""
+        """Return part 3 of the base prompt: worked examples by `temporal`, `structural`, `under_collaboration`, ...."""
         ...
 
     def action_name(self, agent: str, action: Any) -> str:

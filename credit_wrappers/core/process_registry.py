@@ -1,4 +1,4 @@
-"""What the copies of an environment share: objects that stay in the process that made them, found again by number."""
+"""Objects that stay in the process that made them; copies and pickles find them again by number."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _NUMBERS = itertools.count()
 
 
 def share(thing: Any) -> int:
-    """Return the number under which an object is found as long as it lives."""
+    """Register an object and return its number, under which it is found as long as it lives."""
     number = next(_NUMBERS)
     _OBJECTS[number] = thing
     return number
 
 
 def reference(number: int) -> tuple[int, int]:
-    """Return what a pickle may hold of a shared object: good in this process."""
+    """Return what a pickle may hold instead of a shared object: its process and its number."""
     return os.getpid(), number
 
 

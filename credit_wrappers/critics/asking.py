@@ -1,4 +1,4 @@
-"""Getting an answer: the ledger first, then the model within the budget; one corrective question; all on record."""
+"""Getting an answer: from the ledger, else from the model within the budget, with at most one corrective question."""
 
 from __future__ import annotations
 
@@ -24,40 +24,26 @@ from credit_wrappers.llm.ledger.entry import JudgedEpisode
 from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.llm.prompts.templates import Templates
 
-# Sums so many times larger than the bound are nonsense, or an order that stood in the text: scaled into the
+# Sums so many times larger than the bound are nonsense, or were ordered by a text inside the episode. Scaled into the
 # bound they would leave nothing of the query's other credits.
 _MOST_BOUNDS = 100
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A question's answer.
-
-    Attributes:
-        question: What was asked.
-        answers: One judgement for each episode, in their order.
-        tables: For each episode (T, N) float64, the sums of its events, columns in prompt order.
-        source: Where the answer comes from.
-    """
+    """A question's answer."""
 
     question: Question
-    answers: list[EpisodeAnswer]
-    tables: list[np.ndarray]
+    answers: list[EpisodeAnswer]  # one for each episode, in their order
+    tables: list[np.ndarray]  # for each episode (T, N) float64, the sums of its events, columns in prompt order
     source: Source
 
 
 class Asker:
-    """Asks a client, and remembers in a ledger. Every method may be called from several threads.
-
-    Args:
-        client: Asks the model.
-        settings: The method's settings.
-        templates: The prompt's templates.
-        ledger: Where questions and answers are kept, or None.
-        budget: What may be spent, or None.
+    """Asks a client, keeps the answers in a ledger, and stays within a budget. May be called from several threads.
 
     Attributes:
-        prefetched: Answers that a message batch brought, by request key: taken instead of a call.
+        prefetched: Answers that a message batch brought, by request key; they are taken instead of a call.
     """
 
     def __init__(
@@ -95,14 +81,29 @@ class Asker:
         return self._once(again, stats)
 
     def _once(self, question: Question, stats: CriticStats) -> Judged:
+        """Return the answer to one question and count what happened."""
         with stats.timed("prompt"):
             key = question.key
-        with nullcontext() if self.ledger is None else self._alone(key):
-            return self._found_or_asked(question, key, stats)
+        try:
+            if self.ledger is None:
+                return self._read(question, self._complete(question, key, stats), self.client.source, stats)
+            with self._alone(key):
+                with stats.timed("ledger"):
+                    recorded = self.ledger.find(key)
+                if recorded is None:
+                    return self._ask_and_record(self.ledger, question, key, stats)
+                stats.cache_hits += 1
+                return self._read(question, recorded, "cache", stats)
+        except AnswerError:
+            stats.rejected += 1
+            raise
+        except ModelError:
+            stats.model_errors += 1
+            raise
 
     @contextmanager
     def _alone(self, key: str) -> Iterator[None]:
-        """Wait while another thread asks the same, whose answer will then be in the ledger."""
+        """Wait while another thread asks the same question; its answer will then be in the ledger."""
         with self._changed:
             self._changed.wait_for(lambda: key not in self._under_way)
             self._under_way.add(key)
@@ -113,42 +114,25 @@ class Asker:
                 self._under_way.discard(key)
                 self._changed.notify_all()
 
-    def _found_or_asked(self, question: Question, key: str, stats: CriticStats) -> Judged:
-        with stats.timed("ledger"):
-            completion = None if self.ledger is None else self.ledger.find(key)
-        cached = completion is not None
+    def _ask_and_record(self, ledger: Ledger, question: Question, key: str, stats: CriticStats) -> Judged:
+        """Ask the model; write the answer or the failure into the ledger."""
+        completion: Completion | None = None
         judged: Judged | None = None
         error: AnswerError | ModelError | BudgetExceeded | None = None
         try:
-            if completion is None:
-                completion = self._complete(question, key, stats)
-            else:
-                stats.cache_hits += 1
-            with stats.timed("parse"):
-                judged = self._read(question, completion, "cache" if cached else self.client.source)
-        except AnswerError as rejected:
-            stats.rejected += 1
-            error = rejected
-        except ModelError as failed:
-            stats.model_errors += 1
+            completion = self._complete(question, key, stats)
+            judged = self._read(question, completion, self.client.source, stats)
+            return judged
+        except (AnswerError, ModelError, BudgetExceeded) as failed:
             error = failed
-        except BudgetExceeded as ended:
-            if self.budget is not None and self.budget.then == "stop":
-                raise
-            error = ended
-        except BaseException:  # Ctrl-C while an answer is read: it is paid for
-            if self.ledger is not None and completion is not None and not cached:
-                self._record(question, key, completion, None, None, stats)
             raise
-        if self.ledger is not None and not cached and not (error is not None and error.kind == "not_recorded"):
-            self._record(question, key, completion, judged, error, stats)
-        if judged is None:
-            assert error is not None
-            raise error
-        return judged
+        finally:  # after Ctrl-C, too: an answer that came is paid for
+            stops = isinstance(error, BudgetExceeded) and self.budget is not None and self.budget.then == "stop"
+            if completion is not None or not (error is None or error.kind == "not_recorded" or stops):
+                self._record(ledger, question, key, completion, judged, error, stats)
 
     def _complete(self, question: Question, key: str, stats: CriticStats) -> Completion:
-        """Return what a batch brought or the model says."""
+        """Return what a batch brought, else what the model says."""
         budget = self.budget
         prefetched = self.prefetched.pop(key, None)
         if isinstance(prefetched, Completion):
@@ -167,7 +151,7 @@ class Asker:
             except ModelError as error:
                 if budget is not None:
                     budget.charge(Usage(calls=1))
-                if not error.transient:  # the server is there
+                if not error.transient:  # the server can be reached
                     self.outage.succeeded(label)
                 elif self.client.source == "model":
                     self.outage.failed(label, error)
@@ -178,34 +162,37 @@ class Asker:
         stats.usage += completion.usage
         return completion
 
-    def _read(self, question: Question, completion: Completion, source: Source) -> Judged:
+    def _read(self, question: Question, completion: Completion, source: Source, stats: CriticStats) -> Judged:
         """Return the judgements of an answer that fits; raise AnswerError or ModelError for one that does not."""
-        if completion.stop_reason == "refusal":
-            raise ModelError(f"the model refused to answer: {completion.text[:200]!r}", "refusal")
         settings = self.settings
-        try:
-            answers = parse_answer(
-                completion.text,
-                question.lengths,
-                question.known,
-                form=settings.answer_format,
-                explain=settings.explain,
-                tasks=question.tasks,
-            )
-        except AnswerError as error:
-            if completion.stop_reason == "max_tokens":
-                raise AnswerError(f"the answer was cut off at max_tokens; be shorter ({error})", "cut_off") from None
-            raise
-        tables = [
-            event_values(answer["events"], {name: column for column, name in enumerate(names)}, length)
-            for answer, names, length in zip(answers, question.names, question.lengths, strict=True)
-        ]
-        if settings.normalise != "none":
-            _check_size(tables, question, settings.bound)
+        with stats.timed("parse"):
+            if completion.stop_reason == "refusal":
+                raise ModelError(f"the model refused to answer: {completion.text[:200]!r}", "refusal")
+            try:
+                answers = parse_answer(
+                    completion.text,
+                    question.lengths,
+                    question.known,
+                    form=settings.answer_format,
+                    explain=settings.explain,
+                    tasks=question.tasks,
+                )
+            except AnswerError as error:
+                if completion.stop_reason != "max_tokens":
+                    raise
+                message = f"the answer was cut off at max_tokens; be shorter ({error})"
+                raise AnswerError(message, "cut_off") from None
+            tables = [
+                event_values(answer["events"], {name: column for column, name in enumerate(names)}, length)
+                for answer, names, length in zip(answers, question.names, question.lengths, strict=True)
+            ]
+            if settings.normalise != "none":
+                _check_size(tables, question, settings.bound)
         return Judged(question, answers, tables, source)
 
     def _record(
         self,
+        ledger: Ledger,
         question: Question,
         key: str,
         completion: Completion | None,
@@ -213,7 +200,6 @@ class Asker:
         error: AnswerError | ModelError | BudgetExceeded | None,
         stats: CriticStats,
     ) -> None:
-        assert self.ledger is not None
         with stats.timed("ledger"):
             episodes = [
                 JudgedEpisode(
@@ -224,7 +210,7 @@ class Asker:
                 )
                 for k, (episode, order) in enumerate(zip(question.episodes, question.orders, strict=True))
             ]
-            self.ledger.record(
+            ledger.record(
                 question.request,
                 completion,
                 source=self.client.source,

@@ -44,10 +44,10 @@ class EqualSplitCritic:
 
 
 class SummedCritic:
-    """Adds another critic's credits over the team and pays every agent the sum.
+    """Pays every agent the sum of another critic's credits over the team.
 
-    What is left is temporal credit without structural credit: the control that tells the two apart. Events
-    and summary are those of the other critic; they explain the sum, not the single agent's share.
+    What is left is temporal credit without structural credit: a control that tells the two apart. Events and summary
+    are those of the other critic; they explain the sum.
 
     Args:
         critic: The critic whose credits are added.
@@ -58,11 +58,9 @@ class SummedCritic:
         self.label = f"{critic.label}, summed"
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
-        """Return, for every agent, the team's sum of the inner critic's credits at each step."""
-        return [
-            replace(
-                credit,
-                values=np.repeat(credit.values.sum(axis=1, keepdims=True), credit.values.shape[1], axis=1),
-            )
-            for credit in self.critic.score(episodes)
-        ]
+        """Return, for every agent, the team's sum of the other critic's credits at each step."""
+        return [replace(credit, values=_summed(credit.values)) for credit in self.critic.score(episodes)]
+
+
+def _summed(values: np.ndarray) -> np.ndarray:
+    return np.repeat(values.sum(axis=1, keepdims=True), values.shape[1], axis=1)

@@ -6,9 +6,9 @@ import math
 import re
 from dataclasses import dataclass
 from os import PathLike
-from typing import Literal, get_args
+from typing import Literal
 
-from credit_wrappers.critics.shaping import Conserve, Normalise, Shaping
+from credit_wrappers.critics.shaping import Shaping, check_choices
 from credit_wrappers.llm.answers.schema import AnswerForm
 
 Fallback = Literal["equal", "shared", "raise"]
@@ -19,50 +19,44 @@ _ORDERS = "'canonical', 'shuffled', 'given', 'average-2', 'average-3', ..."
 
 
 @dataclass(frozen=True)
-class CriticSettings:
-    """What can be set about the method. How many episodes share a query is the `CreditStore`'s to say.
+class CriticSettings(Shaping):
+    """What can be set about the method. The `CreditStore` decides how many episodes share a query.
 
     Attributes:
         answer_format: "events": agent, span, amount and reason as JSON (models miscount long arrays); "arrays":
             the paper's form, one number for each agent and step in free text.
-        tasks: Ask, too, for one task for each agent, of those that the narrator names (LLM-TACA; see
-            `LLMTaskWrapper`).
-        explain: Ask for a reason with each event and a summary. Without, answers are two to three times
-            shorter, and nobody can check them.
+        tasks: Also ask for one task for each agent, of those that the narrator names (LLM-TACA; see `LLMTaskWrapper`).
+        explain: Ask for a reason with each event and a summary. Without them answers are two to three times shorter,
+            and nobody can check them.
         bound: Largest size of an agent's summed credits in one episode (paper: 10).
-        normalise: How a query's credits are brought to a common size, always by one factor for the whole
-            query, which keeps the comparison between its episodes. "bound": only when somebody exceeds the
-            bound, so that a query of poor episodes is not blown up to look like a good one; "full": the largest
-            sum becomes the bound, for models whose scale drifts from query to query; "none".
-        conserve: "none": credit may add up to something else than was paid (dense, like the paper's);
-            "episode": each episode's credits sum to its return; "step": each step's credits sum to its
-            reward, which leaves differences between agents (structural credit) and takes the temporal part.
-        blend: In [0, 1]; what is paid is (1 - blend) * credit + blend * team reward. 0: the critic's credit
-            alone, as in the paper.
+        normalise: How a query's credits are brought to a common size, always by one factor for the whole query, which
+            keeps the comparison between its episodes. "bound": only when an agent exceeds the bound, so that a query
+            of poor episodes is not scaled up to look like a good one; "full": the largest sum becomes the bound, for
+            models whose scale drifts from query to query; "none".
+        conserve: "none": credit may add up to something else than was paid (dense, like the paper's); "episode": each
+            episode's credits sum to its return; "step": each step's credits sum to its reward, which leaves
+            differences between agents (structural credit) and takes the temporal part.
+        blend: In [0, 1]; what is paid is (1 - blend) * credit + blend * team reward. 0: the critic's credit alone, as
+            in the paper.
         names: "neutral": agent_A, agent_B, ... in prompt order, since names can carry a bias; "own": the
             environment's names.
-        order: How agents are listed. "canonical": by what they did, so that relabelling the team changes
-            nothing; "shuffled": at random; "given": the environment's order; "average-k": k questions with k
-            orders, credits averaged: k times the price, and the drift between orders is measured.
+        order: How agents are listed. "canonical": by what they did, so that relabelling the team changes nothing;
+            "shuffled": at random; "given": the environment's order; "average-k": k questions with k orders, credits
+            averaged: k times the price, and the drift between orders is measured.
         seed: Seed of the shuffling.
-        fallback: What an episode gets when there is no usable answer: "equal" (an equal part of the team
-            reward: it sums to what was paid), "shared" (the team reward) or "raise". Labelled
-            `source="fallback"` and counted.
+        fallback: What an episode gets when there is no usable answer: "equal" (an equal part of the team reward: it
+            sums to what was paid), "shared" (the team reward) or "raise". Labelled `source="fallback"` and counted.
         max_tokens: Upper limit of an answer's length; room for some 300 explained events.
         temperature: Sampling temperature; None leaves it to the model (current Claude models take none).
         templates: Folder with prompt templates of your own; None: the packaged ones.
 
     Raises:
-        ValueError: A value is not possible; the message names the setting and what is valid.
+        ValueError: A value is invalid; the message names the setting and what is valid.
     """
 
     answer_format: AnswerForm = "events"
     tasks: bool = False
     explain: bool = True
-    bound: float = 10.0
-    normalise: Normalise = "bound"
-    conserve: Conserve = "none"
-    blend: float = 0.0
     names: Names = "neutral"
     order: str = "canonical"
     seed: int = 0
@@ -72,10 +66,8 @@ class CriticSettings:
     templates: str | PathLike[str] | None = None
 
     def __post_init__(self) -> None:
-        for name, valid in (("answer_format", AnswerForm), ("names", Names), ("fallback", Fallback)):
-            value = getattr(self, name)
-            if value not in get_args(valid):
-                raise ValueError(f"unknown {name} {value!r}; valid: {', '.join(map(repr, get_args(valid)))}")
+        super().__post_init__()
+        check_choices(self, answer_format=AnswerForm, names=Names, fallback=Fallback)
         if self.order not in ("canonical", "shuffled", "given") and not _AVERAGE.fullmatch(self.order):
             raise ValueError(f"unknown order {self.order!r}; valid: {_ORDERS}")
         if not isinstance(self.max_tokens, int) or self.max_tokens < 1:
@@ -84,14 +76,9 @@ class CriticSettings:
             raise ValueError(f"seed must be a whole number from 0, got {self.seed!r}")
         if self.temperature is not None and not (math.isfinite(self.temperature) and self.temperature >= 0.0):
             raise ValueError(f"temperature must be 0 or more, got {self.temperature!r}")
-        self.shaping()  # checks the rest
 
     @property
     def orders(self) -> int:
         """How many orders of the agents are asked about: k of "average-k", else 1."""
         found = _AVERAGE.fullmatch(self.order)
         return int(found[1]) if found else 1
-
-    def shaping(self) -> Shaping:
-        """Return what is done to the numbers."""
-        return Shaping(self.bound, self.normalise, self.conserve, self.blend)

@@ -17,7 +17,7 @@ class CriticStats:
     Attributes:
         queries: Queries scored.
         episodes: Episodes scored.
-        calls: Requests sent to the model, re-asks included.
+        calls: Requests sent to the model, corrective questions included.
         cache_hits: Requests answered from the ledger.
         reasks: Corrective questions.
         rejected: Answers that did not fit.
@@ -55,13 +55,13 @@ class CriticStats:
     ledger: float = 0.0
 
     def add(self, other: CriticStats) -> None:
-        """Add another one to this one."""
+        """Add the figures of another one to this one."""
         for item in fields(self):
             setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
-        """Add the time spent in the block to one of the seconds."""
+        """Add the time spent in the block to the seconds of `part`."""
         started = time.perf_counter()
         try:
             yield

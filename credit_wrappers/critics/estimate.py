@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from credit_wrappers.core.credit import Usage
-from credit_wrappers.llm.budget import Budget, Prices
+from credit_wrappers.critics.critic_settings import CriticSettings
+from credit_wrappers.critics.question import Question
+from credit_wrappers.llm.budget import Budget
 from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.llm.tokens import estimate_tokens
 
-if TYPE_CHECKING:
-    from credit_wrappers.critics.critic_settings import CriticSettings
-    from credit_wrappers.critics.question import Question
-
-# Tokens a model writes, where no ledger tells what this one does: for each agent of each episode (some six
-# events), and for each number of an array. Assumptions, not measurements.
+# Tokens that a model writes for each agent of each episode (some six events), and for each number of an array. They
+# are assumptions, not measurements; a ledger with enough answers knows better.
 _EXPLAINED, _BRIEF, _NUMBER = 250, 100, 3
-# A ledger's own answers say better how long they are, once there are so many.
 _ENOUGH_ANSWERS = 5
 
 
@@ -26,14 +22,14 @@ _ENOUGH_ANSWERS = 5
 class Estimate:
     """What scoring episodes is expected to cost, and the most it can cost.
 
-    Token counts of requests are offline estimates. Answers are taken to be as long as those in the ledger are
-    on average, where it holds at least five, else from an assumption (250 tokens for each agent of an episode).
+    Token counts of requests are offline estimates. Answers are assumed to be as long as those in the ledger are on
+    average, if it holds at least five, else to have 250 tokens for each agent of an episode.
 
     Attributes:
         episodes: Episodes to be scored.
-        calls: Requests that will be sent; at most twice as many, when every answer has to be asked for again.
+        calls: Requests that will be sent; at most twice as many, when every answer needs a corrective question.
         recorded: Requests that the ledger answers.
-        usage: Expected usage; the base prompt is read from the provider's cache by all calls but the first.
+        usage: Expected usage; all calls but the first read the base prompt from the provider's cache.
         most: The largest usage: every answer `max_tokens` long, and asked for twice, nothing cached.
         cost: What `usage` costs, when prices are known.
         most_cost: What `most` costs.
@@ -65,25 +61,19 @@ def estimate_questions(
     ledger: Ledger | None,
     budget: Budget | None,
 ) -> Estimate:
-    """Return what asking these questions costs.
+    """Return what asking these questions, about so many episodes, costs at the budget's prices.
 
-    Args:
-        questions: All that will be asked.
-        episodes: About how many episodes they are.
-        settings: The method's settings.
-        ledger: Questions it answers cost nothing.
-        budget: Its prices are used.
+    Questions that the ledger answers cost nothing.
     """
     asked = [question for question in questions if ledger is None or ledger.find(question.key) is None]
-    prefixes = {question.request.system for question in asked}
-    prefix = {system: estimate_tokens(system) for system in prefixes}
+    prefix = {system: estimate_tokens(system) for system in {question.request.system for question in asked}}
     prompts = sum(estimate_tokens(question.request.prompt) for question in asked)
     written = sum(prefix.values())
     cached = sum(prefix[question.request.system] for question in asked) - written
     answers = int(min(_answer_tokens(asked, settings, ledger), len(asked) * settings.max_tokens))
     usage = Usage(len(asked), prompts, answers, cached, 0.0, written)
     most = Usage(2 * len(asked), 2 * (prompts + written + cached), 2 * len(asked) * settings.max_tokens)
-    prices: Prices | None = budget.prices if budget is not None else None
+    prices = None if budget is None else budget.prices
     costs = (None, None) if prices is None else (prices.cost(usage), prices.cost(most))
     return Estimate(episodes, len(asked), len(questions) - len(asked), usage, most, *costs)
 
@@ -92,8 +82,9 @@ def _answer_tokens(asked: Sequence[Question], settings: CriticSettings, ledger: 
     past = Usage() if ledger is None else ledger.usage()
     if past.calls >= _ENOUGH_ANSWERS:
         return past.output_tokens / past.calls * len(asked)
-    agents = sum(episode.n_agents for question in asked for episode in question.episodes)
+    episodes = [episode for question in asked for episode in question.episodes]
+    agents = sum(episode.n_agents for episode in episodes)
     if settings.answer_format == "arrays":
-        numbers = sum(episode.length * episode.n_agents for question in asked for episode in question.episodes)
+        numbers = sum(episode.length * episode.n_agents for episode in episodes)
         return _NUMBER * numbers + (_BRIEF * agents if settings.explain else 0)
     return (_EXPLAINED if settings.explain else _BRIEF) * agents

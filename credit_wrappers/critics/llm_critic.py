@@ -1,4 +1,18 @@
-"""The method: a language model reads what the team did and credits each agent for each step (LLM-MCA)."""
+"""The method: a language model reads what the team did and credits each agent for each step (LLM-MCA).
+
+The way of a query:
+
+1. `score` groups the episodes by base prompt; each group is one query, with one question for each agent order.
+2. The narrator tells each episode as text, with the agents listed in a canonical order (`order`).
+3. The agents get neutral names, and the text is rendered behind the base prompt (`question`).
+4. The ledger is searched for an answer; else the model is asked, within the budget (`asking`).
+5. The answer is parsed and checked. If it does not fit, one corrective question quotes what was wrong.
+6. The sums of its events become a table (T, N) for each episode; several orders are averaged.
+7. One factor for the whole query brings the tables to a common size (`shaping`).
+8. On request the credits are made to sum to what was paid, and blended with the team reward.
+9. The columns return to the environment's order, the texts to the agents' own names.
+10. Without a usable answer every episode of the query gets the fallback, labelled and counted.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +34,8 @@ from credit_wrappers.critics.asking import Asker, Judged
 from credit_wrappers.critics.baselines import equal_values, shared_values
 from credit_wrappers.critics.critic_settings import CriticSettings
 from credit_wrappers.critics.critic_stats import CriticStats
-from credit_wrappers.critics.drift import order_drift
 from credit_wrappers.critics.estimate import Estimate, estimate_questions
-from credit_wrappers.critics.joint_tasks import joint_tasks
+from credit_wrappers.critics.order import joint_tasks, order_drift
 from credit_wrappers.critics.question import Question, ask_about
 from credit_wrappers.llm.answers.task_answers import tasks_of
 from credit_wrappers.llm.budget import Budget
@@ -37,18 +50,14 @@ _WORD = re.compile(r"\w+")
 
 
 class LLMCritic:
-    """Credits whole episodes with a language model, several in one query.
-
-    Narrate, order and rename the agents, ask (the ledger first, then the model), check the answer, ask once
-    more quoting what was wrong, else fall back; then the agents' own order and names again, one normalising
-    factor for the query, and on request conservation and blending.
+    """Credits whole episodes with a language model, several in one query; the module's docstring has the steps.
 
     Args:
         client: Asks the model.
         settings: The method's settings.
         narrator: Tells episodes that bring no narrator of their own.
         ledger: A `Ledger`, or the path of one; None: nothing is recorded.
-        budget: What may be spent; None: no limit. What the ledger already holds counts.
+        budget: What may be spent, what the ledger already holds included; None: no limit.
         changes: Single settings by name, instead of or on top of `settings`: `order="shuffled"`, ...
 
     Raises:
@@ -87,10 +96,9 @@ class LLMCritic:
         self.asker = Asker(client, self.settings, Templates(self.settings.templates), self.ledger, budget)
         if budget is not None and self.ledger is not None:
             budget.count_ledger(self.ledger)
-        self._shaping = self.settings.shaping()
         self._lock = threading.Lock()
-        # Base prompts by narrator object; the narrator is kept so that its id stays its own.
-        self._systems: dict[tuple[int, tuple[str, ...]], tuple[Narrator, str, tuple[str, ...]]] = {}
+        # Base prompts and tasks by narrator object; the narrator is kept, or another one could get its id.
+        self._base_prompts: dict[tuple[int, tuple[str, ...]], tuple[Narrator, str, tuple[str, ...]]] = {}
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         """Return one credit for each episode, in the same order.
@@ -99,19 +107,18 @@ class LLMCritic:
         """
         credits: dict[int, Credit] = {}
         for members, questions in self._plan(episodes):
-            scored = self._query([episodes[i] for i in members], questions)
-            credits.update(zip(members, scored, strict=True))
+            credits.update(zip(members, self._query([episodes[i] for i in members], questions), strict=True))
         return [credits[i] for i in range(len(episodes))]
 
     def close(self) -> None:
-        """Write what waits to be recorded; close the connections, and the ledger if it was given as a path."""
+        """Write pending records; close the client, and the ledger if it was given as a path."""
         if self.ledger is not None:
             (self.ledger.close if self._owns_ledger else self.ledger.flush)()
         if hasattr(self.client, "close"):
             self.client.close()
 
     def questions(self, episodes: Sequence[Episode]) -> list[Question]:
-        """Return what `score(episodes)` would ask at first; nothing is sent."""
+        """Return what `score(episodes)` would ask first; nothing is sent."""
         return [question for _, questions in self._plan(episodes) for question in questions]
 
     def estimate(self, episodes: Sequence[Episode], episodes_per_query: int = 8) -> Estimate:
@@ -130,7 +137,7 @@ class LLMCritic:
         plan = []
         with stats.timed("narrate"):
             for i, episode in enumerate(episodes):
-                queries.setdefault(self._system(episode), []).append(i)
+                queries.setdefault(self._base_prompt(episode), []).append(i)
             for (system, tasks), members in queries.items():
                 asked = [episodes[i] for i in members]
                 narrators = [self._narrator(episode) for episode in asked]
@@ -143,6 +150,7 @@ class LLMCritic:
         return plan
 
     def _query(self, episodes: list[Episode], questions: list[Question]) -> list[Credit]:
+        """Return the credits of one query; one that is too large is halved."""
         stats = CriticStats(queries=1, episodes=len(episodes))
         judged: list[Judged] = []
         error: CreditError | None = None
@@ -158,10 +166,9 @@ class LLMCritic:
                 with stats.timed("parse"):
                     return self._credits(episodes, judged, stats)
             assert error is not None
-            if getattr(error, "kind", "") == "too_large" and len(episodes) > 1:
-                stats.queries = stats.episodes = 0  # the halves count
-            else:
+            if getattr(error, "kind", "") != "too_large" or len(episodes) == 1:
                 return self._fall_back(episodes, stats, error)
+            stats.queries = stats.episodes = 0  # the halves count
         finally:
             self._add(stats)
         half = len(episodes) // 2
@@ -174,27 +181,13 @@ class LLMCritic:
         return self.settings.fallback == "raise" or (isinstance(error, ModelError) and error.fatal)
 
     def _credits(self, episodes: list[Episode], judged: list[Judged], stats: CriticStats) -> list[Credit]:
-        """Return the credits of one query, in the agents' own order and with their own names.
-
-        Sums over agents are made in the order of the first listing, which relabelling the team does not change.
-        """
+        """Return the credits of one query, in the environment's order and with the agents' own names."""
         listed = judged[0].question.orders
-        tables = [judged[0].tables[k] for k in range(len(episodes))]
-        if len(judged) > 1:
-            tables = []
-            for k, first in enumerate(listed):
-                own = [table.tables[k][:, np.argsort(table.question.orders[k])] for table in judged]
-                tables.append(np.mean(own, axis=0)[:, list(first)])
-                drift = order_drift(
-                    [dict(zip(episodes[k].agents, table.sum(axis=0).tolist(), strict=True)) for table in own]
-                )
-                stats.drifting += 1
-                stats.agent_drift += drift.agent
-                stats.team_drift += drift.team
-        shaped = self._shaping.apply(tables, [episode.team_reward for episode in episodes])
+        tables = [self._average(k, judged, stats) for k in range(len(episodes))]
+        shaped = self.settings.shape(tables, [episode.team_reward for episode in episodes])
         credits: list[Credit] = []
         for k, (values, factor, _) in enumerate(shaped):
-            answers = [(one.answers[k], _own_names(one.question, k)) for one in judged]
+            answers = [(one.answers[k], one.question.own_names(k)) for one in judged]
             events = tuple(
                 CreditEvent(
                     own[event["agent"]],
@@ -219,12 +212,29 @@ class LLMCritic:
             )
         return credits
 
+    @staticmethod
+    def _average(k: int, judged: list[Judged], stats: CriticStats) -> np.ndarray:
+        """Return the table of episode k, averaged over the orders, and note how far they differ.
+
+        Its columns follow the first order, in which sums over agents do not change when the team is relabelled.
+        """
+        if len(judged) == 1:
+            return judged[0].tables[k]
+        own = [one.tables[k][:, np.argsort(one.question.orders[k])] for one in judged]
+        agents = judged[0].question.episodes[k].agents
+        drift = order_drift([dict(zip(agents, table.sum(axis=0).tolist(), strict=True)) for table in own])
+        stats.drifting += 1
+        stats.agent_drift += drift.agent
+        stats.team_drift += drift.team
+        average: np.ndarray = np.mean(own, axis=0)[:, list(judged[0].question.orders[k])]
+        return average
+
     def _fall_back(self, episodes: list[Episode], stats: CriticStats, error: CreditError) -> list[Credit]:
         kind = getattr(error, "kind", "")
         with self._lock:
             before, now = self.stats.fallbacks, self.stats.fallbacks + len(episodes)
             total = self.stats.episodes + len(episodes)
-        # The first, and then whenever the number has doubled; an outage and a budget's end are announced anyway.
+        # Warn of the first, then whenever the number has doubled; an outage and a spent budget have their own warnings.
         if now.bit_length() > before.bit_length() and kind not in ("outage", "budget"):
             _LOG.warning(
                 "critic %s: %d of %d episodes so far got the fallback credit (%s); the last because of %s: %s",
@@ -251,41 +261,35 @@ class LLMCritic:
             )
         return narrator
 
-    def _system(self, episode: Episode) -> tuple[str, tuple[str, ...]]:
+    def _base_prompt(self, episode: Episode) -> tuple[str, tuple[str, ...]]:
         """Return the base prompt and the tasks that it lists."""
-        narrator = self._narrator(episode)
-        own = self.settings.names == "own"
+        narrator, settings = self._narrator(episode), self.settings
+        own = settings.names == "own"
         names = episode.agents if own else tuple(agent_name(k) for k in range(episode.n_agents))
         place = (id(narrator), names)
-        known = self._systems.get(place)
+        known = self._base_prompts.get(place)
         if known is None or known[0] is not narrator:
-            if (
-                own
-                and self.settings.answer_format == "arrays"
-                and (odd := [n for n in names if not _WORD.fullmatch(n)])
-            ):
+            odd = [name for name in names if not _WORD.fullmatch(name)]
+            if own and settings.answer_format == "arrays" and odd:
                 raise CreditError(
                     f"answer_format='arrays' reads names of letters, digits and _ only, not {odd[0]!r}; use "
                     "names='neutral' or answer_format='events'"
                 )
-            tasks = tasks_of_narrator(narrator) if self.settings.tasks else ()
-            known = (
+            tasks = tasks_of_narrator(narrator) if settings.tasks else ()
+            system = render_system(
                 narrator,
-                render_system(
-                    narrator,
-                    names,
-                    self.settings.bound,
-                    form=self.settings.answer_format,
-                    explain=self.settings.explain,
-                    naming=self.settings.names,
-                    tasks=tasks,
-                    templates=self.asker.templates,
-                ),
-                tasks,
+                names,
+                settings.bound,
+                form=settings.answer_format,
+                explain=settings.explain,
+                naming=settings.names,
+                tasks=tasks,
+                templates=self.asker.templates,
             )
-            if len(self._systems) >= 256:  # narrators that are made anew for every episode
-                self._systems.clear()
-            self._systems[place] = known
+            known = (narrator, system, tasks)
+            if len(self._base_prompts) >= 256:  # narrators that are made anew for every episode
+                self._base_prompts.clear()
+            self._base_prompts[place] = known
         return known[1:]
 
     def _add(self, stats: CriticStats) -> None:
@@ -294,9 +298,3 @@ class LLMCritic:
 
     def __repr__(self) -> str:
         return f"LLMCritic({self.client!r})"
-
-
-def _own_names(question: Question, k: int) -> dict[str, str]:
-    """Return the agents' own names by those of the prompt, in episode k."""
-    agents = question.episodes[k].agents
-    return {name: agents[i] for name, i in zip(question.names[k], question.orders[k], strict=True)}

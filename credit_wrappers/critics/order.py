@@ -1,17 +1,18 @@
-"""In which order the agents of an episode are listed in the prompt.
+"""The order in which agents are listed in a prompt, what it changes, and one result from several orders.
 
-Models give different credit to the same deed when the agents are listed in another order. In canonical order,
-by what the agents did, a team that is relabelled gives the same prompt, hence the same credits for the same
-deeds.
+Models give different credit for the same deed when the agents are listed in another order. The canonical order is
+by what the agents did, so a team that is relabelled gives the same prompt, hence the same credits for the same deeds.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import groupby, permutations, product
+from itertools import chain, groupby, permutations, product
 from typing import Any
 
 import numpy as np
@@ -54,17 +55,18 @@ def _canonical(episode: Episode, narrator: Narrator) -> tuple[int, ...]:
     n = episode.n_agents
     deeds = [episode.actions[:, i].tobytes() + episode.cost[:, i].tobytes() for i in range(n)]
     groups = _split([tuple(range(n))], deeds.__getitem__)
-    # Only where agents acted alike is the narrator asked, about the start first and then about everything.
+    # The narrator is asked only where agents acted alike, about the start first and then about everything.
     for moments in (episode.moments[:1], episode.moments):
         if len(groups) < n:
             told = {i: _words_about(i, n, moments, narrator) for group in groups if len(group) > 1 for i in group}
             groups = _split(groups, told.__getitem__)
     if len(groups) < n and math.prod(math.factorial(len(group)) for group in groups) <= _MOST_TRIED:
-        # Alike in every word, yet perhaps not as a team (who stands beside whom): the smallest of all texts does
+        # Alike in every word, yet perhaps not as a team (who stands beside whom). The smallest of all texts does
         # not depend on how the agents were numbered.
         names = [agent_name(k) for k in range(n)]
-        return min(_tied(groups), key=lambda tried: narrator.frames(episode.moments, tried, names))
-    return tuple(i for group in groups for i in group)
+        tied = (tuple(chain(*choice)) for choice in product(*map(permutations, groups)))
+        return min(tied, key=lambda tried: narrator.frames(episode.moments, tried, names))
+    return tuple(chain(*groups))
 
 
 def _split(groups: Groups, key: Callable[[int], Any]) -> Groups:
@@ -77,12 +79,69 @@ def _split(groups: Groups, key: Callable[[int], Any]) -> Groups:
 
 
 def _words_about(i: int, n: int, moments: Sequence[object], narrator: Narrator) -> Hashable:
-    """Return what the narrator says when only agent i is told from the rest; the rest's order plays no part."""
+    """Return what the narrator says when only agent i has a name of its own; the order of the rest plays no part."""
     others = [k for k in range(n) if k != i]
     frames = narrator.frames(moments, [i, *others], [agent_name(0)] + [agent_name(1)] * len(others))
     return tuple(tuple(sorted(re.split(r"[;\n]\s*", frame))) for frame in frames)
 
 
-def _tied(groups: Groups) -> Iterator[tuple[int, ...]]:
-    for choice in product(*(permutations(group) for group in groups)):
-        yield tuple(i for group in choice for i in group)
+@dataclass(frozen=True)
+class Drift:
+    """How far the credit of one episode depends on the order of the agents; 0 for a fair critic.
+
+    Attributes:
+        agent: Spread of one agent's summed credit, for the agent with the largest.
+        team: Spread of the credit summed over the team.
+    """
+
+    agent: float
+    team: float
+
+
+def order_drift(totals_by_order: Sequence[Mapping[str, float]]) -> Drift:
+    """Return the spread, largest minus smallest, over the orders in which one episode was judged.
+
+    Args:
+        totals_by_order: For each order every agent's summed credit, by the agents' own names.
+
+    Raises:
+        ValueError: There is no order, or the orders are not about the same agents.
+
+    Example:
+        >>> order_drift([{"left": 1.0, "right": 0.0}, {"right": 0.5, "left": 1.25}])
+        Drift(agent=0.5, team=0.75)
+    """
+    if not totals_by_order:
+        raise ValueError("there is no order to compare")
+    agents = totals_by_order[0].keys()
+    for totals in totals_by_order:
+        if totals.keys() != agents:
+            raise ValueError(f"different agents: {', '.join(agents)} and {', '.join(totals)}")
+    agent = max((_spread([totals[name] for totals in totals_by_order]) for name in agents), default=0.0)
+    # Summed in one order, so that rounding does not look like drift.
+    return Drift(agent, _spread([sum(totals[name] for name in agents) for totals in totals_by_order]))
+
+
+def _spread(values: Sequence[float]) -> float:
+    return max(values) - min(values)
+
+
+def joint_tasks(
+    told: Sequence[tuple[Mapping[str, str], Mapping[str, str]]], agents: Sequence[str]
+) -> tuple[str, ...] | None:
+    """Return one task for each agent: the joint assignment that most answers gave, the first of these.
+
+    It is not each agent's own most frequent task, because two answers may solve the agreement problem differently.
+
+    Args:
+        told: For each answer the tasks by the agents' names in its prompt, and their own names by those.
+        agents: The agents, in the environment's order.
+
+    Returns:
+        None when no tasks were assigned.
+    """
+    plans: Counter[tuple[str, ...]] = Counter()
+    for tasks, own in told:
+        named = {own[name]: task for name, task in tasks.items()}
+        plans[tuple(named[agent] for agent in agents if agent in named)] += 1
+    return plans.most_common(1)[0][0] or None  # of equals it lists the first first

@@ -1,4 +1,4 @@
-"""A pause after failures in a row, so that a server that is gone is not waited for with every query."""
+"""A pause after several failures in a row, so that not every query waits for a server that is gone."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _LOG = logging.getLogger("credit_wrappers")
 class Outage:
     """Counts transient failures in a row; after `limit` of them nothing is asked for `pause` seconds.
 
-    After the pause a single query tries again, and the others wait for nothing: they fail at once, until one
-    has succeeded. Announced once in the log, and again when it is over.
+    After the pause a single query tries again. All others fail at once, until one has succeeded. The log has one
+    warning when this begins and one when it is over.
 
     Args:
         limit: Failed queries in a row.
@@ -42,7 +42,7 @@ class Outage:
                     f"{self._until - now:.0f} s",
                     "outage",
                 )
-            self._until = now + self.pause  # this caller tries; nobody else does until it is known how it went
+            self._until = now + self.pause  # this caller tries; nobody else does until the result is known
 
     def failed(self, label: str, error: ModelError) -> None:
         """Note a query that failed although the client had retried."""
@@ -50,9 +50,10 @@ class Outage:
             self._failures += 1
             if self._failures < self.limit:
                 return
-            self._until = time.monotonic() + self.pause
+            now = time.monotonic()
+            self._until = now + self.pause
             if self._since is None:
-                self._since = time.monotonic()
+                self._since = now
                 _LOG.warning(
                     "critic %s: %d queries in a row failed (%s: %s). Until one succeeds a single query tries every "
                     "%.0f s, and the other episodes get the fallback credit at once.",
@@ -60,7 +61,7 @@ class Outage:
                 )  # fmt: skip
 
     def succeeded(self, label: str) -> None:
-        """Note an answer, or a refusal of the server: it is there."""
+        """Note an answer, or a refusal by the server: it can be reached."""
         with self._lock:
             self._failures = 0
             if self._since is not None:

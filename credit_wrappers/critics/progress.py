@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from credit_wrappers.critics.critic_stats import CriticStats
 from credit_wrappers.llm.budget import Budget
-
-if TYPE_CHECKING:
-    from credit_wrappers.critics.critic_stats import CriticStats
 
 
 def progress_line(stats: CriticStats, budget: Budget | None = None) -> str:
-    """Return calls, tokens, cost and cache share in one line.
-
-    Args:
-        stats: What the critic did.
-        budget: Its limits and prices, where there are some; its cost includes what the ledger held before.
-    """
+    """Return calls, tokens, cost and cache share in one line; a budget's cost includes what the ledger held before."""
     usage = stats.usage
     read = usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens
     parts = [f"{stats.calls:,} calls"]
@@ -42,10 +35,10 @@ def short(count: int) -> str:
 
 
 class CreditProgress:
-    """A bar of scored episodes on standard error, with the critic's figures behind it.
+    """A bar of scored episodes on standard error, followed by the critic's figures.
 
     Args:
-        critic: Whose figures are shown, when it has any (`stats`, `budget`).
+        critic: The critic; its `stats` and `budget` are shown, when it has them.
         total: Episodes to come, if known.
     """
 
@@ -56,7 +49,7 @@ class CreditProgress:
         self._bar = tqdm(total=total, unit=" episodes", desc=f"critic {critic.label}", dynamic_ncols=True)
 
     def add(self, episodes: int) -> None:
-        """Show that so many more episodes are scored."""
+        """Show that this many more episodes are scored."""
         stats = getattr(self._critic, "stats", None)
         if stats is not None:
             self._bar.set_postfix_str(progress_line(stats, getattr(self._critic, "budget", None)), refresh=False)

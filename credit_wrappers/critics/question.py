@@ -1,8 +1,8 @@
-"""One question to the model about one or several episodes: narrated, ordered, named, rendered. No network."""
+"""One question to the model about one or several episodes: narrated, ordered, named, rendered. Nothing is sent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,21 +18,13 @@ from credit_wrappers.llm.prompts.templates import Templates
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What is asked, and how its answer is to be read.
-
-    Attributes:
-        episodes: What is asked about.
-        orders: For each episode the agent indices in prompt order.
-        names: For each episode what these agents are called in the prompt.
-        request: The request.
-        tasks: The tasks of which each agent is to get one; empty: none are asked for.
-    """
+    """What is asked, and how its answer is to be read."""
 
     episodes: tuple[Episode, ...]
-    orders: tuple[tuple[int, ...], ...]
-    names: tuple[tuple[str, ...], ...]
+    orders: tuple[tuple[int, ...], ...]  # for each episode the agent indices in prompt order
+    names: tuple[tuple[str, ...], ...]  # for each episode what these agents are called in the prompt
     request: Request
-    tasks: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()  # of which each agent is to get one; empty: none are asked for
 
     @cached_property
     def lengths(self) -> list[int]:
@@ -51,18 +43,14 @@ class Question:
 
     def again(self, error: str, settings: CriticSettings, templates: Templates) -> Question:
         """Return the corrective question: the same episodes, and what was wrong with the answer."""
-        prompt = render_reask(
-            self.request.prompt,
-            error,
-            len(self.episodes),
-            form=settings.answer_format,
-            templates=templates,
-        )
+        form = settings.answer_format
+        prompt = render_reask(self.request.prompt, error, len(self.episodes), form=form, templates=templates)
         return replace(self, request=replace(self.request, prompt=prompt))
 
-    def columns(self, k: int) -> Mapping[str, int]:
-        """Return the agent index of each name in episode k."""
-        return dict(zip(self.names[k], self.orders[k], strict=True))
+    def own_names(self, k: int) -> dict[str, str]:
+        """Return the agents' own names by those of the prompt, in episode k."""
+        agents = self.episodes[k].agents
+        return {name: agents[i] for name, i in zip(self.names[k], self.orders[k], strict=True)}
 
 
 def ask_about(
@@ -78,12 +66,12 @@ def ask_about(
 
     Args:
         episodes: The episodes.
-        narrators: Who tells each of them.
+        narrators: The narrator of each episode.
         system: The base prompt.
         model: Name of the client that is asked.
         settings: The method's settings.
         variant: Which of the orders of "average-k".
-        tasks: The tasks that the base prompt lists; empty: none.
+        tasks: The tasks that the base prompt lists.
     """
     orders, all_names, texts = [], [], []
     for k, (episode, narrator) in enumerate(zip(episodes, narrators, strict=True), 1):

@@ -1,11 +1,11 @@
-"""From a model's numbers to those that agents learn from: normalisation, conservation, blending."""
+"""What turns a model's numbers into those that agents learn from: normalisation, conservation, blending."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -14,15 +14,13 @@ from credit_wrappers.llm.answers.schema import EventAnswer
 Normalise = Literal["bound", "full", "none"]
 Conserve = Literal["none", "episode", "step"]
 
-# Conservation by scaling stretches credits at most this much.
-_MOST_STRETCH = 10.0
-# Sums so small, as a part of the bound, are zero: stretching them would overflow.
-_NOTHING = 1e-12
+_MOST_STRETCH = 10.0  # by which conservation scales credits at most
+_NOTHING = 1e-12  # smaller sums, as a part of the bound, are zero: scaling them would overflow
 
 
 @dataclass(frozen=True)
 class Shaping:
-    """What is done to the numbers a model gave; the fields are those of `CriticSettings`."""
+    """What is done to the numbers that a model gave; `CriticSettings` explains the fields."""
 
     bound: float = 10.0
     normalise: Normalise = "bound"
@@ -32,14 +30,11 @@ class Shaping:
     def __post_init__(self) -> None:
         if not 0.0 < self.bound < math.inf:
             raise ValueError(f"bound must be positive, got {self.bound}")
-        for name, valid in (("normalise", Normalise), ("conserve", Conserve)):
-            value = getattr(self, name)
-            if value not in get_args(valid):
-                raise ValueError(f"unknown {name} {value!r}; valid: {', '.join(map(repr, get_args(valid)))}")
+        check_choices(self, normalise=Normalise, conserve=Conserve)
         if not 0.0 <= self.blend <= 1.0:
             raise ValueError(f"blend must be in [0, 1], got {self.blend}")
 
-    def apply(
+    def shape(
         self, tables: Sequence[np.ndarray], rewards: Sequence[np.ndarray]
     ) -> list[tuple[np.ndarray, float, np.ndarray]]:
         """Return (values, factor, rest) for each episode of a query: `values = factor * table + rest`.
@@ -55,7 +50,7 @@ class Shaping:
             if self.conserve == "episode":
                 stretch, added = conserve_factor(within * table, float(reward.sum()))
                 factor *= stretch
-                rest = rest + added
+                rest += added
             elif self.conserve == "step":
                 missing = reward - factor * table.sum(axis=1)
                 rest = missing[:, None] / table.shape[1]
@@ -65,19 +60,22 @@ class Shaping:
         return shaped
 
     def _factor(self, tables: Sequence[np.ndarray]) -> float:
-        """Return the one factor for a whole query; one for each episode would erase their comparison."""
+        """Return the one factor for a whole query; a factor for each episode would erase their comparison."""
         largest = max((float(np.abs(table.sum(axis=0)).max()) for table in tables if table.size), default=0.0)
-        if (
-            self.normalise == "none"
-            or largest < _NOTHING * self.bound
-            or (self.normalise == "bound" and largest <= self.bound)
-        ):
-            return 1.0
-        return self.bound / largest
+        fits = largest < _NOTHING * self.bound or (self.normalise == "bound" and largest <= self.bound)
+        return 1.0 if self.normalise == "none" or fits else self.bound / largest
+
+
+def check_choices(settings: object, **choices: Any) -> None:
+    """Raise ValueError unless each named setting has one of the values of its Literal type."""
+    for name, valid in choices.items():
+        value = getattr(settings, name)
+        if value not in get_args(valid):
+            raise ValueError(f"unknown {name} {value!r}; valid: {', '.join(map(repr, get_args(valid)))}")
 
 
 def event_values(events: Sequence[EventAnswer], column: Mapping[str, int], length: int) -> np.ndarray:
-    """Return (T, N) float64: each event's amount spread evenly over its steps, in its agent's column.
+    """Return (T, N) float64: the amount of each event of an episode, spread evenly over its steps.
 
     Args:
         events: The events of one episode.
@@ -91,7 +89,7 @@ def event_values(events: Sequence[EventAnswer], column: Mapping[str, int], lengt
     steps = np.array([event["stop"] for event in events]) - starts
     shares = np.array([event["amount"] for event in events], dtype=np.float64) / steps
     agents = np.array([column[event["agent"]] for event in events])
-    # One entry for each step of each event: counting up from its start.
+    # One entry for each step of each event, counted from its start.
     first_entry = np.repeat(np.cumsum(steps) - steps, steps)
     times = np.repeat(starts, steps) + np.arange(len(first_entry)) - first_entry
     cells = times * n_agents + np.repeat(agents, steps)
@@ -101,8 +99,8 @@ def event_values(events: Sequence[EventAnswer], column: Mapping[str, int], lengt
 def conserve_factor(values: np.ndarray, team_return: float) -> tuple[float, float]:
     """Return (factor, top-up) so that `factor * values + top-up` sums to the team's return.
 
-    Scaling is right while the credits' total has the sign of the return and is not much smaller. Otherwise it
-    would turn praise into blame or blow small differences up, and the difference is spread evenly instead.
+    Scaling is right while the credits' total has the sign of the return and is not much smaller. Otherwise it would
+    turn praise into blame or magnify small differences, so the difference is spread evenly instead.
     """
     total = float(values.sum())
     if total * team_return >= 0 and abs(team_return) <= _MOST_STRETCH * abs(total):

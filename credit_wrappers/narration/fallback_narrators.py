@@ -1,13 +1,13 @@
 """Narrators for environments that bring none: by numbers, or by what the environment says of itself.
 
-A model judges better what it understands: an environment of your own deserves at least a `describe_state()`, at best a
-narrator of its own (see `credit_wrappers.testing.corridor` for a small one).
+A model judges better what it understands. Give an environment of your own at least a `describe_state()`, at best a
+narrator (see `credit_wrappers.testing.corridor` for a small one).
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pettingzoo.utils.env import ParallelEnv
@@ -15,6 +15,7 @@ from pettingzoo.utils.env import ParallelEnv
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.narration.generic_narrator import ActionNames, GenericNarrator
+from credit_wrappers.narration.live_narrator import LiveNarrator
 from credit_wrappers.narration.text_diff import clauses, difference, listed, renamed
 from credit_wrappers.recording.action_spaces import by_agent
 from credit_wrappers.recording.observation_spaces import MOST_TOLD, Features
@@ -30,15 +31,17 @@ def narrator_for(
     action_names: ActionNames | None = None,
     feature_names: FeatureNames | None = None,
 ) -> Narrator:
-    """Return who tells an environment: the narrator given, else its own, else a `StateNarrator` for one with a
-    `describe_state()`, else an `ArrayNarrator`.
+    """Return the narrator given, else the environment's own, else one made for it.
+
+    One is made of the numbers observed (`ArrayNarrator`) where there are `feature_names` or no `describe_state()`, else
+    of what `describe_state()` says (`StateNarrator`).
 
     Args:
         env: The environment.
-        narrator: One that is ready.
+        narrator: A narrator to be used as it is.
         describe: See `ArrayNarrator`.
         action_names: See `ArrayNarrator`.
-        feature_names: See `ArrayNarrator`; with them an environment is told by its numbers.
+        feature_names: See `ArrayNarrator`.
 
     Raises:
         ValueError: Texts for a narrator that has its own.
@@ -62,21 +65,21 @@ def narrator_for(
 class ArrayNarrator(GenericNarrator):
     """Tells an episode by what the agents observed: all numbers at first, then those that changed.
 
-    Numbers under the keys of Dict spaces are called by them (`position.0`), action masks are left out. Of an agent that
-    observes more than 256 numbers, an image for instance, only actions are told, with a warning.
+    Numbers in a Dict space are named by its keys (`position.0`); action masks are left out. When an agent observes more
+    than 256 numbers, such as an image, only its actions are told, with a warning.
 
     Args:
         env: The environment; only its spaces and texts are read, it is not kept.
-        describe: What the environment is and what the team is to do. The more it says the better the credits. Default:
+        describe: What the environment is and what the team is to do. The more it says, the better the credits. Default:
             the environment's `describe()`, else the docstring of its class, else that of its module.
-        action_names: What the actions are called, in order, or the components of vectors; for all agents, or a mapping
-            from agent to names. Default: `action 0`, `action 1`, ...
-        feature_names: What the observed numbers are called, in the order in which they are flattened (Dict keys
-            sorted), None for one that is not to be told; for all agents, or a mapping from agent to names. Default: the
-            keys of Dict spaces, and indices.
+        action_names: Names of the actions, in order, or of the components of vectors; for all agents, or a mapping from
+            agent to names. Default: `action 0`, `action 1`, ...
+        feature_names: Names of the observed numbers, in the order in which they are flattened (Dict keys sorted), None
+            for one that is not to be told; for all agents, or a mapping from agent to names. Default: the keys of Dict
+            spaces, and indices.
 
     Raises:
-        ValueError: Another number of names than there are things to be named; the message has both.
+        ValueError: There are more or fewer names than things to be named; the message has both numbers.
     """
 
     def __init__(
@@ -135,11 +138,11 @@ class ArrayNarrator(GenericNarrator):
         )
 
 
-class StateNarrator(GenericNarrator):
+class StateNarrator(LiveNarrator, GenericNarrator):
     """Tells an episode by what the environment's `describe_state()` says: all of it at first, then what changed.
 
-    The text is cut into clauses at "; " and at line breaks, so each clause should say by itself what it is about. Words
-    that are names of agents are replaced by the names of the prompt.
+    The text is cut into clauses at "; " and at line breaks, so each clause should say by itself what it is about. Names
+    of agents are replaced by their names in the prompt.
 
     Args:
         env: The environment; `env.unwrapped.describe_state()` is asked at each step.
@@ -150,22 +153,12 @@ class StateNarrator(GenericNarrator):
     def __init__(
         self, env: ParallelEnv, *, describe: str | None = None, action_names: ActionNames | None = None
     ) -> None:
-        super().__init__(env, describe, action_names)
-        self._source: Callable[[], Any] | None = env.unwrapped.describe_state
-        self._detached: StateNarrator | None = None
+        LiveNarrator.__init__(self, env.unwrapped.describe_state)
+        GenericNarrator.__init__(self, env, describe, action_names)
 
-    def detached(self) -> StateNarrator:
-        """Return the same narrator without its environment, for episodes that are kept; always one object."""
-        if self._detached is None:
-            copy = object.__new__(StateNarrator)
-            copy.__dict__.update(self.__dict__, _source=None, _detached=None)
-            self._detached = copy
-        return self._detached
-
-    def capture(self, observations: Mapping[str, Any]) -> object:
-        """Return what the environment says; the observations are not needed."""
-        assert self._source is not None, "a detached narrator cannot capture"
-        text = self._source()
+    def capture(self, observations: Mapping[str, Any]) -> str:
+        """Return what the environment says of its state."""
+        text = super().capture(observations)
         if not isinstance(text, str):
             raise CreditError(f"describe_state() returned {type(text).__name__}; a text is needed")
         return text
@@ -192,20 +185,18 @@ class StateNarrator(GenericNarrator):
 
 
 def _warn_of_what_is_not_told(agents: Sequence[Features]) -> None:
-    ways = "ways out: narrator=, a describe_state() method in the environment, or feature_names= with None for the rest"
-    for features in agents:
-        if features.size > MOST_TOLD and not features.told:
-            warnings.warn(
-                f"agent {features.agent!r} observes {features.size} numbers, more than {MOST_TOLD}: the critic is told "
-                f"actions and rewards only; {ways}",
-                stacklevel=3,
-            )
-            return
-    for features in agents:
-        if features.unread:
-            warnings.warn(
-                f"the observations of agent {features.agent!r} hold {', '.join(features.unread)} spaces, which the "
-                f"critic is not told; {ways}",
-                stacklevel=3,
-            )
-            return
+    """Warn once, of the first agent that observes too many numbers, else of the first with spaces that hold none."""
+    large = next((features for features in agents if features.size > MOST_TOLD and not features.told), None)
+    unread = next((features for features in agents if features.unread), None)
+    if large is not None:
+        what = (
+            f"agent {large.agent!r} observes {large.size} numbers, more than {MOST_TOLD}: the critic is told actions "
+        )
+        what += "and rewards only"
+    elif unread is not None:
+        what = f"the observations of agent {unread.agent!r} hold {', '.join(unread.unread)} spaces, which the critic "
+        what += "is not told"
+    else:
+        return
+    ways = "narrator=, a describe_state() method in the environment, or feature_names= with None for the rest"
+    warnings.warn(f"{what}; ways out: {ways}", stacklevel=3)

@@ -1,4 +1,4 @@
-"""What can be said of any environment: its own description, its team and its spaces, and the names of actions."""
+"""What can be told of any environment: its own description, its team, its spaces and the names of its actions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ActionNames = Sequence[str] | Mapping[str, Sequence[str]]
 
 
 class GenericNarrator:
-    """The part of a narrator that needs no knowledge of the environment; see `ArrayNarrator` for the arguments."""
+    """The part of a narrator that fits any environment; `ArrayNarrator` documents the arguments."""
 
     def __init__(self, env: ParallelEnv, describe: str | None, action_names: ActionNames | None) -> None:
         self.agents = tuple(env.possible_agents)
@@ -28,7 +28,7 @@ class GenericNarrator:
         self.words = ActionWords(spaces, action_names)
         self._about = describe if describe is not None else _own_words(env)
         seen = [_space_text(env.observation_space(agent)) for agent in self.agents]
-        # What the description says of single agents must be found again under names that change.
+        # The frames must say who is who among the agents that the description names.
         self._known = [mentions(self._about, str(agent)) for agent in self.agents]
         self._kinds = [(text, self.words.describe(a)) for text, a in zip(seen, self.agents, strict=True)]
 
@@ -45,7 +45,7 @@ class GenericNarrator:
         return f"{self._about}\n\nA team of {len(self.agents)} agents. {spaces}".strip()
 
     def who(self, order: Sequence[int], names: Sequence[str]) -> list[str]:
-        """Return who is who, of the agents that the description names."""
+        """Return who is who among the agents that the description names."""
         each = zip(names, order, strict=True)
         return [f"{name} is {self.agents[i]}" for name, i in each if self._known[i] and name != self.agents[i]]
 
@@ -69,9 +69,9 @@ class GenericNarrator:
         return self.words.name(agent, action)
 
     def tasks(self) -> Sequence[str]:
-        """Return the names of the actions, in order: to choose one of them is all that can be recommended anywhere.
+        """Return the names of the actions, in order: the only advice that can be given in every environment.
 
-        Empty where the agents' actions differ, in their number or in their names, or are vectors.
+        Empty where the agents' actions differ in number or name, or are vectors.
 
         Raises:
             ValueError: Two actions have one name, or a name is empty, ends in a blank or holds "; " or a line break.
@@ -119,6 +119,5 @@ def _space_text(space: Space) -> str:
     if space.shape is None:
         return f"a {type(space).__name__}"
     size = int(np.prod(space.shape))
-    return f"{size} number{'s' * (size != 1)}" + (
-        f" (shape {tuple(map(int, space.shape))})" if len(space.shape) > 1 else ""
-    )
+    shape = f" (shape {tuple(map(int, space.shape))})" if len(space.shape) > 1 else ""
+    return f"{size} number{'s' * (size != 1)}{shape}"

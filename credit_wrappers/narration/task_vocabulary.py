@@ -1,4 +1,4 @@
-"""The tasks of an environment: the words in which a critic says what an agent is to do next (LLM-TACA)."""
+"""The tasks of an environment, in whose words a critic says what an agent is to do next (LLM-TACA)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def tasks_of_narrator(narrator: Narrator) -> tuple[str, ...]:
     """Return the tasks that agents can be given, K of them.
 
     Raises:
-        CreditError: There are none, or words that cannot be asked for.
+        CreditError: There are none, or one that cannot be used.
     """
     tasks = check_tasks(narrator.tasks() if hasattr(narrator, "tasks") else (), type(narrator).__name__)
     if not tasks:
         raise CreditError(
-            f"{type(narrator).__name__} names no tasks, and the actions of the agents are not the same list of words "
-            'for all: say what tasks there are, LLMTaskWrapper(env, tasks=["...", ...])'
+            f"{type(narrator).__name__} names no tasks, and the agents' actions do not all have the same names: "
+            'give the tasks, LLMTaskWrapper(env, tasks=["...", ...])'
         )
     return tasks
 
@@ -28,14 +28,12 @@ def check_tasks(tasks: Sequence[str], whose: str) -> tuple[str, ...]:
     """Return the tasks as a tuple.
 
     Raises:
-        CreditError: One is no text of one line, has marks or blanks at an end, or is there twice; or all are one text.
+        CreditError: A task is not one line of text, has marks or blanks at an end, or occurs twice; or it is no list.
     """
     if isinstance(tasks, str):
         raise CreditError(f"{whose}: {tasks!r} is one text; a list of them is needed, [{tasks!r}]")
     if not isinstance(tasks, Sequence):
-        raise CreditError(
-            f"{whose}: a list is needed, whose order is that of the numbers, not a {type(tasks).__name__}"
-        )
+        raise CreditError(f"{whose}: a list is needed, whose order numbers the tasks, not a {type(tasks).__name__}")
     for k, task in enumerate(tasks):
         if not isinstance(task, str) or not task.isprintable() or not task or task != task.strip(" .*`\"'"):
             raise CreditError(
@@ -72,6 +70,6 @@ class OtherTasks:
         return self._detached
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # not there yet, while a copy or a pickle is being made
+        if name.startswith("_"):  # copying and unpickling ask before `_narrator` is set
             raise AttributeError(name)
         return getattr(self._narrator, name)

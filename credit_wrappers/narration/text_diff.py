@@ -1,4 +1,4 @@
-"""English that an environment says of its state: told in the prompt's names, and only what changed."""
+"""Texts that an environment writes about its state: with the prompt's names, and reduced to what changed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _VALUE = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?")
 
 
 def renamed(text: str, names: Mapping[str, str]) -> str:
-    """Return `text` with whole words replaced, all at once; names that are mere digits are left alone.
+    """Return `text` with whole words replaced, all at once; names of digits only are left alone.
 
     Args:
         text: Any text.
-        names: What is to be written for each name. Longer names go first, so that one may begin with another.
+        names: The new name for each name. Longer names go first, so one name may begin with another.
     """
     found = sorted((name for name in names if name and not name.isdigit()), key=len, reverse=True)
     if not found:
@@ -26,7 +26,7 @@ def renamed(text: str, names: Mapping[str, str]) -> str:
 
 
 def mentions(text: str, name: str) -> bool:
-    """Return whether a name of more than one letter stands in `text` as a whole word."""
+    """Return whether a name of more than one character is a whole word of `text`."""
     return len(name) > 1 and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
@@ -36,9 +36,9 @@ def clauses(text: str) -> list[str]:
 
 
 def listed(found: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return clauses with those about agents in the order of `names`, by the first that each mentions.
+    """Return the clauses, with those about agents sorted in the order of `names`, by the first that each mentions.
 
-    They trade places among themselves; clauses about no agent stay where they are.
+    Clauses about no agent keep their places.
     """
     rank = {name: k for k, name in reversed(list(enumerate(names)))}
     pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(rank, key=len, reverse=True)))})(?!\w)")
@@ -50,8 +50,8 @@ def listed(found: Sequence[str], names: Sequence[str]) -> list[str]:
 def difference(before: Sequence[str], now: Sequence[str]) -> list[str]:
     """Return the clauses that are new, then those that no longer hold, marked as such.
 
-    A clause that went is not mentioned when a new one takes its place: one with the same label (the words up to a colon
-    or an equals sign), where no other clause has it, or one that differs only in numbers.
+    A clause that went is not mentioned when a new one replaces it: one with the same label (the words up to a colon or
+    an equals sign), if no other clause has it, or one that differs only in numbers.
     """
     labels = [Counter(filter(None, map(_label, told))) for told in (before, now)]
 

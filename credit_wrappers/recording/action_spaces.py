@@ -22,9 +22,9 @@ def require_actions(agent: str, space: Space) -> None:
 
 
 def action_width(spaces: Sequence[Space]) -> int | None:
-    """Return the longest vector's length; None when all actions are whole numbers from 0, which are kept as such."""
+    """Return the length of the longest action vector; None when all actions are whole numbers from 0."""
     if all(isinstance(space, Discrete) and space.start >= 0 for space in spaces):
-        return None  # -1 is free to stand for an agent that has left
+        return None  # kept as such: -1 is free to mark an agent that has left
     return max(_length(space) for space in spaces)
 
 
@@ -33,10 +33,10 @@ class ActionWords:
 
     Args:
         spaces: Action spaces, by agent.
-        names: Of the actions of a Discrete space, of the components of a vector; for all agents, or by agent.
+        names: Names of the actions of a Discrete space or of a vector's components; for all agents, or by agent.
 
     Raises:
-        ValueError: Another number of names than of actions or components; names for an unknown agent.
+        ValueError: The number of names is not that of the actions or components, or an agent is unknown.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ActionWords:
         """Return what an action is called: a name, `action 3`, or a vector `[0.1 -0.5]`, `[thrust=0.1 turn=-0.5]`.
 
         Args:
-            agent: Whose it is.
+            agent: Whose action it is.
             action: An int, or a row (A,) that may be longer than this agent's vectors.
         """
         space, names = self.spaces[agent], self.names.get(agent)
@@ -75,20 +75,19 @@ class ActionWords:
         if isinstance(space, Discrete):
             first, last = int(space.start), int(space.start + space.n) - 1
             return f"the actions {', '.join(names)}" if names else f"the actions {first} to {last}"
+        kind = f"{_length(space)} "
         if isinstance(space, MultiBinary):
-            kind = f"{_length(space)} zeros and ones"
+            kind += "zeros and ones"
         elif isinstance(space, MultiDiscrete):
-            counts = ", ".join(
-                f"{low} to {low + n - 1}" for low, n in zip(space.start.flat, space.nvec.flat, strict=True)
-            )
-            kind = f"{_length(space)} whole numbers ({counts})"
+            ranges = (f"{low} to {low + n - 1}" for low, n in zip(space.start.flat, space.nvec.flat, strict=True))
+            kind += f"whole numbers ({', '.join(ranges)})"
         else:
-            kind = f"{_length(space)} numbers{_bounds(space)}"
+            kind += f"numbers{_bounds(space)}"
         return f"vectors of {kind}"
 
 
 def by_agent(what: str, given: Any, agents: Sequence[str]) -> dict[str, Any]:
-    """Return what was given for each agent: a mapping as it is, anything else for all of them, None for none.
+    """Return what was given for each agent; anything but a mapping is meant for all of them, None for none.
 
     Raises:
         ValueError: A key is no agent.

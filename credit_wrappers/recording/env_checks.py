@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import gymnasium
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.recording.action_spaces import require_actions
 
 
+def require_parallel_class(env: object) -> None:
+    """Raise TypeError unless `env` is a ParallelEnv; the message says how to make it one."""
+    if isinstance(env, ParallelEnv):
+        return
+    if hasattr(env, "agent_iter"):
+        advice = "it is an AEC environment: convert it with pettingzoo.utils.conversions.aec_to_parallel(env)"
+    elif isinstance(env, gymnasium.Env) or (hasattr(env, "action_space") and not callable(env.action_space)):
+        advice = (
+            "it is a gymnasium Env, which has one agent: write it as a ParallelEnv, or use a vector env for single "
+            "agents (Tianshou's DummyVectorEnv, Gymnasium's SyncVectorEnv)"
+        )
+    else:
+        advice = "write it as, or adapt it to, a pettingzoo.ParallelEnv"
+    raise TypeError(f"expected a PettingZoo ParallelEnv, got {type(env).__name__}; {advice}")
+
+
 def require_parallel(env: object) -> None:
-    """Raise TypeError unless `env` is a parallel environment that names its agents and has usable actions."""
-    if not isinstance(env, ParallelEnv):
-        if hasattr(env, "agent_iter"):
-            way = "it is an AEC environment: convert it with pettingzoo.utils.conversions.aec_to_parallel(env)"
-        elif hasattr(env, "action_space") and not callable(env.action_space):
-            way = "it looks like a single-agent Gymnasium environment: write it as a pettingzoo.ParallelEnv"
-        else:
-            way = "write it as, or adapt it to, a pettingzoo.ParallelEnv"
-        raise TypeError(f"expected a PettingZoo ParallelEnv, got {type(env).__name__}; {way}")
+    """Raise TypeError unless `env` is a ParallelEnv that names its agents and whose actions can be credited."""
+    require_parallel_class(env)
+    assert isinstance(env, ParallelEnv)
     agents = getattr(env, "possible_agents", None)
     if not agents:
         raise TypeError(

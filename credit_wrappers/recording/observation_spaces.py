@@ -11,15 +11,15 @@ from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.errors import CreditError
 
-MOST_TOLD = 256  # numbers of one agent; an image has more, and no reader makes anything of them
+MOST_TOLD = 256  # numbers of one agent; an image has more, and a language model cannot read it
 MASK = "action_mask"  # the key under which PettingZoo's environments put the mask beside the observation
 
 
 class Features:
     """The numbers of one agent's observations, in a fixed order, and the names of those that are told.
 
-    Numbers have the names of the keys that lead to them (`position.0`), or only an index. Action masks and what is no
-    number (texts, graphs, sequences) are left out; of more than 256 unnamed numbers none is told.
+    A number is called by the keys that lead to it (`position.0`), or only by an index. Action masks and what is not
+    numeric (texts, graphs, sequences) are left out. When there are more than 256 unnamed numbers, none is told.
 
     Args:
         agent: Its name, for errors.
@@ -27,14 +27,14 @@ class Features:
         given: Names in order, None for a number that is not to be told; None: names made from the keys.
 
     Raises:
-        ValueError: Another number of names than of numbers, or a name twice.
+        ValueError: There are more or fewer names than numbers, or a name occurs twice.
     """
 
     def __init__(self, agent: str, space: Space, given: Sequence[str | None] | None = None) -> None:
         self.agent = agent
-        leaves = list(_leaves(space, ()))
-        self.unread = sorted({type(leaf).__name__ for _, leaf in leaves if _size(leaf) is None})
-        self._leaves = [(path, size) for path, leaf in leaves if (size := _size(leaf)) is not None]
+        leaves = [(path, leaf, _size(leaf)) for path, leaf in _leaves(space, ())]
+        self.unread = sorted({type(leaf).__name__ for _, leaf, size in leaves if size is None})
+        self._leaves = [(path, size) for path, _, size in leaves if size is not None]
         self.size = sum(size for _, size in self._leaves)
         if given is not None:
             self.names = self._checked(given)
@@ -61,11 +61,11 @@ class Features:
             try:
                 for key in path:
                     value = value[key]
-                # A copy: environments write into their arrays again.
+                # A copy, because environments reuse their arrays.
                 part = np.array(value, dtype=np.float64).reshape(-1)
             except (LookupError, TypeError, ValueError) as error:
                 raise CreditError(
-                    f"agent {self.agent!r} observed something that its observation space has not: "
+                    f"agent {self.agent!r} observed something that is not in its observation space: "
                     f"{type(error).__name__} {error}"
                 ) from error
             if part.size != size:
@@ -87,7 +87,7 @@ class Features:
         return " ".join(texts)
 
     def changes(self, before: np.ndarray, row: np.ndarray) -> str:
-        """Return the numbers that are written otherwise than before, as `name=value`."""
+        """Return the numbers whose text changed, as `name=value`."""
         told = []
         for k in np.flatnonzero(row != before):
             name, text = self.names[k], number(row[k])
@@ -117,7 +117,7 @@ class Features:
 
 
 def readers_of(env: ParallelEnv) -> dict[str, Features]:
-    """Return how the Dict and Tuple observations of an environment's agents become numbers, where they are numbers."""
+    """Return how the Dict and Tuple observations of an environment's agents become numbers, where they are numeric."""
     spaces = {agent: env.observation_space(agent) for agent in env.possible_agents}
     readers = {agent: Features(agent, space) for agent, space in spaces.items() if isinstance(space, Dict | Tuple)}
     return {agent: reader for agent, reader in readers.items() if reader.size and not reader.unread}
@@ -142,13 +142,10 @@ def _leaves(space: Space, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ..
 
 
 def _size(space: Space) -> int | None:
-    if isinstance(space, Discrete):
-        return 1
-    if isinstance(space, Box | MultiBinary | MultiDiscrete):
-        return int(np.prod(space.shape))
-    return None
+    """Return how many numbers a leaf holds; None when it is not numeric."""
+    return int(np.prod(space.shape)) if isinstance(space, Box | MultiBinary | MultiDiscrete | Discrete) else None
 
 
 def _name(path: tuple[Any, ...]) -> str:
-    # The lone `observation` beside a mask is the whole of it.
+    # The only part beside a mask is called `observation` and needs no name.
     return "" if path == ("observation",) else ".".join(map(str, path))

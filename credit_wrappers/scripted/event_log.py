@@ -1,43 +1,72 @@
-"""The book in which the scripted rules enter credits before they are written as events."""
+"""What scripted rules produce for an episode: credits, collected step by step and written as events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from credit_wrappers.scripted.read_prompt import Step
 
-class Book:
-    """Collects credited steps and joins equal neighbours into spans."""
+
+class EpisodeRules(ABC):
+    """Rules that judge the episodes of one environment, by the text that a model would read."""
+
+    @staticmethod
+    @abstractmethod
+    def for_system(system: str) -> EpisodeRules | None:
+        """Return the rules for the environment that a base prompt describes; None if it describes another kind."""
+
+    @abstractmethod
+    def judge(self, start: str, steps: Sequence[Step]) -> tuple[str, list[dict[str, Any]]]:
+        """Return the summary and the events of one episode.
+
+        Args:
+            start: The first frame, whole.
+            steps: One for each step.
+        """
+
+    @abstractmethod
+    def tasks(self, start: str, steps: Sequence[Step], over: bool) -> dict[str, str]:
+        """Return a task for each agent: what the start asks for if the episode is over, else what its last state does.
+
+        Args:
+            start: The first frame, whole.
+            steps: One for each step.
+            over: Whether the tasks are for the next episode.
+        """
+
+
+class EventLog:
+    """Collects credited steps; equal neighbours become one event."""
 
     def __init__(self, agents: Iterable[str]) -> None:
-        self._open: dict[str, list[list[Any]]] = {a: [] for a in agents}  # [start, stop, amount a step, why]
-        self._apart: list[dict[str, Any]] = []
+        self._spans: dict[str, list[list[Any]]] = {a: [] for a in agents}  # [start, stop, amount a step, why]
+        self._singles: list[dict[str, Any]] = []
         self.faults = 0
 
     def add(self, agent: str, t: int, amount: int, why: str) -> None:
-        """Credits `amount` hundredths to `agent` for step t."""
-        spans = self._open[agent]
-        if spans and spans[-1][1] == t and spans[-1][2] == amount and spans[-1][3] == why:
+        """Credit `amount` hundredths to `agent` for step t."""
+        spans = self._spans[agent]
+        if spans and spans[-1][1:] == [t, amount, why]:
             spans[-1][1] = t + 1
         else:
             spans.append([t, t + 1, amount, why])
 
     def single(self, agent: str, t: int, amount: int, why: str) -> None:
-        """Credits a dock or a fault, which is never joined with others."""
+        """Credit a dock or a fault, which is never joined with others."""
         self.faults += amount < 0
-        self._apart.append({"agent": agent, "start": t, "stop": t + 1, "amount": amount / 100, "why": why})
+        self._singles.append(_event(agent, t, t + 1, amount, why))
 
     def events(self) -> list[dict[str, Any]]:
-        """All events, as the answer writes them."""
+        """Return all events, as the answer writes them."""
         spans = [
-            {
-                "agent": agent,
-                "start": start,
-                "stop": stop,
-                "amount": (stop - start) * amount / 100,
-                "why": why,
-            }
-            for agent, runs in self._open.items()
+            _event(agent, start, stop, (stop - start) * amount, why)
+            for agent, runs in self._spans.items()
             for start, stop, amount, why in runs
         ]
-        return spans + self._apart
+        return spans + self._singles
+
+
+def _event(agent: str, start: int, stop: int, hundredths: int, why: str) -> dict[str, Any]:
+    return {"agent": agent, "start": start, "stop": stop, "amount": hundredths / 100, "why": why}

@@ -7,11 +7,11 @@ Each player has a potential, a function of the state alone: minus APPROACH for e
     else IDLE steps, a constant: no work is left for it.
 
 Its credit for a step is the difference of its potential, so every closed loop of states sums to zero. Outside the
-potential stands what cannot be repeated: loaded food pays LOAD, in proportion to its level, to those who loaded it,
-in proportion to theirs (the potentials of that step are not counted: the work has changed). Loading in vain is
+potential stands what cannot be repeated. Loaded food pays LOAD, in proportion to its level, to those who loaded it, in
+proportion to theirs; the potentials of that step are not counted, because the work has changed. Loading in vain is
 debited only where the environment makes the team pay for it. Amounts are in hundredths of a credit.
 
-Tasks follow the potentials, with the food that players can load by themselves shared out among them.
+Tasks follow the potentials, and the food that players can load by themselves is shared out among them.
 """
 
 from __future__ import annotations
@@ -21,79 +21,66 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from credit_wrappers.scripted.event_log import Book
+from credit_wrappers.scripted.event_log import EpisodeRules, EventLog
 from credit_wrappers.scripted.read_prompt import Step
 from credit_wrappers.scripted.shortest_paths import share_out, ways
 
-APPROACH, LOAD, BLAME = 10, 600, 20  # LOAD is for all food of an episode
-IDLE = 3
+APPROACH, LOAD, BLAME = 10, 600, 20  # hundredths of a credit; LOAD is for all food of an episode
+IDLE = 3  # steps
 
 _HEAD = re.compile(r"Level-Based Foraging, \S+: .* (\d+) rows and (\d+) columns")
 _PENALTY = re.compile(r"loads in vain costs the team")
 _THING = re.compile(r"(\w+) \((\d+),(\d+)\) level (\d+)")
 _CELL = re.compile(r"\((\d+),(\d+)\)")
-_BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 Cell = tuple[int, int]  # row, column
 
 
-class ForagingRules:
+class ForagingRules(EpisodeRules):
     """Judges the episodes of one foraging environment.
 
     Args:
-        rows: Of the field.
-        columns: Of the field.
+        size: Rows and columns of the field.
         penalty: Whether loading in vain costs the team.
     """
 
-    def __init__(self, rows: int, columns: int, penalty: bool) -> None:
-        self.rows, self.columns, self.penalty = rows, columns, penalty
+    def __init__(self, size: tuple[int, int], penalty: bool) -> None:
+        self.size, self.penalty = size, penalty
 
     @staticmethod
     def for_system(system: str) -> ForagingRules | None:
-        """The rules for the field that a base prompt describes; None if it describes none."""
+        """Return the rules for the field that a base prompt describes, if any."""
         head = _HEAD.search(system)
-        return ForagingRules(int(head[1]), int(head[2]), _PENALTY.search(system) is not None) if head else None
+        return ForagingRules((int(head[1]), int(head[2])), _PENALTY.search(system) is not None) if head else None
 
     def judge(self, start: str, steps: Sequence[Step]) -> tuple[str, list[dict[str, Any]]]:
-        """The summary and the events of one episode.
-
-        Args:
-            start: The first frame, whole.
-            steps: One for each step.
-        """
-        field = _Field((self.rows, self.columns), start)
-        book = Book(field.players)
+        """Return the summary and the events of one episode."""
+        field = _Field(self.size, start)
+        log = EventLog(field.players)
         whole = sum(field.levels[food] for food in field.foods) or 1
         before = field.potentials()
         for t, step in enumerate(steps):
             loaded, vain = field.apply(step)
             for who, food in vain if self.penalty else ():
-                book.single(who, t, -BLAME, f"loaded in vain, which costs the team: {food}")
+                log.single(who, t, -BLAME, f"loaded in vain, which costs the team: {food}")
             for food, team in loaded.items():
                 together = sum(field.levels[who] for who in team)
                 for who in team:
                     part = LOAD * field.levels[food] * field.levels[who] / (whole * together)
                     helped = f" with {len(team) - 1} more" * (len(team) > 1)
-                    book.single(who, t, round(part), f"loaded {food} of level {field.levels[food]}{helped}")
+                    log.single(who, t, round(part), f"loaded {food} of level {field.levels[food]}{helped}")
             after = field.potentials()
             if not loaded:
                 for who, value in after.items():
                     if gain := value - before[who]:
-                        book.add(who, t, gain, _reason(gain, bool(_CELL.search(_deed(step, who)))))
+                        log.add(who, t, gain, _reason(gain, bool(_CELL.search(_deed(step, who)))))
             before = after
         left = len(field.foods)
-        return ("all food was loaded" if not left else f"{left} pieces of food were left"), book.events()
+        return ("all food was loaded" if not left else f"{left} pieces of food were left"), log.events()
 
     def tasks(self, start: str, steps: Sequence[Step], over: bool) -> dict[str, str]:
-        """A task for each player: as the start asks for if the episode is over, else as its last state does.
-
-        Args:
-            start: The first frame, whole.
-            steps: One for each step.
-            over: Whether the tasks are for the next episode.
-        """
-        field = _Field((self.rows, self.columns), start)
+        """Return a task for each player."""
+        field = _Field(self.size, start)
         for step in () if over else steps:
             field.apply(step)
         return {who: f"load {food}" for who, food in field.aims().items()}
@@ -112,7 +99,7 @@ class _Field:
             self.levels[name] = int(level)
 
     def apply(self, step: Step) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
-        """Take in one step; returns who loaded each food, and who loaded which food in vain."""
+        """Update the field by one step; return who loaded each food, and who loaded which food in vain."""
         loaded: dict[str, list[str]] = {}
         vain = []
         for deed in step.deeds:
@@ -128,7 +115,7 @@ class _Field:
         return loaded, vain
 
     def potentials(self) -> dict[str, int]:
-        """Each player's potential, in hundredths of a credit."""
+        """Return each player's potential, in hundredths of a credit."""
         solid = frozenset(self.foods.values())
         shared = self._shared(solid)
         values = {}
@@ -139,7 +126,7 @@ class _Field:
         return values
 
     def aims(self) -> dict[str, str]:
-        """The food that each player should go for; the first one, loaded or not, where none is left."""
+        """Return the food that each player should go for; the first one, loaded or not, where none is left."""
         solid = frozenset(self.foods.values())
         team = sorted(self.players, key=lambda who: (self.players[who], self.levels[who]))
         foods = sorted(self.foods, key=self.foods.__getitem__)
@@ -148,7 +135,7 @@ class _Field:
         aims = share_out({who: ways_to for who, ways_to in alone.items() if ways_to})
         shared = self._shared(solid)
         for who in team:
-            if who not in aims:  # at what nobody goes for yet there is at least nobody in the way
+            if who not in aims:  # where no other player goes, at least nobody is in the way
                 left = shared or [food for food in foods if food not in aims.values()] or foods
                 aims[who] = min(left, key=steps[who].__getitem__, default="food_0")
         return aims
@@ -157,27 +144,25 @@ class _Field:
         return self.levels[food] <= self.levels[who]
 
     def _shared(self, solid: frozenset[Cell]) -> list[str]:
-        """The food that needs several, the same for all, or each would wait at another one; empty for none."""
-        strongest, together = max(map(self._level, self.players)), sum(map(self._level, self.players))
-        shared = [food for food in self.foods if strongest < self.levels[food] <= together]
-        return [min(shared, key=lambda food: (self._common(solid, food), self.foods[food]))] if shared else []
+        """Return the food that needs several, one for all, or each would wait at another one; empty for none."""
+        levels = [self.levels[who] for who in self.players]
+        shared = [food for food in self.foods if max(levels) < self.levels[food] <= sum(levels)]
+
+        def together(food: str) -> tuple[int, Cell]:
+            return sum(self._way(solid, food, cell) for cell in self.players.values()), self.foods[food]
+
+        return [min(shared, key=together)] if shared else []
 
     def _way(self, solid: frozenset[Cell], food: str, cell: Cell) -> int:
         return _ways(self.size, solid, frozenset((self.foods[food],))).get(cell, sum(self.size))
 
-    def _level(self, name: str) -> int:
-        return self.levels[name]
-
-    def _common(self, solid: frozenset[Cell], food: str) -> int:
-        return sum(self._way(solid, food, cell) for cell in self.players.values())
-
 
 @lru_cache(maxsize=4096)
 def _ways(size: tuple[int, int], solid: frozenset[Cell], foods: frozenset[Cell]) -> dict[Cell, int]:
-    """Steps from each cell to the nearest one beside some food; nobody walks through food."""
+    """Return the steps from each cell to the nearest one beside some food; nobody walks through food."""
 
     def beside(cell: Cell) -> Iterator[Cell]:
-        for dr, dc in _BESIDE:
+        for dr, dc in ((-1, 0), (1, 0), (0, -1), (0, 1)):
             row, column = cell[0] + dr, cell[1] + dc
             if 0 <= row < size[0] and 0 <= column < size[1] and (row, column) not in solid:
                 yield row, column

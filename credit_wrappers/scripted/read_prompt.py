@@ -1,4 +1,4 @@
-"""Reading a request's episodes back: the lines that `prompts.render_episode` writes."""
+"""Reads a request's episodes back, from the lines that `prompts.render_episode` writes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Transcript:
 
 
 def read_transcripts(prompt: str) -> list[Transcript]:
-    """The episodes told in a prompt, in order; whatever follows the last line of steps is not read."""
+    """Return the episodes told in a prompt, in order; what follows the last line of steps is not read."""
     found = []
     pieces = _EPISODE.split(prompt)[1:]
     for number, body in zip(pieces[::2], pieces[1::2], strict=True):
@@ -43,7 +43,7 @@ def read_transcripts(prompt: str) -> list[Transcript]:
 
 
 def agents_told(episode: Transcript) -> list[str]:
-    """The neutral names that an episode's steps mention, in order."""
+    """Return the neutral names that an episode's steps mention, in order."""
     told = (text for step in episode.steps for text in (*step.deeds, *step.rest))
     return sorted({name for text in told for name in AGENT.findall(text)}, key=lambda name: (len(name), name))
 
@@ -51,7 +51,7 @@ def agents_told(episode: Transcript) -> list[str]:
 def _step(line: str) -> Step:
     deeds, _, rest = line.partition(": ")[2].partition(" | ")
     reward = 0.0
-    if rest.startswith("reward "):  # what else changed may begin so, too, but then a reward stands in front of it
+    if rest.startswith("reward "):  # a change may begin with this word, too, but then a reward stands before it
         paid, _, rest = rest.partition(" | ")
         reward = float(paid.removeprefix("reward "))
     return Step(tuple(deeds.split("; ")), reward, tuple(rest.split("; ")) if rest else ())

@@ -6,11 +6,11 @@ Each robot has a potential, a function of the state alone; ways are counted in a
     with a requested shelf TAKE + STEP * (way from the shelf's home to a goal - way that is left)
     with another shelf     - VAIN - 2 STEP * (way to a free home) - STEP * (way as if free)
 
-Its credit for a step is the difference of its potential, so every closed loop of states sums to zero: taking a
-shelf and putting it down, driving to and fro earn nothing. A delivery pays DELIVER to who delivered; the potentials
-of that step are not counted, for the requests have changed. Amounts are in hundredths of a credit.
+Its credit for a step is the difference of its potential, so every closed loop of states sums to zero: taking a shelf
+and putting it down, driving to and fro earn nothing. A delivery pays DELIVER to the robot that delivered; the
+potentials of that step are not counted, because the requests have changed. Amounts are in hundredths of a credit.
 
-Tasks follow the potentials, with the requests shared out among the robots that carry nothing.
+Tasks follow the potentials, and the requests are shared out among the robots that carry nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from credit_wrappers.scripted.event_log import Book
+from credit_wrappers.scripted.event_log import EpisodeRules, EventLog
 from credit_wrappers.scripted.read_prompt import Step
 from credit_wrappers.scripted.shortest_paths import share_out, ways
 
-STEP, TAKE, VAIN, DELIVER = 10, 30, 30, 200
-IDLE = 3
+STEP, TAKE, VAIN, DELIVER = 10, 30, 30, 200  # hundredths of a credit
+IDLE = 3  # steps
 FAR = 50  # steps charged where no way leads to the goal
 
 _PLAN = re.compile(r"Robotic Warehouse, .*?corridor\):\n(.*?)\nActions:", re.DOTALL)
@@ -42,7 +42,7 @@ Cell = tuple[int, int]  # row, column
 Pose = tuple[int, int, str]  # row, column, heading
 
 
-class WarehouseRules:
+class WarehouseRules(EpisodeRules):
     """Judges the episodes of one warehouse.
 
     Args:
@@ -54,41 +54,30 @@ class WarehouseRules:
 
     @staticmethod
     def for_system(system: str) -> WarehouseRules | None:
-        """The rules for the warehouse that a base prompt describes; None if it describes none."""
+        """Return the rules for the warehouse that a base prompt describes, if any."""
         plan = _PLAN.search(system)
         return WarehouseRules(tuple(plan[1].split("\n"))) if plan else None
 
     def judge(self, start: str, steps: Sequence[Step]) -> tuple[str, list[dict[str, Any]]]:
-        """The summary and the events of one episode.
-
-        Args:
-            start: The first frame, whole.
-            steps: One for each step.
-        """
+        """Return the summary and the events of one episode."""
         floor = _Floor(self.plan, start)
-        book = Book(floor.poses)
+        log = EventLog(floor.poses)
         before, deliveries = floor.potentials(), 0
         for t, step in enumerate(steps):
             did, delivered = floor.apply(step)
             after = floor.potentials()
             for who, shelf in delivered:
-                book.single(who, t, DELIVER, f"delivered {shelf}, which was requested")
+                log.single(who, t, DELIVER, f"delivered {shelf}, which was requested")
             if not delivered:
                 for who, value in after.items():
                     if gain := value - before[who]:
-                        book.add(who, t, gain, floor.reason(who, did.get(who, ""), gain))
+                        log.add(who, t, gain, floor.reason(who, did.get(who, ""), gain))
             before = after
             deliveries += len(delivered)
-        return f"{deliveries} deliveries", book.events()
+        return f"{deliveries} deliveries", log.events()
 
     def tasks(self, start: str, steps: Sequence[Step], over: bool) -> dict[str, str]:
-        """A task for each robot: as the start asks for if the episode is over, else as its last state does.
-
-        Args:
-            start: The first frame, whole.
-            steps: One for each step.
-            over: Whether the tasks are for the next episode.
-        """
+        """Return a task for each robot."""
         floor = _Floor(self.plan, start)
         for step in () if over else steps:
             floor.apply(step)
@@ -113,20 +102,20 @@ class _Floor:
                 self.carries[who] = shelf
 
     def apply(self, step: Step) -> tuple[dict[str, str], list[tuple[str, str]]]:
-        """Take in one step; returns what each robot did, see `_take_in`, and who delivered which shelf."""
+        """Update the floor by one step; return what each robot did, see `_update`, and who delivered which shelf."""
         did: dict[str, str] = {}
         delivered: list[tuple[str, str]] = []
         for deed in step.deeds:
             who, _, text = deed.partition(" ")
-            did[who] = self._take_in(who, text)
+            did[who] = self._update(who, text)
             delivered += [(who, shelf) for verb, shelf in _SHELF.findall(text) if verb == "delivers"]
         for clause in step.rest:
             if asked := _REQUEST.match(clause):
                 self.requests[asked[1]] = asked[2]
         return did, delivered
 
-    def _take_in(self, who: str, text: str) -> str:
-        """Take in what one robot did; returns `moves`, `turns`, `takes`, `puts` or ""."""
+    def _update(self, who: str, text: str) -> str:
+        """Update one robot by what it did; return `moves`, `turns`, `takes`, `puts` or ""."""
         row, column, heading = self.poses[who]
         did = ""
         if moved := _CELL.search(text):
@@ -143,7 +132,7 @@ class _Floor:
         return did
 
     def potentials(self) -> dict[str, int]:
-        """Each robot's potential, in hundredths of a credit."""
+        """Return each robot's potential, in hundredths of a credit."""
         carried = set(self.carries.values())
         standing = frozenset(cell for name, cell in self.shelves.items() if name not in carried)
         asked = set(self.requests.values())
@@ -163,23 +152,19 @@ class _Floor:
         return values
 
     def aims(self) -> dict[str, str]:
-        """The task of each robot: what it carries decides, and those that carry nothing share out the requests."""
+        """Return the task of each robot, by what it carries; those that carry nothing share out the requests."""
         asked, carried = set(self.requests.values()), set(self.carries.values())
         tasks = {who: "deliver" if shelf in asked else "return shelf" for who, shelf in self.carries.items()}
         left = {name: shelf for name, shelf in self.requests.items() if shelf not in carried} or self.requests
         places = {name: self.shelves[left[name]] for name in sorted(left, key=lambda name: self.shelves[left[name]])}
         free = sorted((who for who in self.poses if who not in tasks), key=self.poses.__getitem__)
         if places:
-            near = {
-                who: {name: _way(self.plan, frozenset(), frozenset((cell,)), self.poses[who])
-                      for name, cell in places.items()}
-                for who in free
-            }  # fmt: skip
+            near = {who: {name: self._open_way(cell, who) for name, cell in places.items()} for who in free}
             tasks |= {who: f"fetch {name}" for who, name in share_out(near).items()}
         return tasks
 
     def reason(self, who: str, did: str, gain: int) -> str:
-        """Why the potential of `who`, who did that, changed by `gain`."""
+        """Return why the potential of `who`, who did that, changed by `gain`."""
         shelf = self.carries.get(who)
         asked = shelf in self.requests.values()
         if did == "takes":
@@ -191,8 +176,11 @@ class _Floor:
         way = "the goal" if asked else "a free home" if shelf else "a requested shelf"
         return f"came nearer to {way}" if gain > 0 else f"went away from {way}, or others changed what is to be done"
 
+    def _open_way(self, cell: Cell, who: str) -> int:
+        return _way(self.plan, frozenset(), frozenset((cell,)), self.poses[who])
+
     def _whole_way(self, shelf: str) -> int:
-        """Steps from a shelf's home to a goal while all others are at home: a constant of the shelf."""
+        """Return the steps from a shelf's home to a goal while all others are at home: a constant of the shelf."""
         home = self.home[shelf]
         others = frozenset(self.homes) - {home}
         return min(_way(self.plan, others, self.goals, (*home, heading)) for heading in _ROUND)
@@ -208,7 +196,7 @@ def _way(plan: tuple[str, ...], solid: frozenset[Cell], goals: frozenset[Cell], 
 
 @lru_cache(maxsize=1024)
 def _ways(plan: tuple[str, ...], solid: frozenset[Cell], goals: frozenset[Cell]) -> dict[Pose, int]:
-    """Actions from each pose to the nearest goal, through cells that are not solid."""
+    """Return the actions from each pose to the nearest goal, through cells that are not solid."""
 
     def before(pose: Pose) -> Iterator[Pose]:
         row, column, heading = pose

@@ -1,10 +1,10 @@
 """ScriptedClient: the built-in stand-in for a model. Rules, not an LLM, and labelled so everywhere.
 
-It sees what a model sees, the text of the request, and answers with the JSON that a model must answer. It needs no
-key and no network, costs nothing and always says the same, which makes it the critic of the tests and of the
-five-minute demonstration. Texts whose grammar it knows (Spaceworld, Level-Based Foraging, Robotic Warehouse) are
-judged by rules of that world; every other text by one general rule: each agent gets an equal part of what the team
-was paid in a step. Where the base prompt asks for tasks, the same rules assign them.
+It reads what a model reads, the text of the request, and answers with the JSON that a model must answer. It needs no
+key and no network, costs nothing and is deterministic, so the tests and the five-minute demonstration use it. Texts
+whose grammar it knows (Spaceworld, Level-Based Foraging, Robotic Warehouse) are judged by rules for that environment,
+every other text by one general rule: each agent gets an equal part of what the team was paid in a step. Where the base
+prompt asks for tasks, the same rules assign them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from credit_wrappers.core.credit import Usage
 from credit_wrappers.core.errors import ModelError
 from credit_wrappers.llm.client import Completion, Request
 from credit_wrappers.llm.tokens import ANSWER_CHARACTERS, EPISODE_CHARACTERS, PREFIX_CHARACTERS
+from credit_wrappers.scripted.event_log import EpisodeRules
 from credit_wrappers.scripted.lbf_rules import ForagingRules
 from credit_wrappers.scripted.read_prompt import Transcript, agents_told, read_transcripts
 from credit_wrappers.scripted.rware_rules import WarehouseRules
 from credit_wrappers.scripted.spaceworld_rules import SpaceworldRules
 from credit_wrappers.scripted.task_lists import assignment, best_deeds, tasks_asked, team_of
 
-RULES = (SpaceworldRules, ForagingRules, WarehouseRules)
+RULES: tuple[type[EpisodeRules], ...] = (SpaceworldRules, ForagingRules, WarehouseRules)
 
 
 class ScriptedClient:
@@ -33,10 +34,10 @@ class ScriptedClient:
     source: Literal["scripted"] = "scripted"
 
     def complete(self, request: Request) -> Completion:
-        """Returns the judgement of every episode in the request, as the JSON text a model must return.
+        """Return the judgement of every episode in the request, as the JSON text a model must return.
 
         Raises:
-            ModelError: when the request holds no episode.
+            ModelError: The request holds no episode.
         """
         began = time.perf_counter()
         transcripts = read_transcripts(request.prompt)
@@ -70,7 +71,7 @@ class ScriptedClient:
 
 
 def equal_parts(episode: Transcript) -> tuple[str, list[dict[str, Any]]]:
-    """The general rule: every agent gets an equal part of the reward of each step that paid or cost something."""
+    """Return an equal part for every agent of the reward of each step that paid or cost something: the general rule."""
     agents = agents_told(episode)
     events: list[dict[str, Any]] = []
     for t, step in enumerate(episode.steps):

@@ -1,9 +1,9 @@
-"""The shortest ways that the scripted rules measure progress by, and who goes where by them."""
+"""The shortest ways by which the scripted rules measure progress, and who goes where by them."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TypeVar
 
 Place = TypeVar("Place")
@@ -11,30 +11,32 @@ Who = TypeVar("Who")
 What = TypeVar("What")
 
 
-def ways(goals: Iterable[Place], before: Callable[[Place], Iterable[Place]]) -> dict[Place, int]:
-    """Return the steps from each place to the nearest goal, of those from which one can be reached.
+def ways(
+    goals: Iterable[Place], before: Callable[[Place], Iterable[Place]], solid: Container[Place] = ()
+) -> dict[Place, int]:
+    """Return the steps to the nearest goal from each place from which one can be reached.
 
     Args:
         goals: Where the ways end.
         before: Returns the places from which one step leads to a place.
+        solid: Places that no way leads through.
     """
     steps = dict.fromkeys(goals, 0)
     queue = deque(steps)
     while queue:
         place = queue.popleft()
         for other in before(place):
-            if other not in steps:
+            if other not in steps and other not in solid:
                 steps[other] = steps[place] + 1
                 queue.append(other)
     return steps
 
 
 def share_out(distances: Mapping[Who, Mapping[What, int]]) -> dict[Who, What]:
-    """Return who is to go for what: the nearest first, and no two for the same while all could have something else.
+    """Return who is to go for what: the nearest first, and no two for the same while there is another choice for all.
 
     Args:
-        distances: For each seeker, to each thing that it can have, of which it has one at least. Who and what comes
-            first wins ties.
+        distances: For each seeker its distance to each thing that it can have, at least one. Of equals the first wins.
     """
     pairs = [(steps, who, what) for who, things in distances.items() for what, steps in things.items()]
     taken: dict[What, Who] = {}
@@ -43,7 +45,7 @@ def share_out(distances: Mapping[Who, Mapping[What, int]]) -> dict[Who, What]:
             taken[what] = who
 
     def place(who: Who, asked: set[What]) -> bool:
-        """Find a thing for one more, if others can change to something else."""
+        """Find a thing for one more seeker, if others can change to something else."""
         for what in sorted(distances[who], key=distances[who].__getitem__):
             if what not in asked:
                 asked.add(what)

@@ -1,21 +1,18 @@
-"""Which tasks the scripted critic gives the robots of a Spaceworld, by what it has read of the present state.
+"""Which tasks the scripted critic gives the robots of a Spaceworld in the present state.
 
-Who holds a module and is needed is to dock it; who crowds in on one is to hold clear. Free robots are sent to modules
-that lack thrust, as many as the mass needs and no more, one of them able to dock: first to the module that would be
-in its slot soonest. No more modules are fetched than there are open slots for, or robots would wait with them in
-their grip and lack elsewhere; where all open slots are seen to, those that will be open then.
+A robot that holds a module and is needed is to dock it; one that grips in vain is to hold clear. Free robots are sent
+to modules that lack thrust, as many as the mass needs and no more, one of them able to dock; first to the module that
+would be in its slot soonest. No more modules are fetched than there are open slots for, or robots would wait with them
+in their grip and be missed elsewhere. When all open slots are provided for, the slots that open next count.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from credit_wrappers.scripted.spaceworld_text import World, row_col
-
-if TYPE_CHECKING:
-    from credit_wrappers.scripted.spaceworld_rules import Judgement
+from credit_wrappers.scripted.spaceworld_potential import Judgement
+from credit_wrappers.scripted.spaceworld_text import ToldWorld, row_col
 
 CLEAR = "hold clear"
 
@@ -55,8 +52,8 @@ def tasks_for(view: Judgement) -> dict[str, str]:
         del ways[module]
 
 
-def _crew(world: World, module: str, holders: Sequence[str], near: dict[str, int]) -> list[str]:
-    """Return who is to join the holders: the nearest whose thrust suffices, nobody too many; [] if all do not."""
+def _crew(world: ToldWorld, module: str, holders: Sequence[str], near: dict[str, int]) -> list[str]:
+    """Return who is to join the holders: the nearest whose thrust suffices, no more; [] if all together do not."""
     crew: list[str] = []
     for agent in sorted(near, key=lambda a: (near[a], row_col(world.agents[a]))):
         crew.append(agent)
@@ -71,16 +68,16 @@ def _crew(world: World, module: str, holders: Sequence[str], near: dict[str, int
     return crew
 
 
-def _enough(world: World, module: str, crew: Sequence[str]) -> bool:
+def _enough(world: ToldWorld, module: str, crew: Sequence[str]) -> bool:
     return sum(world.thrust[a] for a in crew) >= world.mass[module] and _can_dock(world, crew)
 
 
-def _can_dock(world: World, crew: Sequence[str]) -> bool:
+def _can_dock(world: ToldWorld, crew: Sequence[str]) -> bool:
     return any("dock" not in world.cannot[a] for a in crew)
 
 
 def _room(view: Judgement, held: set[str]) -> Counter[str]:
-    """Return how many more modules of each type there is a slot for: an open one, else one that will open next."""
+    """Return how many more modules of each type there is an open slot for, else a slot that opens next."""
     world = view.world
     coming = Counter(world.kind[m] for m in held)
     loose = {world.kind[m] for m in world.left if m not in held}

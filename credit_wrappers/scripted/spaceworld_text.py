@@ -16,7 +16,7 @@ _THRUST = re.compile(r"each robot is a \S+ with thrust (\d+)((?:, cannot \w+)*)"
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ScenarioFacts:
     """What the base prompt says of a scenario."""
 
     height: int  # rows
@@ -25,18 +25,18 @@ class Facts:
     kind: dict[str, str]  # module or slot -> type
     mass: dict[str, int]  # module -> mass
     thrust: int  # of each robot, where they are alike
-    cannot: frozenset[str] = frozenset()  # grip, dock: what no robot can, where they are alike
+    cannot: frozenset[str] = frozenset()  # grip, dock: what no robot can do, where they are alike
 
 
 @lru_cache(maxsize=64)
-def facts_of(system: str) -> Facts | None:
-    """What a base prompt says of the scenario; None if it does not describe a Spaceworld."""
+def facts_of(system: str) -> ScenarioFacts | None:
+    """Return what a base prompt says of the scenario; None if it does not describe a Spaceworld."""
     head = _HEAD.search(system)
     if head is None:
         return None
     modules = _MODULE.findall(system)
     thrust = _THRUST.search(system)
-    return Facts(
+    return ScenarioFacts(
         height=int(head[1]),
         width=int(head[2]),
         needs={slot: frozenset(before.split(", ")) for slot, before in _NEEDS.findall(system)},
@@ -56,22 +56,21 @@ class Change:
     faults: list[tuple[str, str]] = field(default_factory=list)  # agent and collision or violation, as it is written
 
 
-class World:
+class ToldWorld:
     """The world as far as it has been told; cells are kept as they are written, "(row,col)".
 
     Args:
-        facts: what the base prompt says of the scenario.
-        start: the first frame, whole.
+        facts: What the base prompt says of the scenario.
+        start: The first frame, whole.
     """
 
-    def __init__(self, facts: Facts, start: str) -> None:
+    def __init__(self, facts: ScenarioFacts, start: str) -> None:
         self.agents: dict[str, str] = {}  # agent -> cell
         self.thrust: dict[str, int] = {}
         self.cannot: dict[str, frozenset[str]] = {}  # agent -> what it cannot do: grip, dock
         self.grips: dict[str, str] = {}  # agent -> module, of those that grip, in the order in which they took hold
         self.modules: dict[str, str] = {}  # module -> cell
         self.kind, self.mass = facts.kind, facts.mass
-        self._common_thrust, self._common_cannot = facts.thrust, facts.cannot
         self.slots: dict[str, str] = {}  # slot -> cell
         self.filled: set[str] = set()
         self.docked: set[str] = set()
@@ -79,16 +78,29 @@ class World:
         core: list[str] = []
         for clause in start.split("; "):
             name, _, rest = clause.partition(" ")
+            cell, *marks = rest.split(", ")
             if name == "core":
                 core = rest.split(" ")
-            elif name.startswith("slot_"):
-                self._read_slot(name, clause)
-            elif name.startswith("module_"):
-                self._read_module(name, clause)
-            elif name.startswith("agent_"):
-                self._read_agent(name, clause)
+            elif name.startswith("slot_"):  # slot_0 (2,3), filled
+                self.slots[name] = cell
+                self.filled.update([name] if marks else [])
+            elif name.startswith("module_"):  # module_0 (1,1), docked in slot_0
+                self.modules[name] = cell
+                self.docked.update([name] if marks else [])
+            elif name.startswith("agent_"):  # agent_A (3,3), tug with thrust 2, grips module_0
+                self.agents[name], self.thrust[name], self.cannot[name] = cell, facts.thrust, facts.cannot
+                self._read_marks(name, marks)
         self.solid = frozenset(core) | {self.modules[m] for m in self.docked}  # the station
         self.grips = dict(sorted(self.grips.items(), key=lambda grip: row_col(self.agents[grip[0]])))
+
+    def _read_marks(self, agent: str, marks: list[str]) -> None:
+        for mark in marks:
+            if mark.startswith("grips "):
+                self.grips[agent] = mark.removeprefix("grips ")
+            elif mark.startswith("cannot "):
+                self.cannot[agent] |= {mark.removeprefix("cannot ")}
+            elif " with thrust " in mark:
+                self.thrust[agent] = int(mark.rpartition(" ")[2])
 
     @property
     def left(self) -> list[str]:
@@ -96,12 +108,12 @@ class World:
         return [m for m in self.modules if m not in self.docked]
 
     def stands(self, agent: str, told: Change) -> bool:
-        """Whether `agent` is a free robot that did nothing in the step just told."""
+        """Return whether `agent` is a free robot that did nothing in the step just told."""
         free = agent in self.agents and agent not in self.grips
         return free and agent not in told.did and all(agent != who for who, _ in told.faults)
 
     def apply(self, step: Step) -> Change:
-        """Takes in what changed in one step."""
+        """Update the world by one step; return what changed."""
         told = Change()
         gripped: list[str] = []
         docked: dict[str, str] = {}  # module -> slot
@@ -110,13 +122,16 @@ class World:
             who, _, rest = deed.partition(" ")
             _, _, came = rest.partition(" ")  # what is behind the action
             for clause in came.split(", ") if came else ():
-                self._take_in(who, clause, told, gripped, docked)
+                self._read_outcome(who, clause, told, gripped, docked)
         for module, slot in docked.items():
             told.docked[module] = [a for a in held if held[a] == self.grips.get(a) == module]
             for agent in told.docked[module]:
                 told.did[agent] = "docks"
                 del self.grips[agent]
-            self._dock(module, slot)
+            self.docked.add(module)
+            self.filled.add(slot)
+            self.version += 1
+            self.solid |= {self.modules[module]}
         for clause in step.rest:
             what, _, where = clause.partition(" ")
             if what in self.modules and where[0] == "(":
@@ -128,7 +143,7 @@ class World:
                 self.grips[who] = self.grips.pop(who)
         return told
 
-    def _take_in(self, who: str, clause: str, told: Change, gripped: list[str], docked: dict[str, str]) -> None:
+    def _read_outcome(self, who: str, clause: str, told: Change, gripped: list[str], docked: dict[str, str]) -> None:
         words = clause.split(" ")
         if words[0][0] == "(":
             self.agents[who] = words[0]
@@ -146,7 +161,7 @@ class World:
             told.faults.append((who, clause))
 
     def _carry(self, module: str, cell: str, holders: list[str]) -> None:
-        """Moves a module, and with it those who hold it."""
+        """Move a module, and with it those who hold it."""
         (r, c), (before_r, before_c) = row_col(cell), row_col(self.modules[module])
         for agent in holders:
             at_r, at_c = row_col(self.agents[agent])
@@ -154,38 +169,9 @@ class World:
         self.modules[module] = cell
         self.version += 1
 
-    def _read_slot(self, name: str, clause: str) -> None:
-        cell, _, state = clause.partition(" ")[2].partition(", ")  # slot_0 (2,3), filled
-        self.slots[name] = cell
-        if state:
-            self.filled.add(name)
-
-    def _read_module(self, name: str, clause: str) -> None:
-        cell, _, state = clause.partition(" ")[2].partition(", ")  # module_0 (1,1), docked in slot_0
-        self.modules[name] = cell
-        if state:
-            self.docked.add(name)
-
-    def _read_agent(self, name: str, clause: str) -> None:
-        cell, *marks = clause.partition(" ")[2].split(", ")  # agent_A (3,3), tug with thrust 2, grips module_0
-        self.agents[name], self.thrust[name], self.cannot[name] = cell, self._common_thrust, self._common_cannot
-        for mark in marks:
-            if mark.startswith("grips "):
-                self.grips[name] = mark.removeprefix("grips ")
-            elif mark.startswith("cannot "):
-                self.cannot[name] |= {mark.removeprefix("cannot ")}
-            elif " with thrust " in mark:
-                self.thrust[name] = int(mark.rpartition(" ")[2])
-
-    def _dock(self, module: str, slot: str) -> None:
-        self.docked.add(module)
-        self.filled.add(slot)
-        self.version += 1
-        self.solid = self.solid | {self.modules[module]}
-
 
 @lru_cache(maxsize=4096)
 def row_col(cell: str) -> tuple[int, int]:
-    """The row and column of a written cell."""
+    """Return the row and column of a written cell."""
     row, col = cell[1:-1].split(",")
     return int(row), int(col)

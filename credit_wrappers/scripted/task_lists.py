@@ -1,4 +1,4 @@
-"""What a base prompt asks for when it asks for tasks: which there are and for whom; and tasks without rules."""
+"""Which tasks a base prompt asks for and for whom, and an assignment for environments without rules."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ _CALLED = re.compile(r"\bagents are called ((?:agent_[A-Z]+|, | and )+)")
 
 @lru_cache(maxsize=64)
 def tasks_asked(system: str) -> tuple[str, ...]:
-    """The tasks that a base prompt lists at its end; () when it asks for none."""
+    """Return the tasks that a base prompt lists at its end; () when it asks for none."""
     _, asked, rest = system.rpartition(_HEAD)
     listed = _LIST.search(rest) if asked else None
     return tuple(line.removeprefix("- ") for line in listed[1].splitlines()) if listed else ()
 
 
 def team_of(system: str, episode: Transcript) -> list[str]:
-    """The agents to be given tasks: those that the base prompt names, or else those of the episode."""
+    """Return the agents that get tasks: those that the base prompt names, or else those of the episode."""
     return list(_called(system)) or agents_told(episode)
 
 
 @lru_cache(maxsize=64)
 def _called(system: str) -> tuple[str, ...]:
-    """The names in "the agents are called agent_A, agent_B and agent_C"; () where a prompt has other words for it."""
+    """Return the names in "the agents are called agent_A, agent_B and agent_C"; () if the prompt lacks the sentence."""
     found = _CALLED.findall(system)
     return tuple(AGENT.findall(found[-1])) if found else ()
 
 
 def assignment(team: Sequence[str], given: Mapping[str, str], listed: Sequence[str]) -> list[dict[str, str]]:
-    """The answer's tasks, one an agent; the first listed one for whom none, or none of these, is meant."""
+    """Return the answer's tasks, one for each agent: the one meant, or the first listed if that is not in the list."""
     meant = {agent: given.get(agent, listed[0]) for agent in team}
     return [{"agent": agent, "task": task if task in listed else listed[0]} for agent, task in meant.items()]
 
 
 def best_deeds(episode: Transcript, listed: Sequence[str]) -> dict[str, str]:
-    """Without rules: what each agent did in the step that paid most, the last of these, where that is a listed task.
+    """Return what each agent did in the step that paid most (the last such step), where that is a listed task.
 
-    Of listed tasks of which one begins another, the longer one is meant; nobody is given one when no step paid.
+    Where one listed task begins another, the longer one is meant. When no step paid, nobody is given a task.
     """
     best = max(reversed(episode.steps), key=lambda step: step.reward, default=None)
     if best is None or best.reward <= 0:

@@ -243,7 +243,7 @@ def test_a_missing_library_is_named_with_its_extra(extra: str, monkeypatch: pyte
     for module in ("lbforaging", "lbforaging.foraging", "rware", "rware.warehouse"):
         monkeypatch.setitem(sys.modules, module, None)
     adapter = {"lbf": lbf, "rware": rware}[extra]
-    with pytest.raises(ImportError, match=rf"pip install 'llm-credit-wrappers\[{extra}\]'"):
+    with pytest.raises(ImportError, match=rf'pip install "llm-credit-wrappers\[{extra}\]"'):
         adapter.parallel_env()
 
 

@@ -7,7 +7,7 @@ from credit_fakes import FakeClient, answer, corridor_episode
 
 from credit_wrappers import AnswerError, CreditError, Ledger, LLMCritic
 from credit_wrappers.cli.reading import read
-from credit_wrappers.critics.joint_tasks import joint_tasks
+from credit_wrappers.critics.order import joint_tasks
 from credit_wrappers.llm.answers.parse import answer_schema, parse_answer, tasks_of
 from credit_wrappers.narration.task_vocabulary import OtherTasks, check_tasks, tasks_of_narrator
 
@@ -210,5 +210,5 @@ def test_a_narrator_without_tasks_names_the_way_out():
 
 
 def test_tasks_without_an_order_are_refused():
-    with pytest.raises(CreditError, match="a list is needed, whose order is that of the numbers, not a set"):
+    with pytest.raises(CreditError, match="a list is needed, whose order numbers the tasks, not a set"):
         check_tasks({"wait", "go"}, "tasks=")

@@ -165,7 +165,7 @@ def test_observation_that_does_not_fit_its_space_is_an_error_that_says_where():
     ):
         tells.capture({"walker_0": {"deep": {"er": [1, 2, 3]}}})
     with pytest.raises(
-        CreditError, match="'walker_0' observed something that its observation space has not: KeyError 'er'"
+        CreditError, match="'walker_0' observed something that is not in its observation space: KeyError 'er'"
     ):
         tells.capture({"walker_0": {"deep": {}}})
 

@@ -26,13 +26,13 @@ def test_unknown_attribute_is_an_attribute_error():
 @pytest.mark.parametrize(
     "module",
     [
-        "critics.drift",
-        "store",
-        "wrappers.credit",
+        "critics.order",
+        "delivery.store",
+        "wrappers.credit_wrapper",
         "testing.server",
-        "integrations.gymnasium.vec_env",
+        "integrations.gymnasium.parallel_vec_env",
         "integrations.numeric_infos",
-        "student.critic",
+        "student.student_critic",
     ],
 )
 def test_examples_in_docstrings_are_true(module):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from credit_wrappers.critics.drift import Drift, order_drift
+from credit_wrappers.critics.order import Drift, order_drift
 
 
 def test_drift_is_the_largest_spread_of_an_agent_and_the_spread_of_the_team():

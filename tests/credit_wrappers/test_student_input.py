@@ -146,5 +146,5 @@ def test_impossible_settings_are_refused_by_name(setting, value):
 
 def test_without_pytorch_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ImportError, match=r"pip install 'llm-credit-wrappers\[tianshou\]'"):
+    with pytest.raises(ImportError, match=r'pip install "llm-credit-wrappers\[tianshou\]"'):
         StudentCritic.fit(labelled(progress, 3))

@@ -174,4 +174,4 @@ def test_a_library_that_is_missing_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, "rware.warehouse", None)
     with pytest.raises(SystemExit, match="2"):
         main(["--env", RWARE])
-    assert "pip install 'llm-credit-wrappers[rware]'" in capsys.readouterr().err
+    assert 'pip install "llm-credit-wrappers[rware]"' in capsys.readouterr().err

@@ -103,7 +103,7 @@ class PlayedEpisodes:
 
 @dataclass(frozen=True, slots=True)
 class CreditStamp:
-    """What `ParallelVecEnv` puts into `infos["credit"]`: who knows which episode was played when, and the time of the step."""
+    """What `ParallelVecEnv` puts into `infos["credit"]`: which episodes were played when, and the time of the step."""
 
     played: PlayedEpisodes
     time: int
