@@ -15,7 +15,7 @@ from credit_wrappers.critics.baselines import EqualSplitCritic, SharedCritic, Su
 from credit_wrappers.delivery.store import CreditStore
 from credit_wrappers.distillation import Distillation
 from credit_wrappers.llm.client import Completion, ModelClient, Request
-from credit_wrappers.student import Agreement, StudentCritic, StudentSettings
+from credit_wrappers.student import Agreement, StudentCritic, StudentSettings, fit_student
 from credit_wrappers.wrappers import CreditWrapper, LLMCreditWrapper, LLMTaskWrapper, TaskObservationWrapper, Weaning
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ __all__ = [
     "Usage",
     "Weaning",
     "annotate",
+    "fit_student",
 ]
 
 

@@ -11,9 +11,9 @@ from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.distillation.distillation import Distillation
-from credit_wrappers.distillation.versioned_inference import Payroll, Ready
+from credit_wrappers.distillation.versioned_inference import FixedStudent, VersionedInference
 from credit_wrappers.recording.recorder import EpisodeRecorder
-from credit_wrappers.student.inputs import Rows
+from credit_wrappers.student.inputs import StudentInputs
 from credit_wrappers.student.student_critic import StudentCritic
 
 
@@ -44,21 +44,21 @@ class StudentPay:
     Raises:
         CreditError: The student is fitted for another environment, other agents, observations or actions; both are
             named.
-        TypeError: See `Rows`.
+        TypeError: See `StudentInputs`.
         ValueError: The distillation belongs to another team; both are named.
     """
 
     window = 1
 
     def __init__(self, source: StudentCritic | Distillation, env: ParallelEnv, name: str) -> None:
-        self.rows = Rows(env)
+        self.rows = StudentInputs(env)
         self.distillation = source if isinstance(source, Distillation) else None
         if isinstance(source, Distillation):
             source.join(self.rows.agents, self.rows.sizes, self.rows.n_actions)
-            self.payroll = Payroll(source, self.rows.team)
+            self.payroll = VersionedInference(source, self.rows.team)
         else:
             source.check_env(self.rows.agents, self.rows.sizes, self.rows.n_actions, name)
-            self.payroll = Payroll(Ready(source), self.rows.team)
+            self.payroll = VersionedInference(FixedStudent(source), self.rows.team)
         self.place = np.zeros(1, np.int64)  # of the environment among those that the payroll pays
         self.due: list[Due] | None = None  # where steps wait that are paid together
         self.paid = np.zeros(0)
@@ -113,9 +113,9 @@ class StudentPay:
             episode = due.recorder.finish(*due.ended)
             self.distillation.offer(replace(episode, observations=self.rows.columns(seen)) if seen else episode)
 
-    def batch(self, environments: int) -> Payroll:
+    def batch(self, environments: int) -> VersionedInference:
         """Return who pays that many environments of this team that are stepped together."""
-        return Payroll(self.payroll.source, self.rows.team, environments)
+        return VersionedInference(self.payroll.source, self.rows.team, environments)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

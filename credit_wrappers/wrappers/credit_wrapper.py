@@ -21,7 +21,7 @@ from credit_wrappers.recording.action_spaces import action_width
 from credit_wrappers.recording.env_checks import require_parallel
 from credit_wrappers.recording.observation_spaces import readers_of
 from credit_wrappers.recording.recorder import EpisodeRecorder
-from credit_wrappers.student.inputs import Rows
+from credit_wrappers.student.inputs import StudentInputs
 from credit_wrappers.student.student_critic import StudentCritic
 from credit_wrappers.wrappers.overlay import CreditPanel
 
@@ -129,7 +129,7 @@ class CreditWrapper(BaseParallelWrapper):
         self._summed = team_reward == "sum"
         records = record_observations
         if isinstance(student := getattr(self.store, "critic", None), StudentCritic):
-            rows, records = Rows(env), True
+            rows, records = StudentInputs(env), True
             student.check_env(rows.agents, rows.sizes, rows.n_actions, name)
         self._agents = tuple(env.possible_agents)
         self.recorder = EpisodeRecorder(

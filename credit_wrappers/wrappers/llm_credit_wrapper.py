@@ -129,7 +129,7 @@ class LLMCreditWrapper(CreditWrapper):
         super().close()
         if self._makes_critic:
             if self.distillation is not None:
-                self.distillation.say_if_too_few()
+                self.distillation.warn_if_unfitted()
             # Looked up, not kept: copies and pickles of this environment share the critic; a ledger has none.
             critic: Any = (self.store or self.distillation or self._online).critic  # type: ignore[union-attr]
             if critic.ledger is not None:

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode, LLMCritic, ScriptedClient, StudentCritic
-from credit_wrappers.student.agreement import Match, rank_correlation
+from credit_wrappers import Credit, CreditStore, CreditWrapper, Episode, LLMCritic, ScriptedClient, fit_student
+from credit_wrappers.student.agreement import AgreementScores, rank_correlation
 from spaceworld import spaceworld_v0
 from spaceworld.planner import policy
 
@@ -57,9 +57,9 @@ def row(*cells: Any) -> None:
     print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
-def figures(match: Match) -> str:
+def figures(scores: AgreementScores) -> str:
     """Return rank, sign and error."""
-    return f"{match.rank:.2f} {match.sign:.2f} {match.error:.3f}"
+    return f"{scores.rank:.2f} {scores.sign:.2f} {scores.error:.3f}"
 
 
 def ceiling(labels: list[Label]) -> float:
@@ -88,12 +88,10 @@ def main() -> None:
         student = None
         for count in parts or options.labels:
             begun = time.process_time()
-            student = StudentCritic.fit(
-                labels[:count], form=form, n_actions=6, start=student if parts else None, **settings
-            )
+            student = fit_student(labels[:count], form=form, n_actions=6, start=student if parts else None, **settings)
             seconds = time.process_time() - begun
             later = student.compare(fresh)
-            four = [figures(match) for seen in (student.agreement, later) for match in (seen.sums, seen.steps)]
+            four = [figures(scores) for seen in (student.agreement, later) for scores in (seen.sums, seen.steps)]
             row(options.scenario, form, count, *four, f"{seconds:.1f}")
     print(f"right but for the least noise: {ceiling(fresh):.2f} on the fresh steps")
 

@@ -16,10 +16,10 @@ from pettingzoo.utils import BaseParallelWrapper
 
 from credit_wrappers import Agreement, CreditWrapper, StudentCritic, StudentSettings
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
-from credit_wrappers.student.agreement import Match
-from credit_wrappers.student.inference import Payer
+from credit_wrappers.student.agreement import AgreementScores
+from credit_wrappers.student.inference import StudentInference
 from credit_wrappers.student.network import initial, statistics
-from credit_wrappers.student.team_spec import Team
+from credit_wrappers.student.team_spec import TeamSpec
 from credit_wrappers.testing.corridor import CorridorEnv
 
 N_ACTIONS = 6
@@ -29,10 +29,10 @@ def untrained(
     n_agents: int, size: int, settings: StudentSettings, name: str = "agent", n_actions: int = N_ACTIONS
 ) -> StudentCritic:
     names = tuple(f"{name}_{i}" for i in range(n_agents))
-    team = Team(names, ("agent",) * n_agents, (size,) * n_agents, (n_actions,) * n_agents)
+    team = TeamSpec(names, ("agent",) * n_agents, (size,) * n_agents, (n_actions,) * n_agents)
     rng = np.random.default_rng(0)
     parameters = initial(team, settings, rng) | statistics(team, rng.normal(size=(100, n_agents, size)))
-    nothing = Match(0.0, 0.0, 0.0, 0)
+    nothing = AgreementScores(0.0, 0.0, 0.0, 0)
     return StudentCritic(settings, team, parameters, 1.0, Agreement(0, nothing, nothing), 0)
 
 
@@ -52,8 +52,8 @@ def main() -> None:
                 before, after = rng.normal(size=(2, envs, n_agents, size)).astype(np.float32)
                 actions = rng.integers(0, N_ACTIONS, (envs, n_agents))
                 every, over = np.arange(envs), np.zeros(envs, bool)
-                payer = Payer(student, envs)
-                payer.start(every, before)
+                payer = StudentInference(student, envs)
+                payer.begin(every, before)
                 cells = [
                     spent(options.rounds, options.seconds, envs * n_agents, call)
                     for call in (

@@ -13,10 +13,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 from credit_fakes import FakeClient, praise_forward
-from distillation_fakes import ALIKE, NumbersEnv, Teacher, eager, fixed, play, same
+from distillation_fakes import ALIKE, ActionCritic, NumbersEnv, eager, fixed, play, same
 from gymnasium.spaces import Box
 
-from credit_wrappers import CreditError, CreditStore, CreditWrapper, Ledger, LLMCreditWrapper, StudentCritic
+from credit_wrappers import CreditError, CreditStore, CreditWrapper, Ledger, LLMCreditWrapper, fit_student
 from credit_wrappers.testing.corridor import CorridorEnv
 
 ROLES = {"p": 2, "q": 4, "r": 2}  # two roles, not beside each other
@@ -71,8 +71,8 @@ def test_the_team_reward_is_paid_until_the_reset_after_the_first_fit_then_the_ne
     fits, sizes, dressed, end
 ):
     env, rng = NumbersEnv(sizes, end=end, dressed=dressed), np.random.default_rng(1)
-    teacher = Teacher()
-    distillation = eager(teacher, growth=2.0)
+    critic = ActionCritic()
+    distillation = eager(critic, growth=2.0)
     wrapped, records, payers = CreditWrapper(env, distillation=distillation), [], []
     assert wrapped.delivery == "immediate" and wrapped.store is None
     for _ in range(60):
@@ -89,7 +89,7 @@ def test_the_team_reward_is_paid_until_the_reset_after_the_first_fit_then_the_ne
             same(paid, student.score([records[-1]])[0].values)
     assert payers[:3] == [0, 0, 1] and payers[-1] >= 3
     assert distillation.episodes == 60 and [infos["p"]["episode_id"] for infos in told] == [59] * 4
-    assert len(teacher.asked) > 10
+    assert len(critic.asked) > 10
     for label, credit in distillation.labels:  # what is learned from is what was played
         right = records[label.id]
         np.testing.assert_array_equal(label.actions, right.actions)
@@ -103,8 +103,8 @@ def test_the_team_reward_is_paid_until_the_reset_after_the_first_fit_then_the_ne
 
 
 def test_an_episode_is_paid_by_one_student_though_another_environment_brings_a_newer_one(fits):
-    teacher = Teacher()
-    distillation = eager(teacher, labels=60, growth=1.5)
+    critic = ActionCritic()
+    distillation = eager(critic, labels=60, growth=1.5)
     slow = NumbersEnv(ALIKE, length=400)
     quick = NumbersEnv(ALIKE, length=1)
     rng = np.random.default_rng(0)
@@ -128,8 +128,8 @@ def test_an_episode_is_paid_by_one_student_though_another_environment_brings_a_n
 
 
 def test_an_episode_that_was_dropped_by_a_reset_is_neither_paid_on_nor_a_label(fits):
-    teacher, env, rng = Teacher(), NumbersEnv(ALIKE), np.random.default_rng(0)
-    distillation = eager(teacher)
+    critic, env, rng = ActionCritic(), NumbersEnv(ALIKE), np.random.default_rng(0)
+    distillation = eager(critic)
     wrapped = CreditWrapper(env, distillation=distillation)
     for k in range(6):
         wrapped.reset(seed=k)
@@ -140,7 +140,7 @@ def test_an_episode_that_was_dropped_by_a_reset_is_neither_paid_on_nor_a_label(f
         if student is not None:
             same(paid, student.score([env.record()])[0].values)
     assert distillation.episodes == 6
-    assert all(episode.length == 4 and len(episode.observations) == 5 for episode in teacher.asked)
+    assert all(episode.length == 4 and len(episode.observations) == 5 for episode in critic.asked)
 
 
 def test_steps_after_the_end_are_the_environments_own_affair(fits):
@@ -157,8 +157,8 @@ def both(env):
 
 @pytest.mark.parametrize("make", [lambda d: {"distillation": d}, lambda d: {"critic": d.newest[0]}])
 def test_a_copy_made_in_mid_episode_pays_what_its_original_pays_and_offers_nothing(fits, make):
-    teacher, rng = Teacher(), np.random.default_rng(0)
-    distillation = eager(teacher)
+    critic, rng = ActionCritic(), np.random.default_rng(0)
+    distillation = eager(critic)
     for _ in range(3):
         play(CreditWrapper(NumbersEnv(ROLES), distillation=distillation), rng)
     env = CreditWrapper(NumbersEnv(ROLES, length=5), delivery="immediate", **make(distillation))
@@ -177,7 +177,7 @@ def test_a_copy_made_in_mid_episode_pays_what_its_original_pays_and_offers_nothi
         same(paid, distillation.newest[0].score([other.unwrapped.record()])[0].values)
     if env.distillation is not None:
         assert distillation.episodes == offered + 3
-        assert len({episode.id for episode in teacher.asked}) == len(teacher.asked)
+        assert len({episode.id for episode in critic.asked}) == len(critic.asked)
 
 
 def test_a_copy_made_before_the_first_student_pays_the_team_reward_to_the_end(fits):
@@ -305,7 +305,7 @@ def test_observations_in_dicts_are_read_alike_deferred_at_once_and_as_labels(siz
                 np.testing.assert_array_equal(credits[-1][0].observations[t, i], row[agent])
     for (_, credit), values in zip(credits, paid, strict=True):
         same(values, credit.values)
-    fitted = StudentCritic.fit(credits, n_actions=3, epochs=1, hidden=4, networks=2)
+    fitted = fit_student(credits, n_actions=3, epochs=1, hidden=4, networks=2)
     assert fitted.team.sizes == tuple(sizes.values()) and fitted.env_id == "numbers_v0"
     env.store.close()
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from credit_fakes import FakeClient, praise_forward
-from distillation_fakes import ALIKE, NumbersEnv, Teacher, eager, fixed, play, same
+from distillation_fakes import ALIKE, ActionCritic, NumbersEnv, eager, fixed, play, same
 from gymnasium.spaces import Box, Discrete, MultiBinary, Sequence, Text
 
 from credit_wrappers import (
@@ -129,9 +129,9 @@ def test_an_observation_that_is_not_finite_is_refused_with_agent_and_feature(whi
 
 
 def test_an_episode_with_a_refused_step_or_reset_is_no_label_even_when_it_is_played_on(fits):
-    teacher, rng = Teacher(), np.random.default_rng(0)
+    critic, rng = ActionCritic(), np.random.default_rng(0)
     world, still = NumbersEnv(ALIKE, length=4), dict.fromkeys("pqr", 0)
-    env = CreditWrapper(world, distillation=eager(teacher))
+    env = CreditWrapper(world, distillation=eager(critic))
     env.reset(seed=0)
     env.step(still)
     world.spoil = ("q", 1, np.nan)
@@ -139,7 +139,7 @@ def test_an_episode_with_a_refused_step_or_reset_is_no_label_even_when_it_is_pla
         env.step(still)
     env.step(still)
     env.step(still)
-    assert env.agents == [] and teacher.asked == []
+    assert env.agents == [] and critic.asked == []
     env.reset(seed=0)
     env.step(still)
     world.spoil = ("q", 1, np.nan)
@@ -147,7 +147,7 @@ def test_an_episode_with_a_refused_step_or_reset_is_no_label_even_when_it_is_pla
         env.reset()
     while env.agents:
         env.step(still)
-    assert teacher.asked == []
+    assert critic.asked == []
     for _ in range(2):
         play(env, rng)
     assert fits.labels == [2]
@@ -197,11 +197,11 @@ def test_an_observation_that_does_not_fit_its_space_is_refused():
 
 
 def test_an_error_of_the_critic_is_raised_by_the_step_that_ends_an_episode_and_a_reset_goes_on(fits):
-    teacher, rng, env = Teacher(), np.random.default_rng(0), NumbersEnv(ALIKE)
-    distillation = eager(teacher, first=3)
+    critic, rng, env = ActionCritic(), np.random.default_rng(0), NumbersEnv(ALIKE)
+    distillation = eager(critic, first=3)
     wrapped = CreditWrapper(env, distillation=distillation)
     play(wrapped, rng)
-    teacher.error = ModelError("no route", "connection")
+    critic.error = ModelError("no route", "connection")
     for _ in range(2):
         done = []
         with pytest.raises(ModelError):
@@ -209,12 +209,12 @@ def test_an_error_of_the_critic_is_raised_by_the_step_that_ends_an_episode_and_a
         assert done == [1, 2, 3] and wrapped.agents == []
         wrapped.step({})  # after the end
         assert len(distillation.labels) == 1
-    teacher.error = None
+    critic.error = None
     paid, _ = play(wrapped, rng)
     np.testing.assert_array_equal(paid, np.repeat(np.array(env.paid)[:, None], 3, axis=1))
     play(wrapped, rng)
     student, version = distillation.newest
-    assert version == 1 and len(teacher.asked) == len({episode.id for episode in teacher.asked}) == 3
+    assert version == 1 and len(critic.asked) == len({episode.id for episode in critic.asked}) == 3
     paid, _ = play(wrapped, rng)
     same(paid, student.score([env.record()])[0].values)
 

@@ -10,13 +10,15 @@ import pytest
 from pettingzoo.utils import BaseParallelWrapper
 
 from credit_wrappers import CreditError, CreditWrapper, Distillation, Episode, ModelError, StudentCritic
+from credit_wrappers.distillation import trainer
 from credit_wrappers.integrations.batched_env_group import BatchTeams
 from credit_wrappers.integrations.env_group import Teams
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
-from credit_wrappers.student.team_spec import Team
+from credit_wrappers.student.team_spec import TeamSpec
 from spaceworld.env import SpaceworldEnv
-from tests.credit_wrappers.distillation_fakes import DrawnFits, Teacher, drawn_student
+from tests.credit_wrappers.distillation_fakes import ActionCritic as Teacher
+from tests.credit_wrappers.distillation_fakes import DrawnFits, drawn_student
 
 ENVS, AGENTS = 4, 2
 
@@ -32,7 +34,7 @@ def duet(**options: Any) -> SpaceworldEnv:
 def student(seed: int = 0, order: int = 1) -> StudentCritic:
     """Return a student of a duet, with its agents in one order or the other, each in a role of its own."""
     agents = tuple(duet().possible_agents)[::order]
-    return drawn_student(Team(agents, agents, (47, 47), (6, 6)), seed)
+    return drawn_student(TeamSpec(agents, agents, (47, 47), (6, 6)), seed)
 
 
 def distilling(teacher: Teacher, labels: int = 40) -> Distillation:
@@ -43,7 +45,7 @@ def distilling(teacher: Teacher, labels: int = 40) -> Distillation:
 @pytest.fixture
 def fits(monkeypatch: pytest.MonkeyPatch) -> DrawnFits:
     drawn = DrawnFits()
-    monkeypatch.setattr(StudentCritic, "fit", drawn)
+    monkeypatch.setattr(trainer, "fit_student", drawn)
     return drawn
 
 

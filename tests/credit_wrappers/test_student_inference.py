@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from student_labels import labelled, progress
 
-from credit_wrappers import Agreement, CreditError, StudentCritic, StudentSettings
-from credit_wrappers.student.agreement import Match
-from credit_wrappers.student.inference import Payer
+from credit_wrappers import Agreement, CreditError, StudentCritic, StudentSettings, fit_student
+from credit_wrappers.student.agreement import AgreementScores
+from credit_wrappers.student.inference import StudentInference
 from credit_wrappers.student.network import initial, statistics
-from credit_wrappers.student.team_spec import Team
+from credit_wrappers.student.team_spec import TeamSpec
 
 ENVIRONMENTS = 5
 
@@ -20,14 +20,14 @@ ENVIRONMENTS = 5
 def untrained(form: str, networks: int = 3, gamma: float = 0.9) -> StudentCritic:
     """Return a student of three roles, none beside each other, whose every weight is at random."""
     roles, sizes, actions = ("a", "b", "a", "c"), (4, 7, 4, 2), (3, 5, 3, 2)
-    team, rng = Team(tuple("pqrs"), roles, sizes, actions), np.random.default_rng(0)
+    team, rng = TeamSpec(tuple("pqrs"), roles, sizes, actions), np.random.default_rng(0)
     settings = StudentSettings(form=form, gamma=gamma, networks=networks, hidden=6)  # type: ignore[arg-type]
     weights = {
         name: rng.normal(size=array.shape).astype(np.float32) for name, array in initial(team, settings, rng).items()
     }
     states = rng.normal(3.0, 2.0, size=(50, 4, 7))
     states[:, 1, 5] = 3.0  # never varies
-    nothing = Match(0.0, 0.0, 0.0, 0)
+    nothing = AgreementScores(0.0, 0.0, 0.0, 0)
     return StudentCritic(settings, team, weights | statistics(team, states), 0.3, Agreement(0, nothing, nothing), 0)
 
 
@@ -44,9 +44,9 @@ def observed(rng: np.random.Generator, student: StudentCritic, envs: int) -> np.
 @pytest.mark.parametrize("networks", [1, 3])
 def test_it_pays_what_step_pays_in_whatever_order_environments_are_stepped_and_started(form, networks):
     student = untrained(form, networks)
-    payer, rng = Payer(student, ENVIRONMENTS), np.random.default_rng(1)
+    payer, rng = StudentInference(student, ENVIRONMENTS), np.random.default_rng(1)
     states = observed(rng, student, ENVIRONMENTS)
-    payer.start(np.arange(ENVIRONMENTS), states)
+    payer.begin(np.arange(ENVIRONMENTS), states)
     ends = 0
     for _ in range(120):
         chosen = rng.permutation(ENVIRONMENTS)[: rng.integers(1, ENVIRONMENTS + 1)]
@@ -63,17 +63,17 @@ def test_it_pays_what_step_pays_in_whatever_order_environments_are_stepped_and_s
         ends += len(again)
         if len(again):
             states[again] = observed(rng, student, len(again))
-            payer.start(again, states[again])
+            payer.begin(again, states[again])
     assert ends > 20
 
 
 @pytest.mark.parametrize("form", ["potential", "free"])
 def test_whole_episodes_are_paid_as_they_are_scored(form):
     labels = [(replace(episode, terminated=True), credit) for episode, credit in labelled(progress, 6)]
-    student = StudentCritic.fit(labels, form=form, epochs=2)
+    student = fit_student(labels, form=form, epochs=2)
     for episode, _ in labels:
-        payer = Payer(student)
-        payer.start([0], episode.observations[:1])
+        payer = StudentInference(student)
+        payer.begin([0], episode.observations[:1])
         paid = [
             payer.pay([0], episode.actions[[t]], episode.observations[[t + 1]], episode.team_reward[[t]], [t == 19])[0]
             for t in range(20)
@@ -84,15 +84,15 @@ def test_whole_episodes_are_paid_as_they_are_scored(form):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
 def test_a_number_that_is_not_finite_is_named_and_changes_nothing(bad):
     student = untrained("potential")
-    payer, rng = Payer(student, ENVIRONMENTS), np.random.default_rng(2)
+    payer, rng = StudentInference(student, ENVIRONMENTS), np.random.default_rng(2)
     first, second = observed(rng, student, ENVIRONMENTS), observed(rng, student, ENVIRONMENTS)
-    payer.start(range(ENVIRONMENTS), first)
+    payer.begin(range(ENVIRONMENTS), first)
     wrong = second[[4, 1]].astype(float)
     wrong[1, 2, 3] = bad
     still, zeros = np.zeros((2, 4), int), np.zeros(2)
     message = "observations, environment 1: feature 3 of what agent 'r' observes is"
     with pytest.raises(CreditError, match=f"^{message}"):
-        payer.start([4, 1], wrong)
+        payer.begin([4, 1], wrong)
     with pytest.raises(CreditError, match=f"^next_{message}"):
         payer.pay([4, 1], still, wrong, zeros, zeros)
     with pytest.raises(CreditError, match=r"^environment 4: the team reward is"):
@@ -104,11 +104,11 @@ def test_a_number_that_is_not_finite_is_named_and_changes_nothing(bad):
 
 def test_it_refuses_what_step_refuses():
     student = untrained("free")
-    payer = Payer(student, ENVIRONMENTS)
+    payer = StudentInference(student, ENVIRONMENTS)
     seen, acted, zeros = np.zeros((2, 4, 7)), np.zeros((2, 4), int), np.zeros(2)
     with pytest.raises(CreditError, match=r"observations must have shape \(2, 4, 7\), got \(2, 4, 6\)"):
-        payer.start([3, 0], seen[..., 1:])
-    payer.start([3, 0], seen)
+        payer.begin([3, 0], seen[..., 1:])
+    payer.begin([3, 0], seen)
     right = [acted, seen, zeros, zeros.astype(bool)]
     for k, name in enumerate(["actions", "next_observations", "team_reward", "terminated"]):
         wrong = [*right[:k], right[k][:1], *right[k + 1 :]]
@@ -127,13 +127,13 @@ def test_it_refuses_what_step_refuses():
 
 
 def test_an_environment_without_a_state_to_step_from_is_refused():
-    payer = Payer(untrained("potential"), ENVIRONMENTS)
+    payer = StudentInference(untrained("potential"), ENVIRONMENTS)
     rest = np.zeros((2, 4), int), np.zeros((2, 4, 7)), np.zeros(2)
-    payer.start([2, 4], np.zeros((2, 4, 7)))
+    payer.begin([2, 4], np.zeros((2, 4, 7)))
     with pytest.raises(CreditError, match="environment 1: no state to step from"):
         payer.pay([2, 1], *rest, [False, False])
     payer.pay([2, 4], *rest, [False, True])
     with pytest.raises(CreditError, match="environment 4: no state to step from"):
         payer.pay([2, 4], *rest, [False, False])
-    payer.start([4], np.zeros((1, 4, 7)))
+    payer.begin([4], np.zeros((1, 4, 7)))
     payer.pay([2, 4], *rest, [False, False])
