@@ -8,7 +8,6 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -272,9 +271,7 @@ class Distillation:
     def __enter__(self) -> Distillation:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __reduce__(self) -> tuple[Callable[[int, int], Distillation], tuple[int, int]]:

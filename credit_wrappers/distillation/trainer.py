@@ -7,6 +7,8 @@ import math
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,44 +22,29 @@ from credit_wrappers.student.student_settings import StudentSettings
 from credit_wrappers.student.team_spec import TeamSpec
 
 _LOG = logging.getLogger("credit_wrappers")
+_STATE = ("newest", "labels", "fresh", "fit_seconds", "_usual", "_learned", "_warned")
 
 
+@dataclass
 class StudentTrainer:
-    """The labels and students of a distillation. It has no lock: one thread at a time may use it.
+    """The labels and students of a distillation. It has no lock: one thread at a time may use it."""
 
-    Args:
-        settings: Form, size and fitting of the students.
-        threshold: Agreement is low when the held-out error divided by the error on new labels is below this.
-        least_rank: It is also low when the rank correlation of the sums on held-out labels is below this.
-        roles: See `fit_student`.
-        background: Whether students are fitted in a thread.
+    settings: StudentSettings
+    threshold: float  # agreement is low when the held-out error divided by the error on new labels is below this
+    least_rank: float  # or when the rank correlation of agents' sums on held-out labels is below this
+    roles: Mapping[str, str] | None  # see `fit_student`
+    background: InitVar[bool]  # whether students are fitted in a thread
+    newest: tuple[StudentCritic | None, int] = (None, 0)  # and its version, from 1
+    labels: list[tuple[Episode, Credit]] = field(default_factory=list)
+    fresh: Agreement | None = None  # with the newest labels before the student learned from them
+    fit_seconds: float = 0.0
+    _usual: float = 0.0  # mean error of sums on held-out labels when `fresh` was measured
+    _learned: int = 0  # labels that `train` has used
+    _warned: bool = False
+    _team: tuple[Any, ...] | None = None
+    _fit: Future[StudentCritic] | None = None
 
-    Attributes:
-        newest: The newest student and its version, from 1; None and 0 before the first fit.
-        labels: All labels, in order.
-        fresh: Agreement with the newest labels before the student learned from them; None before there are any.
-        fit_seconds: Time spent fitting.
-    """
-
-    def __init__(
-        self,
-        settings: StudentSettings,
-        threshold: float,
-        least_rank: float,
-        roles: Mapping[str, str] | None,
-        background: bool,
-    ) -> None:
-        self.settings, self.roles = settings, roles
-        self.threshold, self.least_rank = threshold, least_rank
-        self.newest: tuple[StudentCritic | None, int] = (None, 0)
-        self.labels: list[tuple[Episode, Credit]] = []
-        self.fresh: Agreement | None = None
-        self.fit_seconds = 0.0
-        self._usual = 0.0  # mean error of sums on held-out labels when `fresh` was measured
-        self._learned = 0  # labels that `train` has used
-        self._warned = False
-        self._team: tuple[Any, ...] | None = None
-        self._fit: Future[StudentCritic] | None = None
+    def __post_init__(self, background: bool) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="student") if background else None
 
     def join(self, agents: tuple[str, ...], sizes: tuple[int, ...], n_actions: tuple[int, ...]) -> None:
@@ -96,11 +83,7 @@ class StudentTrainer:
         return self._learned < len(self.labels)
 
     def train(self, left: int) -> None:
-        """Measure agreement with the new labels, then fit a student, or begin to, if there are enough labels.
-
-        Args:
-            left: How many more labels may come.
-        """
+        """Measure agreement with the new labels; fit a student, if labels are enough, of which `left` more may come."""
         student, new = self.newest[0], _usable(self.labels[self._learned :])
         self._learned = len(self.labels)
         if student is not None and new:
@@ -152,24 +135,15 @@ class StudentTrainer:
 
     def state(self) -> dict[str, Any]:
         """Return what is known, for a checkpoint."""
-        return {
-            "newest": self.newest,
-            "labels": list(self.labels),
-            "fresh": self.fresh,
-            "fit_seconds": self.fit_seconds,
-            "usual": self._usual,
-            "learned": self._learned,
-            "warned": self._warned,
-        }
+        return {name: copy(getattr(self, name)) for name in _STATE}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what `state` returned; raise CreditError if its student is fitted for another team."""
         student = state["newest"][0]
         if student is not None and self._team is not None:
             student.team.check(*self._team, "the environment")
-        self.newest, self.labels, self.fresh = state["newest"], list(state["labels"]), state["fresh"]
-        self.fit_seconds, self._usual, self._learned = state["fit_seconds"], state["usual"], state["learned"]
-        self._warned = state["warned"]
+        for name in _STATE:
+            setattr(self, name, copy(state[name]))
 
     def _fitted(self, labels: list[tuple[Episode, Credit]], start: StudentCritic | None) -> StudentCritic:
         began = time.perf_counter()

@@ -64,21 +64,9 @@ class VersionedInference:
         self._students[version].begin(chosen, rows)
 
     def pay(
-        self,
-        chosen: np.ndarray,
-        actions: np.ndarray,
-        rows: np.ndarray,
-        team_reward: np.ndarray,
-        terminated: np.ndarray,
+        self, chosen: np.ndarray, actions: np.ndarray, rows: np.ndarray, team_reward: np.ndarray, terminated: np.ndarray
     ) -> np.ndarray:
-        """Return the credits of one step, (e, N) float64; see `StudentInference.pay`.
-
-        Args:
-            chosen: (e,) environments.
-            actions: (e, N) int.
-            rows: (e, N, F), the observations after the step.
-            team_reward: (e,).
-            terminated: (e,) bool, whether the world ended.
+        """Return the credits of one step, (e, N) float64; the arguments are those of `StudentInference.pay`.
 
         Raises:
             CreditError: A number is not finite, or an agent has left; the message names environment and agent.

@@ -23,8 +23,7 @@ from credit_wrappers.student.agreement import Agreement
 from credit_wrappers.student.network import (
     NetworkInputs,
     Parameters,
-    credits,
-    credits_of,
+    StudentNetwork,
     initial,
     inputs_of,
     normalised,
@@ -114,11 +113,10 @@ def fit_student(
         weights = initial(team, settings, first, worth_in(learned.credits, learned.steps.reward))
     else:
         weights = _moved(start, fixed, scale)
+    network = StudentNetwork(team, settings, scale)
     with _one_thread(torch):
-        parameters = _fitted(
-            torch, team, settings, scale, order, weights, fixed, learned, measured, warm=start is not None
-        )
-    own = credits_of(parameters, team, settings, scale, inputs_of(parameters, team, measured.steps)).mean(axis=0)
+        parameters = _fitted(torch, network, order, weights, fixed, learned, measured, warm=start is not None)
+    own = network.score(parameters, inputs_of(parameters, team, measured.steps)).mean(axis=0)
     agreement = Agreement.of(
         [values[i] for i in np.flatnonzero(held)], [own[measured.steps.episode == k] for k in range(held.sum())]
     )
@@ -227,13 +225,14 @@ def _one_thread(torch: Any) -> Iterator[None]:
 
 
 def _fitted(
-    torch: Any, team: TeamSpec, settings: StudentSettings, scale: float, rng: np.random.Generator,
-    weights: Parameters, fixed: Parameters, learned: _Labels, measured: _Labels, warm: bool,
+    torch: Any, network: StudentNetwork, rng: np.random.Generator, weights: Parameters, fixed: Parameters,
+    learned: _Labels, measured: _Labels, warm: bool,
 ) -> Parameters:  # fmt: skip
     """Return the weights with the smallest error of the ensemble's mean on the held-out labels, `measured`.
 
     The first weights are changed in place. With `warm` they come from another fit, and may be the best already.
     """
+    team, settings, scale = network.team, network.settings, network.scale
     tensors = {name: torch.from_numpy(array).requires_grad_() for name, array in weights.items()}
     optimiser = torch.optim.AdamW(tensors.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     steps = learned.steps
@@ -243,7 +242,7 @@ def _fitted(
     counts = torch.from_numpy(learned.weight[steps.episode].astype(np.float32))
 
     def error() -> float:  # the tensors share the memory of `weights`
-        own = credits_of(weights, team, settings, scale, prepared).mean(axis=0)
+        own = network.score(weights, prepared).mean(axis=0)
         errors = _errors((own - measured.credits) / scale).mean(axis=1)
         return float(np.average(errors, weights=measured.weight[measured.steps.episode]))
 
@@ -258,9 +257,7 @@ def _fitted(
             before, after = where.reshape(2, -1)
             arrays = (states[seen], before, after, acted[rows], steps.reward[rows], ended[rows])
             inputs = NetworkInputs(*map(torch.from_numpy, arrays))
-            difference = credits(torch, tensors, team, settings, scale, inputs) - torch.from_numpy(
-                learned.credits[rows]
-            )
+            difference = network.credits(torch, tensors, inputs) - torch.from_numpy(learned.credits[rows])
             errors = _errors(difference / scale)
             if settings.form == "potential":
                 errors = errors + SUMS * _errors(_running(torch, difference, steps.episode[rows]) / (WIDE * scale))

@@ -56,7 +56,7 @@ class StudentInference:
 
         Args:
             chosen: (e,), the numbers of these environments, each once.
-            observations: (e, N, F), flat, of the reset; F is the longest observation, shorter ones end in zeros.
+            observations: (e, N, F), of the reset; see `StudentCritic.step`.
 
         Raises:
             CreditError: The student was fitted for other observations; a number is not finite.
@@ -75,15 +75,11 @@ class StudentInference:
     ) -> np.ndarray:
         """Return the credits of one step of some environments, (e, N) float32.
 
-        Args:
-            chosen: (e,), the numbers of these environments, each once.
-            actions: See `StudentCritic.step`.
-            observations: After the step; see `next_observations` there.
-            team_reward: See there.
-            terminated: See there; such an environment needs a `begin` before its next step.
+        The arguments after `chosen` are those of `StudentCritic.step`, with the observations after the step. Where
+        the world ended an episode must be begun before the next step.
 
         Raises:
-            CreditError: See there; also if no episode was begun in an environment.
+            CreditError: See `StudentCritic.step`; also if no episode was begun in an environment.
             IndexError: There is no such environment.
             TypeError: Actions are not whole numbers.
         """

@@ -9,6 +9,7 @@ ended, the other heads read the agent's own action.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -137,44 +138,6 @@ def one_hot(team: TeamSpec, actions: np.ndarray) -> np.ndarray:
     return np.eye(max(team.actions), dtype=np.float32)[actions]
 
 
-def credits(
-    ops: Any, parameters: Parameters, team: TeamSpec, settings: StudentSettings, scale: float, inputs: NetworkInputs
-) -> Any:
-    """Return each network's credits, (K, M, N).
-
-    Args:
-        ops: The module numpy or torch.
-        parameters: Weights.
-        team: The agents.
-        settings: The form, gamma and the sizes.
-        scale: Size of the critic's credits, the unit in which the heads answer.
-        inputs: The steps.
-    """
-    states, before, after, acted, reward, ended = inputs
-    codes = _encode(ops, parameters, team, states)
-    if settings.form == "free":
-        return scale * _head(ops, "credit", parameters, team, codes[:, before], acted)
-    over = ops.zeros_like(states[..., :1])
-    over[after] = ended
-    phi = _head(ops, "potential", parameters, team, codes, over)
-    paid = scale * (settings.gamma * phi[:, after] - phi[:, before])
-    if len(rewarded := ops.argwhere(reward)[:, 0]):
-        score = _head(ops, "share", parameters, team, codes[:, before[rewarded]], acted[rewarded])
-        share = ops.exp(score - ops.amax(score, 2)[..., None])
-        share = share / share.sum(2)[..., None]
-        praise, blame = weights_of_reward(ops, parameters)
-        gains, costs = (part[:, None] for part in (reward[rewarded].clip(min=0.0), reward[rewarded].clip(max=0.0)))
-        paid[:, rewarded] += share * (praise * gains + blame * costs)
-    return paid
-
-
-def credits_of(
-    parameters: Parameters, team: TeamSpec, settings: StudentSettings, scale: float, parts: Iterable[NetworkInputs]
-) -> np.ndarray:
-    """Return each network's credits for the steps that `inputs_of` prepares, (K, M, N) float32, with numpy."""
-    return np.concatenate([credits(np, parameters, team, settings, scale, part) for part in parts], axis=1)
-
-
 def inputs_of(parameters: Parameters, team: TeamSpec, steps: Steps) -> Iterator[NetworkInputs]:
     """Yield the inputs of `_CHUNK` steps at a time; of the parameters only the statistics are read."""
     for begin in range(0, len(steps.start), _CHUNK):
@@ -185,50 +148,78 @@ def inputs_of(parameters: Parameters, team: TeamSpec, steps: Steps) -> Iterator[
         yield NetworkInputs(states, before, before + 1, one_hot(team, steps.actions[part]), steps.reward[part], ended)
 
 
-def _encode(ops: Any, parameters: Parameters, team: TeamSpec, states: Any) -> Any:
-    """Return the encoding of each agent's observation, (K, M, N, hidden)."""
-    parts = []
-    for number, group in enumerate(team.groups):
-        code = _of(states, group, team, 1)[..., : 2 * group.size].reshape(-1, 2 * group.size)
-        for layer in ("", "2"):
-            weight, bias = (parameters[f"{number}/encoder.{name}{layer}"] for name in ("weight", "bias"))
-            code = _rectified(code @ weight + bias)
-        parts.append(code.reshape(len(weight), len(states), len(group.columns), -1))
-    return _together(ops, team, parts)
+@dataclass(frozen=True)
+class StudentNetwork:
+    """The ensemble's arithmetic, for weights that are given with each call."""
 
+    team: TeamSpec
+    settings: StudentSettings
+    scale: float  # size of the critic's credits, the unit in which the heads answer
 
-def _head(ops: Any, head: str, parameters: Parameters, team: TeamSpec, codes: Any, extra: Any) -> Any:
-    """Return one number for each agent, (K, M, N), of encodings, (K, M, N, hidden), and extra numbers, (M, N, ...).
+    def score(self, parameters: Parameters, parts: Iterable[NetworkInputs]) -> np.ndarray:
+        """Return each network's credits for the steps that `inputs_of` prepares, (K, M, N) float32, with numpy."""
+        return np.concatenate([self.credits(np, parameters, part) for part in parts], axis=1)
 
-    A role reads as many of the extra numbers as its weights have rows.
-    """
-    many, rows, _, width = codes.shape
-    context = ops.concatenate([codes.mean(2), ops.amax(codes, 2)], 2)
-    parts = []
-    for number, group in enumerate(team.groups):
-        part = {name: parameters[f"{number}/{head}.{name}"] for name in HEAD_PARTS}
-        known = part["extra"].shape[1]
-        own = _of(codes, group, team, 2).reshape(many, -1, width) @ part["own"] + part["bias"]
-        own = own + _of(extra, group, team, 1)[..., :known].reshape(-1, known) @ part["extra"]
-        layer = own.reshape(many, rows, -1, width) + (context @ part["team"])[:, :, None]
-        out = _rectified(layer).reshape(many, -1, width) @ part["out"] + part["out_bias"]
-        parts.append(out.reshape(many, rows, -1))
-    return _together(ops, team, parts)
+    def credits(self, ops: Any, parameters: Parameters, inputs: NetworkInputs) -> Any:
+        """Return each network's credits, (K, M, N); `ops` is the module numpy or torch."""
+        states, before, after, acted, reward, ended = inputs
+        codes = self._encode(ops, parameters, states)
+        if self.settings.form == "free":
+            return self.scale * self._head(ops, "credit", parameters, codes[:, before], acted)
+        over = ops.zeros_like(states[..., :1])
+        over[after] = ended
+        phi = self._head(ops, "potential", parameters, codes, over)
+        paid = self.scale * (self.settings.gamma * phi[:, after] - phi[:, before])
+        if len(rewarded := ops.argwhere(reward)[:, 0]):
+            score = self._head(ops, "share", parameters, codes[:, before[rewarded]], acted[rewarded])
+            share = ops.exp(score - ops.amax(score, 2)[..., None])
+            share = share / share.sum(2)[..., None]
+            praise, blame = weights_of_reward(ops, parameters)
+            gains, costs = (part[:, None] for part in (reward[rewarded].clip(min=0.0), reward[rewarded].clip(max=0.0)))
+            paid[:, rewarded] += share * (praise * gains + blame * costs)
+        return paid
+
+    def _encode(self, ops: Any, parameters: Parameters, states: Any) -> Any:
+        """Return the encoding of each agent's observation, (K, M, N, hidden)."""
+        parts = []
+        for number, group in enumerate(self.team.groups):
+            code = self._of(states, group, 1)[..., : 2 * group.size].reshape(-1, 2 * group.size)
+            for layer in ("", "2"):
+                weight, bias = (parameters[f"{number}/encoder.{name}{layer}"] for name in ("weight", "bias"))
+                code = _rectified(code @ weight + bias)
+            parts.append(code.reshape(len(weight), len(states), len(group.columns), -1))
+        return self._together(ops, parts)
+
+    def _head(self, ops: Any, head: str, parameters: Parameters, codes: Any, extra: Any) -> Any:
+        """Return one number for each agent, (K, M, N), of encodings, (K, M, N, hidden), and extra numbers, (M, N, ...).
+
+        A role reads as many of the extra numbers as its weights have rows.
+        """
+        many, rows, _, width = codes.shape
+        context = ops.concatenate([codes.mean(2), ops.amax(codes, 2)], 2)
+        parts = []
+        for number, group in enumerate(self.team.groups):
+            part = {name: parameters[f"{number}/{head}.{name}"] for name in HEAD_PARTS}
+            known = part["extra"].shape[1]
+            own = self._of(codes, group, 2).reshape(many, -1, width) @ part["own"] + part["bias"]
+            own = own + self._of(extra, group, 1)[..., :known].reshape(-1, known) @ part["extra"]
+            layer = own.reshape(many, rows, -1, width) + (context @ part["team"])[:, :, None]
+            out = _rectified(layer).reshape(many, -1, width) @ part["out"] + part["out_bias"]
+            parts.append(out.reshape(many, rows, -1))
+        return self._together(ops, parts)
+
+    def _of(self, table: Any, group: Group, axis: int) -> Any:
+        """Return the columns of a role, without a copy where it is the only one."""
+        if len(self.team.groups) == 1:
+            return table
+        return table[:, group.columns] if axis == 1 else table[:, :, group.columns]
+
+    def _together(self, ops: Any, parts: list[Any]) -> Any:
+        """Return the roles' parts as one table in the team's order; agents are axis 2."""
+        table = parts[0] if len(parts) == 1 else ops.concatenate(parts, 2)
+        return table if self.team.back is None else table[:, :, self.team.back]
 
 
 def _rectified(values: Any) -> Any:
     """Return positive values, and 0 for others; PyTorch's gradient of `relu` is five times as fast as `clip`'s."""
     return values.relu() if hasattr(values, "relu") else values.clip(min=0.0)
-
-
-def _of(table: Any, group: Group, team: TeamSpec, axis: int) -> Any:
-    """Return the columns of a role, without a copy where it is the only one."""
-    if len(team.groups) == 1:
-        return table
-    return table[:, group.columns] if axis == 1 else table[:, :, group.columns]
-
-
-def _together(ops: Any, team: TeamSpec, parts: list[Any]) -> Any:
-    """Return the roles' parts as one table in the team's order; agents are axis 2."""
-    table = parts[0] if len(parts) == 1 else ops.concatenate(parts, 2)
-    return table if team.back is None else table[:, :, team.back]

@@ -15,23 +15,14 @@ from credit_wrappers.student.team_spec import TeamSpec
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """M steps of several episodes, with the S states of all episodes one after another; agents in a team's order.
+    """M steps of several episodes, with the S states of all episodes one after another; agents in a team's order."""
 
-    Attributes:
-        states: (S, N, F) float32, the observations; F is the longest one, shorter ones end in zeros.
-        start: (M,) int64, the row of the state in which each step begins; it ends in the next row.
-        actions: (M, N) int64.
-        reward: (M,) float32, the team reward.
-        terminated: (M,) bool, whether the world ended with this step.
-        episode: (M,) int64, the number of the episode that a step belongs to.
-    """
-
-    states: np.ndarray
-    start: np.ndarray
-    actions: np.ndarray
-    reward: np.ndarray
-    terminated: np.ndarray
-    episode: np.ndarray
+    states: np.ndarray  # (S, N, F) float32, observations; F is the longest one, shorter ones end in zeros
+    start: np.ndarray  # (M,) int64, the row of the state in which each step begins; it ends in the next row
+    actions: np.ndarray  # (M, N) int64
+    reward: np.ndarray  # (M,) float32, the team reward
+    terminated: np.ndarray  # (M,) bool, whether the world ended with this step
+    episode: np.ndarray  # (M,) int64, the number of the episode that a step belongs to
 
 
 def steps_of(team: TeamSpec, episodes: Sequence[Episode]) -> Steps:
@@ -46,7 +37,7 @@ def steps_of(team: TeamSpec, episodes: Sequence[Episode]) -> Steps:
         what = f"episode {episode.id}"
         order = team.order(episode.agents, what)
         seen = observations_of(episode)
-        team.check_sizes([seen[i].shape[1] for i in order], what)
+        team.check(episode.agents, [rows.shape[1] for rows in seen], None, what)
         table = np.zeros((episode.length + 1, len(order), max(team.sizes)), np.float32)
         for column, i in enumerate(order):
             table[:, column, : seen[i].shape[1]] = seen[i]

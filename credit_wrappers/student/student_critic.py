@@ -14,7 +14,7 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.student.agreement import Agreement, AgreementScores
 from credit_wrappers.student.input_checks import checked_actions, checked_ends, checked_observations
-from credit_wrappers.student.network import Parameters, credits_of, initial, inputs_of, statistics
+from credit_wrappers.student.network import Parameters, StudentNetwork, initial, inputs_of, statistics
 from credit_wrappers.student.step_arrays import Steps, steps_of
 from credit_wrappers.student.student_file import read_student, write_student
 from credit_wrappers.student.student_settings import StudentSettings
@@ -47,22 +47,6 @@ class StudentCritic:
         env_id: Name and version of their environment; "" where they have none, or several. The student is refused in
             another environment, where the observed numbers may mean something else. If they mean the same there:
             `dataclasses.replace(student, env_id="")`.
-
-    Example:
-        >>> from credit_wrappers import CreditWrapper, EqualSplitCritic, fit_student
-        >>> from credit_wrappers.testing.corridor import CorridorEnv
-        >>> env, labels = CreditWrapper(CorridorEnv(), EqualSplitCritic(), record_observations=True), []
-        >>> env.hear(lambda episode, credit: labels.append((episode, credit)))
-        >>> for seed in range(4):
-        ...     observations, infos = env.reset(seed=seed)
-        ...     while env.agents:
-        ...         *_, infos = env.step({agent: 2 for agent in env.agents})
-        ...     settled = env.store.settle([infos["walker_0"]["episode_id"]])
-        >>> student = fit_student(labels, epochs=2)
-        >>> student.labels, student.agreement.episodes
-        (4, 1)
-        >>> student.score([labels[0][0]])[0].source
-        'student'
     """
 
     settings: StudentSettings
@@ -109,14 +93,7 @@ class StudentCritic:
         return Agreement.of([credit.values for _, credit in pairs], own)
 
     def check_env(self, agents: Sequence[str], sizes: Sequence[int], actions: Sequence[int], env_id: str) -> None:
-        """Raise CreditError, naming both, unless the student can credit in an environment.
-
-        Args:
-            agents: `possible_agents`.
-            sizes: How many numbers each observes.
-            actions: How many actions each chooses from.
-            env_id: Name of the environment; "" fits any.
-        """
+        """Raise CreditError, naming both, unless the student fits an environment's agents and name ("" is any)."""
         self.team.check(agents, sizes, actions, "the environment")
         self._check_env_id(env_id)
 
@@ -191,8 +168,8 @@ class StudentCritic:
 
     def _credits(self, steps: Steps) -> np.ndarray:
         """Return the credits of all networks, (K, M, N)."""
-        inputs = inputs_of(self.parameters, self.team, steps)
-        return credits_of(self.parameters, self.team, self.settings, self.scale, inputs)
+        network = StudentNetwork(self.team, self.settings, self.scale)
+        return network.score(self.parameters, inputs_of(self.parameters, self.team, steps))
 
     def _each(self, episodes: Sequence[Episode]) -> list[np.ndarray]:
         """Return the credits of all networks, (K, T, N), for each episode, in the order of its own agents."""

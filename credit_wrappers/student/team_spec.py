@@ -118,21 +118,16 @@ class TeamSpec:
             raise CreditError(f"the student is fitted for the agents {list(self.agents)}, {what} has {list(agents)}")
         return [list(agents).index(agent) for agent in self.agents]
 
-    def check(self, agents: Sequence[str], sizes: Sequence[int], actions: Sequence[int], what: str) -> None:
-        """Raise CreditError, naming both, unless the team of `what` is this one, in any order of agents."""
+    def check(self, agents: Sequence[str], sizes: Sequence[int], actions: Sequence[int] | None, what: str) -> None:
+        """Raise CreditError, naming both, unless `what` has this team in any order; `actions=None` fits any."""
         order = self.order(agents, what)
-        self.check_sizes([sizes[i] for i in order], what)
-        for agent, fitted, i in zip(self.agents, self.actions, order, strict=True):
-            if actions[i] != fitted:
-                raise CreditError(
-                    f"the student is fitted for {fitted} actions of agent {agent!r}, in {what} it has {actions[i]}"
-                )
-
-    def check_sizes(self, sizes: Sequence[int], what: str) -> None:
-        """Raise CreditError, naming both, unless each agent observes as many numbers as in the labels."""
-        for agent, fitted, size in zip(self.agents, self.sizes, sizes, strict=True):
-            if size != fitted:
-                raise CreditError(
-                    f"the student is fitted for observations of {fitted} numbers of agent {agent!r}, "
-                    f"in {what} it observes {size}"
-                )
+        for kind, verb, mine, theirs in (
+            ("observations of {} numbers", "observes", self.sizes, sizes),
+            ("{} actions", "has", self.actions, actions),
+        ):
+            for agent, fitted, i in zip(self.agents, mine, order, strict=True):
+                if theirs is not None and theirs[i] != fitted:
+                    raise CreditError(
+                        f"the student is fitted for {kind.format(fitted)} of agent {agent!r}, in {what} it {verb} "
+                        f"{theirs[i]}"
+                    )
