@@ -99,8 +99,8 @@ def choose(
     Args:
         candidates: The episodes.
         many: How many labels are wanted.
-        disagreement: (E,) of the student's networks on each candidate.
-        labelled: Episodes that have labels already.
+        disagreement: (E,), how far the student's networks are apart on each candidate.
+        labelled: Episodes that have labels already, or will have them.
         rng: Draws.
     """
     levels = np.unique(np.quantile([_return(episode) for episode in candidates], np.linspace(0, 1, _LEVELS + 1)[1:-1]))

@@ -14,19 +14,13 @@ from credit_wrappers.core.optional import require
 class AgreementScores:
     """How well the student's numbers agree with the critic's.
 
-    Attributes:
-        rank: Spearman's rank correlation; equal numbers share their mean rank. 0 where one side is constant. A critic
-            that pays nothing in most steps gives many equal numbers: the student's noise among them lowers the rank.
-        sign: Share of the numbers that have the critic's sign, of those that the critic does not put at zero; 0 if it
-            puts all of them there.
-        error: Mean absolute difference, in units of credit.
-        count: How many numbers were compared.
+    A critic that pays nothing in most steps gives many equal numbers: the student's noise among them lowers the rank.
     """
 
-    rank: float
-    sign: float
-    error: float
-    count: int
+    rank: float  # Spearman's rank correlation; equal numbers share their mean rank; 0 where one side is constant
+    sign: float  # share of the numbers with the critic's sign, of those that it does not put at zero; 0 without any
+    error: float  # mean absolute difference, in units of credit
+    count: int  # how many numbers were compared
 
     @classmethod
     def of(cls, critic: np.ndarray, student: np.ndarray) -> AgreementScores:
@@ -43,17 +37,11 @@ class AgreementScores:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Agreement of a student with its critic on some episodes.
+    """Agreement of a student with its critic on some episodes."""
 
-    Attributes:
-        episodes: How many episodes.
-        steps: Of each agent's credit in each step.
-        sums: Of each agent's credit over each whole episode.
-    """
-
-    episodes: int
-    steps: AgreementScores
-    sums: AgreementScores
+    episodes: int  # how many
+    steps: AgreementScores  # of each agent's credit in each step
+    sums: AgreementScores  # of each agent's credit over each whole episode
 
     @classmethod
     def of(cls, critic: Sequence[np.ndarray], student: Sequence[np.ndarray]) -> Agreement:

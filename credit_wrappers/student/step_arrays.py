@@ -76,7 +76,7 @@ def observations_of(episode: Episode) -> list[np.ndarray]:
             f"episode {episode.id}: observations have shape {rows.shape}, expected "
             f"({episode.length + 1}, {episode.n_agents}, ...)"
         )
-    return [_column(episode, rows[:, i], agent) for i, agent in enumerate(episode.agents)]
+    return [_flattened(episode, rows[:, i], agent) for i, agent in enumerate(episode.agents)]
 
 
 def actions_of(episode: Episode) -> np.ndarray:
@@ -90,7 +90,7 @@ def actions_of(episode: Episode) -> np.ndarray:
     return actions
 
 
-def _column(episode: Episode, seen: np.ndarray, agent: str) -> np.ndarray:
+def _flattened(episode: Episode, seen: np.ndarray, agent: str) -> np.ndarray:
     rows = seen
     if rows.dtype == object:
         if any(row is None for row in rows):

@@ -18,9 +18,8 @@ class StudentSettings:
             closed loop of states earns anything. "free" is the unconstrained form, `c_i = f_i(before, own action)`: it
             can represent any credit, so a team can farm it.
         gamma: Factor of the potential after the step, in (0, 1]. With 1 a closed loop adds up to exactly zero. With the
-            learner's own discount it is potential-based shaping (Ng, Harada and Russell 1999): the discounted credit of
-            T steps from a state to an end is `gamma**T * phi(end) - phi(state)` on every path. Loops then do not add
-            up to zero, and standing still earns `(gamma - 1) * phi` a step.
+            learner's own discount it is potential-based shaping (Ng, Harada and Russell 1999), in which standing still
+            earns `(gamma - 1) * phi` a step.
         networks: Size of the ensemble. The networks differ in their first weights and learn from all labels (bootstrap
             samples of so few labels would make each of them worse). The student pays the mean of their credits, and
             their spread is its uncertainty (Lakshminarayanan, Pritzel and Blundell 2017).

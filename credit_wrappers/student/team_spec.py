@@ -14,31 +14,21 @@ from credit_wrappers.recording.action_spaces import by_agent
 
 
 class Group(NamedTuple):
-    """The agents that share a network: their columns in the team, and what each of them observes and can do."""
+    """The agents that share a network."""
 
-    columns: list[int]
-    size: int
-    actions: int
+    columns: list[int]  # in the team
+    size: int  # how many numbers each of them observes
+    actions: int  # how many actions each chooses from
 
 
 @dataclass(frozen=True)
 class TeamSpec:
-    """The N agents of a student.
+    """The N agents of a student; ValueError if agents of one role differ in observations or actions."""
 
-    Attributes:
-        agents: Their names.
-        roles: The role of each; agents of one role share a network.
-        sizes: How many numbers each observes; the same within a role.
-        actions: How many actions each chooses from, 0, 1, ...; the same within a role.
-
-    Raises:
-        ValueError: Agents of one role differ in observations or actions.
-    """
-
-    agents: tuple[str, ...]
-    roles: tuple[str, ...]
-    sizes: tuple[int, ...]
-    actions: tuple[int, ...]
+    agents: tuple[str, ...]  # their names
+    roles: tuple[str, ...]  # the role of each; agents of one role share a network
+    sizes: tuple[int, ...]  # how many numbers each observes
+    actions: tuple[int, ...]  # how many actions each chooses from: 0, 1, ...
 
     def __post_init__(self) -> None:
         for what, counts in (("observe {} numbers", self.sizes), ("choose from {} actions", self.actions)):

@@ -1,4 +1,4 @@
-"""Whether memory stays flat while a student pays: `python -m tests.benchmarks.student_memory`. Scripted teacher."""
+"""Whether memory stays flat while a student pays: `python -m tests.benchmarks.student_memory`. Scripted critic."""
 
 from __future__ import annotations
 

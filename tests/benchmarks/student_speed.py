@@ -1,4 +1,4 @@
-"""What a student with untrained weights costs per agent, by `step` and by a Payer.
+"""What a student with untrained weights costs per agent, by `step` and by a StudentInference.
 
 `python -m tests.benchmarks.student_speed`
 """
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--seconds", type=float, default=0.05, help="of each round")
     options = parser.parse_args()
-    print("| form | agents | observation | environments | `step` | Payer, no reward | Payer, reward |")
+    print("| form | agents | observation | environments | `step` | `pay`, no reward | `pay`, reward |")
     print("|---|---|---|---|---|---|---|")
     for form in ("potential", "free"):
         for n_agents, size in ((2, 47), (4, 310), (16, 310)):
@@ -52,22 +52,22 @@ def main() -> None:
                 before, after = rng.normal(size=(2, envs, n_agents, size)).astype(np.float32)
                 actions = rng.integers(0, N_ACTIONS, (envs, n_agents))
                 every, over = np.arange(envs), np.zeros(envs, bool)
-                payer = StudentInference(student, envs)
-                payer.begin(every, before)
+                inference = StudentInference(student, envs)
+                inference.begin(every, before)
                 cells = [
                     spent(options.rounds, options.seconds, envs * n_agents, call)
                     for call in (
                         partial(student.step, before, actions, after, np.zeros(envs), over),
-                        partial(payer.pay, every, actions, after, np.zeros(envs), over),
-                        partial(payer.pay, every, actions, after, np.ones(envs), over),
+                        partial(inference.pay, every, actions, after, np.zeros(envs), over),
+                        partial(inference.pay, every, actions, after, np.ones(envs), over),
                     )
                 ]
                 print(f"| {form} | {n_agents} | {size} | {envs} | {' | '.join(cells)} |", flush=True)
-    in_slots(options.rounds, options.seconds)
+    in_vector_env(options.rounds, options.seconds)
 
 
-def in_slots(rounds: int, seconds: float) -> None:
-    """Print what a step of 64 small environments in slots costs, bare, and paid at once or each in its own step."""
+def in_vector_env(rounds: int, seconds: float) -> None:
+    """Print what a step of 64 small vectorised environments costs, bare, and paid at once or each in its own step."""
     student = untrained(2, 2, StudentSettings(), "walker", 3)
     credited = partial(CreditWrapper, critic=student, delivery="immediate")
     makes: dict[str, Callable[[], ParallelEnv]] = {

@@ -117,14 +117,14 @@ def distilling(critic, labels=20, **options):
 
 
 def offer(distillation, source, many):
-    """Offer so many episodes; return after how many of them labels were bought."""
-    bought = []
+    """Offer so many episodes; return after how many of them labels were requested."""
+    requested = []
     for _ in range(many):
         before = distillation.requested
         distillation.offer(next(source))
         if distillation.requested > before:
-            bought.append(distillation.episodes)
-    return bought
+            requested.append(distillation.episodes)
+    return requested
 
 
 class NumbersEnv(ParallelEnv):

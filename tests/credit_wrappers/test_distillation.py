@@ -1,4 +1,4 @@
-"""A distillation: which labels it buys, when, and what it tells."""
+"""A distillation: which labels it requests, when, and what it tells."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from credit_wrappers import Agreement, Distillation, StudentSettings
 from credit_wrappers.student.agreement import AgreementScores
 
 
-def test_never_more_labels_are_bought_than_may_be_and_no_episode_twice(fits):
+def test_never_more_labels_are_requested_than_may_be_and_no_episode_twice(fits):
     critic = ActionCritic()
     distillation = distilling(critic, labels=21)
     offer(distillation, walks_apart(), 1000)
@@ -39,7 +39,7 @@ def test_the_first_episodes_are_labelled_as_they_come_but_none_like_another(fits
     assert fits.labels == [5]
 
 
-def test_episodes_alike_are_never_bought_again_however_often_they_are_offered(fits):
+def test_episodes_alike_are_never_requested_again_however_often_they_are_offered(fits):
     critic, source = ActionCritic(), walks_apart()
     distillation = distilling(critic)
     twelve = [next(source) for _ in range(12)]
@@ -75,7 +75,7 @@ def test_where_fewer_differ_than_the_first_student_asks_for_those_must_do(fits, 
     assert distillation.newest[1] >= 1 and len(critic.asked) > different
 
 
-def test_restored_after_fewer_labels_than_the_first_student_asks_for_it_buys_in_rounds_as_before(fits):
+def test_restored_after_fewer_labels_than_the_first_student_asks_for_it_requests_in_rounds_as_before(fits):
     critic, source = ActionCritic(), walks_apart()
     alike = [next(source) for _ in range(3)]
     before = distilling(critic, first=8, spacing=20, episodes_per_query=1)
@@ -84,7 +84,7 @@ def test_restored_after_fewer_labels_than_the_first_student_asks_for_it_buys_in_
     assert before.newest[1] == 1 and before.first == 3
     after = distilling(critic, first=8, spacing=20, episodes_per_query=1)
     after.restore(before.state())
-    later = [replace(next(source), id=k) for k in range(60, 64)]  # one at a time they would be bought at once
+    later = [replace(next(source), id=k) for k in range(60, 64)]  # one at a time they would be requested at once
     for episode in later:
         before.offer(episode)
         after.offer(episode)
@@ -133,22 +133,22 @@ def test_a_critic_that_changes_its_mind_is_asked_sooner_until_the_student_follow
     critic, source = ActionCritic(), walks_apart()
     distillation = distilling(critic, labels=500, first=8, growth=2.0)
 
-    def bought(many):
+    def requested(many):
         before, left = distillation.requested, distillation.left
         rounds = offer(distillation, source, many)
         return rounds, distillation.requested - before, left
 
-    bought(120)
+    requested(120)
     assert distillation.fresh.sums.rank > 0.99
-    rounds, many, left = bought(120)
+    rounds, many, left = requested(120)
     assert len(rounds) == 1 and many == math.ceil(0.10 * left)
     critic.sign = -1.0
-    rounds, many, left = bought(rounds[0])
+    rounds, many, left = requested(rounds[0])
     assert many == math.ceil(0.10 * left) and distillation.fresh.sums.rank < -0.99
-    sooner, many, left = bought(2 * rounds[0] - distillation.episodes)
+    sooner, many, left = requested(2 * rounds[0] - distillation.episodes)
     assert sooner == [math.ceil(1.5 * rounds[0])] and many == math.ceil(0.10 * left)
     assert distillation.fresh.sums.rank > 0.99
-    rounds, many, left = bought(2 * sooner[0] - distillation.episodes)
+    rounds, many, left = requested(2 * sooner[0] - distillation.episodes)
     assert rounds == [2 * sooner[0]] and many == math.ceil(0.10 * left)
 
 

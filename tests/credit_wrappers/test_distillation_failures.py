@@ -16,7 +16,7 @@ DOWN = ModelError("no route", "connection")
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_budget_that_is_used_up_keeps_the_labels_that_came_and_buys_no_more(fits, caplog, workers):
+def test_a_budget_that_is_used_up_keeps_the_labels_that_came_and_requests_no_more(fits, caplog, workers):
     critic, walks = ActionCritic(), walks_apart()
     distillation = distilling(critic, labels=60, workers=workers)
     offer(distillation, walks, 4)
@@ -154,7 +154,7 @@ def test_nobody_waits_for_a_slow_critic(fits):
     offer(distillation, walks, 40)
     assert critic.entered.wait(30)
     assert critic.asked == [] and distillation.labels == [] and distillation.newest == (None, 0)
-    assert distillation.requested == 4  # nor is more bought meanwhile
+    assert distillation.requested == 4  # nor is more requested meanwhile
     critic.gate.set()
     distillation.wait()
     assert distillation.newest == (fits.students[0], 1) and fits.labels == [4]
@@ -228,10 +228,10 @@ def test_closing_before_the_first_labels_or_with_labels_on_their_way_fits_nothin
     if workers:
         critic.gate.set()  # the running query is waited for
     closing.join()
-    bought = distillation.requested
+    requested = distillation.requested
     offer(distillation, walks, 30)
     distillation.wait()
-    assert fits.labels == [] and distillation.requested == bought and distillation.left == 20 - bought
+    assert fits.labels == [] and distillation.requested == requested and distillation.left == 20 - requested
     assert len(distillation.labels) == len(critic.asked)
 
 

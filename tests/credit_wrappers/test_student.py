@@ -70,7 +70,7 @@ def test_no_way_that_ends_where_it_began_earns_anything(student, seed, steps):
     np.testing.assert_allclose(credit.values.sum(axis=0, dtype=float), 0.0, atol=2e-6 * steps)
 
 
-def test_a_teacher_that_can_be_farmed_makes_the_free_form_pay_a_loop_and_the_potential_form_not(free):
+def test_a_critic_that_can_be_farmed_makes_the_free_form_pay_a_loop_and_the_potential_form_not(free):
     loop = there_and_back(50)
     (paid,) = free.score([loop])
     assert paid.values[:, 0].sum() > 0.5 * farmable(loop).values[:, 0].sum() > 1.0
@@ -91,7 +91,7 @@ def test_with_the_learners_gamma_discounted_credit_depends_on_start_end_and_leng
     assert np.abs(credit.values.sum(axis=0) - sums[1]).max() > 1e-3
 
 
-def test_where_nothing_changes_the_team_reward_is_shared_out_in_the_teachers_unit_and_costs_weigh_no_less(student):
+def test_where_nothing_changes_the_team_reward_is_shared_out_in_the_critics_unit_and_costs_weigh_no_less(student):
     rewards = np.array([1.0, -0.3, 7.0])
     still = episode_of(seen(np.array([[0, 2, 5]] * 4)), np.array([[1, 0, 2]] * 3), reward=rewards)
     (credit,) = student.score([still])
@@ -113,7 +113,7 @@ def test_a_loop_on_which_the_team_gains_as_much_as_it_loses_earns_nothing_whatev
     assert credit.values.sum(dtype=float) < 1e-4
 
 
-def test_a_teacher_that_blames_for_more_than_the_team_paid_is_followed():
+def test_a_critic_that_blames_for_more_than_the_team_paid_is_followed():
     def blame(episode):
         stuck = (np.diff(episode.observations[..., 0], axis=0) == 0.0) & (episode.actions > 0)
         return Credit(-1.6 * stuck.astype(np.float32))
@@ -139,7 +139,7 @@ def test_an_end_of_the_world_has_a_potential_of_its_own_and_running_out_of_time_
     labels = []
     for k, (episode, credit) in enumerate(labelled(progress)):
         values = credit.values.copy()
-        values[-1] += k % 2  # the teacher praises ends that no observation shows
+        values[-1] += k % 2  # the critic praises ends that no observation shows
         labels.append((replace(episode, terminated=k % 2 == 1, truncated=k % 2 == 0), Credit(values)))
     taught = fit_student(labels, epochs=15, batch=16, networks=1)
     episode = replace(labels[0][0], terminated=True, truncated=False)
@@ -273,7 +273,7 @@ def test_equal_numbers_share_their_rank():
     assert rank_correlation(np.ones(4), np.arange(4.0)) == 0.0
 
 
-def test_signs_are_compared_where_the_teacher_judges():
+def test_signs_are_compared_where_the_critic_judges():
     match = AgreementScores.of(np.array([1.0, -1.0, 0.0, 2.0]), np.array([0.5, 1.0, -9.0, 0.0]))
     assert (match.sign, match.error, match.count) == (1 / 3, pytest.approx(13.5 / 4), 4)
     assert AgreementScores.of(np.zeros(3), np.ones(3)).sign == 0.0
