@@ -20,7 +20,7 @@ from credit_wrappers.delivery.store import CreditStore
 from credit_wrappers.distillation import Distillation
 from credit_wrappers.distillation.paying import Distilled, Student
 from credit_wrappers.llm.client import Completion, ModelClient, Request
-from credit_wrappers.student import Agreement, StudentCritic, StudentSettings
+from credit_wrappers.student import Agreement, StudentCritic, StudentSettings, fit_student
 from credit_wrappers.wrappers import CreditWrapper, LLMCreditWrapper, LLMTaskWrapper, TaskObservationWrapper, Weaning
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ __all__ = [
     "Usage",
     "Weaning",
     "annotate",
+    "fit_student",
 ]
 
 

@@ -33,7 +33,7 @@ class Board:
     """A picture that is being drawn; coordinates are in cells.
 
     Args:
-        rows: Rows of the grid.
+        rows: StudentInputs of the grid.
         columns: Columns of the grid.
         ground: Colour of the cells.
         lines: Colour of the lines between them.

@@ -80,7 +80,7 @@ def _answers(entry: LedgerEntry, texts: Sequence[str]) -> Sequence[EpisodeAnswer
     nothing: list[dict[str, Any]] = [{} for _ in entry.episodes]
     if entry.failure or entry.completion is None or not entry.episodes:
         return nothing
-    # Rows of version 1 know neither the lengths nor the agents.
+    # StudentInputs of version 1 know neither the lengths nor the agents.
     lengths = [
         judged.length or int(found[1] if (found := _STEPS.match(text)) else 0)
         for judged, text in zip(entry.episodes, texts, strict=False)

@@ -15,7 +15,7 @@ from credit_wrappers.delivery.intake import Listener
 from credit_wrappers.delivery.remote_store import RemoteStore
 from credit_wrappers.delivery.store import CreditStore
 from credit_wrappers.recording.recorder import EpisodeRecorder, StepColumns
-from credit_wrappers.student.inputs import Rows
+from credit_wrappers.student.inputs import StudentInputs
 
 
 class Deferred:
@@ -72,7 +72,7 @@ class Deferred:
     def payer(self, env: ParallelEnv, name: str) -> DeferredPayer:
         """Return a payer for one environment; see `CreditSource`."""
         if self.reads_observations:  # a student, which fits some environments only
-            inputs = Rows(env)
+            inputs = StudentInputs(env)
             self.critic.check_env(inputs.agents, inputs.sizes, inputs.n_actions, name)
         return DeferredPayer(self.store)
 

@@ -1,4 +1,4 @@
-"""A student that grows while a team trains: labels are chosen and bought from a critic, and students fitted to them."""
+"""Students that are fitted while a team trains, to labels that are chosen among its episodes and asked of a critic."""
 
 from credit_wrappers.distillation.distillation import Distillation
 

@@ -1,4 +1,4 @@
-"""Which episodes are worth asking the critic about."""
+"""Acquisition: which episodes the critic is asked to label."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from credit_wrappers.core.episode import Episode
-from credit_wrappers.student.dataset import observed
+from credit_wrappers.student.step_arrays import observations_of
 
 _LEVELS = 4  # of the return
 
 
 class Pool:
-    """Keeps some of the episodes that were offered: a fair sample, and those in which the rarest things happened.
+    """Candidates for labels: a uniform sample of the episodes that were offered, and those with the rarest changes.
 
     Args:
         room: Most episodes that are kept of each kind.
         rng: Draws the sample.
 
     Attributes:
-        sample: Each episode that was offered since `clear` is as likely to be here as any other.
+        sample: The uniform sample of the episodes that were offered since `clear`.
     """
 
     def __init__(self, room: int, rng: np.random.Generator) -> None:
@@ -30,20 +30,20 @@ class Pool:
         self.clear([])
 
     def clear(self, labelled: Sequence[Episode]) -> None:
-        """Begin anew; rare is what these episodes seldom show."""
+        """Drop all candidates; from now on a change is rare if these episodes seldom show it."""
         self.sample: list[Episode] = []
         self._rare: list[tuple[float, int, Episode]] = []  # a heap, the least rare first
         self._offered = 0
-        self._seen = happened(labelled)
+        self._seen = total_changes(labelled)
 
     @property
     def rare(self) -> list[Episode]:
-        """Those in which the rarest things happened."""
+        """The episodes with the rarest changes."""
         return [episode for _, _, episode in self._rare]
 
     @property
     def episodes(self) -> list[Episode]:
-        """What is kept, each episode once."""
+        """All candidates, each once."""
         return list({id(episode): episode for episode in self.sample + self.rare}.values())
 
     def add(self, episode: Episode) -> None:
@@ -61,51 +61,52 @@ class Pool:
 
 
 def contents(episode: Episode) -> tuple[object, ...]:
-    """Return what is equal for two episodes if the same was seen, done and paid in both."""
-    return episode.key, *(hash(seen.tobytes()) for seen in observed(episode))
+    """Return a key that two episodes share if everything observed, done and paid in them is the same."""
+    return episode.key, *(hash(seen.tobytes()) for seen in observations_of(episode))
 
 
 def changes(episode: Episode) -> np.ndarray:
-    """Return in how many steps each observed number of each agent changed, one agent's behind the other's, float64."""
-    return np.concatenate([(seen[1:] != seen[:-1]).sum(axis=0, dtype=np.float64) for seen in observed(episode)])
+    """Return in how many steps each observed number of each agent changed, float64, one agent after another."""
+    return np.concatenate([(seen[1:] != seen[:-1]).sum(axis=0, dtype=np.float64) for seen in observations_of(episode)])
 
 
-def happened(episodes: Sequence[Episode]) -> np.ndarray:
+def total_changes(episodes: Sequence[Episode]) -> np.ndarray:
     """Return the sum of `changes` over episodes."""
     return np.sum([changes(episode) for episode in episodes], axis=0) if episodes else np.zeros(1)
 
 
 def rarity(changed: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Return how rare what happened is: each change counts as one over the times that the labels have shown it."""
+    """Return how rare the changes are: each counts as 1 / (1 + the number of times that the labels have shown it)."""
     return changed @ np.broadcast_to(1.0 / (1.0 + seen), changed.shape[-1:])
 
 
 def choose(
     candidates: Sequence[Episode],
     many: int,
-    doubts: np.ndarray,
+    disagreement: np.ndarray,
     labelled: Sequence[Episode],
     rng: np.random.Generator,
 ) -> list[int]:
-    """Return the places of at most `many` candidates to be labelled, no two of them alike, nor like a labelled one.
+    """Return the places of at most `many` candidates to label, no two of them alike, and none like a labelled one.
 
-    Every other label, from the first on, is the candidate with the rarest changes: what a team has only begun to do,
-    such as to carry, moves numbers that stand still in nearly all labels, and networks that have never seen it do not
-    doubt it. For the others outcomes take turns: how an episode ended, and in which quarter of the candidates its
-    return lies; the outcome with the fewest labels so far comes first. Of an outcome's episodes every other choice is
-    the one that is doubted most, and the others are drawn, so that what nobody doubts is looked at too.
+    Every other label, from the first on, goes to the candidate with the rarest changes. What a team has only begun to
+    do, such as to carry, changes numbers that stand still in nearly all labels, and networks that have never seen it do
+    not disagree about it. The other labels go to the outcomes in turn, the outcome with the fewest labels first; an
+    outcome is how an episode ended, and the quarter of the candidates' returns that its return lies in. Within an
+    outcome the episode with the largest disagreement and a random one alternate, so that the critic also sees what the
+    networks agree on.
 
     Args:
         candidates: The episodes.
         many: How many labels are wanted.
-        doubts: (E,) how far the student's networks are apart on each.
-        labelled: Episodes that have their labels.
+        disagreement: (E,), how far the student's networks are apart on each candidate.
+        labelled: Episodes that have labels already, or will have them.
         rng: Draws.
     """
-    levels = np.unique(np.quantile([_paid(episode) for episode in candidates], np.linspace(0, 1, _LEVELS + 1)[1:-1]))
+    levels = np.unique(np.quantile([_return(episode) for episode in candidates], np.linspace(0, 1, _LEVELS + 1)[1:-1]))
 
     def outcome(episode: Episode) -> tuple[bool, int]:
-        return episode.terminated, int(np.searchsorted(levels, _paid(episode), side="right"))
+        return episode.terminated, int(np.searchsorted(levels, _return(episode), side="right"))
 
     known = {contents(episode) for episode in labelled}
     free: list[int] = []
@@ -113,27 +114,26 @@ def choose(
         if (inside := contents(candidates[place])) not in known:
             known.add(inside)
             free.append(place)
-    kinds = {place: outcome(candidates[place]) for place in free}
+    outcomes = {place: outcome(candidates[place]) for place in free}
     changed = {place: changes(candidates[place]) for place in free}
-    seen = happened(labelled)
-    had = Counter(outcome(episode) for episode in labelled)
-    drawn: Counter[tuple[bool, int]] = Counter()  # by outcome
+    seen = total_changes(labelled)
+    labels = Counter(outcome(episode) for episode in labelled)
+    turns: Counter[tuple[bool, int]] = Counter()  # choices made within each outcome
     chosen: list[int] = []
     while len(chosen) < many and free:
         if len(chosen) % 2 == 0:
             place = free[int(np.argmax(rarity(np.stack([changed[place] for place in free]), seen)))]
         else:
-            rarest = min({kinds[place] for place in free}, key=lambda kind: (had[kind], kind))
-            places = [place for place in free if kinds[place] == rarest]
-            doubted = drawn[rarest] % 2 == 0
-            place = places[int(np.argmax(doubts[places])) if doubted else -1]
-            drawn[rarest] += 1
+            fewest = min({outcomes[place] for place in free}, key=lambda kind: (labels[kind], kind))
+            places = [place for place in free if outcomes[place] == fewest]
+            place = places[int(np.argmax(disagreement[places])) if turns[fewest] % 2 == 0 else -1]
+            turns[fewest] += 1
         free.remove(place)
         chosen.append(place)
-        had[kinds[place]] += 1
+        labels[outcomes[place]] += 1
         seen = seen + changed[place]
     return chosen
 
 
-def _paid(episode: Episode) -> float:
+def _return(episode: Episode) -> float:
     return float(episode.team_reward.sum())

@@ -14,9 +14,9 @@ from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.delivery.intake import Listener
 from credit_wrappers.distillation.distillation import Distillation
-from credit_wrappers.distillation.versioned_inference import Payroll, Ready, Source
+from credit_wrappers.distillation.versioned_inference import FixedStudent, StudentProvider, VersionedInference
 from credit_wrappers.recording.recorder import EpisodeRecorder, StepColumns
-from credit_wrappers.student.inputs import Rows
+from credit_wrappers.student.inputs import StudentInputs
 from credit_wrappers.student.student_critic import StudentCritic
 
 
@@ -48,11 +48,11 @@ class Student:
 
         Raises:
             CreditError: The student is fitted for another environment, other agents, observations or actions.
-            TypeError: A student cannot read the environment; see `Rows`.
+            TypeError: A student cannot read the environment; see `StudentInputs`.
         """
-        inputs = Rows(env)
+        inputs = StudentInputs(env)
         self.critic.check_env(inputs.agents, inputs.sizes, inputs.n_actions, name)
-        return StudentPayer(Ready(self.critic), inputs)
+        return StudentPayer(FixedStudent(self.critic), inputs)
 
 
 class Distilled:
@@ -84,10 +84,10 @@ class Distilled:
         """Return a payer for one environment; see `CreditSource`.
 
         Raises:
-            TypeError: A student cannot read the environment; see `Rows`.
+            TypeError: A student cannot read the environment; see `StudentInputs`.
             ValueError: The distillation belongs to another team; both are named.
         """
-        inputs = Rows(env)
+        inputs = StudentInputs(env)
         self.distillation.join(inputs.agents, inputs.sizes, inputs.n_actions)
         return StudentPayer(self.distillation, inputs, self.distillation)
 
@@ -104,15 +104,15 @@ class StudentPayer:
 
     def __init__(
         self,
-        students: Source,
-        inputs: Rows,
+        students: StudentProvider,
+        inputs: StudentInputs,
         distillation: Distillation | None = None,
         environments: int = 1,
     ) -> None:
         self.reads = inputs
         self._students, self._distillation = students, distillation
         self._episodes = 0
-        self._inference = Payroll(students, inputs.team, environments)
+        self._inference = VersionedInference(students, inputs.team, environments)
 
     def open(self) -> int:
         """Return a fresh episode id."""

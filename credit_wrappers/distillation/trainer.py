@@ -1,4 +1,4 @@
-"""Labels that go on arriving, and the students that are fitted to them, each from the one before."""
+"""Fitting students to labels that keep arriving, each student from the weights of the one before."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import math
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,72 +16,57 @@ import numpy as np
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.student.agreement import Agreement
+from credit_wrappers.student.fitting import fit_student
 from credit_wrappers.student.student_critic import StudentCritic
 from credit_wrappers.student.student_settings import StudentSettings
-from credit_wrappers.student.team_spec import Team
+from credit_wrappers.student.team_spec import TeamSpec
 
 _LOG = logging.getLogger("credit_wrappers")
+_STATE = ("newest", "labels", "fresh", "fit_seconds", "_usual", "_learned", "_warned")
 
 
-class Apprentice:
-    """What a distillation has learned so far; its caller sees to it that one thread at a time uses it.
+@dataclass
+class StudentTrainer:
+    """The labels and students of a distillation. It has no lock: one thread at a time may use it."""
 
-    Args:
-        settings: Form, size and fitting of the students.
-        threshold: Error on held-out labels over that on new ones, below which agreement is low.
-        least_rank: Rank correlation of the sums on held-out labels, below which it is low, too.
-        roles: See `StudentCritic.fit`.
-        background: Whether students are fitted in a thread.
+    settings: StudentSettings
+    threshold: float  # agreement is low when the held-out error divided by the error on new labels is below this
+    least_rank: float  # or when the rank correlation of agents' sums on held-out labels is below this
+    roles: Mapping[str, str] | None  # see `fit_student`
+    background: InitVar[bool]  # whether students are fitted in a thread
+    newest: tuple[StudentCritic | None, int] = (None, 0)  # and its version, from 1
+    labels: list[tuple[Episode, Credit]] = field(default_factory=list)
+    fresh: Agreement | None = None  # with the newest labels before the student learned from them
+    fit_seconds: float = 0.0
+    _usual: float = 0.0  # mean error of sums on held-out labels when `fresh` was measured
+    _learned: int = 0  # labels that `train` has used
+    _warned: bool = False
+    _team: tuple[Any, ...] | None = None
+    _fit: Future[StudentCritic] | None = None
 
-    Attributes:
-        newest: The newest student and its version, from 1; None and 0 before the first fit.
-        labels: All labels, in order.
-        fresh: Agreement with the newest labels before anything was learned from them; None before there are some.
-        fit_seconds: Spent fitting.
-    """
-
-    def __init__(
-        self,
-        settings: StudentSettings,
-        threshold: float,
-        least_rank: float,
-        roles: Mapping[str, str] | None,
-        background: bool,
-    ) -> None:
-        self.settings, self.roles = settings, roles
-        self.threshold, self.least_rank = threshold, least_rank
-        self.newest: tuple[StudentCritic | None, int] = (None, 0)
-        self.labels: list[tuple[Episode, Credit]] = []
-        self.fresh: Agreement | None = None
-        self.fit_seconds = 0.0
-        self._usual = 0.0  # mean error of sums on held-out labels when `fresh` was measured
-        self._learned = 0  # labels that `learn` has seen
-        self._said = False  # that labels are too few
-        self._team: tuple[Any, ...] | None = None
-        self._fitting: Future[StudentCritic] | None = None
+    def __post_init__(self, background: bool) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="student") if background else None
 
     def join(self, agents: tuple[str, ...], sizes: tuple[int, ...], n_actions: tuple[int, ...]) -> None:
-        """Say whose steps are to be paid.
-
-        Raises:
-            CreditError: The student that was restored is fitted for another team.
-            ValueError: Another team is paid, or roles do not fit it.
-        """
+        """Name the team; see `Distillation.join`."""
         team = (agents, sizes, n_actions)
-        Team.of(agents, sizes, n_actions, self.roles, dict(zip(agents, n_actions, strict=True)))
+        TeamSpec.of(agents, sizes, n_actions, self.roles, dict(zip(agents, n_actions, strict=True)))
         if self._team is not None and self._team != team:
+            first, second = (
+                f"agents {list(names)} with {list(observed)} observed numbers and {list(actions)} actions"
+                for names, observed, actions in (self._team, team)
+            )
             raise ValueError(
-                "environments of one distillation have the same agents, observations and actions; "
-                f"got {_named(team)} after {_named(self._team)}"
+                "environments of one distillation must have the same agents, observations and actions; "
+                f"got {second} after {first}"
             )
         if (student := self.newest[0]) is not None:
             student.team.check(*team, "the environment")
         self._team = team
 
     @property
-    def low(self) -> bool:
-        """Whether agreement is low: on held-out labels, or on the newest ones compared with the held-out ones then."""
+    def agreement_is_low(self) -> bool:
+        """Whether agreement is low on held-out labels, or on the newest ones compared with those."""
         student = self.newest[0]
         if student is not None and student.agreement.sums.rank < self.least_rank:
             return True
@@ -88,46 +75,41 @@ class Apprentice:
     @property
     def fitting(self) -> bool:
         """Whether a student is being fitted."""
-        return self._fitting is not None
+        return self._fit is not None
 
     @property
-    def behind(self) -> bool:
-        """Whether there are labels that `learn` has not seen."""
+    def has_new_labels(self) -> bool:
+        """Whether there are labels that `train` has not used."""
         return self._learned < len(self.labels)
 
-    def learn(self, left: int) -> None:
-        """Measure agreement with the labels that came; fit a student, or begin to, where they are enough.
-
-        Args:
-            left: How many more may come.
-        """
-        student, new = self.newest[0], self.labels[self._learned :]
+    def train(self, left: int) -> None:
+        """Measure agreement with the new labels; fit a student, if labels are enough, of which `left` more may come."""
+        student, new = self.newest[0], _usable(self.labels[self._learned :])
         self._learned = len(self.labels)
-        told = [(episode, credit) for episode, credit in new if credit.source != "fallback"]
-        if student is not None and told:
-            self.fresh, self._usual = student.compare(told), student.agreement.sums.error
-        usable = [credit for _, credit in self.labels if credit.source != "fallback"]
-        if len(usable) < 2 or not any(np.any(credit.values) for credit in usable):
-            self.say(
+        if student is not None and new:
+            self.fresh, self._usual = student.compare(new), student.agreement.sums.error
+        usable = _usable(self.labels)
+        if len(usable) < 2 or not any(np.any(credit.values) for _, credit in usable):
+            self.warn_once(
                 f"too few labels to fit a student: {len(usable)} of {len(self.labels)} are usable, and some credit "
-                "must not be zero; every step goes on being paid the team reward until there are more "
-                f"({left} may still be bought)"
+                "must not be zero; every step is paid the team reward until there are more "
+                f"({left} may still be requested)"
             )
         elif self._thread is None:
             self._adopt(self._fitted(list(self.labels), student))
         else:
-            self._fitting = self._thread.submit(self._fitted, list(self.labels), student)
+            self._fit = self._thread.submit(self._fitted, list(self.labels), student)
 
-    def say(self, too_few: str) -> None:
-        """Warn, once, that labels are too few."""
-        if not self._said:
-            self._said = True
-            _LOG.warning("%s", too_few)
+    def warn_once(self, message: str) -> None:
+        """Log a warning that there is no student, unless there was one before."""
+        if not self._warned:
+            self._warned = True
+            _LOG.warning("%s", message)
 
     def collect(self, wait: bool) -> None:
-        """Take over a student that is ready, or, with `wait`, will be; raise what its fit raised."""
-        if self._fitting is not None and (wait or self._fitting.done()):
-            done, self._fitting = self._fitting, None
+        """Adopt the student that was fitted; with `wait`, wait for its fit. Raise what the fit raised."""
+        if self._fit is not None and (wait or self._fit.done()):
+            done, self._fit = self._fit, None
             if not done.cancelled():  # by `close`
                 self._adopt(done.result())
 
@@ -140,45 +122,34 @@ class Apprentice:
     def metrics(self) -> dict[str, float]:
         """See `Distillation.metrics`."""
         student, version = self.newest
-        numbers: dict[str, float] = {
-            "version": version,
-            "labels": len(self.labels),
-            "fit_seconds": self.fit_seconds,
-        }
-        for prefix, part in (("", "sums"), ("step_", "steps")):
-            match = None if student is None else getattr(student.agreement, part)
-            for name in ("rank", "sign", "error"):
-                numbers[prefix + name] = math.nan if match is None else getattr(match, name)
-        for name in ("rank", "error"):
-            numbers[f"fresh_{name}"] = math.nan if self.fresh is None else getattr(self.fresh.sums, name)
+        numbers: dict[str, float] = {"version": version, "labels": len(self.labels), "fit_seconds": self.fit_seconds}
+        agreement = None if student is None else student.agreement
+        for prefix, part, found, names in (
+            ("", "sums", agreement, ("rank", "sign", "error")),
+            ("step_", "steps", agreement, ("rank", "sign", "error")),
+            ("fresh_", "sums", self.fresh, ("rank", "error")),
+        ):
+            for name in names:
+                numbers[prefix + name] = math.nan if found is None else getattr(getattr(found, part), name)
         return numbers
 
     def state(self) -> dict[str, Any]:
         """Return what is known, for a checkpoint."""
-        return {
-            "newest": self.newest,
-            "labels": list(self.labels),
-            "fresh": self.fresh,
-            "fit_seconds": self.fit_seconds,
-            "usual": self._usual,
-            "learned": self._learned,
-            "said": self._said,
-        }
+        return {name: copy(getattr(self, name)) for name in _STATE}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned; raise CreditError where its student is fitted for another team."""
+        """Continue from what `state` returned; raise CreditError if its student is fitted for another team."""
         student = state["newest"][0]
         if student is not None and self._team is not None:
             student.team.check(*self._team, "the environment")
-        self.newest, self.labels, self.fresh = state["newest"], list(state["labels"]), state["fresh"]
-        self.fit_seconds, self._usual, self._learned = state["fit_seconds"], state["usual"], state["learned"]
-        self._said = state.get("said", False)
+        for name in _STATE:
+            setattr(self, name, copy(state[name]))
 
     def _fitted(self, labels: list[tuple[Episode, Credit]], start: StudentCritic | None) -> StudentCritic:
         began = time.perf_counter()
         actions = None if self._team is None else dict(zip(self._team[0], self._team[2], strict=True))
         try:
-            return StudentCritic.fit(labels, self.settings, roles=self.roles, n_actions=actions, start=start)
+            return fit_student(labels, self.settings, roles=self.roles, n_actions=actions, start=start)
         finally:
             self.fit_seconds += time.perf_counter() - began
 
@@ -192,6 +163,5 @@ class Apprentice:
         )  # fmt: skip
 
 
-def _named(team: tuple[Any, ...]) -> str:
-    agents, sizes, actions = team
-    return f"agents {list(agents)} with {list(sizes)} observed numbers and {list(actions)} actions"
+def _usable(labels: list[tuple[Episode, Credit]]) -> list[tuple[Episode, Credit]]:
+    return [label for label in labels if label[1].source != "fallback"]

@@ -1,4 +1,4 @@
-"""Who pays the steps of many environments: the student that was newest when each episode began, or nobody yet."""
+"""Credits for the steps of many environments, each by the student that was newest when its episode began."""
 
 from __future__ import annotations
 
@@ -6,136 +6,86 @@ from typing import Protocol
 
 import numpy as np
 
-from credit_wrappers.student.dataset import check_actions, check_finite, check_shapes, placed, whole_numbers
-from credit_wrappers.student.inference import Payer
+from credit_wrappers.student.inference import StudentInference
+from credit_wrappers.student.input_checks import checked_actions, checked_observations
 from credit_wrappers.student.student_critic import StudentCritic
-from credit_wrappers.student.team_spec import Team
+from credit_wrappers.student.team_spec import TeamSpec
 
 
-class Source(Protocol):
-    """Has students."""
+class StudentProvider(Protocol):
+    """Whoever has students, newer ones as time goes by."""
 
     @property
     def newest(self) -> tuple[StudentCritic | None, int]:
-        """The newest one and its version, or None and 0."""
+        """The newest student and its version, from 1; None and 0 before there is one."""
 
 
-class Ready:
-    """A source whose student is there from the start and stays."""
+class FixedStudent:
+    """A provider with one student, which is there from the start and never replaced."""
 
     def __init__(self, student: StudentCritic) -> None:
         self.newest: tuple[StudentCritic | None, int] = (student, 1)
 
 
-class Payroll:
-    """Pays each step of E environments with N agents: the student's credit, before the first student the team reward.
+class VersionedInference:
+    """Credits the steps of E environments with N agents; before the first student every agent gets the team reward.
 
-    An episode is paid by one student from its beginning to its end: a loop through two potentials might earn.
+    One student credits an episode from its beginning to its end: a loop through two potentials might earn something.
 
     Args:
         source: Has the students.
-        team: The agents in the order of rows; the student may have them in another.
+        team: The agents in the order of rows; the student may have them in another order.
         environments: E.
 
     Attributes:
         source: As given.
-        version: (E,) of the student that pays each environment's episode; 0: nobody yet.
+        version: (E,), the version of the student that credits each environment's episode; 0: there was none.
     """
 
-    def __init__(self, source: Source, team: Team, environments: int = 1) -> None:
+    def __init__(self, source: StudentProvider, team: TeamSpec, environments: int = 1) -> None:
         self.source, self._team, self._environments = source, team, environments
         self.version = np.zeros(environments, np.int64)
-        self._clerks: dict[int, _Clerk | _TeamClerk] = {0: _TeamClerk(team, environments)}  # by version
+        self._students: dict[int, StudentInference] = {}  # by version
 
     def begin(self, chosen: np.ndarray, rows: np.ndarray) -> None:
-        """Begin episodes of the chosen environments, (e,), with the first rows, (e, N, F).
+        """Begin episodes of the chosen environments, (e,), with their first observations, (e, N, F).
 
         Raises:
-            CreditError: A number is not finite; the message names agent and feature.
+            CreditError: A number is not finite; the message names environment, agent and feature.
         """
         student, version = self.source.newest
         self.version[chosen] = version
-        if student is not None and version not in self._clerks:
-            self._clerks = {v: clerk for v, clerk in self._clerks.items() if (self.version == v).any()}
-            self._clerks[version] = _Clerk(student, self._team.agents, self._environments)
-        self._clerks[version].start(chosen, rows)
+        if student is None:
+            checked_observations(self._team, rows, "observations", chosen)
+            return
+        if version not in self._students:
+            self._students = {v: still for v, still in self._students.items() if (self.version == v).any()}
+            self._students[version] = StudentInference(student, self._environments, self._team.agents)
+        self._students[version].begin(chosen, rows)
 
     def pay(
-        self,
-        chosen: np.ndarray,
-        actions: np.ndarray,
-        rows: np.ndarray,
-        team_reward: np.ndarray,
-        terminated: np.ndarray,
+        self, chosen: np.ndarray, actions: np.ndarray, rows: np.ndarray, team_reward: np.ndarray, terminated: np.ndarray
     ) -> np.ndarray:
-        """Return the credits of one step, (e, N) float64.
-
-        Args:
-            chosen: (e,) environments.
-            actions: (e, N) int.
-            rows: (e, N, F), after the step.
-            team_reward: (e,).
-            terminated: (e,) bool, whether the world ended.
+        """Return the credits of one step, (e, N) float64; the arguments are those of `StudentInference.pay`.
 
         Raises:
-            CreditError: A number is not finite; the message names agent and feature. An agent has left.
+            CreditError: A number is not finite, or an agent has left; the message names environment and agent.
             TypeError: Actions are not whole numbers.
         """
         step, versions = (chosen, actions, rows, team_reward, terminated), self.version[chosen]
         if len(chosen) == 1 or (versions == versions[0]).all():  # nearly always
-            return self._clerks[int(versions[0])].pay(*step)
+            return self._pay(int(versions[0]), *step)
         credits = np.empty(actions.shape)
         for version in np.unique(versions).tolist():
             part = versions == version
-            credits[part] = self._clerks[version].pay(*(array[part] for array in step))
+            credits[part] = self._pay(version, *(array[part] for array in step))
         return credits
 
-
-class _TeamClerk:
-    """Pays everyone the team reward, and refuses what no student could learn from before it is a label."""
-
-    def __init__(self, team: Team, environments: int) -> None:
-        self._team, self._environments = team, environments
-
-    def start(self, chosen: np.ndarray, rows: np.ndarray) -> None:
-        check_finite(self._team, placed(self._environments, chosen, rows), "observations", "environment")
-
-    def pay(
-        self,
-        chosen: np.ndarray,
-        actions: np.ndarray,
-        rows: np.ndarray,
-        team_reward: np.ndarray,
-        terminated: np.ndarray,
-    ) -> np.ndarray:
-        acted = whole_numbers(actions)
-        check_shapes(self._team, len(chosen), actions=acted)
-        check_actions(self._team, placed(self._environments, chosen, acted), "actions", "environment")
-        check_finite(self._team, placed(self._environments, chosen, rows), "next_observations", "environment")
+    def _pay(self, version: int, *step: np.ndarray) -> np.ndarray:
+        if version:
+            return self._students[version].pay(*step).astype(np.float64)
+        chosen, actions, rows, team_reward, _ = step
+        # What no student could learn from is refused before it becomes a label.
+        checked_actions(self._team, actions, chosen)
+        checked_observations(self._team, rows, "next_observations", chosen)
         return np.repeat(np.asarray(team_reward, np.float64)[:, None], len(self._team.agents), axis=1)
-
-
-class _Clerk:
-    """A student's payer, with the environment's order of agents."""
-
-    def __init__(self, student: StudentCritic, agents: tuple[str, ...], environments: int) -> None:
-        order = student.team.order(agents, "the environment")
-        self._payer = Payer(student, environments)
-        self._order = None if order == sorted(order) else np.array(order)
-        self._back = np.argsort(order)
-
-    def start(self, chosen: np.ndarray, rows: np.ndarray) -> None:
-        self._payer.start(chosen, rows if self._order is None else rows[:, self._order])
-
-    def pay(
-        self,
-        chosen: np.ndarray,
-        actions: np.ndarray,
-        rows: np.ndarray,
-        team_reward: np.ndarray,
-        terminated: np.ndarray,
-    ) -> np.ndarray:
-        if self._order is None:
-            return self._payer.pay(chosen, actions, rows, team_reward, terminated).astype(np.float64)
-        paid = self._payer.pay(chosen, actions[:, self._order], rows[:, self._order], team_reward, terminated)
-        return paid[:, self._back].astype(np.float64)

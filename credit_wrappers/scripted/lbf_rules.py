@@ -40,7 +40,7 @@ class ForagingRules(EpisodeRules):
     """Judges the episodes of one foraging environment.
 
     Args:
-        size: Rows and columns of the field.
+        size: StudentInputs and columns of the field.
         penalty: Whether loading in vain costs the team.
     """
 

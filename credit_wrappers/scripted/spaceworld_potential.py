@@ -52,7 +52,7 @@ class Judgement:
     """What the present state of a world is worth to each agent.
 
     Args:
-        size: Rows and columns.
+        size: StudentInputs and columns.
         needs: For each slot, the slots that must be filled before it.
         world: What has been read so far.
     """

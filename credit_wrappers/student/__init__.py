@@ -1,10 +1,12 @@
-"""A small model that learns to credit as a critic does, and then pays every step at once.
+"""A student: a small model that learns a critic's credit and then credits every step at once.
 
-Nothing here needs a language model or a ledger; PyTorch is imported when a student is fitted, and only then.
+No part of this package needs a language model or a ledger. PyTorch and scipy (the extra `student`) are imported only
+when a student is fitted or compared with its critic.
 """
 
-from credit_wrappers.student.agreement import Agreement, Match
+from credit_wrappers.student.agreement import Agreement, AgreementScores
+from credit_wrappers.student.fitting import fit_student
 from credit_wrappers.student.student_critic import StudentCritic
 from credit_wrappers.student.student_settings import StudentSettings
 
-__all__ = ["Agreement", "Match", "StudentCritic", "StudentSettings"]
+__all__ = ["Agreement", "AgreementScores", "StudentCritic", "StudentSettings", "fit_student"]

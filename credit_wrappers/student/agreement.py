@@ -1,4 +1,4 @@
-"""How far a student's credits agree with its teacher's."""
+"""How far a student's credits agree with those of its critic."""
 
 from __future__ import annotations
 
@@ -7,78 +7,57 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from credit_wrappers.core.optional import require
+
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """Two lists of numbers beside each other, the teacher's and the student's.
+class AgreementScores:
+    """How well the student's numbers agree with the critic's.
 
-    Attributes:
-        rank: Spearman's rank correlation, equal numbers sharing their mean rank; 0 where all numbers of a list are
-            equal, which ranks nothing. A teacher that pays nothing in most steps has many equal numbers: the
-            student's noise between them lowers it.
-        sign: Share of the numbers with the teacher's sign, of those where the teacher's is not zero; 0 without any.
-        error: Mean absolute difference, in units of credit.
-        count: How many numbers.
+    A critic that pays nothing in most steps gives many equal numbers: the student's noise among them lowers the rank.
     """
 
-    rank: float
-    sign: float
-    error: float
-    count: int
+    rank: float  # Spearman's rank correlation; equal numbers share their mean rank; 0 where one side is constant
+    sign: float  # share of the numbers with the critic's sign, of those that it does not put at zero; 0 without any
+    error: float  # mean absolute difference, in units of credit
+    count: int  # how many numbers were compared
 
     @classmethod
-    def of(cls, teacher: np.ndarray, student: np.ndarray) -> Match:
-        """Compare two arrays of one shape, with at least one number."""
-        judged = teacher != 0.0
-        same = np.sign(teacher[judged]) == np.sign(student[judged])
+    def of(cls, critic: np.ndarray, student: np.ndarray) -> AgreementScores:
+        """Compare two arrays of one shape, with at least one number each."""
+        judged = critic != 0.0
+        same = np.sign(critic[judged]) == np.sign(student[judged])
         return cls(
-            rank=rank_correlation(teacher, student),
+            rank=rank_correlation(critic, student),
             sign=float(same.mean()) if same.size else 0.0,
-            error=float(np.abs(np.asarray(teacher, np.float64) - student).mean()),
-            count=int(teacher.size),
+            error=float(np.abs(np.asarray(critic, np.float64) - student).mean()),
+            count=int(critic.size),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Agreement with the teacher on episodes.
+    """Agreement of a student with its critic on some episodes."""
 
-    Attributes:
-        episodes: How many.
-        steps: Credits of each agent in each step.
-        sums: Sums over each episode, one for each agent: what the whole of it did was worth.
-    """
-
-    episodes: int
-    steps: Match
-    sums: Match
+    episodes: int  # how many
+    steps: AgreementScores  # of each agent's credit in each step
+    sums: AgreementScores  # of each agent's credit over each whole episode
 
     @classmethod
-    def of(cls, teacher: Sequence[np.ndarray], student: Sequence[np.ndarray]) -> Agreement:
-        """Compare the credits, (T, N) each, of at least one episode."""
+    def of(cls, critic: Sequence[np.ndarray], student: Sequence[np.ndarray]) -> Agreement:
+        """Compare the credits, (T, N) for each episode, of at least one episode."""
         return cls(
-            episodes=len(teacher),
-            steps=Match.of(_joined(teacher), _joined(student)),
-            sums=Match.of(
-                _joined([values.sum(axis=0, dtype=np.float64) for values in teacher]),
-                _joined([values.sum(axis=0, dtype=np.float64) for values in student]),
+            len(critic),
+            AgreementScores.of(*(np.concatenate([each.ravel() for each in side]) for side in (critic, student))),
+            AgreementScores.of(
+                *(np.concatenate([each.sum(axis=0, dtype=np.float64) for each in side]) for side in (critic, student))
             ),
         )
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Return Spearman's rank correlation of two arrays; 0 where either is constant."""
-    first, second = (ranks - ranks.mean() for ranks in (_ranks(a), _ranks(b)))
+    """Return Spearman's rank correlation of two arrays; 0 where either is constant (scipy's own is NaN there)."""
+    ranked = [require("scipy.stats", "student").rankdata(np.ravel(values)) for values in (a, b)]
+    first, second = (ranks - ranks.mean() for ranks in ranked)
     size = np.sqrt((first @ first) * (second @ second))
     return float(first @ second / size) if size > 0.0 else 0.0
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Return ranks from 1, equal numbers sharing their mean rank."""
-    _, which, counts = np.unique(np.ravel(values), return_inverse=True, return_counts=True)
-    last = counts.cumsum()
-    return (last - (counts - 1) / 2)[which]
-
-
-def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate([array.ravel() for array in arrays])

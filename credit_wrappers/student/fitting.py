@@ -1,10 +1,15 @@
-"""Fitting a student with PyTorch: all networks of the ensemble at once, each from its own first weights."""
+"""Fitting a student with PyTorch: all networks of the ensemble at once, each from its own first weights.
+
+A student can be fitted again and again while labels are appended: which labels are held out does not change, and the
+fit continues from the weights of the student before.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,76 +20,105 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.optional import require
 from credit_wrappers.student.agreement import Agreement
-from credit_wrappers.student.dataset import Steps, chosen, observed, steps_of
 from credit_wrappers.student.network import (
+    NetworkInputs,
     Parameters,
-    credits,
-    credits_for,
-    credits_of,
+    StudentNetwork,
     initial,
+    inputs_of,
     normalised,
     one_hot,
     statistics,
-    tables_of,
     worth_in,
 )
-from credit_wrappers.student.refitting import check_start, held_out, moved, recency
+from credit_wrappers.student.step_arrays import Steps, actions_of, observations_of, steps_of
 from credit_wrappers.student.student_critic import StudentCritic
 from credit_wrappers.student.student_settings import StudentSettings
-from credit_wrappers.student.team_spec import Team
+from credit_wrappers.student.team_spec import TeamSpec
 
-NEAR = 0.2  # in sizes of the credits: a larger error counts in proportion, so that a few large ones do not hide many
-# Of a potential, sums of errors over an episode so far are made small too: many steps in one direction tell a small
-# slope from noise.
-SUMS = 1.0  # how much they count beside the steps
-WIDE = 3.0  # how many times as large they may be
+NEAR = 0.2  # in sizes of the credits: larger errors count in proportion, so that a few of them do not hide the others
+# In the potential-based form the sums of errors over an episode so far are made small, too: a small slope can be told
+# from noise only over many steps in one direction.
+SUMS = 1.0  # weight of these sums beside the steps
+WIDE = 3.0  # how many times as large as errors of steps they may be
 LEAST_UPDATES = 8  # in a pass
 LEAST_RATE = 0.02  # of the learning rate, at the end
 NEEDED = 2  # episodes: one to learn from, one to measure agreement on
 
 
+@dataclass(frozen=True, eq=False)
+class _Labels:
+    """Labels to learn from, or to measure on."""
+
+    steps: Steps
+    credits: np.ndarray  # (M, N) float32, the critic's
+    weight: np.ndarray  # (episodes,), how much each episode counts
+
+
 def fit_student(
-    labels: Sequence[tuple[Episode, Credit]],
-    settings: StudentSettings,
-    roles: Mapping[str, str] | None,
-    n_actions: int | Mapping[str, int] | None,
-    start: StudentCritic | None,
+    labels: Iterable[tuple[Episode, Credit]],
+    settings: StudentSettings | None = None,
+    *,
+    roles: Mapping[str, str] | None = None,
+    n_actions: int | Mapping[str, int] | None = None,
+    start: StudentCritic | None = None,
+    **changes: Any,
 ) -> StudentCritic:
-    """Return a student of some labels; see `StudentCritic.fit`."""
-    torch = require("torch", "tianshou")
-    usable = [(episode, credit) for episode, credit in labels if credit.source != "fallback"]
-    _check_enough(usable, len(labels) - len(usable))
+    """Return a student of some labels; needs PyTorch (the extra `student`). The same arguments give the same student.
+
+    Args:
+        labels: Episodes with observations, each with its credit; those whose source is "fallback" are left out.
+        settings: Form, size and fitting.
+        roles: Role by agent; None: one role for all agents that observe equally many numbers.
+        n_actions: How many actions there are, for all or by agent; None: as many as the labels show.
+        start: Student to continue from, when labels were appended to those that it was fitted to. The held-out labels
+            stay the same. Roles and numbers of actions are its own unless given.
+        changes: Single settings by name, instead of or on top of `settings`: `form="free"`, ...
+
+    Raises:
+        CreditError: There are too few labels, or they do not fit each other; a number is not finite; `start` has
+            another team, form or size.
+        ImportError: PyTorch or scipy is missing.
+        TypeError: Actions are not whole numbers, observations are not arrays of numbers, or a setting is unknown.
+        ValueError: A setting, a role or a number of actions is not possible.
+    """
+    known = [field.name for field in fields(StudentSettings)]
+    if unknown := sorted(set(changes) - set(known)):
+        raise TypeError(f"unknown setting {', '.join(unknown)}; there are: {', '.join(known)}")
+    settings = replace(settings or StudentSettings(), **changes)
+    torch = require("torch", "student")
+    given = list(labels)
+    usable = [(episode, credit) for episode, credit in given if credit.source != "fallback"]
+    _check_enough(usable, len(given) - len(usable))
     episodes = [episode for episode, _ in usable]
     check_credits(episodes, [credit for _, credit in usable])
     team = _team_of(episodes, roles, n_actions, start)
     if start is not None:
-        check_start(start, team, settings)
-    teacher = [
+        _check_start(start, team, settings)
+    values = [
         credit.values[:, team.order(episode.agents, f"episode {episode.id}")].astype(np.float32)
         for episode, credit in usable
     ]
-    scale = float(np.sqrt(np.mean(np.concatenate(teacher).astype(np.float64) ** 2)))
+    scale = float(np.sqrt(np.mean(np.concatenate(values).astype(np.float64) ** 2)))
 
     split, first, order = np.random.default_rng(settings.seed).spawn(3)
     held = held_out(split, settings.held_out, len(usable))
-    (lesson, target), (exam, exam_target) = (
-        (steps_of(team, [episodes[i] for i in part]), np.concatenate([teacher[i] for i in part]))
+    weight = _recency(len(usable), 1.0 if start is None else settings.recency)
+    learned, measured = (
+        _Labels(steps_of(team, [episodes[i] for i in part]), np.concatenate([values[i] for i in part]), weight[part])
         for part in (np.flatnonzero(~held), np.flatnonzero(held))
     )
-    fixed = statistics(team, lesson.states)
+    fixed = statistics(team, learned.steps.states)
     if start is None:
-        weights = initial(team, settings, first, worth_in(target, lesson.reward))
+        weights = initial(team, settings, first, worth_in(learned.credits, learned.steps.reward))
     else:
-        weights = moved(start, fixed, scale)
-    weight = recency(len(usable), 1.0 if start is None else settings.recency)
+        weights = _moved(start, fixed, scale)
+    network = StudentNetwork(team, settings, scale)
     with _one_thread(torch):
-        parameters = _fitted(
-            torch, team, settings, scale, order, weights, fixed,
-            lesson, target, weight[~held], exam, exam_target, weight[held], warm=start is not None,
-        )  # fmt: skip
-    own = credits_of(parameters, team, settings, scale, exam).mean(axis=0)
+        parameters = _fitted(torch, network, order, weights, fixed, learned, measured, warm=start is not None)
+    own = network.score(parameters, inputs_of(parameters, team, measured.steps)).mean(axis=0)
     agreement = Agreement.of(
-        [teacher[i] for i in np.flatnonzero(held)], [own[exam.episode == k] for k in range(held.sum())]
+        [values[i] for i in np.flatnonzero(held)], [own[measured.steps.episode == k] for k in range(held.sum())]
     )
     names = {episode.env_id for episode in episodes}
     return StudentCritic(
@@ -92,22 +126,17 @@ def fit_student(
     )
 
 
-_FITS = threading.Lock()
-_fits: list[int] = []  # for each fit under way, PyTorch's number of threads before the first of them
+def held_out(rng: np.random.Generator, share: float, count: int) -> np.ndarray:
+    """Return which labels are held out, (count,) bool: the second, and one drawn of each further 1 / share.
 
-
-@contextmanager
-def _one_thread(torch: Any) -> Iterator[None]:
-    """Keep PyTorch on one thread for a while: networks so small lose more time by waiting for others than they gain."""
-    with _FITS:
-        _fits.append(_fits[0] if _fits else torch.get_num_threads())
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        with _FITS:
-            before = _fits.pop()
-            torch.set_num_threads(1 if _fits else before)
+    Whether a label is held out depends on its position alone, not on how many labels follow.
+    """
+    held = np.zeros(count, bool)
+    held[1:2] = True
+    parts = np.arange(1, int(np.ceil(count * share)) + 1)
+    places = ((parts + rng.random(len(parts))) / share).astype(int)
+    held[places[(places > 1) & (places < count)]] = True
+    return held
 
 
 def _check_enough(usable: Sequence[tuple[Episode, Credit]], fallbacks: int) -> None:
@@ -125,10 +154,10 @@ def _team_of(
     roles: Mapping[str, str] | None,
     n_actions: int | Mapping[str, int] | None,
     start: StudentCritic | None,
-) -> Team:
-    """Return the team; the first episode says how much each agent observes, the others are checked against it.
+) -> TeamSpec:
+    """Return the team; the first episode gives the sizes of observations, and the others are checked against it.
 
-    What is not given, roles or actions, is as it was for the student to start from.
+    Roles or actions that are not given are those of the student to start from.
     """
     first = episodes[0]
     if start is not None and set(start.team.agents) == set(first.agents):
@@ -137,64 +166,102 @@ def _team_of(
     seen = dict.fromkeys(first.agents, 1)
     for episode in episodes:
         for i, agent in enumerate(episode.agents):
-            seen[agent] = max(seen.get(agent, 1), int(chosen(episode)[:, i].max(initial=0)) + 1)
-    sizes = [column.shape[1] for column in observed(first)]
-    return Team.of(first.agents, sizes, [seen[agent] for agent in first.agents], roles, n_actions)
+            seen[agent] = max(seen.get(agent, 1), int(actions_of(episode)[:, i].max(initial=0)) + 1)
+    sizes = [column.shape[1] for column in observations_of(first)]
+    return TeamSpec.of(first.agents, sizes, [seen[agent] for agent in first.agents], roles, n_actions)
+
+
+def _check_start(start: StudentCritic, team: TeamSpec, settings: StudentSettings) -> None:
+    """Raise CreditError, naming both, unless a fit of that team with those settings can continue from a student."""
+    for name in ("form", "networks", "hidden"):
+        theirs, ours = getattr(start.settings, name), getattr(settings, name)
+        if theirs != ours:
+            raise CreditError(f"cannot start from a student with {name}={theirs!r} to fit one with {name}={ours!r}")
+    if start.team != team:
+        raise CreditError(f"cannot start from a student of {start.team} to fit one of {team}")
+
+
+def _recency(count: int, newest: float) -> np.ndarray:
+    """Return each label's weight, (count,), 1 on average: the newest has `newest` times that of the oldest."""
+    weight = newest ** np.linspace(0.0, 1.0, count)
+    return weight / weight.mean()
+
+
+def _moved(start: StudentCritic, fixed: Parameters, scale: float) -> Parameters:
+    """Return the student's weights, changed to compute the same with new statistics and another scale of credits.
+
+    Only clipped observations give another result. A feature that did not vary before begins with weights of zero.
+    """
+    old = start.parameters
+    weights = {name: array.copy() for name, array in old.items() if name not in fixed}
+    for number in range(len(start.team.groups)):
+        mean, inverse, encoder = f"{number}/mean", f"{number}/inverse", f"{number}/encoder."
+        varied = old[inverse][:, None] * old[f"{encoder}weight"].astype(np.float64)  # (K, F, H)
+        deviation = np.divide(1.0, fixed[inverse], out=np.zeros_like(fixed[inverse]), where=fixed[inverse] > 0.0)
+        weights[f"{encoder}weight"] = (deviation[:, None] * varied).astype(np.float32)
+        weights[f"{encoder}bias"] += ((fixed[mean] - old[mean]) @ varied)[:, None].astype(np.float32)
+    for name, array in weights.items():
+        if name.endswith(tuple(f"/{head}.{part}" for head in ("potential", "credit") for part in ("out", "out_bias"))):
+            array *= start.scale / scale
+    return weights
+
+
+_FITS = threading.Lock()
+_fits: list[int] = []  # for each fit under way, PyTorch's number of threads before the first of them
+
+
+@contextmanager
+def _one_thread(torch: Any) -> Iterator[None]:
+    """Keep PyTorch on one thread for a while: networks this small lose more time by synchronising than they gain."""
+    with _FITS:
+        _fits.append(_fits[0] if _fits else torch.get_num_threads())
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _FITS:
+            before = _fits.pop()
+            torch.set_num_threads(1 if _fits else before)
 
 
 def _fitted(
-    torch: Any, team: Team, settings: StudentSettings, scale: float, rng: np.random.Generator,
-    weights: Parameters, fixed: Parameters, lesson: Steps, target: np.ndarray, lesson_weight: np.ndarray,
-    exam: Steps, exam_target: np.ndarray, exam_weight: np.ndarray, warm: bool,
+    torch: Any, network: StudentNetwork, rng: np.random.Generator, weights: Parameters, fixed: Parameters,
+    learned: _Labels, measured: _Labels, warm: bool,
 ) -> Parameters:  # fmt: skip
-    """Return the weights with the smallest error of the ensemble's mean on the held-out steps.
+    """Return the weights with the smallest error of the ensemble's mean on the held-out labels, `measured`.
 
-    Args:
-        torch: The module.
-        team: Whose they are.
-        settings: Of the student.
-        scale: Of the credits.
-        rng: For the order of the updates.
-        weights: To begin with; they are changed.
-        fixed: Statistics of the observations.
-        lesson: What to learn from.
-        target: (M, N), the teacher's credits for it.
-        lesson_weight: (episodes,), how much each of its episodes counts.
-        exam: What to measure the error on.
-        exam_target: The teacher's credits for it.
-        exam_weight: (episodes,), how much each of its episodes counts.
-        warm: Whether the weights have learned before, and may be the best already.
+    The first weights are changed in place. With `warm` they come from another fit, and may be the best already.
     """
+    team, settings, scale = network.team, network.settings, network.scale
     tensors = {name: torch.from_numpy(array).requires_grad_() for name, array in weights.items()}
     optimiser = torch.optim.AdamW(tensors.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    states = normalised(fixed, team, lesson.states)
-    acted, ended = one_hot(team, lesson.actions), lesson.terminated[:, None, None].astype(np.float32)
-    prepared = list(tables_of(fixed, team, exam))
-    counts = torch.from_numpy(lesson_weight[lesson.episode].astype(np.float32))
+    steps = learned.steps
+    states = normalised(fixed, team, steps.states)
+    acted, ended = one_hot(team, steps.actions), steps.terminated[:, None, None].astype(np.float32)
+    prepared = list(inputs_of(fixed, team, measured.steps))
+    counts = torch.from_numpy(learned.weight[steps.episode].astype(np.float32))
 
     def error() -> float:  # the tensors share the memory of `weights`
-        own = credits_for(weights, team, settings, scale, prepared).mean(axis=0)
-        errors = _errors((own - exam_target) / scale).mean(axis=1)
-        return float(np.average(errors, weights=exam_weight[exam.episode]))
+        own = network.score(weights, prepared).mean(axis=0)
+        errors = _errors((own - measured.credits) / scale).mean(axis=1)
+        return float(np.average(errors, weights=measured.weight[measured.steps.episode]))
 
     best, least = _copied(weights), error() if warm else np.inf
     epochs = settings.refit_epochs if warm else settings.epochs
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimiser, epochs * _updates(lesson.episode, settings.batch), LEAST_RATE * settings.learning_rate
+        optimiser, epochs * _updates(steps.episode, settings.batch), LEAST_RATE * settings.learning_rate
     )
     for _ in range(epochs):
-        for rows in _batches(rng, lesson.episode, settings.batch):
-            seen, where = np.unique([lesson.start[rows], lesson.start[rows] + 1], return_inverse=True)
+        for rows in _batches(rng, steps.episode, settings.batch):
+            seen, where = np.unique([steps.start[rows], steps.start[rows] + 1], return_inverse=True)
             before, after = where.reshape(2, -1)
-            own = credits(
-                torch, tensors, team, settings, scale,
-                *map(torch.from_numpy, (states[seen], before, after, acted[rows], lesson.reward[rows], ended[rows])),
-            )  # fmt: skip
-            difference = own - torch.from_numpy(target[rows])
+            arrays = (states[seen], before, after, acted[rows], steps.reward[rows], ended[rows])
+            inputs = NetworkInputs(*map(torch.from_numpy, arrays))
+            difference = network.credits(torch, tensors, inputs) - torch.from_numpy(learned.credits[rows])
             errors = _errors(difference / scale)
             if settings.form == "potential":
-                errors = errors + SUMS * _errors(_running(torch, difference, lesson.episode[rows]) / (WIDE * scale))
-            loss = (errors.mean(2) * counts[rows]).mean(1).sum()  # a sum: the networks learn apart
+                errors = errors + SUMS * _errors(_running(torch, difference, steps.episode[rows]) / (WIDE * scale))
+            loss = (errors.mean(2) * counts[rows]).mean(1).sum()  # a sum: each network learns by itself
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -205,9 +272,9 @@ def _fitted(
 
 
 def _running(torch: Any, difference: Any, episode: np.ndarray) -> Any:
-    """Return the sums of differences, (K, M, N), over each episode so far, less their mean over the episode."""
+    """Return the sums of differences, (K, M, N), over each episode so far, minus their mean over the episode."""
     _, number, count = np.unique(episode, return_inverse=True, return_counts=True)
-    sums = difference.cumsum(1)  # over the episodes before, too: a constant of the episode, which the mean takes away
+    sums = difference.cumsum(1)  # this adds the episodes before: a constant in an episode, which the mean removes
     mean = torch.zeros((len(sums), len(count), sums.shape[2])).index_add(1, torch.from_numpy(number), sums)
     mean = mean / torch.from_numpy(count)[:, None]
     return sums - mean[:, torch.from_numpy(number)]
@@ -219,7 +286,7 @@ def _errors(difference: Any) -> Any:
 
 
 def _batches(rng: np.random.Generator, episode: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Yield the rows of about `size` steps at a time, whole episodes, so that each state is encoded once."""
+    """Yield the rows of about `size` steps at a time, of whole episodes, so that each state is encoded once."""
     begins = np.searchsorted(episode, np.arange(episode[-1] + 2))
     for some in np.array_split(rng.permutation(len(begins) - 1), _updates(episode, size)):
         yield np.concatenate([np.arange(begins[k], begins[k + 1]) for k in some])

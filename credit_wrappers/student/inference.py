@@ -1,66 +1,68 @@
-"""Pays what `StudentCritic.step` pays, but encodes each state once and computes as little as it can."""
+"""Credits for environments that are running: what `network.credits` computes, arranged for few steps at a time.
+
+The result is the same up to float rounding, at 1.5 to 6 times the speed: each state is encoded once, all networks of
+the ensemble are one matrix product, normalisation is part of the weights, and only the ensemble's mean is computed.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple
 
 import numpy as np
 
 from credit_wrappers.core.errors import CreditError
-from credit_wrappers.student.dataset import (
-    as_float32,
-    check_actions,
-    check_finite,
-    check_reward,
-    check_shapes,
-    placed,
-    whole_numbers,
-)
-from credit_wrappers.student.network import FAR, Parameters, sized, weights_of_reward
+from credit_wrappers.student.input_checks import checked_actions, checked_ends, checked_observations
+from credit_wrappers.student.network import FAR, HEAD_PARTS, Parameters, heads_of, weights_of_reward, with_magnitudes
 from credit_wrappers.student.student_critic import StudentCritic
+from credit_wrappers.student.team_spec import TeamSpec
 
 
-class Payer:
-    """Pays E environments, stepped together or one by one, as `StudentCritic.step` does, up to float rounding.
+class StudentInference:
+    """Credits the steps of E environments as `StudentCritic.step` does, in any grouping, up to float rounding.
 
-    It remembers what the next step needs of each one's last state, so that every state is encoded once. A call that
-    raises changes nothing.
+    It keeps what the next step needs of each environment's last state. A call that raises changes nothing.
 
     Args:
-        student: Whose credits.
+        student: The student.
         environments: E; their numbers are 0 to E-1.
+        agents: The agents in the order of rows; default the student's own order.
     """
 
-    def __init__(self, student: StudentCritic, environments: int = 1) -> None:
+    def __init__(self, student: StudentCritic, environments: int = 1, agents: Sequence[str] | None = None) -> None:
         team, settings = student.team, student.settings
-        self._team, self._form, self._gamma = team, settings.form, np.float32(settings.gamma)
-        self._agents, self._limits = len(team.agents), np.array(team.actions, np.uint64)
+        self._form, self._gamma = settings.form, np.float32(settings.gamma)
+        order = team.order(team.agents if agents is None else agents, "the environment")
+        self._turned = np.argsort(order)  # the student's column of each agent in a row
+        self._order = None if order == sorted(order) else np.array(order)
+        self._rows = TeamSpec(*(tuple(part[i] for i in self._turned) for part in astuple(team)))
         self._columns = [group.columns for group in team.groups]
         self._back = slice(None) if team.back is None else team.back
         self._encoders = [_Encoder(student.parameters, f"{k}/") for k in range(len(team.groups))]
         self._heads = {
-            name: [_Head(student, f"{k}/{name}.") for k in range(len(team.groups))]
-            for name in (("credit",) if settings.form == "free" else ("potential", "share"))
+            name: [_Head(student, f"{k}/{name}.") for k in range(len(team.groups))] for name in heads_of(settings)
         }
         if settings.form == "potential":
             self._praise, self._blame = (
                 weight.ravel() / settings.networks for weight in weights_of_reward(np, student.parameters)
             )
         # Of each environment's last state: its codes, its potential, and whether a step may follow it.
-        self._codes = np.zeros((environments, self._agents, settings.networks, settings.hidden), np.float32)
-        self._phi = np.zeros((environments, self._agents), np.float32)
+        self._codes = np.zeros((environments, len(team.agents), settings.networks, settings.hidden), np.float32)
+        self._phi = np.zeros((environments, len(team.agents)), np.float32)
         self._under_way = np.zeros(environments, bool)
 
-    def start(self, chosen: np.ndarray, observations: np.ndarray) -> None:
+    def begin(self, chosen: np.ndarray, observations: np.ndarray) -> None:
         """Begin an episode in some environments.
 
         Args:
             chosen: (e,), the numbers of these environments, each once.
-            observations: (e, N, F), flat, of the reset; F is the longest observation, shorter ones end in zeros.
+            observations: (e, N, F), of the reset; see `StudentCritic.step`.
 
         Raises:
-            CreditError: Observations are not those the student was fitted for; a number is not finite.
+            CreditError: The student was fitted for other observations; a number is not finite.
             IndexError: There is no such environment.
         """
-        seen = self._seen(chosen, observations, "observations")
+        seen = checked_observations(self._rows, observations, "observations", chosen)
         self._remember(chosen, self._encoded(seen), np.zeros(len(chosen), bool))
 
     def pay(
@@ -71,49 +73,33 @@ class Payer:
         team_reward: np.ndarray,
         terminated: np.ndarray,
     ) -> np.ndarray:
-        """Return the credits of one step of some environments, (e, N) float32, agents in the order of `team.agents`.
+        """Return the credits of one step of some environments, (e, N) float32.
 
-        Args:
-            chosen: (e,), the numbers of these environments, each once.
-            actions: (e, N), whole numbers.
-            observations: (e, N, F), after the step: at the end of an episode the last ones, not the next reset's.
-            team_reward: (e,).
-            terminated: (e,) bool, whether the world ended with this step; such an environment must be started again.
+        The arguments after `chosen` are those of `StudentCritic.step`, with the observations after the step. Where
+        the world ended an episode must be begun before the next step.
 
         Raises:
-            CreditError: Shapes or actions are not those the student was fitted for; a number is not finite; an
-                environment was not started.
+            CreditError: See `StudentCritic.step`; also if no episode was begun in an environment.
             IndexError: There is no such environment.
             TypeError: Actions are not whole numbers.
         """
-        acted, reward, ended = whole_numbers(actions), as_float32(team_reward), np.asarray(terminated, bool)
-        envs = len(chosen)
-        if acted.shape != (envs, self._agents) or reward.shape != (envs,) or ended.shape != (envs,):
-            check_shapes(self._team, envs, actions=acted, team_reward=reward, terminated=ended)
-        if (acted.astype(np.uint64) >= self._limits).any():  # negative ones become very large
-            check_actions(self._team, placed(len(self._phi), chosen, acted), "actions", "environment")
-        if not np.isfinite(reward).all():
-            check_reward(placed(len(self._phi), chosen, reward))
+        acted = checked_actions(self._rows, actions, chosen)
+        reward, ended = checked_ends(self._rows, team_reward, terminated, chosen)
         if not self._under_way[chosen].all():
             number = np.asarray(chosen)[~self._under_way[chosen]][0]
-            raise CreditError(f"environment {number}: no state to step from; start(...) it first")
-        seen = self._seen(chosen, observations, "next_observations")
+            raise CreditError(f"environment {number}: no state to step from; begin an episode first")
+        seen = checked_observations(self._rows, observations, "next_observations", chosen)
+        if self._order is not None:
+            acted = acted[:, self._order]
         codes, phi = self._codes[chosen], self._phi[chosen]
         self._remember(chosen, self._encoded(seen), ended)
         if self._form == "free":
-            return self._answers("credit", codes, acted)[..., 0]
-        paid: np.ndarray = self._gamma * self._phi[chosen] - phi
-        if reward.any():
-            paid += self._shares(codes, acted, reward)
-        return paid
-
-    def _seen(self, chosen: np.ndarray, observations: np.ndarray, name: str) -> np.ndarray:
-        seen = as_float32(observations)
-        if seen.shape != (len(chosen), self._agents, max(self._team.sizes)):
-            check_shapes(self._team, len(chosen), **{name: seen})
-        if not np.isfinite(seen).all():
-            check_finite(self._team, placed(len(self._phi), chosen, seen), name, "environment")
-        return seen
+            paid = self._answers("credit", codes, acted)[..., 0]
+        else:
+            paid = self._gamma * self._phi[chosen] - phi
+            if reward.any():
+                paid += self._shares(codes, acted, reward)
+        return paid if self._order is None else paid[:, self._turned]
 
     def _remember(self, chosen: np.ndarray, codes: np.ndarray, ended: np.ndarray) -> None:
         if self._form == "potential":
@@ -122,7 +108,9 @@ class Payer:
         self._under_way[chosen] = ~ended
 
     def _encoded(self, seen: np.ndarray) -> np.ndarray:
-        """Return the codes of observations, (e, N, K, H)."""
+        """Return the codes, (e, N, K, H), in the student's order of agents, of observations in the order of rows."""
+        if self._order is not None:
+            seen = seen[:, self._order]
         shape = (*seen.shape[:2], *self._codes.shape[2:])
         if len(self._encoders) == 1:
             return self._encoders[0].codes(seen).reshape(shape)
@@ -132,7 +120,7 @@ class Payer:
         return codes
 
     def _answers(self, name: str, codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return what a head says, (e, N, 1 or K), with the given rows, (e, N or 1), of its table."""
+        """Return what a head computes, (e, N, 1 or K), with the given rows, (e, N or 1), of its table."""
         envs, _, networks, width = codes.shape
         context = np.empty((envs, networks, 2 * width), np.float32)
         np.add.reduce(codes, axis=1, out=context[..., :width])  # the head's weights make it a mean
@@ -147,7 +135,7 @@ class Payer:
         return np.concatenate(parts, axis=1)[:, self._back]
 
     def _shares(self, codes: np.ndarray, acted: np.ndarray, reward: np.ndarray) -> np.ndarray:
-        """Return what each agent gets of the team reward, (e, N): the mean of the networks' shares."""
+        """Return each agent's part of the team reward, (e, N): the mean of the networks' shares."""
         score = self._answers("share", codes, acted)
         share = np.exp(score - np.maximum.reduce(score, axis=1, keepdims=True))
         share /= np.add.reduce(share, axis=1, keepdims=True)
@@ -156,20 +144,21 @@ class Payer:
 
 
 class _Encoder:
-    """What turns the observations of one role into codes, the networks' weights beside each other in one table."""
+    """Encodes the observations of one role, with the weights of all networks side by side in one table."""
 
     def __init__(self, parameters: Parameters, prefix: str) -> None:
         inverse, weight = parameters[f"{prefix}inverse"], parameters[f"{prefix}encoder.weight"]
         self.mean = parameters[f"{prefix}mean"]
         self.far = np.divide(FAR, inverse, out=np.zeros_like(inverse), where=inverse > 0.0)  # 0: never varied
         self.near = -self.far
-        self.weight = _beside(weight * inverse[:, None])
-        self.bias = _beside(parameters[f"{prefix}encoder.bias"])
-        self.weight2, self.bias2 = parameters[f"{prefix}encoder.weight2"], _beside(parameters[f"{prefix}encoder.bias2"])
+        self.weight = _side_by_side(weight * inverse[:, None])
+        self.bias = _side_by_side(parameters[f"{prefix}encoder.bias"])
+        self.weight2 = parameters[f"{prefix}encoder.weight2"]
+        self.bias2 = _side_by_side(parameters[f"{prefix}encoder.bias2"])
 
     def codes(self, seen: np.ndarray) -> np.ndarray:
         """Return (e * n, K * H) of (e, n, F or more)."""
-        rows = sized(seen[..., : len(self.mean) // 2])
+        rows = with_magnitudes(seen[..., : len(self.mean) // 2])
         rows -= self.mean
         np.maximum(rows, self.near, out=rows)
         np.minimum(rows, self.far, out=rows)
@@ -182,23 +171,21 @@ class _Encoder:
 
 
 class _Head:
-    """One head of one role, with a row of a table for each action, or for going on and for the end of the world."""
+    """One head of one role, with a table that has a row for each action, or one for going on and one for the end."""
 
     def __init__(self, student: StudentCritic, prefix: str) -> None:
-        own, team, extra, bias, out, out_bias = (
-            student.parameters[prefix + name] for name in ("own", "team", "extra", "bias", "out", "out_bias")
-        )
+        own, team, extra, bias, out, out_bias = (student.parameters[prefix + name] for name in HEAD_PARTS)
         networks, width, _ = own.shape
         self.own, self.team = own, team.copy()
         self.team[:, :width] /= len(student.team.agents)
         if prefix.endswith("potential."):
             extra = np.concatenate([np.zeros_like(extra), extra], axis=1)
-        self.table = _beside(bias + extra)
-        if prefix.endswith("share."):  # each network's own
+        self.table = _side_by_side(bias + extra)
+        if prefix.endswith("share."):  # one number of each network
             self.out = np.zeros((networks, width, networks), np.float32)
             self.out[range(networks), :, range(networks)] = out[..., 0]
             self.out_bias = out_bias.ravel()
-        else:  # of which only the mean is paid
+        else:  # only the networks' mean
             self.out = student.scale / networks * out
             self.out_bias = student.scale * out_bias.mean(axis=0)[0]
         self.out = self.out.reshape(networks * width, -1).astype(np.float32)
@@ -213,13 +200,13 @@ class _Head:
         return layer @ self.out + self.out_bias
 
 
-def _beside(weights: np.ndarray) -> np.ndarray:
+def _side_by_side(weights: np.ndarray) -> np.ndarray:
     """Return (A, K * B) of (K, A, B)."""
     return np.ascontiguousarray(weights.swapaxes(0, 1)).reshape(weights.shape[1], -1)
 
 
 def _product(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return (M, K, B) of (M, K, A) and (K, A, B), network by network."""
+    """Return (M, K, B) of (M, K, A) and (K, A, B), one network at a time."""
     product = np.empty((len(rows), len(weights), weights.shape[2]), np.float32)
     np.matmul(rows.swapaxes(0, 1), weights, out=product.swapaxes(0, 1))
     return product.reshape(len(rows), -1)

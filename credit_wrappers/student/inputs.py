@@ -1,4 +1,4 @@
-"""What a team observes and can do, as a student reads it: one row of numbers for each agent."""
+"""What the agents of an environment observe, as a student reads it: one row of numbers for each agent."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.recording.observation_spaces import Features
-from credit_wrappers.student.team_spec import Team
+from credit_wrappers.student.team_spec import TeamSpec
 
 
-class Rows:
-    """Turns observations of an environment's agents into rows of numbers.
+class StudentInputs:
+    """Turns the observations of an environment's agents into rows of numbers.
 
-    Of Dict and Tuple observations the numbers stand one after another by key; action masks are left out.
+    Dict and Tuple observations become their numbers, one after another by key, without action masks.
 
     Args:
         env: The environment; its agents act by Discrete actions from 0.
@@ -29,7 +29,7 @@ class Rows:
         n_actions: How many actions each chooses from.
 
     Raises:
-        TypeError: An agent's actions or observations are not such that a student can read them; it is named.
+        TypeError: A student cannot read an agent's actions or observations; the message names the agent.
     """
 
     def __init__(self, env: ParallelEnv) -> None:
@@ -52,21 +52,21 @@ class Rows:
         self._alike = flat and len({space.shape for space in spaces.values()}) == 1
 
     @property
-    def team(self) -> Team:
+    def team(self) -> TeamSpec:
         """The agents, each in a role of its own."""
-        return Team(self.agents, self.agents, self.sizes, self.n_actions)
+        return TeamSpec(self.agents, self.agents, self.sizes, self.n_actions)
 
     def __call__(self, observations: Mapping[str, Any]) -> np.ndarray:
-        """Return (N, F) float32, F the longest row; shorter ones end in zeros.
+        """Return (N, F) float32, where F is the longest row; shorter ones end in zeros.
 
         Raises:
-            CreditError: An agent is missing, or observed something that its space has not.
+            CreditError: An agent is missing, or its observation does not fit its space.
         """
         if missing := [agent for agent in self.agents if agent not in observations]:
             raise CreditError(f"agent {missing[0]!r} has left; a student needs every agent in every step")
-        with np.errstate(over="ignore"):  # infinite as float32: the student names it
+        with np.errstate(over="ignore"):  # what becomes infinite as float32 is named by the student's checks
             if self._alike:
-                with suppress(TypeError, ValueError):  # an agent's own, which is named below
+                with suppress(TypeError, ValueError):  # an observation of another shape, which `numbers` names below
                     rows = np.array([observations[agent] for agent in self.agents], np.float32)
                     if rows.size == len(self.agents) * self._longest:
                         return rows.reshape(len(self.agents), self._longest)
@@ -76,12 +76,11 @@ class Rows:
             return table
 
     def columns(self, tables: list[np.ndarray]) -> np.ndarray:
-        """Return the observations of an episode, (T+1, N, F), or of objects where agents observe unequally many."""
+        """Return the observations of an episode, (T+1, N, F); (T+1, N) objects where agents' sizes differ."""
         stacked = np.stack(tables)
         if len(set(self.sizes)) == 1:
             return stacked
         cut = np.empty(stacked.shape[:2], dtype=object)
-        for i, size in enumerate(self.sizes):
-            for t in range(len(stacked)):
-                cut[t, i] = stacked[t, i, :size]
+        for t, i in np.ndindex(*cut.shape):
+            cut[t, i] = stacked[t, i, : self.sizes[i]]
         return cut

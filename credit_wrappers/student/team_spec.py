@@ -1,4 +1,4 @@
-"""For whom a student is fitted: which agents share a network, what they see and what they can do."""
+"""The team that a student is fitted for: who shares a network, what each agent observes and what it can do."""
 
 from __future__ import annotations
 
@@ -7,37 +7,28 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
+
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.recording.action_spaces import by_agent
 
 
 class Group(NamedTuple):
-    """Agents that share a network: their role, their columns in the team, what each observes and can do."""
+    """The agents that share a network."""
 
-    role: str
-    columns: list[int]
-    size: int
-    actions: int
+    columns: list[int]  # in the team
+    size: int  # how many numbers each of them observes
+    actions: int  # how many actions each chooses from
 
 
 @dataclass(frozen=True)
-class Team:
-    """The N agents of a student.
+class TeamSpec:
+    """The N agents of a student; ValueError if agents of one role differ in observations or actions."""
 
-    Attributes:
-        agents: Their names.
-        roles: The role of each; agents of one role share a network.
-        sizes: How many numbers each observes; the same within a role.
-        actions: How many actions each chooses from, 0, 1, ...; the same within a role.
-
-    Raises:
-        ValueError: Agents of one role differ in observations or actions.
-    """
-
-    agents: tuple[str, ...]
-    roles: tuple[str, ...]
-    sizes: tuple[int, ...]
-    actions: tuple[int, ...]
+    agents: tuple[str, ...]  # their names
+    roles: tuple[str, ...]  # the role of each; agents of one role share a network
+    sizes: tuple[int, ...]  # how many numbers each observes
+    actions: tuple[int, ...]  # how many actions each chooses from: 0, 1, ...
 
     def __post_init__(self) -> None:
         for what, counts in (("observe {} numbers", self.sizes), ("choose from {} actions", self.actions)):
@@ -58,18 +49,18 @@ class Team:
         seen: Sequence[int],
         roles: Mapping[str, str] | None = None,
         actions: int | Mapping[str, int] | None = None,
-    ) -> Team:
+    ) -> TeamSpec:
         """Return the team of some labelled episodes.
 
         Args:
             agents: Names.
             sizes: How many numbers each observes.
-            seen: One more than the largest action of each in the labels.
-            roles: Role by agent; None: one for all agents that observe equally many numbers.
-            actions: How many actions there are, for all or by agent; None: as many as some agent of the role used.
+            seen: The largest action of each in the labels, plus one.
+            roles: Role by agent; None: one role for all agents that observe equally many numbers.
+            actions: How many actions there are, for all or by agent; None: as many as an agent of the role used.
 
         Raises:
-            ValueError: A role or a number of actions is missing, or given for an unknown agent.
+            ValueError: A role or a number of actions is missing, or is given for an unknown agent.
         """
         given = by_agent("roles", roles, agents) or {
             agent: "agent" if len(set(sizes)) == 1 else f"observes {size}"
@@ -91,19 +82,24 @@ class Team:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """The roles, in the order in which they first appear."""
+        """The agents of each role, in the order in which roles first appear."""
         columns = {role: [i for i, other in enumerate(self.roles) if other == role] for role in self.roles}
-        return [Group(role, where, self.sizes[where[0]], self.actions[where[0]]) for role, where in columns.items()]
+        return [Group(where, self.sizes[where[0]], self.actions[where[0]]) for where in columns.values()]
 
     @cached_property
     def back(self) -> list[int] | None:
-        """Where each agent stands when agents are listed role by role; None: where it stands anyway."""
+        """Where each agent is when agents are listed role by role; None where that order is the team's own."""
         listed = [i for group in self.groups for i in group.columns]
         where = [listed.index(i) for i in range(len(listed))]
         return None if where == sorted(where) else where
 
+    @cached_property
+    def limits(self) -> np.ndarray:
+        """The number of actions of each agent, (N,) uint64."""
+        return np.array(self.actions, np.uint64)
+
     def order(self, agents: Sequence[str], what: str) -> list[int]:
-        """Return where the student's agents stand among `agents`.
+        """Return the places of the student's agents among `agents`.
 
         Raises:
             CreditError: They are not the same agents; the message names both, and `what` they belong to.
@@ -112,21 +108,16 @@ class Team:
             raise CreditError(f"the student is fitted for the agents {list(self.agents)}, {what} has {list(agents)}")
         return [list(agents).index(agent) for agent in self.agents]
 
-    def check(self, agents: Sequence[str], sizes: Sequence[int], actions: Sequence[int], what: str) -> None:
-        """Raise CreditError, naming both, unless another team, that of `what`, is this one in any order."""
+    def check(self, agents: Sequence[str], sizes: Sequence[int], actions: Sequence[int] | None, what: str) -> None:
+        """Raise CreditError, naming both, unless `what` has this team in any order; `actions=None` fits any."""
         order = self.order(agents, what)
-        self.check_sizes([sizes[i] for i in order], what)
-        for agent, fitted, i in zip(self.agents, self.actions, order, strict=True):
-            if actions[i] != fitted:
-                raise CreditError(
-                    f"the student is fitted for {fitted} actions of agent {agent!r}, in {what} it has {actions[i]}"
-                )
-
-    def check_sizes(self, sizes: Sequence[int], what: str) -> None:
-        """Raise CreditError, naming both, unless each agent observes as many numbers as the student was fitted for."""
-        for agent, fitted, size in zip(self.agents, self.sizes, sizes, strict=True):
-            if size != fitted:
-                raise CreditError(
-                    f"the student is fitted for observations of {fitted} numbers of agent {agent!r}, "
-                    f"in {what} it observes {size}"
-                )
+        for kind, verb, mine, theirs in (
+            ("observations of {} numbers", "observes", self.sizes, sizes),
+            ("{} actions", "has", self.actions, actions),
+        ):
+            for agent, fitted, i in zip(self.agents, mine, order, strict=True):
+                if theirs is not None and theirs[i] != fitted:
+                    raise CreditError(
+                        f"the student is fitted for {kind.format(fitted)} of agent {agent!r}, in {what} it {verb} "
+                        f"{theirs[i]}"
+                    )

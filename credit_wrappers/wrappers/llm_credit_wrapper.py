@@ -131,7 +131,7 @@ class LLMCreditWrapper(CreditWrapper):
         super().close()
         if self._makes_critic:
             if self.distillation is not None:
-                self.distillation.say_if_too_few()
+                self.distillation.warn_if_unfitted()
             # Looked up, not kept: copies and pickles of this environment share the critic.
             if self.source.critic.ledger is not None:
                 self.source.critic.ledger.flush()

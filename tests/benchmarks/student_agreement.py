@@ -27,9 +27,9 @@ from credit_wrappers import (
     Episode,
     LLMCritic,
     ScriptedClient,
-    StudentCritic,
+    fit_student,
 )
-from credit_wrappers.student.agreement import Match, rank_correlation
+from credit_wrappers.student.agreement import AgreementScores, rank_correlation
 from spaceworld import spaceworld_v0
 from spaceworld.planner import policy
 
@@ -41,7 +41,7 @@ def scripted_labels(scenario: str, count: int, seed: int) -> list[Label]:
     labels: list[Label] = []
     env = CreditWrapper(
         spaceworld_v0.parallel_env(scenario=scenario),
-        Deferred(CreditStore(LLMCritic(ScriptedClient()), workers=0)),
+        Deferred(Deferred(CreditStore(LLMCritic(ScriptedClient()), workers=0))),
         record_observations=True,
     )
     env.add_listener(lambda episode, credit: labels.append((episode, credit)))
@@ -66,9 +66,9 @@ def row(*cells: Any) -> None:
     print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
-def figures(match: Match) -> str:
+def figures(scores: AgreementScores) -> str:
     """Return rank, sign and error."""
-    return f"{match.rank:.2f} {match.sign:.2f} {match.error:.3f}"
+    return f"{scores.rank:.2f} {scores.sign:.2f} {scores.error:.3f}"
 
 
 def ceiling(labels: list[Label]) -> float:
@@ -97,12 +97,10 @@ def main() -> None:
         student = None
         for count in parts or options.labels:
             begun = time.process_time()
-            student = StudentCritic.fit(
-                labels[:count], form=form, n_actions=6, start=student if parts else None, **settings
-            )
+            student = fit_student(labels[:count], form=form, n_actions=6, start=student if parts else None, **settings)
             seconds = time.process_time() - begun
             later = student.compare(fresh)
-            four = [figures(match) for seen in (student.agreement, later) for match in (seen.sums, seen.steps)]
+            four = [figures(scores) for seen in (student.agreement, later) for scores in (seen.sums, seen.steps)]
             row(options.scenario, form, count, *four, f"{seconds:.1f}")
     print(f"right but for the least noise: {ceiling(fresh):.2f} on the fresh steps")
 

@@ -1,4 +1,4 @@
-"""Whether memory stays flat while a student pays: `python -m tests.benchmarks.student_memory`. Scripted teacher."""
+"""Whether memory stays flat while a student pays: `python -m tests.benchmarks.student_memory`. Scripted critic."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from credit_wrappers import CreditWrapper, Distillation, Distilled, LLMCritic, ScriptedClient
+from credit_wrappers import CreditWrapper, Deferred, Distillation, Distilled, LLMCritic, ScriptedClient
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
 from spaceworld import spaceworld_v0
 
@@ -29,7 +29,11 @@ def main() -> None:
     options = parser.parse_args()
     distillation = Distillation(LLMCritic(ScriptedClient()), options.labels)
     venv = AgentVectorEnv(
-        [lambda: CreditWrapper(spaceworld_v0.parallel_env(scenario=options.scenario), Distilled(distillation))]
+        [
+            lambda: CreditWrapper(
+                spaceworld_v0.parallel_env(scenario=options.scenario), Deferred(Distilled(distillation))
+            )
+        ]
         * options.envs
     )
     rng = np.random.default_rng(0)

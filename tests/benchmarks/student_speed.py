@@ -1,4 +1,4 @@
-"""What a student with untrained weights costs per agent, by `step` and by a Payer.
+"""What a student with untrained weights costs per agent, by `step` and by a StudentInference.
 
 `python -m tests.benchmarks.student_speed`
 """
@@ -16,10 +16,10 @@ from pettingzoo.utils import BaseParallelWrapper
 
 from credit_wrappers import Agreement, CreditWrapper, Student, StudentCritic, StudentSettings
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
-from credit_wrappers.student.agreement import Match
-from credit_wrappers.student.inference import Payer
+from credit_wrappers.student.agreement import AgreementScores
+from credit_wrappers.student.inference import StudentInference
 from credit_wrappers.student.network import initial, statistics
-from credit_wrappers.student.team_spec import Team
+from credit_wrappers.student.team_spec import TeamSpec
 from credit_wrappers.testing.corridor import CorridorEnv
 
 N_ACTIONS = 6
@@ -29,10 +29,10 @@ def untrained(
     n_agents: int, size: int, settings: StudentSettings, name: str = "agent", n_actions: int = N_ACTIONS
 ) -> StudentCritic:
     names = tuple(f"{name}_{i}" for i in range(n_agents))
-    team = Team(names, ("agent",) * n_agents, (size,) * n_agents, (n_actions,) * n_agents)
+    team = TeamSpec(names, ("agent",) * n_agents, (size,) * n_agents, (n_actions,) * n_agents)
     rng = np.random.default_rng(0)
     parameters = initial(team, settings, rng) | statistics(team, rng.normal(size=(100, n_agents, size)))
-    nothing = Match(0.0, 0.0, 0.0, 0)
+    nothing = AgreementScores(0.0, 0.0, 0.0, 0)
     return StudentCritic(settings, team, parameters, 1.0, Agreement(0, nothing, nothing), 0)
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--seconds", type=float, default=0.05, help="of each round")
     options = parser.parse_args()
-    print("| form | agents | observation | environments | `step` | Payer, no reward | Payer, reward |")
+    print("| form | agents | observation | environments | `step` | `pay`, no reward | `pay`, reward |")
     print("|---|---|---|---|---|---|---|")
     for form in ("potential", "free"):
         for n_agents, size in ((2, 47), (4, 310), (16, 310)):
@@ -52,22 +52,22 @@ def main() -> None:
                 before, after = rng.normal(size=(2, envs, n_agents, size)).astype(np.float32)
                 actions = rng.integers(0, N_ACTIONS, (envs, n_agents))
                 every, over = np.arange(envs), np.zeros(envs, bool)
-                payer = Payer(student, envs)
-                payer.start(every, before)
+                inference = StudentInference(student, envs)
+                inference.begin(every, before)
                 cells = [
                     spent(options.rounds, options.seconds, envs * n_agents, call)
                     for call in (
                         partial(student.step, before, actions, after, np.zeros(envs), over),
-                        partial(payer.pay, every, actions, after, np.zeros(envs), over),
-                        partial(payer.pay, every, actions, after, np.ones(envs), over),
+                        partial(inference.pay, every, actions, after, np.zeros(envs), over),
+                        partial(inference.pay, every, actions, after, np.ones(envs), over),
                     )
                 ]
                 print(f"| {form} | {n_agents} | {size} | {envs} | {' | '.join(cells)} |", flush=True)
-    in_slots(options.rounds, options.seconds)
+    in_vector_env(options.rounds, options.seconds)
 
 
-def in_slots(rounds: int, seconds: float) -> None:
-    """Print what a step of 64 small environments in slots costs, bare, and paid at once or each in its own step."""
+def in_vector_env(rounds: int, seconds: float) -> None:
+    """Print what a step of 64 small vectorised environments costs, bare, and paid at once or each in its own step."""
     student = untrained(2, 2, StudentSettings(), "walker", 3)
     credited = partial(CreditWrapper, source=Student(student))
     makes: dict[str, Callable[[], ParallelEnv]] = {

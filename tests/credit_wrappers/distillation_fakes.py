@@ -1,4 +1,4 @@
-"""For the tests of paying students: a teacher, drawn students, and an environment that keeps its own record."""
+"""For the tests of paying students: a critic, drawn students, and an environment that keeps its own record."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from gymnasium.spaces import Box, Dict, Discrete
 from pettingzoo import ParallelEnv
 
 from credit_wrappers import Agreement, Credit, Distillation, Episode, StudentCritic, StudentSettings
-from credit_wrappers.student.agreement import Match
+from credit_wrappers.student.agreement import AgreementScores
 from credit_wrappers.student.network import initial, statistics
-from credit_wrappers.student.team_spec import Team
+from credit_wrappers.student.team_spec import TeamSpec
 from tests.credit_wrappers.student_labels import walk
 
-NOTHING = Match(1.0, 1.0, 0.0, 0)  # agrees in all of nothing
+NOTHING = AgreementScores(1.0, 1.0, 0.0, 0)  # agrees in all of nothing
 ALIKE = {"p": 3, "q": 3, "r": 3}
 TEAM = ("walker_0", "walker_1"), (2, 2), (3, 3)
 
 
-class Teacher:
+class ActionCritic:
     """Credits each agent its action, times `sign`; keeps what it was asked, raises `error` while there is one.
 
     Where it has a `gate` it says that it was `entered`, and waits there.
     """
 
-    label = "teacher"
+    label = "critic"
 
     def __init__(self) -> None:
         self.sign = 1.0
@@ -50,7 +50,7 @@ class Teacher:
         return [Credit((self.sign * e.actions).astype(np.float32), source=self.source) for e in episodes]
 
 
-def drawn_student(team: Team, seed: int = 0, **settings: Any) -> StudentCritic:
+def drawn_student(team: TeamSpec, seed: int = 0, **settings: Any) -> StudentCritic:
     """Return a student whose every weight is drawn: each agent, each state and each action counts."""
     rng, own = np.random.default_rng(seed), StudentSettings(networks=2, hidden=4, **settings)
     weights = {
@@ -79,14 +79,14 @@ class DrawnFits:
             raise self.error
         first = labels[0][0]
         sizes = [np.size(row) for row in first.observations[0]]
-        team = Team.of(first.agents, sizes, [3] * len(sizes), roles, n_actions)
+        team = TeamSpec.of(first.agents, sizes, [3] * len(sizes), roles, n_actions)
         self.students.append(drawn_student(team, len(labels)))
         self.labels.append(len(labels))
         return self.students[-1]
 
 
 class Copier:
-    """A student that credits what its teacher last did: the action times the sign of the last label it learned from."""
+    """A student that credits what its critic last did: the action times the sign of the last label it learned from."""
 
     def __init__(self, labels):
         self.sign = np.sign(labels[-1][1].values.sum()) or 1.0
@@ -108,23 +108,23 @@ def walks_apart(seed=0, steps=3):
         number += 1
 
 
-def distilling(teacher, labels=20, **options):
+def distilling(critic, labels=20, **options):
     distillation = Distillation(
-        teacher, labels, **{"first": 4, "spacing": 1, "episodes_per_query": 2, "workers": 0, **options}
+        critic, labels, **{"first": 4, "spacing": 1, "episodes_per_query": 2, "workers": 0, **options}
     )
     distillation.join(*TEAM)
     return distillation
 
 
 def offer(distillation, source, many):
-    """Offer so many episodes; return after how many of them labels were bought."""
-    bought = []
+    """Offer so many episodes; return after how many of them labels were requested."""
+    requested = []
     for _ in range(many):
-        before = distillation.bought
+        before = distillation.requested
         distillation.offer(next(source))
-        if distillation.bought > before:
-            bought.append(distillation.episodes)
-    return bought
+        if distillation.requested > before:
+            requested.append(distillation.episodes)
+    return requested
 
 
 class NumbersEnv(ParallelEnv):
@@ -229,14 +229,16 @@ class NumbersEnv(ParallelEnv):
         )
 
 
-def eager(teacher=None, labels=20, **options):
+def eager(critic=None, labels=20, **options):
     """Return a distillation that fits after two labels and never waits long."""
-    return Distillation(teacher or Teacher(), labels, **{"first": 2, "spacing": 1, "episodes_per_query": 1, **options})
+    return Distillation(
+        critic or ActionCritic(), labels, **{"first": 2, "spacing": 1, "episodes_per_query": 1, **options}
+    )
 
 
 def fixed(sizes=ALIKE, actions=3, seed=0, **settings):
     agents = list(sizes)
-    team = Team.of(agents, list(sizes.values()), [1] * len(agents), None, actions)
+    team = TeamSpec.of(agents, list(sizes.values()), [1] * len(agents), None, actions)
     return drawn_student(team, seed, **settings)
 
 

@@ -32,7 +32,8 @@ def pair() -> str:
     """Return the whole request for two episodes of Spaceworld's `pair`: the planner docks both modules, chance none."""
     client = FakeClient(answer([], []))
     env = CreditWrapper(
-        SpaceworldEnv("pair", max_cycles=25), Deferred(CreditStore(LLMCritic(client), episodes_per_query=2, workers=0))
+        SpaceworldEnv("pair", max_cycles=25),
+        Deferred(Deferred(CreditStore(LLMCritic(client), episodes_per_query=2, workers=0))),
     )
     for seed, team in ((3, policy(env)), (4, None)):
         rng = np.random.default_rng(seed)

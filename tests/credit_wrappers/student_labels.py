@@ -1,4 +1,4 @@
-"""Labelled episodes of corridors for the tests of the student, and teachers whose credits are known."""
+"""Labelled episodes of corridors for the tests of the student, and critics whose credits are known."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ def farmable(episode: Episode) -> Credit:
     return Credit(np.diff(episode.observations[..., 0], axis=0).clip(min=0.0).astype(np.float32), source="exact")
 
 
-def labelled(teacher: Callable[[Episode], Credit], count: int = 40, n_agents: int = 2) -> list[Label]:
+def labelled(critic: Callable[[Episode], Credit], count: int = 40, n_agents: int = 2) -> list[Label]:
     rng = np.random.default_rng(7)
     episodes = [walk(rng, n_agents, id=k) for k in range(count)]
-    return [(episode, teacher(episode)) for episode in episodes]
+    return [(episode, critic(episode)) for episode in episodes]
 
 
 def there_and_back(times: int, n_agents: int = 2) -> Episode:

@@ -8,7 +8,7 @@ from concurrent import futures
 from dataclasses import replace
 
 import pytest
-from distillation_fakes import Teacher, distilling, offer, walks_apart
+from distillation_fakes import ActionCritic, distilling, offer, walks_apart
 
 from credit_wrappers import BudgetExceeded, CreditError, ModelError
 
@@ -16,32 +16,32 @@ DOWN = ModelError("no route", "connection")
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_budget_that_is_used_up_keeps_the_labels_that_came_and_buys_no_more(fits, caplog, workers):
-    teacher, walks = Teacher(), walks_apart()
-    distillation = distilling(teacher, labels=60, workers=workers)
+def test_a_budget_that_is_used_up_keeps_the_labels_that_came_and_requests_no_more(fits, caplog, workers):
+    critic, walks = ActionCritic(), walks_apart()
+    distillation = distilling(critic, labels=60, workers=workers)
     offer(distillation, walks, 4)
     distillation.wait()
-    teacher.error = BudgetExceeded("2 calls of 2 are made")
+    critic.error = BudgetExceeded("2 calls of 2 are made")
     with caplog.at_level(logging.WARNING, "credit_wrappers"):
         offer(distillation, walks, 30)
         distillation.wait()
         while distillation._store._in_flight:  # queries that were under way
             offer(distillation, walks, 1)
-        tried = teacher.tried
-        teacher.error = None
+        tried = critic.tried
+        critic.error = None
         offer(distillation, walks, 300)
         distillation.wait()
     assert [record.getMessage() for record in caplog.records] == [
         "no more labels for the student: 2 calls of 2 are made"
     ]
-    assert teacher.tried == tried and len(teacher.asked) == len(distillation.labels) == 4
+    assert critic.tried == tried and len(critic.asked) == len(distillation.labels) == 4
     assert distillation.left == 0 and distillation.newest == (fits.students[0], 1)
     assert distillation.metrics["student/labels_left"] == 0
     distillation.close()
 
 
 def test_a_budget_that_ends_in_the_middle_of_a_round_makes_a_student_of_what_came(fits, caplog):
-    class Limited(Teacher):
+    class Limited(ActionCritic):
         def score(self, episodes):
             if len(self.asked) >= 6:
                 self.error = BudgetExceeded("3 calls of 3 are made")
@@ -56,7 +56,7 @@ def test_a_budget_that_ends_in_the_middle_of_a_round_makes_a_student_of_what_cam
 
 
 def test_a_budget_that_ends_before_the_first_fit_makes_a_student_of_what_came_at_once(fits, caplog):
-    class Limited(Teacher):
+    class Limited(ActionCritic):
         def score(self, episodes):
             if len(self.asked) >= 2:
                 self.error = BudgetExceeded("1 call of 1 is made")
@@ -69,61 +69,61 @@ def test_a_budget_that_ends_before_the_first_fit_makes_a_student_of_what_came_at
 
 
 def test_queries_that_run_when_the_budget_ends_announce_it_no_second_time(fits, caplog):
-    class Gated(Teacher):
+    class Gated(ActionCritic):
         gates = [threading.Event(), threading.Event()]  # noqa: RUF012
 
         def score(self, episodes):
             assert self.gates[episodes[0].id // 2].wait(30)
             raise BudgetExceeded(f"no query {episodes[0].id // 2}")
 
-    teacher, walks = Gated(), walks_apart()
-    distillation = distilling(teacher, labels=60, first=4, workers=2)
+    critic, walks = Gated(), walks_apart()
+    distillation = distilling(critic, labels=60, first=4, workers=2)
     with caplog.at_level(logging.WARNING, "credit_wrappers"):
         offer(distillation, walks, 4)
-        teacher.gates[0].set()
+        critic.gates[0].set()
         distillation.wait()
-        teacher.gates[1].set()
+        critic.gates[1].set()
         distillation.close()
         offer(distillation, walks, 2)
     assert [record.getMessage() for record in caplog.records] == ["no more labels for the student: no query 0"]
 
 
 def test_an_error_of_the_critic_is_raised_and_the_query_asked_again_when_it_is_back(fits):
-    teacher, walks = Teacher(), walks_apart()
-    distillation = distilling(teacher, labels=40)
+    critic, walks = ActionCritic(), walks_apart()
+    distillation = distilling(critic, labels=40)
     offer(distillation, walks, 2)
     assert len(distillation.labels) == 2
-    teacher.error = DOWN
+    critic.error = DOWN
     offer(distillation, walks, 1)
     with pytest.raises(ModelError):
         offer(distillation, walks, 1)
-    assert len(distillation.labels) == 2 and distillation.bought == 4
-    teacher.error = None
+    assert len(distillation.labels) == 2 and distillation.requested == 4
+    critic.error = None
     offer(distillation, walks, 1)
-    assert [episode.id for episode in teacher.asked] == [0, 1, 2, 3]
+    assert [episode.id for episode in critic.asked] == [0, 1, 2, 3]
     assert len(distillation.labels) == 4 and fits.labels == [4]
 
 
 def test_in_a_round_that_failed_labels_that_came_are_kept_and_only_the_others_asked_again(fits):
-    class Flaky(Teacher):
+    class Flaky(ActionCritic):
         def score(self, episodes):
             self.error = DOWN if self.tried == 3 else None  # the second query of the first round
             return super().score(episodes)
 
-    teacher, walks = Flaky(), walks_apart()
-    distillation = distilling(teacher, labels=40)
+    critic, walks = Flaky(), walks_apart()
+    distillation = distilling(critic, labels=40)
     offer(distillation, walks, 4)
     with pytest.raises(ModelError):
         offer(distillation, walks, 30)
-    assert fits.labels == [4] and distillation.bought == 8
+    assert fits.labels == [4] and distillation.requested == 8
     offer(distillation, walks, 1)
     assert fits.labels == [4, 8]
-    assert len(teacher.asked) == len({episode.id for episode in teacher.asked}) == 8
+    assert len(critic.asked) == len({episode.id for episode in critic.asked}) == 8
 
 
 def test_an_error_of_a_fit_is_raised_and_the_labels_are_kept_for_the_next_one(fits):
     walks = walks_apart()
-    distillation = distilling(Teacher(), labels=40)
+    distillation = distilling(ActionCritic(), labels=40)
     fits.error = CreditError("no fit")
     with pytest.raises(CreditError, match="no fit"):
         offer(distillation, walks, 4)
@@ -136,7 +136,7 @@ def test_an_error_of_a_fit_is_raised_and_the_labels_are_kept_for_the_next_one(fi
 
 def test_a_fit_that_always_fails_does_not_make_rounds_come_sooner(fits):
     walks = walks_apart()
-    distillation = distilling(Teacher(), labels=50, growth=4.0)
+    distillation = distilling(ActionCritic(), labels=50, growth=4.0)
     fits.error = CreditError("no fit")
     raised = []
     for k in range(1, 101):
@@ -148,29 +148,29 @@ def test_a_fit_that_always_fails_does_not_make_rounds_come_sooner(fits):
 
 
 def test_nobody_waits_for_a_slow_critic(fits):
-    teacher, walks = Teacher(), walks_apart()
-    teacher.gate = threading.Event()
-    distillation = distilling(teacher, workers=2, growth=1.25)
+    critic, walks = ActionCritic(), walks_apart()
+    critic.gate = threading.Event()
+    distillation = distilling(critic, workers=2, growth=1.25)
     offer(distillation, walks, 40)
-    assert teacher.entered.wait(30)
-    assert teacher.asked == [] and distillation.labels == [] and distillation.newest == (None, 0)
-    assert distillation.bought == 4  # nor is more bought meanwhile
-    teacher.gate.set()
+    assert critic.entered.wait(30)
+    assert critic.asked == [] and distillation.labels == [] and distillation.newest == (None, 0)
+    assert distillation.requested == 4  # nor is more requested meanwhile
+    critic.gate.set()
     distillation.wait()
     assert distillation.newest == (fits.students[0], 1) and fits.labels == [4]
-    assert offer(distillation, walks, 15) == [50] and distillation.bought == 4 + 4
+    assert offer(distillation, walks, 15) == [50] and distillation.requested == 4 + 4
     distillation.close()
 
 
 def test_nobody_waits_for_a_fit_and_wait_does(fits):
     walks = walks_apart()
-    distillation = distilling(Teacher(), workers=2)
+    distillation = distilling(ActionCritic(), workers=2)
     fits.gate = threading.Event()
     offer(distillation, walks, 4)
     while not fits.entered.is_set():  # labels are taken by offers
         offer(distillation, walks, 1)
     offer(distillation, walks, 60)
-    assert distillation.newest == (None, 0) and distillation.bought == 4
+    assert distillation.newest == (None, 0) and distillation.requested == 4
     fits.gate.set()
     distillation.wait()
     assert distillation.newest == (fits.students[0], 1)
@@ -179,12 +179,12 @@ def test_nobody_waits_for_a_fit_and_wait_does(fits):
 
 def test_an_error_of_a_fit_in_its_thread_is_raised_by_the_next_offer(fits):
     walks = walks_apart()
-    distillation = distilling(Teacher(), workers=2)
+    distillation = distilling(ActionCritic(), workers=2)
     fits.gate, fits.error = threading.Event(), RuntimeError("boom")
     offer(distillation, walks, 4)
     while not fits.entered.is_set():
         offer(distillation, walks, 1)
-    running = distillation._apprentice._fitting
+    running = distillation._trainer._fit
     fits.gate.set()
     futures.wait([running])
     with pytest.raises(RuntimeError, match="boom"):
@@ -194,7 +194,7 @@ def test_an_error_of_a_fit_in_its_thread_is_raised_by_the_next_offer(fits):
 
 
 def test_wait_raises_what_went_wrong_with_the_fit(fits):
-    distillation = distilling(Teacher(), workers=2)
+    distillation = distilling(ActionCritic(), workers=2)
     fits.error = RuntimeError("boom")
     with pytest.raises(RuntimeError, match="boom"):
         offer(distillation, walks_apart(), 4)
@@ -204,40 +204,40 @@ def test_wait_raises_what_went_wrong_with_the_fit(fits):
 
 def test_closing_ends_the_threads_and_what_is_offered_then_is_counted_only(fits):
     before = set(threading.enumerate())
-    teacher, walks = Teacher(), walks_apart()
-    with distilling(teacher, workers=2) as distillation:
+    critic, walks = ActionCritic(), walks_apart()
+    with distilling(critic, workers=2) as distillation:
         offer(distillation, walks, 4)
         distillation.wait()
         assert len(set(threading.enumerate()) - before) >= 2
     assert set(threading.enumerate()) == before
     offer(distillation, walks, 50)
     distillation.wait()
-    assert distillation.episodes == 54 and len(teacher.asked) == 4 and distillation.newest[1] == 1
+    assert distillation.episodes == 54 and len(critic.asked) == 4 and distillation.newest[1] == 1
     distillation.close()
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_closing_before_the_first_labels_or_with_labels_on_their_way_fits_nothing_more(fits, workers):
-    teacher, walks = Teacher(), walks_apart()
-    distillation = distilling(teacher, workers=workers)
+    critic, walks = ActionCritic(), walks_apart()
+    distillation = distilling(critic, workers=workers)
     if workers:
-        teacher.gate = threading.Event()
+        critic.gate = threading.Event()
     offer(distillation, walks, 2 + workers)
     closing = threading.Thread(target=distillation.close)
     closing.start()
     if workers:
-        teacher.gate.set()  # the running query is waited for
+        critic.gate.set()  # the running query is waited for
     closing.join()
-    bought = distillation.bought
+    requested = distillation.requested
     offer(distillation, walks, 30)
     distillation.wait()
-    assert fits.labels == [] and distillation.bought == bought and distillation.left == 20 - bought
-    assert len(distillation.labels) == len(teacher.asked)
+    assert fits.labels == [] and distillation.requested == requested and distillation.left == 20 - requested
+    assert len(distillation.labels) == len(critic.asked)
 
 
 def test_environments_in_several_threads_may_offer_at_once(fits):
-    teacher = Teacher()
-    distillation = distilling(teacher, labels=30, workers=2)
+    critic = ActionCritic()
+    distillation = distilling(critic, labels=30, workers=2)
 
     def run(seed):
         for episode, _ in zip(walks_apart(seed), range(100), strict=False):
@@ -248,6 +248,6 @@ def test_environments_in_several_threads_may_offer_at_once(fits):
             done.result()
     distillation.wait()
     assert distillation.episodes == 400
-    assert 4 <= len(distillation.labels) == len({episode.id for episode in teacher.asked}) <= 30
+    assert 4 <= len(distillation.labels) == len({episode.id for episode in critic.asked}) <= 30
     assert distillation.newest[1] == len(fits.students)
     distillation.close()

@@ -10,19 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from student_labels import CELLS, Label, episode_of, farmable, labelled, progress, seen, there_and_back
 
-from credit_wrappers import Credit, CreditWrapper, Deferred, StudentCritic
-from credit_wrappers.student.agreement import Match, rank_correlation
+from credit_wrappers import Credit, CreditWrapper, Deferred, StudentCritic, fit_student
+from credit_wrappers.student.agreement import AgreementScores, rank_correlation
 from credit_wrappers.testing.corridor import CorridorEnv
 
 
 @pytest.fixture(scope="module")
 def student() -> StudentCritic:
-    return StudentCritic.fit(labelled(progress, n_agents=3), epochs=15, batch=32)
+    return fit_student(labelled(progress, n_agents=3), epochs=15, batch=32)
 
 
 @pytest.fixture(scope="module")
 def free() -> StudentCritic:
-    return StudentCritic.fit(labelled(farmable), form="free", epochs=20, batch=32)
+    return fit_student(labelled(farmable), form="free", epochs=20, batch=32)
 
 
 def stepped(student: StudentCritic, episode) -> np.ndarray:
@@ -43,7 +43,7 @@ def test_a_known_potential_is_recovered_in_an_environment():
             return [progress(replace(e, observations=e.observations[..., :1])) for e in episodes]
 
     labels: list[Label] = []
-    env = CreditWrapper(CorridorEnv(2, CELLS, 20), Deferred(Progress()), record_observations=True)
+    env = CreditWrapper(CorridorEnv(2, CELLS, 20), Deferred(Deferred(Progress())), record_observations=True)
     env.add_listener(lambda episode, credit: labels.append((episode, credit)))
     rng = np.random.default_rng(0)
     for seed in range(40):
@@ -52,7 +52,7 @@ def test_a_known_potential_is_recovered_in_an_environment():
         while env.agents:
             *_, infos = env.step({agent: int(rng.choice(3, p=lean)) for agent in env.agents})
         env.store.settle([infos["walker_0"]["episode_id"]])
-    student = StudentCritic.fit(labels, epochs=20)
+    student = fit_student(labels, epochs=20)
     agreement = student.agreement
     assert (student.labels, agreement.episodes, agreement.sums.count) == (40, 8, 16)
     assert agreement.sums.rank > 0.8 and agreement.steps.rank > 0.8
@@ -70,16 +70,16 @@ def test_no_way_that_ends_where_it_began_earns_anything(student, seed, steps):
     np.testing.assert_allclose(credit.values.sum(axis=0, dtype=float), 0.0, atol=2e-6 * steps)
 
 
-def test_a_teacher_that_can_be_farmed_makes_the_free_form_pay_a_loop_and_the_potential_form_not(free):
+def test_a_critic_that_can_be_farmed_makes_the_free_form_pay_a_loop_and_the_potential_form_not(free):
     loop = there_and_back(50)
     (paid,) = free.score([loop])
     assert paid.values[:, 0].sum() > 0.5 * farmable(loop).values[:, 0].sum() > 1.0
-    (paid,) = StudentCritic.fit(labelled(farmable), epochs=3, batch=32).score([loop])
+    (paid,) = fit_student(labelled(farmable), epochs=3, batch=32).score([loop])
     assert abs(paid.values[:, 0].sum(dtype=float)) < 1e-4
 
 
 def test_with_the_learners_gamma_discounted_credit_depends_on_start_end_and_length_only():
-    student = StudentCritic.fit(labelled(progress), gamma=0.9, epochs=2)
+    student = fit_student(labelled(progress), gamma=0.9, epochs=2)
     rng = np.random.default_rng(1)
     sums = []
     for _ in range(2):
@@ -91,7 +91,7 @@ def test_with_the_learners_gamma_discounted_credit_depends_on_start_end_and_leng
     assert np.abs(credit.values.sum(axis=0) - sums[1]).max() > 1e-3
 
 
-def test_where_nothing_changes_the_team_reward_is_shared_out_in_the_teachers_unit_and_costs_weigh_no_less(student):
+def test_where_nothing_changes_the_team_reward_is_shared_out_in_the_critics_unit_and_costs_weigh_no_less(student):
     rewards = np.array([1.0, -0.3, 7.0])
     still = episode_of(seen(np.array([[0, 2, 5]] * 4)), np.array([[1, 0, 2]] * 3), reward=rewards)
     (credit,) = student.score([still])
@@ -113,12 +113,12 @@ def test_a_loop_on_which_the_team_gains_as_much_as_it_loses_earns_nothing_whatev
     assert credit.values.sum(dtype=float) < 1e-4
 
 
-def test_a_teacher_that_blames_for_more_than_the_team_paid_is_followed():
+def test_a_critic_that_blames_for_more_than_the_team_paid_is_followed():
     def blame(episode):
         stuck = (np.diff(episode.observations[..., 0], axis=0) == 0.0) & (episode.actions > 0)
         return Credit(-1.6 * stuck.astype(np.float32))
 
-    student = StudentCritic.fit(labelled(blame), epochs=20, batch=64, networks=1)
+    student = fit_student(labelled(blame), epochs=20, batch=64, networks=1)
     still = episode_of(seen(np.array([[0, 3]] * 2)), np.array([[1, 0]]), reward=[-0.1])
     (credit,) = student.score([still])
     np.testing.assert_allclose(credit.values, [[-1.6, 0.0]], atol=0.3)
@@ -129,7 +129,7 @@ def test_who_is_to_blame_for_a_cost_gets_the_larger_share_of_it():
         stuck = (np.diff(episode.observations[..., 0], axis=0) == 0.0) & (episode.actions > 0)
         return Credit(-0.1 * stuck.astype(np.float32))
 
-    student = StudentCritic.fit(labelled(blame), epochs=20, batch=32, networks=1)
+    student = fit_student(labelled(blame), epochs=20, batch=32, networks=1)
     still = episode_of(seen(np.array([[0, 3]] * 2)), np.array([[1, 0]]), reward=[-0.1])
     (credit,) = student.score([still])
     np.testing.assert_allclose(credit.values, [[-0.1, 0.0]], atol=0.02)
@@ -139,9 +139,9 @@ def test_an_end_of_the_world_has_a_potential_of_its_own_and_running_out_of_time_
     labels = []
     for k, (episode, credit) in enumerate(labelled(progress)):
         values = credit.values.copy()
-        values[-1] += k % 2  # the teacher praises ends that no observation shows
+        values[-1] += k % 2  # the critic praises ends that no observation shows
         labels.append((replace(episode, terminated=k % 2 == 1, truncated=k % 2 == 0), Credit(values)))
-    taught = StudentCritic.fit(labels, epochs=15, batch=16, networks=1)
+    taught = fit_student(labels, epochs=15, batch=16, networks=1)
     episode = replace(labels[0][0], terminated=True, truncated=False)
     ended, late = (credit.values for credit in taught.score([episode, labels[0][0]]))
     np.testing.assert_array_equal(ended[:-1], late[:-1])
@@ -206,7 +206,7 @@ def test_roles_have_networks_of_their_own_and_may_observe_different_amounts():
         for t, i in np.ndindex(rows.shape):
             rows[t, i] = episode.observations[t, i, : 1 if i == 1 else 2]
         labels.append((replace(episode, observations=rows), credit))
-    student = StudentCritic.fit(labels, epochs=10, batch=16)
+    student = fit_student(labels, epochs=10, batch=16)
     assert student.team.roles == ("observes 2", "observes 1", "observes 2")
     assert student.agreement.steps.rank > 0.8
     padded = [labels[0][0].observations[0, i] for i in range(3)]
@@ -214,15 +214,13 @@ def test_roles_have_networks_of_their_own_and_may_observe_different_amounts():
     same = student.step(padded, np.array([[1, 2, 0]]), padded, np.array([1.0]), np.array([False]))
     swapped = student.step(padded[:, [2, 1, 0]], np.array([[0, 2, 1]]), padded[:, [2, 1, 0]], np.ones(1), np.zeros(1))
     np.testing.assert_allclose(swapped, same[:, [2, 1, 0]], atol=1e-6)
-    two = StudentCritic.fit(
-        labelled(progress, 4), roles={"walker_0": "left", "walker_1": "right"}, n_actions=5, epochs=2
-    )
+    two = fit_student(labelled(progress, 4), roles={"walker_0": "left", "walker_1": "right"}, n_actions=5, epochs=2)
     assert (two.team.roles, two.team.actions) == (("left", "right"), (5, 5))
 
 
 def test_the_same_seed_fits_the_same_student_and_another_seed_another():
     labels = labelled(progress, 10)
-    first, second, other = (StudentCritic.fit(labels, seed=seed, epochs=2) for seed in (3, 3, 4))
+    first, second, other = (fit_student(labels, seed=seed, epochs=2) for seed in (3, 3, 4))
     assert all((second.parameters[name] == array).all() for name, array in first.parameters.items())
     assert first.agreement == second.agreement
     assert any((other.parameters[name] != array).any() for name, array in first.parameters.items())
@@ -240,7 +238,7 @@ def test_what_is_kept_are_the_weights_after_the_pass_with_the_smallest_error_on_
     rng = np.random.default_rng(0)
     noise = [(e, Credit(rng.normal(size=(20, 2)).astype(np.float32))) for e, _ in labelled(progress, 6)]
     # nothing can be learned here: what is learned by heart makes the held-out error grow
-    errors = [StudentCritic.fit(noise, epochs=n, weight_decay=0.0).agreement.steps.error for n in (2, 200)]
+    errors = [fit_student(noise, epochs=n, weight_decay=0.0).agreement.steps.error for n in (2, 200)]
     assert errors[1] <= 1.1 * errors[0]
 
 
@@ -254,7 +252,7 @@ def test_the_rate_falls_along_a_cosine_to_a_fiftieth_however_many_updates_there_
             return super().step(closure)
 
     monkeypatch.setattr(torch.optim, "AdamW", Watched)
-    StudentCritic.fit(labelled(progress, 10), epochs=10, learning_rate=0.1)
+    fit_student(labelled(progress, 10), epochs=10, learning_rate=0.1)
     way = np.arange(len(rates)) / len(rates)
     np.testing.assert_allclose(rates, 0.002 + 0.098 * (1.0 + np.cos(np.pi * way)) / 2.0, rtol=1e-6)
     assert len(rates) == 80  # eight in a pass, however few labels
@@ -275,7 +273,7 @@ def test_equal_numbers_share_their_rank():
     assert rank_correlation(np.ones(4), np.arange(4.0)) == 0.0
 
 
-def test_signs_are_compared_where_the_teacher_judges():
-    match = Match.of(np.array([1.0, -1.0, 0.0, 2.0]), np.array([0.5, 1.0, -9.0, 0.0]))
+def test_signs_are_compared_where_the_critic_judges():
+    match = AgreementScores.of(np.array([1.0, -1.0, 0.0, 2.0]), np.array([0.5, 1.0, -9.0, 0.0]))
     assert (match.sign, match.error, match.count) == (1 / 3, pytest.approx(13.5 / 4), 4)
-    assert Match.of(np.zeros(3), np.ones(3)).sign == 0.0
+    assert AgreementScores.of(np.zeros(3), np.ones(3)).sign == 0.0

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from student_labels import labelled, progress
 
-from credit_wrappers import CreditError, StudentCritic
+from credit_wrappers import CreditError, StudentCritic, fit_student
 
 
 @pytest.fixture(scope="module")
 def student() -> StudentCritic:
     roles = {"walker_0": "../left", "walker_1": "right"}
-    return StudentCritic.fit(labelled(progress, 4), roles=roles, gamma=0.97, n_actions=5, epochs=2, hidden=8)
+    return fit_student(labelled(progress, 4), roles=roles, gamma=0.97, n_actions=5, epochs=2, hidden=8)
 
 
 def rewritten(path, other, **about) -> None:
@@ -30,7 +30,7 @@ def rewritten(path, other, **about) -> None:
 
 @pytest.mark.parametrize("form", ["potential", "free"])
 def test_a_student_comes_back_bit_for_bit(form, tmp_path):
-    student = StudentCritic.fit(labelled(progress, 4), form=form, gamma=0.9, epochs=2)
+    student = fit_student(labelled(progress, 4), form=form, gamma=0.9, epochs=2)
     path = tmp_path / "walker.student"
     student.save(path)
     back = StudentCritic.load(path)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from student_labels import labelled, progress
 
-from credit_wrappers import Credit, CreditError, StudentCritic
+from credit_wrappers import Credit, CreditError, StudentCritic, fit_student
 
 
 @pytest.fixture(scope="module")
 def student() -> StudentCritic:
-    return StudentCritic.fit(labelled(progress, 4), epochs=1)
+    return fit_student(labelled(progress, 4), epochs=1)
 
 
 def refused(student: StudentCritic, message: str, error: type[Exception] = CreditError, **changes) -> None:
@@ -28,19 +28,19 @@ def test_too_few_labels_are_refused_with_how_many_there_are_and_are_needed():
     labels = labelled(progress, 3)
     for count in (0, 1):
         with pytest.raises(CreditError, match=f"at least 2 labelled episodes, got {count}$"):
-            StudentCritic.fit(labels[:count])
+            fit_student(labels[:count])
     unlabelled = [(episode, replace(credit, source="fallback")) for episode, credit in labels[1:]]
     with pytest.raises(CreditError, match=r"at least 2 labelled episodes, got 1 \(2 more with source 'fallback'"):
-        StudentCritic.fit([labels[0], *unlabelled])
+        fit_student([labels[0], *unlabelled])
     nothing = [(episode, Credit(np.zeros_like(credit.values))) for episode, credit in labels]
     with pytest.raises(CreditError, match="at least 1 labelled episode whose credit is not all zero, got 0 of 3"):
-        StudentCritic.fit(nothing)
+        fit_student(nothing)
 
 
 def test_fallbacks_are_not_learned_from():
     labels = labelled(progress, 4)
     wrong = [(e, Credit(-9.0 * c.values, source="fallback")) for e, c in labelled(progress, 8)[4:]]
-    with_them, without = (StudentCritic.fit(given, epochs=1) for given in (labels + wrong, labels))
+    with_them, without = (fit_student(given, epochs=1) for given in (labels + wrong, labels))
     assert with_them.labels == 4 and with_them.agreement == without.agreement
 
 
@@ -51,7 +51,7 @@ def test_credit_of_a_wrong_shape_or_without_a_value_is_no_label():
         (np.full((20, 2), np.nan), "NaN"),
     ):
         with pytest.raises(CreditError, match=message):
-            StudentCritic.fit([*labels, (labels[0][0], Credit(values))])
+            fit_student([*labels, (labels[0][0], Credit(values))])
 
 
 def test_other_agents_and_sizes_are_refused_with_both_named(student):
@@ -60,7 +60,7 @@ def test_other_agents_and_sizes_are_refused_with_both_named(student):
     refused(student, "of 2 numbers of agent 'walker_0', in episode 5 it observes 7", observations=observations)
     labels = labelled(progress, 3)
     with pytest.raises(CreditError, match="of 2 numbers of agent 'walker_0', in episode 0 it observes 7"):
-        StudentCritic.fit([*labels, (replace(labels[0][0], observations=observations), labels[0][1])])
+        fit_student([*labels, (replace(labels[0][0], observations=observations), labels[0][1])])
 
 
 def test_episodes_without_observations_or_with_others_than_arrays_are_refused(student):
@@ -123,13 +123,13 @@ def test_arrays_of_other_shapes_are_refused_by_name(student):
 def test_roles_and_numbers_of_actions_must_fit_the_team():
     labels = labelled(progress, 3)
     with pytest.raises(ValueError, match=r"roles is missing for \['walker_1'\]"):
-        StudentCritic.fit(labels, roles={"walker_0": "a"})
+        fit_student(labels, roles={"walker_0": "a"})
     with pytest.raises(ValueError, match=r"n_actions is given for \['nobody'\]"):
-        StudentCritic.fit(labels, n_actions={"nobody": 3})
+        fit_student(labels, n_actions={"nobody": 3})
     with pytest.raises(ValueError, match="'walker_0' does choose from 3 actions and 'walker_1' choose from 4"):
-        StudentCritic.fit(labels, n_actions={"walker_0": 3, "walker_1": 4})
+        fit_student(labels, n_actions={"walker_0": 3, "walker_1": 4})
     with pytest.raises(CreditError, match="chose action 2; the student is fitted for 0 to 1"):
-        StudentCritic.fit(labels, n_actions=2)
+        fit_student(labels, n_actions=2)
 
 
 @pytest.mark.parametrize(
@@ -139,12 +139,17 @@ def test_roles_and_numbers_of_actions_must_fit_the_team():
 )  # fmt: skip
 def test_impossible_settings_are_refused_by_name(setting, value):
     with pytest.raises(ValueError, match=setting):
-        StudentCritic.fit([], **{setting: value})
+        fit_student([], **{setting: value})
     with pytest.raises(TypeError, match="unknown setting layers; there are: form, gamma"):
-        StudentCritic.fit([], layers=3)
+        fit_student([], layers=3)
 
 
 def test_without_pytorch_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ImportError, match=r'pip install "llm-credit-wrappers\[tianshou\]"'):
-        StudentCritic.fit(labelled(progress, 3))
+    with pytest.raises(ImportError, match=r"pip install 'llm-credit-wrappers\[student\]'"):
+        fit_student(labelled(progress, 3))
+
+
+def test_the_old_way_to_fit_a_student_is_refused_and_the_new_one_named():
+    with pytest.raises(AttributeError, match=r"fit_student\(labels, \.\.\.\)"):
+        StudentCritic.fit(labelled(progress, 3), epochs=1)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from known_credit import N_ACTIONS, PLACEHOLDER, KnownCreditEnv, KnownCritic, Log, credit
 
-from credit_wrappers import CreditWrapper, Deferred, StudentCritic
+from credit_wrappers import CreditWrapper, Deferred, StudentCritic, fit_student
 
 Key = tuple[int, int, int, int]  # env, episode, agent, t
 PAYERS = ["critic", "student"]
@@ -30,14 +30,14 @@ def payer_of(kind: str) -> Any:
     labels: list = []
     rng = np.random.default_rng(0)
     for number in range(4):
-        env = CreditWrapper(KnownCreditEnv(number, 2, {}), Deferred(KnownCritic()), record_observations=True)
+        env = CreditWrapper(KnownCreditEnv(number, 2, {}), Deferred(Deferred(KnownCritic())), record_observations=True)
         env.add_listener(lambda episode, credit: labels.append((episode, credit)))
         for _ in range(4):
             _, infos = env.reset()
             while env.agents:
                 *_, infos = env.step({agent: int(rng.integers(N_ACTIONS)) for agent in env.agents})
             env.store.settle([infos["walker_0"]["episode_id"]])
-    return StudentCritic.fit(labels, n_actions=N_ACTIONS, epochs=20, networks=2)
+    return fit_student(labels, n_actions=N_ACTIONS, epochs=20, networks=2)
 
 
 def due(log: Log, payer: Any) -> dict[Key, float]:

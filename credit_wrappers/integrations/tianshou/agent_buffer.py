@@ -13,14 +13,14 @@ from tianshou.data.types import RolloutBatchProtocol
 class AgentReplayBuffer(VectorReplayBuffer):
     """Sub-buffers of equal size whose state is kept in arrays instead of one Python object each.
 
-    Rows, indices and return values are those of `VectorReplayBuffer` (a test compares the two);
+    StudentInputs, indices and return values are those of `VectorReplayBuffer` (a test compares the two);
     adding a step of 256 agent columns is more than ten times faster, and `hasnull()`, which trainers call after
     every collection, looks at each row once, when it is added. There are no sub-buffer objects
     (`buffers`), no frame stacking, and `obs_next` is always stored: a truncated episode bootstraps
     from its own final observation.
 
     Args:
-        total_size: Rows in all; each agent column gets ceil(total_size / buffer_num).
+        total_size: StudentInputs in all; each agent column gets ceil(total_size / buffer_num).
         buffer_num: Number of agent columns.
         random_seed: Seed of `sample`.
     """
@@ -44,7 +44,7 @@ class AgentReplayBuffer(VectorReplayBuffer):
         """Add one row to each of some agent columns.
 
         Args:
-            batch: Rows with `obs, act, rew, terminated, truncated, obs_next` and optionally `info, policy`.
+            batch: StudentInputs with `obs, act, rew, terminated, truncated, obs_next` and optionally `info, policy`.
             buffer_ids: The agent columns, each at most once; None: all.
 
         Returns:

@@ -47,7 +47,7 @@ class AgentVectorEnv(BaseVectorEnv):
     the trainer a `multi_agent_return_reduction`). `info` is a `AgentInfo`.
 
     Environments that can be stepped together are: where `env.unwrapped` has a method `batch`, as Spaceworld's, and no
-    wrapper but a `CreditWrapper` is around it, all envs take their step in one call. Rows and episodes are the same.
+    wrapper but a `CreditWrapper` is around it, all envs take their step in one call. StudentInputs and episodes are the same.
 
     Slow environments can each live in a worker process (`worker`), where all take their step at the same time; with
     the same seeds and actions, rows, episodes and credits are the same. A factory is pickled with cloudpickle, so that

@@ -22,7 +22,7 @@ from credit_wrappers.integrations.tianshou.crediting import RowCounts, check_cre
 class CreditReplayBuffer(AgentReplayBuffer):
     """A `VectorReplayBuffer` over agent agent columns; a row's reward is its own agent's credit for its own step.
 
-    Rows come in with a placeholder reward (the team reward). When an episode is scored,
+    StudentInputs come in with a placeholder reward (the team reward). When an episode is scored,
     `credit.values[t, i]` is written to the row that holds step t of agent i, found by the stamps
     that `AgentVectorEnv` puts on every row: a score that arrives late cannot hit a row that was
     overwritten. `sample` gives out rows with credit, and no others, so that a placeholder is never
@@ -43,7 +43,7 @@ class CreditReplayBuffer(AgentReplayBuffer):
     `sample` warns).
 
     Args:
-        total_size: Rows in all, shared evenly among the agent columns of `venv`.
+        total_size: StudentInputs in all, shared evenly among the agent columns of `venv`.
         venv: The vector env the rows come from; its envs share a credit store.
         timeout: Seconds `sample` waits for scores before it raises; None: as long as it takes.
         random_seed: Seed of `sample`.

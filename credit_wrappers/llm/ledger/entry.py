@@ -31,7 +31,7 @@ class JudgedEpisode:
             when there was no usable answer.
         length: Number of steps, T.
 
-    Rows that were written by version 1 of the file have no agents, no values and length 0.
+    StudentInputs that were written by version 1 of the file have no agents, no values and length 0.
     """
 
     key: str

@@ -98,7 +98,7 @@ def _version(db: sqlite3.Connection) -> int:
 
 
 class Waiting:
-    """Rows that wait to be written in one transaction, so that no transaction stays open in between."""
+    """StudentInputs that wait to be written in one transaction, so that no transaction stays open in between."""
 
     def __init__(self) -> None:
         self.texts: list[tuple[str, str]] = []
