@@ -84,7 +84,11 @@ class DeferredPayer:
 
     def __init__(self, store: Any) -> None:
         self._store = store
-        self.open = store.open
+
+    def open(self, k: int) -> int:
+        """Return a fresh episode id."""
+        episode_id: int = self._store.open()
+        return episode_id
 
     def start(self, chosen: Sequence[int] | np.ndarray, rows: Any) -> None:
         """Do nothing."""

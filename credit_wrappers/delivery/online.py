@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -68,13 +69,13 @@ class OnlinePayer:
 
     def __init__(self, source: Online) -> None:
         self._source = source
-        self._episodes = 0
+        self._episodes: Counter[int] = Counter()  # begun in each environment
         self._credits: dict[int, Credit] = {}  # newest of each environment
 
-    def open(self) -> int:
-        """Return a fresh episode id."""
-        self._episodes += 1
-        return self._episodes - 1
+    def open(self, k: int) -> int:
+        """Return a fresh episode id for environment `k`."""
+        self._episodes[k] += 1
+        return self._episodes[k] - 1
 
     def start(self, chosen: Sequence[int] | np.ndarray, rows: Any) -> None:
         """Do nothing."""

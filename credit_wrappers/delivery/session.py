@@ -11,6 +11,7 @@ from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.errors import CreditError
 from credit_wrappers.delivery.intake import Listener
 from credit_wrappers.delivery.source import CreditSource, Payer
 from credit_wrappers.recording.recorder import EpisodeRecorder, RecordedEnv, Row, StepColumns
@@ -72,7 +73,7 @@ class CreditSession:
             CreditError: An agent was never named, or the source cannot read an observation.
         """
         self._whole[k] = False
-        episode_id = self._payer.open()
+        episode_id = self._payer.open(k)
         env = self.recorder.envs[k]
         moment = env.moment(observations)
         rows = None if self._reads is None else self._reads(observations)
@@ -93,7 +94,7 @@ class CreditSession:
             moments: (e, ...) what their narrators captured.
             rows: (e, N, F) what their agents observe.
         """
-        ids = [self._payer.open() for _ in seeds]
+        ids = [self._payer.open(k) for k in chosen.tolist()]
         for j, k in enumerate(chosen.tolist()):
             self.recorder.start(k, ids[j], seeds[j], moments[j], rows[j] if self.keeps_observations else None)
             self._whole[k] = True
@@ -129,9 +130,9 @@ class CreditSession:
             moment = env.moment(observations)
             read = None if self._reads is None else self._reads(observations)
             kept = self._kept(env, observations, read) if self.keeps_observations else None
-        except BaseException:
+        except CreditError as error:
             self._whole[k] = False
-            raise
+            raise CreditError(f"step {self.recorder.length(k)}: {error}") from error
         terminated, truncated, over = ends
         return (k, taken, team_reward, env.costs(infos), moment, kept, terminated, truncated, over), read
 

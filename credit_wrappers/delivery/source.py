@@ -25,8 +25,8 @@ class Payer(Protocol):
     def reads(self) -> Callable[[Mapping[str, Any]], np.ndarray] | None:
         """How observations of all agents become the rows, (N, F), that the payer needs; None: it needs none."""
 
-    def open(self) -> int:
-        """Return a fresh episode id."""
+    def open(self, k: int) -> int:
+        """Return a fresh episode id for environment `k`."""
         ...
 
     def start(self, chosen: Sequence[int] | np.ndarray, rows: Any) -> None:

@@ -111,15 +111,15 @@ class StudentPayer:
     ) -> None:
         self.reads = inputs
         self._students, self._distillation = students, distillation
-        self._episodes = 0
+        self._episodes = [0] * environments  # begun in each environment
         self._inference = VersionedInference(students, inputs.team, environments)
 
-    def open(self) -> int:
-        """Return a fresh episode id."""
+    def open(self, k: int) -> int:
+        """Return a fresh episode id for environment `k`."""
         if self._distillation is not None:
             return self._distillation.open()
-        self._episodes += 1
-        return self._episodes - 1
+        self._episodes[k] += 1
+        return self._episodes[k] - 1
 
     def start(self, chosen: Sequence[int] | np.ndarray, rows: Any) -> None:
         """Begin episodes, each with the newest student."""

@@ -44,7 +44,7 @@ class Keep(CreditStore):
 def record(count: int) -> list[Episode]:
     """Play `count` episodes of `pair` at random."""
     store = Keep()
-    env = CreditWrapper(spaceworld_v0.parallel_env(scenario="pair"), Deferred(Deferred(store)))
+    env = CreditWrapper(spaceworld_v0.parallel_env(scenario="pair"), Deferred(store))
     random = np.random.default_rng(0)
     for seed in range(count):
         env.reset(seed=seed)

@@ -19,9 +19,7 @@ from spaceworld.observations.feature_vector import feature_names
 def played(count: int) -> list[Episode]:
     """Return episodes of robots that choose among the possible actions at random."""
     episodes: list[Episode] = []
-    env = CreditWrapper(
-        spaceworld_v0.parallel_env("duet"), Deferred(Deferred(EqualSplitCritic())), record_observations=True
-    )
+    env = CreditWrapper(spaceworld_v0.parallel_env("duet"), Deferred(EqualSplitCritic()), record_observations=True)
     env.add_listener(lambda episode, _: episodes.append(episode))
     rng = np.random.default_rng(0)
     for seed in range(count):

@@ -49,7 +49,7 @@ class TianshouPPO:
     def __init__(self, make_env: Callable[[], ParallelEnv], args: Args, seed: int = 0) -> None:
         self.args = args
         store = CreditStore(PaidBackCritic(), workers=0)
-        self.venv = AgentVectorEnv([lambda: CreditWrapper(make_env(), Deferred(Deferred(store)))] * args.n_envs)
+        self.venv = AgentVectorEnv([lambda: CreditWrapper(make_env(), Deferred(store))] * args.n_envs)
         self.venv.seed(seed)
         agent = self.venv.agents[0]
         n_obs = self.venv.envs[0].observation_space(agent).shape[0]

@@ -47,7 +47,7 @@ def requests_of(env: ParallelEnv, team: Any, seeds: range, per_query: int = 8, *
     """
     client = AskedClient()
     store = CreditStore(LLMCritic(client, **critic_options), workers=0, episodes_per_query=per_query)
-    wrapped, random = CreditWrapper(env, Deferred(Deferred(store))), np.random.default_rng(0)
+    wrapped, random = CreditWrapper(env, Deferred(store)), np.random.default_rng(0)
     for seed in seeds:
         observations, infos = wrapped.reset(seed=seed)
         while wrapped.agents:

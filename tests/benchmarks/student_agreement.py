@@ -41,7 +41,7 @@ def scripted_labels(scenario: str, count: int, seed: int) -> list[Label]:
     labels: list[Label] = []
     env = CreditWrapper(
         spaceworld_v0.parallel_env(scenario=scenario),
-        Deferred(Deferred(CreditStore(LLMCritic(ScriptedClient()), workers=0))),
+        Deferred(CreditStore(LLMCritic(ScriptedClient()), workers=0)),
         record_observations=True,
     )
     env.add_listener(lambda episode, credit: labels.append((episode, credit)))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from credit_wrappers import CreditWrapper, Deferred, Distillation, Distilled, LLMCritic, ScriptedClient
+from credit_wrappers import CreditWrapper, Distillation, Distilled, LLMCritic, ScriptedClient
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
 from spaceworld import spaceworld_v0
 
@@ -29,11 +29,7 @@ def main() -> None:
     options = parser.parse_args()
     distillation = Distillation(LLMCritic(ScriptedClient()), options.labels)
     venv = AgentVectorEnv(
-        [
-            lambda: CreditWrapper(
-                spaceworld_v0.parallel_env(scenario=options.scenario), Deferred(Distilled(distillation))
-            )
-        ]
+        [lambda: CreditWrapper(spaceworld_v0.parallel_env(scenario=options.scenario), Distilled(distillation))]
         * options.envs
     )
     rng = np.random.default_rng(0)

@@ -33,7 +33,7 @@ def pair() -> str:
     client = FakeClient(answer([], []))
     env = CreditWrapper(
         SpaceworldEnv("pair", max_cycles=25),
-        Deferred(Deferred(CreditStore(LLMCritic(client), episodes_per_query=2, workers=0))),
+        Deferred(CreditStore(LLMCritic(client), episodes_per_query=2, workers=0)),
     )
     for seed, team in ((3, policy(env)), (4, None)):
         rng = np.random.default_rng(seed)

@@ -68,9 +68,7 @@ def play(env: CreditWrapper) -> None:
 
 
 def test_the_picture_after_a_scored_episode_shows_its_totals_and_the_last_reason() -> None:
-    env = CreditWrapper(
-        Painted(), Deferred(Deferred(CreditStore(Judge(("wait", "go")), episodes_per_query=1, workers=0)))
-    )
+    env = CreditWrapper(Painted(), Deferred(CreditStore(Judge(("wait", "go")), episodes_per_query=1, workers=0)))
     play(env)
     assert env.unwrapped.overlays == []  # not before a picture is due
     assert env.render() == 1
@@ -85,7 +83,7 @@ def test_the_picture_after_a_scored_episode_shows_its_totals_and_the_last_reason
 
 
 def test_newer_episodes_replace_older_ones_and_nothing_is_set_twice() -> None:
-    env = CreditWrapper(Painted(), Deferred(Deferred(CreditStore(Judge(), episodes_per_query=1, workers=0))))
+    env = CreditWrapper(Painted(), Deferred(CreditStore(Judge(), episodes_per_query=1, workers=0)))
     for _ in range(3):
         play(env)
     env.render()
@@ -98,7 +96,7 @@ def test_newer_episodes_replace_older_ones_and_nothing_is_set_twice() -> None:
 
 def test_each_environment_of_a_shared_store_shows_its_own_episode() -> None:
     store = CreditStore(Judge(), episodes_per_query=2, workers=0)
-    envs = [CreditWrapper(Painted(), Deferred(Deferred(store))) for _ in range(2)]
+    envs = [CreditWrapper(Painted(), Deferred(store)) for _ in range(2)]
     for env in envs:
         play(env)
     for number, env in enumerate(envs):
@@ -108,7 +106,7 @@ def test_each_environment_of_a_shared_store_shows_its_own_episode() -> None:
 
 def test_credits_from_a_thread_arrive_too() -> None:
     with CreditStore(Judge(), episodes_per_query=1, workers=1) as store:
-        env = CreditWrapper(Painted(), Deferred(Deferred(store)))
+        env = CreditWrapper(Painted(), Deferred(store))
         play(env)
         assert len(store.settle([0])) == 1
         assert env.render() == 1
@@ -116,7 +114,7 @@ def test_credits_from_a_thread_arrive_too() -> None:
 
 @pytest.mark.parametrize("env", [CorridorEnv(length=9, horizon=2), Painted(render_mode=None)])
 def test_an_environment_that_renders_nothing_or_has_no_panel_is_left_alone(env: CorridorEnv) -> None:
-    wrapped = CreditWrapper(env, Deferred(Deferred(CreditStore(Judge(), episodes_per_query=1, workers=0))))
+    wrapped = CreditWrapper(env, Deferred(CreditStore(Judge(), episodes_per_query=1, workers=0)))
     play(wrapped)
     wrapped.reset()
     assert getattr(env, "overlays", []) == []
@@ -133,7 +131,7 @@ def test_a_failed_query_that_is_sent_again_still_reaches_the_picture() -> None:
                 raise ConnectionError("no server")
             return super().score(episodes)
 
-    env = CreditWrapper(Painted(), Deferred(Deferred(CreditStore(Failing(), episodes_per_query=1, workers=0))))
+    env = CreditWrapper(Painted(), Deferred(CreditStore(Failing(), episodes_per_query=1, workers=0)))
     play(env)
     assert env.render() == 0
     with pytest.raises(ConnectionError):
@@ -191,7 +189,7 @@ def test_a_fallback_brings_no_tasks_and_takes_none_from_the_picture() -> None:
 
 
 def test_tasks_that_are_given_by_hand_are_shown_too_and_a_copy_shows_its_own() -> None:
-    by_hand = TaskObservationWrapper(CreditWrapper(Painted(), Deferred(Online(Judge()))))
+    by_hand = TaskObservationWrapper(CreditWrapper(Painted(), Online(Judge())))
     by_hand.reset()
     by_hand.assign({"walker_1": GO})
     by_hand.step(dict.fromkeys(by_hand.agents, 0))
@@ -212,7 +210,7 @@ def test_a_reason_names_the_steps_of_the_whole_episode() -> None:
             event = CreditEvent("walker_0", 0, 1, 1.0, "it went on")
             return [Credit(np.zeros((e.length, 2), np.float32), events=(event,)) for e in episodes]
 
-    env = CreditWrapper(Painted(), Deferred(Online(Last(), window=1)))
+    env = CreditWrapper(Painted(), Online(Last(), window=1))
     env.reset()
     for step in range(2):
         env.step(dict.fromkeys(env.agents, 0))

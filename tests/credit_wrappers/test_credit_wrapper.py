@@ -142,7 +142,7 @@ def test_rewards_and_costs_belong_to_the_step_they_were_paid_for():
 
 
 def test_reset_announces_the_episode():
-    env = CreditWrapper(CorridorEnv(), Deferred(Deferred(CreditStore(SharedCritic(), workers=0))))
+    env = CreditWrapper(CorridorEnv(), Deferred(CreditStore(SharedCritic(), workers=0)))
     for expected in range(3):
         _, infos = env.reset()
         assert infos["walker_1"] == {
@@ -155,7 +155,7 @@ def test_reset_announces_the_episode():
 
 def test_unfinished_episode_is_dropped_at_reset():
     critic = Recorder()
-    env = CreditWrapper(CorridorEnv(length=2, horizon=1), Deferred(Deferred(CreditStore(critic, workers=0))))
+    env = CreditWrapper(CorridorEnv(length=2, horizon=1), Deferred(CreditStore(critic, workers=0)))
     env.env.horizon = 5
     play(env, [STAY, STAY], [STAY, STAY])
     env.env.horizon = 2
@@ -167,7 +167,7 @@ def test_unfinished_episode_is_dropped_at_reset():
 def test_episodes_of_environments_that_share_a_store_keep_apart():
     critic = Recorder()
     store = CreditStore(critic, workers=0)
-    envs = [CreditWrapper(CorridorEnv(length=9, horizon=2), Deferred(Deferred(store))) for _ in range(3)]
+    envs = [CreditWrapper(CorridorEnv(length=9, horizon=2), Deferred(store)) for _ in range(3)]
     for env in envs:
         env.reset()
     for t in range(2):
@@ -179,9 +179,7 @@ def test_episodes_of_environments_that_share_a_store_keep_apart():
 
 def test_infos_are_fresh_and_each_agents_own():
     shared = {"cost": 2.0}
-    env = CreditWrapper(
-        Script([{"a": 1, "b": 1}], infos={"a": shared, "b": shared}), Deferred(Deferred(EqualSplitCritic()))
-    )
+    env = CreditWrapper(Script([{"a": 1, "b": 1}], infos={"a": shared, "b": shared}), Deferred(EqualSplitCritic()))
     _, first = env.reset()
     *_, second = env.step({"a": 0, "b": 0})
     dicts = [*first.values(), *second.values(), shared]
@@ -192,7 +190,7 @@ def test_infos_are_fresh_and_each_agents_own():
 
 
 def test_missing_infos_are_made():
-    env = CreditWrapper(Script([{"a": 1, "b": 1}], infos={"a": {}}), Deferred(Deferred(EqualSplitCritic())))
+    env = CreditWrapper(Script([{"a": 1, "b": 1}], infos={"a": {}}), Deferred(EqualSplitCritic()))
     _, infos = env.reset()
     assert infos.keys() == {"a", "b"}
     env.store.close()
@@ -249,7 +247,7 @@ class TestEnds:
 
     def test_action_that_the_environment_refuses_is_not_recorded(self):
         critic = Recorder()
-        env = CreditWrapper(Script([{"a": 0, "b": 0}] * 2), Deferred(Deferred(CreditStore(critic, workers=0))))
+        env = CreditWrapper(Script([{"a": 0, "b": 0}] * 2), Deferred(CreditStore(critic, workers=0)))
         env.reset()
         env.step({"a": 1, "b": 1})
         with pytest.raises(ValueError, match="99"):
@@ -292,7 +290,7 @@ class TestRecord:
 class TestRefusals:
     def test_aec_environment_is_refused_with_the_way_to_convert_it(self):
         with pytest.raises(TypeError, match="aec_to_parallel"):
-            CreditWrapper(parallel_to_aec(CorridorEnv()), Deferred(Deferred(SharedCritic())))
+            CreditWrapper(parallel_to_aec(CorridorEnv()), Deferred(SharedCritic()))
         with pytest.raises(TypeError, match="aec_to_parallel"):
             LLMCreditWrapper(parallel_to_aec(CorridorEnv()), client=FakeClient(""))
 
@@ -301,9 +299,9 @@ class TestRefusals:
             action_space = Discrete(2)
 
         with pytest.raises(TypeError, match="Gymnasium"):
-            CreditWrapper(Gym(), Deferred(Deferred(SharedCritic())))
+            CreditWrapper(Gym(), Deferred(SharedCritic()))
         with pytest.raises(TypeError, match=r"ParallelEnv, got str"):
-            CreditWrapper("spaceworld", Deferred(Deferred(SharedCritic())))
+            CreditWrapper("spaceworld", Deferred(SharedCritic()))
 
     @pytest.mark.parametrize("space", [Dict({"a": Discrete(2)}), Tuple([Discrete(2)]), Text(5)], ids=repr)
     def test_actions_that_are_no_number_and_no_vector_are_refused_by_name_with_a_way_out(self, space):
@@ -312,7 +310,7 @@ class TestRefusals:
                 return space if agent == "walker_1" else Discrete(2)
 
         with pytest.raises(TypeError, match=rf"'walker_1' has {type(space).__name__}.*flatten"):
-            CreditWrapper(Odd(), Deferred(Deferred(SharedCritic())))
+            CreditWrapper(Odd(), Deferred(SharedCritic()))
 
     @pytest.mark.parametrize("agents", ["missing", []])
     def test_environment_that_does_not_name_its_agents_is_refused(self, agents):
@@ -325,7 +323,7 @@ class TestRefusals:
             LLMCreditWrapper(env, client=FakeClient(""))
 
     def test_agent_that_was_never_named_is_an_error_that_names_it(self):
-        env = CreditWrapper(Script([{"a": 0, "b": 0}]), Deferred(Deferred(SharedCritic())))
+        env = CreditWrapper(Script([{"a": 0, "b": 0}]), Deferred(SharedCritic()))
         env.env.possible_agents = ["a", "b", "c"]
         with pytest.raises(CreditError, match=r"script_v0: agent 'c' is not one of possible_agents, \['a', 'b'\]"):
             env.reset()
@@ -334,7 +332,8 @@ class TestRefusals:
         with pytest.raises(TypeError, match=r"nothing was given.*Deferred\(critic\)"):
             CreditWrapper(CorridorEnv())
         with pytest.raises(TypeError, match=r"got SharedCritic: write CreditWrapper\(env, Deferred\(critic\)\)"):
-            CreditWrapper(CorridorEnv(), Deferred(SharedCritic()))
+            bare = SharedCritic()
+            CreditWrapper(CorridorEnv(), bare)
 
     @pytest.mark.parametrize(
         ("former", "now"),
@@ -354,14 +353,12 @@ class TestRefusals:
 
     def test_unknown_options_name_the_valid_ones(self):
         with pytest.raises(ValueError, match="unknown team_reward 'x'; valid: 'auto', 'shared', 'sum'"):
-            CreditWrapper(CorridorEnv(), Deferred(Deferred(SharedCritic())), team_reward="x")
+            CreditWrapper(CorridorEnv(), Deferred(SharedCritic()), team_reward="x")
         with pytest.raises(ValueError, match="unknown delivery 'x'; valid: 'deferred', 'immediate'"):
             LLMCreditWrapper(CorridorEnv(), critic=SharedCritic(), delivery="x")
 
 
-@pytest.mark.parametrize(
-    "wrap", [lambda e: CreditWrapper(e, Deferred(Deferred(CreditStore(SharedCritic(), workers=0))))]
-)
+@pytest.mark.parametrize("wrap", [lambda e: CreditWrapper(e, Deferred(CreditStore(SharedCritic(), workers=0)))])
 def test_wrapper_passes_pettingzoos_own_test(wrap):
     env = wrap(CorridorEnv())
     env.store.ready()
@@ -373,7 +370,7 @@ def test_wrapper_passes_pettingzoos_own_test(wrap):
 
 def test_wrapper_passes_on_what_it_does_not_change():
     inner = CorridorEnv(length=7)
-    env = CreditWrapper(inner, Deferred(Deferred(CreditStore(SharedCritic(), workers=0))))
+    env = CreditWrapper(inner, Deferred(CreditStore(SharedCritic(), workers=0)))
     env.reset(seed=1)
     assert env.unwrapped is inner
     assert env.agents == inner.agents

@@ -60,7 +60,7 @@ def play(env, seed=0, actions=(FORWARD, BACK)):
 
 
 def test_every_step_pays_every_agent_its_own_credit_for_that_step():
-    env = CreditWrapper(CorridorEnv(horizon=12), Deferred(Online(Numbering(), window=3)))
+    env = CreditWrapper(CorridorEnv(horizon=12), Online(Numbering(), window=3))
     for _ in range(2):
         rewards, infos = play(env)
         for t, (paid, told) in enumerate(zip(rewards, infos[1:], strict=True)):
@@ -72,10 +72,10 @@ def test_every_step_pays_every_agent_its_own_credit_for_that_step():
 
 def test_the_critic_reads_the_last_steps_and_what_was_before_them():
     critic = Numbering()
-    env = CreditWrapper(CorridorEnv(horizon=5), Deferred(Online(critic, window=3)))
+    env = CreditWrapper(CorridorEnv(horizon=5), Online(critic, window=3))
     play(env, actions=(FORWARD, FORWARD))
     assert [(e.start, e.length) for e in critic.asked] == [(0, 1), (0, 2), (0, 3), (1, 3), (2, 3)][: len(critic.asked)]
-    whole = CreditWrapper(CorridorEnv(horizon=5), Deferred(Deferred(Numbering())))
+    whole = CreditWrapper(CorridorEnv(horizon=5), Deferred(Numbering()))
     play(whole, actions=(FORWARD, FORWARD))
     whole.store.settle([0])
     (episode,) = whole.store.critic.asked
@@ -90,10 +90,10 @@ def test_the_critic_reads_the_last_steps_and_what_was_before_them():
 
 
 def test_with_a_critic_that_judges_step_by_step_it_pays_what_deferred_delivery_writes():
-    deferred = CreditWrapper(CorridorEnv(), Deferred(Deferred(EqualSplitCritic())))
+    deferred = CreditWrapper(CorridorEnv(), Deferred(EqualSplitCritic()))
     paid, _ = play(deferred)
     ((_, credit),) = deferred.store.settle([0])
-    now, _ = play(CreditWrapper(CorridorEnv(), Deferred(Online(EqualSplitCritic(), window=1))))
+    now, _ = play(CreditWrapper(CorridorEnv(), Online(EqualSplitCritic(), window=1)))
     assert [list(reward.values()) for reward in now] == credit.values.tolist()
     assert [reward["walker_0"] for reward in paid] != [reward["walker_0"] for reward in now]
 
@@ -128,7 +128,7 @@ def test_a_credit_of_another_shape_is_refused():
         def score(self, episodes):
             return [Credit(np.zeros((1, 2), np.float32)) for _ in episodes]
 
-    env = CreditWrapper(CorridorEnv(), Deferred(Online(Short())))
+    env = CreditWrapper(CorridorEnv(), Online(Short()))
     env.reset(seed=0)
     env.step(dict.fromkeys(env.agents, 0))
     with pytest.raises(CreditError, match=r"shape \(1, 2\), expected \(2, 2\)"):
@@ -167,7 +167,7 @@ def test_a_panel_shows_what_was_paid_so_far():
             return np.zeros((2, 2, 3), np.uint8)
 
     world = Shown()
-    env = CreditWrapper(world, Deferred(Online(Numbering(), window=1)))
+    env = CreditWrapper(world, Online(Numbering(), window=1))
     env.reset(seed=0)
     for _ in range(3):
         env.step(dict.fromkeys(env.agents, 0))
@@ -195,7 +195,7 @@ def test_a_copy_goes_on_by_itself_with_the_same_critic(make):
 
 @pytest.mark.parametrize("make", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
 def test_a_copy_made_in_mid_episode_pays_what_its_original_pays(make):
-    env = CreditWrapper(CorridorEnv(horizon=5, length=9), Deferred(Online(Numbering(), window=3)))
+    env = CreditWrapper(CorridorEnv(horizon=5, length=9), Online(Numbering(), window=3))
     env.reset(seed=0)
     env.step(dict.fromkeys(env.agents, 0))
     other = make(env)
@@ -206,7 +206,7 @@ def test_a_copy_made_in_mid_episode_pays_what_its_original_pays(make):
 
 
 def test_another_process_is_told_to_make_its_own():
-    env = CreditWrapper(CorridorEnv(), Deferred(Online(EqualSplitCritic())))
+    env = CreditWrapper(CorridorEnv(), Online(EqualSplitCritic()))
     data = pickle.dumps(env)
     code = f"import pickle; pickle.loads({data!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -235,7 +235,7 @@ def test_events_before_the_last_step_pay_nothing_again():
 
 def test_it_passes_pettingzoos_own_tests():
     def make():
-        return CreditWrapper(CorridorEnv(), Deferred(Online(Numbering(), window=2)))
+        return CreditWrapper(CorridorEnv(), Online(Numbering(), window=2))
 
     parallel_api_test(make(), num_cycles=100)
     parallel_seed_test(make, num_cycles=30)
@@ -243,7 +243,7 @@ def test_it_passes_pettingzoos_own_tests():
 
 def test_two_rollouts_from_one_seed_pay_the_same():
     def rollout():
-        env = CreditWrapper(CorridorEnv(n_agents=3), Deferred(Online(EqualSplitCritic(), window=2)))
+        env = CreditWrapper(CorridorEnv(n_agents=3), Online(EqualSplitCritic(), window=2))
         rng = np.random.default_rng(4)
         history = [env.reset(seed=3)]
         for _ in range(40):

@@ -49,7 +49,7 @@ def test_every_episode_gets_one_finite_credit(env, tmp_path):
     client = make_client()
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         critic = LLMCritic(client, ledger=ledger, fallback="equal", max_tokens=2000)
-        wrapped = CreditWrapper(env, Deferred(Deferred(CreditStore(critic, episodes_per_query=2, workers=2))))
+        wrapped = CreditWrapper(env, Deferred(CreditStore(critic, episodes_per_query=2, workers=2)))
         steps = []
         for seed in range(EPISODES):
             wrapped.reset(seed=seed)

@@ -43,7 +43,7 @@ def test_a_known_potential_is_recovered_in_an_environment():
             return [progress(replace(e, observations=e.observations[..., :1])) for e in episodes]
 
     labels: list[Label] = []
-    env = CreditWrapper(CorridorEnv(2, CELLS, 20), Deferred(Deferred(Progress())), record_observations=True)
+    env = CreditWrapper(CorridorEnv(2, CELLS, 20), Deferred(Progress()), record_observations=True)
     env.add_listener(lambda episode, credit: labels.append((episode, credit)))
     rng = np.random.default_rng(0)
     for seed in range(40):

@@ -36,7 +36,7 @@ def test_drawn_students_credit_agents_steps_actions_and_ends_apart():
     """Else the tests below would show nothing."""
     env = NumbersEnv(ALIKE)
     rng, students = np.random.default_rng(0), [fixed(), fixed(seed=1)]
-    play(CreditWrapper(env, Deferred(Student(students[0]))), rng, seed=0)
+    play(CreditWrapper(env, Student(students[0])), rng, seed=0)
     episode = env.record()
     values = [student.score([episode])[0].values for student in students]
     truncated = replace(episode, terminated=False, truncated=True)
@@ -52,7 +52,7 @@ def test_drawn_students_credit_agents_steps_actions_and_ends_apart():
 def test_each_step_pays_what_the_student_scores_for_that_agent_and_step(sizes, dressed, form, end):
     env, rng = NumbersEnv(sizes, length=5, end=end, dressed=dressed), np.random.default_rng(1)
     student = fixed(sizes, form=form, gamma=0.9)
-    wrapped = CreditWrapper(env, Deferred(Student(student)))
+    wrapped = CreditWrapper(env, Student(student))
     for seed in (3, None, None):
         paid, told = play(wrapped, rng, seed)
         same(paid, student.score([env.record()])[0].values)
@@ -68,7 +68,7 @@ def test_the_environment_may_list_its_agents_in_another_order(order):
     sizes, actions = {"p": 2, "q": 4, "r": 3}, {"p": 3, "q": 4, "r": 2}
     student = fixed(sizes, actions)
     env = NumbersEnv({agent: sizes[agent] for agent in order}, actions, length=6)
-    paid, _ = play(CreditWrapper(env, Deferred(Student(student))), np.random.default_rng(2), seed=5)
+    paid, _ = play(CreditWrapper(env, Student(student)), np.random.default_rng(2), seed=5)
     credit = student.score([env.record()])[0]
     same(paid, credit.values)
     if order != ("p", "q", "r"):
@@ -83,7 +83,7 @@ def test_the_team_reward_is_paid_until_the_reset_after_the_first_fit_then_the_ne
     env, rng = NumbersEnv(sizes, end=end, dressed=dressed), np.random.default_rng(1)
     critic = ActionCritic()
     distillation = eager(critic, growth=2.0)
-    wrapped, records, payers = CreditWrapper(env, Deferred(Distilled(distillation))), [], []
+    wrapped, records, payers = CreditWrapper(env, Distilled(distillation)), [], []
     assert wrapped.source.pays and wrapped.store is None
     for _ in range(60):
         student, version = distillation.newest
@@ -118,7 +118,7 @@ def test_an_episode_is_paid_by_one_student_though_another_environment_brings_a_n
     slow = NumbersEnv(ALIKE, length=400)
     quick = NumbersEnv(ALIKE, length=1)
     rng = np.random.default_rng(0)
-    wrapped, other = (CreditWrapper(env, Deferred(Distilled(distillation))) for env in (slow, quick))
+    wrapped, other = (CreditWrapper(env, Distilled(distillation)) for env in (slow, quick))
     versions = []
 
     def meanwhile(t):
@@ -140,7 +140,7 @@ def test_an_episode_is_paid_by_one_student_though_another_environment_brings_a_n
 def test_an_episode_that_was_dropped_by_a_reset_is_neither_paid_on_nor_a_label(fits):
     critic, env, rng = ActionCritic(), NumbersEnv(ALIKE), np.random.default_rng(0)
     distillation = eager(critic)
-    wrapped = CreditWrapper(env, Deferred(Distilled(distillation)))
+    wrapped = CreditWrapper(env, Distilled(distillation))
     for k in range(6):
         wrapped.reset(seed=k)
         for _ in range(k % 3):
@@ -155,7 +155,7 @@ def test_an_episode_that_was_dropped_by_a_reset_is_neither_paid_on_nor_a_label(f
 
 def test_steps_after_the_end_are_the_environments_own_affair(fits):
     env = NumbersEnv(ALIKE, length=2)
-    wrapped = CreditWrapper(env, Deferred(Distilled(eager())))
+    wrapped = CreditWrapper(env, Distilled(eager()))
     play(wrapped, np.random.default_rng(0))
     assert "credit" not in wrapped.step({})[4]
     assert wrapped.distillation.episodes == 1
@@ -170,7 +170,7 @@ def test_a_copy_made_in_mid_episode_pays_what_its_original_pays_and_offers_nothi
     critic, rng = ActionCritic(), np.random.default_rng(0)
     distillation = eager(critic)
     for _ in range(3):
-        play(CreditWrapper(NumbersEnv(ROLES), Deferred(Distilled(distillation))), rng)
+        play(CreditWrapper(NumbersEnv(ROLES), Distilled(distillation)), rng)
     env = CreditWrapper(NumbersEnv(ROLES, length=5), make(distillation))
     env.reset(seed=1)
     env.step(dict.fromkeys("pqr", 2))
@@ -192,11 +192,11 @@ def test_a_copy_made_in_mid_episode_pays_what_its_original_pays_and_offers_nothi
 
 def test_a_copy_made_before_the_first_student_pays_the_team_reward_to_the_end(fits):
     distillation = eager()
-    env = CreditWrapper(NumbersEnv(ALIKE), Deferred(Distilled(distillation)))
+    env = CreditWrapper(NumbersEnv(ALIKE), Distilled(distillation))
     env.reset(seed=1)
     copies = both(env)
     for seed in range(2):
-        play(CreditWrapper(NumbersEnv(ALIKE), Deferred(Distilled(distillation))), np.random.default_rng(seed))
+        play(CreditWrapper(NumbersEnv(ALIKE), Distilled(distillation)), np.random.default_rng(seed))
     assert distillation.newest[1] == 1
     for e in (env, *copies):
         _, rewards, *_, infos = e.step(dict.fromkeys("pqr", 2))
@@ -205,14 +205,14 @@ def test_a_copy_made_before_the_first_student_pays_the_team_reward_to_the_end(fi
 
 def test_in_another_process_a_distillation_is_refused_and_a_student_pays_on(monkeypatch):
     student = fixed({"walker_0": 2, "walker_1": 2})
-    env = CreditWrapper(CorridorEnv(horizon=3), Deferred(Student(student)))
+    env = CreditWrapper(CorridorEnv(horizon=3), Student(student))
     env.reset(seed=4)
     env.step({"walker_0": 2, "walker_1": 1})
     code = "import pickle, sys; env = pickle.load(sys.stdin.buffer); print(env.step(dict(walker_0=2, walker_1=2))[1])"
     path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(env), capture_output=True, env=path)
     assert done.stdout.decode().strip() == str(env.step({"walker_0": 2, "walker_1": 2})[1]), done.stderr.decode()
-    data = pickle.dumps(CreditWrapper(CorridorEnv(), Deferred(Distilled(eager()))))
+    data = pickle.dumps(CreditWrapper(CorridorEnv(), Distilled(eager())))
     monkeypatch.setattr(os, "getpid", lambda: -1)
     with pytest.raises(CreditError, match="a distillation lives in the process that made it: make the environment"):
         pickle.loads(data)
@@ -227,14 +227,14 @@ def test_observations_of_equally_many_numbers_may_have_different_shapes():
     env = Shaped({"p": 4, "q": 4})
     env._spaces["q"] = Box(-np.inf, np.inf, (2, 2), np.float32)
     student = fixed(env.sizes)
-    paid, _ = play(CreditWrapper(env, Deferred(Student(student))), np.random.default_rng(0), 0)
+    paid, _ = play(CreditWrapper(env, Student(student)), np.random.default_rng(0), 0)
     same(paid, student.score([env.record()])[0].values)
 
 
 def test_who_hears_of_credits_is_told_every_step(fits):
     heard, env = [], NumbersEnv(ALIKE)
     student = fixed()
-    wrapped = CreditWrapper(env, Deferred(Student(student)))
+    wrapped = CreditWrapper(env, Student(student))
     wrapped.add_listener(lambda episode, credit: heard.append((episode, credit)))
     paid, _ = play(wrapped, np.random.default_rng(0), 0)
     assert [episode.start for episode, _ in heard] == [0, 1, 2, 3]
@@ -255,7 +255,7 @@ def test_a_panel_shows_what_a_student_paid_so_far():
 
     world = Shown(ALIKE)
     world.render_mode = "rgb_array"
-    env = CreditWrapper(world, Deferred(Student(fixed())))
+    env = CreditWrapper(world, Student(fixed()))
     paid, _ = play(env, np.random.default_rng(0), 0, lambda t: env.render())
     for t in range(4):
         shown = [overlay["credits"] for overlay in world.overlays if overlay.get("credits")]
@@ -300,9 +300,9 @@ def test_a_distillation_is_shared_by_wrappers_of_a_model(fits):
 def test_observations_in_dicts_are_read_alike_deferred_at_once_and_as_labels(sizes):
     student, credits, paid = fixed(sizes), [], []
     bare, at_once = NumbersEnv(sizes, dressed=True), NumbersEnv(sizes, dressed=True)
-    env = CreditWrapper(bare, Deferred(Deferred(student)), record_observations=True)
+    env = CreditWrapper(bare, Deferred(student), record_observations=True)
     env.add_listener(lambda episode, credit: credits.append((episode, credit)))
-    paying = CreditWrapper(at_once, Deferred(Student(student)))
+    paying = CreditWrapper(at_once, Student(student))
     for seed in (1, 2):
         _, infos = env.reset(seed=seed)
         rng = np.random.default_rng(seed)
@@ -326,7 +326,7 @@ def test_deferred_a_student_is_shown_observations_without_being_asked_to(shared)
     critic = CreditStore(student, workers=0) if shared else student
     wrapped, twin = (
         CreditWrapper(CorridorEnv(), Deferred(critic)),
-        CreditWrapper(CorridorEnv(), Deferred(Student(student))),
+        CreditWrapper(CorridorEnv(), Student(student)),
     )
     paid = []
     for env in (wrapped, twin):

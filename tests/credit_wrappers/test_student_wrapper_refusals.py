@@ -30,8 +30,8 @@ from credit_wrappers.testing.corridor import CorridorEnv
 def students_and_none(env):
     """Wrap an environment whose student pays, and one whose distillation has none yet."""
     sizes = env.sizes
-    return [CreditWrapper(copy.deepcopy(env), Deferred(Student(fixed(sizes)))),
-            CreditWrapper(copy.deepcopy(env), Deferred(Distilled(eager())))]  # fmt: skip
+    return [CreditWrapper(copy.deepcopy(env), Student(fixed(sizes))),
+            CreditWrapper(copy.deepcopy(env), Distilled(eager()))]  # fmt: skip
 
 
 def spaced(observation: Any = None, action: Any = None) -> Any:
@@ -53,7 +53,7 @@ def spaced(observation: Any = None, action: Any = None) -> Any:
 )
 def test_a_student_of_another_team_is_refused_at_once_and_both_are_named(env, said):
     with pytest.raises(CreditError, match=said):
-        CreditWrapper(env, Deferred(Student(fixed())))
+        CreditWrapper(env, Student(fixed()))
 
 
 @pytest.mark.parametrize("source", [Student, Deferred])
@@ -67,7 +67,7 @@ def test_a_student_of_another_environment_is_refused_at_once_and_both_are_named(
 
 def test_recorded_episodes_of_another_environment_are_refused_by_name():
     env = NumbersEnv(ALIKE)
-    play(CreditWrapper(env, Deferred(Student(fixed()))), np.random.default_rng(0), 0)
+    play(CreditWrapper(env, Student(fixed())), np.random.default_rng(0), 0)
     episode, student = replace(env.record(), env_id="numbers_v0"), replace(fixed(), env_id="numbers_v1")
     with pytest.raises(CreditError, match="fitted for 'numbers_v1', this is 'numbers_v0'"):
         student.score([episode])
@@ -76,13 +76,13 @@ def test_recorded_episodes_of_another_environment_are_refused_by_name():
 
 def test_a_deferred_student_of_another_team_is_refused_before_an_episode_is_played():
     with pytest.raises(CreditError, match="3 actions of agent 'r', in the environment it has 4"):
-        CreditWrapper(NumbersEnv(ALIKE, {"p": 3, "q": 3, "r": 4}), Deferred(Deferred(fixed())))
+        CreditWrapper(NumbersEnv(ALIKE, {"p": 3, "q": 3, "r": 4}), Deferred(fixed()))
 
 
 @pytest.mark.parametrize("joins_first", [False, True])
 def test_a_restored_student_of_another_team_is_refused_and_both_are_named(fits, joins_first):
     old, rng = eager(), np.random.default_rng(0)
-    env = CreditWrapper(NumbersEnv(ALIKE), Deferred(Distilled(old)))
+    env = CreditWrapper(NumbersEnv(ALIKE), Distilled(old))
     for seed in range(3):
         play(env, rng, seed)
     assert old.newest[1] > 0
@@ -90,7 +90,7 @@ def test_a_restored_student_of_another_team_is_refused_and_both_are_named(fits, 
     with pytest.raises(CreditError, match="3 actions of agent 'p', in the environment it has 4"):
         if not joins_first:
             new.restore(old.state())
-        CreditWrapper(NumbersEnv(ALIKE, 4), Deferred(Distilled(new)))
+        CreditWrapper(NumbersEnv(ALIKE, 4), Distilled(new))
         new.restore(old.state())
 
 
@@ -107,10 +107,10 @@ def test_a_restored_student_of_another_team_is_refused_and_both_are_named(fits, 
 )
 def test_a_distillation_of_another_team_is_refused_at_once_and_both_are_named(env, said):
     distillation = eager()
-    CreditWrapper(NumbersEnv(ALIKE), Deferred(Distilled(distillation)))
+    CreditWrapper(NumbersEnv(ALIKE), Distilled(distillation))
     with pytest.raises(ValueError, match=said):
-        CreditWrapper(env, Deferred(Distilled(distillation)))
-    CreditWrapper(NumbersEnv(ALIKE), Deferred(Distilled(distillation)))
+        CreditWrapper(env, Distilled(distillation))
+    CreditWrapper(NumbersEnv(ALIKE), Distilled(distillation))
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -134,7 +134,7 @@ def test_an_observation_that_is_not_finite_is_refused_with_agent_and_feature(whi
 def test_an_episode_with_a_refused_step_or_reset_is_no_label_even_when_it_is_played_on(fits):
     critic, rng = ActionCritic(), np.random.default_rng(0)
     world, still = NumbersEnv(ALIKE, length=4), dict.fromkeys("pqr", 0)
-    env = CreditWrapper(world, Deferred(Distilled(eager(critic))))
+    env = CreditWrapper(world, Distilled(eager(critic)))
     env.reset(seed=0)
     env.step(still)
     world.spoil = ("q", 1, np.nan)
@@ -189,11 +189,11 @@ def test_an_agent_that_leaves_in_mid_episode_is_named(kind, which):
 )
 def test_what_a_student_cannot_read_is_refused_at_once(env, said):
     with pytest.raises(TypeError, match=said):
-        CreditWrapper(env, Deferred(Distilled(eager())))
+        CreditWrapper(env, Distilled(eager()))
 
 
 def test_an_observation_that_does_not_fit_its_space_is_refused():
-    env = CreditWrapper(NumbersEnv(ALIKE), Deferred(Distilled(eager())))
+    env = CreditWrapper(NumbersEnv(ALIKE), Distilled(eager()))
     env.unwrapped._arrays["q"] = np.zeros(5, np.float32)
     with pytest.raises(CreditError, match="agent 'q' observed 5 numbers, but its observation space has 3"):
         env.reset(seed=0)
@@ -202,7 +202,7 @@ def test_an_observation_that_does_not_fit_its_space_is_refused():
 def test_an_error_of_the_critic_is_raised_by_the_step_that_ends_an_episode_and_a_reset_goes_on(fits):
     critic, rng, env = ActionCritic(), np.random.default_rng(0), NumbersEnv(ALIKE)
     distillation = eager(critic, first=3)
-    wrapped = CreditWrapper(env, Deferred(Distilled(distillation)))
+    wrapped = CreditWrapper(env, Distilled(distillation))
     play(wrapped, rng)
     critic.error = ModelError("no route", "connection")
     for _ in range(2):

@@ -190,7 +190,7 @@ Log = dict[tuple[int, int], Played]
 
 def paid(env: KnownCreditEnv, payer: Any) -> CreditWrapper:
     """Return the env with credits in the reward that `step` returns."""
-    return CreditWrapper(env, Deferred(Online(payer)), record_observations=True)
+    return CreditWrapper(env, Online(payer), record_observations=True)
 
 
 def known_venv(
@@ -206,7 +206,7 @@ def known_venv(
 
     def make(number: int) -> CreditWrapper:
         env = KnownCreditEnv(number, n_agents, log, **options)
-        return CreditWrapper(env, Deferred(Deferred(store))) if payer is None else paid(env, payer)
+        return CreditWrapper(env, Deferred(store)) if payer is None else paid(env, payer)
 
     venv = AgentVectorEnv([lambda k=k: make(k) for k in range(n_envs)], learners=learners)
     return venv, log

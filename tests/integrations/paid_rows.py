@@ -30,7 +30,7 @@ def payer_of(kind: str) -> Any:
     labels: list = []
     rng = np.random.default_rng(0)
     for number in range(4):
-        env = CreditWrapper(KnownCreditEnv(number, 2, {}), Deferred(Deferred(KnownCritic())), record_observations=True)
+        env = CreditWrapper(KnownCreditEnv(number, 2, {}), Deferred(KnownCritic()), record_observations=True)
         env.add_listener(lambda episode, credit: labels.append((episode, credit)))
         for _ in range(4):
             _, infos = env.reset()

@@ -43,7 +43,7 @@ def venv_of(together: bool, envs: int, critic: KeepingCritic | None, **options: 
     def make() -> Any:
         env: Any = spaceworld_v0.parallel_env(**options)
         if store is not None:
-            env = CreditWrapper(env, Deferred(Deferred(store)))
+            env = CreditWrapper(env, Deferred(store))
         return env if together else Through(env)
 
     return AgentVectorEnv([make] * envs)
@@ -115,10 +115,10 @@ def test_what_an_environment_shows_is_what_the_common_step_made_of_it() -> None:
 @pytest.mark.parametrize(
     "wrap",
     [
-        lambda env, store: Through(CreditWrapper(env, Deferred(Deferred(store)))),
-        lambda env, store: CreditWrapper(Through(env), Deferred(Deferred(store))),
-        lambda env, store: CreditWrapper(env, Deferred(Deferred(store)), team_reward="sum"),
-        lambda env, store: CreditWrapper(env, Deferred(Deferred(store)), record_observations=True),
+        lambda env, store: Through(CreditWrapper(env, Deferred(store))),
+        lambda env, store: CreditWrapper(Through(env), Deferred(store)),
+        lambda env, store: CreditWrapper(env, Deferred(store), team_reward="sum"),
+        lambda env, store: CreditWrapper(env, Deferred(store), record_observations=True),
     ],
 )
 def test_what_stands_in_the_way_of_one_common_step_is_stepped_one_by_one(wrap: Callable[..., Any]) -> None:
@@ -134,8 +134,7 @@ def test_a_window_is_stepped_by_its_own_environment_and_a_common_step_still_hand
 
     def team(mode: str) -> AgentVectorEnv:
         return AgentVectorEnv(
-            [lambda: CreditWrapper(SpaceworldEnv("pair", render_mode=mode, max_cycles=1), Deferred(Deferred(store)))]
-            * 2
+            [lambda: CreditWrapper(SpaceworldEnv("pair", render_mode=mode, max_cycles=1), Deferred(store))] * 2
         )
 
     assert type(team("human")._teams) is EnvGroup
@@ -170,7 +169,7 @@ def test_separate_learners_and_a_collector_run_on_it() -> None:
     from tianshou.algorithm.random import MARLRandomDiscreteMaskedOffPolicyAlgorithm
 
     store = CreditStore(EqualSplitCritic())
-    venv = AgentVectorEnv([lambda: CreditWrapper(SpaceworldEnv("pair", max_cycles=9), Deferred(Deferred(store)))] * 3)
+    venv = AgentVectorEnv([lambda: CreditWrapper(SpaceworldEnv("pair", max_cycles=9), Deferred(store))] * 3)
     algorithm = MARLRandomDiscreteMaskedOffPolicyAlgorithm(action_space=SpaceworldEnv("pair").action_space("robot_0"))
     buffer = CreditReplayBuffer(600, venv)
     collector = Collector(algorithm, venv, buffer)

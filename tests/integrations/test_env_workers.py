@@ -88,7 +88,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def corridor(number: int, store: Any) -> Any:
-    return CreditWrapper(CorridorEnv(), Deferred(Deferred(store)))
+    return CreditWrapper(CorridorEnv(), Deferred(store))
 
 
 def duet(number: int, store: Any) -> Any:
@@ -98,7 +98,7 @@ def duet(number: int, store: Any) -> Any:
 def leaving(number: int, store: Any) -> Any:
     """Agents that leave early, action masks, lengths that differ from env to env."""
     env = KnownCreditEnv(number, 3, {}, masked=True, leaves={0: (1, "terminated"), 2: (2, "truncated")})
-    return CreditWrapper(env, Deferred(Deferred(store)))
+    return CreditWrapper(env, Deferred(store))
 
 
 def ppo(venv: AgentVectorEnv) -> Any:
@@ -312,7 +312,7 @@ def test_what_fails_at_the_start_leaves_no_process_and_says_what_it_would_say_in
             AgentVectorEnv([lambda: gymnasium.make("CartPole-v1")], worker=worker)
         stores = [CreditStore(EqualSplitCritic()), CreditStore(EqualSplitCritic())]
         with pytest.raises(ValueError, match="different credit stores"):
-            AgentVectorEnv([lambda s=s: CreditWrapper(Odd(0), Deferred(Deferred(s))) for s in stores], worker=worker)
+            AgentVectorEnv([lambda s=s: CreditWrapper(Odd(0), Deferred(s)) for s in stores], worker=worker)
         with pytest.raises(ValueError, match="env_fns is empty"):
             AgentVectorEnv([], worker=worker)
     assert (tmp_path / "0").exists()  # was closed in its process
@@ -325,7 +325,7 @@ def test_what_cannot_go_to_a_worker_is_refused_with_the_way_out(monkeypatch: pyt
     with pytest.raises(TypeError, match=r"factory of env 0 .* subprocess worker .*make inside it"):
         AgentVectorEnv([lambda: Odd(0, str(lock))], worker="subprocess")
     with pytest.raises(ValueError, match=r"brings a CreditStore of its worker process.*make one CreditStore"):
-        AgentVectorEnv([lambda: CreditWrapper(Odd(0), Deferred(Deferred(EqualSplitCritic())))], worker="subprocess")
+        AgentVectorEnv([lambda: CreditWrapper(Odd(0), Deferred(EqualSplitCritic()))], worker="subprocess")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"llm-credit-wrappers\[ray\]"):
         odd("ray", "")

@@ -9,7 +9,7 @@ import pytest
 from known_credit import KnownCreditEnv, KnownCritic, paid
 from pettingzoo.utils import parallel_to_aec
 
-from credit_wrappers import CreditWrapper, Deferred, EqualSplitCritic, Online
+from credit_wrappers import CreditWrapper, EqualSplitCritic, Online
 from credit_wrappers.integrations.numeric_infos import NumericInfos
 from spaceworld.env import SpaceworldEnv
 
@@ -61,7 +61,7 @@ def test_agents_that_leave_take_their_infos_along() -> None:
 
 
 def test_of_a_wrapped_spaceworld_the_mask_the_cost_and_the_evidence_stay() -> None:
-    env = NumericInfos(CreditWrapper(SpaceworldEnv("duet"), Deferred(Online(EqualSplitCritic()))))
+    env = NumericInfos(CreditWrapper(SpaceworldEnv("duet"), Online(EqualSplitCritic())))
     _, infos = env.reset(seed=0)
     *_, later = env.step(dict.fromkeys(env.agents, 0))
     assert set(later["robot_0"]) == set(infos["robot_0"])

@@ -13,7 +13,7 @@ from test_tianshou_learning import GAMMA, check_on_policy, record, team, train
 from tianshou.algorithm import DQN, PPO
 from tianshou.data import Collector, VectorReplayBuffer
 
-from credit_wrappers import Credit, CreditError, CreditWrapper, Deferred, Online
+from credit_wrappers import Credit, CreditError, CreditWrapper, Online
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv, relabel_rewards
 from credit_wrappers.integrations.tianshou import AgentVectorEnv, CreditReplayBuffer
 from spaceworld.env import SpaceworldEnv
@@ -109,7 +109,7 @@ class Numbered:
 
 def test_spaceworlds_that_could_be_stepped_together_are_paid_their_credits_too() -> None:
     def make() -> CreditWrapper:
-        return CreditWrapper(SpaceworldEnv("pair", max_cycles=4), Deferred(Online(Numbered())))
+        return CreditWrapper(SpaceworldEnv("pair", max_cycles=4), Online(Numbered()))
 
     expected = [[10 * (step % 4) + i for i in (0, 1, 0, 1)] for step in range(9)]
     envs = ParallelVecEnv([make, make])

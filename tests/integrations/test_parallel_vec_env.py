@@ -205,7 +205,7 @@ def test_what_cannot_share_arrays_is_refused() -> None:
     with pytest.raises(ValueError, match="env_fns is empty"):
         ParallelVecEnv([])
     with pytest.raises(ValueError, match="different credit stores"):
-        known(2, 2, lambda env: CreditWrapper(env, Deferred(Deferred(ManualStore()))))
+        known(2, 2, lambda env: CreditWrapper(env, Deferred(ManualStore())))
     with pytest.raises(TypeError, match="aec_to_parallel"):
         ParallelVecEnv([lambda: parallel_to_aec(KnownCreditEnv(0, 2, {}))])
     with pytest.raises(TypeError, match="SyncVectorEnv"):
@@ -222,7 +222,7 @@ class Through(BaseParallelWrapper):
 
 def test_spaceworlds_are_stepped_together_with_the_same_rows_and_credits() -> None:
     def make(through: bool, store: CreditStore) -> Any:
-        env: Any = CreditWrapper(SpaceworldEnv("pair", max_cycles=7), Deferred(Deferred(store)))
+        env: Any = CreditWrapper(SpaceworldEnv("pair", max_cycles=7), Deferred(store))
         return Through(env) if through else env
 
     both = []

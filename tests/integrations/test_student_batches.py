@@ -12,7 +12,6 @@ from pettingzoo.utils import BaseParallelWrapper
 from credit_wrappers import (
     CreditError,
     CreditWrapper,
-    Deferred,
     Distillation,
     Distilled,
     Episode,
@@ -121,7 +120,7 @@ def assert_same(one: Played, other: Played) -> None:
 @pytest.mark.parametrize("together", ["stepped", "paid"])
 def test_a_student_pays_the_same(play: Callable[..., Played], order: int, together: str) -> None:
     fixed = student(order=order)
-    both = [play(lambda env: CreditWrapper(env, Deferred(Student(fixed))), way) for way in ("neither", together)]
+    both = [play(lambda env: CreditWrapper(env, Student(fixed)), way) for way in ("neither", together)]
     assert_same(*both)
     rewards = np.concatenate([step[2] for step in both[0] if len(step) > 3])
     assert len(np.unique(rewards.round(4))) > 50
@@ -135,7 +134,7 @@ def test_a_distillation_buys_the_same_labels_and_its_students_pay_the_same(
     played, teachers, versions = [], [Teacher(), Teacher()], []
     for way, teacher in zip(("neither", together), teachers, strict=True):
         distillation = distilling(teacher)
-        played.append(play(lambda env, d=distillation: CreditWrapper(env, Deferred(Distilled(d))), way))
+        played.append(play(lambda env, d=distillation: CreditWrapper(env, Distilled(d)), way))
         versions.append(distillation.newest[1])
     assert_same(*played)
     assert versions[0] == versions[1] >= 3
@@ -190,7 +189,7 @@ def test_each_reward_is_what_the_student_scores_that_was_newest_when_the_episode
     rng, mixed, paid_by = np.random.default_rng(1), 0, set()
     for t in range(240):
         if t % 120 == 0:  # the second time when there are students
-            envs = ParallelVecEnv([lambda: CreditWrapper(duet(), Deferred(Distilled(distillation)))] * ENVS)
+            envs = ParallelVecEnv([lambda: CreditWrapper(duet(), Distilled(distillation))] * ENVS)
             assert type(envs._teams) is BatchedEnvGroup
             envs.reset(seed=9 + t)
             diaries = [Diary(9 + t + k, distillation.newest) for k in range(ENVS)]
@@ -213,11 +212,7 @@ def test_an_episode_longer_than_the_room_that_was_made_is_a_label_with_all_its_o
         teacher = Teacher()
         distillation = distilling(teacher)
         envs = ParallelVecEnv(
-            [
-                lambda w=wrap, d=distillation: w(
-                    CreditWrapper(duet(max_cycles=200, on_collision="block"), Deferred(Distilled(d)))
-                )
-            ]
+            [lambda w=wrap, d=distillation: w(CreditWrapper(duet(max_cycles=200, on_collision="block"), Distilled(d)))]
             * 4
         )
         envs.reset(seed=2)
@@ -234,7 +229,7 @@ def test_envs_of_different_distillations_are_refused() -> None:
     made = iter([distilling(Teacher()) for _ in range(4)])
     for vector in (AgentVectorEnv, ParallelVecEnv):
         with pytest.raises(ValueError, match="different distillations"):
-            vector([lambda: CreditWrapper(duet(), Deferred(Distilled(next(made))))] * 2)
+            vector([lambda: CreditWrapper(duet(), Distilled(next(made)))] * 2)
     mixed = iter([Distilled(distilling(Teacher())), Student(student())] * 2)
     for vector in (AgentVectorEnv, ParallelVecEnv):
         with pytest.raises(ValueError, match="different distillations"):
@@ -243,10 +238,10 @@ def test_envs_of_different_distillations_are_refused() -> None:
 
 def test_envs_with_different_students_are_stepped_one_by_one_and_each_pays_its_own() -> None:
     students = iter([student(0), student(1)])
-    envs = ParallelVecEnv([lambda: CreditWrapper(duet(), Deferred(Student(next(students))))] * 2)
+    envs = ParallelVecEnv([lambda: CreditWrapper(duet(), Student(next(students)))] * 2)
     assert type(envs._teams) is EnvGroup
     same = student(0)
-    twins = ParallelVecEnv([lambda: CreditWrapper(duet(), Deferred(Student(same)))] * 2)
+    twins = ParallelVecEnv([lambda: CreditWrapper(duet(), Student(same))] * 2)
     for each in (envs, twins):
         each.reset(seed=[5, 5])
     actions = np.array([3, 1, 3, 1])
@@ -258,10 +253,7 @@ def test_envs_with_different_students_are_stepped_one_by_one_and_each_pays_its_o
 
 def test_a_listener_that_comes_later_is_told_from_then_on() -> None:
     fixed, heard = student(), []
-    both = [
-        ParallelVecEnv(makes(lambda env: CreditWrapper(env, Deferred(Student(fixed))), way))
-        for way in ("paid", "neither")
-    ]
+    both = [ParallelVecEnv(makes(lambda env: CreditWrapper(env, Student(fixed)), way)) for way in ("paid", "neither")]
     rewards = []
     for envs in both:
         envs.reset(seed=4)
@@ -277,7 +269,7 @@ def test_a_listener_that_comes_later_is_told_from_then_on() -> None:
 
 def test_what_one_environment_raises_leaves_the_others_fit_to_be_reset(fits: DrawnFits) -> None:
     distillation = distilling(Teacher())
-    envs = ParallelVecEnv(makes(lambda env: CreditWrapper(env, Deferred(Distilled(distillation))), "paid"))
+    envs = ParallelVecEnv(makes(lambda env: CreditWrapper(env, Distilled(distillation)), "paid"))
     envs.reset(seed=0)
     world = envs.envs[2].unwrapped
     step, world.step = world.step, lambda actions: 1 / 0
@@ -296,7 +288,7 @@ def test_what_one_environment_raises_leaves_the_others_fit_to_be_reset(fits: Dra
 
 def test_numbers_that_are_not_finite_are_refused_with_environment_agent_and_feature() -> None:
     fixed = student()
-    venv = AgentVectorEnv(makes(lambda env: CreditWrapper(env, Deferred(Student(fixed))), "paid"))
+    venv = AgentVectorEnv(makes(lambda env: CreditWrapper(env, Student(fixed)), "paid"))
     venv.reset(seed=0)
     world = venv.envs[1].unwrapped
     step = world.step
@@ -315,7 +307,7 @@ def test_numbers_that_are_not_finite_are_refused_with_environment_agent_and_feat
 @pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
 def test_pictures_show_what_a_student_paid(mode: str) -> None:
     fixed = student()
-    envs = ParallelVecEnv([lambda: CreditWrapper(duet(render_mode=mode), Deferred(Student(fixed)))] * 2)
+    envs = ParallelVecEnv([lambda: CreditWrapper(duet(render_mode=mode), Student(fixed))] * 2)
     assert type(envs._teams) is EnvGroup
     if mode == "ansi":
         envs.reset(seed=0)
@@ -327,7 +319,7 @@ def test_a_listener_is_told_of_every_step() -> None:
     fixed, heard = student(), []
 
     def make() -> CreditWrapper:
-        env = CreditWrapper(duet(), Deferred(Student(fixed)))
+        env = CreditWrapper(duet(), Student(fixed))
         env.add_listener(lambda episode, credit: heard.append(credit.values[-1]))
         return env
 
@@ -340,7 +332,7 @@ def test_a_listener_is_told_of_every_step() -> None:
 def test_after_an_error_of_the_critic_a_reset_goes_on(fits: DrawnFits) -> None:
     teacher = Teacher()
     distillation = distilling(teacher)
-    venv = AgentVectorEnv([lambda: CreditWrapper(duet(max_cycles=3), Deferred(Distilled(distillation)))] * ENVS)
+    venv = AgentVectorEnv([lambda: CreditWrapper(duet(max_cycles=3), Distilled(distillation))] * ENVS)
     assert type(venv._teams) is BatchedEnvGroup
     rng = np.random.default_rng(0)
 

@@ -22,9 +22,7 @@ def supersuit_envs(env: Any, copies: int) -> Any:
 
 
 def test_its_slots_are_paid_the_team_reward_and_all_copies_fill_one_store() -> None:
-    made = CreditWrapper(
-        KnownCreditEnv(0, 2, {}, lengths=(2,)), Deferred(Deferred(CreditStore(KnownCritic(), workers=0)))
-    )
+    made = CreditWrapper(KnownCreditEnv(0, 2, {}, lengths=(2,)), Deferred(CreditStore(KnownCritic(), workers=0)))
     envs = supersuit_envs(made, 3)
     obs, _ = envs.reset()
     assert obs.shape == (6, 5) and envs.num_envs == 6
@@ -69,7 +67,7 @@ def test_it_runs_over_a_wrapped_spaceworld() -> None:
 
 def test_a_copy_in_mid_episode_submits_nothing_of_it() -> None:
     store = CreditStore(KnownCritic(), workers=0)
-    env = CreditWrapper(KnownCreditEnv(0, 1, {}, lengths=(2, 3)), Deferred(Deferred(store)))
+    env = CreditWrapper(KnownCreditEnv(0, 1, {}, lengths=(2, 3)), Deferred(store))
     env.reset()
     env.step({"walker_0": 0})
     other = copy.deepcopy(env)
