@@ -32,7 +32,7 @@ def test_unknown_attribute_is_an_attribute_error():
         "testing.server",
         "integrations.gymnasium.vec_env",
         "integrations.numeric_infos",
-        "student.critic",
+        "student.fitting",
     ],
 )
 def test_examples_in_docstrings_are_true(module):
