@@ -81,6 +81,20 @@ def fit_student(
         ImportError: PyTorch or scipy is missing.
         TypeError: Actions are not whole numbers, observations are not arrays of numbers, or a setting is unknown.
         ValueError: A setting, a role or a number of actions is not possible.
+
+    Example:
+        >>> from credit_wrappers import CreditWrapper, EqualSplitCritic, fit_student
+        >>> from credit_wrappers.testing.corridor import CorridorEnv
+        >>> env, labels = CreditWrapper(CorridorEnv(), EqualSplitCritic(), record_observations=True), []
+        >>> env.hear(lambda episode, credit: labels.append((episode, credit)))
+        >>> for seed in range(4):
+        ...     observations, infos = env.reset(seed=seed)
+        ...     while env.agents:
+        ...         *_, infos = env.step({agent: 2 for agent in env.agents})
+        ...     settled = env.store.settle([infos["walker_0"]["episode_id"]])
+        >>> student = fit_student(labels, epochs=2)
+        >>> student.labels, student.agreement.episodes, student.score([labels[0][0]])[0].source
+        (4, 1, 'student')
     """
     known = [field.name for field in fields(StudentSettings)]
     if unknown := sorted(set(changes) - set(known)):

@@ -14,8 +14,17 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.student.agreement import Agreement, AgreementScores
 from credit_wrappers.student.input_checks import checked_actions, checked_ends, checked_observations
-from credit_wrappers.student.network import Parameters, StudentNetwork, initial, inputs_of, statistics
-from credit_wrappers.student.step_arrays import Steps, steps_of
+from credit_wrappers.student.network import (
+    NetworkInputs,
+    Parameters,
+    StudentNetwork,
+    initial,
+    inputs_of,
+    normalised,
+    one_hot,
+    statistics,
+)
+from credit_wrappers.student.step_arrays import steps_of
 from credit_wrappers.student.student_file import read_student, write_student
 from credit_wrappers.student.student_settings import StudentSettings
 from credit_wrappers.student.team_spec import TeamSpec
@@ -123,8 +132,10 @@ class StudentCritic:
         before = checked_observations(self.team, observations, "observations", envs)
         after = checked_observations(self.team, next_observations, "next_observations", envs)
         reward, ended = checked_ends(self.team, team_reward, terminated, envs)
-        states = np.stack([before, after], axis=1).reshape(2 * len(envs), *before.shape[1:])
-        return self._credits(Steps(states, 2 * envs, acted, reward, ended, envs)).mean(axis=0)
+        states = normalised(self.parameters, self.team, np.concatenate([before, after]))
+        over = ended[:, None, None].astype(np.float32)
+        inputs = NetworkInputs(states, envs, envs + len(envs), one_hot(self.team, acted), reward, over)
+        return self._network.credits(np, self.parameters, inputs).mean(axis=0)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write one npz file of arrays and JSON, without pickle; an existing file is replaced."""
@@ -166,16 +177,16 @@ class StudentCritic:
             raise CreditError(f"{path} is a damaged student: its weights are not those that its settings ask for")
         return student
 
-    def _credits(self, steps: Steps) -> np.ndarray:
-        """Return the credits of all networks, (K, M, N)."""
-        network = StudentNetwork(self.team, self.settings, self.scale)
-        return network.score(self.parameters, inputs_of(self.parameters, self.team, steps))
+    @property
+    def _network(self) -> StudentNetwork:
+        return StudentNetwork(self.team, self.settings, self.scale)
 
     def _each(self, episodes: Sequence[Episode]) -> list[np.ndarray]:
         """Return the credits of all networks, (K, T, N), for each episode, in the order of its own agents."""
         found = []
         for episode in episodes:
-            values = self._credits(steps_of(self.team, [episode]))
+            inputs = inputs_of(self.parameters, self.team, steps_of(self.team, [episode]))
+            values = self._network.score(self.parameters, inputs)
             found.append(values[:, :, np.argsort(self.team.order(episode.agents, f"episode {episode.id}"))])
         return found
 

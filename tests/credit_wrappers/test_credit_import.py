@@ -32,7 +32,11 @@ def test_unknown_attribute_is_an_attribute_error():
         "testing.server",
         "integrations.gymnasium.parallel_vec_env",
         "integrations.numeric_infos",
-        "student.student_critic",
+        "student.fitting",
+        "delivery.deferred",
+        "delivery.online",
+        "distillation.distillation",
+        "wrappers.llm_task_wrapper",
     ],
 )
 def test_examples_in_docstrings_are_true(module):
