@@ -51,10 +51,11 @@ ORDER = {
 }
 DOORS = {"credit_wrappers": ("adapters", "testing", "cli")}  # for people and programs: no other room imports them
 
-# Modules of ours that a string names, each with its reason.
+# Strings that name a module of ours, each with its reason.
 NAMED_IN_STRINGS = {
-    ("spaceworld.registry", "spaceworld.spaceworld_v0:parallel_env"): "PettingZoo's registry takes an entry point",
-    ("spaceworld.registry", "spaceworld.spaceworld_v0:env"): "PettingZoo's registry takes an entry point",
+    "spaceworld.spaceworld_v0:parallel_env": "PettingZoo's registry takes an entry point",
+    "spaceworld.spaceworld_v0:env": "PettingZoo's registry takes an entry point",
+    "credit_wrappers.critics": "the name of the group of entry points by which other packages register critics",
 }
 IMPORTING = ("import_module", "__import__", "resolve_name", "find_spec", "run_module")
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+(:[A-Za-z_]\w*)?")
