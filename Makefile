@@ -29,7 +29,7 @@ format: ## repair what ruff can repair
 	$(VENV)/bin/ruff format .
 
 docs: ## the documentation site, into site/
-	$(VENV)/bin/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 bench: ## speed of environments, wrappers and learners on this machine
 	$(RUN) -m tests.benchmarks.env_speed
