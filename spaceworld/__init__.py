@@ -11,6 +11,15 @@ from spaceworld.presets import PRESETS, get_scenario
 from spaceworld.registry import register_envs
 from spaceworld.scenario import Debris, Layout, Module, Robot, Scenario, Slot
 
-__version__ = "0.1.0"
-
 __all__ = ["PRESETS", "Debris", "Layout", "Module", "Robot", "Scenario", "Slot", "get_scenario", "register_envs"]
+
+
+def __getattr__(name: str) -> str:
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("llm-credit-wrappers")
+    except PackageNotFoundError:  # a source checkout that is not installed
+        return "0+source"
