@@ -70,7 +70,7 @@ class Scenario:
     """One Spaceworld task.
 
     Raises:
-        ValueError: when it is impossible in itself; the message names the culprit.
+        ValueError: When it is impossible in itself; the message names the culprit.
     """
 
     name: str
@@ -143,7 +143,7 @@ def _check(s: Scenario) -> None:
 
 
 def lift(s: Scenario) -> int:
-    """The thrust of the strongest team around one module: a robot that docks, and the best for its other sides."""
+    """Return the thrust of the strongest team around one module: a robot that docks, and the best for its other sides."""
     grippers = [r for r in s.robots if r.can_grip]
     docker = max((r for r in grippers if r.can_dock), key=lambda r: r.thrust)
     rest = list(grippers)
@@ -174,10 +174,10 @@ def _check_room(s: Scenario, where: str) -> None:
 
 
 def dock_order(s: Scenario) -> tuple[int, ...]:
-    """The slots in an order in which precedence allows them to be filled.
+    """Return the slots in an order in which precedence allows them to be filled.
 
     Raises:
-        ValueError: when the precedence has a cycle.
+        ValueError: When the precedence has a cycle.
     """
     order: list[int] = []
     while len(order) < len(s.slots):
@@ -217,7 +217,7 @@ def _check_layout(s: Scenario, layout: Layout, where: str) -> None:
 
 
 def _reached(s: Scenario, starts: list[Cell], fixed: set[Cell]) -> set[Cell]:
-    """The cells that robots at `starts` could reach if every module were out of their way."""
+    """Return the cells that robots at `starts` could reach if every module were out of their way."""
     found, queue = set(starts), list(starts)
     while queue:
         row, col = queue.pop()

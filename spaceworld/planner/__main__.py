@@ -17,7 +17,7 @@ import numpy as np
 
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner.exact import shortest_plan
-from spaceworld.planner.team import policy
+from spaceworld.planner.scripted_policy import policy
 from spaceworld.presets import PRESETS
 from spaceworld.vector import SpaceworldVectorEnv
 
@@ -39,7 +39,7 @@ class Outcome:
 
 
 def play(job: tuple[str, int, bool]) -> Outcome:
-    """One episode of a preset by the scripted team, or by the shortest plan."""
+    """Return one episode of a preset by the scripted team, or by the shortest plan."""
     preset, seed, exact = job
     env = SpaceworldEnv(preset)
     env.reset(seed=seed)
@@ -75,7 +75,7 @@ def random_return(preset: str, first: int, seeds: int) -> float:
 
 
 def table_line(preset: str, done: Sequence[Outcome], first: int) -> str:
-    """One line of the table."""
+    """Return one line of the table."""
     steps = [o.steps for o in done]
     return (
         f"{preset:<8} {len(done):>6} {sum(o.completed for o in done):>9} {sum(o.cost for o in done):>6.0f} "
@@ -89,7 +89,7 @@ HEAD = "preset    seeds completed   cost    mean   max  horizon   ms mean    ms 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Plays, prints a table, and returns 1 when any episode failed."""
+    """Play, prints a table, and returns 1 when any episode failed."""
     parser = argparse.ArgumentParser(
         prog="python -m spaceworld.planner", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

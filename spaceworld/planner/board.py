@@ -37,7 +37,7 @@ class World:
 
     @classmethod
     def of(cls, spec: np.ndarray) -> World:
-        """Reads a packed scenario."""
+        """Read a packed scenario."""
         n, m, s, d = (int(spec[h]) for h in (pk.H_ROBOTS, pk.H_MODULES, pk.H_SLOTS, pk.H_DEBRIS))
 
         def block(head: int, count: int, width: int) -> list[list[int]]:
@@ -92,11 +92,11 @@ class Board:
         return self.taken.shape[0] - 1
 
     def unit(self, module: int) -> int:
-        """The module's number in `taken`."""
+        """Return the module's number in `taken`."""
         return self.world.n + 1 + module
 
     def copy(self) -> Board:
-        """A board to try something on."""
+        """Return a board to try something on."""
         names = ("taken", "robot", "interact", "module", "state")
         arrays = {name: getattr(self, name).copy() for name in names}
         return replace(self, end=list(self.end), grips=list(self.grips), opens=list(self.opens), **arrays)
@@ -109,11 +109,11 @@ class Board:
         return marks
 
     def whereabouts(self, i: int) -> int:
-        """The cell where robot i is when nothing more is to be done."""
+        """Return the cell where robot i is when nothing more is to be done."""
         return int(self.robot[i, -1])
 
     def lift_tails(self, keep: set[int]) -> None:
-        """Forgets what robots do after their ends, but for those in `keep` and those that hold something."""
+        """Forget what robots do after their ends, but for those in `keep` and those that hold something."""
         for i in self._movable(keep):
             times = np.arange(self.end[i] + 1, self.last + 1)
             cells = self.robot[i, times]
@@ -125,7 +125,7 @@ class Board:
         return [i for i in range(self.world.n) if self.grips[i] < 0 and i not in keep and not (rests and rests[i])]
 
     def settle(self, keep: set[int]) -> int:
-        """Lets robots without a task get out of the way of all that is decided.
+        """Let robots without a task get out of the way of all that is decided.
 
         Returns:
             -1, or the number of a robot that finds no way.
@@ -160,7 +160,7 @@ class Board:
         return not (self.static[cell] or self.taken[later, cell].any() or self.hazard[later, cell].any())
 
     def foresee(self) -> bool:
-        """Predicts the debris anew; False when it would now hit what was decided."""
+        """Predict the debris anew; False when it would now hit what was decided."""
         if not self.world.drifts:
             return True
         track, hazard = debris_ahead(self.world, self.row, self.static, self.module, self.state)
@@ -175,7 +175,7 @@ class Board:
         return not any((hazard[times, self.module[m]] > 0)[self.state[m] == HELD].any() for m in range(self.world.m))
 
     def actions(self) -> np.ndarray:
-        """The joint actions, (T, N) int64."""
+        """Return the joint actions, (T, N) int64."""
         jump = np.diff(self.robot, axis=1)
         width = self.world.width
         acts = np.zeros_like(jump)
@@ -193,7 +193,7 @@ class Board:
 def debris_ahead(
     world: World, row: np.ndarray, static: np.ndarray, module: np.ndarray, state: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where debris will be, (T+1, D), and where it is unwise to be, (T+1, cells)."""
+    """Return where debris will be, (T+1, D), and where it is unwise to be, (T+1, cells)."""
     views = pk.blocks(world.spec, row)
     count = len(views["debris"])
     start = int(world.spec[pk.H_DEBRIS0])
@@ -207,7 +207,7 @@ def debris_ahead(
 
 
 def board_of(world: World, row: np.ndarray, last: int) -> Board:
-    """The board of a state, with everybody staying where he is."""
+    """Return the board of a state, with everybody staying where he is."""
     views = pk.blocks(world.spec, row)
     static = np.zeros(world.cells, np.uint8)
     static[views["keep_out"]] |= 2
@@ -249,5 +249,5 @@ def board_of(world: World, row: np.ndarray, last: int) -> Board:
 
 
 def side_cell(world: World, cell: int, side: int) -> int:
-    """The cell beside `cell` at side 0..3 (north, south, west, east), or -1."""
+    """Return the cell beside `cell` at side 0..3 (north, south, west, east), or -1."""
     return int(step_from(world.width, world.cells, cell, side + 1))

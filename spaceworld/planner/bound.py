@@ -25,7 +25,7 @@ Tables = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def tables(spec: np.ndarray, row: np.ndarray) -> Tables:
-    """The distances that the bound needs, for all states that follow from the one in `row`.
+    """Return the distances that the bound needs, for all states that follow from the one in `row`.
 
     Returns:
         `near` (H*W, H*W) int64, free flight from a cell to the side of another; `carry` (M, H*W) int64, the way of a
@@ -41,7 +41,7 @@ def tables(spec: np.ndarray, row: np.ndarray) -> Tables:
 
 @kernel
 def flow(spec, walls, out, queue, tail):  # type: ignore[no-untyped-def]  # compiled
-    """Completes `out` (H*W,) with the distances from the `tail` cells in `queue`, at which it is 0, around walls."""
+    """Complete `out` (H*W,) with the distances from the `tail` cells in `queue`, at which it is 0, around walls."""
     head = 0
     while head < tail:
         cell = queue[head]
@@ -56,7 +56,7 @@ def flow(spec, walls, out, queue, tail):  # type: ignore[no-untyped-def]  # comp
 
 @kernel
 def survey(spec, row, near, carry, dock):  # type: ignore[no-untyped-def]  # compiled
-    """Fills the three tables, which are FAR everywhere."""
+    """Fill the three tables, which are FAR everywhere."""
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
     queue, flight = np.empty(cells, dtype=np.int64), np.empty(cells, dtype=np.int64)
     solid = np.zeros(cells, dtype=np.bool_)  # for ever: core, debris that does not drift, docked modules
@@ -96,7 +96,7 @@ def survey(spec, row, near, carry, dock):  # type: ignore[no-untyped-def]  # com
 
 @kernel
 def held_from(spec, row, near, m, wait):  # type: ignore[no-untyped-def]  # compiled
-    """The least number of steps after which enough thrust can hold module `m`; `wait` (N,) is scratch."""
+    """Return the least number of steps after which enough thrust can hold module `m`; `wait` (N,) is scratch."""
     n = spec[pk.H_ROBOTS]
     at = spec[pk.H_MODULE] + m * pk.M_WIDTH
     for i in range(n):
@@ -126,12 +126,12 @@ def held_from(spec, row, near, m, wait):  # type: ignore[no-untyped-def]  # comp
 
 @kernel
 def bound(spec, row, guide, wait):  # type: ignore[no-untyped-def]  # compiled
-    """The bound for the state in `row`, in steps; FAR or more when no plan can complete it.
+    """Return the bound for the state in `row`, in steps; FAR or more when no plan can complete it.
 
     Args:
         spec: (HEAD + blocks,) int64, static.
         row: (rowsize,) int64, the state.
-        guide: the tables `near`, `carry` and `dock`.
+        guide: The tables `near`, `carry` and `dock`.
         wait: (N or more,) int64, scratch.
     """
     near, carry, dock = guide

@@ -15,13 +15,13 @@ CALM = 2  # after so many calls in one place, a robot is taken to stay there
 
 
 def faults(world: World, row: np.ndarray, joint: np.ndarray) -> int:
-    """The collisions and violations of one joint action (N,)."""
+    """Return the collisions and violations of one joint action (N,)."""
     work = np.zeros(pk.work_size(world.spec), np.int64)
     return int(advance(world.spec, row.copy(), work, np.asarray(joint, np.int64))[1])
 
 
 def safest(world: World, row: np.ndarray, joint: np.ndarray) -> np.ndarray:
-    """The joint action itself when it costs nothing, or one like it that costs less."""
+    """Return the joint action itself when it costs nothing, or one like it that costs less."""
     best, cost = joint, faults(world, row, joint)
     if cost and (other := faults(world, row, np.zeros_like(joint))) < cost:
         best, cost = np.zeros_like(joint), other
@@ -39,11 +39,11 @@ def safest(world: World, row: np.ndarray, joint: np.ndarray) -> np.ndarray:
 def cautious(
     world: World, row: np.ndarray, joint: np.ndarray, own: Sequence[bool], still: Sequence[int] | np.ndarray
 ) -> np.ndarray:
-    """The joint action without own moves into cells where a robot that is not ours is or may go.
+    """Return the joint action without own moves into cells where a robot that is not ours is or may go.
 
     Args:
-        world: the scenario.
-        row: the state.
+        world: The scenario.
+        row: The state.
         joint: (N,) planned.
         own: (N,) which robots are ours.
         still: (N,) for how many calls each robot has been in its place.

@@ -9,7 +9,7 @@ from spaceworld.rules.kernel import fill_grid, grip_target, shifted
 
 @kernel
 def worthwhile(spec, row, grid, i, action):  # type: ignore[no-untyped-def]  # compiled
-    """Whether `action` of robot `i` can do something that staying does not, without a certain fault."""
+    """Return whether `action` of robot `i` can do something that staying does not, without a certain fault."""
     at, sheet = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
     cell, held = row[at + pk.R_CELL], row[at + pk.R_GRIPS]
     if action == pk.STAY:
@@ -32,7 +32,7 @@ def worthwhile(spec, row, grid, i, action):  # type: ignore[no-untyped-def]  # c
 
 @kernel
 def options(spec, row, grid, choices, counts):  # type: ignore[no-untyped-def]  # compiled
-    """Fills `choices` (N, 6) and `counts` (N,) with the worthwhile actions of each robot; the first is to stay."""
+    """Fill `choices` (N, 6) and `counts` (N,) with the worthwhile actions of each robot; the first is to stay."""
     fill_grid(spec, row, grid)
     for i in range(spec[pk.H_ROBOTS]):
         counts[i] = 0
@@ -44,7 +44,7 @@ def options(spec, row, grid, choices, counts):  # type: ignore[no-untyped-def]  
 
 @kernel
 def agreed(spec, row, actions):  # type: ignore[no-untyped-def]  # compiled
-    """Whether no assembly stays only because its robots differ, which is the same as all of them staying."""
+    """Return whether no assembly stays only because its robots differ, which is the same as all of them staying."""
     n = spec[pk.H_ROBOTS]
     for i in range(n):
         held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
@@ -64,7 +64,7 @@ def agreed(spec, row, actions):  # type: ignore[no-untyped-def]  # compiled
 
 @kernel
 def next_joint(spec, row, choices, counts, wheel, actions):  # type: ignore[no-untyped-def]  # compiled
-    """Turns `actions` (N,) into the next worthwhile joint action, like an odometer; False after the last one.
+    """Turn `actions` (N,) into the next worthwhile joint action, like an odometer; False after the last one.
 
     To start, `wheel` (N,) must be 0 and all must stay; this first joint action is not worthwhile itself.
     """

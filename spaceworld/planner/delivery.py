@@ -22,14 +22,14 @@ CLASHES = 10  # times at which walks to the grip cells may fail
 def deliver(
     board: Board, module: int, slot: int, when: Sequence[int], ends: Sequence[int] = ANY, legs: int = LEGS
 ) -> Board | None:
-    """A board on which the module's delivery to the slot is decided as well, or None.
+    """Return a board on which the module's delivery to the slot is decided as well, or None.
 
     Args:
-        board: what is decided.
-        module, slot: which, and where to.
+        board: What is decided.
+        module, slot: Which, and where to.
         when: (N,) when each robot could be beside the module, about.
-        ends: the sides (bits) at which it may be held when it is docked.
-        legs: new grips allowed on the way.
+        ends: The sides (bits) at which it may be held when it is docked.
+        legs: New grips allowed on the way.
     """
     for count, team in enumerate(teams(board, module, when)):
         if count >= 2 * TEAMS:
@@ -43,7 +43,7 @@ def deliver(
 def deliver_by(
     board: Board, module: int, slot: int, team: tuple[int, ...], ends: Sequence[int], legs: int
 ) -> Board | None:
-    """The same by one team, with new grips on the way where it cannot be done without."""
+    """Return the same by one team, with new grips on the way where it cannot be done without."""
     world, goal = board.world, board.slot_cell[slot]
     start = int(board.module[module, -1])
     held = sum(1 << d for i in team if board.grips[i] == module for d in SIDES if beside(board, start, d, i))
@@ -77,7 +77,7 @@ def deliver_by(
 
 
 def cut_off(before: Board, after: Board) -> bool:
-    """Whether some robot can no longer reach what is left to be done."""
+    """Return whether some robot can no longer reach what is left to be done."""
     if not after.left:
         return False
     fields = np.empty((2, before.world.cells), np.int64)
@@ -88,7 +88,7 @@ def cut_off(before: Board, after: Board) -> bool:
 
 
 def beside(board: Board, cell: int, side: int, robot: int) -> bool:
-    """Whether the robot is at this side of the cell, at its end."""
+    """Return whether the robot is at this side of the cell, at its end."""
     return side_cell(board.world, cell, side) == board.robot[robot, board.end[robot]]
 
 
@@ -96,13 +96,13 @@ class Carrying:
     """One team's walk, grip, flight, and dock or release.
 
     Args:
-        board: what is decided.
-        module: which.
-        team: who.
-        goal: the cell to bring it to.
-        ends: the sides (bits) at which it may arrive.
-        ready: the earliest time at which it may be let go there.
-        slot: to dock it in, or -1 to release it.
+        board: What is decided.
+        module: Which.
+        team: Who.
+        goal: The cell to bring it to.
+        ends: The sides (bits) at which it may arrive.
+        ready: The earliest time at which it may be let go there.
+        slot: To dock it in, or -1 to release it.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Carrying:
         self.side_cells = [side_cell(board.world, self.start, d) for d in SIDES]
 
     def decide(self) -> Board | None:
-        """A board with it, everybody else out of the way; None if it cannot be."""
+        """Return a board with it, everybody else out of the way; None if it cannot be."""
         keep: set[int] = set()
         for _ in range(self.before.world.n):
             board = self.before.copy()
@@ -135,7 +135,7 @@ class Carrying:
         return None
 
     def _enter(self, board: Board) -> bool:
-        """Finds the quickest way and writes it down; first among quick walks, for that is quickly done."""
+        """Find the quickest way and writes it down; first among quick walks, for that is quickly done."""
         width = board.world.width
         away = [int(board.robot[i, board.end[i]]) for i in self.team]
         ways = [abs(c // width - self.start // width) + abs(c % width - self.start % width) for c in away]
@@ -203,7 +203,7 @@ class Carrying:
         return starts
 
     def _walks(self, board: Board, presence: list[np.ndarray], begin: int, sides: int) -> dict[int, int] | None:
-        """Writes the walks to the grip cells; returns each robot's side, or None when they would clash."""
+        """Write the walks to the grip cells; returns each robot's side, or None when they would clash."""
         for seats in permutations([d for d in SIDES if sides >> d & 1]):
             pairs = list(zip(self.team, seats, strict=True))
             if not all(able[d, max(begin - 1, 0)] for able, d in zip(presence, seats, strict=True)):
@@ -242,7 +242,7 @@ class Carrying:
         return True
 
     def _write(self, board: Board, path: np.ndarray, begin: int, stop: int, seats: dict[int, int]) -> None:
-        """Writes down the flight from `begin` to `stop` and what follows."""
+        """Write down the flight from `begin` to `stop` and what follows."""
         world, m, after = board.world, self.module, stop + 1
         later = np.arange(begin, board.last + 1)
         board.taken[begin:][board.taken[begin:] == self.unit] = 0

@@ -20,7 +20,7 @@ WAY_OUT = "the scripted team needs no search"
 
 
 def shortest_plan(env: SpaceworldEnv, max_states: int = MAX_STATES) -> np.ndarray:
-    """A plan with the fewest steps that completes the assembly from the present state; the environment is unchanged.
+    """Return a plan with the fewest steps that completes the assembly from the present state; the environment is unchanged.
 
     No robot collides in the plan, and none is in a keep-out cell after a step. Collisions would never shorten it:
     a unit that collides stays where it is, as if its robots had chosen to stay, and it did not interact; who
@@ -30,14 +30,14 @@ def shortest_plan(env: SpaceworldEnv, max_states: int = MAX_STATES) -> np.ndarra
     shortest of those without.
 
     Args:
-        env: after `reset` or `set_state`; its options change nothing but the number of steps left.
-        max_states: how many states may be looked at.
+        env: After `reset` or `set_state`; its options change nothing but the number of steps left.
+        max_states: How many states may be looked at.
 
     Returns:
         (T, N) int64 joint actions; T = 0 when the assembly is complete.
 
     Raises:
-        ValueError: when the state cannot be completed, or not in the steps left; when more than `max_states` states
+        ValueError: When the state cannot be completed, or not in the steps left; when more than `max_states` states
             would be needed; when debris drifts, or a state does not fit into two words. The message says which.
     """
     if max_states < 1:
@@ -71,7 +71,7 @@ def shortest_plan(env: SpaceworldEnv, max_states: int = MAX_STATES) -> np.ndarra
 
 
 def _check(env: SpaceworldEnv, spec: np.ndarray, views: dict[str, np.ndarray]) -> None:
-    """Refuses by name what has no plan, or cannot be searched."""
+    """Refuse by name what has no plan, or cannot be searched."""
     scenario = env.scenario
     if not env.agents:
         raise ValueError("there is no running episode: reset() the environment, or set_state() one that runs")
@@ -87,7 +87,7 @@ def _check(env: SpaceworldEnv, spec: np.ndarray, views: dict[str, np.ndarray]) -
 
 
 def _reason(spec: np.ndarray, row: np.ndarray, guide: Tables, made: int) -> str:
-    """Why there is no plan at all."""
+    """Return why there is no plan at all."""
     for m in range(int(spec[pk.H_MODULES])):
         alone = row.copy()
         modules = pk.blocks(spec, alone)["modules"]

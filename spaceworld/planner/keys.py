@@ -24,14 +24,14 @@ def families_of(scenario: Scenario) -> np.ndarray:
 
 
 def fits(scenario: Scenario) -> bool:
-    """Whether the states of a scenario fit into the two words."""
+    """Return whether the states of a scenario fit into the two words."""
     cells, n, modules = scenario.height * scenario.width, len(scenario.robots), len(scenario.modules)
     return bool((cells * (modules + 1)) ** n < 1 << 62 and (2 * cells) ** modules < 1 << 62)
 
 
 @kernel
 def place_of(fields, families, k):  # type: ignore[no-untyped-def]  # compiled
-    """The place of item `k` when each family is sorted by field within the places that it has."""
+    """Return the place of item `k` when each family is sorted by field within the places that it has."""
     smaller = 0
     for j in range(fields.size):
         if families[j] == families[k] and fields[j] < fields[k]:
@@ -46,7 +46,7 @@ def place_of(fields, families, k):  # type: ignore[no-untyped-def]  # compiled
 
 @kernel
 def pack(spec, row, families, scratch, words):  # type: ignore[no-untyped-def]  # compiled
-    """Writes the key of the state in `row`.
+    """Write the key of the state in `row`.
 
     Args:
         spec: (HEAD + blocks,) int64, static.
@@ -79,7 +79,7 @@ def pack(spec, row, families, scratch, words):  # type: ignore[no-untyped-def]  
 
 @kernel
 def unpack(spec, words, slot_at, row):  # type: ignore[no-untyped-def]  # compiled
-    """Writes the state of `words` into `row`, which already holds what never changes.
+    """Write the state of `words` into `row`, which already holds what never changes.
 
     Args:
         spec: (HEAD + blocks,) int64, static.
@@ -110,7 +110,7 @@ def unpack(spec, words, slot_at, row):  # type: ignore[no-untyped-def]  # compil
 
 @kernel
 def find(keys, table, words):  # type: ignore[no-untyped-def]  # compiled
-    """Where in the hash table `words` are, or belong.
+    """Return where in the hash table `words` are, or belong.
 
     Args:
         keys: (K, 2) int64, the words of each node.

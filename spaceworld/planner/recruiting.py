@@ -15,7 +15,7 @@ TEAMS = 3  # teams of one size
 
 
 def arrivals(board: Board, module: int) -> list[int]:
-    """When each robot could be beside the module, about; FAR if never."""
+    """Return when each robot could be beside the module, about; FAR if never."""
     world = board.world
     field = np.empty(world.cells, np.int64)
     distances(board.static, board.parked(module), world.width, int(board.module[module, -1]), field)

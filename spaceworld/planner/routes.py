@@ -13,7 +13,7 @@ REGRIP = 7  # what a new grip costs, in steps
 
 @kernel
 def distances(static, parked, width, start, out):  # type: ignore[no-untyped-def]  # compiled
-    """Writes into `out` (cells,) the robots' distances to `start`, FAR where no way is; `parked` marks modules."""
+    """Write into `out` (cells,) the robots' distances to `start`, FAR where no way is; `parked` marks modules."""
     cells = static.size
     queue = np.empty(cells, np.int64)
     out[:] = FAR
@@ -33,7 +33,7 @@ def distances(static, parked, width, start, out):  # type: ignore[no-untyped-def
 
 @kernel
 def fits(static, parked, width, cell, sides, field):  # type: ignore[no-untyped-def]  # compiled
-    """Whether a module on `cell` can be held at `sides`; with a `field` of distances: can be gripped there.
+    """Return whether a module on `cell` can be held at `sides`; with a `field` of distances: can be gripped there.
 
     A grip takes the module in the lowest cell, so no other loose one may lie before this one beside the robot.
     """
@@ -56,22 +56,22 @@ def fits(static, parked, width, cell, sides, field):  # type: ignore[no-untyped-
 
 @kernel
 def bits(sides):  # type: ignore[no-untyped-def]  # compiled
-    """How many sides."""
+    """Return how many sides."""
     return (sides & 1) + (sides >> 1 & 1) + (sides >> 2 & 1) + (sides >> 3 & 1)
 
 
 @kernel
 def route(static, parked, width, start, goal, count, robot, held, ends, forbidden):  # type: ignore[no-untyped-def]  # compiled
-    """The cheapest way to bring a module from `start` to `goal` in the hands of `count` robots.
+    """Return the cheapest way to bring a module from `start` to `goal` in the hands of `count` robots.
 
     Args:
         static: (cells,) uint8, 1 solid, 2 keep-out.
         parked: (cells,) uint8, 1 loose and 2 docked modules, this one left out.
-        width: of the grid.
-        start, goal: cells.
-        count: robots of the team.
-        robot: the cell of one of them, for what can be reached.
-        held: sides at which it is held already.
+        width: Of the grid.
+        start, goal: Cells.
+        count: Robots of the team.
+        robot: The cell of one of them, for what can be reached.
+        held: Sides at which it is held already.
         ends: (16,) sides at which it may be held on `goal`.
         forbidden: (cells,) uint8, where it must not be let go on the way.
 
@@ -146,12 +146,12 @@ def route(static, parked, width, start, goal, count, robot, held, ends, forbidde
 
 @kernel
 def predict(period, cell, heading, step, width, solid, module_cell, module_state, hazard, track):  # type: ignore[no-untyped-def]  # compiled
-    """Where drifting debris will be, when nobody lets himself be hit: fills `track` (T+1, D) and `hazard`.
+    """Return where drifting debris will be, when nobody lets himself be hit: fills `track` (T+1, D) and `hazard`.
 
     Args:
         period, cell, heading: (D,) of each piece; heading 0 is at rest.
-        step: the world's step count now.
-        width: of the grid.
+        step: The world's step count now.
+        width: Of the grid.
         solid: (cells,) uint8, structure now (1).
         module_cell, module_state: (M, T+1) where each module will be; 0 loose, 1 in somebody's hands, 2 docked.
         hazard: (T+1, cells) uint8, zero.

@@ -43,20 +43,20 @@ class Dice:
         self.number, self.word = number, 40014 * (number + 1)
 
     def roll(self, most: int) -> int:
-        """An integer in [0, most], 0 for number 0."""
+        """Return an integer in [0, most], 0 for number 0."""
         self.word = 40014 * self.word % 2147483563
         return self.word % (most + 1) if self.number else 0
 
 
 def make_plan(world: World, row: np.ndarray, last: int, tries: int, limit: int = NEVER) -> Plan:
-    """The best of several plans for the state in `row`, looking `last` steps ahead.
+    """Return the best of several plans for the state in `row`, looking `last` steps ahead.
 
     Args:
-        world: the scenario.
-        row: the state.
-        last: how far to look ahead, in steps.
-        tries: orders of delivery to try; more only while none is complete.
-        limit: decide upon so many deliveries at most.
+        world: The scenario.
+        row: The state.
+        last: How far to look ahead, in steps.
+        tries: Orders of delivery to try; more only while none is complete.
+        limit: Decide upon so many deliveries at most.
     """
     best: Plan | None = None
     for number in range(4 * tries + 4):
@@ -90,7 +90,7 @@ def release(world: World, row: np.ndarray) -> tuple[np.ndarray, np.ndarray] | No
 
 
 def played(world: World, row: np.ndarray, board: Board, lead: np.ndarray | None) -> Plan:
-    """The board's plan as the kernel plays it."""
+    """Return the board's plan as the kernel plays it."""
     acts = board.actions()[: board.length + (LOITER if board.left else 0)]
     if lead is not None:
         acts = np.concatenate([lead[None], acts])
@@ -107,7 +107,7 @@ def played(world: World, row: np.ndarray, board: Board, lead: np.ndarray | None)
 
 
 def decide_all(board: Board, dice: Dice, canonical: bool, limit: int) -> Board:
-    """Decides upon one delivery after the other until none is left, or none is possible."""
+    """Decide upon one delivery after the other until none is left, or none is possible."""
     stuck: set[int] = set()  # who finds no way out stays where he is
     while (robot := board.settle(stuck)) >= 0:
         stuck.add(robot)
@@ -120,7 +120,7 @@ def decide_all(board: Board, dice: Dice, canonical: bool, limit: int) -> Board:
 
 
 def next_delivery(board: Board, dice: Dice, canonical: bool) -> Board | None:
-    """The board after the delivery that promises to be done first, or, if canonical, the first in slot order."""
+    """Return the board after the delivery that promises to be done first, or, if canonical, the first in slot order."""
     rests = board.world.rests
     absent = {g for i, g in enumerate(board.grips) if rests and rests[i]}  # held by somebody who stays
     # noise here as well, for other teams
@@ -155,7 +155,7 @@ def next_delivery(board: Board, dice: Dice, canonical: bool) -> Board | None:
 
 
 def quickest(board: Board, module: int, when: list[int]) -> int:
-    """When a team could be at the module, about."""
+    """Return when a team could be at the module, about."""
     thrust, ready = 0, FAR
     docker = min((t for t, can in zip(when, board.world.can_dock, strict=True) if can), default=FAR)
     for i in sorted(range(board.world.n), key=lambda i: (when[i], i)):

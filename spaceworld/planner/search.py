@@ -20,7 +20,7 @@ NONE, LATE, FULL = -1, -2, -3  # no plan; none within the limit; more states tha
 
 @kernel
 def complete(spec, row):  # type: ignore[no-untyped-def]  # compiled
-    """Whether every module is docked."""
+    """Return whether every module is docked."""
     waiting = 0
     for m in range(spec[pk.H_MODULES]):
         waiting += row[spec[pk.H_MODULE] + m * pk.M_WIDTH + pk.M_SLOT] < 0
@@ -29,17 +29,17 @@ def complete(spec, row):  # type: ignore[no-untyped-def]  # compiled
 
 @kernel
 def search(spec, row, work, guide, families, slot_at, limit, nodes):  # type: ignore[no-untyped-def]  # compiled
-    """Searches a shortest plan without collision and violation from the state in `row`.
+    """Search a shortest plan without collision and violation from the state in `row`.
 
     Args:
         spec: (HEAD + blocks,) int64, static.
         row: (rowsize,) int64, the state.
         work: (work_size(spec),) int64, scratch.
-        guide: the tables of the bound.
+        guide: The tables of the bound.
         families: (N + M,) int64, as from `keys.families_of`.
         slot_at: (H*W,) int64, the slot in each cell, or -1.
-        limit: the most steps that a plan may have, below FAR.
-        nodes: of each node: its key (K, 2) int64, its parent, its steps, and the next in its stack, (K,) int32;
+        limit: The most steps that a plan may have, below FAR.
+        nodes: Of each node: its key (K, 2) int64, its parent, its steps, and the next in its stack, (K,) int32;
             and the hash table, (a power of two > K,) int32, all 0.
 
     Returns:
@@ -98,7 +98,7 @@ def search(spec, row, work, guide, families, slot_at, limit, nodes):  # type: ig
 
 @kernel
 def retrace(spec, row, work, families, keys, parents, node, plan):  # type: ignore[no-untyped-def]  # compiled
-    """Fills `plan` (T, N) int64 with joint actions that lead from `row` to the state of `node`, T steps away.
+    """Fill `plan` (T, N) int64 with joint actions that lead from `row` to the state of `node`, T steps away.
 
     A key does not tell which of two equal robots is which, so each step is found once more, from the real state.
     Returns whether it was found, which is always so.

@@ -15,7 +15,7 @@ from spaceworld.rules.jit import kernel
 
 @kernel
 def step_from(width, cells, cell, direction):  # type: ignore[no-untyped-def]  # compiled
-    """The cell in direction 1..4, the cell itself for 0, or -1 outside the grid."""
+    """Return the cell in direction 1..4, the cell itself for 0, or -1 outside the grid."""
     if direction == 0:
         return cell
     if direction == 1:
@@ -29,7 +29,7 @@ def step_from(width, cells, cell, direction):  # type: ignore[no-untyped-def]  #
 
 @kernel
 def may_walk(static, taken, hazard, t, cell, to):  # type: ignore[no-untyped-def]  # compiled
-    """Whether a free robot on `cell` at `t` may be on `to` at t+1; from a keep-out cell it may leave through others."""
+    """Return whether a free robot on `cell` at `t` may be on `to` at t+1; from a keep-out cell it may leave through others."""
     if to != cell and static[to] and (static[to] & 1 or not static[cell] & 2):
         return False
     if hazard[t + 1, to] or taken[t + 1, to]:
@@ -40,7 +40,7 @@ def may_walk(static, taken, hazard, t, cell, to):  # type: ignore[no-untyped-def
 
 @kernel
 def may_carry(static, taken, hazard, width, unit, t, cell, sides, direction):  # type: ignore[no-untyped-def]  # compiled
-    """Whether the assembly `unit`, its module on `cell` at `t`, held at `sides` (bits), may move in `direction`."""
+    """Return whether the assembly `unit`, its module on `cell` at `t`, held at `sides` (bits), may move in `direction`."""
     cells = static.size
     for k in range(5):
         if k > 0 and not sides >> (k - 1) & 1:
@@ -62,7 +62,7 @@ def may_carry(static, taken, hazard, width, unit, t, cell, sides, direction):  #
 
 @kernel
 def spread(static, taken, hazard, width, cell, start, stop, reach):  # type: ignore[no-untyped-def]  # compiled
-    """Marks in `reach` (T+1, cells) where a robot on `cell` at `start` can be at each time up to `stop`."""
+    """Mark in `reach` (T+1, cells) where a robot on `cell` at `start` can be at each time up to `stop`."""
     cells = static.size
     now, then = np.empty(cells, np.int64), np.empty(cells, np.int64)
     now[0], count = cell, 1
@@ -81,7 +81,7 @@ def spread(static, taken, hazard, width, cell, start, stop, reach):  # type: ign
 
 @kernel
 def trace_walk(static, taken, hazard, width, reach, start, cell, stop, path):  # type: ignore[no-untyped-def]  # compiled
-    """Writes into `path` (T+1,) a walk that is on `cell` at `stop`, read backwards from `reach`."""
+    """Write into `path` (T+1,) a walk that is on `cell` at `stop`, read backwards from `reach`."""
     path[stop] = cell
     for t in range(stop - 1, start - 1, -1):
         for direction in range(5):
@@ -94,15 +94,15 @@ def trace_walk(static, taken, hazard, width, reach, start, cell, stop, path):  #
 
 @kernel
 def fly(static, taken, hazard, width, unit, starts, origin, goal, ends, ready, until, seen):  # type: ignore[no-untyped-def]  # compiled
-    """The earliest time at which the module can be let go on `goal`, and the sides it is held at; (-1, 0) if never.
+    """Return the earliest time at which the module can be let go on `goal`, and the sides it is held at; (-1, 0) if never.
 
     Args:
-        static, taken, hazard, width: the tables.
-        unit: the assembly's number in `taken`.
+        static, taken, hazard, width: The tables.
+        unit: The assembly's number in `taken`.
         starts: (16, T+1) whether it may be in the team's hands at these sides at this time, still on `origin`.
-        origin, goal: the module's cells.
+        origin, goal: The module's cells.
         ends: (16,) sides at which it may arrive.
-        ready, until: not before and not after these times.
+        ready, until: Not before and not after these times.
         seen: (T+1, cells, 16) uint8, zero; filled for `trace_flight`.
     """
     last, cells = taken.shape[0] - 1, static.size
@@ -139,7 +139,7 @@ def fly(static, taken, hazard, width, unit, starts, origin, goal, ends, ready, u
 
 @kernel
 def trace_flight(static, taken, hazard, width, unit, starts, origin, seen, stop, cell, sides, path):  # type: ignore[no-untyped-def]  # compiled
-    """Writes the module's cells up to `stop` into `path` (T+1,) and returns the time at which the flight begins."""
+    """Write the module's cells up to `stop` into `path` (T+1,) and returns the time at which the flight begins."""
     path[stop] = cell
     t = stop
     while not (cell == origin and starts[sides, t]):
@@ -158,7 +158,7 @@ def trace_flight(static, taken, hazard, width, unit, starts, origin, seen, stop,
 
 @kernel
 def dodge(static, taken, hazard, width, cell, start, path):  # type: ignore[no-untyped-def]  # compiled
-    """Writes into `path` a way from `cell` at `start` to the nearest place where one may stay for ever, or False."""
+    """Write into `path` a way from `cell` at `start` to the nearest place where one may stay for ever, or False."""
     last, cells = taken.shape[0] - 1, static.size
     free = static[cell] == 0
     for t in range(start + 1, last + 1):

@@ -24,7 +24,7 @@ LEGEND = (
 
 
 def render_ansi(scene: Scene, overlay: Overlay | None = None) -> str:
-    """Returns the scene as lines of text: status, grid, robots, slots, legend.
+    """Return the scene as lines of text: status, grid, robots, slots, legend.
 
     Args:
         scene: The moment to draw.
@@ -46,7 +46,7 @@ def _status(scene: Scene) -> str:
 
 
 def grid_lines(scene: Scene) -> list[str]:
-    """Returns the grid, a line for each row, under a line of column numbers."""
+    """Return the grid, a line for each row, under a line of column numbers."""
     content, edges = _contents(scene), _edges(scene)
     lines = ["   " + "".join(f"{col:^5}" for col in range(scene.width))]
     for row in range(scene.height):
@@ -59,7 +59,7 @@ def grid_lines(scene: Scene) -> list[str]:
 
 
 def _contents(scene: Scene) -> dict[Cell, str]:
-    """Returns what stands in each cell; what is solid wins over what is painted on the floor."""
+    """Return what stands in each cell; what is solid wins over what is painted on the floor."""
     letters = type_letters(scene)
     content = {slot.cell: letters[slot.type] for slot in scene.slots}
     content |= {cell: "###" for cell in scene.structure}

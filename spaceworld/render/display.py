@@ -22,10 +22,10 @@ class NoDisplay(RuntimeError):
 
 
 def start_video() -> None:
-    """Starts SDL's video, unless it runs.
+    """Start SDL's video, unless it runs.
 
     Raises:
-        NoDisplay: where there is no screen. A driver without a screen is accepted if SDL_VIDEODRIVER asks for it.
+        NoDisplay: Where there is no screen. A driver without a screen is accepted if SDL_VIDEODRIVER asks for it.
     """
     import pygame
 
@@ -43,7 +43,7 @@ def start_video() -> None:
 
 
 def fitting_height() -> int:
-    """Returns the height in pixels of a picture that fits on the screen."""
+    """Return the height in pixels of a picture that fits on the screen."""
     import pygame
 
     heights = [height for _, height in pygame.display.get_desktop_sizes()]

@@ -27,7 +27,7 @@ STILL = Motion()
 
 
 def follows(before: Scene, after: Scene) -> bool:
-    """Whether `after` is the step after `before`, so that one can glide into the other."""
+    """Return whether `after` is the step after `before`, so that one can glide into the other."""
     if after.step != before.step + 1 or (before.height, before.width) != (after.height, after.width):
         return False
     pairs = ((before.robots, after.robots), (before.modules, after.modules), (before.debris, after.debris))
@@ -37,7 +37,7 @@ def follows(before: Scene, after: Scene) -> bool:
 
 
 def motion(before: Scene, after: Scene, share: float) -> Motion:
-    """The motion when this share (0..1) of the time between two scenes has passed; still, where they do not follow.
+    """Return the motion when this share (0..1) of the time between two scenes has passed; still, where they do not follow.
 
     Everything starts and stops gently. A robot that collided leans into its obstacle and comes back.
     """

@@ -23,14 +23,14 @@ class Panel:
     """Draws the side panel onto a part of the frame; `unit` is one pixel of a 480 pixel high frame."""
 
     def __init__(self, lettering: Lettering, height: int) -> None:
-        """Sets the panel's size from the frame's height in pixels."""
+        """Set the panel's size from the frame's height in pixels."""
         self._letters = lettering
         self._unit = height / 480
         self.height = height
         self.width = self._px(256)
 
     def paint(self, frame: pygame.Surface, left: int, scene: Scene, overlay: Overlay) -> None:
-        """Draws everything; `left` is the panel's first column in the frame."""
+        """Draw everything; `left` is the panel's first column in the frame."""
         edge = self._px(14)
         x, width = left + edge, self.width - 2 * edge
         y = self._heading(frame, x, width, scene)
@@ -48,16 +48,9 @@ class Panel:
         return max(1, round(length * self._unit))
 
     def _text(
-        self,
-        frame: pygame.Surface,
-        text: str,
-        x: int,
-        y: int,
-        size: float,
-        colour: Colour,
-        anchor: float = 0.0,
+        self, frame: pygame.Surface, text: str, x: int, y: int, size: float, colour: Colour, anchor: float = 0.0
     ) -> int:
-        """Draws text centred on row y; anchor 0, 0.5 or 1 puts its left end, middle or right end at x."""
+        """Draw text centred on row y; anchor 0, 0.5 or 1 puts its left end, middle or right end at x."""
         drawn = self._letters.draw(text, self._px(size), colour)
         frame.blit(drawn, (x - round(drawn.get_width() * anchor), y - drawn.get_height() // 2))
         return drawn.get_width()
@@ -66,7 +59,7 @@ class Panel:
         pygame.draw.rect(frame, colour, (x, y, width, height), border_radius=self._px(5))
 
     def _heading(self, frame: pygame.Surface, x: int, width: int, scene: Scene) -> int:
-        """Draws title, clock and team numbers; returns the row below them."""
+        """Draw title, clock and team numbers; returns the row below them."""
         px = self._px
         self._text(frame, "S P A C E W O R L D", x, px(20), 9, palette.DIM)
         word, colour = STATUS[status(scene)]
@@ -84,11 +77,7 @@ class Panel:
         docked, total = docked_count(scene)
         tiles = (
             ("team return", f"{scene.team_return:.2f}", palette.WHITE),
-            (
-                "reward",
-                f"{scene.team_reward:+.2f}" if scene.team_reward else "0",
-                _sign_colour(scene.team_reward),
-            ),
+            ("reward", f"{scene.team_reward:+.2f}" if scene.team_reward else "0", _sign_colour(scene.team_reward)),
             ("docked", f"{docked}/{total}", palette.WHITE),
         )
         gap = px(6)
@@ -103,7 +92,7 @@ class Panel:
     def _explanation(
         self, frame: pygame.Surface, x: int, width: int, top: int, bottom: int, robots: int, text: str
     ) -> int:
-        """Draws the critic's words at the bottom; returns the row above them."""
+        """Draw the critic's words at the bottom; returns the row above them."""
         px = self._px
         room = bottom - top
         leave = max(room - robots * px(60), round(room * 0.36))
@@ -121,7 +110,7 @@ class Panel:
         return y - px(6)
 
     def _hint(self, frame: pygame.Surface, x: int, width: int, bottom: int, text: str) -> int:
-        """Draws a line or two for the person in front of the screen; returns the row above them."""
+        """Draw a line or two for the person in front of the screen; returns the row above them."""
         px = self._px
         lines = self._letters.wrap(text, px(10), width, 3)
         y = bottom - len(lines) * px(14)
@@ -132,7 +121,7 @@ class Panel:
     def _cards(
         self, frame: pygame.Surface, x: int, width: int, top: int, bottom: int, scene: Scene, overlay: Overlay
     ) -> int:
-        """Draws a card for each robot, as tall as there is room; returns the row below them."""
+        """Draw a card for each robot, as tall as there is room; returns the row below them."""
         px = self._px
         gap = px(5)
         columns = 2 if len(scene.robots) > 8 else 1
@@ -155,7 +144,7 @@ class Panel:
         return top + rows * (height + gap)
 
     def _types(self, frame: pygame.Surface, x: int, width: int, y: int, letters: dict[str, str]) -> None:
-        """Draws what the letters on modules and slots mean, as many as fit in one row."""
+        """Draw what the letters on modules and slots mean, as many as fit in one row."""
         px = self._px
         at = x
         names = sum(px(20) + self._letters.width(name, px(10)) for name in letters)
@@ -226,7 +215,7 @@ class Panel:
             self._text(frame, self._letters.elide(detail, px(10), right - left), left, second, 10, palette.DIM)
 
     def _credit(self, frame: pygame.Surface, x: int, y: int, width: int, credit: float) -> None:
-        """Draws a credit as a bar from the middle, to the right where positive, and its number if it fits."""
+        """Draw a credit as a bar from the middle, to the right where positive, and its number if it fits."""
         px = self._px
         number = px(44) if width > px(90) else 0
         track = width - number

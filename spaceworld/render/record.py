@@ -13,21 +13,21 @@ SLOWEST, FASTEST = 0.1, 50.0  # frames per second; players do not keep up with d
 
 
 def save(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -> None:
-    """Writes an animation in the format that the file's name ends in: `.gif` or `.mp4`.
+    """Write an animation in the format that the file's name ends in: `.gif` or `.mp4`.
 
     Raises:
-        ValueError: for another ending, or as `save_gif` and `save_mp4` do.
-        ImportError: if the package that writes the format is missing; the message says what to install.
+        ValueError: For another ending, or as `save_gif` and `save_mp4` do.
+        ImportError: If the package that writes the format is missing; the message says what to install.
     """
     check_name(path)
     (save_gif if Path(path).suffix.lower() == ".gif" else save_mp4)(path, frames, fps)
 
 
 def check_name(path: str | Path) -> None:
-    """Makes sure that something can be saved under that name.
+    """Make sure that something can be saved under that name.
 
     Raises:
-        ValueError: if the name ends neither in `.gif` nor in `.mp4`, or its folder does not exist.
+        ValueError: If the name ends neither in `.gif` nor in `.mp4`, or its folder does not exist.
     """
     if Path(path).suffix.lower() not in (".gif", ".mp4"):
         raise ValueError(f"cannot record to {str(path)!r}: the name must end in .gif or .mp4")
@@ -36,7 +36,7 @@ def check_name(path: str | Path) -> None:
 
 
 def save_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -> None:
-    """Writes a film that every browser plays (H.264, yuv420p); an odd last row or column is cut off.
+    """Write a film that every browser plays (H.264, yuv420p); an odd last row or column is cut off.
 
     Args:
         path: Where the file goes; its folder must exist.
@@ -70,7 +70,7 @@ def save_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -
 
 
 def save_gif(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -> None:
-    """Writes an endless animation.
+    """Write an endless animation.
 
     Args:
         path: Where the file goes; its folder must exist.
@@ -101,7 +101,7 @@ def _check_speed(fps: float) -> None:
 
 
 def _checked(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Gives the frames one by one, as arrays of one shape."""
+    """Give the frames one by one, as arrays of one shape."""
     shape = None
     for index, frame in enumerate(frames):
         picture = np.asarray(frame)
@@ -116,7 +116,7 @@ def _checked(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def _colours(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the frames' colours as a picture of one row, (1, K, 3) uint8.
+    """Return the frames' colours as a picture of one row, (1, K, 3) uint8.
 
     Colours come as often as the root of their number of pixels: by pixels alone, the dark sky would take the
     whole palette, and a flash that is seen in one frame would lose its red.

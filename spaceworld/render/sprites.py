@@ -18,7 +18,7 @@ class Sprites:
         self._made: dict[tuple[Any, ...], pygame.Surface] = {}
 
     def get(self, make: Callable[..., pygame.Surface], *key: Any) -> pygame.Surface:
-        """Returns `make(*key)`, made once."""
+        """Return `make(*key)`, made once."""
         found = self._made.get((make, *key))
         if found is None:
             found = self._made[(make, *key)] = make(*key)

@@ -22,12 +22,12 @@ class View:
         self._window: Any = None
 
     def render(self, scene: Scene, overlay: Overlay, fps: float) -> np.ndarray | str | None:
-        """The picture, (H, W, 3) uint8, or the text; in "human" mode shows it, which takes 1 / `fps` seconds.
+        """Return the picture, (H, W, 3) uint8, or the text; in "human" mode shows it, which takes 1 / `fps` seconds.
 
         After the person closed the window, nothing is shown any more.
 
         Raises:
-            NoDisplay: for "human", where there is no screen.
+            NoDisplay: For "human", where there is no screen.
         """
         if self._mode == "ansi":
             from spaceworld.render.ansi import render_ansi
@@ -48,7 +48,7 @@ class View:
         return None
 
     def close(self) -> None:
-        """Closes the window, if there is one, and frees the painter."""
+        """Close the window, if there is one, and frees the painter."""
         if self._window is not None:
             self._window.close()
         self._window = self._painter = None

@@ -19,14 +19,14 @@ class Window:
     """Shows scenes.
 
     Args:
-        height: height of the picture in pixels; None: as large as the screen allows.
-        title: what the window is called.
+        height: Height of the picture in pixels; None: as large as the screen allows.
+        title: What the window is called.
 
     Attributes:
-        closed: whether the person closed it; nothing is shown from then on.
+        closed: Whether the person closed it; nothing is shown from then on.
 
     Raises:
-        NoDisplay: where there is no screen; the message says what can be done instead.
+        NoDisplay: Where there is no screen; the message says what can be done instead.
     """
 
     def __init__(self, height: int | None = None, title: str = "Spaceworld") -> None:
@@ -41,7 +41,7 @@ class Window:
         self._held: list[int] = []
 
     def show(self, scene: Scene, overlay: Overlay | None = None, seconds: float = 0.0) -> None:
-        """Shows a scene; everything takes `seconds` to move there from the scene shown before."""
+        """Show a scene; everything takes `seconds` to move there from the scene shown before."""
         frames = round(seconds * REFRESH)
         for frame in range(1, frames):
             if self.closed:
@@ -57,12 +57,12 @@ class Window:
         self._before = scene
 
     def wait(self) -> None:
-        """Lets the time of one picture pass, and hears what the person does meanwhile."""
+        """Let the time of one picture pass, and hears what the person does meanwhile."""
         self._clock.tick(REFRESH)
         self.poll()
 
     def poll(self) -> None:
-        """Hears what the person did: keys are kept for `pressed`, the close button closes."""
+        """Hear what the person did: keys are kept for `pressed`, the close button closes."""
         if self.closed or not pygame.display.get_init():
             return
         for event in pygame.event.get():
@@ -76,7 +76,7 @@ class Window:
                 self._held = [key for key in self._held if key != event.key]
 
     def pressed(self) -> list[int]:
-        """The keys pressed since the last call, in order."""
+        """Return the keys pressed since the last call, in order."""
         pressed, self._pressed = self._pressed, []
         return pressed
 
@@ -86,7 +86,7 @@ class Window:
         return list(self._held)
 
     def close(self) -> None:
-        """Frees the window; further calls do nothing."""
+        """Free the window; further calls do nothing."""
         if not self.closed:
             self.closed = True
             mine = self._screen is not None and pygame.display.get_surface() is self._screen
@@ -103,7 +103,7 @@ class Window:
         pygame.display.flip()
 
     def _opened(self, size: tuple[int, int]) -> pygame.Surface:
-        """The screen of that size; opened anew where another window or a grid of another shape was shown."""
+        """Return the screen of that size; opened anew where another window or a grid of another shape was shown."""
         screen = self._screen
         if screen is None or pygame.display.get_surface() is not screen or screen.get_size() != size:
             start_video()

@@ -9,12 +9,12 @@ _KINDS = {pk.B_STRUCTURE: "structure", pk.B_MODULE: "module_{}", pk.B_DEBRIS: "d
 
 
 def module_of(code: int) -> int:
-    """The module an event code speaks of, or -1."""
+    """Return the module an event code speaks of, or -1."""
     return (code >> pk.E_MODULE_SHIFT & 4095) - 1
 
 
 def slot_of(code: int) -> int:
-    """The slot an event code speaks of, or -1."""
+    """Return the slot an event code speaks of, or -1."""
     return (code >> pk.E_SLOT_SHIFT & 4095) - 1
 
 
@@ -25,7 +25,7 @@ def blocker_of(code: int) -> tuple[int, int] | None:
 
 
 def event_names(code: int) -> tuple[str, ...]:
-    """The events of one robot in one step, for `infos[agent]["events"]`."""
+    """Return the events of one robot in one step, for `infos[agent]["events"]`."""
     module, names = f"module_{module_of(code)}", []
     for flag, text in (
         (pk.E_MOVED, "moved"),

@@ -23,18 +23,14 @@ class SpaceworldNarrator:
     """Turns packed states of one scenario into text.
 
     Args:
-        scenario: what is being played.
-        horizon: steps until truncation.
-        collision_penalty: what one collision or violation costs the team.
-        source: returns the live state row; only needed by `capture`.
+        scenario: What is being played.
+        horizon: Steps until truncation.
+        collision_penalty: What one collision or violation costs the team.
+        source: Returns the live state row; only needed by `capture`.
     """
 
     def __init__(
-        self,
-        scenario: Scenario,
-        horizon: int,
-        collision_penalty: float,
-        source: Callable[[], np.ndarray] | None = None,
+        self, scenario: Scenario, horizon: int, collision_penalty: float, source: Callable[[], np.ndarray] | None = None
     ) -> None:
         self.scenario, self.horizon, self.collision_penalty = scenario, horizon, collision_penalty
         self._source = source
@@ -44,26 +40,26 @@ class SpaceworldNarrator:
         self._cells = [f"({r},{c})" for r in range(scenario.height) for c in range(scenario.width)]
 
     def detached(self) -> SpaceworldNarrator:
-        """The same narrator without its environment, for episodes that are kept or pickled; always one object."""
+        """Return the same narrator without its environment, for episodes that are kept or pickled; always one object."""
         if self._detached is None:
             self._detached = SpaceworldNarrator(self.scenario, self.horizon, self.collision_penalty)
         return self._detached
 
     def capture(self, observations: Mapping[str, Any]) -> np.ndarray:
-        """A copy of the live state row; the observations are not needed."""
+        """Return a copy of the live state row; the observations are not needed."""
         assert self._source is not None, "a detached narrator cannot capture"
         return self._source().copy()
 
     def action_name(self, agent: str, action: int) -> str:
-        """The name of an action, the same for every robot."""
+        """Return the name of an action, the same for every robot."""
         return pk.ACTION_NAMES[action]
 
     def tasks(self) -> Sequence[str]:
-        """The tasks that can be given to a robot."""
+        """Return the tasks that can be given to a robot."""
         return task_names(self.scenario)
 
     def describe(self) -> str:
-        """The world, its rules and its goal: part 1 of the critic's base prompt."""
+        """Return the world, its rules and its goal: part 1 of the critic's base prompt."""
         s = self.scenario
         slots = "; ".join(
             f"slot_{k} takes a {x.type}"
@@ -95,7 +91,7 @@ class SpaceworldNarrator:
         )
 
     def notation(self) -> str:
-        """How an episode is written: part 2 of the base prompt."""
+        """Return how an episode is written: part 2 of the base prompt."""
         return (
             "The start says where everything is, as cells (row,column): `core` is the station, to which a docked "
             "module belongs, too; a slot is where a module must lie to be docked. Behind an agent's action stands "
@@ -112,7 +108,7 @@ class SpaceworldNarrator:
         )
 
     def examples(self) -> Mapping[str, str]:
-        """A short worked example for each of the five definitions."""
+        """Return a short worked example for each of the five definitions."""
         return {
             "temporal": (
                 "agent_A grips module_0 in step 4, carries it in steps 5 to 9 and docks it in step 10, where the "
@@ -140,12 +136,12 @@ class SpaceworldNarrator:
         }
 
     def frames(self, moments: Sequence[object], order: Sequence[int], names: Sequence[str]) -> list[str]:
-        """One text a moment: the first whole, the others what changed since the one before; "" when nothing did.
+        """Return one text a moment: the first whole, the others what changed since the one before; "" when nothing did.
 
         Args:
             moments: T + 1 state rows, as `capture` returned them.
-            order: robot indices in the order in which they are listed.
-            names: what the k-th robot of `order` is called.
+            order: Robot indices in the order in which they are listed.
+            names: What the k-th robot of `order` is called.
         """
         rows: list[list[int]] = np.array(moments).tolist()
         called = {robot: name for robot, name in zip(order, names, strict=True)}

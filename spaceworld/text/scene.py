@@ -88,10 +88,10 @@ class Overlay:
 
 
 def overlay_of(agents: Sequence[str], credits: Mapping[str, float], tasks: Mapping[str, str], text: str) -> Overlay:
-    """Returns an overlay of copies.
+    """Return an overlay of copies.
 
     Raises:
-        ValueError: for an agent that is not one of `agents`, or a credit that is not finite.
+        ValueError: For an agent that is not one of `agents`, or a credit that is not finite.
     """
     for agent in (*credits, *tasks):
         if agent not in agents:

@@ -17,7 +17,7 @@ FETCH, HELP, DOCK, CLEAR = "fetch", "help carry", "dock", "hold clear"
 
 
 def task_names(scenario: Scenario) -> list[str]:
-    """The tasks that any robot can be given: three for each module, then `hold clear`."""
+    """Return the tasks that any robot can be given: three for each module, then `hold clear`."""
     modules = range(len(scenario.modules))
     return [f"{verb} module_{k}" for k in modules for verb in (FETCH, HELP, DOCK)] + [CLEAR]
 
@@ -26,9 +26,9 @@ class TaskTargets:
     """Where tasks lead in the state that a row holds now.
 
     Args:
-        scenario: what is being played.
-        spec: its packed form.
-        row: the live state, (rowsize,) int64; it is not copied.
+        scenario: What is being played.
+        spec: Its packed form.
+        row: The live state, (rowsize,) int64; it is not copied.
     """
 
     def __init__(self, scenario: Scenario, spec: np.ndarray, row: np.ndarray) -> None:
@@ -49,10 +49,10 @@ class TaskTargets:
         self._tasks[CLEAR] = -1, None
 
     def target(self, task: str, agent: str) -> Cell | None:
-        """The cell that the task leads to; None for none.
+        """Return the cell that the task leads to; None for none.
 
         Raises:
-            ValueError: there is no such task, or no such agent.
+            ValueError: There is no such task, or no such agent.
         """
         if agent not in self._robots:
             raise ValueError(f"there is no agent {agent!r}; valid: {', '.join(self._robots)}")
@@ -70,7 +70,7 @@ class TaskTargets:
         """Rows and columns from the robot to the target, divided by the grid's; None where there is no target.
 
         Raises:
-            ValueError: there is no such task, or no such agent.
+            ValueError: There is no such task, or no such agent.
         """
         target = self.target(task, agent)
         if target is None:

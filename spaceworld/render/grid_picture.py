@@ -21,7 +21,7 @@ BEATS = 6  # how often a flash changes its size while everything moves
 REST: Offset = (0.0, 0.0)
 
 
-class Board:
+class GridPicture:
     """The grid of one scene, with everything on it moved by `motion`."""
 
     def __init__(self, sprites: Sprites, height: int, scene: Scene, motion: Motion = STILL) -> None:
@@ -38,7 +38,7 @@ class Board:
         self._colours = type_colours(self._letters)
 
     def paint_still(self, layer: pygame.Surface) -> None:
-        """Draws what stays where it is for a whole episode."""
+        """Draw what stays where it is for a whole episode."""
         scene = self._scene
         layer.blit(self._sprites.get(grid, self.cell, scene.height, scene.width), (self._left - 2, self._top - 2))
         if self.cell >= 30:
@@ -54,7 +54,7 @@ class Board:
             self._put(layer, (row, col), parts.station, joined, order % 3)
 
     def paint(self, frame: pygame.Surface, player: str = "") -> None:
-        """Draws what may change from step to step, from the floor up; `player` is marked."""
+        """Draw what may change from step to step, from the floor up; `player` is marked."""
         self._slots(frame)
         self._modules(frame)
         for index, piece in enumerate(self._scene.debris):
@@ -135,12 +135,7 @@ class Board:
                 self._put(frame, robot.cell, robots.arm, robot_colour(index), direction, offset=offsets[index])
 
     def _put(
-        self,
-        frame: pygame.Surface,
-        cell: Cell,
-        make: Callable[..., pygame.Surface],
-        *key: Any,
-        offset: Offset = REST,
+        self, frame: pygame.Surface, cell: Cell, make: Callable[..., pygame.Surface], *key: Any, offset: Offset = REST
     ) -> None:
         drawn = self._sprites.get(make, self.cell, *key)
         inset = (drawn.get_width() - self.cell) // 2
@@ -148,16 +143,9 @@ class Board:
         frame.blit(drawn, (self._left + x - inset, self._top + y - inset))
 
     def _write(
-        self,
-        frame: pygame.Surface,
-        cell: Cell,
-        text: str,
-        size: float,
-        colour: Colour,
-        x: float = 0.0,
-        y: float = 0.0,
+        self, frame: pygame.Surface, cell: Cell, text: str, size: float, colour: Colour, x: float = 0.0, y: float = 0.0
     ) -> None:
-        """Writes into a cell; size and offset are in cells; letters too small to read are dropped."""
+        """Write into a cell; size and offset are in cells; letters too small to read are dropped."""
         pixels = round(size * self.cell)
         if pixels < READABLE:
             return
@@ -176,7 +164,7 @@ def _offset(offsets: tuple[Offset, ...], index: int) -> Offset:
 
 
 def grid(cell: int, rows: int, cols: int) -> pygame.Surface:
-    """Returns the empty board: a dark pane with faint lines, two pixels wider than the cells all round."""
+    """Return the empty board: a dark pane with faint lines, two pixels wider than the cells all round."""
     surface = pygame.Surface((cols * cell + 4, rows * cell + 4), pygame.SRCALPHA, 32)
     surface.fill((*palette.SPACE, 90))
     for row in range(rows + 1):

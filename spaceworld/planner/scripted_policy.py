@@ -17,29 +17,29 @@ from spaceworld.rules import packing as pk
 ABSENT = 6  # so many steps without doing his part: do not count on this robot
 
 
-def policy(env: Any, agents: Sequence[str] | None = None) -> Team:
-    """A callable `act(observations=None, infos=None)` that returns an action for each robot.
+def policy(env: Any, agents: Sequence[str] | None = None) -> ScriptedPolicy:
+    """Return a callable `act(observations=None, infos=None)` that returns an action for each robot.
 
     It looks at the environment itself, not at the observations, so that it may be asked at any moment: in the middle of
     an episode, after `set_state`, behind wrappers.
 
     Args:
-        env: a Spaceworld, wrapped or not.
-        agents: the robots it plays; None: all. The others may do what they like: it then plans anew in each step, hopes
+        env: A Spaceworld, wrapped or not.
+        agents: The robots it plays; None: all. The others may do what they like: it then plans anew in each step, hopes
             that they help, and keeps clear of wherever they could go.
 
     Raises:
-        TypeError: when there is no Spaceworld inside `env`.
-        ValueError: for an unknown agent.
+        TypeError: When there is no Spaceworld inside `env`.
+        ValueError: For an unknown agent.
     """
-    return Team(env, agents)
+    return ScriptedPolicy(env, agents)
 
 
 def spaceworld_in(env: Any) -> SpaceworldEnv:
-    """The Spaceworld inside wrappers and conversions.
+    """Return the Spaceworld inside wrappers and conversions.
 
     Raises:
-        TypeError: when there is none.
+        TypeError: When there is none.
     """
     inner = env
     for _ in range(20):
@@ -55,7 +55,7 @@ def spaceworld_in(env: Any) -> SpaceworldEnv:
     raise TypeError(f"there is no Spaceworld inside {type(env).__name__}")
 
 
-class Team:
+class ScriptedPolicy:
     """The scripted policy; see `policy`."""
 
     def __init__(self, env: Any, agents: Sequence[str] | None = None) -> None:
@@ -78,7 +78,7 @@ class Team:
     def __call__(
         self, observations: Mapping[str, Any] | None = None, infos: Mapping[str, Any] | None = None
     ) -> dict[str, int]:
-        """The actions of the robots that it plays, in the present state; empty after the end."""
+        """Return the actions of the robots that it plays, in the present state; empty after the end."""
         if not self.env.agents:
             return {}
         row = self.env._row.copy()
@@ -86,7 +86,7 @@ class Team:
         return {a: int(x) for a, x, mine in zip(self.env.possible_agents, joint, self.own, strict=True) if mine}
 
     def _planned(self, row: np.ndarray, world: World, **options: int) -> np.ndarray:
-        """The plan's joint action (N,); a new plan is made where the state is not the expected one."""
+        """Return the plan's joint action (N,); a new plan is made where the state is not the expected one."""
         if not self._expected(row):
             self.plan = make_plan(world, row, self._last, options.get("tries", self._tries), **_limit(options))
         assert self.plan is not None
@@ -105,7 +105,7 @@ class Team:
         return bool((self.plan.rows[k] == row)[self._physical].all())
 
     def _among_others(self, row: np.ndarray) -> np.ndarray:
-        """The same beside robots that do what they like."""
+        """Return the same beside robots that do what they like."""
         views = pk.blocks(self.world.spec, row)
         seen = views["robots"][:, [pk.R_CELL, pk.R_GRIPS]]
         moved = np.ones(self.world.n, np.bool_) if self._seen is None else (seen != self._seen).any(axis=1)
