@@ -1,7 +1,7 @@
 """A* over packed states, with the environment's own step as the transition.
 
-The open list is one stack for each value of steps so far + bound. A state found again on a shorter way gets a new
-node and the old one is skipped, so that the bound only needs to be admissible.
+The open list is one stack for each value of steps so far plus bound. A state that is found again on a shorter way gets
+a new node, and the old one is skipped. So the bound needs to be admissible, but not consistent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def complete(spec, row):  # type: ignore[no-untyped-def]  # compiled
 
 @kernel
 def search(spec, row, work, guide, families, slot_at, limit, nodes):  # type: ignore[no-untyped-def]  # compiled
-    """Search a shortest plan without collision and violation from the state in `row`.
+    """Search for a shortest plan without collisions and violations from the state in `row`.
 
     Args:
         spec: (HEAD + blocks,) int64, static.
@@ -39,11 +39,11 @@ def search(spec, row, work, guide, families, slot_at, limit, nodes):  # type: ig
         families: (N + M,) int64, as from `keys.families_of`.
         slot_at: (H*W,) int64, the slot in each cell, or -1.
         limit: The most steps that a plan may have, below FAR.
-        nodes: Of each node: its key (K, 2) int64, its parent, its steps, and the next in its stack, (K,) int32;
+        nodes: For each node its key, (K, 2) int64, its parent, its steps and the next in its stack, (K,) int32 each,
             and the hash table, (a power of two > K,) int32, all 0.
 
     Returns:
-        The goal's node, or NONE, LATE or FULL; and the number of nodes made.
+        The goal's node, or NONE, LATE or FULL, and the number of nodes made.
     """
     keys, parents, steps, following, table = nodes
     n = spec[pk.H_ROBOTS]
@@ -73,7 +73,7 @@ def search(spec, row, work, guide, families, slot_at, limit, nodes):  # type: ig
         unpack(spec, words, slot_at, here)
         if complete(spec, here):
             return node, made
-        options(spec, here, grid, choices, counts)  # the wheel is back at its start after the last joint action
+        options(spec, here, grid, choices, counts)  # after the last joint action, the wheel is back at its start
         while next_joint(spec, here, choices, counts, wheel, actions):
             there[:] = here
             if advance(spec, there, work, actions)[1] > 0:
@@ -100,8 +100,10 @@ def search(spec, row, work, guide, families, slot_at, limit, nodes):  # type: ig
 def retrace(spec, row, work, families, keys, parents, node, plan):  # type: ignore[no-untyped-def]  # compiled
     """Fill `plan` (T, N) int64 with joint actions that lead from `row` to the state of `node`, T steps away.
 
-    A key does not tell which of two equal robots is which, so each step is found once more, from the real state.
-    Returns whether it was found, which is always so.
+    A key does not tell equal robots apart, so each step is searched again, from the real state.
+
+    Returns:
+        Whether all steps were found, which should always be so.
     """
     n = spec[pk.H_ROBOTS]
     grid = np.empty(spec[pk.H_HEIGHT] * spec[pk.H_WIDTH], dtype=np.int64)

@@ -1,6 +1,6 @@
-"""A scene as plain text: readable without colours, in a terminal, a test or a page.
+"""A scene as plain text, readable without colours.
 
-A cell is five characters. The middle three say what is there, the two at the edges what the place is:
+A cell has five characters. The middle three say what is in it, the two at the edges what kind of cell it is:
 
     "  .  "  free            "#####"  station core     "# H2#"  docked module, part of the structure
     "[ H ]"  open slot       ": H :"  slot whose precedence is not met          "~ . ~"  keep-out
@@ -13,10 +13,11 @@ from __future__ import annotations
 import textwrap
 
 from spaceworld.render.symbols import ACTIONS, docked_count, grip_direction, status, type_letters
-from spaceworld.text.scene import Cell, Overlay, Scene
+from spaceworld.scenario import Cell
+from spaceworld.text.scene import Overlay, Scene
 
 ARROWS = " ^v<>"  # by action number
-WIDTH = 96  # columns at which the critic's explanation is wrapped
+WIDTH = 96  # columns of wrapped text
 LEGEND = (
     "0> robot 0 gripping to the east   H2 module H of mass 2   o> debris   ##### core   #H2 # docked",
     "[ H ] open slot   : H : slot waiting for others   ~ . ~ keep-out",
@@ -28,7 +29,7 @@ def render_ansi(scene: Scene, overlay: Overlay | None = None) -> str:
 
     Args:
         scene: The moment to draw.
-        overlay: Credits, tasks and an explanation to add, where a wrapper has them.
+        overlay: Credits, tasks and an explanation to add.
     """
     overlay = overlay or Overlay()
     lines = [_status(scene), "", *grid_lines(scene), "", *_robots(scene, overlay), *_slots(scene), *_legend(scene)]
@@ -59,7 +60,7 @@ def grid_lines(scene: Scene) -> list[str]:
 
 
 def _contents(scene: Scene) -> dict[Cell, str]:
-    """Return what stands in each cell; what is solid wins over what is painted on the floor."""
+    """Return what is in each cell; solid things hide slots."""
     letters = type_letters(scene)
     content = {slot.cell: letters[slot.type] for slot in scene.slots}
     content |= {cell: "###" for cell in scene.structure}

@@ -1,4 +1,4 @@
-"""What lies behind everything: a dark sky, stars from a fixed hash, and the edge of the planet below."""
+"""The background: a dark sky, stars from a fixed hash, and the edge of the planet."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _blend(below: np.ndarray, colour: np.ndarray, share: np.ndarray) -> np.ndarr
 
 
 def _noise(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
-    """Return smooth noise in [0, 1], four octaves of hashed lattice values."""
+    """Return smooth noise in [0, 1]: four octaves of hashed lattice values."""
     total = np.zeros_like(x)
     for octave in range(4):
         u, v = x * 3 * 2**octave, y * 3 * 2**octave

@@ -1,7 +1,7 @@
 """Sprites drawn from signed distances: exact anti-aliasing, glows and gradients without a display.
 
-A signed distance field holds, for each pixel, how far it lies outside a shape (negative inside). Coordinates
-are those of one cell: its centre is (0, 0), its edges are at -1 and 1, x points east and y south.
+A signed distance field has, for each pixel, its distance to a shape, negative inside. Coordinates are those of one cell:
+its centre is (0, 0), its edges are at -1 and 1, x points east and y south.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import pygame
 
 from spaceworld.render.palette import Colour
 
-TINY = 32  # pixels; in smaller cells everything is plain and as large as the cell, or it could not be read
+TINY = 32  # pixels; in smaller cells, sprites are plain and fill the cell, to stay readable
 
 Field = np.ndarray  # (size, size) float64
 Point = tuple[float, float]  # (x, y)
 
 
 class Canvas:
-    """One square sprite in the making, as large as its cell times `reach`."""
+    """A square sprite under construction, as large as its cell times `reach`."""
 
     def __init__(self, cell: int, reach: float = 1.0) -> None:
         """Make an empty canvas.

@@ -1,4 +1,4 @@
-"""Text in pygame's own font: cached, smoothed, measured, wrapped and safe against what a model may write."""
+"""Text in pygame's own font: cached, smoothed, measured, wrapped, and safe for any characters."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pygame
 
 from spaceworld.render.palette import Colour
 
-OVERSAMPLE = 3  # drawn larger and scaled down: even weight and spacing at small sizes
-CACHE = 2048  # surfaces kept; one frame needs fewer than a hundred
+OVERSAMPLE = 3  # drawn larger and scaled down, for even weight and spacing at small sizes
+CACHE = 2048  # surfaces kept; a frame needs fewer than a hundred
 
 
 class Lettering:
     """Draws short texts; each distinct one is drawn once.
 
-    Of SDL, only the font module is started. Call `close` after each frame: a font that outlives somebody's
-    `pygame.quit()` reads freed memory, and opening one again for what is not cached costs little.
+    Only the font module of SDL is started. Call `close` after each frame: a font that outlives a `pygame.quit()` reads
+    freed memory, and opening it again costs little.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Lettering:
         return [self.elide(line, size, width) for line in wrapped]
 
     def close(self) -> None:
-        """Close the open fonts; what was drawn is kept, and fonts open again when needed."""
+        """Close the open fonts; drawn texts are kept, and fonts open again when they are needed."""
         self._fonts.clear()
 
     def _font(self, size: int) -> pygame.font.Font:
@@ -84,5 +84,5 @@ class Lettering:
 
 
 def printable(text: str) -> str:
-    """Return the text with everything that the font cannot draw replaced by a question mark."""
+    """Return the text with a question mark for each character that the font cannot draw."""
     return "".join(char if char.isprintable() and ord(char) < 0x3000 else "?" for char in text)

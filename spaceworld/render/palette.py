@@ -1,4 +1,4 @@
-"""Every colour of the picture, and which robot or module type gets which."""
+"""The colours of the picture, and the colour of each robot and module type."""
 
 from __future__ import annotations
 

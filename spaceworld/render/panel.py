@@ -1,4 +1,4 @@
-"""The side panel: the episode's numbers, each robot's card, and what a critic said."""
+"""The side panel: the episode's numbers, a card for each robot, and a critic's explanation."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ STATUS: dict[str, tuple[str, Colour]] = {
     "ended": ("ENDED", palette.BAD),
     "timeout": ("TIME OUT", palette.WARN),
 }
-HALF_BAR = 0.1  # the credit that fills half a bar: one fixed scale, so that frames can be compared
+HALF_BAR = 0.1  # the credit that fills half a bar; fixed, so that frames can be compared
 
 
 class Panel:
-    """Draws the side panel onto a part of the frame; `unit` is one pixel of a 480 pixel high frame."""
+    """The side panel; lengths are in pixels of a frame that is 480 pixels high."""
 
     def __init__(self, lettering: Lettering, height: int) -> None:
-        """Set the panel's size from the frame's height in pixels."""
+        """Set the panel's size by the frame's height in pixels."""
         self._letters = lettering
         self._unit = height / 480
         self.height = height
         self.width = self._px(256)
 
     def paint(self, frame: pygame.Surface, left: int, scene: Scene, overlay: Overlay) -> None:
-        """Draw everything; `left` is the panel's first column in the frame."""
+        """Draw the panel from the frame's column `left` on."""
         edge = self._px(14)
         x, width = left + edge, self.width - 2 * edge
         y = self._heading(frame, x, width, scene)
@@ -50,7 +50,7 @@ class Panel:
     def _text(
         self, frame: pygame.Surface, text: str, x: int, y: int, size: float, colour: Colour, anchor: float = 0.0
     ) -> int:
-        """Draw text centred on row y; anchor 0, 0.5 or 1 puts its left end, middle or right end at x."""
+        """Draw text centred on row y, with its left end (anchor 0), middle (0.5) or right end (1) at x; return its width."""
         drawn = self._letters.draw(text, self._px(size), colour)
         frame.blit(drawn, (x - round(drawn.get_width() * anchor), y - drawn.get_height() // 2))
         return drawn.get_width()
@@ -59,7 +59,7 @@ class Panel:
         pygame.draw.rect(frame, colour, (x, y, width, height), border_radius=self._px(5))
 
     def _heading(self, frame: pygame.Surface, x: int, width: int, scene: Scene) -> int:
-        """Draw title, clock and team numbers; returns the row below them."""
+        """Draw title, clock and team numbers; return the row below."""
         px = self._px
         self._text(frame, "S P A C E W O R L D", x, px(20), 9, palette.DIM)
         word, colour = STATUS[status(scene)]
@@ -92,7 +92,7 @@ class Panel:
     def _explanation(
         self, frame: pygame.Surface, x: int, width: int, top: int, bottom: int, robots: int, text: str
     ) -> int:
-        """Draw the critic's words at the bottom; returns the row above them."""
+        """Draw the critic's explanation at the bottom; return the row above."""
         px = self._px
         room = bottom - top
         leave = max(room - robots * px(60), round(room * 0.36))
@@ -110,7 +110,7 @@ class Panel:
         return y - px(6)
 
     def _hint(self, frame: pygame.Surface, x: int, width: int, bottom: int, text: str) -> int:
-        """Draw a line or two for the person in front of the screen; returns the row above them."""
+        """Draw a line or two for the person at the screen; return the row above."""
         px = self._px
         lines = self._letters.wrap(text, px(10), width, 3)
         y = bottom - len(lines) * px(14)
@@ -121,7 +121,7 @@ class Panel:
     def _cards(
         self, frame: pygame.Surface, x: int, width: int, top: int, bottom: int, scene: Scene, overlay: Overlay
     ) -> int:
-        """Draw a card for each robot, as tall as there is room; returns the row below them."""
+        """Draw a card for each robot, as tall as there is room; return the row below."""
         px = self._px
         gap = px(5)
         columns = 2 if len(scene.robots) > 8 else 1
@@ -144,7 +144,7 @@ class Panel:
         return top + rows * (height + gap)
 
     def _types(self, frame: pygame.Surface, x: int, width: int, y: int, letters: dict[str, str]) -> None:
-        """Draw what the letters on modules and slots mean, as many as fit in one row."""
+        """Draw the legend of the letters on modules and slots, as many as fit in one row."""
         px = self._px
         at = x
         names = sum(px(20) + self._letters.width(name, px(10)) for name in letters)
@@ -215,7 +215,7 @@ class Panel:
             self._text(frame, self._letters.elide(detail, px(10), right - left), left, second, 10, palette.DIM)
 
     def _credit(self, frame: pygame.Surface, x: int, y: int, width: int, credit: float) -> None:
-        """Draw a credit as a bar from the middle, to the right where positive, and its number if it fits."""
+        """Draw a credit as a bar from the middle, to the right if positive, and its number if it fits."""
         px = self._px
         number = px(44) if width > px(90) else 0
         track = width - number

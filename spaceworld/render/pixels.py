@@ -16,23 +16,23 @@ from spaceworld.render.panel import Panel
 from spaceworld.render.sprites import Sprites
 from spaceworld.text.scene import Overlay, Scene
 
-SMALLEST = 120  # pixels; below this nothing can be read
-LAYERS = 8  # backgrounds kept: one for each layout of the station seen last
+SMALLEST = 120  # pixels; smaller pictures cannot be read
+LAYERS = 8  # backgrounds kept, one for each of the last layouts
 
 
 class Painter:
-    """Paints scenes; keeps sprites, letters and backgrounds between frames.
+    """A painter of scenes that keeps sprites, letters and backgrounds between frames.
 
-    The same scene and overlay give the same bytes, whatever was painted before. No display is opened:
-    SDL's video is never initialised, so a window that somebody else owns is left alone.
+    The same scene and overlay give the same bytes, whatever was painted before. SDL's video is never initialised, so no
+    display is opened, and windows of other code are not touched.
     """
 
     def __init__(self, height: int = 480, panel: bool = True) -> None:
-        """Choose the size of the frames.
+        """Set the size of the frames.
 
         Args:
             height: Height of a frame in pixels, at least 120.
-            panel: Whether the side panel is drawn; without it a frame is the grid alone.
+            panel: Whether the side panel is drawn beside the grid.
 
         Raises:
             ValueError: If the height is too small.
@@ -45,7 +45,7 @@ class Painter:
         self._layers: OrderedDict[tuple[Any, ...], pygame.Surface] = OrderedDict()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the settings alone: surfaces stay in their process."""
+        """Pickle the settings only, because surfaces cannot be pickled."""
         return Painter, (self.height, self._panel is not None)
 
     def paint(self, scene: Scene, overlay: Overlay | None = None) -> np.ndarray:
@@ -53,7 +53,7 @@ class Painter:
         return pixels(self.draw(scene, overlay))
 
     def draw(self, scene: Scene, overlay: Overlay | None = None, motion: Motion = STILL) -> pygame.Surface:
-        """Return the picture as a surface of its own, with what is on its way moved by `motion`."""
+        """Return the picture as a new surface, with everything moved by `motion`."""
         overlay = overlay or Overlay()
         grid = GridPicture(self._sprites, self.height, scene, motion)
         try:
@@ -72,7 +72,7 @@ class Painter:
         ), self.height
 
     def _background(self, scene: Scene, grid: GridPicture) -> pygame.Surface:
-        """Return what stays as it is in an episode: sky, grid, keep-out cells, station core."""
+        """Return what does not change in an episode: sky, grid, keep-out cells, station core."""
         key = (scene.height, scene.width, scene.structure, scene.keep_out)
         layer = self._layers.pop(key, None)
         if layer is None:
@@ -90,6 +90,6 @@ class Painter:
 
 
 def pixels(frame: pygame.Surface) -> np.ndarray:
-    """Return a surface as an array of its own, (H, W, 3) uint8, RGB."""
+    """Return a surface as a new array, (H, W, 3) uint8, RGB."""
     data = np.frombuffer(pygame.image.tobytes(frame, "RGB"), dtype=np.uint8)
     return data.reshape(frame.get_height(), frame.get_width(), 3).copy()

@@ -1,4 +1,4 @@
-"""Sprites of the robots and of what they do: body, exhaust, arm, and the flashes of a step's events."""
+"""Sprites of the robots and of what they do: body, exhaust, arm, and flashes for events."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from spaceworld.render.palette import Colour, mix
 from spaceworld.render.symbols import OFFSETS
 
 BODY = 0.66  # radius of a robot, in half cells
-SHOW_PIPS = 20  # pixels; in smaller cells thrust is not shown
+SHOW_PIPS = 20  # pixels; smaller cells do not show thrust
 PIPS = 5  # more thrust than this is shown as five pips
 BEAT = (1.0, 0.84, 1.1)  # sizes of a flash
 
 
 def robot(cell: int, colour: Colour, role: str, thrust: int) -> pygame.Surface:
-    """Return a robot without its number: role by outline, thrust by pips."""
+    """Return a robot without its number; the outline shows its role, pips its thrust."""
     canvas = Canvas(cell, 1.2)
     body = _outline(canvas, role)
     if cell < TINY:
@@ -51,7 +51,7 @@ def robot(cell: int, colour: Colour, role: str, thrust: int) -> pygame.Surface:
 
 
 def _outline(canvas: Canvas, role: str) -> Field:
-    """Return the outline that tells a role: tugs are round, assemblers hexagonal, all others square."""
+    """Return the outline of a role: tugs are round, assemblers hexagonal, all others square."""
     if role == "tug":
         return canvas.circle(0, 0, BODY)
     if role == "assembler":
@@ -62,7 +62,7 @@ def _outline(canvas: Canvas, role: str) -> Field:
 
 
 def flame(cell: int, direction: int) -> pygame.Surface:
-    """Return the exhaust of a robot that thrusts in a direction: it points the other way."""
+    """Return the exhaust of a robot that thrusts in a direction; it points the other way."""
     canvas = Canvas(cell, 1.5)
     dy, dx = OFFSETS[direction]
     start, stop = BODY + 0.08, BODY + 0.62
@@ -118,7 +118,7 @@ def reach(cell: int, colour: Colour) -> pygame.Surface:
 
 
 def crash(cell: int, beat: int = 0) -> pygame.Surface:
-    """Return the flash of a collision, to be laid under a robot; its size depends on the beat, 0, 1 or 2."""
+    """Return the flash of a collision, drawn under a robot; its size depends on the beat, 0, 1 or 2."""
     grow = BEAT[beat]
     canvas = Canvas(cell, 1.5)
     canvas.glow(canvas.circle(0, 0, 0.70), palette.BAD, 0.36, 0.55)

@@ -1,4 +1,4 @@
-"""What is drawn once and put into many frames."""
+"""A cache of what is drawn once and used in many frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spaceworld.render.lettering import Lettering
 
 
 class Sprites:
-    """Keeps sprites and letters between frames."""
+    """Sprites and letters that are kept between frames."""
 
     def __init__(self) -> None:
         self.lettering = Lettering()

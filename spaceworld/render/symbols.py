@@ -1,8 +1,9 @@
-"""How robots and module types are called in one or two characters, the same in text and picture."""
+"""Short symbols of module types, directions and status, the same in texts and pictures."""
 
 from __future__ import annotations
 
-from spaceworld.text.scene import Cell, RobotView, Scene
+from spaceworld.scenario import Cell
+from spaceworld.text.scene import RobotView, Scene
 
 ACTIONS = ("stay", "north", "south", "west", "east", "interact")  # by action number
 OFFSETS: dict[int, Cell] = {1: (-1, 0), 2: (1, 0), 3: (0, -1), 4: (0, 1)}  # (row, col) by action number
@@ -36,7 +37,7 @@ def all_docked(scene: Scene) -> bool:
 
 
 def status(scene: Scene) -> str:
-    """Return one word for how the episode stands: running, complete, ended or timeout."""
+    """Return the status of the episode: running, complete, ended or timeout."""
     if scene.terminated:
         return "complete" if all_docked(scene) else "ended"
     return "timeout" if scene.truncated else "running"

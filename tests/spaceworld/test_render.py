@@ -22,7 +22,8 @@ from spaceworld.render.lettering import Lettering
 from spaceworld.render.palette import BAD, GOOD
 from spaceworld.render.pixels import Painter
 from spaceworld.render.symbols import grip_direction, status, type_letters
-from spaceworld.text.scene import Cell, DebrisView, ModuleView, Overlay, RobotView, Scene, SlotView
+from spaceworld.scenario import Cell
+from spaceworld.text.scene import DebrisView, ModuleView, Overlay, RobotView, Scene, SlotView
 
 PAINTER = Painter()
 BARE = Painter(panel=False)
