@@ -66,8 +66,8 @@ def route(static, parked, width, start, goal, count, robot, held, ends, forbidde
         forbidden: (cells,) uint8, where it must not be released on the way.
 
     Returns:
-        (cost, -1, 0) when no new grip is needed; else (cost, cell, sides): where to release it first, and the sides until
-        then. The cost is FAR if there is no way.
+        (cost, -1, 0) when no new grip is needed; else (cost, cell, sides): where to release it first, and the sides
+        until then. The cost is FAR if there is no way.
     """
     cells = static.size
     cost = np.full(cells * 16, FAR, np.int64)

@@ -1,7 +1,7 @@
 """Sprites drawn from signed distances: exact anti-aliasing, glows and gradients without a display.
 
-A signed distance field has, for each pixel, its distance to a shape, negative inside. Coordinates are those of one cell:
-its centre is (0, 0), its edges are at -1 and 1, x points east and y south.
+A signed distance field has, for each pixel, its distance to a shape, negative inside. Coordinates are those of one
+cell: its centre is (0, 0), its edges are at -1 and 1, x points east and y south.
 """
 
 from __future__ import annotations

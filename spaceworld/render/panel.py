@@ -50,7 +50,7 @@ class Panel:
     def _text(
         self, frame: pygame.Surface, text: str, x: int, y: int, size: float, colour: Colour, anchor: float = 0.0
     ) -> int:
-        """Draw text centred on row y, with its left end (anchor 0), middle (0.5) or right end (1) at x; return its width."""
+        """Draw text centred on row y, its left end (anchor 0), middle (0.5) or right end (1) at x; return its width."""
         drawn = self._letters.draw(text, self._px(size), colour)
         frame.blit(drawn, (x - round(drawn.get_width() * anchor), y - drawn.get_height() // 2))
         return drawn.get_width()

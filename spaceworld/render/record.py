@@ -118,8 +118,8 @@ def _checked(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 def _colours(pictures: Sequence[np.ndarray]) -> np.ndarray:
     """Return the frames' colours as a picture of one row, (1, K, 3) uint8.
 
-    Each colour counts by the root of its number of pixels. Counted by pixels, the dark sky would take the whole palette,
-    and a flash in one frame would lose its red.
+    Each colour counts by the root of its number of pixels. Counted by pixels, the dark sky would take the whole
+    palette, and a flash in one frame would lose its red.
     """
     count = np.zeros(64**3, dtype=np.int64)
     example = np.zeros((64**3, 3), dtype=np.uint8)

@@ -40,7 +40,7 @@ class SpaceworldNarrator:
         self._cells = [f"({r},{c})" for r in range(scenario.height) for c in range(scenario.width)]
 
     def detached(self) -> SpaceworldNarrator:
-        """Return the narrator without its environment, always the same object, for episodes that are kept or pickled."""
+        """Return the narrator without its environment, for episodes that are kept or pickled; always one object."""
         if self._detached is None:
             self._detached = SpaceworldNarrator(self.scenario, self.horizon, self.collision_penalty)
         return self._detached
