@@ -55,25 +55,8 @@ def test_a_run_brings_its_world_and_its_greedy_team(run: Path) -> None:
 
 def test_the_command_line_records_a_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     film = tmp_path / "a.gif"
-    assert (
-        main(
-            [
-                "watch",
-                str(run),
-                "--record",
-                str(film),
-                "--steps",
-                "2",
-                "--smooth",
-                "1",
-                "--height",
-                "120",
-                "--policy",
-                LOADER,
-            ]
-        )
-        == 0
-    )
+    size = ["--steps", "2", "--smooth", "1", "--height", "120", "--policy", LOADER]
+    assert main(["watch", str(run), "--record", str(film), *size]) == 0
     assert film.stat().st_size > 1000
     assert main(["watch", str(run), "--scenario", "solo", "--record", str(film), "--policy", LOADER]) == 2
     assert "was trained on pair" in capsys.readouterr().err
