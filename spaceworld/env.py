@@ -239,10 +239,6 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         """Return the present state in English."""
         return self.narrator.frames([self._row], range(self._n), self.possible_agents)[0]
 
-    def describe_actions(self) -> list[str]:
-        """Return the names of the actions, by number."""
-        return list(pk.ACTION_NAMES)
-
     def task_target(self, task: str, agent: str) -> tuple[int, int] | None:
         """Return the cell (row, column) that a task of `narrator.tasks()` leads to now, or None.
 

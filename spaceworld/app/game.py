@@ -12,20 +12,15 @@ from spaceworld.render.symbols import status
 from spaceworld.render.window import REFRESH, Window
 from spaceworld.text.scene import Overlay
 
-ACTION_KEYS: dict[int, int] = {
-    pygame.K_UP: 1,
-    pygame.K_w: 1,
-    pygame.K_DOWN: 2,
-    pygame.K_s: 2,
-    pygame.K_LEFT: 3,
-    pygame.K_a: 3,
-    pygame.K_RIGHT: 4,
-    pygame.K_d: 4,
-    pygame.K_SPACE: 5,
-    pygame.K_e: 5,
-    pygame.K_PERIOD: 0,
-    pygame.K_x: 0,
-}
+KEYS = (  # by action number
+    (pygame.K_PERIOD, pygame.K_x),
+    (pygame.K_UP, pygame.K_w),
+    (pygame.K_DOWN, pygame.K_s),
+    (pygame.K_LEFT, pygame.K_a),
+    (pygame.K_RIGHT, pygame.K_d),
+    (pygame.K_SPACE, pygame.K_e),
+)
+ACTION_KEYS = {key: action for action, keys in enumerate(KEYS) for key in keys}
 PLAYING = "arrows or WASD move, space or E interacts, . or X stays, Tab other robot, R new layout, Esc quits"
 WATCHING = "space pauses, R new layout, Esc quits"
 ENDS = {

@@ -28,6 +28,15 @@ def complete(spec, row):  # type: ignore[no-untyped-def]  # compiled
 
 
 @kernel
+def arrays_for(spec, families):  # type: ignore[no-untyped-def]  # compiled
+    """Return new arrays: flag grid, choices, counts, wheel, joint action, scratch and words of a key."""
+    n, cells = spec[pk.H_ROBOTS], spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
+    numbers, choices = np.zeros((3, n), dtype=np.int64), np.empty((n, pk.N_ACTIONS), dtype=np.int64)
+    scratch, words = np.empty((3, families.size), dtype=np.int64), np.empty(2, dtype=np.int64)
+    return np.empty(cells, dtype=np.int64), choices, numbers[0], numbers[1], numbers[2], scratch, words
+
+
+@kernel
 def search(spec, row, work, guide, families, slot_at, limit, nodes):  # type: ignore[no-untyped-def]  # compiled
     """Search for a shortest plan without collisions and violations from the state in `row`.
 
@@ -46,11 +55,7 @@ def search(spec, row, work, guide, families, slot_at, limit, nodes):  # type: ig
         The goal's node, or NONE, LATE or FULL, and the number of nodes made.
     """
     keys, parents, steps, following, table = nodes
-    n = spec[pk.H_ROBOTS]
-    grid = np.empty(spec[pk.H_HEIGHT] * spec[pk.H_WIDTH], dtype=np.int64)
-    choices, counts = np.empty((n, pk.N_ACTIONS), dtype=np.int64), np.empty(n, dtype=np.int64)
-    wheel, actions = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    scratch, words = np.empty((3, families.size), dtype=np.int64), np.empty(2, dtype=np.int64)
+    grid, choices, counts, wheel, actions, scratch, words = arrays_for(spec, families)
     heads = np.full(limit + 1, -1, dtype=np.int32)
     here, there = row.copy(), row.copy()
     value = bound(spec, row, guide, scratch[0])
@@ -105,11 +110,7 @@ def retrace(spec, row, work, families, keys, parents, node, plan):  # type: igno
     Returns:
         Whether all steps were found, which should always be so.
     """
-    n = spec[pk.H_ROBOTS]
-    grid = np.empty(spec[pk.H_HEIGHT] * spec[pk.H_WIDTH], dtype=np.int64)
-    choices, counts = np.empty((n, pk.N_ACTIONS), dtype=np.int64), np.empty(n, dtype=np.int64)
-    wheel, actions = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    scratch, words = np.empty((3, families.size), dtype=np.int64), np.empty(2, dtype=np.int64)
+    grid, choices, counts, wheel, actions, scratch, words = arrays_for(spec, families)
     path = np.empty(len(plan), dtype=np.int64)
     for t in range(len(plan) - 1, -1, -1):
         path[t] = node

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import textwrap
 
-from spaceworld.render.symbols import ACTIONS, docked_count, grip_direction, status, type_letters
+from spaceworld.render.symbols import docked_count, grip_direction, status, type_letters
+from spaceworld.rules.packing import ACTION_NAMES
 from spaceworld.scenario import Cell
 from spaceworld.text.scene import Overlay, Scene
 
@@ -83,7 +84,7 @@ def _robots(scene: Scene, overlay: Overlay) -> list[str]:
     letters = type_letters(scene)
     lines = []
     for index, robot in enumerate(scene.robots):
-        did = "-" if robot.action is None else ACTIONS[robot.action]
+        did = "-" if robot.action is None else ACTION_NAMES[robot.action]
         line = f"{index:2} {robot.name} {robot.role} at {robot.cell}, thrust {robot.thrust}, {did}"
         if robot.grips is not None:
             module = scene.modules[robot.grips]

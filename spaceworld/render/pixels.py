@@ -12,7 +12,7 @@ from spaceworld.render import palette
 from spaceworld.render.backdrop import sky
 from spaceworld.render.grid_picture import GridPicture
 from spaceworld.render.motion import STILL, Motion
-from spaceworld.render.panel import Panel
+from spaceworld.render.panel import PanelPicture, panel_width
 from spaceworld.render.sprites import Sprites
 from spaceworld.text.scene import Overlay, Scene
 
@@ -41,12 +41,12 @@ class Painter:
             raise ValueError(f"height must be at least {SMALLEST} pixels, got {height}")
         self.height = height
         self._sprites = Sprites()
-        self._panel = Panel(self._sprites.lettering, height) if panel else None
+        self._panel = panel_width(height) if panel else 0  # its width
         self._layers: OrderedDict[tuple[Any, ...], pygame.Surface] = OrderedDict()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the settings only, because surfaces cannot be pickled."""
-        return Painter, (self.height, self._panel is not None)
+        return Painter, (self.height, self._panel > 0)
 
     def paint(self, scene: Scene, overlay: Overlay | None = None) -> np.ndarray:
         """Return the picture of a scene, (H, W, 3) uint8, RGB; W is even and fixed by the grid's shape."""
@@ -59,29 +59,26 @@ class Painter:
         try:
             frame = self._background(scene, grid).copy()
             grid.paint(frame, overlay.player)
-            if self._panel is not None:
-                self._panel.paint(frame, grid.width, scene, overlay)
+            if self._panel:
+                PanelPicture(self._sprites.lettering, frame, grid.width, scene, overlay).paint()
         finally:
             self._sprites.lettering.close()
         return frame
 
     def size(self, scene: Scene) -> tuple[int, int]:
         """Return (width, height) of the pictures of a scene."""
-        return GridPicture(self._sprites, self.height, scene).width + (
-            self._panel.width if self._panel is not None else 0
-        ), self.height
+        return GridPicture(self._sprites, self.height, scene).width + self._panel, self.height
 
     def _background(self, scene: Scene, grid: GridPicture) -> pygame.Surface:
         """Return what does not change in an episode: sky, grid, keep-out cells, station core."""
         key = (scene.height, scene.width, scene.structure, scene.keep_out)
         layer = self._layers.pop(key, None)
         if layer is None:
-            panel = self._panel.width if self._panel is not None else 0
-            layer = pygame.Surface((grid.width + panel, self.height), 0, 32)
+            layer = pygame.Surface((grid.width + self._panel, self.height), 0, 32)
             layer.fill(palette.PANEL)
             layer.blit(self._sprites.get(sky, grid.width, self.height), (0, 0))
             grid.paint_still(layer)
-            if panel:
+            if self._panel:
                 pygame.draw.line(layer, palette.LINE, (grid.width, 0), (grid.width, self.height))
         self._layers[key] = layer
         if len(self._layers) > LAYERS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from spaceworld.scenario import Cell
 from spaceworld.text.scene import RobotView, Scene
 
-ACTIONS = ("stay", "north", "south", "west", "east", "interact")  # by action number
 OFFSETS: dict[int, Cell] = {1: (-1, 0), 2: (1, 0), 3: (0, -1), 4: (0, 1)}  # (row, col) by action number
 FALLBACK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
