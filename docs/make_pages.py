@@ -1,4 +1,4 @@
-"""Writes the pages of the environments from their module docstrings, and the pictures: `python docs/make_pages.py`."""
+"""Write the pages of the environments from their module docstrings, and the pictures: `python docs/make_pages.py`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from spaceworld.planner import policy
 from spaceworld.render.pixels import Painter
 
 HERE = Path(__file__).parent
-SIDE = 480  # pixels of one preset in the picture of all
+SIDE = 480  # pixels of each preset in the picture of all presets
 
 
 def main() -> None:
-    """Regenerates all of them."""
+    """Write all pages and pictures."""
     adapter_pages()
     text = (spaceworld_v0.__doc__ or "").strip()
     picture = f"![The eight presets: {', '.join(PRESETS)}](images/presets.png)"
     film = "![The scripted team at work on crew](images/crew.gif)\n\n"
-    film += "`python -m spaceworld record crew.gif --scenario crew --seed 3 --smooth 1`"
+    film += "`spaceworld record crew.gif crew --seed 3 --smooth 1`"
     (HERE / "spaceworld.md").write_text(f"{text}\n\n{picture}\n\n{film}\n", encoding="utf-8")
     record(["record", str(HERE / "images" / "crew.gif"), "--scenario", "crew", "--seed", "3", "--smooth", "1"])
     pictures = []
@@ -31,7 +31,7 @@ def main() -> None:
         env = spaceworld_v0.parallel_env(scenario=name)
         env.reset(seed=5 + k)
         act = policy(env)
-        for _ in range(6 if len(env.agents) > 3 else 0):  # the large ones at work
+        for _ in range(6 if len(env.agents) > 3 else 0):  # in large presets, the team at work
             env.step(act())
         frame = Image.fromarray(Painter(height=720, panel=False).paint(env.scene()))
         pictures.append(np.asarray(frame.resize((SIDE, SIDE), Image.Resampling.LANCZOS)))
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def adapter_pages() -> None:
-    """Regenerates the pages of Level-Based Foraging and Robotic Warehouse, each with a picture of random play."""
+    """Write the pages of Level-Based Foraging and Robotic Warehouse, each with a picture of random play."""
     for name, module, env_id, seed in (
         ("lbf", lbf, "Foraging-8x8-2p-3f-v3", 3),
         ("rware", rware, "rware-tiny-2ag-v2", 12),  # one robot carries a shelf

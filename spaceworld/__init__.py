@@ -3,8 +3,8 @@
     from spaceworld import spaceworld_v0
     env = spaceworld_v0.parallel_env(scenario="pair")
 
-Importing this package opens no window, registers nothing and touches no network; `register_envs()` puts the presets
-into PettingZoo's registry.
+Importing this package opens no window and registers nothing; `register_envs()` puts the presets into PettingZoo's
+registry.
 """
 
 from spaceworld.presets import PRESETS, get_scenario

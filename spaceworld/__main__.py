@@ -1,4 +1,4 @@
-"""`python -m spaceworld`: opens the game; `--help` tells the rest."""
+"""`python -m spaceworld`, the same as the command `spaceworld`."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""Many worlds of one kind in one array, stepped by one call: what the vector environment and the bridges run on.
+"""Many worlds of one kind in one array, stepped by one call.
 
-A world is the same memory as a single environment's (`packing.memory_of`), so that a batch can take over the state of
-environments that exist, which stay usable: they see every step, for instance when they are asked for a picture.
+A world has the same memory as a single environment (`packing.memory_of`). So a batch can take over the states of
+environments, which remain usable: they see every step of the batch, for instance when they render.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from spaceworld.observations.feature_vector import observe
-from spaceworld.observations.image import observe_image
+from spaceworld.observations.look import look_around
 from spaceworld.rules import packing as pk
 from spaceworld.rules.generator import generate
-from spaceworld.rules.jit import lean_kernel, part
+from spaceworld.rules.jit import lean_kernel
 from spaceworld.rules.kernel import advance
-from spaceworld.thread_pool import Crew, end_part, next_part
+from spaceworld.rules.lookup import parts_of
+from spaceworld.thread_pool import ThreadPool, end_part, next_part
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """What one step of E chosen worlds gave; N robots each. All arrays are fresh.
+class BatchStep:
+    """The results of one step of E worlds with N robots each. All arrays are fresh.
 
     Attributes:
         observations: (E, N, ...) float32, after the step.
@@ -31,7 +31,7 @@ class Turn:
         rewards: (E,) float64, the team reward.
         status: (E,) int64: `packing.RUNNING`, `TERMINATED` or `TRUNCATED`.
         costs: (E, N) float64, each robot's collisions and violations in this step.
-        events: (E, N) int64, event codes; see `events.event_names`.
+        events: (E, N) int64, event codes; see `text.events.event_names`.
     """
 
     observations: np.ndarray
@@ -52,28 +52,11 @@ class Turn:
         return self.status == pk.TRUNCATED
 
 
-@part
-def parts_of(memory):  # type: ignore[no-untyped-def]  # compiled
-    """Where row, actions and scratch of a world's memory begin."""
-    row = memory[pk.H_SPECSIZE]
-    actions = row + memory[pk.H_ROWSIZE]
-    return row, actions, actions + memory[pk.H_ROBOTS]
-
-
-@lean_kernel
-def look_around(spec, row, work, observations, masks):  # type: ignore[no-untyped-def]  # compiled
-    """Fills one world's observations, (N, F) or planes (N, C, 2r+1, 2r+1), and masks (N, 6)."""
-    if observations.ndim == 2:  # known when it is compiled
-        observe(spec, row, work, observations, masks)
-    else:
-        observe_image(spec, row, work, observations, masks)
-
-
 @lean_kernel
 def restart_some(memory, chosen, job, thread, start, observations, masks):  # type: ignore[no-untyped-def]  # compiled
-    """Begins new episodes in parts of `chosen`: the fixed layout of `start`, or random ones; see `sharing`.
+    """Begin new episodes in the worlds `chosen`, with the fixed layout of `start` or random ones.
 
-    A part in which no solvable layout was found for a world counts as failed.
+    A part of the job (see `thread_pool`) fails when a world in it found no solvable layout.
     """
     at, actions, end = parts_of(memory[0])
     turn = 0
@@ -96,9 +79,9 @@ def restart_some(memory, chosen, job, thread, start, observations, masks):  # ty
 def advance_some(  # type: ignore[no-untyped-def]  # compiled
     memory, chosen, job, thread, given, observations, masks, rewards, status, costs, events, penalty, total
 ):
-    """One step of parts of `chosen`, see `sharing`; fills the rest, whose rows are those of `chosen`.
+    """Take one step in the worlds `chosen`, each with its row of `given`, and fill the arrays that follow.
 
-    All worlds have one specification and those of a part use the scratch of one, so that the cache holds more worlds.
+    The worlds of a part (see `thread_pool`) share the spec and the scratch of its first, so that more fit in the cache.
     """
     at, actions, end = parts_of(memory[0])
     turn = 0
@@ -127,11 +110,11 @@ class Batch:
 
     Args:
         memory: (E, M) int64, one world's memory a row; used, not copied.
-        start: (rowsize,) int64 cleared row, with the fixed layout in it if there is one.
-        fixed: whether the layout is fixed.
-        features: shape of one robot's observation.
-        penalty: what one collision or violation takes from the team reward.
-        threads: how many threads share the worlds; the results are the same for any number.
+        start: (rowsize,) int64, a cleared row, with the fixed layout if there is one.
+        fixed: Whether the layout is fixed.
+        features: Shape of one robot's observation.
+        penalty: What one collision or violation takes from the team reward.
+        threads: The number of threads; the results are the same for any number.
     """
 
     def __init__(
@@ -145,7 +128,7 @@ class Batch:
         threads: int = 1,
     ) -> None:
         self.memory, self.features, self.penalty = memory, features, penalty
-        self._crew = Crew(threads)
+        self._pool = ThreadPool(threads)
         head = memory[0]
         self.robots = int(head[pk.H_ROBOTS])
         self.rows = self._rows()
@@ -158,55 +141,44 @@ class Batch:
         return len(self.memory)
 
     def seed(self, chosen: np.ndarray, seeds: Sequence[int | None]) -> None:
-        """Sets the random words of worlds; None leaves a stream as it is, or begins one."""
+        """Seed the random streams of worlds; None continues a stream, or begins one at random."""
         for k, seed in zip(chosen.tolist(), seeds, strict=True):
             pk.seed_row(self.rows[k], seed)
 
     def reset(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Begins new episodes; returns observations (e, N, ...) and masks (e, N, 6).
+        """Begin new episodes; return observations (e, N, ...) and masks (e, N, 6).
 
         Raises:
-            ValueError: when no solvable layout was found for one of them.
+            ValueError: When a world found no solvable layout.
         """
         observations, masks = self._blocks(len(chosen))
         arrays = (self._start, observations, masks)
-        if self._crew.share(len(chosen), restart_some, self.memory, chosen, *arrays):
+        if self._pool.share(len(chosen), restart_some, self.memory, chosen, *arrays):
             raise ValueError("no solvable layout was found for this scenario; give it more room")
         return observations, masks
 
-    def step(self, chosen: np.ndarray, actions: np.ndarray) -> Turn:
-        """Advances worlds that run by one joint action each, (e, N) in 0..5 (not checked)."""
+    def step(self, chosen: np.ndarray, actions: np.ndarray) -> BatchStep:
+        """Advance running worlds by one joint action each, (e, N) in 0..5 (not checked)."""
         e, n = len(chosen), self.robots
         observations, masks = self._blocks(e)
-        turn = Turn(
+        step = BatchStep(
             observations, masks, np.empty(e), np.empty(e, np.int64), np.empty((e, n)), np.empty((e, n), np.int64)
         )
         given = np.ascontiguousarray(actions, dtype=np.int64)
-        results = (turn.rewards, turn.status, turn.costs, turn.events)
-        self._crew.share(
-            len(chosen),
-            advance_some,
-            self.memory,
-            chosen,
-            given,
-            observations,
-            masks,
-            *results,
-            self.penalty,
-            self._total,
-        )
-        return turn
+        results = (observations, masks, step.rewards, step.status, step.costs, step.events)
+        self._pool.share(e, advance_some, self.memory, chosen, given, *results, self.penalty, self._total)
+        return step
 
     def _blocks(self, e: int) -> tuple[np.ndarray, np.ndarray]:
         shape = (e, self.robots)
         return np.empty((*shape, *self.features), np.float32), np.empty((*shape, pk.N_ACTIONS), np.int8)
 
     def close(self) -> None:
-        """Ends the threads."""
-        self._crew.close()
+        """End the threads."""
+        self._pool.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "rows": None}  # a copied view would be torn off
+        return {**self.__dict__, "rows": None}  # a copy of a view would not follow the memory
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -1,4 +1,4 @@
-"""The safe-RL face: a wrapper whose `step` returns costs beside rewards, as code for constrained problems expects."""
+"""A wrapper for safe RL: `step` returns costs beside rewards, as code for constrained problems expects."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Dicts: TypeAlias = tuple[
 
 
 class CostDictWrapper(BaseParallelWrapper):
-    """Returns `(observations, rewards, costs, terminations, truncations, infos)` from `step`.
+    """A ParallelEnv whose `step` returns `(observations, rewards, costs, terminations, truncations, infos)`.
 
     `costs[agent]` is `infos[agent]["cost"]`: in Spaceworld the robot's own collisions and violations of that step.
-    Infos and rewards are left as they are; make the environment with `collision_penalty=0` if collisions are to count
-    as costs only. Six dictionaries are no PettingZoo API any more: learners that expect five, and the credit wrappers,
-    take the environment without this wrapper.
+    Infos and rewards do not change; make the environment with `collision_penalty=0` if collisions should count as costs
+    only. Six dictionaries are not PettingZoo's API: learners that expect five, and the credit wrappers, take the
+    environment without this wrapper.
 
     Args:
-        env: a ParallelEnv whose infos carry `cost`.
+        env: A ParallelEnv whose infos have `cost`.
 
     Raises:
-        TypeError: when `env` is no ParallelEnv.
-        KeyError: from `step`, when an agent's infos carry no cost; the message names the agent.
+        TypeError: When `env` is not a ParallelEnv.
+        KeyError: From `step`, when an agent's infos have no cost; the message names the agent.
     """
 
     def __init__(self, env: ParallelEnv) -> None:
@@ -40,7 +40,7 @@ class CostDictWrapper(BaseParallelWrapper):
         super().__init__(env)
 
     def step(self, actions: dict[str, int]) -> Dicts:
-        """One step; returns six dictionaries."""
+        """Take one step; return six dictionaries."""
         observations, rewards, terminations, truncations, infos = super().step(actions)
         costs: dict[str, float] = {}
         for agent, info in infos.items():

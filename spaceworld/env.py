@@ -1,4 +1,4 @@
-"""The Spaceworld ParallelEnv: the one place that holds a current state. Documentation page: `spaceworld_v0`."""
+"""The Spaceworld ParallelEnv, the one place that holds a current state; `spaceworld_v0` is its documentation page."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils.env_logger import EnvLogger
 
 from spaceworld.batch import Batch
-from spaceworld.observations.feature_vector import feature_names, observe, state_vector, turn
-from spaceworld.observations.image import image_shape, observe_image, turn_image
+from spaceworld.observations.feature_vector import feature_names, state_vector
+from spaceworld.observations.image import image_shape
+from spaceworld.observations.look import advance_and_look, look_around
 from spaceworld.presets import get_scenario
 from spaceworld.rules import packing as pk
 from spaceworld.rules.actions import ACTIONS, bad, indices
@@ -40,18 +41,18 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
     """In-orbit assembly by a team of robots, as a PettingZoo ParallelEnv (rules: ours; see `spaceworld_v0`).
 
     Args:
-        scenario: a preset's name or a `Scenario`.
+        scenario: A preset's name or a `Scenario`.
         render_mode: None, "human" (a window, drawn at every reset and step), "rgb_array" or "ansi".
-        max_cycles: steps until truncation; None: the scenario's horizon.
+        max_cycles: Steps until truncation; None: the scenario's horizon.
         observation: "vector", or "image": egocentric planes, (C, 2r+1, 2r+1); see `spaceworld.observations.image`.
-        image_radius: r; None: what the robots sense and the grid has, at most 5.
+        image_radius: The r of the planes; None: the largest sensor range, at most what the grid has and at most 5.
         on_collision: "block" (a collision costs), or "terminate" (it also ends the episode).
-        collision_penalty: what one collision or violation takes from the team reward.
-        action_mask: "possible" masks actions without effect or cost; "safe" also masks flying into what is solid
-            and seen (robot against robot stays to be learned).
+        collision_penalty: What one collision or violation takes from the team reward.
+        action_mask: "possible" masks actions without effect or cost; "safe" also masks flying into anything solid that
+            the robot sees, except other robots.
 
     Raises:
-        ValueError: for an unknown scenario or option; the message names the valid ones.
+        ValueError: For an unknown scenario or option; the message names the valid ones.
     """
 
     metadata: ClassVar[dict[str, Any]] = {
@@ -89,11 +90,9 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self.collision_penalty = float(collision_penalty)
         self._n = len(self.scenario.robots)
         spec = build_spec(self.scenario, self.max_cycles, on_collision == "terminate", action_mask == "safe")
-        self._image = observation == "image"
         self._use(memory_of(spec))
-        shape: tuple[int, ...] = (len(feature_names(self.scenario)),)
-        if self._image:
-            shape = image_shape(self.scenario, image_radius)
+        vector = (len(feature_names(self.scenario)),)
+        shape = image_shape(self.scenario, image_radius) if observation == "image" else vector
         self._mass = self.scenario.total_mass
         self._view: Any = None
         self._overlay = Overlay()
@@ -113,17 +112,17 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
     # -- PettingZoo -----------------------------------------------------------------------------------------
 
     def observation_space(self, agent: str) -> Box:
-        """The agent's observation space: Box(-1, 1, (F,) or (C, 2r+1, 2r+1), float32), the same object at each call."""
+        """Return the agent's observation space, the same object at each call: Box(-1, 1), (F,) or (C, 2r+1, 2r+1)."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> Discrete:
-        """The agent's action space: Discrete(6)."""
+        """Return the agent's action space: Discrete(6)."""
         return self.action_spaces[agent]
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
-        """Starts a new episode; without a seed the random stream goes on where it was."""
+        """Begin a new episode; without a seed the random stream continues."""
         seed_row(self._row, seed)
         clear(self._spec, self._row)
         if self.scenario.layout is not None:
@@ -139,11 +138,11 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
     def step(
         self, actions: dict[str, int]
     ) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """Advances the world by one joint action.
+        """Advance the world by one joint action.
 
         Raises:
             AssertionError: PettingZoo's, before `reset` or after the end.
-            ValueError: for a missing or unknown agent or an action outside 0..5; the state is unchanged.
+            ValueError: For a missing or unknown agent or an action outside 0..5; the state is unchanged.
         """
         agents = self.agents
         if not agents:
@@ -155,20 +154,22 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
                 raise bad(actions, agents)
             for i, action in enumerate(chosen):  # for a few numbers faster than a slice of an array
                 taken[i] = action
-        except (KeyError, TypeError):  # no number, or an array of one
+        except (KeyError, TypeError):  # not a number, or an array of one
             for i, action in enumerate(indices(actions, agents)):
                 taken[i] = action
         # fresh arrays: reused ones would alias replay buffers
         shape, mask_shape = self._shapes
         observations, mask = np.empty(shape, FLOAT32), np.empty(mask_shape, INT8)
-        mass, faults, docked, status = self._turn(self._memory, observations, mask)
+        mass, faults, docked, status = advance_and_look(self._memory, observations, mask)
         # shares are differences of the docked total, so that a complete assembly sums to 1.0
         reward = docked / self._mass - (docked - mass) / self._mass if mass else 0.0
         if faults:
             reward -= self.collision_penalty * faults
         if status:
             self.agents = []
-        if self._view is not None and self.render_mode == "human":  # a copy draws when it is asked to
+        if (
+            self._view is not None and self.render_mode == "human"
+        ):  # a copied environment has no view and renders on request only
             self.render()
         seen, infos = self._told(observations, mask, faults)
         return (
@@ -180,10 +181,10 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         )
 
     def render(self) -> np.ndarray | str | None:
-        """The picture, (H, W, 3) uint8, or the text of the present state, by `render_mode`; "human" shows it.
+        """Return a picture, (H, W, 3) uint8, or a text of the present state, or show it, by `render_mode`.
 
         Raises:
-            NoDisplay: for "human" where no window can be opened.
+            NoDisplay: For "human" where no window can be opened.
         """
         if self.render_mode is None:
             return None
@@ -195,12 +196,12 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         return picture
 
     def state(self) -> np.ndarray:
-        """The global state, float32 in [-1, 1], of `state_space`."""
+        """Return the global state, float32 in [-1, 1], of `state_space`."""
         left = 1.0 - int(self._row[pk.S_STEP]) / self.max_cycles
         return state_vector(self.scenario, blocks(self._spec, self._row), left)
 
     def close(self) -> None:
-        """Closes the window and frees the painter."""
+        """Close the window and free the painter."""
         if self._view is not None:
             self._view.close()
             self._view = None
@@ -208,82 +209,79 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
     # -- beyond PettingZoo ----------------------------------------------------------------------------------
 
     def get_state(self) -> Snapshot:
-        """A small picklable snapshot, from which `set_state` continues bit-identically."""
+        """Return a small picklable snapshot, from which `set_state` continues bit for bit."""
         return Snapshot(self.scenario.name, VERSION, self._fingerprint, self._row.copy())
 
     def set_state(self, snapshot: Snapshot) -> None:
-        """Restores a snapshot of this scenario.
+        """Restore a snapshot of this scenario.
 
         Raises:
-            TypeError, ValueError: when it is no snapshot of this scenario, these arguments and this version.
+            TypeError: When it is not a snapshot.
+            ValueError: When it is one of another scenario, other arguments or another version.
         """
         self._row[:] = check(snapshot, self.scenario.name, self._fingerprint)
         self.agents = [] if self._row[pk.S_STATUS] else list(self.possible_agents)
 
     def observe_all(self) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
-        """Observations and infos of the present state, as `reset` returns them; useful after `set_state`."""
+        """Return observations and infos of the present state, like `reset`; useful after `set_state`."""
         return self._told(*self._observe(), int(self._faults.sum()))
 
     @property
     def narrator(self) -> SpaceworldNarrator:
-        """Turns states of this environment into text; bound to it."""
+        """The narrator that turns states of this environment into text."""
         return SpaceworldNarrator(self.scenario, self.max_cycles, self.collision_penalty, self._live)
 
     def describe(self) -> str:
-        """The world, its rules and its goal in English."""
+        """Return the world, its rules and its goal in English."""
         return self.narrator.describe()
 
     def describe_state(self) -> str:
-        """The present state in English."""
+        """Return the present state in English."""
         return self.narrator.frames([self._row], range(self._n), self.possible_agents)[0]
 
-    def describe_actions(self) -> list[str]:
-        """The names of the actions, by number."""
-        return list(pk.ACTION_NAMES)
-
     def task_target(self, task: str, agent: str) -> tuple[int, int] | None:
-        """The cell (row, column) that a task of `narrator.tasks()` leads a robot to now; None for none.
+        """Return the cell (row, column) that a task of `narrator.tasks()` leads to now, or None.
 
         Raises:
-            ValueError: there is no such task, or no such agent.
+            ValueError: There is no such task, or no such agent.
         """
         return self._targets.target(task, agent)
 
     def task_offset(self, task: str, agent: str) -> tuple[float, float] | None:
-        """Rows and columns from the robot to that cell, divided by the grid's: both in [-1, 1]; None for none.
+        """Return rows and columns from the robot to that cell, divided by the grid's, both in [-1, 1], or None.
 
         Raises:
-            ValueError: there is no such task, or no such agent.
+            ValueError: There is no such task, or no such agent.
         """
         return self._targets.offset(task, agent)
 
     def scene(self) -> Scene:
-        """The present moment as plain values, for pictures."""
+        """Return the present moment as plain values, for pictures."""
         return scene_of(self.scenario, self._spec, self._row, self.max_cycles, self.collision_penalty)
 
     def set_overlay(
         self, *, credits: Mapping[str, float] | None = None, tasks: Mapping[str, str] | None = None, text: str = ""
     ) -> None:
-        """Sets what the side panel shows besides the world, from the next picture on; what is not given goes.
+        """Set what the side panel shows beside the world, from the next picture on; what is not given is removed.
 
         Args:
-            credits: agent -> credit, drawn as a bar.
-            tasks: agent -> task.
-            text: the critic's last explanation.
+            credits: The credit of each agent, drawn as a bar.
+            tasks: The task of each agent.
+            text: The critic's last explanation.
 
         Raises:
-            ValueError: for an agent that does not exist, or a credit that is not finite.
+            ValueError: For an agent that does not exist, or a credit that is not finite.
         """
         self._overlay = overlay_of(self.possible_agents, credits or {}, tasks or {}, text)
 
     @staticmethod
     def batch(envs: Sequence[SpaceworldEnv], threads: int = 1) -> Batch:
-        """One `Batch` over the states of environments, which remain views of it: they see its steps, it sees theirs.
+        """Return a `Batch` over the states of environments, which become views of it: both see each other's steps.
 
-        Only `agents` is not kept up: who steps the batch must empty it at the end of an episode, and fill it at reset.
+        Only `agents` is not kept up to date: the caller must empty it at the end of an episode and fill it at reset.
 
         Raises:
-            ValueError: when the environments differ in scenario or arguments.
+            ValueError: When the environments differ in scenario or arguments.
         """
         first = envs[0]
         for k, env in enumerate(envs):
@@ -296,7 +294,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         return first.batch_over(memory, threads)
 
     def batch_over(self, memory: np.ndarray, threads: int = 1) -> Batch:
-        """A `Batch` over worlds of this scenario and these arguments, (E, M) int64 copies of this one's memory."""
+        """Return a `Batch` over worlds with these arguments; `memory`, (E, M) int64, has copies of this one's."""
         start, fixed = self._row.copy(), self.scenario.layout is not None
         clear(self._spec, start)
         if fixed:
@@ -307,12 +305,11 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _use(self, memory: np.ndarray) -> None:
-        """Takes an array for spec, row, actions and scratch, names its parts and chooses the kernel for it."""
+        """Take over a world's memory and make views of its parts: spec, row, actions and scratch."""
         self._memory = memory
         ends = np.cumsum([memory[pk.H_SPECSIZE], memory[pk.H_ROWSIZE], self._n])
         self._spec, self._row, self._actions, self._work = np.split(memory, ends)
         self._taken = memoryview(self._actions)  # type: ignore[arg-type]  # numpy's arrays are buffers
-        self._turn = turn_image if self._image else turn
         self._targets = TaskTargets(self.scenario, self._spec, self._row)
         first = int(self._spec[pk.H_ROBOT])
         robots = self._row[first : first + self._n * pk.R_WIDTH].reshape(self._n, pk.R_WIDTH)
@@ -324,8 +321,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
     def _observe(self) -> tuple[np.ndarray, np.ndarray]:
         shape, mask_shape = self._shapes
         observations, mask = np.empty(shape, FLOAT32), np.empty(mask_shape, INT8)
-        look = observe_image if self._image else observe
-        look(self._spec, self._row, self._work, observations, mask)
+        look_around(self._spec, self._row, self._work, observations, mask)
         return observations, mask
 
     def _told(
@@ -343,10 +339,8 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         return seen, infos
 
     def __getstate__(self) -> dict[str, Any]:
-        # without the arrays that are parts of the memory, which a copy would tear apart, the kernel, and the window
-        views = dict.fromkeys(
-            ("_spec", "_row", "_actions", "_work", "_codes", "_faults", "_taken", "_turn", "_targets")
-        )
+        # without the views of the memory, which a copy would not follow, and without the window
+        views = dict.fromkeys(("_spec", "_row", "_actions", "_work", "_codes", "_faults", "_taken", "_targets"))
         return {**self.__dict__, **views, "_view": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The eight presets, from one robot with one module to sixteen with thirty-two (ours)."""
+"""The eight presets, from one robot and one module to sixteen robots and 32 modules (ours)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from spaceworld.scenario import Debris, Module, Robot, Scenario, Slot
 
 
 def _slots(modules: tuple[Module, ...], arms: int) -> tuple[Slot, ...]:
-    """A slot for each module, in `arms` trusses that grow in turn: each slot needs the one before it in its truss."""
+    """Return a slot for each module, in `arms` trusses that grow in turn; each slot needs the one before it."""
     return tuple(Slot(m.type, (k - arms,) if k >= arms else ()) for k, m in enumerate(modules))
 
 
@@ -39,10 +39,10 @@ PRESETS: dict[str, Scenario] = {s.name: s for s in _presets()}
 
 
 def get_scenario(scenario: str | Scenario) -> Scenario:
-    """The scenario itself, or the preset of that name.
+    """Return the scenario itself, or the preset of that name.
 
     Raises:
-        ValueError: for an unknown name; the message lists the presets.
+        ValueError: For an unknown name; the message lists the presets.
     """
     if isinstance(scenario, Scenario):
         return scenario

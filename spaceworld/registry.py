@@ -1,4 +1,4 @@
-"""Puts the presets into PettingZoo's registry, on request."""
+"""Registration of the presets with PettingZoo, on request."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from spaceworld.presets import PRESETS
 
 
 def register_envs() -> tuple[str, ...]:
-    """Registers every preset as `spaceworld/<preset>-v0`, parallel and AEC; returns the ids.
+    """Register every preset as `spaceworld/<preset>-v0`, parallel and AEC; return the ids.
 
-    Afterwards `pettingzoo.make("parallel", "spaceworld/pair-v0", render_mode="rgb_array")` makes one. What is already
-    registered is left as it is, so calling this twice does no harm.
+    Afterwards `pettingzoo.make("parallel", "spaceworld/pair-v0", render_mode="rgb_array")` makes one. Calling this
+    twice does no harm.
 
     Raises:
-        ImportError: when the installed PettingZoo has no registry.
+        ImportError: When the installed PettingZoo has no registry.
     """
     try:
         from pettingzoo import aec_registry, parallel_registry, register

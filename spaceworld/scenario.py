@@ -1,7 +1,7 @@
-"""Scenarios: what a Spaceworld consists of, before anything has a place in it.
+"""Scenarios: what a Spaceworld consists of.
 
-A scenario is a frozen value; the presets are in `presets.py`. A custom one is `Scenario(...)`, or a preset changed with
-`dataclasses.replace`. Rules: ours (the paper names the benchmark but publishes none).
+A scenario is a frozen value; the presets are in `presets.py`. Make your own with `Scenario(...)`, or change a preset
+with `dataclasses.replace`. The rules are ours: the paper names the benchmark but publishes none.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from typing import Literal
 
 Cell = tuple[int, int]  # (row, col); row 0 is the top
 
-MAX_SLOTS = 60  # the filled slots are one bit mask in an int64
-SIDES = 4  # of a module: so many robots can hold it
-# of a random layout: slots next to the core, a truss that grows out of it, or four trusses, filled in turn
+MAX_SLOTS = 60  # filled slots are bits of an int64
+SIDES = 4  # of a module: at most so many robots hold it
+# of a random layout: slots beside the core, one truss that grows out of it, or four trusses, filled in turn
 SlotPattern = Literal["beside", "line", "cross"]
 PATTERNS: tuple[SlotPattern, ...] = ("beside", "line", "cross")
 
 
 @dataclass(frozen=True, slots=True)
 class Robot:
-    """What one robot is able to do."""
+    """The abilities of one robot."""
 
     role: str = "tug"
-    thrust: int = 1  # how much mass it moves
-    sensor_range: int | None = None  # in cells, the larger of row and column distance; None: the whole grid
+    thrust: int = 1  # the mass that it moves
+    sensor_range: int | None = None  # in cells, rows or columns; None: the whole grid
     can_grip: bool = True
     can_dock: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """One part that waits to be assembled."""
+    """One part to be assembled."""
 
     type: str
     mass: int = 1  # the total thrust needed to move it
@@ -39,7 +39,7 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One place where a module belongs."""
+    """One place for a module."""
 
     type: str  # the module type it takes
     needs: tuple[int, ...] = ()  # indices of the slots that must be filled before it
@@ -47,7 +47,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Debris:
-    """One solid hazard; `direction` is an action number 1..4 (north, south, west, east), or 0 to stand still."""
+    """One solid hazard; `direction` is an action number 1..4 (north, south, west, east), or 0 for still debris."""
 
     direction: int = 0
     period: int = 2  # drifts one cell every `period` steps
@@ -55,7 +55,7 @@ class Debris:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Fixed cells for everything, in the order of the scenario's tuples; for custom scenarios and tests."""
+    """Fixed cells for everything, in the order of the scenario's tuples."""
 
     core: tuple[Cell, ...]
     slots: tuple[Cell, ...]
@@ -70,7 +70,7 @@ class Scenario:
     """One Spaceworld task.
 
     Raises:
-        ValueError: when it is impossible in itself; the message names the culprit.
+        ValueError: For an impossible scenario; the message names what is wrong.
     """
 
     name: str
@@ -90,12 +90,12 @@ class Scenario:
 
     @property
     def total_mass(self) -> int:
-        """The mass of all modules together; docking all of it is worth 1.0."""
+        """The mass of all modules; docking all of it is worth 1.0."""
         return sum(m.mass for m in self.modules)
 
     @property
     def types(self) -> tuple[str, ...]:
-        """Module and slot types, in order of appearance."""
+        """The module and slot types, in order of appearance."""
         return tuple(dict.fromkeys([m.type for m in self.modules] + [s.type for s in self.slots]))
 
 
@@ -143,7 +143,7 @@ def _check(s: Scenario) -> None:
 
 
 def lift(s: Scenario) -> int:
-    """The thrust of the strongest team around one module: a robot that docks, and the best for its other sides."""
+    """Return the thrust of the strongest team around one module: a robot that docks, and the best for other sides."""
     grippers = [r for r in s.robots if r.can_grip]
     docker = max((r for r in grippers if r.can_dock), key=lambda r: r.thrust)
     rest = list(grippers)
@@ -174,10 +174,10 @@ def _check_room(s: Scenario, where: str) -> None:
 
 
 def dock_order(s: Scenario) -> tuple[int, ...]:
-    """The slots in an order in which precedence allows them to be filled.
+    """Return the slots in an order that precedence allows.
 
     Raises:
-        ValueError: when the precedence has a cycle.
+        ValueError: When the precedence has a cycle.
     """
     order: list[int] = []
     while len(order) < len(s.slots):
@@ -217,7 +217,7 @@ def _check_layout(s: Scenario, layout: Layout, where: str) -> None:
 
 
 def _reached(s: Scenario, starts: list[Cell], fixed: set[Cell]) -> set[Cell]:
-    """The cells that robots at `starts` could reach if every module were out of their way."""
+    """Return the cells that robots at `starts` could reach if every module were out of their way."""
     found, queue = set(starts), list(starts)
     while queue:
         row, col = queue.pop()

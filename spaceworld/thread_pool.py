@@ -1,8 +1,9 @@
-"""How threads share the worlds of one call: in parts, of which the calling thread takes what others have not begun.
+"""Threads that share the worlds of one call, in parts.
 
-A thread that sleeps needs tens of microseconds to wake up, in which the calling thread does a good part of the work. So
-whoever comes to a part first has it, by an atomic operation inside the compiled loop, and the calling thread does not
-wait for helpers that come too late. Each begins with parts of its own, the same in every call, which are in its cache.
+A sleeping thread takes tens of microseconds to wake up, in which the calling thread does much of the work. So each part
+goes to the thread that claims it first, by an atomic operation inside the compiled loop, and the calling thread never
+waits for a thread that wakes up late. Every thread begins with parts of its own, the same in each call, because their
+memory is in its cache.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from numba.extending import intrinsic
 
 from spaceworld.rules.jit import lean_kernel, part
 
-PARTS, EACH, FAILED, ENDED, TAKEN = range(5)  # words of a job: parts in all, of each thread; how far they are; which
+PARTS, EACH, FAILED, ENDED, TAKEN = range(
+    5
+)  # words of a job: parts, parts per thread, failed, ended; from TAKEN on, a word per part
 _EACH = 32
 
 _Calls = SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]] | None]
@@ -35,28 +38,28 @@ def _atomic_add(typing, job, word, amount):  # type: ignore[no-untyped-def]  # c
 
 
 def add(job, word, amount):  # type: ignore[no-untyped-def]  # compiled
-    """`job[word] += amount`, which no other thread comes between; returns what was there before."""
+    """Add `amount` to `job[word]` atomically; return the value before."""
     before = job[word]
     job[word] += amount
     return before
 
 
-if not config.DISABLE_JIT:  # else one thread does everything
+if not config.DISABLE_JIT:  # without compilation, one thread does everything
     add = _atomic_add
 
 
 @part
 def next_part(job, count, thread, turn):  # type: ignore[no-untyped-def]  # compiled
-    """Takes a part of `count` worlds that nobody has begun.
+    """Claim a part of `count` worlds that no thread has claimed.
 
     Args:
         job: (TAKEN + parts,) int64.
-        count: how many worlds there are in all parts.
-        thread: which it is; 0, the calling one, goes on with the parts of the others, from their ends.
-        turn: how many parts it has looked at before.
+        count: The number of worlds in all parts.
+        thread: The thread's number; 0, the calling one, continues with the parts of the others, from their ends.
+        turn: The number of parts that it has looked at.
 
     Returns:
-        Its first world, the one behind its last (twice the same: there is none), and `turn` for the next call.
+        The part's first world, the world after its last (equal when no part is left), and `turn` for the next call.
     """
     parts, own = job[PARTS], job[EACH]
     while turn < (own if thread else parts):
@@ -69,36 +72,36 @@ def next_part(job, count, thread, turn):  # type: ignore[no-untyped-def]  # comp
 
 @part
 def end_part(job, well):  # type: ignore[no-untyped-def]  # compiled
-    """Says that a part is done, and whether well."""
+    """Record that a part has ended, and whether it succeeded."""
     add(job, FAILED, 1 - int(well))
     add(job, ENDED, 1)
 
 
 @lean_kernel
 def wait(job):  # type: ignore[no-untyped-def]  # compiled
-    """Returns when all parts are done, those of others included: at most one part of each helper is under way."""
+    """Wait until all parts have ended; by now each other thread is at most busy with one."""
     while add(job, ENDED, 0) < job[PARTS]:
         pass
 
 
-class Crew:
-    """Threads that run kernels together; they start when they are needed first, and end with the crew.
+class ThreadPool:
+    """Threads that run kernels together; they start at the first use and end with the pool.
 
     Args:
-        threads: how many, the calling one included.
+        threads: The number of threads, including the calling one.
 
     Raises:
-        ValueError: for less than one.
+        ValueError: For fewer than one.
     """
 
     def __init__(self, threads: int) -> None:
         if threads < 1:
             raise ValueError(f"threads is {threads}; at least 1 is needed")
         self._threads = 1 if config.DISABLE_JIT else threads
-        self._calls: list[_Calls] = []  # of each helper
+        self._calls: list[_Calls] = []  # one queue for each other thread
 
     def share(self, count: int, kernel: Callable[..., None], memory: np.ndarray, chosen: np.ndarray, *rest: Any) -> int:
-        """Runs `kernel(memory, chosen, job, thread, *rest)` over `count` worlds; returns how many parts failed."""
+        """Run `kernel(memory, chosen, job, thread, *rest)` over `count` worlds; return how many parts failed."""
         if not count:
             return 0
         threads = self._threads if count >= 2 * self._threads else 1
@@ -108,7 +111,7 @@ class Crew:
         if threads > 1 and not self._calls:
             self._start()
         for k in range(1, threads):
-            if self._calls[k - 1].empty():  # or it has not even begun with its last call, and calls would pile up
+            if self._calls[k - 1].empty():  # else it has not begun its last call, and calls would pile up
                 self._calls[k - 1].put((kernel, (memory, chosen, job, k, *rest)))
         kernel(memory, chosen, job, 0, *rest)
         wait(job)
@@ -116,13 +119,13 @@ class Crew:
 
     def _start(self) -> None:
         for k in range(1, self._threads):
-            calls: _Calls = SimpleQueue()  # a call costs two thirds of an executor's
-            Thread(target=_help, args=(calls,), name=f"spaceworld-{k}", daemon=True).start()
+            calls: _Calls = SimpleQueue()  # costs two thirds of an executor's call
+            Thread(target=_run_calls, args=(calls,), name=f"spaceworld-{k}", daemon=True).start()
             weakref.finalize(self, calls.put, None)
             self._calls.append(calls)
 
     def close(self) -> None:
-        """Ends the threads."""
+        """End the threads."""
         for calls in self._calls:
             calls.put(None)
         self._calls = []
@@ -131,9 +134,9 @@ class Crew:
         return {**self.__dict__, "_calls": []}
 
 
-def _help(calls: _Calls) -> None:
-    """Runs calls until None comes."""
+def _run_calls(calls: _Calls) -> None:
+    """Run calls until the queue gives None."""
     while (call := calls.get()) is not None:
         kernel, arguments = call
         kernel(*arguments)
-        del call, kernel, arguments  # the arrays are not kept until the next one
+        del call, kernel, arguments  # or the arrays would be kept until the next call

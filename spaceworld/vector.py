@@ -1,4 +1,4 @@
-"""A gymnasium-style vector environment: `num_envs` Spaceworlds stepped by one call, agents side by side in arrays."""
+"""A gymnasium-style vector environment: many Spaceworlds stepped by one call, in arrays (env, agent)."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ from spaceworld.scenario import Scenario
 
 
 class SpaceworldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
-    """E worlds of N robots each, over arrays (env, agent), for learners written in plain numpy or torch (ours).
+    """E worlds of N robots each, for learners written in plain numpy or torch (ours).
 
-    World k is the same, bit for bit, as a single `spaceworld_v0.parallel_env` with the same arguments that is reset
-    with its seed, and reset again without one whenever its episode is over. That happens in the step that ends the
-    episode (`AutoresetMode.SAME_STEP`): the observation returned is the first of the next episode, and
-    `infos["final_obs"]` has the last of the one before, from which a truncated episode's value must be taken.
+    World k equals, bit for bit, a single `spaceworld_v0.parallel_env` with the same arguments that is reset with its
+    seed, and reset without a seed after each episode. The reset happens in the step that ends the episode
+    (`AutoresetMode.SAME_STEP`): the returned observation is the first of the next episode, and `infos["final_obs"]` has
+    the last one of the episode that ended, for the value of a truncated episode.
 
     Args:
-        num_envs: worlds, E.
-        scenario: a preset's name or a `Scenario`.
-        threads: how many threads share the worlds; the results are the same for any number. Waking one up takes tens
-            of microseconds, so that it pays from about a thousand worlds on.
-        options: the other arguments of `SpaceworldEnv`: `max_cycles`, `on_collision`, `collision_penalty`,
+        num_envs: The number of worlds, E.
+        scenario: A preset's name or a `Scenario`.
+        threads: The number of threads; the results are the same for any number. Several pay from about a thousand
+            worlds on, because waking a thread takes tens of microseconds.
+        render_mode: "rgb_array", "ansi" or None.
+        options: The other arguments of `SpaceworldEnv`: `max_cycles`, `on_collision`, `collision_penalty`,
             `action_mask`, `observation`.
 
     Attributes:
-        agents: names of the N robots.
-        single_observation_space, single_action_space: of one robot, the same for all.
+        agents: The names of the N robots.
+        single_observation_space: The observation space of each robot.
+        single_action_space: The action space of each robot.
 
     Raises:
-        ValueError: for bad arguments; the message names the valid ones.
+        ValueError: For bad arguments; the message names the valid ones.
 
     Example:
         >>> from spaceworld.vector import SpaceworldVectorEnv
@@ -77,7 +79,7 @@ class SpaceworldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.observation_space = Box(-1.0, 1.0, (*shape, *self.single_observation_space.shape), np.float32)
         self.action_space = MultiDiscrete(np.full(shape, pk.N_ACTIONS))
         memory = np.tile(first._memory, (num_envs, 1))
-        self._shown = first  # takes over the memory of the world that is to be shown
+        self._shown = first  # is given the memory of the world that it renders
         self._batch = first.batch_over(memory, threads)
         self._all = np.arange(num_envs)
         self._playing = False
@@ -85,11 +87,11 @@ class SpaceworldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begins new episodes in all worlds.
+        """Begin new episodes in all worlds.
 
         Args:
-            seed: world k gets `seed + k`, or its own of a sequence; None: the random streams go on where they were.
-            options: ignored.
+            seed: World k gets `seed + k`, or its own of a sequence; None continues the random streams.
+            options: Ignored.
 
         Returns:
             Observations (E, N, ...) float32, and infos with `action_mask` (E, N, 6) int8.
@@ -104,48 +106,48 @@ class SpaceworldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return observations, {"action_mask": masks}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Advances every world by one joint action; worlds that end begin again.
+        """Advance every world by one joint action; worlds whose episode ends begin the next.
 
         Args:
             actions: (E, N) integers in 0..5.
 
         Returns:
             Observations (E, N, ...) float32; rewards (E, N) float64, the team reward for each robot; terminations and
-            truncations (E, N) bool; infos. All arrays are fresh. Of this step are `infos["cost"]` (E, N) float64 and
-            `infos["events"]` (E, N), codes for `spaceworld.text.events.event_names`; `infos["action_mask"]` (E, N, 6) goes
-            with the observations. Where `infos["_final_obs"]` (E,) says that an episode has ended, `infos["final_obs"]`
-            is its last observation, and `infos["episode"]` its return `r`, length `l` and cost `c`, (E,) each; zeros
-            elsewhere.
+            truncations (E, N) bool; infos. All arrays are fresh. `infos["cost"]` (E, N) float64 and `infos["events"]`
+            (E, N), codes for `spaceworld.text.events.event_names`, belong to this step; `infos["action_mask"]`
+            (E, N, 6) belongs to the observations. Where `infos["_final_obs"]` (E,) marks an ended episode,
+            `infos["final_obs"]` is its last observation and `infos["episode"]` its return `r`, length `l` and cost
+            `c`, (E,) each; elsewhere they are 0.
 
         Raises:
-            RuntimeError: before the first `reset`.
-            ValueError: for actions of another shape, or outside 0..5; the worlds are unchanged.
+            RuntimeError: Before the first `reset`.
+            ValueError: For actions of another shape, or outside 0..5; the worlds are unchanged.
         """
         if not self._playing:
             raise RuntimeError("call reset() before step()")
-        turn = self._batch.step(self._all, self._checked(actions))
+        step = self._batch.step(self._all, self._checked(actions))
         shape = (self.num_envs, self.n_agents)
-        over = turn.status > 0
-        infos: dict[str, Any] = {"action_mask": turn.masks, "cost": turn.costs, "events": turn.events}
+        over = step.status > 0
+        infos: dict[str, Any] = {"action_mask": step.masks, "cost": step.costs, "events": step.events}
         ended = np.flatnonzero(over)
         if len(ended):
             rows, faults = self._batch.rows[ended], self._batch.rows[ended, pk.S_FAULTS]
             returns = rows[:, pk.S_DOCKED] / self.scenario.total_mass - self._batch.penalty * faults
             numbers = {"r": returns, "l": rows[:, pk.S_STEP], "c": faults}
             infos["episode"] = {key: self._spread(ended, values) for key, values in numbers.items()}
-            infos["final_obs"] = self._spread(ended, turn.observations[ended])
+            infos["final_obs"] = self._spread(ended, step.observations[ended])
             infos["_final_obs"] = infos["_episode"] = over
-            turn.observations[ended], turn.masks[ended] = self._batch.reset(ended)
+            step.observations[ended], step.masks[ended] = self._batch.reset(ended)
         return (
-            turn.observations,
-            np.repeat(turn.rewards, self.n_agents).reshape(shape),
-            np.repeat(turn.terminated, self.n_agents).reshape(shape),
-            np.repeat(turn.truncated, self.n_agents).reshape(shape),
+            step.observations,
+            np.repeat(step.rewards, self.n_agents).reshape(shape),
+            np.repeat(step.terminated, self.n_agents).reshape(shape),
+            np.repeat(step.truncated, self.n_agents).reshape(shape),
             infos,
         )
 
     def render(self) -> tuple[Any, ...] | None:
-        """A picture (H, W, 3) uint8, or a text, of every world; None without a render mode."""
+        """Return a picture, (H, W, 3) uint8, or a text of every world; None without a render mode."""
         if self.render_mode is None:
             return None
         pictures = []
@@ -155,7 +157,7 @@ class SpaceworldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return tuple(pictures)
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Ends the threads; called by `close`."""
+        """End the threads; called by `close`."""
         self._batch.close()
         self._shown.close()
 
@@ -171,7 +173,7 @@ class SpaceworldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return given
 
     def _spread(self, ended: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """The values of worlds that ended, in an array for all worlds."""
+        """Return the values of the worlds that ended, in an array for all worlds."""
         array = np.zeros((self.num_envs, *values.shape[1:]), values.dtype)
         array[ended] = values
         return array

@@ -16,7 +16,7 @@ from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
 
 
 class _BatchStep(Protocol):
-    """What a step of e environments with N agents gave; see `spaceworld.batch.Turn`."""
+    """What a step of e environments with N agents gave; see `spaceworld.batch.BatchStep`."""
 
     observations: np.ndarray  # (e, N, ...)
     masks: np.ndarray  # (e, N, A)

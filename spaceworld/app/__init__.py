@@ -1,1 +1,1 @@
-"""What `python -m spaceworld` does: playing, watching, recording, listing."""
+"""The application: play, watch, record and list, from the command line."""

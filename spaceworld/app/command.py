@@ -1,4 +1,4 @@
-"""The command line of `python -m spaceworld`."""
+"""The command line: `spaceworld`, or `python -m spaceworld`."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ DEFAULT_HEIGHT, LARGE_HEIGHT = 480, 720
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0 done, 2 bad input or no display, 130 interrupted.
+    """Run the command line and return the exit code: 0 done, 2 bad input or no display, 130 interrupted.
 
     Raises:
-        SystemExit: with code 2, for arguments that make no sense.
+        SystemExit: With code 2, for arguments that argparse refuses.
     """
     given = sys.argv[1:] if argv is None else argv
     options = _parser().parse_args(_with_command(given))
     try:
         options.run(options)
-    except BrokenPipeError:  # `| head` has read enough; nothing more may be written, not even at the exit
+    except BrokenPipeError:  # as by `| head`; Python must not write at the exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError, ImportError, NoDisplay) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _with_command(argv: list[str]) -> list[str]:
-    """Puts the command in front that a person means who names none."""
+    """Add the command that is meant when none is named: `watch` with --record, else `play`."""
     if argv and (not argv[0].startswith("-") or argv[0] in ("-h", "--help")):
         return argv
     recording = any(word == "--record" or word.startswith("--record=") for word in argv)
@@ -50,21 +50,24 @@ def _with_command(argv: list[str]) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m spaceworld", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(prog="spaceworld", description=DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="play | watch | record | list")
     world = argparse.ArgumentParser(add_help=False)
-    world.add_argument("--scenario", help=f"{', '.join(PRESETS)} (default pair, or the run's own)")
-    world.add_argument("--seed", type=int, help="of the first layout; the next ones follow (default: random)")
+    presets = f"{', '.join(PRESETS)} (default pair, or the run's own)"
+    world.add_argument("--scenario", help=presets)
+    world.add_argument("--seed", type=int, help="seed of the first layout, counted up for the next (default: random)")
     world.add_argument("--fps", type=float, help="steps per second (default 6)")
-    world.add_argument("--height", type=int, help="of the picture in pixels")
+    world.add_argument("--height", type=int, help="height of the picture in pixels")
     team = argparse.ArgumentParser(add_help=False)
-    team.add_argument("--episodes", type=int, help="stop after so many (default: watch without end, record one)")
-    team.add_argument("--steps", type=int, help="of an episode at most")
-    team.add_argument("--smooth", type=int, default=4, help="pictures of a recording for each step (default 4)")
+    team.add_argument("--episodes", type=int, help="number of episodes (default: watch without end, record one)")
+    team.add_argument("--steps", type=int, help="longest episode in steps")
+    team.add_argument("--smooth", type=int, default=4, help="pictures per step in a recording (default 4)")
+    team.add_argument("--policy", metavar="MODULE:FUNCTION", help="loads the training run (default: what is installed)")
     who = "planner, random, or the folder of a training run"
 
     play = commands.add_parser("play", parents=[world], help="steer one robot; the planner steers the others")
-    play.add_argument("--robot", type=int, default=0, help="the number of yours")
+    play.add_argument("preset", nargs="?", metavar="SCENARIO", help="the same as --scenario")
+    play.add_argument("--robot", type=int, default=0, help="the robot that you steer (default 0)")
     play.add_argument("--real-time", action="store_true", help="the world does not wait for you")
     play.set_defaults(run=_play)
     watch = commands.add_parser("watch", parents=[world, team], help="watch a team")
@@ -73,11 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     watch.set_defaults(run=_watch)
     record = commands.add_parser("record", parents=[world, team], help="write a .gif or .mp4; no screen needed")
     record.add_argument("record", metavar="FILE", help="ends in .gif or .mp4")
+    record.add_argument("preset", nargs="?", metavar="SCENARIO", help="the same as --scenario")
     record.add_argument("--team", default="planner", help=f"{who} (default planner)")
     record.set_defaults(run=_record)
     listed = commands.add_parser("list", help="show the presets")
-    listed.add_argument("--scenario", help="this one only")
-    listed.add_argument("--seed", type=int, default=0, help="of the layouts shown")
+    listed.add_argument("preset", nargs="?", metavar="SCENARIO", help="the same as --scenario")
+    listed.add_argument("--scenario", help="show this one only")
+    listed.add_argument("--seed", type=int, default=0, help="seed of the layouts (default 0)")
     listed.set_defaults(run=_list)
     return parser
 
@@ -103,7 +108,7 @@ def _watch(options: argparse.Namespace) -> None:
     from spaceworld.app.game import Game
     from spaceworld.render.window import Window
 
-    team = team_of(options.team)
+    team = team_of(options.team, options.policy)
     env = _env(options, team)
     layouts, fps = _layouts(options.seed, _positive(options, "episodes")), _fps(options, env)
     steps = _positive(options, "steps")
@@ -116,7 +121,7 @@ def _record(options: argparse.Namespace) -> None:
     from spaceworld.render.record import check_name, save
 
     check_name(options.record)
-    team = team_of(options.team)
+    team = team_of(options.team, options.policy)
     env = _env(options, team)
     smooth, fps = _positive(options, "smooth") or 1, _fps(options, env)
     pictures = film(
@@ -135,18 +140,27 @@ def _record(options: argparse.Namespace) -> None:
 def _list(options: argparse.Namespace) -> None:
     from spaceworld.app.listing import legend, listing
 
-    for name in [get_scenario(options.scenario).name] if options.scenario else PRESETS:
+    scenario = _scenario(options)
+    for name in [get_scenario(scenario).name] if scenario else PRESETS:
         print(listing(name, options.seed))
     print(legend())
 
 
 def _env(options: argparse.Namespace, team: Team) -> SpaceworldEnv:
-    world: dict[str, Any] = dict(team.world)
-    if options.scenario is not None:
-        if world.get("scenario", options.scenario) != options.scenario:
-            raise ValueError(f"{team.name} was trained on {world['scenario']}; leave --scenario {options.scenario} out")
-        world["scenario"] = options.scenario
-    return SpaceworldEnv(**world)
+    scenario = _scenario(options)
+    trained_on = team.world.get("scenario", scenario)
+    if scenario is not None and scenario != trained_on:
+        raise ValueError(f"{team.name} was trained on {trained_on}; leave {scenario} out")
+    return SpaceworldEnv(**team.world) if scenario is None else SpaceworldEnv(**{**team.world, "scenario": scenario})
+
+
+def _scenario(options: argparse.Namespace) -> str | None:
+    """Return the scenario that was named, by position or as --scenario."""
+    named: str | None = getattr(options, "preset", None)
+    option: str | None = options.scenario
+    if named is not None and option is not None and named != option:
+        raise ValueError(f"two scenarios are named, {named} and --scenario {option}; name one")
+    return named if option is None else option
 
 
 def _layouts(seed: int | None, episodes: int | None) -> Iterator[int]:

@@ -11,7 +11,7 @@ from spaceworld.env import SpaceworldEnv
 from spaceworld.render.motion import motion
 from spaceworld.render.pixels import Painter, pixels
 
-HOLD = 1.0  # seconds for which the end of an episode is shown
+HOLD = 1.0  # seconds that the last picture of an episode is shown
 
 
 def film(
@@ -24,16 +24,16 @@ def film(
     fps: float = 6.0,
     steps: int | None = None,
 ) -> Iterator[np.ndarray]:
-    """Pictures of one episode for each layout, (H, W, 3) uint8: the start, then `smooth` of them for each step.
+    """Yield the pictures of one episode for each layout, (H, W, 3) uint8: the start, then `smooth` for each step.
 
     Args:
-        env: the world.
-        team: who plays.
-        layouts: seeds of the episodes.
-        height: of a picture, in pixels.
-        smooth: pictures in which everything moves from one cell to the next.
-        fps: steps per second; the last picture is held for a second.
-        steps: of an episode at most; None: as many as it takes.
+        env: The environment.
+        team: The team that plays.
+        layouts: Seeds of the episodes.
+        height: Height of a picture in pixels.
+        smooth: Pictures per step.
+        fps: Steps per second; the last picture is held for a second.
+        steps: Longest episode in steps; None sets no limit.
     """
     painter = Painter(height)
     for seed in layouts:

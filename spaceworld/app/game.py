@@ -1,4 +1,4 @@
-"""The game on the screen: a person steers one robot, or watches; a team steers the rest."""
+"""The game on the screen: a person steers one robot or watches, and a team steers the other robots."""
 
 from __future__ import annotations
 
@@ -12,20 +12,15 @@ from spaceworld.render.symbols import status
 from spaceworld.render.window import REFRESH, Window
 from spaceworld.text.scene import Overlay
 
-ACTION_KEYS: dict[int, int] = {
-    pygame.K_UP: 1,
-    pygame.K_w: 1,
-    pygame.K_DOWN: 2,
-    pygame.K_s: 2,
-    pygame.K_LEFT: 3,
-    pygame.K_a: 3,
-    pygame.K_RIGHT: 4,
-    pygame.K_d: 4,
-    pygame.K_SPACE: 5,
-    pygame.K_e: 5,
-    pygame.K_PERIOD: 0,
-    pygame.K_x: 0,
-}
+KEYS = (  # by action number
+    (pygame.K_PERIOD, pygame.K_x),
+    (pygame.K_UP, pygame.K_w),
+    (pygame.K_DOWN, pygame.K_s),
+    (pygame.K_LEFT, pygame.K_a),
+    (pygame.K_RIGHT, pygame.K_d),
+    (pygame.K_SPACE, pygame.K_e),
+)
+ACTION_KEYS = {key: action for action, keys in enumerate(KEYS) for key in keys}
 PLAYING = "arrows or WASD move, space or E interacts, . or X stays, Tab other robot, R new layout, Esc quits"
 WATCHING = "space pauses, R new layout, Esc quits"
 ENDS = {
@@ -33,21 +28,21 @@ ENDS = {
     "ended": "A collision ended it. R: new layout, Esc: quit",
     "timeout": "Time is out. R: new layout, Esc: quit",
 }
-HOLD = 1.5  # seconds for which the end of an episode is shown to a watcher
+HOLD = 1.5  # seconds that a watcher sees the end of an episode
 
 
 class Game:
-    """Plays episodes in a window.
+    """Episodes in a window.
 
     Args:
-        env: the world; its render mode does not matter.
-        team: steers the robots that no person steers.
-        window: where it is shown.
-        layouts: seeds of the episodes; the game ends with them.
-        player: index of the person's robot; None: the person watches.
-        real_time: whether the world steps by itself while a person plays.
-        fps: steps per second.
-        steps: of an episode at most; None: as many as it takes.
+        env: The environment, of any render mode.
+        team: The team that steers the robots that no person steers.
+        window: The window that shows the episodes.
+        layouts: Seeds of the episodes; the game ends with the last one.
+        player: Index of the person's robot; None if the person watches.
+        real_time: Whether steps follow the clock, also while a person plays.
+        fps: Steps per second.
+        steps: Longest episode in steps; None sets no limit.
     """
 
     def __init__(
@@ -66,13 +61,13 @@ class Game:
         self._team, self._layouts, self._steps = team, layouts, steps
         self._runs = real_time or player is None
         self._seconds = 1.0 / fps
-        self._wish: int | None = None  # what the person pressed since the last step in real time
+        self._wish: int | None = None  # the action chosen since the last step in real time
         self._paused = False
-        self._held = 0  # pictures of the end that were shown to a watcher
+        self._held = 0  # how many pictures the end has been shown for
         self.hint = PLAYING if player is not None else WATCHING
 
     def run(self) -> None:
-        """Plays until the person quits or, when watching, until the layouts end."""
+        """Play until the person quits or, when watching, until the layouts end."""
         self.new_layout()
         while not self.window.closed:
             for key in self.window.pressed():
@@ -90,16 +85,15 @@ class Game:
 
     @property
     def me(self) -> str:
-        """The person's robot, or nothing."""
+        """The name of the person's robot; empty for a watcher."""
         return "" if self.player is None else self.env.possible_agents[self.player]
 
     @property
     def _over(self) -> bool:
-        done = self.env.scene().step
-        return not self.env.agents or (self._steps is not None and done >= self._steps)
+        return not self.env.agents or (self._steps is not None and self.env.scene().step >= self._steps)
 
     def new_layout(self) -> None:
-        """Starts the next episode; closes the window when there is none."""
+        """Start the next episode, or close the window after the last one."""
         seed = next(self._layouts, None)
         if seed is None:
             self.window.close()
@@ -111,12 +105,12 @@ class Game:
         self._show(0.0)
 
     def _take_over(self) -> None:
-        """Gives all robots but the person's to the team."""
+        """Let the team steer all robots but the person's."""
         others = [agent for agent in self.env.possible_agents if agent != self.me]
         self._policy = self._team.policy(self.env, others)
 
     def press(self, key: int) -> None:
-        """Does what a key stands for."""
+        """Handle a pressed key."""
         if key == pygame.K_ESCAPE:
             self.window.close()
         elif key == pygame.K_r:
@@ -135,7 +129,7 @@ class Game:
                 self._turn(ACTION_KEYS[key])
 
     def _turn(self, action: int) -> None:
-        """One step, if the person's action can have any effect or cost; else a word why nothing happens."""
+        """Take a step if the action can have an effect or a cost; otherwise tell the person that it cannot."""
         if self._infos[self.me]["action_mask"][action]:
             self.hint = PLAYING
             self.step(action)
@@ -144,7 +138,7 @@ class Game:
             self._show(0.0)
 
     def _chosen(self) -> int | None:
-        """In real time: the key pressed last, else the one still held, else stay."""
+        """Return the action in real time: of the key pressed last, else of a key still held, else stay."""
         if self.player is None:
             return None
         wish, self._wish = self._wish, None
@@ -152,7 +146,7 @@ class Game:
         return wish if wish is not None else held[-1] if held else 0
 
     def step(self, action: int | None) -> None:
-        """Advances the world by one step; the person's robot takes `action`, the team steers the others."""
+        """Take one step: the person's robot does `action`, the team steers the others."""
         actions = {agent: int(a) for agent, a in self._policy(self._observations, self._infos).items()}
         if action is not None and self.me:
             actions[self.me] = action

@@ -1,4 +1,4 @@
-"""The presets as text: their facts and a picture of each."""
+"""The presets as text: facts and a picture of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spaceworld.render.ansi import LEGEND, grid_lines
 
 
 def listing(scenario: str, seed: int) -> str:
-    """Returns a line of facts and one layout of a scenario."""
+    """Return a line of facts about a scenario and one of its layouts."""
     env = SpaceworldEnv(scenario)
     env.reset(seed=seed)
     world = env.scenario
@@ -29,7 +29,7 @@ def listing(scenario: str, seed: int) -> str:
 
 
 def legend() -> str:
-    """Returns what the signs in the pictures mean."""
+    """Return the legend of the pictures."""
     return "\n".join(LEGEND)
 
 

@@ -1,20 +1,25 @@
-"""Who steers the robots: the planner, chance, or networks that were trained."""
+"""Who steers the robots: the planner, random choices, or trained networks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
+from pettingzoo import ParallelEnv
 
 from spaceworld.env import SpaceworldEnv
+from spaceworld.planner.scripted_policy import policy as scripted_policy
 
 Policy = Callable[[dict[str, np.ndarray], dict[str, dict[str, Any]]], dict[str, int]]
-# Loads runs; by name, since this package needs neither the examples nor what they are made of.
-TRAINED = "tianshou_examples.experiment.play"
+# Loads the trained team in a folder: returns the arguments of `SpaceworldEnv` and a maker of the policy. Raises a
+# ValueError of one line when the folder is not one of its runs.
+Loader = Callable[[Path], tuple[dict[str, Any], Callable[[ParallelEnv], Policy]]]
+GROUP = "spaceworld.policies"  # entry points to loaders, each named after the extra that installs what it imports
 
 
 @dataclass(frozen=True)
@@ -22,9 +27,9 @@ class Team:
     """A way to steer all robots.
 
     Attributes:
-        name: what a person calls it.
-        policy: makes the policy that acts in an environment for some of its agents; called anew for each episode.
-        world: arguments of `SpaceworldEnv` that this team was made for.
+        name: What a person calls it.
+        policy: Makes the policy for some agents of an environment; called for each episode.
+        world: Arguments of `SpaceworldEnv` that this team was made for.
     """
 
     name: str
@@ -32,35 +37,56 @@ class Team:
     world: dict[str, Any] = field(default_factory=dict)
 
 
-def team_of(name: str) -> Team:
-    """The team of that name: `planner`, `random`, or the folder of a training run.
+def team_of(name: str, loader: str | None = None) -> Team:
+    """Return the team of that name: `planner`, `random`, or the folder of a training run.
+
+    Args:
+        name: The team.
+        loader: The function that loads the folder, as "module:function"; None tries the registered entry points.
 
     Raises:
-        ValueError: for anything else; the message names what is valid.
+        ValueError: For an unknown team, or a folder that cannot be loaded; the message names the reason.
     """
-    if name == "planner":
-        return Team(name, _planner)
-    if name == "random":
-        return Team(name, _random)
+    if name in ("planner", "random"):
+        if loader is not None:
+            raise ValueError(f"--policy {loader} loads the folder of a training run; the team is {name!r}")
+        return Team(name, scripted_policy if name == "planner" else _random)
     folder = Path(name)
-    if not (folder / "config.json").is_file():
-        raise ValueError(
-            f"unknown team {name!r}; valid are planner, random, or the folder of a training run (with its config.json)"
-        )
+    if not folder.is_dir():
+        raise ValueError(f"unknown team {name!r}; valid are planner, random, or the folder of a training run")
+    world, make = _load_from_entry_points(folder) if loader is None else _resolved(loader)(folder)
+    return Team(folder.name, lambda env, agents: make(env), world)
+
+
+def _resolved(loader: str) -> Loader:
     try:
-        trained = import_module(TRAINED)
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            f"{name} is a training run, and {error.name} is needed to load it: run this in the repository, after "
-            "pip install -e '.[tianshou]'"
-        ) from None
-    return Team(folder.name, lambda env, agents: trained.policy_of(folder, env), trained.world_of(folder))
+        found: Loader = resolve_name(loader)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"--policy {loader} is not a module:function that can be imported: {error}") from None
+    return found
 
 
-def _planner(env: SpaceworldEnv, agents: Sequence[str]) -> Policy:
-    make = import_module("spaceworld.planner").policy
-    policy: Policy = make(env) if len(agents) == len(env.possible_agents) else make(env, agents=agents)
-    return policy
+def _load_from_entry_points(folder: Path) -> tuple[dict[str, Any], Callable[[ParallelEnv], Policy]]:
+    """Return what the first entry point that knows the folder makes of it."""
+    reasons = []
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            loader: Loader = point.load()
+        except ImportError as error:
+            reasons.append(_how_to_install(point, error))
+            continue
+        try:
+            return loader(folder)
+        except ValueError as error:
+            reasons.append(str(error))
+    if not reasons:
+        raise ValueError(f"no installed package loads {folder}: name a function that does, --policy module:function")
+    raise ValueError("; ".join(reasons))
+
+
+def _how_to_install(point: EntryPoint, error: ImportError) -> str:
+    package = point.dist.name if point.dist else "the package that registered it"
+    return f'entry point {point.name!r} ({point.value}) needs more: {error}; pip install "{package}[{point.name}]"'
 
 
 def _random(env: SpaceworldEnv, agents: Sequence[str]) -> Policy:

@@ -1,27 +1,26 @@
-"""What a robot sees as a picture: egocentric planes, (C, 2r+1, 2r+1) float32 in [-1, 1], the robot in the middle.
+"""The image observation: egocentric planes, (C, 2r+1, 2r+1) float32 in [-1, 1], the robot in the middle.
 
-A cell's planes are all zero where the robot does not see it (outside the grid or beyond its sensor range), and `seen`
-says so. The `own` planes are constant: the robot's own scalars, which every cell of a convolution may need.
+All planes but the `own` ones are 0 in cells that the robot does not see: outside the grid or beyond its sensor range.
+The plane `seen` marks the others. The `own` planes are constant: the robot's own scalars, for convolutions.
 
-- The planes are the same for every scenario, so that one network fits all of them. Types are therefore no one-hot but
-  a scaled number, and what the types are needed for is said outright: `module_wanted` (some open slot takes it) and
-  `slot_mine` (an open slot for the module that I grip).
-- Each robot is in the middle of its own picture, so it is drawn like the others: `robot_*` hold for it too.
-- `own_goal_*` points beyond the picture: from my module to its nearest open slot, or from me, when I grip nothing, to
-  the nearest wanted module that I sense. So a small picture does not make a large grid unplayable.
+- The planes are the same for every scenario, so that one network fits all. A type is therefore a scaled number instead
+  of a one-hot vector, and two planes say what types are needed for: `module_wanted` (some open slot takes the module)
+  and `slot_mine` (an open slot for the module that I grip).
+- The robot itself is drawn like the others: the `robot_*` planes hold for the cell in the middle, too.
+- `own_goal_*` also points to cells outside the picture: from my module to its nearest open slot or, when I grip
+  nothing, from me to the nearest wanted module that I sense. So a large grid can be played with a small picture.
 """
 
 from __future__ import annotations
 
 from spaceworld.observations.feature_vector import look_beside, module_slot
-from spaceworld.observations.large_teams import filled_slots
 from spaceworld.rules import packing as pk
 from spaceworld.rules.jit import lean_kernel, part
-from spaceworld.rules.kernel import advance, fill_grid, open_slot, row_of
+from spaceworld.rules.lookup import fill_grid, filled_slots, open_slot, split
 from spaceworld.scenario import Scenario
 
-# A picture of 11 x 11: all of a 6 x 6 grid from anywhere in it. Drawing more is cheap, keeping and learning from it is
-# not: all of `truss` (9 x 9) from anywhere takes 17 x 17, mostly cells outside the grid. `image_radius` asks for that.
+# A picture of 11 x 11 shows all of a 6 x 6 grid from anywhere in it. Drawing more is cheap, but storing it and learning
+# from it is not: all of `truss` (9 x 9) takes 17 x 17, mostly cells outside the grid. `image_radius` asks for that.
 MAX_RADIUS = 5
 
 PLANES = (
@@ -42,26 +41,26 @@ PLANES = (
 
 
 def plane_names(scenario: Scenario) -> tuple[str, ...]:
-    """The name of each plane of the image observation, in order; at present the same for every scenario."""
+    """Return the name of each plane of the image observation, in order; the same for every scenario."""
     return PLANES
 
 
 def image_radius(scenario: Scenario) -> int:
-    """The radius of the picture unless one is asked for: what the robots sense, what the grid has, at most 5."""
+    """Return the default radius: the largest sensor range, at most what the grid has and at most 5."""
     grid = max(scenario.height, scenario.width)
     sensed = max(grid if r.sensor_range is None else r.sensor_range for r in scenario.robots)
     return max(1, min(sensed, grid - 1, MAX_RADIUS))
 
 
 def image_shape(scenario: Scenario, radius: int | None = None) -> tuple[int, int, int]:
-    """(C, 2r+1, 2r+1) of one robot's planes; r is `image_radius(scenario)` when `radius` is None."""
+    """Return (C, 2r+1, 2r+1) of one robot's planes; r is `image_radius(scenario)` when `radius` is None."""
     side = 2 * (image_radius(scenario) if radius is None else radius) + 1
     return len(PLANES), side, side
 
 
 @part
 def spot(own, cell_row, cell_col, radius):  # type: ignore[no-untyped-def]  # compiled
-    """The index of a cell in a plane of the robot of `own` (its row, column and reach), or -1 where it sees nothing."""
+    """Return the index of a cell in a robot's plane, or -1 where it is not seen; `own` is its row, column and reach."""
     dr, dc = cell_row - own[0], cell_col - own[1]
     if max(abs(dr), abs(dc)) > own[2]:
         return -1
@@ -70,7 +69,7 @@ def spot(own, cell_row, cell_col, radius):  # type: ignore[no-untyped-def]  # co
 
 @part
 def sign(value, plus, minus):  # type: ignore[no-untyped-def]  # compiled
-    """1 for the value `plus`, -1 for `minus`, 0 for others."""
+    """Return 1 for the value `plus`, -1 for `minus`, 0 for others."""
     if value == plus:
         return 1.0
     return -1.0 if value == minus else 0.0
@@ -78,7 +77,7 @@ def sign(value, plus, minus):  # type: ignore[no-untyped-def]  # compiled
 
 @lean_kernel
 def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compiled
-    """Draws the planes of all robots.
+    """Draw the planes of all robots.
 
     Args:
         spec: (HEAD + blocks,) int64, static.
@@ -92,7 +91,7 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
     planes = out.reshape(n, len(PLANES), side * side)
     grid, own = work[:cells], work[cells + 1 : cells + 1 + 3 * n].reshape(n, 3)  # own: row, column, reach of each robot
     free = work[cells + 1 + 3 * n :]
-    wanted, pull = free[: spec[pk.H_MODULES]], free[spec[pk.H_MODULES] :]  # pull: on each module, the thrust on it
+    wanted, pull = free[: spec[pk.H_MODULES]], free[spec[pk.H_MODULES] :]  # pull: the thrust on each module
     pull[: spec[pk.H_MODULES]] = 0
     filled = filled_slots(spec, row)
     fill_grid(spec, row, grid)
@@ -101,8 +100,7 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
         body = spec[pk.H_ROBOT] + i * pk.R_WIDTH
         if row[body + pk.R_GRIPS] >= 0:
             pull[row[body + pk.R_GRIPS]] += spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_THRUST]
-        own[i, 0] = row_of(spec, row[body + pk.R_CELL])
-        own[i, 1] = row[body + pk.R_CELL] - own[i, 0] * width
+        own[i, 0], own[i, 1] = split(spec, row[body + pk.R_CELL])
         own[i, 2] = min(radius, spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR])
         draw_ground(grid, own[i], height, width, radius, planes[i])
 
@@ -110,10 +108,9 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
         body, sheet = spec[pk.H_MODULE] + m * pk.M_WIDTH, spec[pk.H_MODULE0] + m * pk.M_STATIC
         wanted[m] = 0
         if row[body + pk.M_SLOT] >= 0:
-            continue  # docked: structure
+            continue  # docked modules are structure
         wanted[m] = module_slot(spec, row, m, filled) >= 0
-        cell_row = row_of(spec, row[body + pk.M_CELL])
-        cell_col = row[body + pk.M_CELL] - cell_row * width
+        cell_row, cell_col = split(spec, row[body + pk.M_CELL])
         strength = min(1.0, pull[m] / spec[sheet + pk.M_MASS])
         for i in range(n):
             at, p = spot(own[i], cell_row, cell_col, radius), planes[i]
@@ -126,11 +123,10 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
 
     for s in range(spec[pk.H_SLOTS]):
         if filled >> s & 1:
-            continue  # structure
+            continue  # filled slots are structure
         sheet = spec[pk.H_SLOT0] + s * pk.T_STATIC
         cell, is_open = row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_CELL], spec[sheet + pk.T_NEEDS] & ~filled == 0
-        cell_row = row_of(spec, cell)
-        cell_col = cell - cell_row * width
+        cell_row, cell_col = split(spec, cell)
         for i in range(n):
             at, p = spot(own[i], cell_row, cell_col, radius), planes[i]
             if at >= 0:
@@ -144,8 +140,7 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
     for d in range(spec[pk.H_DEBRIS]):
         body = spec[pk.H_DRIFT] + d * pk.D_WIDTH
         cell, direction = row[body + pk.D_CELL], row[body + pk.D_DIR]
-        cell_row = row_of(spec, cell)
-        cell_col = cell - cell_row * width
+        cell_row, cell_col = split(spec, cell)
         period = spec[spec[pk.H_DEBRIS0] + d * pk.D_STATIC + pk.D_PERIOD]
         for i in range(n):
             at, p = spot(own[i], cell_row, cell_col, radius), planes[i]
@@ -175,7 +170,7 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
 
 @part
 def draw_ground(grid, own, height, width, radius, planes):  # type: ignore[no-untyped-def]  # compiled
-    """Draws what the flag grid tells into one robot's (C, side * side) planes."""
+    """Draw the planes of one robot, (C, side * side), that follow from the flag grid."""
     reach, side = own[2], 2 * radius + 1
     left, right = max(0, own[1] - reach), min(width - 1, own[1] + reach)
     for r in range(max(0, own[0] - reach), min(height - 1, own[0] + reach) + 1):
@@ -190,7 +185,7 @@ def draw_ground(grid, own, height, width, radius, planes):  # type: ignore[no-un
 
 @lean_kernel
 def draw_own(spec, row, i, own, filled, wanted, pull, planes):  # type: ignore[no-untyped-def]  # compiled
-    """Draws the constant planes of robot `i`; `wanted` and `pull` are as in `draw_planes`."""
+    """Draw the constant planes of robot `i`; `wanted` and `pull` are as in `draw_planes`."""
     at, sheet = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
     height, width, held = spec[pk.H_HEIGHT], spec[pk.H_WIDTH], row[at + pk.R_GRIPS]
     planes[OWN_ROW] = 2 * own[0] / (height - 1) - 1
@@ -211,19 +206,20 @@ def draw_own(spec, row, i, own, filled, wanted, pull, planes):  # type: ignore[n
     else:
         goal = nearest_wanted(spec, row, own, wanted, spec[sheet + pk.R_SENSOR])
     if goal >= 0:
-        down = row_of(spec, goal) - row_of(spec, start)
-        planes[OWN_GOAL_ROW] = down / (height - 1)
-        planes[OWN_GOAL_COL] = (goal - start - down * width) / (width - 1)
+        start_row, start_col = split(spec, start)
+        goal_row, goal_col = split(spec, goal)
+        planes[OWN_GOAL_ROW] = (goal_row - start_row) / (height - 1)
+        planes[OWN_GOAL_COL] = (goal_col - start_col) / (width - 1)
 
 
 @lean_kernel
 def nearest_wanted(spec, row, own, wanted, sensed):  # type: ignore[no-untyped-def]  # compiled
-    """The cell of the nearest wanted module within the sensor range (ties: the lowest cell), or -1."""
-    width, best, least = spec[pk.H_WIDTH], -1, 1 << 40
+    """Return the cell of the nearest wanted module within the sensor range (ties: the lowest cell), or -1."""
+    best, least = -1, 1 << 40
     for m in range(spec[pk.H_MODULES]):
         cell = row[spec[pk.H_MODULE] + m * pk.M_WIDTH + pk.M_CELL]
-        down = row_of(spec, cell)
-        dr, dc = abs(down - own[0]), abs(cell - down * width - own[1])
+        cell_row, cell_col = split(spec, cell)
+        dr, dc = abs(cell_row - own[0]), abs(cell_col - own[1])
         nearer = dr + dc < least or (dr + dc == least and cell < best)
         if wanted[m] and max(dr, dc) <= sensed and nearer:
             best, least = cell, dr + dc
@@ -232,21 +228,9 @@ def nearest_wanted(spec, row, own, wanted, sensed):  # type: ignore[no-untyped-d
 
 @lean_kernel
 def observe_image(spec, row, work, out, mask):  # type: ignore[no-untyped-def]  # compiled
-    """Fills `out` as `draw_planes` does, and `mask` (N, 6) int8; the counterpart of `observation.observe`."""
+    """Fill `out` like `draw_planes` and `mask`, (N, 6) int8; the counterpart of `feature_vector.observe`."""
     draw_planes(spec, row, work, out)
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
     work[cells] = pk.G_OUTSIDE
     for i in range(spec[pk.H_ROBOTS]):
         look_beside(spec, row, work[: cells + 1], i, spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_SENSOR], out, mask)
-
-
-@lean_kernel
-def turn_image(memory, out, mask):  # type: ignore[no-untyped-def]  # compiled
-    """`advance` and `observe_image` in one call, as `observation.turn`."""
-    row = memory[pk.H_SPECSIZE]
-    actions = row + memory[pk.H_ROWSIZE]
-    work = actions + memory[pk.H_ROBOTS]
-    spec, state, scratch = memory[:row], memory[row:actions], memory[work:]
-    result = advance(spec, state, scratch, memory[actions:work])
-    observe_image(spec, state, scratch, out, mask)
-    return result

@@ -1,7 +1,7 @@
-"""Lets the scripted team play the presets and prints a table: `python -m spaceworld.planner --seeds 1000`.
+"""A table of how the scripted team plays the presets: `python -m spaceworld.planner --seeds 1000`.
 
-The last column is the mean return of robots that choose among the possible actions at random, on the same layouts. With
-`--exact` the shortest joint plans are played instead, where they can be found: `solo`, `duet`, `pair`.
+The last column is the mean return of random choices among the possible actions, on the same layouts. With `--exact`,
+the shortest joint plans are played instead, for the presets that are small enough: `solo`, `duet`, `pair`.
 """
 
 from __future__ import annotations
@@ -17,34 +17,33 @@ import numpy as np
 
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner.exact import shortest_plan
-from spaceworld.planner.team import policy
+from spaceworld.planner.scripted_policy import policy
 from spaceworld.presets import PRESETS
 from spaceworld.vector import SpaceworldVectorEnv
 
-CHUNK = 5  # seeds handed to a process at once
+CHUNK = 5  # seeds that a process is given at once
 EXACT = ("solo", "duet", "pair")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One episode."""
+    """The result of one episode."""
 
     preset: str
     seed: int
     steps: int
     cost: float
     completed: bool
-    slowest: float  # seconds for the slowest action, planning included
+    slowest: float  # seconds for the slowest action, with planning
     seconds: float
 
 
 def play(job: tuple[str, int, bool]) -> Outcome:
-    """One episode of a preset by the scripted team, or by the shortest plan."""
+    """Play one episode of a preset, given as (preset, seed, exact), by the scripted team or the shortest plan."""
     preset, seed, exact = job
     env = SpaceworldEnv(preset)
     env.reset(seed=seed)
-    cost, slowest, begin = 0.0, 0.0, time.perf_counter()
-    steps, completed = 0, False
+    cost, steps, completed, begin = 0.0, 0, False, time.perf_counter()
     team = policy(env)
     plan = shortest_plan(env).tolist() if exact else []
     slowest = time.perf_counter() - begin
@@ -60,7 +59,7 @@ def play(job: tuple[str, int, bool]) -> Outcome:
 
 
 def random_return(preset: str, first: int, seeds: int) -> float:
-    """Mean return of uniformly random choices among the possible actions, one episode of each seed."""
+    """Return the mean return of random choices among the possible actions, over one episode for each seed."""
     envs = SpaceworldVectorEnv(seeds, preset)
     _, infos = envs.reset(seed=first)
     rng = np.random.default_rng(first)
@@ -75,7 +74,7 @@ def random_return(preset: str, first: int, seeds: int) -> float:
 
 
 def table_line(preset: str, done: Sequence[Outcome], first: int) -> str:
-    """One line of the table."""
+    """Return one line of the table."""
     steps = [o.steps for o in done]
     return (
         f"{preset:<8} {len(done):>6} {sum(o.completed for o in done):>9} {sum(o.cost for o in done):>6.0f} "
@@ -89,7 +88,7 @@ HEAD = "preset    seeds completed   cost    mean   max  horizon   ms mean    ms 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Plays, prints a table, and returns 1 when any episode failed."""
+    """Play and print a table; return 1 when an episode failed."""
     parser = argparse.ArgumentParser(
         prog="python -m spaceworld.planner", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""The planner's book: who is where at each time from now on, as far as it has been decided."""
+"""The planning board: where everything will be at each time from now on, as far as it is decided."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEVER = 1 << 30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
-    """What never changes, unpacked from `spec`."""
+    """What never changes in a scenario, unpacked from `spec`."""
 
     spec: np.ndarray
     n: int  # robots
@@ -31,13 +31,13 @@ class World:
     module_type: tuple[int, ...]
     slot_type: tuple[int, ...]  # (S,)
     needs: tuple[tuple[int, ...], ...]
-    order: tuple[int, ...]  # slots as precedence allows
+    order: tuple[int, ...]  # the slots, in an order that precedence allows
     drifts: bool
-    rests: tuple[bool, ...] = ()  # (N,) robots that nobody counts on: they stay where they are
+    rests: tuple[bool, ...] = ()  # (N,) robots that do not take part and stay where they are
 
     @classmethod
     def of(cls, spec: np.ndarray) -> World:
-        """Reads a packed scenario."""
+        """Return the world of a packed scenario."""
         n, m, s, d = (int(spec[h]) for h in (pk.H_ROBOTS, pk.H_MODULES, pk.H_SLOTS, pk.H_DEBRIS))
 
         def block(head: int, count: int, width: int) -> list[list[int]]:
@@ -68,7 +68,7 @@ class World:
 
 @dataclass(slots=True, eq=False)
 class Board:
-    """Decided futures. Times 0..T; unit numbers in `taken`: robot i is i+1, module m with whoever holds it N+1+m."""
+    """What is decided for times 0..T. Units in `taken`: robot i is i+1, module m with its carriers is N+1+m."""
 
     world: World
     row: np.ndarray  # the state at time 0
@@ -77,14 +77,14 @@ class Board:
     hazard: np.ndarray  # (T+1, cells) uint8
     track: np.ndarray  # (T+1, D) int64, cells of debris
     robot: np.ndarray  # (N, T+1) int64, cells
-    interact: np.ndarray  # (N, T+1) uint8, who interacts at this time
+    interact: np.ndarray  # (N, T+1) uint8, whether it interacts then
     module: np.ndarray  # (M, T+1) int64, cells
     state: np.ndarray  # (M, T+1) int8, LOOSE, HELD or DOCKED
-    end: list[int]  # (N,) until when each robot's future is decided
-    grips: list[int]  # (N,) the module in a robot's hands at its end, -1 for none
-    opens: list[int]  # (S,) from when on the slot counts as filled; NEVER: not decided
+    end: list[int]  # (N,) the time until which each robot is decided
+    grips: list[int]  # (N,) the module that it grips then, or -1
+    opens: list[int]  # (S,) when the slot is filled; NEVER: not decided
     slot_cell: tuple[int, ...]
-    left: tuple[int, ...]  # modules whose delivery is not decided
+    left: tuple[int, ...]  # the modules whose delivery is not decided
 
     @property
     def last(self) -> int:
@@ -92,28 +92,28 @@ class Board:
         return self.taken.shape[0] - 1
 
     def unit(self, module: int) -> int:
-        """The module's number in `taken`."""
+        """Return the module's number in `taken`."""
         return self.world.n + 1 + module
 
     def copy(self) -> Board:
-        """A board to try something on."""
+        """Return a board to try something on, with arrays of its own."""
         names = ("taken", "robot", "interact", "module", "state")
         arrays = {name: getattr(self, name).copy() for name in names}
         return replace(self, end=list(self.end), grips=list(self.grips), opens=list(self.opens), **arrays)
 
     def parked(self, without: int) -> np.ndarray:
-        """(cells,) uint8: where modules will be at last, `without` left out; 1 undocked, 2 docked."""
+        """Return the cells, uint8, of all modules but `without` at the end: 1 undocked, 2 docked."""
         marks = np.zeros(self.world.cells, np.uint8)
         marks[self.module[:, -1]] = 1 + (self.state[:, -1] == DOCKED)
         marks[self.module[without, -1]] = 0
         return marks
 
-    def whereabouts(self, i: int) -> int:
-        """The cell where robot i is when nothing more is to be done."""
+    def last_cell(self, i: int) -> int:
+        """Return the cell of robot i at the end."""
         return int(self.robot[i, -1])
 
-    def lift_tails(self, keep: set[int]) -> None:
-        """Forgets what robots do after their ends, but for those in `keep` and those that hold something."""
+    def free_later_cells(self, keep: set[int]) -> None:
+        """Free the cells of robots after their decided times, except of those in `keep` or with a module."""
         for i in self._movable(keep):
             times = np.arange(self.end[i] + 1, self.last + 1)
             cells = self.robot[i, times]
@@ -125,7 +125,7 @@ class Board:
         return [i for i in range(self.world.n) if self.grips[i] < 0 and i not in keep and not (rests and rests[i])]
 
     def settle(self, keep: set[int]) -> int:
-        """Lets robots without a task get out of the way of all that is decided.
+        """Move robots without a task out of the way of all that is decided.
 
         Returns:
             -1, or the number of a robot that finds no way.
@@ -141,9 +141,9 @@ class Board:
         return failed
 
     def _settle(self, keep: set[int], first: list[int]) -> int:
-        self.lift_tails(keep)
+        self.free_later_cells(keep)
         free = self._movable(keep)
-        # who may stay where he is does so, then the others find their way round him; unless that failed before
+        # robots that can stay do so, and the others find a way around them; robots that failed before go first
         rest = sorted((i for i in free if i not in first), key=lambda i: (not self._may_rest(i), self.end[i], i))
         for i in first + rest:
             end, cell = self.end[i], int(self.robot[i, self.end[i]])
@@ -159,15 +159,15 @@ class Board:
         later = slice(end + 1, None)
         return not (self.static[cell] or self.taken[later, cell].any() or self.hazard[later, cell].any())
 
-    def foresee(self) -> bool:
-        """Predicts the debris anew; False when it would now hit what was decided."""
+    def predict_debris(self) -> bool:
+        """Predict the debris again; return False when it would hit something that is decided."""
         if not self.world.drifts:
             return True
         track, hazard = debris_ahead(self.world, self.row, self.static, self.module, self.state)
         if np.array_equal(track, self.track):
             return True
         self.track, self.hazard = track, hazard
-        # by then robots' tails are lifted: whatever is taken and struck is a decided body, or a module at rest
+        # the cells of robots without a task are free by now: what is taken is decided, or a module at rest
         struck = (hazard > 0) & (self.taken > 0) & (self.taken <= self.world.n)
         if struck.any():
             return False
@@ -175,7 +175,7 @@ class Board:
         return not any((hazard[times, self.module[m]] > 0)[self.state[m] == HELD].any() for m in range(self.world.m))
 
     def actions(self) -> np.ndarray:
-        """The joint actions, (T, N) int64."""
+        """Return the joint actions, (T, N) int64."""
         jump = np.diff(self.robot, axis=1)
         width = self.world.width
         acts = np.zeros_like(jump)
@@ -186,14 +186,14 @@ class Board:
 
     @property
     def length(self) -> int:
-        """The time at which the last module decided upon is docked."""
+        """The time at which the last decided module is docked."""
         return max((self.opens[k] for k in range(self.world.s) if self.opens[k] < NEVER), default=0)
 
 
 def debris_ahead(
     world: World, row: np.ndarray, static: np.ndarray, module: np.ndarray, state: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where debris will be, (T+1, D), and where it is unwise to be, (T+1, cells)."""
+    """Return the cells of debris, (T+1, D), and the cells to keep clear of it, (T+1, cells)."""
     views = pk.blocks(world.spec, row)
     count = len(views["debris"])
     start = int(world.spec[pk.H_DEBRIS0])
@@ -207,7 +207,7 @@ def debris_ahead(
 
 
 def board_of(world: World, row: np.ndarray, last: int) -> Board:
-    """The board of a state, with everybody staying where he is."""
+    """Return the board of a state, on which every robot stays where it is."""
     views = pk.blocks(world.spec, row)
     static = np.zeros(world.cells, np.uint8)
     static[views["keep_out"]] |= 2
@@ -249,5 +249,5 @@ def board_of(world: World, row: np.ndarray, last: int) -> Board:
 
 
 def side_cell(world: World, cell: int, side: int) -> int:
-    """The cell beside `cell` at side 0..3 (north, south, west, east), or -1."""
+    """Return the cell beside `cell` at side 0..3 (north, south, west, east), or -1."""
     return int(step_from(world.width, world.cells, cell, side + 1))

@@ -1,36 +1,37 @@
-"""How many steps are needed at least: the admissible bound that guides the search for shortest plans.
+"""The admissible bound on the number of steps that guides the search for shortest plans.
 
-Each module that waits is looked at on its own, as if the other modules were not there and nobody stood in the way:
+Each undocked module is considered alone, as if the other modules and robots were not in the way:
 
-- it does not move before enough thrust can hold it: a robot needs its flight to the module's side and one step for
-  the grip, and one more when it holds another module alone, which it must release or dock itself;
-- then it is carried, at best on the shortest way around what never moves to a slot of its type;
-- then it is docked, in one more step, by a robot that had to get to the side of such a slot, and to hold the module.
+- It cannot move before enough thrust holds it. A robot must fly to the module's side and needs one step for the grip,
+  and one more when it alone holds another module, which it must first release or dock.
+- Then it is carried, at best on the shortest way to a slot of its type, around everything that never moves.
+- Then it is docked, in one more step, by a robot that had to reach the side of such a slot and to hold the module.
 
-The bound is the largest of these. Each part takes steps of its own: a robot that interacts does not move, nor does a
-module that it grips. What gets in the way later (docked modules, filled slots) only adds steps.
+The bound is the largest over the modules. These parts cannot overlap: a robot that interacts does not move, nor does a
+module that it grips. Docked modules and filled slots that get in the way later can only add steps.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from spaceworld.planner.spacetime import flood
 from spaceworld.rules import packing as pk
 from spaceworld.rules.jit import kernel
 from spaceworld.rules.kernel import shifted
 
-FAR = 1 << 20  # farther than any way; bounds of FAR and more mean that there is none
+FAR = 1 << 20  # longer than any way; a bound of FAR or more means that no plan exists
 
 Tables = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def tables(spec: np.ndarray, row: np.ndarray) -> Tables:
-    """The distances that the bound needs, for all states that follow from the one in `row`.
+    """Return the distances that the bound needs, for all states that can follow from `row`.
 
     Returns:
-        `near` (H*W, H*W) int64, free flight from a cell to the side of another; `carry` (M, H*W) int64, the way of a
-        module from a cell to its nearest slot; `dock` (M, H*W) int64, free flight from a cell to the side of a slot
-        of the module. FAR where there is no way.
+        `near` (H*W, H*W) int64, free flight from a cell to the side of another; `carry` (M, H*W) int64, a module's way
+        from a cell to its nearest slot; `dock` (M, H*W) int64, free flight from a cell to the side of a slot of the
+        module. FAR where there is no way.
     """
     cells, modules = int(spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]), int(spec[pk.H_MODULES])
     near = np.full((cells, cells), FAR, dtype=np.int64)
@@ -40,26 +41,11 @@ def tables(spec: np.ndarray, row: np.ndarray) -> Tables:
 
 
 @kernel
-def flow(spec, walls, out, queue, tail):  # type: ignore[no-untyped-def]  # compiled
-    """Completes `out` (H*W,) with the distances from the `tail` cells in `queue`, at which it is 0, around walls."""
-    head = 0
-    while head < tail:
-        cell = queue[head]
-        head += 1
-        for direction in range(1, 5):
-            to = shifted(spec, cell, direction)
-            if to >= 0 and not walls[to] and out[to] == FAR:
-                out[to] = out[cell] + 1
-                queue[tail] = to
-                tail += 1
-
-
-@kernel
 def survey(spec, row, near, carry, dock):  # type: ignore[no-untyped-def]  # compiled
-    """Fills the three tables, which are FAR everywhere."""
+    """Fill the three tables, which must be FAR everywhere."""
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
     queue, flight = np.empty(cells, dtype=np.int64), np.empty(cells, dtype=np.int64)
-    solid = np.zeros(cells, dtype=np.bool_)  # for ever: core, debris that does not drift, docked modules
+    solid = np.zeros(cells, dtype=np.bool_)  # forever: core, still debris, docked modules
     for k in range(spec[pk.H_CORE]):
         solid[row[spec[pk.H_COREROW] + k]] = True
     for d in range(spec[pk.H_DEBRIS]):
@@ -70,11 +56,11 @@ def survey(spec, row, near, carry, dock):  # type: ignore[no-untyped-def]  # com
             solid[row[at + pk.M_CELL]] = True
     walls = solid.copy()
     for k in range(spec[pk.H_KEEP]):
-        walls[row[spec[pk.H_KEEPROW] + k]] = True  # entering is a violation; a robot may start there
+        walls[row[spec[pk.H_KEEPROW] + k]] = True  # entering is a violation, but a robot may start there
     for start in range(cells):
         flight[:] = FAR
         flight[start], queue[0] = 0, start
-        flow(spec, walls, flight, queue, 1)
+        flood(spec[pk.H_WIDTH], walls, flight, queue, 1)
         for cell in range(cells):
             for direction in range(1, 5):
                 beside = shifted(spec, cell, direction)
@@ -91,12 +77,12 @@ def survey(spec, row, near, carry, dock):  # type: ignore[no-untyped-def]  # com
             count += 1
             for start in range(cells):
                 dock[m, start] = min(dock[m, start], near[start, cell])
-        flow(spec, solid, carry[m], queue, count)
+        flood(spec[pk.H_WIDTH], solid, carry[m], queue, count)
 
 
 @kernel
 def held_from(spec, row, near, m, wait):  # type: ignore[no-untyped-def]  # compiled
-    """The least number of steps after which enough thrust can hold module `m`; `wait` (N,) is scratch."""
+    """Return the fewest steps after which enough thrust can hold module `m`; `wait` (N,) is scratch."""
     n = spec[pk.H_ROBOTS]
     at = spec[pk.H_MODULE] + m * pk.M_WIDTH
     for i in range(n):
@@ -112,7 +98,7 @@ def held_from(spec, row, near, m, wait):  # type: ignore[no-untyped-def]  # comp
             for j in range(n):
                 if j != i and row[spec[pk.H_ROBOT] + j * pk.R_WIDTH + pk.R_GRIPS] == held:
                     alone = False
-            wait[i] += alone  # it must let go or dock itself
+            wait[i] += alone  # it must release or dock first
     least = FAR
     for i in range(n):
         thrust = 0
@@ -126,12 +112,12 @@ def held_from(spec, row, near, m, wait):  # type: ignore[no-untyped-def]  # comp
 
 @kernel
 def bound(spec, row, guide, wait):  # type: ignore[no-untyped-def]  # compiled
-    """The bound for the state in `row`, in steps; FAR or more when no plan can complete it.
+    """Return the bound for the state in `row`, in steps; FAR or more when it cannot be completed.
 
     Args:
         spec: (HEAD + blocks,) int64, static.
         row: (rowsize,) int64, the state.
-        guide: the tables `near`, `carry` and `dock`.
+        guide: The tables `near`, `carry` and `dock`.
         wait: (N or more,) int64, scratch.
     """
     near, carry, dock = guide

@@ -1,4 +1,4 @@
-"""Last looks before acting: does this step cost anything, and could somebody who is not ours get into its way?"""
+"""Checks before acting: whether a step costs anything, and whether robots of others could get in its way."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from spaceworld.planner.spacetime import step_from
 from spaceworld.rules import packing as pk
 from spaceworld.rules.kernel import advance
 
-CALM = 2  # after so many calls in one place, a robot is taken to stay there
+CALM = 2  # calls in one place after which a robot is assumed to stay there
 
 
 def faults(world: World, row: np.ndarray, joint: np.ndarray) -> int:
-    """The collisions and violations of one joint action (N,)."""
+    """Return the collisions and violations of one joint action (N,)."""
     work = np.zeros(pk.work_size(world.spec), np.int64)
     return int(advance(world.spec, row.copy(), work, np.asarray(joint, np.int64))[1])
 
 
 def safest(world: World, row: np.ndarray, joint: np.ndarray) -> np.ndarray:
-    """The joint action itself when it costs nothing, or one like it that costs less."""
+    """Return the joint action when it costs nothing, or a similar one that costs less."""
     best, cost = joint, faults(world, row, joint)
     if cost and (other := faults(world, row, np.zeros_like(joint))) < cost:
         best, cost = np.zeros_like(joint), other
@@ -39,27 +39,27 @@ def safest(world: World, row: np.ndarray, joint: np.ndarray) -> np.ndarray:
 def cautious(
     world: World, row: np.ndarray, joint: np.ndarray, own: Sequence[bool], still: Sequence[int] | np.ndarray
 ) -> np.ndarray:
-    """The joint action without own moves into cells where a robot that is not ours is or may go.
+    """Return the joint action without our moves into cells where robots of others are or may go.
 
     Args:
-        world: the scenario.
-        row: the state.
-        joint: (N,) planned.
-        own: (N,) which robots are ours.
-        still: (N,) for how many calls each robot has been in its place.
+        world: The scenario.
+        row: The state.
+        joint: (N,) the planned actions.
+        own: (N,) whether each robot is ours.
+        still: (N,) the number of calls for which each robot has not moved.
     """
     joint = joint.copy()
     units = _units(world, row)
-    loose: set[int] = set()  # cells where somebody else is or may go
+    loose: set[int] = set()  # cells where robots of others are or may go
     for members, cells in units:
         if all(own[i] for i in members):
             continue
-        free = any(own[i] for i in members)  # moves only when ours agree
+        free = any(own[i] for i in members)  # it moves only when ours agree
         calm = free or all(still[i] >= CALM for i in members)
         for direction in range(1 if calm else 5):
             loose.update(step_from(world.width, world.cells, c, direction) for c in cells)
     waits = True
-    while waits:  # who waits may be in the way of another of ours
+    while waits:  # a robot that waits may now be in the way of another one of ours
         waits = False
         for members, cells in units:
             ways = {int(joint[i]) for i in members if own[i]}
@@ -79,7 +79,7 @@ def cautious(
 
 
 def _units(world: World, row: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Free robots and assemblies: who is in it, and its cells."""
+    """Return the robots and the cells of each free robot and assembly."""
     views = pk.blocks(world.spec, row)
     cell, grips = views["robots"][:, pk.R_CELL].tolist(), views["robots"][:, pk.R_GRIPS].tolist()
     units: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((i,), (cell[i],)) for i in range(world.n) if grips[i] < 0]

@@ -1,4 +1,4 @@
-"""The joint actions that are worth trying in a state: without those that equal staying or must collide."""
+"""The joint actions worth trying in a state: those that differ from staying and need not collide."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spaceworld.rules.kernel import fill_grid, grip_target, shifted
 
 @kernel
 def worthwhile(spec, row, grid, i, action):  # type: ignore[no-untyped-def]  # compiled
-    """Whether `action` of robot `i` can do something that staying does not, without a certain fault."""
+    """Return whether `action` of robot `i` can do something that staying does not, without a sure fault."""
     at, sheet = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
     cell, held = row[at + pk.R_CELL], row[at + pk.R_GRIPS]
     if action == pk.STAY:
@@ -18,21 +18,21 @@ def worthwhile(spec, row, grid, i, action):  # type: ignore[no-untyped-def]  # c
         return held >= 0 or (spec[sheet + pk.R_GRIP] != 0 and grip_target(spec, row, cell) >= 0)
     to = shifted(spec, cell, action)
     if to < 0 or grid[to] & (pk.G_STATIC | pk.G_KEEP):
-        return False  # what is loose now stays there in this step, also when it is gripped in this step
+        return False  # a loose module stays there in this step, also when it is gripped in it
     if held < 0:
         return True
     thrust = 0
     for j in range(spec[pk.H_ROBOTS]):
         if row[spec[pk.H_ROBOT] + j * pk.R_WIDTH + pk.R_GRIPS] == held:
             thrust += spec[spec[pk.H_ROBOT0] + j * pk.R_STATIC + pk.R_THRUST]
-    # who joins in this step does not push yet; but the dock of another robot would set this one free to move
+    # a robot that grips in this step does not push yet; another robot's dock would set this one free to move
     others = thrust > spec[sheet + pk.R_THRUST]
     return others or thrust >= spec[spec[pk.H_MODULE0] + held * pk.M_STATIC + pk.M_MASS]
 
 
 @kernel
 def options(spec, row, grid, choices, counts):  # type: ignore[no-untyped-def]  # compiled
-    """Fills `choices` (N, 6) and `counts` (N,) with the worthwhile actions of each robot; the first is to stay."""
+    """Fill `choices` (N, 6) and `counts` (N,) with the worthwhile actions of each robot; the first is to stay."""
     fill_grid(spec, row, grid)
     for i in range(spec[pk.H_ROBOTS]):
         counts[i] = 0
@@ -44,7 +44,7 @@ def options(spec, row, grid, choices, counts):  # type: ignore[no-untyped-def]  
 
 @kernel
 def agreed(spec, row, actions):  # type: ignore[no-untyped-def]  # compiled
-    """Whether no assembly stays only because its robots differ, which is the same as all of them staying."""
+    """Return whether all assemblies agree; one that disagrees stays, which is tried as all its robots staying."""
     n = spec[pk.H_ROBOTS]
     for i in range(n):
         held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
@@ -54,7 +54,7 @@ def agreed(spec, row, actions):  # type: ignore[no-untyped-def]  # compiled
         for j in range(n):
             if row[spec[pk.H_ROBOT] + j * pk.R_WIDTH + pk.R_GRIPS] == held:
                 if actions[j] == pk.INTERACT:
-                    differ = False  # a dock sets all of them free to move
+                    differ = False  # a dock sets all of its robots free to move
                     break
                 differ = differ or actions[j] != actions[i]
         if differ:
@@ -64,9 +64,9 @@ def agreed(spec, row, actions):  # type: ignore[no-untyped-def]  # compiled
 
 @kernel
 def next_joint(spec, row, choices, counts, wheel, actions):  # type: ignore[no-untyped-def]  # compiled
-    """Turns `actions` (N,) into the next worthwhile joint action, like an odometer; False after the last one.
+    """Advance `actions`, (N,), to the next joint action, like an odometer; return False after the last one.
 
-    To start, `wheel` (N,) must be 0 and all must stay; this first joint action is not worthwhile itself.
+    At the start `wheel`, (N,), must be 0 and all robots stay; that joint action itself is skipped.
     """
     i = counts.size - 1
     while i >= 0:

@@ -1,4 +1,4 @@
-"""One delivery: a team walks to a module, grips it, flies it to its slot, and docks it, in the time left by others."""
+"""One delivery: a team walks to a module, grips it, flies it to its slot and docks it, around all that is decided."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from spaceworld.planner.routes import FAR, distances, route
 from spaceworld.planner.spacetime import fly, spread, trace_flight, trace_walk
 
 SIDES = range(4)
-ANY = tuple(range(1, 16))  # sides, as bits
-LEGS = 4  # grips on the way to the slot
-SMALL = 256  # cells; in a larger world nobody searches to the very end of time
-CLASHES = 10  # times at which walks to the grip cells may fail
+ANY = tuple(range(1, 16))  # all sets of sides, as bits
+LEGS = 4  # new grips on the way to the slot
+SMALL = 256  # cells; only in worlds up to this size does a search go to the end of time
+CLASHES = 10  # failed attempts to walk to the grip cells
 
 
 def deliver(
     board: Board, module: int, slot: int, when: Sequence[int], ends: Sequence[int] = ANY, legs: int = LEGS
 ) -> Board | None:
-    """A board on which the module's delivery to the slot is decided as well, or None.
+    """Return a board on which the module's delivery to the slot is decided, too, or None.
 
     Args:
-        board: what is decided.
-        module, slot: which, and where to.
-        when: (N,) when each robot could be beside the module, about.
-        ends: the sides (bits) at which it may be held when it is docked.
-        legs: new grips allowed on the way.
+        board: What is decided.
+        module: The module.
+        slot: The slot.
+        when: (N,) the approximate time at which each robot could be beside the module.
+        ends: The sides (bits) at which it may be held when it is docked.
+        legs: The number of new grips allowed on the way.
     """
     for count, team in enumerate(teams(board, module, when)):
         if count >= 2 * TEAMS:
@@ -43,7 +44,7 @@ def deliver(
 def deliver_by(
     board: Board, module: int, slot: int, team: tuple[int, ...], ends: Sequence[int], legs: int
 ) -> Board | None:
-    """The same by one team, with new grips on the way where it cannot be done without."""
+    """Return the same for one team, with new grips on the way only where they are needed."""
     world, goal = board.world, board.slot_cell[slot]
     start = int(board.module[module, -1])
     held = sum(1 << d for i in team if board.grips[i] == module for d in SIDES if beside(board, start, d, i))
@@ -54,7 +55,7 @@ def deliver_by(
     if parked[goal]:
         return None
     free = next((i for i in team if board.grips[i] < 0), team[0])
-    cell = board.whereabouts(free)
+    cell = board.last_cell(free)
     allowed = np.zeros(16, np.bool_)
     allowed[list(ends)] = True
     while allowed.any():
@@ -77,18 +78,18 @@ def deliver_by(
 
 
 def cut_off(before: Board, after: Board) -> bool:
-    """Whether some robot can no longer reach what is left to be done."""
+    """Return whether a robot that could reach the next module no longer can."""
     if not after.left:
         return False
     fields = np.empty((2, before.world.cells), np.int64)
     for board, field in zip((before, after), fields, strict=True):
         module = after.left[0]
         distances(board.static, board.parked(module), board.world.width, int(board.module[module, -1]), field)
-    return any(fields[0, before.whereabouts(i)] < FAR <= fields[1, after.whereabouts(i)] for i in range(before.world.n))
+    return any(fields[0, before.last_cell(i)] < FAR <= fields[1, after.last_cell(i)] for i in range(before.world.n))
 
 
 def beside(board: Board, cell: int, side: int, robot: int) -> bool:
-    """Whether the robot is at this side of the cell, at its end."""
+    """Return whether the robot is at this side of the cell at the end of its decided time."""
     return side_cell(board.world, cell, side) == board.robot[robot, board.end[robot]]
 
 
@@ -96,13 +97,13 @@ class Carrying:
     """One team's walk, grip, flight, and dock or release.
 
     Args:
-        board: what is decided.
-        module: which.
-        team: who.
-        goal: the cell to bring it to.
-        ends: the sides (bits) at which it may arrive.
-        ready: the earliest time at which it may be let go there.
-        slot: to dock it in, or -1 to release it.
+        board: What is decided.
+        module: The module.
+        team: The robots.
+        goal: The cell to bring it to.
+        ends: The sides (bits) at which it may arrive.
+        ready: The earliest time at which it may be released there.
+        slot: The slot to dock it in, or -1 to release it.
     """
 
     def __init__(
@@ -117,25 +118,25 @@ class Carrying:
         self.side_cells = [side_cell(board.world, self.start, d) for d in SIDES]
 
     def decide(self) -> Board | None:
-        """A board with it, everybody else out of the way; None if it cannot be."""
+        """Return a board with the delivery, all others out of the way; None if it is impossible."""
         keep: set[int] = set()
         for _ in range(self.before.world.n):
             board = self.before.copy()
-            board.lift_tails(keep)
+            board.free_later_cells(keep)
             if not self._enter(board):
                 return None
-            if not board.foresee():
+            if not board.predict_debris():
                 return None
             stuck = board.settle(keep)
             if stuck < 0:
                 return board
             if stuck in self.team or stuck in keep:
                 return None
-            keep.add(stuck)  # he cannot get out of the way: go round him
+            keep.add(stuck)  # this robot cannot get out of the way: go around it
         return None
 
     def _enter(self, board: Board) -> bool:
-        """Finds the quickest way and writes it down; first among quick walks, for that is quickly done."""
+        """Find the quickest way and write it down; try short walks first, because that search is fast."""
         width = board.world.width
         away = [int(board.robot[i, board.end[i]]) for i in self.team]
         ways = [abs(c // width - self.start // width) + abs(c % width - self.start % width) for c in away]
@@ -155,16 +156,16 @@ class Carrying:
                 return False
             path = np.full(board.last + 1, self.goal, np.int64)
             begin = trace_flight(*tables, self.unit, starts, self.start, seen, int(stop), self.goal, int(sides), path)
-            seats = self._walks(board, presence, int(begin), int(sides))
-            if seats is not None:
+            chosen = self._walks(board, presence, int(begin), int(sides))
+            if chosen is not None:
                 self.sides = int(sides)
-                self._write(board, path, int(begin), int(stop), seats)
+                self._write(board, path, int(begin), int(stop), chosen)
                 return True
             starts[sides, begin] = False
         return False
 
     def _presence(self, board: Board, i: int, limit: int) -> np.ndarray:
-        """(4, T+1) whether the robot may take hold at each side at each time."""
+        """Return, (4, T+1), whether the robot may grip at each side at each time."""
         world, end, cell = board.world, board.end[i], int(board.robot[i, board.end[i]])
         able = np.zeros((4, board.last + 1), np.bool_)
         if board.grips[i] == self.module:
@@ -179,7 +180,7 @@ class Carrying:
         return able
 
     def _target(self, board: Board, side: int) -> np.ndarray:
-        """(T+1,) whether a grip from the cell takes this module: no undocked one beside it lies in a lower cell."""
+        """Return, (T+1,), whether a grip from the cell takes this module: no other undocked one is in a lower cell."""
         good = np.ones(board.last + 1, np.bool_)
         for d in SIDES:
             cell = side_cell(board.world, side, d)
@@ -190,12 +191,12 @@ class Carrying:
         return good
 
     def _starts(self, board: Board, presence: list[np.ndarray]) -> np.ndarray:
-        """(16, T+1) whether the flight may begin then, held at these sides: everybody gripped one step before."""
+        """Return, (16, T+1), whether the flight may begin then at these sides: all gripped one step before."""
         starts = np.zeros((16, board.last + 1), np.bool_)
         walkers = any(board.grips[i] != self.module for i in self.team)
-        for seats in permutations(SIDES, len(self.team)):
-            together = np.logical_and.reduce([able[d] for able, d in zip(presence, seats, strict=True)])
-            sides = sum(1 << d for d in seats)
+        for chosen in permutations(SIDES, len(self.team)):
+            together = np.logical_and.reduce([able[d] for able, d in zip(presence, chosen, strict=True)])
+            sides = sum(1 << d for d in chosen)
             if walkers:
                 starts[sides, 1:] |= together[:-1]
             else:
@@ -203,10 +204,10 @@ class Carrying:
         return starts
 
     def _walks(self, board: Board, presence: list[np.ndarray], begin: int, sides: int) -> dict[int, int] | None:
-        """Writes the walks to the grip cells; returns each robot's side, or None when they would clash."""
-        for seats in permutations([d for d in SIDES if sides >> d & 1]):
-            pairs = list(zip(self.team, seats, strict=True))
-            if not all(able[d, max(begin - 1, 0)] for able, d in zip(presence, seats, strict=True)):
+        """Write the walks to the grip cells; return each robot's side, or None when the walks clash."""
+        for chosen in permutations([d for d in SIDES if sides >> d & 1]):
+            pairs = list(zip(self.team, chosen, strict=True))
+            if not all(able[d, max(begin - 1, 0)] for able, d in zip(presence, chosen, strict=True)):
                 continue
             for order in (pairs, pairs[::-1]):
                 done: list[int] = []
@@ -241,8 +242,8 @@ class Carrying:
         board.taken[times, path[times]] = i + 1
         return True
 
-    def _write(self, board: Board, path: np.ndarray, begin: int, stop: int, seats: dict[int, int]) -> None:
-        """Writes down the flight from `begin` to `stop` and what follows."""
+    def _write(self, board: Board, path: np.ndarray, begin: int, stop: int, chosen: dict[int, int]) -> None:
+        """Write the flight from `begin` to `stop` and what follows."""
         world, m, after = board.world, self.module, stop + 1
         later = np.arange(begin, board.last + 1)
         board.taken[begin:][board.taken[begin:] == self.unit] = 0
@@ -254,7 +255,7 @@ class Carrying:
         board.taken[later, path[later]] = self.unit
         flight = np.arange(begin, after + 1)
         docker = next((i for i in self.team if world.can_dock[i]), -1)
-        for i, d in seats.items():
+        for i, d in chosen.items():
             if board.grips[i] != m:
                 board.interact[i, begin - 1] = 1
             offset = self.side_cells[d] - self.start

@@ -1,8 +1,8 @@
-"""Exact shortest joint plans for small layouts: the optimum that scripted and learned teams are measured against.
+"""Exact shortest joint plans for small layouts, the optimum for comparison with scripted and learned teams.
 
-Optimal by construction: A* with an admissible bound (`bound`), over states in which interchangeable robots and
-modules are not told apart (`keys`), with the environment's own step as the transition. It is meant for layouts like
-those of `solo`, `duet` and `pair`; larger ones have too many states.
+The search is A* with an admissible bound (`bound`) over states that do not tell equal robots and modules apart
+(`keys`), with the environment's own step as the transition. Layouts larger than those of `solo`, `duet` and `pair` have
+too many states.
 """
 
 from __future__ import annotations
@@ -15,30 +15,29 @@ from spaceworld.planner.keys import families_of, fits
 from spaceworld.planner.search import FULL, LATE, retrace, search
 from spaceworld.rules import packing as pk
 
-MAX_STATES = 2_000_000  # about 40 bytes each; the system gives memory as it is touched
+MAX_STATES = 2_000_000  # about 40 bytes each; memory is used only as states are made
 WAY_OUT = "the scripted team needs no search"
 
 
 def shortest_plan(env: SpaceworldEnv, max_states: int = MAX_STATES) -> np.ndarray:
-    """A plan with the fewest steps that completes the assembly from the present state; the environment is unchanged.
+    """Return a shortest plan that completes the assembly from the present state; the environment is unchanged.
 
-    No robot collides in the plan, and none is in a keep-out cell after a step. Collisions would never shorten it:
-    a unit that collides stays where it is, as if its robots had chosen to stay, and it did not interact; who
-    was not blocked had no claim to a cell of one that was, and moves as before. So every plan with collisions has
-    one of the same length without them. Two things are different. A robot in the way of drifting debris holds it up
-    by being hit, and that can help: drifting debris is refused. And violations can shorten a way: the plan is the
-    shortest of those without.
+    No robot collides in the plan, and none is in a keep-out cell after a step. Collisions never shorten a plan: a unit
+    that collides stays and does not interact, as if its robots had chosen to stay, and all others move as before. So
+    every plan with collisions has one of the same length without. There are two exceptions. A robot can help by
+    stopping drifting debris, so drifting debris is refused. And violations can shorten a way; the plan is the shortest
+    without violations.
 
     Args:
-        env: after `reset` or `set_state`; its options change nothing but the number of steps left.
-        max_states: how many states may be looked at.
+        env: An environment after `reset` or `set_state`; of its options only `max_cycles` matters.
+        max_states: The most states to search.
 
     Returns:
         (T, N) int64 joint actions; T = 0 when the assembly is complete.
 
     Raises:
-        ValueError: when the state cannot be completed, or not in the steps left; when more than `max_states` states
-            would be needed; when debris drifts, or a state does not fit into two words. The message says which.
+        ValueError: When the state cannot be completed, or not in the steps left, or not with `max_states` states; when
+            debris drifts; when the states do not fit into two words. The message says which.
     """
     if max_states < 1:
         raise ValueError(f"max_states is {max_states}; at least 1 state is needed")
@@ -71,7 +70,7 @@ def shortest_plan(env: SpaceworldEnv, max_states: int = MAX_STATES) -> np.ndarra
 
 
 def _check(env: SpaceworldEnv, spec: np.ndarray, views: dict[str, np.ndarray]) -> None:
-    """Refuses by name what has no plan, or cannot be searched."""
+    """Refuse states that have no plan or cannot be searched."""
     scenario = env.scenario
     if not env.agents:
         raise ValueError("there is no running episode: reset() the environment, or set_state() one that runs")
@@ -87,12 +86,12 @@ def _check(env: SpaceworldEnv, spec: np.ndarray, views: dict[str, np.ndarray]) -
 
 
 def _reason(spec: np.ndarray, row: np.ndarray, guide: Tables, made: int) -> str:
-    """Why there is no plan at all."""
+    """Return the reason why there is no plan."""
     for m in range(int(spec[pk.H_MODULES])):
         alone = row.copy()
         modules = pk.blocks(spec, alone)["modules"]
         waits = modules[m, pk.M_SLOT] < 0
-        modules[np.arange(len(modules)) != m, pk.M_SLOT] = 0  # as if the others were docked
+        modules[np.arange(len(modules)) != m, pk.M_SLOT] = 0  # as if all others were docked
         if waits and bound(spec, alone, guide, np.empty(len(spec), dtype=np.int64)) >= FAR:
             return f"module_{m} cannot be brought to any slot of its type, or not by enough robots"
     return f"all {made} states that can follow were searched"

@@ -1,8 +1,8 @@
-"""A state as two int64 words, the same for all relabellings of what is interchangeable.
+"""Keys of states: two int64 words, the same for all states that differ only in the order of equal things.
 
-One word is for the robots (cell, grip), one for the modules (cell, docked), each in mixed radix. Robots with equal
-sheets, and modules with equal sheets, are sorted first. The rules do not depend on numbering, so all states of one
-key need the same number of steps; the steps counted, costs and events are no part of it.
+One word has the robots (cell, grip), the other the modules (cell, docked), each in mixed radix. Equal robots and equal
+modules are sorted first. The rules do not depend on numbering, so all states with one key need the same number of
+steps. Step count, costs and events are not in the key.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ ROBOTS, MODULES = 0, 1  # the two words
 
 
 def families_of(scenario: Scenario) -> np.ndarray:
-    """(N + M,) int64: for each robot, then each module, the first one that it is interchangeable with."""
+    """Return, (N + M,) int64, for each robot, then for each module, the first one that is equal to it."""
     robots = [(r.thrust, r.can_grip, r.can_dock) for r in scenario.robots]
     modules = [(m.type, m.mass) for m in scenario.modules]
     return np.array([*map(robots.index, robots), *map(modules.index, modules)], dtype=np.int64)
 
 
 def fits(scenario: Scenario) -> bool:
-    """Whether the states of a scenario fit into the two words."""
+    """Return whether the states of a scenario fit into the two words."""
     cells, n, modules = scenario.height * scenario.width, len(scenario.robots), len(scenario.modules)
     return bool((cells * (modules + 1)) ** n < 1 << 62 and (2 * cells) ** modules < 1 << 62)
 
 
 @kernel
 def place_of(fields, families, k):  # type: ignore[no-untyped-def]  # compiled
-    """The place of item `k` when each family is sorted by field within the places that it has."""
+    """Return the place of item `k` when each family is sorted by field within its own places."""
     smaller = 0
     for j in range(fields.size):
         if families[j] == families[k] and fields[j] < fields[k]:
@@ -46,7 +46,7 @@ def place_of(fields, families, k):  # type: ignore[no-untyped-def]  # compiled
 
 @kernel
 def pack(spec, row, families, scratch, words):  # type: ignore[no-untyped-def]  # compiled
-    """Writes the key of the state in `row`.
+    """Write the key of the state in `row`.
 
     Args:
         spec: (HEAD + blocks,) int64, static.
@@ -79,7 +79,7 @@ def pack(spec, row, families, scratch, words):  # type: ignore[no-untyped-def]  
 
 @kernel
 def unpack(spec, words, slot_at, row):  # type: ignore[no-untyped-def]  # compiled
-    """Writes the state of `words` into `row`, which already holds what never changes.
+    """Write the state of `words` into `row`, which already has what never changes.
 
     Args:
         spec: (HEAD + blocks,) int64, static.
@@ -110,7 +110,7 @@ def unpack(spec, words, slot_at, row):  # type: ignore[no-untyped-def]  # compil
 
 @kernel
 def find(keys, table, words):  # type: ignore[no-untyped-def]  # compiled
-    """Where in the hash table `words` are, or belong.
+    """Return the place in the hash table where `words` are, or belong.
 
     Args:
         keys: (K, 2) int64, the words of each node.
@@ -118,7 +118,7 @@ def find(keys, table, words):  # type: ignore[no-untyped-def]  # compiled
         words: (2,) int64.
     """
     mask = table.size - 1
-    # without compilation these are Python's integers, which do not overflow
+    # `int`, because numpy's integers would warn of the overflow without compilation
     mixed = int(words[ROBOTS]) * 6364136223846793005 + int(words[MODULES]) * 3202034522624059733
     at = (mixed ^ mixed >> 29) & mask
     while table[at] > 0:

@@ -1,4 +1,4 @@
-"""Who does it: when each robot could be beside a module, and the teams that can lift and dock it."""
+"""The choice of robots: when each could be beside a module, and the teams that can lift and dock it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from spaceworld.planner.board import Board
 from spaceworld.planner.routes import FAR, distances
 
-NEAREST = 6  # robots that teams are made of
-TEAMS = 3  # teams of one size
+NEAREST = 6  # the nearest robots, from which teams are made
+TEAMS = 3  # the number of teams of one size
 
 
 def arrivals(board: Board, module: int) -> list[int]:
-    """When each robot could be beside the module, about; FAR if never."""
+    """Return the approximate time at which each robot could be beside the module; FAR if never."""
     world = board.world
     field = np.empty(world.cells, np.int64)
     distances(board.static, board.parked(module), world.width, int(board.module[module, -1]), field)
@@ -25,13 +25,13 @@ def arrivals(board: Board, module: int) -> list[int]:
         if board.grips[i] >= 0:
             times.append(0 if board.grips[i] == module else FAR)
         else:
-            way = min(int(field[board.robot[i, end]]), int(field[board.whereabouts(i)]))
+            way = min(int(field[board.robot[i, end]]), int(field[board.last_cell(i)]))
             times.append(end + max(way - 1, 0) if world.can_grip[i] and way < FAR else FAR)
     return times
 
 
 def teams(board: Board, module: int, when: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Teams that can lift the module and dock it, small and quick ones first; whoever holds it is in it."""
+    """Yield teams that can lift and dock the module, small and quick ones first; its present carriers are in each."""
     world = board.world
     holders = tuple(i for i in range(world.n) if board.grips[i] == module)
     near = sorted((i for i in range(world.n) if when[i] < FAR and i not in holders), key=lambda i: (when[i], i))

@@ -1,41 +1,30 @@
-"""What can be carried where, time left aside: distances, and where a module has to be gripped anew; compiled."""
+"""Routes without time, compiled: distances, and where a module must be gripped again on its way."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from spaceworld.planner.spacetime import step_from
+from spaceworld.planner.spacetime import flood, step_from
 from spaceworld.rules.jit import kernel
 
 FAR = 1 << 30
-REGRIP = 7  # what a new grip costs, in steps
+REGRIP = 7  # the cost of a new grip, in steps
 
 
 @kernel
 def distances(static, parked, width, start, out):  # type: ignore[no-untyped-def]  # compiled
-    """Writes into `out` (cells,) the robots' distances to `start`, FAR where no way is; `parked` marks modules."""
-    cells = static.size
-    queue = np.empty(cells, np.int64)
+    """Write the robots' distances to `start` into `out`, (cells,), FAR without a way; `parked` marks modules."""
+    queue = np.empty(static.size, np.int64)
     out[:] = FAR
-    out[start] = 0
-    queue[0] = start
-    head, tail = 0, 1
-    while head < tail:
-        cell = queue[head]
-        head += 1
-        for direction in range(1, 5):
-            to = step_from(width, cells, cell, direction)
-            if to >= 0 and out[to] == FAR and not static[to] and not parked[to]:
-                out[to] = out[cell] + 1
-                queue[tail] = to
-                tail += 1
+    out[start], queue[0] = 0, start
+    flood(width, static | parked, out, queue, 1)
 
 
 @kernel
-def fits(static, parked, width, cell, sides, field):  # type: ignore[no-untyped-def]  # compiled
-    """Whether a module on `cell` can be held at `sides`; with a `field` of distances: can be gripped there.
+def holdable(static, parked, width, cell, sides, field):  # type: ignore[no-untyped-def]  # compiled
+    """Return whether a module on `cell` can be held at `sides` or, with a `field` of distances, gripped there.
 
-    A grip takes the module in the lowest cell, so no other loose one may lie before this one beside the robot.
+    A grip takes the module in the lowest cell, so no loose module beside the robot may be in a lower one.
     """
     if static[cell] & 1 or parked[cell]:
         return False
@@ -56,32 +45,33 @@ def fits(static, parked, width, cell, sides, field):  # type: ignore[no-untyped-
 
 @kernel
 def bits(sides):  # type: ignore[no-untyped-def]  # compiled
-    """How many sides."""
+    """Return the number of sides in the bits `sides`."""
     return (sides & 1) + (sides >> 1 & 1) + (sides >> 2 & 1) + (sides >> 3 & 1)
 
 
 @kernel
 def route(static, parked, width, start, goal, count, robot, held, ends, forbidden):  # type: ignore[no-untyped-def]  # compiled
-    """The cheapest way to bring a module from `start` to `goal` in the hands of `count` robots.
+    """Return the cheapest way to carry a module from `start` to `goal` by `count` robots.
 
     Args:
         static: (cells,) uint8, 1 solid, 2 keep-out.
-        parked: (cells,) uint8, 1 loose and 2 docked modules, this one left out.
-        width: of the grid.
-        start, goal: cells.
-        count: robots of the team.
-        robot: the cell of one of them, for what can be reached.
-        held: sides at which it is held already.
-        ends: (16,) sides at which it may be held on `goal`.
-        forbidden: (cells,) uint8, where it must not be let go on the way.
+        parked: (cells,) uint8, 1 loose and 2 docked modules, without this one.
+        width: The width of the grid.
+        start: The module's cell.
+        goal: The cell to reach.
+        count: The number of robots.
+        robot: The cell of one robot, which tells what the team can reach.
+        held: The sides at which the module is already held.
+        ends: (16,) the sides at which it may be held on `goal`.
+        forbidden: (cells,) uint8, where it must not be released on the way.
 
     Returns:
-        (cost, -1, 0) when no new grip is needed; (cost, cell, sides) where it is to be let go first, and how it is held
-        until then; cost FAR if there is no way.
+        (cost, -1, 0) when no new grip is needed; else (cost, cell, sides): where to release it first, and the sides
+        until then. The cost is FAR if there is no way.
     """
     cells = static.size
     cost = np.full(cells * 16, FAR, np.int64)
-    origin = np.full(cells * 16, -1, np.int64)  # the state before the first new grip; -1: none yet
+    origin = np.full(cells * 16, -1, np.int64)  # the state before the first new grip, or -1
     field = np.empty(cells, np.int64)
     anywhere = np.zeros(1, np.int64)
     buckets = 4 * cells + 16 * REGRIP
@@ -93,7 +83,11 @@ def route(static, parked, width, start, goal, count, robot, held, ends, forbidde
     distances(static, parked, width, robot, field)
     parked[start] = 0
     for sides in range(1, 16):
-        if bits(sides) == count and sides & held == held and fits(static, parked, width, start, sides & ~held, field):
+        if (
+            bits(sides) == count
+            and sides & held == held
+            and holdable(static, parked, width, start, sides & ~held, field)
+        ):
             cost[start * 16 + sides] = 0
             entry[used], link[used], head[0] = start * 16 + sides, head[0], used
             used += 1
@@ -112,7 +106,7 @@ def route(static, parked, width, start, goal, count, robot, held, ends, forbidde
                 to = step_from(width, cells, cell, direction)
                 if to < 0 or cost[to * 16 + sides] <= price + 1:
                     continue
-                if fits(static, parked, width, to, sides, anywhere):
+                if holdable(static, parked, width, to, sides, anywhere):
                     cost[to * 16 + sides] = price + 1
                     origin[to * 16 + sides] = origin[state]
                     if used < entry.size:
@@ -134,7 +128,7 @@ def route(static, parked, width, start, goal, count, robot, held, ends, forbidde
             for other in range(1, 16):
                 if bits(other) != count or cost[cell * 16 + other] <= price + REGRIP:
                     continue
-                if fits(static, parked, width, cell, other, field):
+                if holdable(static, parked, width, cell, other, field):
                     cost[cell * 16 + other] = price + REGRIP
                     origin[cell * 16 + other] = state if origin[state] < 0 else origin[state]
                     if used < entry.size:
@@ -146,16 +140,19 @@ def route(static, parked, width, start, goal, count, robot, held, ends, forbidde
 
 @kernel
 def predict(period, cell, heading, step, width, solid, module_cell, module_state, hazard, track):  # type: ignore[no-untyped-def]  # compiled
-    """Where drifting debris will be, when nobody lets himself be hit: fills `track` (T+1, D) and `hazard`.
+    """Fill `track` and `hazard` with the future of drifting debris, if it hits no robot.
 
     Args:
-        period, cell, heading: (D,) of each piece; heading 0 is at rest.
-        step: the world's step count now.
-        width: of the grid.
-        solid: (cells,) uint8, structure now (1).
-        module_cell, module_state: (M, T+1) where each module will be; 0 loose, 1 in somebody's hands, 2 docked.
-        hazard: (T+1, cells) uint8, zero.
-        track: (T+1, D).
+        period: (D,) steps per move.
+        cell: (D,) the cells now.
+        heading: (D,) the directions; 0 is at rest.
+        step: The world's step count now.
+        width: The width of the grid.
+        solid: (cells,) uint8, 1 for structure now.
+        module_cell: (M, T+1) where each module will be.
+        module_state: (M, T+1) 0 loose, 1 held, 2 docked.
+        hazard: (T+1, cells) uint8, zero; 1 where debris is or may go.
+        track: (T+1, D), filled with its cells.
     """
     last, count = track.shape[0] - 1, cell.size
     at, way, target = cell.copy(), heading.copy(), np.empty(count, np.int64)

@@ -1,4 +1,4 @@
-"""The whole plan: which module goes to which slot when, several orders tried, the shortest that holds good kept."""
+"""The whole plan: which module goes to which slot when. Several orders are tried, and the best plan is kept."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ from spaceworld.rules import packing as pk
 from spaceworld.rules.kernel import advance
 from spaceworld.rules.packing import work_size
 
-JITTER = 6  # steps of noise in the robots' arrivals, in all orders but the first
-FEW = 2  # modules of a world in which the sides are varied as well
-LOITER = 10  # steps planned beyond the last delivery when some are left
+JITTER = 6  # steps of noise in the robots' arrival times, in all orders but the first
+FEW = 2  # modules; only in worlds up to this size are the sides varied, too
+LOITER = 10  # steps planned after the last delivery when some modules are left
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Joint actions from a state on, and the states they lead through."""
+    """Joint actions from a state on, and the states that they lead to."""
 
     first: int  # the world's step count at the start
     actions: np.ndarray  # (L, N) int64
     rows: np.ndarray  # (L+1, rowsize) int64, the states expected
     docked: int  # mass docked at its end
     complete: bool  # every module is docked
-    cost: int  # collisions and violations on the way
+    cost: int  # collisions and violations
 
     @property
     def rank(self) -> tuple[bool, int, int, int]:
-        """Smaller is better."""
+        """The plan's rank; smaller is better."""
         return not self.complete, self.cost, -self.docked, len(self.actions)
 
 
 class Dice:
-    """Small noise for the order of deliveries, the same at every run; number 0 is silence."""
+    """Noise for the order of deliveries, the same in every run; number 0 gives none."""
 
     def __init__(self, number: int) -> None:
         self.number, self.word = number, 40014 * (number + 1)
 
     def roll(self, most: int) -> int:
-        """An integer in [0, most], 0 for number 0."""
+        """Return an integer in [0, most]; 0 for number 0."""
         self.word = 40014 * self.word % 2147483563
         return self.word % (most + 1) if self.number else 0
 
 
 def make_plan(world: World, row: np.ndarray, last: int, tries: int, limit: int = NEVER) -> Plan:
-    """The best of several plans for the state in `row`, looking `last` steps ahead.
+    """Return the best of several plans for the state in `row`, looking `last` steps ahead.
 
     Args:
-        world: the scenario.
-        row: the state.
-        last: how far to look ahead, in steps.
-        tries: orders of delivery to try; more only while none is complete.
-        limit: decide upon so many deliveries at most.
+        world: The scenario.
+        row: The state.
+        last: The number of steps to look ahead.
+        tries: The number of delivery orders to try; more are tried while no plan is complete.
+        limit: The most deliveries to decide.
     """
     best: Plan | None = None
     for number in range(4 * tries + 4):
@@ -79,7 +79,7 @@ def make_plan(world: World, row: np.ndarray, last: int, tries: int, limit: int =
 
 
 def release(world: World, row: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Everybody's hands free: the joint action and the state after it; None when they are."""
+    """Return the joint action that releases all modules and the state after it; None when none is held."""
     grips = pk.blocks(world.spec, row)["robots"][:, pk.R_GRIPS]
     if (grips < 0).all():
         return None
@@ -90,7 +90,7 @@ def release(world: World, row: np.ndarray) -> tuple[np.ndarray, np.ndarray] | No
 
 
 def played(world: World, row: np.ndarray, board: Board, lead: np.ndarray | None) -> Plan:
-    """The board's plan as the kernel plays it."""
+    """Return the board's plan as the kernel plays it."""
     acts = board.actions()[: board.length + (LOITER if board.left else 0)]
     if lead is not None:
         acts = np.concatenate([lead[None], acts])
@@ -107,8 +107,8 @@ def played(world: World, row: np.ndarray, board: Board, lead: np.ndarray | None)
 
 
 def decide_all(board: Board, dice: Dice, canonical: bool, limit: int) -> Board:
-    """Decides upon one delivery after the other until none is left, or none is possible."""
-    stuck: set[int] = set()  # who finds no way out stays where he is
+    """Decide one delivery after the other until none is left or none is possible."""
+    stuck: set[int] = set()  # robots that find no way out stay where they are
     while (robot := board.settle(stuck)) >= 0:
         stuck.add(robot)
     for _ in range(min(limit, len(board.left))):
@@ -120,10 +120,10 @@ def decide_all(board: Board, dice: Dice, canonical: bool, limit: int) -> Board:
 
 
 def next_delivery(board: Board, dice: Dice, canonical: bool) -> Board | None:
-    """The board after the delivery that promises to be done first, or, if canonical, the first in slot order."""
+    """Return the board after the delivery expected to end first or, if canonical, the first in slot order."""
     rests = board.world.rests
-    absent = {g for i, g in enumerate(board.grips) if rests and rests[i]}  # held by somebody who stays
-    # noise here as well, for other teams
+    absent = {g for i, g in enumerate(board.grips) if rests and rests[i]}  # held by a robot that does not take part
+    # noise in the arrivals leads to other teams
     when = {m: [t + dice.roll(JITTER) for t in arrivals(board, m)] for m in board.left if m not in absent}
     options = []
     for rank, slot in enumerate(board.world.order):
@@ -145,7 +145,7 @@ def next_delivery(board: Board, dice: Dice, canonical: bool) -> Board | None:
             noise = dice.roll(4 + done // 4)
             options.append((rank if canonical else 0, not held, done + noise, rank, m, slot))
     for *_, m, slot in sorted(options):
-        # noise here too, in small worlds: a slower end at other sides may leave the team nearer to its next task
+        # in small worlds, vary the sides, too: a slower delivery may end nearer to the team's next task
         ends = tuple(sides for sides in ANY if board.world.m > FEW or not dice.roll(1))
         for sides in (ends, ANY) if 0 < len(ends) < len(ANY) else (ANY,):
             after = deliver(board, m, slot, when[m], sides)
@@ -155,7 +155,7 @@ def next_delivery(board: Board, dice: Dice, canonical: bool) -> Board | None:
 
 
 def quickest(board: Board, module: int, when: list[int]) -> int:
-    """When a team could be at the module, about."""
+    """Return the approximate time at which a team could be at the module."""
     thrust, ready = 0, FAR
     docker = min((t for t, can in zip(when, board.world.can_dock, strict=True) if can), default=FAR)
     for i in sorted(range(board.world.n), key=lambda i: (when[i], i)):

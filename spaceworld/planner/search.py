@@ -1,7 +1,7 @@
 """A* over packed states, with the environment's own step as the transition.
 
-The open list is one stack for each value of steps so far + bound. A state found again on a shorter way gets a new
-node and the old one is skipped, so that the bound only needs to be admissible.
+The open list is one stack for each value of steps so far plus bound. A state that is found again on a shorter way gets
+a new node, and the old one is skipped. So the bound needs to be admissible, but not consistent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NONE, LATE, FULL = -1, -2, -3  # no plan; none within the limit; more states tha
 
 @kernel
 def complete(spec, row):  # type: ignore[no-untyped-def]  # compiled
-    """Whether every module is docked."""
+    """Return whether every module is docked."""
     waiting = 0
     for m in range(spec[pk.H_MODULES]):
         waiting += row[spec[pk.H_MODULE] + m * pk.M_WIDTH + pk.M_SLOT] < 0
@@ -28,29 +28,34 @@ def complete(spec, row):  # type: ignore[no-untyped-def]  # compiled
 
 
 @kernel
+def arrays_for(spec, families):  # type: ignore[no-untyped-def]  # compiled
+    """Return new arrays: flag grid, choices, counts, wheel, joint action, scratch and words of a key."""
+    n, cells = spec[pk.H_ROBOTS], spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
+    numbers, choices = np.zeros((3, n), dtype=np.int64), np.empty((n, pk.N_ACTIONS), dtype=np.int64)
+    scratch, words = np.empty((3, families.size), dtype=np.int64), np.empty(2, dtype=np.int64)
+    return np.empty(cells, dtype=np.int64), choices, numbers[0], numbers[1], numbers[2], scratch, words
+
+
+@kernel
 def search(spec, row, work, guide, families, slot_at, limit, nodes):  # type: ignore[no-untyped-def]  # compiled
-    """Searches a shortest plan without collision and violation from the state in `row`.
+    """Search for a shortest plan without collisions and violations from the state in `row`.
 
     Args:
         spec: (HEAD + blocks,) int64, static.
         row: (rowsize,) int64, the state.
         work: (work_size(spec),) int64, scratch.
-        guide: the tables of the bound.
+        guide: The tables of the bound.
         families: (N + M,) int64, as from `keys.families_of`.
         slot_at: (H*W,) int64, the slot in each cell, or -1.
-        limit: the most steps that a plan may have, below FAR.
-        nodes: of each node: its key (K, 2) int64, its parent, its steps, and the next in its stack, (K,) int32;
+        limit: The most steps that a plan may have, below FAR.
+        nodes: For each node its key, (K, 2) int64, its parent, its steps and the next in its stack, (K,) int32 each,
             and the hash table, (a power of two > K,) int32, all 0.
 
     Returns:
-        The goal's node, or NONE, LATE or FULL; and the number of nodes made.
+        The goal's node, or NONE, LATE or FULL, and the number of nodes made.
     """
     keys, parents, steps, following, table = nodes
-    n = spec[pk.H_ROBOTS]
-    grid = np.empty(spec[pk.H_HEIGHT] * spec[pk.H_WIDTH], dtype=np.int64)
-    choices, counts = np.empty((n, pk.N_ACTIONS), dtype=np.int64), np.empty(n, dtype=np.int64)
-    wheel, actions = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    scratch, words = np.empty((3, families.size), dtype=np.int64), np.empty(2, dtype=np.int64)
+    grid, choices, counts, wheel, actions, scratch, words = arrays_for(spec, families)
     heads = np.full(limit + 1, -1, dtype=np.int32)
     here, there = row.copy(), row.copy()
     value = bound(spec, row, guide, scratch[0])
@@ -73,7 +78,7 @@ def search(spec, row, work, guide, families, slot_at, limit, nodes):  # type: ig
         unpack(spec, words, slot_at, here)
         if complete(spec, here):
             return node, made
-        options(spec, here, grid, choices, counts)  # the wheel is back at its start after the last joint action
+        options(spec, here, grid, choices, counts)  # after the last joint action, the wheel is back at its start
         while next_joint(spec, here, choices, counts, wheel, actions):
             there[:] = here
             if advance(spec, there, work, actions)[1] > 0:
@@ -98,16 +103,14 @@ def search(spec, row, work, guide, families, slot_at, limit, nodes):  # type: ig
 
 @kernel
 def retrace(spec, row, work, families, keys, parents, node, plan):  # type: ignore[no-untyped-def]  # compiled
-    """Fills `plan` (T, N) int64 with joint actions that lead from `row` to the state of `node`, T steps away.
+    """Fill `plan` (T, N) int64 with joint actions that lead from `row` to the state of `node`, T steps away.
 
-    A key does not tell which of two equal robots is which, so each step is found once more, from the real state.
-    Returns whether it was found, which is always so.
+    A key does not tell equal robots apart, so each step is searched again, from the real state.
+
+    Returns:
+        Whether all steps were found, which should always be so.
     """
-    n = spec[pk.H_ROBOTS]
-    grid = np.empty(spec[pk.H_HEIGHT] * spec[pk.H_WIDTH], dtype=np.int64)
-    choices, counts = np.empty((n, pk.N_ACTIONS), dtype=np.int64), np.empty(n, dtype=np.int64)
-    wheel, actions = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    scratch, words = np.empty((3, families.size), dtype=np.int64), np.empty(2, dtype=np.int64)
+    grid, choices, counts, wheel, actions, scratch, words = arrays_for(spec, families)
     path = np.empty(len(plan), dtype=np.int64)
     for t in range(len(plan) - 1, -1, -1):
         path[t] = node

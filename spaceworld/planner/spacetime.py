@@ -1,9 +1,9 @@
-"""Searches in space and time, compiled: a robot's walk, an assembly's flight, an idle robot's way out of the way.
+"""Searches in space and time, compiled: a robot's walk, an assembly's flight, and clearing the way.
 
-All work on the same three tables. `static` (cells,) uint8: 1 solid, 2 keep-out. `taken` (T+1, cells) int16: who is on a
-cell at each time, 0 nobody, else a unit's number. `hazard` (T+1, cells) uint8: where debris makes it unwise to be.
-Time 0 is now; an action at time t leads to time t+1. Each search spreads through the reachable places time by time, so
-that the first arrival is the earliest, and the way is read backwards, resting as late as possible.
+All use the same three tables. `static` (cells,) uint8: 1 solid, 2 keep-out. `taken` (T+1, cells) int16: the unit on a
+cell at each time, 0 for none. `hazard` (T+1, cells) uint8: 1 where debris is or may go. Time 0 is now, and an action at
+time t leads to time t+1. Each search expands the reachable cells time by time, so that the first arrival is the
+earliest; the way is then read backwards, with rests as late as possible.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from spaceworld.rules.jit import kernel
 
 @kernel
 def step_from(width, cells, cell, direction):  # type: ignore[no-untyped-def]  # compiled
-    """The cell in direction 1..4, the cell itself for 0, or -1 outside the grid."""
+    """Return the cell in direction 1..4, the cell itself for 0, or -1 outside the grid."""
     if direction == 0:
         return cell
     if direction == 1:
@@ -28,19 +28,37 @@ def step_from(width, cells, cell, direction):  # type: ignore[no-untyped-def]  #
 
 
 @kernel
+def flood(width, walls, out, queue, tail):  # type: ignore[no-untyped-def]  # compiled
+    """Complete the distances `out`, (cells,), from the first `tail` cells of `queue`, where they are 0, around walls.
+
+    All other distances must be larger than any way.
+    """
+    head = 0
+    while head < tail:
+        cell = queue[head]
+        head += 1
+        for direction in range(1, 5):
+            to = step_from(width, walls.size, cell, direction)
+            if to >= 0 and not walls[to] and out[to] > out[cell] + 1:
+                out[to] = out[cell] + 1
+                queue[tail] = to
+                tail += 1
+
+
+@kernel
 def may_walk(static, taken, hazard, t, cell, to):  # type: ignore[no-untyped-def]  # compiled
-    """Whether a free robot on `cell` at `t` may be on `to` at t+1; from a keep-out cell it may leave through others."""
+    """Return whether a free robot on `cell` at `t` may be on `to` at t+1; keep-out is entered only from keep-out."""
     if to != cell and static[to] and (static[to] & 1 or not static[cell] & 2):
         return False
     if hazard[t + 1, to] or taken[t + 1, to]:
         return False
     other = taken[t, to]
-    return to == cell or other == 0 or taken[t + 1, cell] != other  # changing places is a collision
+    return to == cell or other == 0 or taken[t + 1, cell] != other  # swapping cells is a collision
 
 
 @kernel
 def may_carry(static, taken, hazard, width, unit, t, cell, sides, direction):  # type: ignore[no-untyped-def]  # compiled
-    """Whether the assembly `unit`, its module on `cell` at `t`, held at `sides` (bits), may move in `direction`."""
+    """Return whether the assembly `unit`, module on `cell` at `t` and held at `sides`, may move in `direction`."""
     cells = static.size
     for k in range(5):
         if k > 0 and not sides >> (k - 1) & 1:
@@ -61,27 +79,33 @@ def may_carry(static, taken, hazard, width, unit, t, cell, sides, direction):  #
 
 
 @kernel
+def expand(static, taken, hazard, width, t, now, count, then, reach):  # type: ignore[no-untyped-def]  # compiled
+    """List in `then`, and mark in `reach`, the cells at t+1 of a robot on one of `count` cells `now` at t."""
+    found = 0
+    for k in range(count):
+        for direction in range(5):
+            to = step_from(width, static.size, now[k], direction)
+            if to >= 0 and not reach[t + 1, to] and may_walk(static, taken, hazard, t, now[k], to):
+                reach[t + 1, to] = 1
+                then[found] = to
+                found += 1
+    return found
+
+
+@kernel
 def spread(static, taken, hazard, width, cell, start, stop, reach):  # type: ignore[no-untyped-def]  # compiled
-    """Marks in `reach` (T+1, cells) where a robot on `cell` at `start` can be at each time up to `stop`."""
-    cells = static.size
-    now, then = np.empty(cells, np.int64), np.empty(cells, np.int64)
+    """Mark in `reach` (T+1, cells) where a robot on `cell` at `start` can be at each time up to `stop`."""
+    now, then = np.empty(static.size, np.int64), np.empty(static.size, np.int64)
     now[0], count = cell, 1
     reach[start, cell] = 1
     for t in range(start, stop):
-        found = 0
-        for k in range(count):
-            for direction in range(5):
-                to = step_from(width, cells, now[k], direction)
-                if to >= 0 and not reach[t + 1, to] and may_walk(static, taken, hazard, t, now[k], to):
-                    reach[t + 1, to] = 1
-                    then[found] = to
-                    found += 1
-        now, then, count = then, now, found
+        count = expand(static, taken, hazard, width, t, now, count, then, reach)
+        now, then = then, now
 
 
 @kernel
 def trace_walk(static, taken, hazard, width, reach, start, cell, stop, path):  # type: ignore[no-untyped-def]  # compiled
-    """Writes into `path` (T+1,) a walk that is on `cell` at `stop`, read backwards from `reach`."""
+    """Write into `path`, (T+1,), a walk to `cell` at `stop`, read backwards from `reach`."""
     path[stop] = cell
     for t in range(stop - 1, start - 1, -1):
         for direction in range(5):
@@ -94,19 +118,24 @@ def trace_walk(static, taken, hazard, width, reach, start, cell, stop, path):  #
 
 @kernel
 def fly(static, taken, hazard, width, unit, starts, origin, goal, ends, ready, until, seen):  # type: ignore[no-untyped-def]  # compiled
-    """The earliest time at which the module can be let go on `goal`, and the sides it is held at; (-1, 0) if never.
+    """Return the earliest time to release the module on `goal`, and the sides at which it is held; (-1, 0) if never.
 
     Args:
-        static, taken, hazard, width: the tables.
-        unit: the assembly's number in `taken`.
-        starts: (16, T+1) whether it may be in the team's hands at these sides at this time, still on `origin`.
-        origin, goal: the module's cells.
-        ends: (16,) sides at which it may arrive.
-        ready, until: not before and not after these times.
+        static: Solid and keep-out cells.
+        taken: Units on cells.
+        hazard: Cells to keep clear of debris.
+        width: The width of the grid.
+        unit: The assembly's number in `taken`.
+        starts: (16, T+1) whether the team may hold it at these sides at this time, still on `origin`.
+        origin: The module's cell at the start.
+        goal: The cell to reach.
+        ends: (16,) the sides at which it may arrive.
+        ready: The earliest time.
+        until: The latest time.
         seen: (T+1, cells, 16) uint8, zero; filled for `trace_flight`.
     """
     last, cells = taken.shape[0] - 1, static.size
-    for t in range(last, -1, -1):  # it stays there for ever: until when does somebody else need the cell?
+    for t in range(last, -1, -1):  # the module stays there forever: wait until no other unit needs the cell
         if hazard[t, goal] or (taken[t, goal] and taken[t, goal] != unit):
             ready = max(ready, t)
             break
@@ -139,7 +168,7 @@ def fly(static, taken, hazard, width, unit, starts, origin, goal, ends, ready, u
 
 @kernel
 def trace_flight(static, taken, hazard, width, unit, starts, origin, seen, stop, cell, sides, path):  # type: ignore[no-untyped-def]  # compiled
-    """Writes the module's cells up to `stop` into `path` (T+1,) and returns the time at which the flight begins."""
+    """Write the module's cells up to `stop` into `path`, (T+1,); return the time at which the flight begins."""
     path[stop] = cell
     t = stop
     while not (cell == origin and starts[sides, t]):
@@ -158,7 +187,7 @@ def trace_flight(static, taken, hazard, width, unit, starts, origin, seen, stop,
 
 @kernel
 def dodge(static, taken, hazard, width, cell, start, path):  # type: ignore[no-untyped-def]  # compiled
-    """Writes into `path` a way from `cell` at `start` to the nearest place where one may stay for ever, or False."""
+    """Write into `path` a way from `cell` at `start` to the nearest cell that stays free; return False without one."""
     last, cells = taken.shape[0] - 1, static.size
     free = static[cell] == 0
     for t in range(start + 1, last + 1):
@@ -168,7 +197,7 @@ def dodge(static, taken, hazard, width, cell, start, path):  # type: ignore[no-u
     if free:
         path[start:] = cell
         return True
-    since = np.zeros(cells, np.int64)  # from when on nobody needs the cell
+    since = np.zeros(cells, np.int64)  # the time from which on no unit needs the cell
     for t in range(start, last + 1):
         for c in range(cells):
             if taken[t, c] or hazard[t, c]:
@@ -178,17 +207,11 @@ def dodge(static, taken, hazard, width, cell, start, path):  # type: ignore[no-u
     now[0], count = cell, 1
     reach[start, cell] = 1
     for t in range(start, last):
-        found = 0
-        for k in range(count):
-            for direction in range(5):
-                to = step_from(width, cells, now[k], direction)
-                if to >= 0 and not reach[t + 1, to] and may_walk(static, taken, hazard, t, now[k], to):
-                    reach[t + 1, to] = 1
-                    then[found] = to
-                    found += 1
-                    if t + 1 >= since[to] and not static[to]:
-                        path[t + 1 :] = to
-                        trace_walk(static, taken, hazard, width, reach, start, to, t + 1, path)
-                        return True
-        now, then, count = then, now, found
+        count = expand(static, taken, hazard, width, t, now, count, then, reach)
+        for to in then[:count]:
+            if t + 1 >= since[to] and not static[to]:
+                path[t + 1 :] = to
+                trace_walk(static, taken, hazard, width, reach, start, to, t + 1, path)
+                return True
+        now, then = then, now
     return False

@@ -1,6 +1,6 @@
-"""Pictures and texts of a `Scene`; import by name the part you want: some need pygame, some imageio."""
+"""Pictures and texts of a `Scene`. Import the module that you need: some import pygame, some imageio."""
 
 import os
 
-# Set before any module of this package imports pygame, which would otherwise greet on standard output.
+# before any module of this package imports pygame, which otherwise prints a greeting
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")

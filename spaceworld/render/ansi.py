@@ -1,6 +1,6 @@
-"""A scene as plain text: readable without colours, in a terminal, a test or a page.
+"""A scene as plain text, readable without colours.
 
-A cell is five characters. The middle three say what is there, the two at the edges what the place is:
+A cell has five characters. The middle three say what is in it, the two at the edges what kind of cell it is:
 
     "  .  "  free            "#####"  station core     "# H2#"  docked module, part of the structure
     "[ H ]"  open slot       ": H :"  slot whose precedence is not met          "~ . ~"  keep-out
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import textwrap
 
-from spaceworld.render.symbols import ACTIONS, docked_count, grip_direction, status, type_letters
-from spaceworld.text.scene import Cell, Overlay, Scene
+from spaceworld.render.symbols import docked_count, grip_direction, status, type_letters
+from spaceworld.rules.packing import ACTION_NAMES
+from spaceworld.scenario import Cell
+from spaceworld.text.scene import Overlay, Scene
 
 ARROWS = " ^v<>"  # by action number
-WIDTH = 96  # columns at which the critic's explanation is wrapped
+WIDTH = 96  # columns of wrapped text
 LEGEND = (
     "0> robot 0 gripping to the east   H2 module H of mass 2   o> debris   ##### core   #H2 # docked",
     "[ H ] open slot   : H : slot waiting for others   ~ . ~ keep-out",
@@ -24,11 +26,11 @@ LEGEND = (
 
 
 def render_ansi(scene: Scene, overlay: Overlay | None = None) -> str:
-    """Returns the scene as lines of text: status, grid, robots, slots, legend.
+    """Return the scene as lines of text: status, grid, robots, slots, legend.
 
     Args:
         scene: The moment to draw.
-        overlay: Credits, tasks and an explanation to add, where a wrapper has them.
+        overlay: Credits, tasks and an explanation to add.
     """
     overlay = overlay or Overlay()
     lines = [_status(scene), "", *grid_lines(scene), "", *_robots(scene, overlay), *_slots(scene), *_legend(scene)]
@@ -46,7 +48,7 @@ def _status(scene: Scene) -> str:
 
 
 def grid_lines(scene: Scene) -> list[str]:
-    """Returns the grid, a line for each row, under a line of column numbers."""
+    """Return the grid, a line for each row, under a line of column numbers."""
     content, edges = _contents(scene), _edges(scene)
     lines = ["   " + "".join(f"{col:^5}" for col in range(scene.width))]
     for row in range(scene.height):
@@ -59,7 +61,7 @@ def grid_lines(scene: Scene) -> list[str]:
 
 
 def _contents(scene: Scene) -> dict[Cell, str]:
-    """Returns what stands in each cell; what is solid wins over what is painted on the floor."""
+    """Return what is in each cell; solid things hide slots."""
     letters = type_letters(scene)
     content = {slot.cell: letters[slot.type] for slot in scene.slots}
     content |= {cell: "###" for cell in scene.structure}
@@ -82,7 +84,7 @@ def _robots(scene: Scene, overlay: Overlay) -> list[str]:
     letters = type_letters(scene)
     lines = []
     for index, robot in enumerate(scene.robots):
-        did = "-" if robot.action is None else ACTIONS[robot.action]
+        did = "-" if robot.action is None else ACTION_NAMES[robot.action]
         line = f"{index:2} {robot.name} {robot.role} at {robot.cell}, thrust {robot.thrust}, {did}"
         if robot.grips is not None:
             module = scene.modules[robot.grips]

@@ -1,4 +1,4 @@
-"""What lies behind everything: a dark sky, stars from a fixed hash, and the edge of the planet below."""
+"""The background: a dark sky, stars from a fixed hash, and the edge of the planet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spaceworld.render import palette
 
 
 def sky(width: int, height: int) -> pygame.Surface:
-    """Returns the sky as an opaque surface; the same size gives the same stars."""
+    """Return the sky as an opaque surface; the same size gives the same stars."""
     rows, cols = np.mgrid[0:height, 0:width]
     y, x = (rows + 0.5) / height, (cols + 0.5) / height  # both in units of the height
     picture = _blend(np.array(palette.SPACE, float), np.array(palette.SPACE_HIGH, float), (1 - y) * 0.8)
@@ -25,7 +25,7 @@ def sky(width: int, height: int) -> pygame.Surface:
 
 
 def _hash01(numbers: np.ndarray, seed: int) -> np.ndarray:
-    """Returns one number in [0, 1) for each integer (splitmix64): the same on every machine."""
+    """Return one number in [0, 1) for each integer (splitmix64): the same on every machine."""
     mixed = numbers.astype(np.uint64) + np.uint64((seed * 0x9E3779B97F4A7C15) % 2**64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
@@ -37,7 +37,7 @@ def _blend(below: np.ndarray, colour: np.ndarray, share: np.ndarray) -> np.ndarr
 
 
 def _noise(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
-    """Returns smooth noise in [0, 1], four octaves of hashed lattice values."""
+    """Return smooth noise in [0, 1]: four octaves of hashed lattice values."""
     total = np.zeros_like(x)
     for octave in range(4):
         u, v = x * 3 * 2**octave, y * 3 * 2**octave
@@ -84,7 +84,7 @@ def _stars(picture: np.ndarray) -> np.ndarray:
 
 
 def _planet(picture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Adds the planet's limb in the lower left corner, with a thin shining atmosphere."""
+    """Add the planet's limb in the lower left corner, with a thin shining atmosphere."""
     away = np.hypot(x + 0.30, y - 2.02) - 1.16
     texture = _noise(x * 1.4, y * 3.0, 7)
     lit = np.clip(0.30 + 0.9 * away, 0.05, 0.30) + 0.14 * np.clip(texture - 0.5, 0, 1)

@@ -1,7 +1,7 @@
 """Sprites drawn from signed distances: exact anti-aliasing, glows and gradients without a display.
 
-A signed distance field holds, for each pixel, how far it lies outside a shape (negative inside). Coordinates
-are those of one cell: its centre is (0, 0), its edges are at -1 and 1, x points east and y south.
+A signed distance field has, for each pixel, its distance to a shape, negative inside. Coordinates are those of one
+cell: its centre is (0, 0), its edges are at -1 and 1, x points east and y south.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import pygame
 
 from spaceworld.render.palette import Colour
 
-TINY = 32  # pixels; in smaller cells everything is plain and as large as the cell, or it could not be read
+TINY = 32  # pixels; in smaller cells, sprites are plain and fill the cell, to stay readable
 
 Field = np.ndarray  # (size, size) float64
 Point = tuple[float, float]  # (x, y)
 
 
 class Canvas:
-    """One square sprite in the making, as large as its cell times `reach`."""
+    """A square sprite under construction, as large as its cell times `reach`."""
 
     def __init__(self, cell: int, reach: float = 1.0) -> None:
-        """Makes an empty canvas.
+        """Make an empty canvas.
 
         Args:
             cell: Edge of a cell in pixels.
@@ -39,23 +39,23 @@ class Canvas:
         self._alpha = np.zeros((self.size, self.size))
 
     def circle(self, x: float, y: float, radius: float) -> Field:
-        """Returns the distance to a disc."""
+        """Return the distance to a disc."""
         return np.hypot(self.x - x, self.y - y) - radius
 
     def box(self, x: float, y: float, width: float, height: float, corner: float = 0.0) -> Field:
-        """Returns the distance to a box with rounded corners; width and height are half extents."""
+        """Return the distance to a box with rounded corners; width and height are half extents."""
         dx, dy = np.abs(self.x - x) - width + corner, np.abs(self.y - y) - height + corner
         return np.hypot(np.maximum(dx, 0), np.maximum(dy, 0)) + np.minimum(np.maximum(dx, dy), 0) - corner
 
     def line(self, start: Point, stop: Point, width: float) -> Field:
-        """Returns the distance to a line with round ends; width is half its thickness."""
+        """Return the distance to a line with round ends; width is half its thickness."""
         (ax, ay), (bx, by) = start, stop
         length = (bx - ax) ** 2 + (by - ay) ** 2 or 1.0
         along = np.clip(((self.x - ax) * (bx - ax) + (self.y - ay) * (by - ay)) / length, 0, 1)
         return np.hypot(self.x - ax - along * (bx - ax), self.y - ay - along * (by - ay)) - width
 
     def polygon(self, points: Sequence[Point]) -> Field:
-        """Returns the distance to a polygon, convex or not."""
+        """Return the distance to a polygon, convex or not."""
         distance = np.full_like(self.x, np.inf)
         inside = np.zeros_like(self.x, dtype=bool)
         for (ax, ay), (bx, by) in zip(points, (*points[1:], points[0]), strict=True):
@@ -66,27 +66,27 @@ class Canvas:
         return np.where(inside, -distance, distance)
 
     def fill(self, field: Field, colour: Colour | np.ndarray, alpha: float | np.ndarray = 1.0) -> None:
-        """Paints the inside of a shape over what is there; colour and alpha may vary by pixel."""
+        """Paint the inside of a shape over what is there; colour and alpha may vary by pixel."""
         cover = np.clip(0.5 - field / self.pixel, 0, 1) * alpha
         self._over(np.asarray(colour, dtype=float), cover)
 
     def stroke(self, field: Field, colour: Colour, width: float, alpha: float | np.ndarray = 1.0) -> None:
-        """Paints the outline of a shape, never thinner than a pixel."""
+        """Paint the outline of a shape, never thinner than a pixel."""
         half = max(width, self.pixel) / 2
         self.fill(np.abs(field) - half, colour, alpha)
 
     def glow(self, field: Field, colour: Colour, radius: float, alpha: float = 1.0) -> None:
-        """Paints light that fades with the distance from a shape."""
+        """Paint light that fades with the distance from a shape."""
         fade = np.exp(-((np.maximum(field, 0) / radius) ** 2))
         self._over(np.asarray(colour, dtype=float), np.where(fade > 0.01, fade, 0) * alpha)
 
     def shade(self, colour: Colour, light: Colour, slope: float = 0.5) -> np.ndarray:
-        """Returns a gradient, light from the upper left: (size, size, 3)."""
+        """Return a gradient, light from the upper left: (size, size, 3)."""
         share = np.clip(0.5 - slope * (self.x + self.y) / 2, 0, 1)[..., None]
         return np.asarray(colour) * (1 - share) + np.asarray(light) * share
 
     def surface(self) -> pygame.Surface:
-        """Returns the sprite as a surface with straight alpha."""
+        """Return the sprite as a surface with straight alpha."""
         sprite = pygame.Surface((self.size, self.size), pygame.SRCALPHA, 32)
         colour = self._colour / np.maximum(self._alpha, 1e-6)[..., None]
         pygame.surfarray.pixels3d(sprite)[:] = np.rint(colour).clip(0, 255).astype(np.uint8).swapaxes(0, 1)
@@ -100,10 +100,10 @@ class Canvas:
 
 
 def union(first: Field, second: Field) -> Field:
-    """Returns the distance to both shapes together."""
+    """Return the distance to both shapes together."""
     return np.minimum(first, second)
 
 
 def cut(shape: Field, hole: Field) -> Field:
-    """Returns the distance to a shape with a hole in it."""
+    """Return the distance to a shape with a hole in it."""
     return np.maximum(shape, -hole)

@@ -1,18 +1,18 @@
-"""The screen: whether there is one, and how large a window fits on it."""
+"""The screen: whether there is one, and how tall a window fits on it."""
 
 from __future__ import annotations
 
 import os
 
-# pygame is imported where it is used: who only asks for the error's name needs none
+# pygame is imported inside the functions, so that code that catches NoDisplay does not need it
 
-TALLEST, SHORTEST = 960, 360  # heights of a window that is fitted to its screen, in pixels
-SCREEN = 0.8  # share of the screen's height that a window takes
-UNSEEN = ("dummy", "offscreen", "evdev")  # what SDL falls back to, without a word, where there is no screen
+TALLEST, SHORTEST = 960, 360  # heights in pixels of a window that is fitted to its screen
+SCREEN = 0.8  # the window's share of the screen's height
+UNSEEN = ("dummy", "offscreen", "evdev")  # drivers that SDL silently falls back to without a screen
 
 
 class NoDisplay(RuntimeError):
-    """There is no screen on which a window could be opened."""
+    """No screen to open a window on."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -22,10 +22,10 @@ class NoDisplay(RuntimeError):
 
 
 def start_video() -> None:
-    """Starts SDL's video, unless it runs.
+    """Start SDL's video unless it is running.
 
     Raises:
-        NoDisplay: where there is no screen. A driver without a screen is accepted if SDL_VIDEODRIVER asks for it.
+        NoDisplay: Without a screen. A driver without one is accepted if SDL_VIDEODRIVER asks for it.
     """
     import pygame
 
@@ -39,11 +39,11 @@ def start_video() -> None:
     asked = os.environ.get("SDL_VIDEODRIVER") or os.environ.get("SDL_VIDEO_DRIVER")
     if driver.lower() in UNSEEN and not asked:
         pygame.display.quit()
-        raise NoDisplay(f"SDL offers only its {driver!r} driver, which nobody sees")
+        raise NoDisplay(f"SDL offers only its {driver!r} driver, which shows nothing")
 
 
 def fitting_height() -> int:
-    """Returns the height in pixels of a picture that fits on the screen."""
+    """Return the height in pixels of a picture that fits on the screen."""
     import pygame
 
     heights = [height for _, height in pygame.display.get_desktop_sizes()]

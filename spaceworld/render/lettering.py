@@ -1,4 +1,4 @@
-"""Text in pygame's own font: cached, smoothed, measured, wrapped and safe against what a model may write."""
+"""Text in pygame's own font: cached, smoothed, measured, wrapped, and safe for any characters."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pygame
 
 from spaceworld.render.palette import Colour
 
-OVERSAMPLE = 3  # drawn larger and scaled down: even weight and spacing at small sizes
-CACHE = 2048  # surfaces kept; one frame needs fewer than a hundred
+OVERSAMPLE = 3  # drawn larger and scaled down, for even weight and spacing at small sizes
+CACHE = 2048  # surfaces kept; a frame needs fewer than a hundred
 
 
 class Lettering:
     """Draws short texts; each distinct one is drawn once.
 
-    Of SDL, only the font module is started. Call `close` after each frame: a font that outlives somebody's
-    `pygame.quit()` reads freed memory, and opening one again for what is not cached costs little.
+    Only the font module of SDL is started. Call `close` after each frame: a font that outlives a `pygame.quit()` reads
+    freed memory, and opening it again costs little.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Lettering:
         self._cache: OrderedDict[tuple[str, int, Colour], pygame.Surface] = OrderedDict()
 
     def draw(self, text: str, size: int, colour: Colour) -> pygame.Surface:
-        """Returns the text on a transparent surface; `size` is the height of a line in pixels."""
+        """Return the text on a transparent surface; `size` is the height of a line in pixels."""
         key = (text, size, colour)
         if key in self._cache:
             self._cache.move_to_end(key)
@@ -40,7 +40,7 @@ class Lettering:
         return surface
 
     def width(self, text: str, size: int) -> int:
-        """Returns how wide the text is in pixels."""
+        """Return how wide the text is in pixels."""
         key = (text, size)
         if key not in self._widths:
             if len(self._widths) >= CACHE:
@@ -49,14 +49,14 @@ class Lettering:
         return self._widths[key]
 
     def elide(self, text: str, size: int, width: int) -> str:
-        """Returns the text, cut with an ellipsis where it is wider than `width` pixels."""
+        """Return the text, cut with an ellipsis where it is wider than `width` pixels."""
         if self.width(text, size) <= width:
             return text
         keep = bisect_right(range(len(text)), width, key=lambda n: self.width(text[: n + 1] + "...", size))
         return text[:keep].rstrip() + "..."
 
     def wrap(self, text: str, size: int, width: int, lines: int) -> list[str]:
-        """Returns at most `lines` lines that fit in `width` pixels; the last ends in an ellipsis if cut."""
+        """Return at most `lines` lines that fit in `width` pixels; the last ends in an ellipsis if cut."""
         wrapped: list[str] = []
         current = ""
         for word in text.split():
@@ -72,7 +72,7 @@ class Lettering:
         return [self.elide(line, size, width) for line in wrapped]
 
     def close(self) -> None:
-        """Closes the open fonts; what was drawn is kept, and fonts open again when needed."""
+        """Close the open fonts; drawn texts are kept, and fonts open again when they are needed."""
         self._fonts.clear()
 
     def _font(self, size: int) -> pygame.font.Font:
@@ -84,5 +84,5 @@ class Lettering:
 
 
 def printable(text: str) -> str:
-    """Returns the text with everything that the font cannot draw replaced by a question mark."""
+    """Return the text with a question mark for each character that the font cannot draw."""
     return "".join(char if char.isprintable() and ord(char) < 0x3000 else "?" for char in text)

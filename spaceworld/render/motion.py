@@ -1,4 +1,4 @@
-"""Smooth motion: how far everything still is from its cell, between the moment before and the present one."""
+"""Smooth motion between two moments: how far everything still is from its present cell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spaceworld.render.symbols import OFFSETS
 from spaceworld.text.scene import DebrisView, ModuleView, RobotView, Scene
 
 Offset = tuple[float, float]  # (rows, cols), in cells, to be added to the present cell
-BUMP = 0.16  # how far a robot that is blocked leans into what blocks it, in cells
+BUMP = 0.16  # how far a blocked robot leans towards what blocks it, in cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +20,14 @@ class Motion:
     robots: tuple[Offset, ...] = ()
     modules: tuple[Offset, ...] = ()
     debris: tuple[Offset, ...] = ()
-    share: float = 1.0  # of the way that is done
+    share: float = 1.0  # of the way done
 
 
 STILL = Motion()
 
 
 def follows(before: Scene, after: Scene) -> bool:
-    """Whether `after` is the step after `before`, so that one can glide into the other."""
+    """Return whether `after` is the step after `before`, so that the motion can be shown."""
     if after.step != before.step + 1 or (before.height, before.width) != (after.height, after.width):
         return False
     pairs = ((before.robots, after.robots), (before.modules, after.modules), (before.debris, after.debris))
@@ -37,9 +37,9 @@ def follows(before: Scene, after: Scene) -> bool:
 
 
 def motion(before: Scene, after: Scene, share: float) -> Motion:
-    """The motion when this share (0..1) of the time between two scenes has passed; still, where they do not follow.
+    """Return the motion after this share, 0..1, of the time between two scenes; STILL when they do not follow.
 
-    Everything starts and stops gently. A robot that collided leans into its obstacle and comes back.
+    Everything starts and stops gently. A robot that collided leans towards its obstacle and back.
     """
     if share >= 1.0 or not follows(before, after):
         return STILL
@@ -61,5 +61,5 @@ def motion(before: Scene, after: Scene, share: float) -> Motion:
 def _ways(
     before: Sequence[RobotView | ModuleView | DebrisView], after: Sequence[RobotView | ModuleView | DebrisView]
 ) -> list[Offset]:
-    """From each present cell back to the one before."""
+    """Return the way from each present cell back to the one before."""
     return [(a.cell[0] - b.cell[0], a.cell[1] - b.cell[1]) for a, b in zip(before, after, strict=True)]

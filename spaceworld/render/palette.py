@@ -1,4 +1,4 @@
-"""Every colour of the picture, and which robot or module type gets which."""
+"""The colours of the picture, and the colour of each robot and module type."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ TYPES: tuple[Colour, ...] = (
 
 
 def robot_colour(index: int) -> Colour:
-    """Returns the colour of the robot with this index; colours repeat after the eighth."""
+    """Return the colour of the robot with this index; colours repeat after the eighth."""
     return ROBOTS[index % len(ROBOTS)]
 
 
 def type_colours(letters: dict[str, str]) -> dict[str, Colour]:
-    """Returns a colour for each module type of a scene."""
+    """Return a colour for each module type of a scene."""
     return {name: TYPES[index % len(TYPES)] for index, name in enumerate(sorted(letters))}
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """Returns a colour with this share (0..1) of the second."""
+    """Return a colour with this share (0..1) of the second."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue

@@ -1,4 +1,4 @@
-"""Sprites of the site: station core, slots, modules, keep-out cells and debris, each centred on its cell."""
+"""Sprites of station core, slots, modules, keep-out cells and debris, each centred on its cell."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ BADGE = 0.44  # where the mass is written, in half cells right of and below the 
 
 
 def station(cell: int, joined: frozenset[int], variant: int) -> pygame.Surface:
-    """Returns one cell of the station core.
+    """Return one cell of the station core.
 
     Args:
         cell: Edge of a cell in pixels.
-        joined: Directions (action numbers 1..4) in which the structure goes on.
-        variant: Which detail the panel carries; any integer.
+        joined: Directions (action numbers 1..4) in which the structure continues.
+        variant: The detail on the panel; any integer.
     """
     canvas = Canvas(cell, 1.1)
     hull = canvas.box(0, 0, 0.94, 0.94, 0.16)
@@ -74,7 +74,7 @@ def _radiator(canvas: Canvas) -> None:
 
 
 def keep_out(cell: int) -> pygame.Surface:
-    """Returns the hatching of a keep-out cell; stripes go on from cell to cell."""
+    """Return the hatching of a keep-out cell; its stripes continue from cell to cell."""
     canvas = Canvas(cell)
     inside = canvas.box(0, 0, 1, 1)
     canvas.fill(inside, palette.WARN, 0.07)
@@ -86,7 +86,7 @@ def keep_out(cell: int) -> pygame.Surface:
 
 
 def slot(cell: int, colour: Colour, is_open: bool) -> pygame.Surface:
-    """Returns the dashed outline of an empty slot, bright when it is open."""
+    """Return the dashed outline of an empty slot, bright when it is open."""
     canvas = Canvas(cell)
     outline = canvas.box(0, 0, 0.80, 0.80, 0.20)
     if cell < TINY:
@@ -96,7 +96,7 @@ def slot(cell: int, colour: Colour, is_open: bool) -> pygame.Surface:
     if not is_open:
         colour = mix(colour, palette.FAINT, 0.62)
     canvas.fill(outline, colour, 0.13 if is_open else 0.04)
-    # Dashes: cut out by the position along the nearer edge, with whole corners.
+    # dashes along the nearer edge, with whole corners
     along = abs(canvas.x) * (abs(canvas.x) < abs(canvas.y)) + abs(canvas.y) * (abs(canvas.x) >= abs(canvas.y))
     dash = (along > 0.46) | (along < 0.16) if is_open else (along > 0.60)
     if is_open:
@@ -106,7 +106,7 @@ def slot(cell: int, colour: Colour, is_open: bool) -> pygame.Surface:
 
 
 def module(cell: int, colour: Colour, mass: int, docked: bool) -> pygame.Surface:
-    """Returns a module without letter and mass: heavier ones are larger, docked ones shine."""
+    """Return a module without letter and mass: heavier ones are larger, docked ones shine."""
     canvas = Canvas(cell, 1.7)
     half = 0.86 if docked else 0.66 + 0.04 * min(mass, 3)
     if cell < TINY:
@@ -122,10 +122,7 @@ def module(cell: int, colour: Colour, mass: int, docked: bool) -> pygame.Surface
     dark, light = (
         (mix(colour, palette.WHITE, 0.05), mix(colour, palette.WHITE, 0.5))
         if docked
-        else (
-            mix(colour, (10, 14, 30), 0.45),
-            mix(colour, (10, 14, 30), 0.05),
-        )
+        else (mix(colour, (10, 14, 30), 0.45), mix(colour, (10, 14, 30), 0.05))
     )
     canvas.fill(plate, canvas.shade(dark, light, 0.7))
     canvas.stroke(plate, palette.HULL_EDGE, 0.04)
@@ -141,7 +138,7 @@ def module(cell: int, colour: Colour, mass: int, docked: bool) -> pygame.Surface
 
 
 def _small_module(canvas: Canvas, colour: Colour, half: float, docked: bool) -> pygame.Surface:
-    """Returns a module that has no room for bolts and frame: a plate of its colour, shining when docked."""
+    """Return a module without bolts and frame, for small cells: a plate of its colour, shining when docked."""
     body = canvas.box(0, 0, half, half, 0.16)
     if docked:
         canvas.glow(body, colour, 0.34, 0.50)
@@ -155,7 +152,7 @@ def _small_module(canvas: Canvas, colour: Colour, half: float, docked: bool) -> 
 
 
 def collar(cell: int, colour: Colour, direction: int) -> pygame.Surface:
-    """Returns the lit joint between a docked module and the structure beside it."""
+    """Return the lit joint between a docked module and the structure beside it."""
     canvas = Canvas(cell, 1.3)
     dy, dx = OFFSETS[direction]
     joint = canvas.box(dx, dy, 0.13 if dx else 0.34, 0.13 if dy else 0.34, 0.05)
@@ -166,7 +163,7 @@ def collar(cell: int, colour: Colour, direction: int) -> pygame.Surface:
 
 
 def debris(cell: int, variant: int, direction: int) -> pygame.Surface:
-    """Returns a rock; a drifting one leaves streaks behind and carries an arrow ahead."""
+    """Return a rock; a drifting one has streaks behind it and an arrow ahead."""
     canvas = Canvas(cell, 1.5)
     dy, dx = OFFSETS.get(direction, (0, 0))
     if direction:

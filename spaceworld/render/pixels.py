@@ -1,4 +1,4 @@
-"""A scene as an RGB picture, painted without a display: the board on the left, the panel on the right."""
+"""A scene as an RGB picture, painted without a display: the grid on the left, the panel on the right."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import pygame
 
 from spaceworld.render import palette
 from spaceworld.render.backdrop import sky
-from spaceworld.render.board import Board
+from spaceworld.render.grid_picture import GridPicture
 from spaceworld.render.motion import STILL, Motion
-from spaceworld.render.panel import Panel
+from spaceworld.render.panel import PanelPicture, panel_width
 from spaceworld.render.sprites import Sprites
 from spaceworld.text.scene import Overlay, Scene
 
-SMALLEST = 120  # pixels; below this nothing can be read
-LAYERS = 8  # backgrounds kept: one for each layout of the station seen last
+SMALLEST = 120  # pixels; smaller pictures cannot be read
+LAYERS = 8  # backgrounds kept, one for each of the last layouts
 
 
 class Painter:
-    """Paints scenes; keeps sprites, letters and backgrounds between frames.
+    """A painter of scenes that keeps sprites, letters and backgrounds between frames.
 
-    The same scene and overlay give the same bytes, whatever was painted before. No display is opened:
-    SDL's video is never initialised, so a window that somebody else owns is left alone.
+    The same scene and overlay give the same bytes, whatever was painted before. SDL's video is never initialised, so no
+    display is opened, and windows of other code are not touched.
     """
 
     def __init__(self, height: int = 480, panel: bool = True) -> None:
-        """Chooses the size of the frames.
+        """Set the size of the frames.
 
         Args:
             height: Height of a frame in pixels, at least 120.
-            panel: Whether the side panel is drawn; without it a frame is the board alone.
+            panel: Whether the side panel is drawn beside the grid.
 
         Raises:
             ValueError: If the height is too small.
@@ -41,48 +41,45 @@ class Painter:
             raise ValueError(f"height must be at least {SMALLEST} pixels, got {height}")
         self.height = height
         self._sprites = Sprites()
-        self._panel = Panel(self._sprites.lettering, height) if panel else None
+        self._panel = panel_width(height) if panel else 0  # its width
         self._layers: OrderedDict[tuple[Any, ...], pygame.Surface] = OrderedDict()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles the settings alone: surfaces stay in their process."""
-        return Painter, (self.height, self._panel is not None)
+        """Pickle the settings only, because surfaces cannot be pickled."""
+        return Painter, (self.height, self._panel > 0)
 
     def paint(self, scene: Scene, overlay: Overlay | None = None) -> np.ndarray:
-        """Returns the picture of a scene, (H, W, 3) uint8, RGB; W is even and fixed by the grid's shape."""
+        """Return the picture of a scene, (H, W, 3) uint8, RGB; W is even and fixed by the grid's shape."""
         return pixels(self.draw(scene, overlay))
 
     def draw(self, scene: Scene, overlay: Overlay | None = None, motion: Motion = STILL) -> pygame.Surface:
-        """Returns the picture as a surface of its own, with what is on its way moved by `motion`."""
+        """Return the picture as a new surface, with everything moved by `motion`."""
         overlay = overlay or Overlay()
-        board = Board(self._sprites, self.height, scene, motion)
+        grid = GridPicture(self._sprites, self.height, scene, motion)
         try:
-            frame = self._background(scene, board).copy()
-            board.paint(frame, overlay.player)
-            if self._panel is not None:
-                self._panel.paint(frame, board.width, scene, overlay)
+            frame = self._background(scene, grid).copy()
+            grid.paint(frame, overlay.player)
+            if self._panel:
+                PanelPicture(self._sprites.lettering, frame, grid.width, scene, overlay).paint()
         finally:
             self._sprites.lettering.close()
         return frame
 
     def size(self, scene: Scene) -> tuple[int, int]:
-        """Returns (width, height) of the pictures of a scene."""
-        return Board(self._sprites, self.height, scene).width + (
-            self._panel.width if self._panel is not None else 0
-        ), self.height
+        """Return (width, height) of the pictures of a scene."""
+        return GridPicture(self._sprites, self.height, scene).width + self._panel, self.height
 
-    def _background(self, scene: Scene, board: Board) -> pygame.Surface:
-        """Returns what stays as it is in an episode: sky, grid, keep-out cells, station core."""
+    def _background(self, scene: Scene, grid: GridPicture) -> pygame.Surface:
+        """Return what does not change in an episode: sky, grid, keep-out cells, station core."""
         key = (scene.height, scene.width, scene.structure, scene.keep_out)
         layer = self._layers.pop(key, None)
         if layer is None:
-            panel = self._panel.width if self._panel is not None else 0
-            layer = pygame.Surface((board.width + panel, self.height), 0, 32)
+            layer = pygame.Surface((grid.width + self._panel, self.height), 0, 32)
             layer.fill(palette.PANEL)
-            layer.blit(self._sprites.get(sky, board.width, self.height), (0, 0))
-            board.paint_still(layer)
-            if panel:
-                pygame.draw.line(layer, palette.LINE, (board.width, 0), (board.width, self.height))
+            layer.blit(self._sprites.get(sky, grid.width, self.height), (0, 0))
+            grid.paint_still(layer)
+            if self._panel:
+                pygame.draw.line(layer, palette.LINE, (grid.width, 0), (grid.width, self.height))
         self._layers[key] = layer
         if len(self._layers) > LAYERS:
             self._layers.popitem(last=False)
@@ -90,6 +87,6 @@ class Painter:
 
 
 def pixels(frame: pygame.Surface) -> np.ndarray:
-    """Returns a surface as an array of its own, (H, W, 3) uint8, RGB."""
+    """Return a surface as a new array, (H, W, 3) uint8, RGB."""
     data = np.frombuffer(pygame.image.tobytes(frame, "RGB"), dtype=np.uint8)
     return data.reshape(frame.get_height(), frame.get_width(), 3).copy()

@@ -1,4 +1,4 @@
-"""Frames to a file. GIF: one palette for all frames and only what changed in each, for a small file. MP4: H.264."""
+"""Animations to a file: a small GIF, with one palette and only what changes in each frame, or an MP4 (H.264)."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
-COLOURS = 255  # a GIF has 256; one stays free for "as in the frame before"
-SLOWEST, FASTEST = 0.1, 50.0  # frames per second; players do not keep up with delays below 2/100 s
+COLOURS = 255  # a GIF has 256; one means "as in the frame before"
+SLOWEST, FASTEST = 0.1, 50.0  # frames per second; players cannot show delays below 2/100 s
 
 
 def save(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -> None:
-    """Writes an animation in the format that the file's name ends in: `.gif` or `.mp4`.
+    """Write an animation in the format of the file's name: `.gif` or `.mp4`.
 
     Raises:
-        ValueError: for another ending, or as `save_gif` and `save_mp4` do.
-        ImportError: if the package that writes the format is missing; the message says what to install.
+        ValueError: For another ending, or as `save_gif` and `save_mp4` do.
+        ImportError: If a package is missing; the message says what to install.
     """
     check_name(path)
     (save_gif if Path(path).suffix.lower() == ".gif" else save_mp4)(path, frames, fps)
 
 
 def check_name(path: str | Path) -> None:
-    """Makes sure that something can be saved under that name.
+    """Check that an animation can be saved under that name.
 
     Raises:
-        ValueError: if the name ends neither in `.gif` nor in `.mp4`, or its folder does not exist.
+        ValueError: If the name ends neither in `.gif` nor in `.mp4`, or its folder does not exist.
     """
     if Path(path).suffix.lower() not in (".gif", ".mp4"):
         raise ValueError(f"cannot record to {str(path)!r}: the name must end in .gif or .mp4")
@@ -36,7 +36,7 @@ def check_name(path: str | Path) -> None:
 
 
 def save_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -> None:
-    """Writes a film that every browser plays (H.264, yuv420p); an odd last row or column is cut off.
+    """Write a film that every browser plays (H.264, yuv420p); an odd last row or column is cut off.
 
     Args:
         path: Where the file goes; its folder must exist.
@@ -44,7 +44,7 @@ def save_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -
         fps: Frames per second.
 
     Raises:
-        ValueError: As `save_gif`; a file that is not whole is removed.
+        ValueError: As `save_gif`; an incomplete file is removed.
         ImportError: If imageio-ffmpeg is missing.
     """
     _check_speed(fps)
@@ -70,7 +70,7 @@ def save_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -
 
 
 def save_gif(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -> None:
-    """Writes an endless animation.
+    """Write an endless animation.
 
     Args:
         path: Where the file goes; its folder must exist.
@@ -89,7 +89,7 @@ def save_gif(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -
         raise ImportError("a GIF needs Pillow: pip install 'llm-credit-wrappers[video]'") from error
     sample = Image.fromarray(_colours(pictures))
     palette = sample.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1)
-    # Not dithered: noise that changes from frame to frame would cost most of the file.
+    # not dithered: noise that changes from frame to frame would take most of the file
     coded = [Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     delay = max(2, round(100 / fps)) * 10
     coded[0].save(path, "GIF", save_all=True, append_images=coded[1:], duration=delay, loop=0, disposal=1)
@@ -101,7 +101,7 @@ def _check_speed(fps: float) -> None:
 
 
 def _checked(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Gives the frames one by one, as arrays of one shape."""
+    """Yield the frames as arrays of one shape."""
     shape = None
     for index, frame in enumerate(frames):
         picture = np.asarray(frame)
@@ -116,10 +116,10 @@ def _checked(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def _colours(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the frames' colours as a picture of one row, (1, K, 3) uint8.
+    """Return the frames' colours as a picture of one row, (1, K, 3) uint8.
 
-    Colours come as often as the root of their number of pixels: by pixels alone, the dark sky would take the
-    whole palette, and a flash that is seen in one frame would lose its red.
+    Each colour counts by the root of its number of pixels. Counted by pixels, the dark sky would take the whole
+    palette, and a flash in one frame would lose its red.
     """
     count = np.zeros(64**3, dtype=np.int64)
     example = np.zeros((64**3, 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Sprites of the robots and of what they do: body, exhaust, arm, and the flashes of a step's events."""
+"""Sprites of the robots and of what they do: body, exhaust, arm, and flashes for events."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from spaceworld.render.palette import Colour, mix
 from spaceworld.render.symbols import OFFSETS
 
 BODY = 0.66  # radius of a robot, in half cells
-SHOW_PIPS = 20  # pixels; in smaller cells thrust is not shown
+SHOW_PIPS = 20  # pixels; smaller cells do not show thrust
 PIPS = 5  # more thrust than this is shown as five pips
 BEAT = (1.0, 0.84, 1.1)  # sizes of a flash
 
 
 def robot(cell: int, colour: Colour, role: str, thrust: int) -> pygame.Surface:
-    """Returns a robot without its number: role by outline, thrust by pips."""
+    """Return a robot without its number; the outline shows its role, pips its thrust."""
     canvas = Canvas(cell, 1.2)
     body = _outline(canvas, role)
     if cell < TINY:
@@ -51,7 +51,7 @@ def robot(cell: int, colour: Colour, role: str, thrust: int) -> pygame.Surface:
 
 
 def _outline(canvas: Canvas, role: str) -> Field:
-    """Returns the outline that tells a role: tugs are round, assemblers hexagonal, all others square."""
+    """Return the outline of a role: tugs are round, assemblers hexagonal, all others square."""
     if role == "tug":
         return canvas.circle(0, 0, BODY)
     if role == "assembler":
@@ -62,7 +62,7 @@ def _outline(canvas: Canvas, role: str) -> Field:
 
 
 def flame(cell: int, direction: int) -> pygame.Surface:
-    """Returns the exhaust of a robot that thrusts in a direction: it points the other way."""
+    """Return the exhaust of a robot that thrusts in a direction; it points the other way."""
     canvas = Canvas(cell, 1.5)
     dy, dx = OFFSETS[direction]
     start, stop = BODY + 0.08, BODY + 0.62
@@ -86,7 +86,7 @@ def flame(cell: int, direction: int) -> pygame.Surface:
 
 
 def arm(cell: int, colour: Colour, direction: int) -> pygame.Surface:
-    """Returns the arm from a robot to the module beside it, ending in a claw on the module's edge."""
+    """Return the arm from a robot to the module beside it, ending in a claw on the module's edge."""
     canvas = Canvas(cell, 2.2)
     dy, dx = OFFSETS[direction]
 
@@ -95,10 +95,7 @@ def arm(cell: int, colour: Colour, direction: int) -> pygame.Surface:
 
     bones = [(at(BODY - 0.04, 0.0), at(1.12, 0.0), 0.075)]
     for side in (-1, 1):
-        bones += [
-            (at(1.14, 0.0), at(1.20, 0.30 * side), 0.06),
-            (at(1.20, 0.30 * side), at(1.37, 0.30 * side), 0.06),
-        ]
+        bones += [(at(1.14, 0.0), at(1.20, 0.30 * side), 0.06), (at(1.20, 0.30 * side), at(1.37, 0.30 * side), 0.06)]
     shape = canvas.line(*bones[0])
     for bone in bones[1:]:
         shape = union(shape, canvas.line(*bone))
@@ -112,7 +109,7 @@ def arm(cell: int, colour: Colour, direction: int) -> pygame.Surface:
 
 
 def reach(cell: int, colour: Colour) -> pygame.Surface:
-    """Returns the ring around a robot that interacted in the last step."""
+    """Return the ring around a robot that interacted in the last step."""
     canvas = Canvas(cell, 1.1)
     ring = canvas.circle(0, 0, 0.88)
     quarter = abs(abs(canvas.x) - abs(canvas.y)) < 0.62
@@ -121,7 +118,7 @@ def reach(cell: int, colour: Colour) -> pygame.Surface:
 
 
 def crash(cell: int, beat: int = 0) -> pygame.Surface:
-    """Returns the flash of a collision, to be laid under a robot; its size depends on the beat, 0, 1 or 2."""
+    """Return the flash of a collision, drawn under a robot; its size depends on the beat, 0, 1 or 2."""
     grow = BEAT[beat]
     canvas = Canvas(cell, 1.5)
     canvas.glow(canvas.circle(0, 0, 0.70), palette.BAD, 0.36, 0.55)
@@ -141,7 +138,7 @@ def crash(cell: int, beat: int = 0) -> pygame.Surface:
 
 
 def violation(cell: int) -> pygame.Surface:
-    """Returns the warning ring around a robot in a keep-out cell."""
+    """Return the warning ring around a robot in a keep-out cell."""
     canvas = Canvas(cell, 1.2)
     ring = canvas.box(0, 0, 0.86, 0.86, 0.2)
     canvas.glow(abs(ring), palette.WARN, 0.12, 0.7)
@@ -150,7 +147,7 @@ def violation(cell: int) -> pygame.Surface:
 
 
 def docking(cell: int, colour: Colour, beat: int = 0) -> pygame.Surface:
-    """Returns the flash of a module that docked in the last step; its size depends on the beat."""
+    """Return the flash of a module that docked in the last step; its size depends on the beat."""
     grow = BEAT[beat]
     canvas = Canvas(cell, 2.2)
     light = mix(colour, palette.WHITE, 0.65)
@@ -168,7 +165,7 @@ def docking(cell: int, colour: Colour, beat: int = 0) -> pygame.Surface:
 
 
 def marker(cell: int) -> pygame.Surface:
-    """Returns the bright corners around the robot that a person steers."""
+    """Return the bright corners around the robot that a person steers."""
     canvas = Canvas(cell, 1.3)
     frame = canvas.box(0, 0, 0.98, 0.98, 0.24)
     corner = np.minimum(abs(canvas.x), abs(canvas.y)) > 0.52

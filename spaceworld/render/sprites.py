@@ -1,4 +1,4 @@
-"""What is drawn once and put into many frames."""
+"""A cache of what is drawn once and used in many frames."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from spaceworld.render.lettering import Lettering
 
 
 class Sprites:
-    """Keeps sprites and letters between frames."""
+    """Sprites and letters that are kept between frames."""
 
     def __init__(self) -> None:
         self.lettering = Lettering()
         self._made: dict[tuple[Any, ...], pygame.Surface] = {}
 
     def get(self, make: Callable[..., pygame.Surface], *key: Any) -> pygame.Surface:
-        """Returns `make(*key)`, made once."""
+        """Return `make(*key)`, made once."""
         found = self._made.get((make, *key))
         if found is None:
             found = self._made[(make, *key)] = make(*key)

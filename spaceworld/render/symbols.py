@@ -1,16 +1,16 @@
-"""How robots and module types are called in one or two characters, the same in text and picture."""
+"""Short symbols of module types, directions and status, the same in texts and pictures."""
 
 from __future__ import annotations
 
-from spaceworld.text.scene import Cell, RobotView, Scene
+from spaceworld.scenario import Cell
+from spaceworld.text.scene import RobotView, Scene
 
-ACTIONS = ("stay", "north", "south", "west", "east", "interact")  # by action number
 OFFSETS: dict[int, Cell] = {1: (-1, 0), 2: (1, 0), 3: (0, -1), 4: (0, 1)}  # (row, col) by action number
 FALLBACK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def type_letters(scene: Scene) -> dict[str, str]:
-    """Returns a capital letter for each module type, from the type's own name where one is free."""
+    """Return a capital letter for each module type, from the type's own name where one is free."""
     letters: dict[str, str] = {}
     types = {module.type for module in scene.modules} | {slot.type for slot in scene.slots}
     for name in sorted(types):
@@ -21,7 +21,7 @@ def type_letters(scene: Scene) -> dict[str, str]:
 
 
 def grip_direction(robot: RobotView, scene: Scene) -> int:
-    """Returns the action number 1..4 that points from the robot to what it grips, 0 when it grips nothing."""
+    """Return the action number 1..4 that points from the robot to what it grips, 0 when it grips nothing."""
     if robot.grips is None:
         return 0
     (row, col), (to_row, to_col) = robot.cell, scene.modules[robot.grips].cell
@@ -31,17 +31,17 @@ def grip_direction(robot: RobotView, scene: Scene) -> int:
 
 
 def all_docked(scene: Scene) -> bool:
-    """Returns whether the structure is complete."""
+    """Return whether the structure is complete."""
     return bool(scene.modules) and all(module.docked for module in scene.modules)
 
 
 def status(scene: Scene) -> str:
-    """Returns one word for how the episode stands: running, complete, ended or timeout."""
+    """Return the status of the episode: running, complete, ended or timeout."""
     if scene.terminated:
         return "complete" if all_docked(scene) else "ended"
     return "timeout" if scene.truncated else "running"
 
 
 def docked_count(scene: Scene) -> tuple[int, int]:
-    """Returns (modules docked, modules)."""
+    """Return (modules docked, modules)."""
     return sum(module.docked for module in scene.modules), len(scene.modules)

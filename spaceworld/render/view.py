@@ -1,4 +1,4 @@
-"""What an environment's `render` gives for each of its render modes."""
+"""What an environment's `render` does in each of its render modes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spaceworld.text.scene import Overlay, Scene
 
 
 class View:
-    """Renders scenes in one mode; painter or window are made at the first picture.
+    """A renderer for one mode; painter or window are made at the first picture.
 
     Args:
         mode: "human", "rgb_array" or "ansi".
@@ -22,12 +22,12 @@ class View:
         self._window: Any = None
 
     def render(self, scene: Scene, overlay: Overlay, fps: float) -> np.ndarray | str | None:
-        """The picture, (H, W, 3) uint8, or the text; in "human" mode shows it, which takes 1 / `fps` seconds.
+        """Return a picture, (H, W, 3) uint8, or a text; in "human" mode show it, which takes 1 / `fps` seconds.
 
-        After the person closed the window, nothing is shown any more.
+        Nothing is shown after the person has closed the window.
 
         Raises:
-            NoDisplay: for "human", where there is no screen.
+            NoDisplay: For "human" without a screen.
         """
         if self._mode == "ansi":
             from spaceworld.render.ansi import render_ansi
@@ -48,7 +48,7 @@ class View:
         return None
 
     def close(self) -> None:
-        """Closes the window, if there is one, and frees the painter."""
+        """Close the window, if there is one, and free the painter."""
         if self._window is not None:
             self._window.close()
         self._window = self._painter = None

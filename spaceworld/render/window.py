@@ -1,6 +1,6 @@
-"""A window on the screen: shows scenes, moves smoothly from one to the next, and hears keys and the close button.
+"""A window on the screen that shows scenes, moves smoothly between them, and reads keys and the close button.
 
-pygame has one window per process: of several `Window`s, the one that showed last has it.
+pygame has one window per process: of several `Window`s, the last one that showed a scene has it.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ REFRESH = 60  # pictures per second
 
 
 class Window:
-    """Shows scenes.
+    """A window that shows scenes.
 
     Args:
-        height: height of the picture in pixels; None: as large as the screen allows.
-        title: what the window is called.
+        height: The height of the picture in pixels; None: as tall as the screen allows.
+        title: The title of the window.
 
     Attributes:
-        closed: whether the person closed it; nothing is shown from then on.
+        closed: Whether it is closed; nothing is shown from then on.
 
     Raises:
-        NoDisplay: where there is no screen; the message says what can be done instead.
+        NoDisplay: Without a screen; the message says what to do instead.
     """
 
     def __init__(self, height: int | None = None, title: str = "Spaceworld") -> None:
@@ -41,7 +41,7 @@ class Window:
         self._held: list[int] = []
 
     def show(self, scene: Scene, overlay: Overlay | None = None, seconds: float = 0.0) -> None:
-        """Shows a scene; everything takes `seconds` to move there from the scene shown before."""
+        """Show a scene, after moving there in `seconds` from the scene before."""
         frames = round(seconds * REFRESH)
         for frame in range(1, frames):
             if self.closed:
@@ -57,12 +57,12 @@ class Window:
         self._before = scene
 
     def wait(self) -> None:
-        """Lets the time of one picture pass, and hears what the person does meanwhile."""
+        """Wait for the time of one picture, and read what the person did."""
         self._clock.tick(REFRESH)
         self.poll()
 
     def poll(self) -> None:
-        """Hears what the person did: keys are kept for `pressed`, the close button closes."""
+        """Read what the person did: keep keys for `pressed`, close on the close button."""
         if self.closed or not pygame.display.get_init():
             return
         for event in pygame.event.get():
@@ -76,17 +76,17 @@ class Window:
                 self._held = [key for key in self._held if key != event.key]
 
     def pressed(self) -> list[int]:
-        """The keys pressed since the last call, in order."""
+        """Return the keys pressed since the last call, in order."""
         pressed, self._pressed = self._pressed, []
         return pressed
 
     @property
     def held(self) -> list[int]:
-        """The keys held down now, the latest last."""
+        """The keys held down now, the last one pressed at the end."""
         return list(self._held)
 
     def close(self) -> None:
-        """Frees the window; further calls do nothing."""
+        """Close the window; further calls do nothing."""
         if not self.closed:
             self.closed = True
             mine = self._screen is not None and pygame.display.get_surface() is self._screen
@@ -103,7 +103,7 @@ class Window:
         pygame.display.flip()
 
     def _opened(self, size: tuple[int, int]) -> pygame.Surface:
-        """The screen of that size; opened anew where another window or a grid of another shape was shown."""
+        """Return the screen of that size; open it again after another window or a grid of another shape."""
         screen = self._screen
         if screen is None or pygame.display.get_surface() is not screen or screen.get_size() != size:
             start_video()

@@ -1,1 +1,1 @@
-"""How the world moves: states in, states out."""
+"""The rules of the world: packed states, one step, random layouts, snapshots."""

@@ -1,4 +1,4 @@
-"""Joint actions as they come in: checked, and turned into numbers; every error names the agent and the action."""
+"""Checks of joint actions; every error names the agent and the action."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ACTIONS = frozenset(range(pk.N_ACTIONS))
 
 
 def indices(actions: Mapping[str, Any], agents: Sequence[str]) -> list[int]:
-    """The agents' actions as Python integers, also from arrays of one integer.
+    """Return the agents' actions as Python integers; arrays of one integer are accepted, too.
 
     Raises:
-        ValueError: for a missing or unknown agent, or what is not one of 0..5.
+        ValueError: For a missing or unknown agent, or an action other than 0..5.
     """
     try:
         chosen = [index(actions[agent]) for agent in agents]
@@ -27,7 +27,7 @@ def indices(actions: Mapping[str, Any], agents: Sequence[str]) -> list[int]:
 
 
 def bad(actions: Mapping[str, Any], agents: Sequence[str]) -> ValueError:
-    """The error that names what is wrong with a joint action."""
+    """Return the error that names what is wrong with a joint action."""
     for agent in actions:
         if agent not in agents:
             return ValueError(f"there is no agent {agent!r}; the agents are {', '.join(agents)}")

@@ -1,11 +1,11 @@
-"""Random layouts, each checked to be solvable, drawn inside the kernel's random stream.
+"""Random layouts, each checked to be solvable.
 
-Friendly by design: the core is away from the border, slots are beside it or form trusses out of it, modules lie off
-the border, and debris drifts in a row or column where nothing else lies. Solvable means: in an order that precedence
-allows, every module can be carried to its slot by as few robots as its mass needs, one that docks among them, who may
-let go and take hold of other sides on the way; the other modules stay where they are, keep-out cells and still debris
-are never entered, and other robots keep clear. The random numbers are L'Ecuyer's combined generator (CACM 31, 1988):
-two words in the state row, no overflow, the same with and without compilation.
+The core is away from the border, slots are beside it or form trusses that grow out of it, modules lie off the border,
+and debris drifts in a row or column where nothing else lies. A layout is solvable when, in an order that precedence
+allows, every module can be carried to its slot by the fewest robots that its mass allows, one of which docks. They may
+release the module on the way and grip it at other sides. All other modules stay where they are, keep-out cells and
+still debris are never entered, and other robots keep clear. The random numbers come from L'Ecuyer's combined generator
+(CACM 31, 1988): two words in the state row, no overflow, the same with and without compilation.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 
 from spaceworld.rules import packing as pk
 from spaceworld.rules.jit import kernel, lean_kernel, part
-from spaceworld.rules.kernel import fill_grid, row_of, shifted
+from spaceworld.rules.lookup import fill_grid, row_of, shifted
 
 TRIES = 2000
-BARRED = pk.G_STATIC | pk.G_KEEP  # for robots and modules, in the check
+BARRED = pk.G_STATIC | pk.G_KEEP  # to robots and modules, in the check
 
 
 @part
 def draw(row, n):  # type: ignore[no-untyped-def]  # compiled
-    """A random integer in [0, n); advances the two words."""
+    """Return a random integer in [0, n) and advance the two words."""
     row[pk.S_RNG1] = 40014 * row[pk.S_RNG1] % 2147483563
     row[pk.S_RNG2] = 40692 * row[pk.S_RNG2] % 2147483399
     return (row[pk.S_RNG1] - row[pk.S_RNG2]) % 2147483562 % n
@@ -30,7 +30,7 @@ def draw(row, n):  # type: ignore[no-untyped-def]  # compiled
 
 @lean_kernel
 def draw_cell(spec, row, grid, margin):  # type: ignore[no-untyped-def]  # compiled
-    """A random cell at least `margin` from the border that no thing has taken yet; -1 after many tries."""
+    """Return a random free cell at least `margin` from the border; -1 after many tries."""
     for _ in range(200):
         r = margin + draw(row, spec[pk.H_HEIGHT] - 2 * margin)
         c = margin + draw(row, spec[pk.H_WIDTH] - 2 * margin)
@@ -39,9 +39,18 @@ def draw_cell(spec, row, grid, margin):  # type: ignore[no-untyped-def]  # compi
     return -1
 
 
+@part
+def take_cell(spec, row, grid, margin):  # type: ignore[no-untyped-def]  # compiled
+    """Return a cell like `draw_cell` and mark it as taken."""
+    cell = draw_cell(spec, row, grid, margin)
+    if cell >= 0:
+        grid[cell] = 1
+    return cell
+
+
 @lean_kernel
 def generate(spec, row, work):  # type: ignore[no-untyped-def]  # compiled
-    """Writes a solvable random layout into `row`; returns whether one was found."""
+    """Write a solvable random layout into `row`; return whether one was found."""
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
     grid = work[:cells]
     for _ in range(TRIES):
@@ -52,23 +61,21 @@ def generate(spec, row, work):  # type: ignore[no-untyped-def]  # compiled
 
 @lean_kernel
 def attempt(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
-    """One random layout: core, slots, modules, keep-out cells, debris, robots; False when something found no cell."""
+    """Write one random layout into `row`; return False when something found no free cell."""
     grid[:] = 0
     row[pk.S_STEP : spec[pk.H_ROBOT]] = 0
     if not attempt_slots(spec, row, grid):
         return False
     for m in range(spec[pk.H_MODULES]):
-        cell = draw_cell(spec, row, grid, 1)
+        cell = take_cell(spec, row, grid, 1)
         if cell < 0:
             return False
-        grid[cell] = 1
         at = spec[pk.H_MODULE] + m * pk.M_WIDTH
         row[at + pk.M_CELL], row[at + pk.M_SLOT], row[at + pk.M_WHEN] = cell, -1, -1
     for k in range(spec[pk.H_KEEP]):
-        cell = draw_cell(spec, row, grid, 1)
+        cell = take_cell(spec, row, grid, 1)
         if cell < 0:
             return False
-        grid[cell] = 1
         row[spec[pk.H_KEEPROW] + k] = cell
     for d in range(spec[pk.H_DEBRIS]):
         at, direction = spec[pk.H_DRIFT] + d * pk.D_WIDTH, spec[spec[pk.H_DEBRIS0] + d * pk.D_STATIC + pk.D_FIRST]
@@ -78,10 +85,9 @@ def attempt(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
         grid[cell] = 1
         row[at + pk.D_CELL], row[at + pk.D_DIR] = cell, direction
     for i in range(spec[pk.H_ROBOTS]):
-        cell = draw_cell(spec, row, grid, 0)
+        cell = take_cell(spec, row, grid, 0)
         if cell < 0:
             return False
-        grid[cell] = 1
         at = spec[pk.H_ROBOT] + i * pk.R_WIDTH
         row[at : at + pk.R_WIDTH] = 0
         row[at + pk.R_CELL], row[at + pk.R_GRIPS], row[at + pk.R_ACTION] = cell, -1, -1
@@ -90,14 +96,13 @@ def attempt(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
 
 @lean_kernel
 def attempt_slots(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
-    """A core and its slots, by the scenario's pattern."""
+    """Write a core and its slots, by the scenario's pattern; return False when something found no free cell."""
     slots, pattern, margin = spec[pk.H_SLOTS], spec[pk.H_PATTERN], 2
     if pattern == pk.CROSS:
         margin = (slots + 3) // 4 + 1  # the end of a truss stays off the border
-    core = draw_cell(spec, row, grid, margin)
+    core = take_cell(spec, row, grid, margin)
     if core < 0:
         return False
-    grid[core] = 1
     row[spec[pk.H_COREROW]] = core
     cell, first = core, 1 + draw(row, 4)
     for s in range(slots):
@@ -128,7 +133,7 @@ def attempt_slots(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
 
 @lean_kernel
 def draw_lane(spec, row, grid, direction):  # type: ignore[no-untyped-def]  # compiled
-    """A cell for debris: off the border and, when it drifts, with nothing else in its row or column; or -1."""
+    """Return a cell for debris off the border or -1; drifting debris has its row or column for itself."""
     if direction == 0:
         return draw_cell(spec, row, grid, 1)
     width = spec[pk.H_WIDTH]
@@ -149,7 +154,7 @@ def draw_lane(spec, row, grid, direction):  # type: ignore[no-untyped-def]  # co
 
 @lean_kernel
 def carriers(spec, mass):  # type: ignore[no-untyped-def]  # compiled
-    """The least number of robots that can lift `mass` and dock it: the strongest that docks, then the strongest."""
+    """Return the fewest robots that can lift and dock `mass`: the strongest that docks, then the strongest others."""
     used, total, count = 0, 0, 0
     while total < mass or count == 0:
         best = -1
@@ -169,7 +174,7 @@ def carriers(spec, mass):  # type: ignore[no-untyped-def]  # compiled
 
 @lean_kernel
 def flood(spec, grid, start, hole, region, queue):  # type: ignore[no-untyped-def]  # compiled
-    """Marks in `region` the cells that a robot at `start` can reach when `hole` is solid as well."""
+    """Mark in `region` the cells that a robot at `start` can reach when `hole` is solid, too."""
     region[: spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]] = 0
     region[start] = 1
     queue[0] = start
@@ -187,7 +192,7 @@ def flood(spec, grid, start, hole, region, queue):  # type: ignore[no-untyped-de
 
 @part
 def free_sides(spec, grid, cell):  # type: ignore[no-untyped-def]  # compiled
-    """The directions in which a robot could hold a module at `cell`, a bit for each: 1 for north, 2 for south, ..."""
+    """Return the free sides of a module at `cell` as bits: 1 north, 2 south, 4 west, 8 east."""
     sides = 0
     for direction in range(1, 5):
         beside = shifted(spec, cell, direction)
@@ -197,7 +202,7 @@ def free_sides(spec, grid, cell):  # type: ignore[no-untyped-def]  # compiled
 
 @part
 def sides_within(spec, region, cell):  # type: ignore[no-untyped-def]  # compiled
-    """The directions in which the neighbour of `cell` is in `region`, bits as in `free_sides`."""
+    """Return the sides of `cell` whose cells are in `region`, as bits."""
     sides = 0
     for direction in range(1, 5):
         beside = shifted(spec, cell, direction)
@@ -207,18 +212,18 @@ def sides_within(spec, region, cell):  # type: ignore[no-untyped-def]  # compile
 
 @part
 def count_of(sides):  # type: ignore[no-untyped-def]  # compiled
-    """How many directions are in `sides`."""
+    """Return the number of sides in the bits `sides`."""
     return (sides & 1) + (sides >> 1 & 1) + (sides >> 2 & 1) + (sides >> 3)
 
 
 @part
 def sides_meet(spec, grid, cell):  # type: ignore[no-untyped-def]  # compiled
-    """Whether a robot can get from each free side of a module at `cell` to each other round its corners."""
+    """Return whether a robot can get from any free side of a module at `cell` to any other around its corners."""
     height, width = spec[pk.H_HEIGHT], spec[pk.H_WIDTH]
     r = row_of(spec, cell)
     c = cell - r * width
     sides, links, before = 0, 0, False
-    for k in range(9):  # the eight neighbours clockwise from the north, which comes again: corners have odd numbers
+    for k in range(9):  # the eight neighbours clockwise from north, and north again: odd ones are corners
         down, across = (-1, -1, 0, 1, 1, 1, 0, -1, -1)[k], (0, 1, 1, 1, 0, -1, -1, -1, 0)[k]
         inside = (0 <= r + down < height) & (0 <= c + across < width)
         free = inside and grid[cell + down * width + across] & BARRED == 0
@@ -233,16 +238,16 @@ def sides_meet(spec, grid, cell):  # type: ignore[no-untyped-def]  # compiled
 
 @kernel
 def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # type: ignore[no-untyped-def]  # compiled
-    """Whether `need` robots, one of them at `at`, can bring the module at `start` to `goal`."""
+    """Return whether `need` robots, one of them at `at`, can carry the module from `start` to `goal`."""
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
     seen = np.zeros(cells * 16, dtype=np.bool_)
     stack = np.empty(cells * 16, dtype=np.int64)
-    regripped = np.zeros(cells if regrip else 0, dtype=np.int64)  # at each cell, the sides that were gone through
+    regripped = np.zeros(cells if regrip else 0, dtype=np.int64)  # at each cell, the sides already tried
     top = 0
     flood(spec, grid, at, start, region, queue)
     within = free_sides(spec, grid, start) & sides_within(spec, region, start)
     if not regrip:
-        within &= free_sides(spec, grid, goal)  # these sides stay the same to the end
+        within &= free_sides(spec, grid, goal)  # the sides stay the same to the end
     for sides in range(1, 16):
         if sides & ~within == 0 and count_of(sides) == need:
             seen[start * 16 + sides] = True
@@ -253,7 +258,7 @@ def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # ty
         cell, sides = stack[top] // 16, stack[top] % 16
         if cell == goal:
             return True
-        # carried one cell: the search goes on from what was pushed last, so the directions to the goal come last
+        # carry it one cell; what is pushed last is searched first, so the directions to the goal come last
         down = row_of(spec, goal) - row_of(spec, cell)
         across = goal - cell - down * spec[pk.H_WIDTH]
         nearer = int(down < 0) | int(down > 0) << 1 | int(across < 0) << 2 | int(across > 0) << 3
@@ -272,7 +277,7 @@ def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # ty
             continue
         if sides & regripped[cell]:
             continue
-        within = free_sides(spec, grid, cell)  # or gripped anew at other sides
+        within = free_sides(spec, grid, cell)  # or grip it at other sides
         if not sides_meet(spec, grid, cell):
             for direction in range(1, 5):
                 if sides >> (direction - 1) & 1:
@@ -290,9 +295,9 @@ def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # ty
 
 @kernel
 def solvable(spec, row, grid, region, queue):  # type: ignore[no-untyped-def]  # compiled
-    """Whether the layout in `row` can be completed (see the module docstring)."""
+    """Return whether the layout in `row` can be completed (see the module docstring)."""
     fill_grid(spec, row, grid)
-    for d in range(spec[pk.H_DEBRIS]):  # what drifts gets out of the way
+    for d in range(spec[pk.H_DEBRIS]):  # drifting debris moves out of the way
         at = spec[pk.H_DRIFT] + d * pk.D_WIDTH
         if row[at + pk.D_DIR]:
             grid[row[at + pk.D_CELL]] &= 63 - pk.G_DEBRIS
@@ -312,7 +317,7 @@ def solvable(spec, row, grid, region, queue):  # type: ignore[no-untyped-def]  #
             start = row[spec[pk.H_MODULE] + m * pk.M_WIDTH + pk.M_CELL]
             grid[start] &= 63 - pk.G_LOOSE
             need = carriers(spec, spec[sheet + pk.M_MASS])
-            # the quick search first: most modules need no second grip
+            # first without a second grip: that is faster, and most modules need none
             if need <= 4 and (
                 deliverable(spec, grid, start, goal, need, robot, False, region, queue)
                 or deliverable(spec, grid, start, goal, need, robot, True, region, queue)

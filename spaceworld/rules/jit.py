@@ -1,73 +1,83 @@
-"""The numba decorator of all kernels: compiled once, kept on disk, never stale.
+"""The numba decorators of all kernels: compiled once, kept on disk, never stale.
 
-Numba's own cache looks only at the file of the function it compiles, so a function would go on with the old code of
-another file that it calls. Here the folder of the cache is named after the sources of all kernels.
+Numba's own cache looks only at the file of the function that it compiles, so a kernel would keep the old code of a
+kernel that it calls in another file. Here the folder of the cache is named after the contents of the kernel's module
+and of every module of this package that it imports, directly or not. Other files may change without compiling anew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba import config
 
-_HERE = Path(__file__).parent.parent
-_SOURCES = (
-    "rules/jit.py",
-    "rules/packing.py",
-    "rules/kernel.py",
-    "observations/large_teams.py",
-    "observations/feature_vector.py",
-    "observations/image.py",
-    "rules/generator.py",
-    "thread_pool.py",
-    "batch.py",
-    "planner/keys.py",
-    "planner/bound.py",
-    "planner/choices.py",
-    "planner/search.py",
-    "planner/spacetime.py",
-    "planner/routes.py",
-)
+_PACKAGE = Path(__file__).parent.parent
+_IMPORT = re.compile(r"^\s*(?:import|from) +([\w.]+)(?: +import +(\([^)]*\)|[^\n]*))?", re.MULTILINE)
 
 
-def _cache_folder() -> str:
+@cache
+def _imported_files(file: Path) -> frozenset[Path]:
+    """Return the files of this package that a file imports by itself, by absolute imports."""
+    files: set[Path] = set()
+    for module, names in _IMPORT.findall(file.read_text(encoding="utf-8")):
+        first, *rest = module.split(".")
+        if first == _PACKAGE.name:
+            at = _PACKAGE.joinpath(*rest)
+            inside = (at / f"{name}.py" for name in ("__init__", *re.findall(r"\w+", names)))
+            files.update(path for path in (at.with_suffix(".py"), *inside) if path.is_file())
+    return frozenset(files)
+
+
+@cache
+def sources_of(file: Path) -> tuple[Path, ...]:
+    """Return the files that a kernel in `file` may depend on: the file and all that it imports, directly or not."""
+    found, queue = {file, Path(__file__)}, [file]
+    while queue:
+        new = _imported_files(queue.pop()) - found
+        found |= new
+        queue.extend(new)
+    return tuple(sorted(found))
+
+
+@cache
+def cache_folder(file: Path) -> str:
+    """Return the folder in which the compiled kernels of `file` are kept."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for name in _SOURCES:
-        digest.update((_HERE / name).read_bytes())
+    for source in sources_of(file):
+        digest.update(source.read_bytes())
     if config.CACHE_DIR:  # NUMBA_CACHE_DIR: the user's choice
         base = Path(config.CACHE_DIR)
-    elif os.access(_HERE, os.W_OK):
-        base = _HERE / "__pycache__"
+    elif os.access(_PACKAGE, os.W_OK):
+        base = _PACKAGE / "__pycache__"
     else:
         base = Path(tempfile.gettempdir()) / f"spaceworld-{os.getuid() if hasattr(os, 'getuid') else 'kernels'}"
     return str(base / f"kernels-{digest.hexdigest()[:12]}")
 
 
-_FOLDER = _cache_folder()
-
-
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles `function` at its first call; later processes load it from disk."""
-    return _compiled(function, _nrt=True)  # said outright, or a lean caller's setting would be taken over
+    """Compile `function` at its first call; later processes load it from disk."""
+    return _compiled(function, _nrt=True)  # explicit, because numba would otherwise take over a lean caller's setting
 
 
 def lean_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`kernel` for a function that makes no arrays (nor assigns one to a slice, for which numba may make one).
+    """Compile like `kernel` a function that makes no arrays and assigns none to a slice, for which numba may make one.
 
-    It counts no references. Otherwise numba counts one for every slice taken, by an atomic operation on one word of the
-    whole batch, which threads even pass to and fro: that was a fifth of a step on one thread, more on two.
+    The compiled code counts no references. Otherwise numba counts one for every slice taken, by an atomic operation on
+    one word of the whole batch, which all threads share: that was a fifth of a step on one thread, more on two.
     """
     return _compiled(function, _nrt=False)
 
 
 def part(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A `lean_kernel` that is pasted into the kernels that call it.
+    """Compile like `lean_kernel` a function that is inlined into the kernels that call it.
 
     Each array is seven numbers to a call, most of them on the stack: the calls alone were a fifth of a step.
     """
@@ -75,7 +85,8 @@ def part(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _compiled(function: Callable[..., Any], **options: bool) -> Callable[..., Any]:
-    before, config.CACHE_DIR = config.CACHE_DIR, _FOLDER
+    folder = cache_folder(Path(function.__code__.co_filename))
+    before, config.CACHE_DIR = config.CACHE_DIR, folder
     try:
         make = numba.njit(cache=True, error_model="numpy", nogil=True, **options)
         compiled: Callable[..., Any] = make(function)

@@ -1,88 +1,19 @@
-"""One step of the rules over packed state, compiled by numba. `reference.py` says the same in plain Python.
+"""One step of the rules over packed state, compiled by numba; `tests/spaceworld/reference.py` has it in plain Python.
 
-Order of a step (rules: ours): interacts, moves, debris, keep-out, end. Nothing depends on robot numbering: every
-phase first reads, then decides for all, then writes; ties are broken by cell, never by index.
+Order of a step (rules: ours): interacts, moves, debris, keep-out, end. Nothing depends on the numbers of the robots:
+every phase first reads, then decides for all, then writes. Ties are broken by cell, never by index.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
 from spaceworld.rules import packing as pk
 from spaceworld.rules.jit import lean_kernel, part
-
-FAR = 1 << 62  # larger than every blocker key
-
-
-@part
-def fill_grid(spec, row, grid):  # type: ignore[no-untyped-def]  # compiled
-    """Rebuilds the flag grid, (H*W,) int64, from the row."""
-    grid[: spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]] = 0
-    for k in range(spec[pk.H_CORE]):
-        grid[row[spec[pk.H_COREROW] + k]] |= pk.G_STRUCTURE
-    for k in range(spec[pk.H_KEEP]):
-        grid[row[spec[pk.H_KEEPROW] + k]] |= pk.G_KEEP
-    for m in range(spec[pk.H_MODULES]):
-        at = spec[pk.H_MODULE] + m * pk.M_WIDTH
-        grid[row[at + pk.M_CELL]] |= pk.G_STRUCTURE if row[at + pk.M_SLOT] >= 0 else pk.G_LOOSE
-    for d in range(spec[pk.H_DEBRIS]):
-        grid[row[spec[pk.H_DRIFT] + d * pk.D_WIDTH + pk.D_CELL]] |= pk.G_DEBRIS
-    for i in range(spec[pk.H_ROBOTS]):
-        at = spec[pk.H_ROBOT] + i * pk.R_WIDTH
-        grid[row[at + pk.R_CELL]] |= pk.G_ROBOT
-        if row[at + pk.R_GRIPS] >= 0:
-            cell = row[spec[pk.H_MODULE] + row[at + pk.R_GRIPS] * pk.M_WIDTH + pk.M_CELL]
-            grid[cell] = (grid[cell] & (63 - pk.G_LOOSE)) | pk.G_GRIPPED
-
-
-@part
-def row_of(spec, cell):  # type: ignore[no-untyped-def]  # compiled
-    """The row of a cell, by a product: integer divisions were a large part of a step."""
-    return cell * spec[pk.H_RECIPROCAL] >> 32
-
-
-@part
-def shifted(spec, cell, direction):  # type: ignore[no-untyped-def]  # compiled
-    """The neighbouring cell in direction 1..4, or -1 outside the grid; the cell itself for other actions."""
-    # a table: where a robot stands and what it chooses can be predicted by nobody, least of all by a processor
-    return spec[np.uintp(spec[pk.H_NEXT] + cell * pk.N_ACTIONS + direction)]
-
-
-@part
-def grip_target(spec, row, cell):  # type: ignore[no-untyped-def]  # compiled
-    """The undocked module beside `cell`, the one in the lowest cell if several; -1 if none."""
-    best, where = -1, FAR
-    for m in range(spec[pk.H_MODULES]):
-        at = spec[pk.H_MODULE] + m * pk.M_WIDTH
-        if row[at + pk.M_SLOT] < 0 and row[at + pk.M_CELL] < where:
-            for direction in range(1, 5):
-                if shifted(spec, cell, direction) == row[at + pk.M_CELL]:
-                    best, where = m, row[at + pk.M_CELL]
-    return best
-
-
-@part
-def open_slot(spec, row, module):  # type: ignore[no-untyped-def]  # compiled
-    """The slot in which `module` could be docked where it lies, its precedence met; -1 if none."""
-    filled = 0
-    for s in range(spec[pk.H_SLOTS]):
-        if row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_FILLED]:
-            filled |= 1 << s
-    for s in range(spec[pk.H_SLOTS]):
-        at, static = spec[pk.H_SLOT] + s * pk.T_WIDTH, spec[pk.H_SLOT0] + s * pk.T_STATIC
-        if (
-            row[at + pk.T_CELL] == row[spec[pk.H_MODULE] + module * pk.M_WIDTH + pk.M_CELL]
-            and not row[at + pk.T_FILLED]
-            and spec[static + pk.T_TYPE] == spec[spec[pk.H_MODULE0] + module * pk.M_STATIC + pk.M_TYPE]
-            and spec[static + pk.T_NEEDS] & ~filled == 0
-        ):
-            return s
-    return -1
+from spaceworld.rules.lookup import FAR, body_cell, fill_grid, grip_target, open_slot, shifted, unit_of
 
 
 @part
 def interact(spec, row, actions, intent):  # type: ignore[no-untyped-def]  # compiled
-    """Phase 1: grips, docks and releases, all decided on the state before the step."""
+    """Do phase 1: grips, docks and releases, all decided on the state before the step; return the docked mass."""
     robots, n = spec[pk.H_ROBOT], spec[pk.H_ROBOTS]
     for i in range(n):  # decide; intent: -1 nothing, else 3 * module + (0 grip, 1 dock, 2 release)
         at = robots + i * pk.R_WIDTH
@@ -107,7 +38,7 @@ def interact(spec, row, actions, intent):  # type: ignore[no-untyped-def]  # com
             row[at + pk.R_GRIPS] = -1
             row[at + pk.R_EVENT] |= pk.E_RELEASED | (intent[i] // 3 + 1) << pk.E_MODULE_SHIFT
     mass = 0
-    for i in range(n):  # docks, which also free whoever gripped the module in this very step
+    for i in range(n):  # docks, which also free robots that gripped the module in this same step
         if intent[i] < 0 or intent[i] % 3 != 1:
             continue
         module = intent[i] // 3
@@ -122,11 +53,11 @@ def interact(spec, row, actions, intent):  # type: ignore[no-untyped-def]  # com
             other = robots + j * pk.R_WIDTH
             if row[other + pk.R_GRIPS] == module:
                 row[other + pk.R_GRIPS] = -1
-                late = intent[j] == 3 * module  # gripped in this very step: came to nothing
+                late = intent[j] == 3 * module  # gripped in this same step: no effect
                 row[other + pk.R_EVENT] = 0 if late else code
             elif j == i:
-                row[other + pk.R_EVENT] = code  # docked together with another carrier
-    for m in range(spec[pk.H_MODULES] if mass else 0):  # only now, so that two docks of one step do not see each other
+                row[other + pk.R_EVENT] = code  # another carrier docked it in the same step
+    for m in range(spec[pk.H_MODULES] if mass else 0):  # last: docks of one step do not depend on each other
         at = spec[pk.H_MODULE] + m * pk.M_WIDTH
         if row[at + pk.M_SLOT] >= 0:
             row[spec[pk.H_SLOT] + row[at + pk.M_SLOT] * pk.T_WIDTH + pk.T_FILLED] = 1
@@ -135,7 +66,7 @@ def interact(spec, row, actions, intent):  # type: ignore[no-untyped-def]  # com
 
 @part
 def propose(spec, row, actions, unit_dir):  # type: ignore[no-untyped-def]  # compiled
-    """The direction that each unit proposes, 0 for none: units 0..N-1 are free robots, N.. assemblies."""
+    """Write the direction that each unit proposes, 0 for none: units 0..N-1 are free robots, the others assemblies."""
     n, robots = spec[pk.H_ROBOTS], spec[pk.H_ROBOT]
     for i in range(n):
         at = robots + i * pk.R_WIDTH
@@ -145,7 +76,9 @@ def propose(spec, row, actions, unit_dir):  # type: ignore[no-untyped-def]  # co
         row[at + pk.R_EVENT] |= pk.E_EDGE * int(free & (not inside))
     for m in range(spec[pk.H_MODULES]):
         unit_dir[n + m] = 0
-    for k in range(n):  # who carries decides; for a module that several carry, once for each of them: the same
+    for k in range(
+        n
+    ):  # the carriers decide; a module with several carriers is decided once for each, with the same result
         m = row[robots + k * pk.R_WIDTH + pk.R_GRIPS]
         if m < 0 or actions[k] < 1 or actions[k] > 4:
             continue
@@ -181,29 +114,14 @@ def propose(spec, row, actions, unit_dir):  # type: ignore[no-untyped-def]  # co
 
 
 @part
-def unit_of(spec, row, i):  # type: ignore[no-untyped-def]  # compiled
-    """The unit of robot `i`."""
-    held = row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS]
-    return i if held < 0 else spec[pk.H_ROBOTS] + held
-
-
-@part
-def body_cell(spec, row, b):  # type: ignore[no-untyped-def]  # compiled
-    """The cell of body `b`: robots are bodies 0..N-1, modules N.."""
-    if b < spec[pk.H_ROBOTS]:
-        return row[spec[pk.H_ROBOT] + b * pk.R_WIDTH + pk.R_CELL]
-    return row[spec[pk.H_MODULE] + (b - spec[pk.H_ROBOTS]) * pk.M_WIDTH + pk.M_CELL]
-
-
-@part
 def shifted_body(spec, row, unit_dir, member, b):  # type: ignore[no-untyped-def]  # compiled
-    """The cell that body `b` would enter; only for bodies of a unit that proposes to move."""
+    """Return the cell that body `b` would enter; its unit must propose to move."""
     return shifted(spec, body_cell(spec, row, b), unit_dir[member[b]])
 
 
 @part
 def standing_in(spec, row, member, cell):  # type: ignore[no-untyped-def]  # compiled
-    """The unit that stands in `cell`, or -1."""
+    """Return the unit that stands in `cell`, or -1."""
     for b in range(spec[pk.H_ROBOTS] + spec[pk.H_MODULES]):
         if member[b] >= 0 and body_cell(spec, row, b) == cell:
             return member[b]
@@ -212,9 +130,9 @@ def standing_in(spec, row, member, cell):  # type: ignore[no-untyped-def]  # com
 
 @part
 def move(spec, row, grid, unit_dir, member, blocked, mover, target):  # type: ignore[no-untyped-def]  # compiled
-    """Phase 2: all proposals are compared at once, then blocked to the fixed point, then carried out."""
+    """Do phase 2: compare all proposals at once, block to the fixed point, then move."""
     n, bodies = spec[pk.H_ROBOTS], spec[pk.H_ROBOTS] + spec[pk.H_MODULES]
-    movers = 0  # how many bodies are of units that propose to move: `mover` lists them, `target` where they would go
+    movers = 0  # bodies whose unit proposes to move: how many, which (`mover`), and where to (`target`)
     for b in range(bodies):
         cell = body_cell(spec, row, b)
         # a module that is loose or docked is no unit
@@ -274,9 +192,9 @@ def move(spec, row, grid, unit_dir, member, blocked, mover, target):  # type: ig
 
 @lean_kernel
 def blocker(spec, row, grid, unit_dir, member, blocked, unit):  # type: ignore[no-untyped-def]  # compiled
-    """The event bits that name what blocked `unit`: what is solid first, then a rival, then who stood there.
+    """Return the event bits that name what blocked `unit`: a solid thing, else a rival, else a robot that stayed.
 
-    Ties go to the lowest cell, so that the numbering of the robots cannot show.
+    Ties go to the lowest cell, so that the numbers of the robots do not matter.
     """
     n, bodies = spec[pk.H_ROBOTS], spec[pk.H_ROBOTS] + spec[pk.H_MODULES]
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
@@ -314,7 +232,7 @@ def blocker(spec, row, grid, unit_dir, member, blocked, unit):  # type: ignore[n
 
 @lean_kernel
 def drift(spec, row, grid, target, struck, occupant, claim):  # type: ignore[no-untyped-def]  # compiled
-    """Phase 3: debris moves, bounces, or is stopped by a robot or an assembly, which is hit."""
+    """Do phase 3: debris moves, bounces, or is stopped by a robot or an assembly, which it hits."""
     cells, n = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH], spec[pk.H_ROBOTS]
     claim[:cells] = 0
     occupant[:cells] = -1
@@ -352,7 +270,7 @@ def drift(spec, row, grid, target, struck, occupant, claim):  # type: ignore[no-
 
 @lean_kernel
 def advance(spec, row, work, actions):  # type: ignore[no-untyped-def]  # compiled
-    """Advances `row` by one step in place.
+    """Advance `row` by one step in place.
 
     Args:
         spec: (HEAD + blocks,) int64, static.
@@ -361,14 +279,17 @@ def advance(spec, row, work, actions):  # type: ignore[no-untyped-def]  # compil
         actions: (N,) int64 in 0..5.
 
     Returns:
-        Of this step: mass docked, and collisions plus violations; after it: mass docked in all, and the status.
+        The mass docked in this step, its collisions plus violations, the mass docked so far, and the status.
     """
     n, cells = spec[pk.H_ROBOTS], spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
     units = n + spec[pk.H_MODULES]
     grid, occupant, claim = work[:cells], work[cells : 2 * cells], work[2 * cells : 3 * cells]
     free = work[3 * cells :]
     unit_dir, blocked, member = free[:units], free[units : 2 * units], free[2 * units : 3 * units]
-    mover, target = free[3 * units : 4 * units + 1], free[4 * units + 1 : 5 * units + 2]  # one more, see `move`
+    mover, target = (
+        free[3 * units : 4 * units + 1],
+        free[4 * units + 1 : 5 * units + 2],
+    )  # one extra entry, which `move` writes and ignores
     for i in range(n):
         at = spec[pk.H_ROBOT] + i * pk.R_WIDTH
         row[at + pk.R_ACTION] = actions[i]

@@ -1,10 +1,10 @@
 """The packed form of a Spaceworld: one int64 array for what never changes, one int64 row for the state.
 
-The kernel, the generator and the observer work on these arrays; a clone of a state is one copy. Offsets are
-computed once per scenario and stored in the head of `spec`, so that a kernel needs few arguments.
+Kernels work on these arrays, and cloning a state copies one row. Offsets are computed once per scenario and stored in
+the head of `spec`, so that a kernel needs few arguments.
 
-    spec   head (see H_*), then one block per kind: robots, modules, slots, debris
-    row    head (see S_*), then one block per kind with what can change; all cells are `row * width + col`
+    spec   head (H_*), then a block for each kind of thing: robots, modules, slots, debris
+    row    head (S_*), then a block for each kind with what can change; a cell is `row * width + col`
 """
 
 from __future__ import annotations
@@ -22,36 +22,35 @@ H_HORIZON, H_TERMINATE, H_SAFE_MASK, H_PATTERN, H_MAX_THRUST, H_MAX_MASS, H_TYPE
 H_ROBOT0, H_MODULE0, H_SLOT0, H_DEBRIS0, H_ORDER0 = range(15, 20)
 H_ROBOT, H_MODULE, H_SLOT, H_DRIFT, H_COREROW, H_KEEPROW, H_ROWSIZE = range(20, 27)
 H_SPECSIZE = 27
-H_RECIPROCAL = 28  # of the width, times 2**32: a cell's row without a division
-H_NEXT = 29  # where the table of neighbours starts: cells times N_ACTIONS
-H_SCALE = 30  # bits of float64: 1 / of height - 1, width - 1, the largest thrust, the largest mass, the larger side
-H_REL = 35  # where the float32 of all differences of rows, then of columns, start; two in a word
-H_SHEETS = 36  # whether things are described once for all robots (`sheets`), which pays for more than a few
+H_RECIPROCAL = 28  # 2**32 / width: gives a cell's row without a division
+H_NEXT = 29  # where the table of neighbours starts, (cells, N_ACTIONS)
+H_SCALE = 30  # float64 bits of 1 / (height - 1, width - 1, largest thrust, largest mass, larger side)
+H_REL = 35  # where the float32 differences of rows, then of columns, start; two in a word
+H_SHARED = 36  # whether things are described once for all robots (see `large_teams`)
 HEAD = 37
-_FEW = 3
+_FEW = 3  # robots for which things are described one by one
 
 # -- spec blocks: columns --------------------------------------------------------------------------------
 R_THRUST, R_SENSOR, R_GRIP, R_DOCK, R_STATIC = 0, 1, 2, 3, 4
 M_TYPE, M_MASS, M_STATIC = 0, 1, 2
-T_TYPE, T_NEEDS, T_STATIC = 0, 1, 2  # slots ("T": where a module is taken to); needs = bit mask of slots
-D_PERIOD, D_FIRST, D_STATIC = 0, 1, 2  # the direction at reset
+T_TYPE, T_NEEDS, T_STATIC = 0, 1, 2  # T: slots, a module's target; needs: bit mask of slots
+D_PERIOD, D_FIRST, D_STATIC = 0, 1, 2  # first: the direction at reset
 
 # -- row head --------------------------------------------------------------------------------------------
 S_RNG1, S_RNG2, S_STEP, S_STATUS, S_DOCKED, S_FAULTS, S_HEAD = 0, 1, 2, 3, 4, 5, 6
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 
 # -- row blocks: columns ---------------------------------------------------------------------------------
-# robot: cell, gripped module or -1; of the last step: action (-1 after reset), hits, violation, event code; cost so far
+# robots: cell; gripped module or -1; action (-1 after reset), hits, violation and event of the last step; cost so far
 R_CELL, R_GRIPS, R_ACTION, R_HITS, R_VIOLATION, R_EVENT, R_COST, R_WIDTH = 0, 1, 2, 3, 4, 5, 6, 7
-M_CELL, M_SLOT, M_WHEN, M_WIDTH = 0, 1, 2, 3  # slot it is docked in or -1, step at which it docked or -1
+M_CELL, M_SLOT, M_WHEN, M_WIDTH = 0, 1, 2, 3  # slot or -1 and step at which it docked or -1
 T_CELL, T_FILLED, T_WIDTH = 0, 1, 2
 D_CELL, D_DIR, D_WIDTH = 0, 1, 2
 
 # -- event code of a robot's step: flags, then module, slot and blocker --------------------------------------
 E_MOVED, E_CARRIED, E_GRIPPED, E_RELEASED, E_DOCKED = 1, 2, 4, 8, 16
 E_DISAGREED, E_WEAK, E_EDGE, E_STRUCK, E_KEEP_OUT = 32, 64, 128, 256, 512
-E_FLAGS = 1023
-E_MODULE_SHIFT, E_SLOT_SHIFT, E_KIND_SHIFT, E_BLOCKER_SHIFT = 10, 22, 34, 38  # each index is stored plus one
+E_MODULE_SHIFT, E_SLOT_SHIFT, E_KIND_SHIFT, E_BLOCKER_SHIFT = 10, 22, 34, 38  # each index plus one
 B_STRUCTURE, B_MODULE, B_DEBRIS, B_ROBOT = 1, 2, 3, 4  # kinds of blocker
 
 # -- grid flags (scratch, rebuilt from the row in every step) ----------------------------------------------
@@ -59,11 +58,11 @@ G_STRUCTURE, G_LOOSE, G_DEBRIS, G_KEEP, G_ROBOT, G_GRIPPED, G_OUTSIDE = 1, 2, 4,
 G_STATIC = G_STRUCTURE | G_LOOSE | G_DEBRIS
 BESIDE, LINE, CROSS = range(3)  # H_PATTERN
 
-# -- floats in the vector observation; see `observation.feature_names`
+# -- floats in the vector observation; see `feature_vector.feature_names`
 OWN = 18  # features of the robot itself, before its surroundings
 OTHER = 11  # of every other robot
 MODULE = 10  # of every module, plus its type one-hot when there are several types
-SLOT = 5  # of every slot, plus its type one-hot
+SLOT = 5  # of every slot, plus its type in the same way
 PLACE = 3  # of every core cell and keep-out cell
 DEBRIS = 5
 
@@ -73,7 +72,7 @@ ACTION_NAMES = ("stay", "north", "south", "west", "east", "interact")
 
 
 def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: bool) -> np.ndarray:
-    """The static int64 array of a scenario, shape (HEAD + blocks,)."""
+    """Return the static array of a scenario, int64: head, blocks, tables."""
     n, m, s, d = len(scenario.robots), len(scenario.modules), len(scenario.slots), len(scenario.debris)
     layout = scenario.layout
     core = len(layout.core) if layout else 1
@@ -106,7 +105,7 @@ def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: boo
     spec[H_RECIPROCAL] = -(-(1 << 32) // scenario.width)  # exact while cell * width < 2**32
     scale = (scenario.height - 1, scenario.width - 1, spec[H_MAX_THRUST], spec[H_MAX_MASS], grid)
     spec[H_SCALE : H_SCALE + len(scale)] = (1.0 / np.array(scale)).view(np.int64).tolist()
-    spec[H_SHEETS] = int(n > _FEW)
+    spec[H_SHARED] = int(n > _FEW)
     spec[H_NEXT] = len(spec)
     spec[H_REL] = spec[H_NEXT] + scenario.height * scenario.width * N_ACTIONS
     tables = (neighbours(scenario.height, scenario.width).ravel(), differences(scenario.height, scenario.width))
@@ -115,7 +114,7 @@ def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: boo
 
 
 def neighbours(height: int, width: int) -> np.ndarray:
-    """The cell that each action leads to from each cell, (H*W, N_ACTIONS) int64; -1 outside the grid."""
+    """Return the cell that each action leads to from each cell, (H*W, N_ACTIONS) int64; -1 is outside the grid."""
     cells = np.full((height + 2, width + 2), -1, dtype=np.int64)
     cells[1:-1, 1:-1] = np.arange(height * width).reshape(height, width)
     here, across = cells[1:-1, 1:-1], cells[1:-1]
@@ -124,13 +123,13 @@ def neighbours(height: int, width: int) -> np.ndarray:
 
 
 def differences(height: int, width: int) -> np.ndarray:
-    """`rel` of all differences of rows, 1 - H .. H - 1, then of columns: float32 two in a word, (H + W - 1,) int64."""
+    """Return all scaled differences of rows, 1-H .. H-1, then of columns, as float32, two in a word, (H+W-1,) int64."""
     parts = [np.arange(1 - side, side) * (1.0 / (side - 1)) for side in (height, width)]
     return np.concatenate(parts).astype(np.float32).view(np.int64)
 
 
 def work_size(spec: np.ndarray) -> int:
-    """How many int64 of scratch the kernels need."""
+    """Return how many int64 of scratch the kernels need."""
     cells, places = int(spec[H_HEIGHT] * spec[H_WIDTH]), int(spec[H_CORE] + spec[H_KEEP])
     n, m, s, d, types = (int(spec[h]) for h in (H_ROBOTS, H_MODULES, H_SLOTS, H_DEBRIS, H_TYPES))
     step = 3 * cells + 5 * (n + m) + 2 + 2 * d
@@ -140,13 +139,13 @@ def work_size(spec: np.ndarray) -> int:
 
 
 def memory_of(spec: np.ndarray) -> np.ndarray:
-    """One int64 array for all that a single environment's step works on: a copy of `spec`, row, actions, scratch."""
+    """Return one int64 array with all that a step works on: a copy of `spec`, then row, actions and scratch."""
     rest = int(spec[H_ROWSIZE] + spec[H_ROBOTS]) + work_size(spec)
     return np.concatenate([spec, np.zeros(rest, dtype=np.int64)])
 
 
 def place(spec: np.ndarray, row: np.ndarray, scenario: Scenario) -> None:
-    """Writes the scenario's fixed layout into a cleared row."""
+    """Write the scenario's fixed layout into a cleared row."""
     layout, width = scenario.layout, scenario.width
     assert layout is not None
 
@@ -165,7 +164,7 @@ def place(spec: np.ndarray, row: np.ndarray, scenario: Scenario) -> None:
 
 
 def clear(spec: np.ndarray, row: np.ndarray) -> None:
-    """Empties a row in place, but for its two random words."""
+    """Clear a row in place, except its two random words."""
     row[S_STEP:] = 0
     robots, modules = row[spec[H_ROBOT] : spec[H_MODULE]], row[spec[H_MODULE] : spec[H_SLOT]]
     robots[R_GRIPS::R_WIDTH] = -1
@@ -175,7 +174,7 @@ def clear(spec: np.ndarray, row: np.ndarray) -> None:
 
 
 def seed_row(row: np.ndarray, seed: int | None) -> None:
-    """Sets a row's random words; without a seed a stream goes on where it was, or begins somewhere."""
+    """Set a row's random words; without a seed the stream continues, or begins at random."""
     if seed is not None or row[S_RNG1] == 0:
         words = np.random.SeedSequence(seed).generate_state(2).astype(np.int64)
         row[S_RNG1] = 1 + words[0] % 2147483562
@@ -183,7 +182,7 @@ def seed_row(row: np.ndarray, seed: int | None) -> None:
 
 
 def blocks(spec: np.ndarray, row: np.ndarray) -> dict[str, Any]:
-    """The row as named int64 views: `robots` (N, R_WIDTH), `modules`, `slots`, `debris`, `core`, `keep_out`."""
+    """Return the row as named int64 views: `robots` (N, R_WIDTH), `modules`, `slots`, `debris`, `core`, `keep_out`."""
     r, m, t, d, c, k, end = (int(spec[h]) for h in range(H_ROBOT, H_ROWSIZE + 1))
     return {
         "robots": row[r:m].reshape(-1, R_WIDTH),

@@ -1,4 +1,4 @@
-"""Snapshots: a small picklable value from which a rollout continues bit-identically."""
+"""Snapshots: small picklable values from which a rollout continues bit for bit."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ class Snapshot:
 
     scenario: str
     version: int
-    fingerprint: str  # of the scenario and of every argument that changes dynamics
+    fingerprint: str  # of the scenario and every argument that changes the dynamics
     row: np.ndarray  # (rowsize,) int64
 
 
 def fingerprint(spec: np.ndarray) -> str:
-    """A short hash of the packed scenario."""
+    """Return a short hash of the packed scenario."""
     return hashlib.sha256(spec.tobytes()).hexdigest()[:12]
 
 
 def check(snapshot: object, scenario: str, own: str) -> np.ndarray:
-    """The snapshot's row; `scenario` and `own` are the name and the fingerprint of the environment that takes it.
+    """Return the row of a snapshot that fits an environment.
+
+    Args:
+        snapshot: The snapshot.
+        scenario: The environment's scenario.
+        own: The environment's fingerprint.
 
     Raises:
-        TypeError: when it is no snapshot.
-        ValueError: when it belongs to another scenario, other arguments or another version; named in the message.
+        TypeError: When it is no snapshot.
+        ValueError: When it belongs to another scenario, other arguments or another version; the message says which.
     """
     if not isinstance(snapshot, Snapshot):
         raise TypeError(f"set_state takes what get_state returned, not {type(snapshot).__name__}")

@@ -1,1 +1,1 @@
-"""What happened, in words."""
+"""States and events as words and plain values: scenes, narration, tasks."""

@@ -1,4 +1,4 @@
-"""What a robot did in one step: the kernel's event code, read into words."""
+"""The kernel's event code of a robot's step, in words."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ _KINDS = {pk.B_STRUCTURE: "structure", pk.B_MODULE: "module_{}", pk.B_DEBRIS: "d
 
 
 def module_of(code: int) -> int:
-    """The module an event code speaks of, or -1."""
+    """Return the module in an event code, or -1."""
     return (code >> pk.E_MODULE_SHIFT & 4095) - 1
 
 
 def slot_of(code: int) -> int:
-    """The slot an event code speaks of, or -1."""
+    """Return the slot in an event code, or -1."""
     return (code >> pk.E_SLOT_SHIFT & 4095) - 1
 
 
 def blocker_of(code: int) -> tuple[int, int] | None:
-    """What blocked the robot, as (kind, index), or None."""
+    """Return what blocked the robot, as (kind, index), or None."""
     kind = code >> pk.E_KIND_SHIFT & 15
     return (kind, (code >> pk.E_BLOCKER_SHIFT & 4095) - 1) if kind else None
 
 
 def event_names(code: int) -> tuple[str, ...]:
-    """The events of one robot in one step, for `infos[agent]["events"]`."""
+    """Return the events of one robot in one step, for `infos[agent]["events"]`."""
     module, names = f"module_{module_of(code)}", []
     for flag, text in (
         (pk.E_MOVED, "moved"),
@@ -48,7 +48,7 @@ def event_names(code: int) -> tuple[str, ...]:
 
 
 class _Events(dict[int, tuple[str, ...]]):
-    """`event_names` of every code that was asked for, for the hot path."""
+    """A cache of `event_names`, because every step asks for each robot."""
 
     def __missing__(self, code: int) -> tuple[str, ...]:
         if len(self) >= MOST_KEPT:

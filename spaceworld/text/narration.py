@@ -1,6 +1,6 @@
-"""Spaceworld in English: the world, one moment whole, and what changed from one moment to the next.
+"""Spaceworld in English: the world, a whole state, and what changed from one state to the next.
 
-The texts are short and regular, so that a language model reads them cheaply and a rule can read them exactly.
+The texts are short, so that a language model reads them cheaply, and regular, so that rules can read them exactly.
 """
 
 from __future__ import annotations
@@ -16,25 +16,21 @@ from spaceworld.scenario import Robot, Scenario
 from spaceworld.text.events import blocker_of, module_of, slot_of
 from spaceworld.text.tasks import task_names
 
-QUIET = pk.E_MOVED | pk.E_CARRIED | pk.E_EDGE  # events that the new positions already tell, or that change nothing
+QUIET = pk.E_MOVED | pk.E_CARRIED | pk.E_EDGE  # events that change nothing or that the new positions tell
 
 
 class SpaceworldNarrator:
-    """Turns packed states of one scenario into text.
+    """A narrator that turns packed states of one scenario into text.
 
     Args:
-        scenario: what is being played.
-        horizon: steps until truncation.
-        collision_penalty: what one collision or violation costs the team.
-        source: returns the live state row; only needed by `capture`.
+        scenario: The scenario.
+        horizon: Steps until truncation.
+        collision_penalty: What one collision or violation costs the team.
+        source: Returns the live state row; needed by `capture` only.
     """
 
     def __init__(
-        self,
-        scenario: Scenario,
-        horizon: int,
-        collision_penalty: float,
-        source: Callable[[], np.ndarray] | None = None,
+        self, scenario: Scenario, horizon: int, collision_penalty: float, source: Callable[[], np.ndarray] | None = None
     ) -> None:
         self.scenario, self.horizon, self.collision_penalty = scenario, horizon, collision_penalty
         self._source = source
@@ -44,26 +40,26 @@ class SpaceworldNarrator:
         self._cells = [f"({r},{c})" for r in range(scenario.height) for c in range(scenario.width)]
 
     def detached(self) -> SpaceworldNarrator:
-        """The same narrator without its environment, for episodes that are kept or pickled; always one object."""
+        """Return the narrator without its environment, for episodes that are kept or pickled; always one object."""
         if self._detached is None:
             self._detached = SpaceworldNarrator(self.scenario, self.horizon, self.collision_penalty)
         return self._detached
 
     def capture(self, observations: Mapping[str, Any]) -> np.ndarray:
-        """A copy of the live state row; the observations are not needed."""
+        """Return a copy of the live state row; the observations are ignored."""
         assert self._source is not None, "a detached narrator cannot capture"
         return self._source().copy()
 
     def action_name(self, agent: str, action: int) -> str:
-        """The name of an action, the same for every robot."""
+        """Return the name of an action, the same for every robot."""
         return pk.ACTION_NAMES[action]
 
     def tasks(self) -> Sequence[str]:
-        """The tasks that can be given to a robot."""
+        """Return the tasks that can be given to a robot."""
         return task_names(self.scenario)
 
     def describe(self) -> str:
-        """The world, its rules and its goal: part 1 of the critic's base prompt."""
+        """Return the world, its rules and its goal: part 1 of the critic's base prompt."""
         s = self.scenario
         slots = "; ".join(
             f"slot_{k} takes a {x.type}"
@@ -74,7 +70,9 @@ class SpaceworldNarrator:
         if self._alike:
             robots = f"each robot is a {_kind(s.robots[0])}"
         else:
-            kinds = "; ".join(sorted(set(map(_kind, s.robots))))  # in no order that tells a robot's number
+            kinds = "; ".join(
+                sorted(set(map(_kind, s.robots)))
+            )  # sorted, so that the order does not reveal a robot's number
             robots = f"the robots differ; the start of an episode says which is what: {kinds}"
         return (
             f"Spaceworld, scenario {s.name}: {len(s.robots)} robots assemble a station in orbit on a grid of "
@@ -95,7 +93,7 @@ class SpaceworldNarrator:
         )
 
     def notation(self) -> str:
-        """How an episode is written: part 2 of the base prompt."""
+        """Return how an episode is written: part 2 of the base prompt."""
         return (
             "The start says where everything is, as cells (row,column): `core` is the station, to which a docked "
             "module belongs, too; a slot is where a module must lie to be docked. Behind an agent's action stands "
@@ -112,7 +110,7 @@ class SpaceworldNarrator:
         )
 
     def examples(self) -> Mapping[str, str]:
-        """A short worked example for each of the five definitions."""
+        """Return a short worked example for each of the five definitions."""
         return {
             "temporal": (
                 "agent_A grips module_0 in step 4, carries it in steps 5 to 9 and docks it in step 10, where the "
@@ -140,12 +138,12 @@ class SpaceworldNarrator:
         }
 
     def frames(self, moments: Sequence[object], order: Sequence[int], names: Sequence[str]) -> list[str]:
-        """One text a moment: the first whole, the others what changed since the one before; "" when nothing did.
+        """Return a text for each state: the first one whole, then what changed since the state before, "" for nothing.
 
         Args:
             moments: T + 1 state rows, as `capture` returned them.
-            order: robot indices in the order in which they are listed.
-            names: what the k-th robot of `order` is called.
+            order: The indices of the robots, in the order of listing.
+            names: The name of the k-th robot of `order`.
         """
         rows: list[list[int]] = np.array(moments).tolist()
         called = {robot: name for robot, name in zip(order, names, strict=True)}
@@ -184,7 +182,7 @@ class SpaceworldNarrator:
         return "; ".join(parts)
 
     def _change(self, before: list[int], now: list[int], called: Mapping[int, str]) -> str:
-        """What changed, in clauses; those of an agent begin with its name and a colon."""
+        """Return what changed, in clauses; those of an agent begin with its name and a colon."""
         spec, cells = self._spec, self._cells
         r, m = int(spec[pk.H_ROBOT]), int(spec[pk.H_MODULE])
         parts: list[str] = []
@@ -193,7 +191,7 @@ class SpaceworldNarrator:
             at = r + i * pk.R_WIDTH  # pk.R_CELL is column 0
             held, code = before[at + pk.R_GRIPS], now[at + pk.R_EVENT]
             moved = now[at] != before[at]
-            # Who holds a module went where the module went, which is told of the module alone.
+            # a robot that holds a module moves with it: only the module's new cell is told
             freed = held >= 0 and held != now[at + pk.R_GRIPS]
             told = []
             if (moved and (held < 0 or freed)) or code & pk.E_RELEASED:
@@ -222,7 +220,7 @@ class SpaceworldNarrator:
             told.append(f"grips module_{module}")
         if code & pk.E_RELEASED:
             told.append(f"releases module_{module}")
-        if code & pk.E_DOCKED and action == pk.INTERACT:  # all others who held it were part of it, but did nothing
+        if code & pk.E_DOCKED and action == pk.INTERACT:  # others that held the module did nothing themselves
             told.append(f"docks module_{module} in slot_{slot_of(code)}")
         if code & pk.E_DISAGREED:
             stuck[module] = "carriers disagree"

@@ -1,4 +1,4 @@
-"""What a picture or a text needs to know of one moment: plain values, no packed arrays."""
+"""One moment of an episode as plain values, for pictures and texts."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-Cell = tuple[int, int]  # (row, col); row 0 is the top
+from spaceworld.scenario import Cell
 
 
 @dataclass(frozen=True, slots=True)
 class RobotView:
-    """One robot as it stands now."""
+    """One robot."""
 
     name: str
     cell: Cell
     role: str
     thrust: int
     grips: int | None  # index of the gripped module
-    action: int | None  # what it chose in the last step, None after reset
+    action: int | None  # in the last step; None after reset
     collisions: int  # in the last step
     violations: int  # in the last step
     cost: float  # collisions + violations since reset
@@ -38,13 +38,13 @@ class ModuleView:
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
-    """One place where a module belongs."""
+    """One place for a module."""
 
     name: str
     cell: Cell
     type: str
     filled: bool
-    open: bool  # its precedence is met and it is not filled
+    open: bool  # not filled, and its precedence is met
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class DebrisView:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One moment of an episode, as pictures and texts read it."""
+    """One moment of an episode."""
 
     scenario: str
     height: int
@@ -78,20 +78,20 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """What a wrapper or a game may add to the picture; empty by default."""
+    """What a wrapper or a game adds to a picture; empty by default."""
 
     credits: Mapping[str, float] = field(default_factory=dict)  # agent -> credit
     tasks: Mapping[str, str] = field(default_factory=dict)  # agent -> task
     text: str = ""  # the critic's last explanation
-    hint: str = ""  # one line for the person who plays or watches
+    hint: str = ""  # a line for the person who plays or watches
     player: str = ""  # the agent that a person steers
 
 
 def overlay_of(agents: Sequence[str], credits: Mapping[str, float], tasks: Mapping[str, str], text: str) -> Overlay:
-    """Returns an overlay of copies.
+    """Return an overlay with copies of the mappings.
 
     Raises:
-        ValueError: for an agent that is not one of `agents`, or a credit that is not finite.
+        ValueError: For an agent outside `agents`, or a credit that is not finite.
     """
     for agent in (*credits, *tasks):
         if agent not in agents:

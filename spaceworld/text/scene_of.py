@@ -1,4 +1,4 @@
-"""From the packed state to the plain values of a scene."""
+"""A scene made from a packed state."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ import numpy as np
 
 from spaceworld.rules import packing as pk
 from spaceworld.rules.packing import blocks
-from spaceworld.scenario import Scenario
-from spaceworld.text.scene import Cell, DebrisView, ModuleView, RobotView, Scene, SlotView
+from spaceworld.scenario import Cell, Scenario
+from spaceworld.text.scene import DebrisView, ModuleView, RobotView, Scene, SlotView
 
 
-def scene_of(
-    scenario: Scenario,
-    spec: np.ndarray,
-    row: np.ndarray,
-    horizon: int,
-    collision_penalty: float,
-) -> Scene:
-    """The scene of one packed state, (rowsize,) int64."""
+def scene_of(scenario: Scenario, spec: np.ndarray, row: np.ndarray, horizon: int, collision_penalty: float) -> Scene:
+    """Return the scene of one packed state, (rowsize,) int64."""
     views, width, step = blocks(spec, row), scenario.width, int(row[pk.S_STEP])
     robots, total = views["robots"], scenario.total_mass
     docked_now = sum(m.mass for m, at in zip(scenario.modules, views["modules"], strict=True) if at[pk.M_WHEN] == step)

@@ -1,6 +1,6 @@
-"""Tasks for robots: what they are called, and where each leads in a packed state.
+"""Tasks for robots: their names, and the cell that each leads to in a packed state.
 
-They are asked for every robot in every step, so a state is read in place, a few numbers a task.
+Each step asks for the task of every robot, so the state is read in place, a few numbers per task.
 """
 
 from __future__ import annotations
@@ -10,38 +10,38 @@ import numpy as np
 from spaceworld.rules import packing as pk
 from spaceworld.scenario import Cell, Scenario
 
-# where a row has the cell of each, whether it is filled, and whether those are that it needs
+# for each slot, the indices in a row of its cell, of whether it is filled, and of whether the slots it needs are
 Slots = tuple[tuple[int, int, tuple[int, ...]], ...]
 
 FETCH, HELP, DOCK, CLEAR = "fetch", "help carry", "dock", "hold clear"
 
 
 def task_names(scenario: Scenario) -> list[str]:
-    """The tasks that any robot can be given: three for each module, then `hold clear`."""
+    """Return the tasks that any robot can be given: three for each module, then `hold clear`."""
     modules = range(len(scenario.modules))
     return [f"{verb} module_{k}" for k in modules for verb in (FETCH, HELP, DOCK)] + [CLEAR]
 
 
 class TaskTargets:
-    """Where tasks lead in the state that a row holds now.
+    """The cells that tasks lead to in the present state of a row.
 
     Args:
-        scenario: what is being played.
-        spec: its packed form.
-        row: the live state, (rowsize,) int64; it is not copied.
+        scenario: The scenario.
+        spec: Its packed form.
+        row: The live state, (rowsize,) int64; it is not copied.
     """
 
     def __init__(self, scenario: Scenario, spec: np.ndarray, row: np.ndarray) -> None:
         robot, module, slot = (int(spec[h]) for h in (pk.H_ROBOT, pk.H_MODULE, pk.H_SLOT))
         self._height, self._width = scenario.height, scenario.width
-        self._row = memoryview(row)  # type: ignore[arg-type]  # numpy's arrays are buffers; faster for single numbers
+        self._row = memoryview(row)  # type: ignore[arg-type]  # arrays are buffers; a view reads single numbers faster
         self._robots = {f"robot_{i}": robot + i * pk.R_WIDTH + pk.R_CELL for i in range(len(scenario.robots))}
         slots: dict[str, Slots] = {}
         for k, place in enumerate(scenario.slots):
             at, *needs = (slot + j * pk.T_WIDTH for j in (k, *place.needs))
             read = at + pk.T_CELL, at + pk.T_FILLED, tuple(need + pk.T_FILLED for need in needs)
             slots[place.type] = (*slots.get(place.type, ()), read)
-        self._tasks: dict[str, tuple[int, Slots | None]] = {}  # where its module is; the slots that take it, for a dock
+        self._tasks: dict[str, tuple[int, Slots | None]] = {}  # where its module is; for a dock, the slots that take it
         for k, part in enumerate(scenario.modules):
             at = module + k * pk.M_WIDTH
             self._tasks.update({f"{FETCH} module_{k}": (at, None), f"{HELP} module_{k}": (at, None)})
@@ -49,10 +49,10 @@ class TaskTargets:
         self._tasks[CLEAR] = -1, None
 
     def target(self, task: str, agent: str) -> Cell | None:
-        """The cell that the task leads to; None for none.
+        """Return the cell that the task leads to, or None.
 
         Raises:
-            ValueError: there is no such task, or no such agent.
+            ValueError: For an unknown task or agent.
         """
         if agent not in self._robots:
             raise ValueError(f"there is no agent {agent!r}; valid: {', '.join(self._robots)}")
@@ -67,10 +67,10 @@ class TaskTargets:
         return here if slots is None else self._nearest_open(slots, here)
 
     def offset(self, task: str, agent: str) -> tuple[float, float] | None:
-        """Rows and columns from the robot to the target, divided by the grid's; None where there is no target.
+        """Return rows and columns from the robot to the target, divided by the grid's, or None without a target.
 
         Raises:
-            ValueError: there is no such task, or no such agent.
+            ValueError: For an unknown task or agent.
         """
         target = self.target(task, agent)
         if target is None:

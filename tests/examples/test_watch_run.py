@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,8 +15,9 @@ from spaceworld.app.command import main
 from spaceworld.app.teams import team_of
 from spaceworld.env import SpaceworldEnv
 from tianshou_examples.experiment import learners
-from tianshou_examples.experiment.play import policy_of, world_of
 from tianshou_examples.experiment.settings import Settings
+
+LOADER = "tianshou_examples.experiment.trained_team:load"
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_a_run_brings_its_world_and_its_greedy_team(run: Path) -> None:
-    team = team_of(str(run))
-    assert team.world == {"scenario": "pair", "action_mask": "safe"} == world_of(run)
+    team = team_of(str(run), LOADER)
+    assert team.world == {"scenario": "pair", "action_mask": "safe"}
     env = SpaceworldEnv(**team.world)
     observations, infos = env.reset(seed=4)
     act = team.policy(env, env.possible_agents)
@@ -55,32 +55,22 @@ def test_a_run_brings_its_world_and_its_greedy_team(run: Path) -> None:
 
 def test_the_command_line_records_a_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     film = tmp_path / "a.gif"
-    assert main(["watch", str(run), "--record", str(film), "--steps", "2", "--smooth", "1", "--height", "120"]) == 0
+    size = ["--steps", "2", "--smooth", "1", "--height", "120", "--policy", LOADER]
+    assert main(["watch", str(run), "--record", str(film), *size]) == 0
     assert film.stat().st_size > 1000
-    assert main(["watch", str(run), "--scenario", "solo", "--record", str(film)]) == 2
+    assert main(["watch", str(run), "--scenario", "solo", "--record", str(film), "--policy", LOADER]) == 2
     assert "was trained on pair" in capsys.readouterr().err
 
 
 def test_a_folder_without_a_run_or_without_a_checkpoint_is_named(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"unknown team .*planner, random, or the folder"):
-        team_of(str(tmp_path))
+    with pytest.raises(ValueError, match="holds no run"):
+        team_of(str(tmp_path), LOADER)
     (run / "checkpoints" / "shared-0.pt").unlink()
     with pytest.raises(ValueError, match=r"holds no trained team: there is no .*mca-0\.pt"):
-        policy_of(run, SpaceworldEnv("pair"))
+        team_of(str(run), LOADER)
     (run / "config.json").write_text("[]", encoding="utf-8")
     with pytest.raises(ValueError, match="holds no run"):
-        team_of(str(run))
-
-
-def test_without_the_examples_the_error_tells_how_to_get_them(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import spaceworld.app.teams as teams
-
-    def missing(name: str) -> ModuleType:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-    monkeypatch.setattr(teams, "import_module", missing)
-    with pytest.raises(ValueError, match=r"tianshou_examples\.play is needed .*pip install -e"):
-        team_of(str(run))
+        team_of(str(run), LOADER)
 
 
 def test_watching_imports_torch_only_for_a_run() -> None:

@@ -6,7 +6,6 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +45,6 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     yield
     pygame.display.quit()
-
-
-@pytest.fixture
-def planner(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The planner; where there is none yet, one that waits."""
-    module = import_module("spaceworld.planner")
-    if not hasattr(module, "policy"):
-        waits = lambda env, agents=(): lambda observations, infos: dict.fromkeys(observations, 0)  # noqa: E731
-        monkeypatch.setattr(module, "policy", waits, raising=False)
 
 
 def game(env: SpaceworldEnv, layouts: int = 2, **options: Any) -> Game:
@@ -268,6 +258,10 @@ def test_without_imageio_ffmpeg_the_error_tells_what_to_install(
         (["record", "a.gif", "--team", "random", "--fps", "40"], "fps must be"),
         (["record", "a.gif", "--team", "random", "--height", "9"], "height must be at least 120"),
         (["play", "--robot", "2"], "--robot is 2; pair has robots 0 to 1"),
+        (["play", "moon"], "unknown scenario 'moon'; the presets are solo, duet, pair"),
+        (["play", "crew", "--scenario", "pair"], "two scenarios are named, crew and --scenario pair; name one"),
+        (["list", "crew", "--scenario", "pair"], "two scenarios are named"),
+        (["record", "a.gif", "crew", "--scenario", "pair"], "two scenarios are named"),
     ],
 )
 def test_bad_input_is_one_line_that_names_the_valid(
@@ -282,7 +276,7 @@ def test_bad_input_is_one_line_that_names_the_valid(
 
 
 def test_without_a_command_pair_is_opened_for_playing_and_record_alone_watches_the_planner(
-    planner: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Game] = []
 
@@ -293,13 +287,15 @@ def test_without_a_command_pair_is_opened_for_playing_and_record_alone_watches_t
     monkeypatch.setattr(Game, "run", run)
     assert main([]) == 0
     assert main(["--scenario", "crew", "--real-time"]) == 0
-    assert [(g.env.scenario.name, g.player, g.window.closed) for g in opened] == [("pair", 0, True), ("crew", 0, True)]
+    assert main(["play", "solo"]) == main(["play", "solo", "--scenario", "solo"]) == 0
+    seen = [(g.env.scenario.name, g.player, g.window.closed) for g in opened]
+    assert seen == [(name, 0, True) for name in ("pair", "crew", "solo", "solo")]
     file = tmp_path / "a.gif"
     assert main(["--record", str(file), "--seed", "0", "--steps", "3", "--smooth", "1", "--height", "120"]) == 0
     assert read(file)[0] == 1 + 3 + 6
 
 
-def test_the_planner_watches_the_present_state(planner: None) -> None:
+def test_the_planner_watches_the_present_state() -> None:
     env = SpaceworldEnv("pair")
     observations, infos = env.reset(seed=0)
     actions = team_of("planner").policy(env, env.possible_agents)(observations, infos)
@@ -316,6 +312,19 @@ def test_list_shows_the_facts_and_a_picture_of_every_preset(capsys: pytest.Captu
     assert "2 debris; 4 keep-out cells" in text
     assert text.count("#####") >= len(PRESETS)
     assert "open slot" in text
+
+
+def test_a_scenario_may_be_named_by_position(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = []
+    for named in (["crew"], ["--scenario", "crew"]):
+        assert main(["list", *named]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
+    assert texts[0].startswith("crew: 10x10")
+    files, size = [tmp_path / "a.gif", tmp_path / "b.gif"], ["--seed", "1", "--steps", "2", "--height", "120"]
+    assert main(["record", str(files[0]), "solo", *size]) == 0
+    assert main(["record", str(files[1]), "--scenario", "solo", *size]) == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_the_module_runs_and_a_closed_pipe_is_no_error() -> None:

@@ -15,8 +15,8 @@ from spaceworld.planner import exact, shortest_plan
 from spaceworld.planner.bound import bound, tables
 from spaceworld.planner.keys import families_of, pack, unpack
 from spaceworld.rules import packing as pk
-from spaceworld.rules.reference import advance
 from tests.spaceworld.drawing import draw
+from tests.spaceworld.reference import advance
 from tests.spaceworld.scenarios import busy_actions
 from tests.spaceworld.test_reference import world_of
 

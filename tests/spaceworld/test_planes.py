@@ -13,7 +13,8 @@ import pytest
 from spaceworld import PRESETS, Module, Robot, Scenario, Slot, get_scenario, spaceworld_v0
 from spaceworld.env import SpaceworldEnv
 from spaceworld.observations.image import PLANES, image_radius, image_shape, plane_names
-from spaceworld.text.scene import Cell, Scene
+from spaceworld.scenario import Cell
+from spaceworld.text.scene import Scene
 from spaceworld.vector import SpaceworldVectorEnv
 from tests.spaceworld.drawing import draw
 from tests.spaceworld.scenarios import ALL, busy_actions

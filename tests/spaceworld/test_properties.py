@@ -17,8 +17,8 @@ from spaceworld.env import SpaceworldEnv
 from spaceworld.observations.feature_vector import OTHER, OWN
 from spaceworld.rules import packing as pk
 from spaceworld.rules.packing import blocks
-from spaceworld.rules.reference import advance
 from spaceworld.text.scene import Scene
+from tests.spaceworld.reference import advance
 from tests.spaceworld.test_reference import world_of
 from tests.spaceworld.worlds import eager_actions, make_world
 

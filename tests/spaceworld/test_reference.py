@@ -16,7 +16,7 @@ from spaceworld.env import SpaceworldEnv
 from spaceworld.planner import policy
 from spaceworld.rules import packing as pk
 from spaceworld.rules.packing import blocks
-from spaceworld.rules.reference import World, advance
+from tests.spaceworld.reference import World, advance
 from tests.spaceworld.scenarios import ALL, busy_actions
 from tests.spaceworld.worlds import eager_actions
 

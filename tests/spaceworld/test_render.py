@@ -7,7 +7,6 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,106 +21,12 @@ from spaceworld.render.lettering import Lettering
 from spaceworld.render.palette import BAD, GOOD
 from spaceworld.render.pixels import Painter
 from spaceworld.render.symbols import grip_direction, status, type_letters
-from spaceworld.text.scene import Cell, DebrisView, ModuleView, Overlay, RobotView, Scene, SlotView
+from spaceworld.scenario import Cell
+from spaceworld.text.scene import Overlay
+from tests.spaceworld.scenes import BOARD_FACTS, PANEL_FACTS, robot, scene, with_module, with_robot
 
 PAINTER = Painter()
 BARE = Painter(panel=False)
-
-
-def robot(index: int, cell: Cell, **facts: object) -> RobotView:
-    plain = RobotView(f"robot_{index}", cell, "robot", 1, None, 0, 0, 0, 0.0)
-    return replace(plain, **facts)  # type: ignore[arg-type]
-
-
-def scene(size: int = 6) -> Scene:
-    """Robot 0 grips the heavy module to its east; robot 1 is free; one debris, one keep-out cell."""
-    return Scene(
-        scenario="pair",
-        height=size,
-        width=size,
-        step=7,
-        horizon=60,
-        structure=((1, 2),),
-        keep_out=((0, 4),),
-        robots=(robot(0, (3, 0), action=4, grips=1), robot(1, (4, 3), action=1)),
-        modules=(
-            ModuleView("module_0", (1, 1), "light", 1, True, False),
-            ModuleView("module_1", (3, 1), "heavy", 2, False, False),
-        ),
-        slots=(
-            SlotView("slot_0", (1, 1), "light", True, False),
-            SlotView("slot_1", (2, 2), "heavy", False, True),
-            SlotView("slot_2", (2, 3), "light", False, False),
-        ),
-        debris=(DebrisView((4, 4), 3),),
-        team_reward=0.0,
-        team_return=0.25,
-        terminated=False,
-        truncated=False,
-    )
-
-
-def with_robot(index: int, **facts: object) -> Callable[[Scene], Scene]:
-    def change(before: Scene) -> Scene:
-        robots = list(before.robots)
-        robots[index] = replace(robots[index], **facts)  # type: ignore[arg-type]
-        return replace(before, robots=tuple(robots))
-
-    return change
-
-
-def with_module(index: int, **facts: object) -> Callable[[Scene], Scene]:
-    def change(before: Scene) -> Scene:
-        modules = list(before.modules)
-        modules[index] = replace(modules[index], **facts)  # type: ignore[arg-type]
-        return replace(before, modules=tuple(modules))
-
-    return change
-
-
-def with_slot(index: int, **facts: object) -> Callable[[Scene], Scene]:
-    def change(before: Scene) -> Scene:
-        slots = list(before.slots)
-        slots[index] = replace(slots[index], **facts)  # type: ignore[arg-type]
-        return replace(before, slots=tuple(slots))
-
-    return change
-
-
-BOARD_FACTS: dict[str, Callable[[Scene], Scene]] = {
-    "robot moved": with_robot(1, cell=(4, 2)),
-    "robot thrust": with_robot(1, thrust=2),
-    "robot role": with_robot(1, role="tug"),
-    "robot other role": with_robot(1, role="assembler"),
-    "robot thrusts the other way": with_robot(1, action=2),
-    "robot interacts": with_robot(1, action=5),
-    "robot let go": with_robot(0, grips=None),
-    "robot collided": with_robot(1, collisions=1),
-    "robot violated keep-out": with_robot(1, violations=1),
-    "module docked": with_module(1, docked=True),
-    "module just docked": with_module(0, just_docked=True),
-    "module mass": with_module(1, mass=3),
-    "module type": with_module(1, type="light"),
-    "module moved": with_module(1, cell=(5, 5)),
-    "slot closed": with_slot(1, open=False),
-    "slot filled": with_slot(1, filled=True, open=False),
-    "slot type": with_slot(1, type="light"),
-    "debris turned": lambda s: replace(s, debris=(DebrisView((4, 4), 4),)),
-    "debris stands": lambda s: replace(s, debris=(DebrisView((4, 4), 0),)),
-    "debris gone": lambda s: replace(s, debris=()),
-    "keep-out elsewhere": lambda s: replace(s, keep_out=((0, 5),)),
-    "core elsewhere": lambda s: replace(s, structure=((0, 2),)),
-}
-PANEL_FACTS: dict[str, Callable[[Scene], Scene]] = {
-    "step": lambda s: replace(s, step=8),
-    "horizon": lambda s: replace(s, horizon=61),
-    "reward": lambda s: replace(s, team_reward=0.5),
-    "return": lambda s: replace(s, team_return=0.5),
-    "terminated": lambda s: replace(s, terminated=True),
-    "truncated": lambda s: replace(s, truncated=True),
-    "cost": with_robot(0, cost=1.0),
-    "scenario": lambda s: replace(s, scenario="duet"),
-}
 
 
 def boxed(picture: np.ndarray, cell: Cell, size: int = 6) -> np.ndarray:
@@ -383,50 +288,3 @@ def test_the_status_tells_success_from_a_terminating_collision_and_from_time_run
     assert status(replace(complete, terminated=True)) == "complete"
     assert status(replace(scene(), terminated=True)) == "ended"
     assert status(replace(scene(), truncated=True)) == "timeout"
-
-
-GOLDEN = """\
-pair  step 7/60  reward +0.000  return +0.250  docked 1/2  running
-
-     0    1    2    3    4    5
- 0   .    .    .    .  ~ . ~  .
- 1   .  #L1 ######  .    .    .
- 2   .    .  [ H ]: L :  .    .
- 3   0>  H2    .    .    .    .
- 4   .    .    .    1    o<   .
- 5   .    .    .    .    .    .
-
- 0 robot_0 robot at (3, 0), thrust 1, east, grips H2 module_1, cost 0
- 1 robot_1 robot at (4, 3), thrust 1, north, cost 0
-slots: L slot_0 at (1, 1) filled; H slot_1 at (2, 2) open; L slot_2 at (2, 3) waiting
-
-0> robot 0 gripping to the east   H2 module H of mass 2   o> debris   ##### core   #H2 # docked
-[ H ] open slot   : H : slot waiting for others   ~ . ~ keep-out
-types: H = heavy, L = light
-"""
-
-
-def test_the_text_of_a_scene() -> None:
-    assert render_ansi(scene()) == GOLDEN
-
-
-@pytest.mark.parametrize("fact", {**BOARD_FACTS, **PANEL_FACTS})
-def test_each_fact_can_be_read_in_the_text(fact: str) -> None:
-    assert render_ansi({**BOARD_FACTS, **PANEL_FACTS}[fact](scene())) != GOLDEN
-
-
-def test_the_text_shows_the_overlay() -> None:
-    overlay = Overlay({"robot_1": -0.25}, {"robot_0": "carry H"}, "robot_1 was in the way")
-    lines = render_ansi(scene(), overlay).splitlines()
-    assert " 0 robot_0 robot at (3, 0), thrust 1, east, grips H2 module_1, cost 0, task: carry H" in lines
-    assert " 1 robot_1 robot at (4, 3), thrust 1, north, cost 0, credit -0.250" in lines
-    assert lines[-1] == "critic: robot_1 was in the way"
-
-
-def test_two_digit_robots_and_masses_keep_the_columns() -> None:
-    team = tuple(robot(index, (5, 5)) for index in range(12))
-    team = (*team, robot(12, (4, 0), grips=1), robot(13, (3, 2), grips=1))
-    wide = with_module(1, mass=12)(replace(scene(), robots=team))
-    grid = render_ansi(wide).splitlines()[3:9]
-    assert grid[3][3:18] == "  .   H12  <13 "
-    assert grid[4][3:8] == " 12^ "

@@ -44,13 +44,13 @@ class Outcome:
 
 
 def shift(cell: Cell, direction: int) -> Cell:
-    """The neighbouring cell."""
+    """Return the neighbouring cell."""
     dr, dc = MOVES[direction]
     return cell[0] + dr, cell[1] + dc
 
 
 def advance(s: Scenario, w: World, actions: tuple[int, ...], horizon: int, terminate: bool) -> Outcome:
-    """One step of the rules: interacts, moves, debris, keep-out, end."""
+    """Return one step of the rules: interacts, moves, debris, keep-out, end."""
     outcome = Outcome(_interacts(s, w, actions))
     outcome.mass = sum(
         m.mass for m, old, new in zip(s.modules, w.docked, outcome.world.docked, strict=True) if old != new

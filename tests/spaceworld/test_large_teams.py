@@ -1,4 +1,4 @@
-"""Large teams are observed by sheets, small ones thing by thing: bit for bit the same."""
+"""Large teams are observed by describing things once, small ones thing by thing: bit for bit the same."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tests.spaceworld.worlds import eager_actions, make_world
 
 
 def both_ways(env: SpaceworldEnv) -> tuple[np.ndarray, np.ndarray]:
-    """The observations of all robots, one thing at a time and by sheets."""
+    """The observations of all robots, thing by thing and described once."""
     found = []
     shape = env.observation_space("robot_0").shape
-    usual = int(env._spec[pk.H_SHEETS])
-    for sheets in (0, 1):
-        env._spec[pk.H_SHEETS] = sheets
+    usual = int(env._spec[pk.H_SHARED])
+    for shared in (0, 1):
+        env._spec[pk.H_SHARED] = shared
         observations = np.full((len(env.possible_agents), *shape), np.nan, np.float32)
         masks = np.full((len(env.possible_agents), pk.N_ACTIONS), -1, np.int8)
         observe(env._spec, env._row, env._work, observations, masks)
         found.append(np.concatenate([observations, masks], axis=1, dtype=np.float32))
-    env._spec[pk.H_SHEETS] = usual
+    env._spec[pk.H_SHARED] = usual
     return found[0], found[1]
 
 

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from numba import config
 
-from spaceworld import thread_pool as sharing
-from spaceworld.thread_pool import Crew, end_part, next_part
+from spaceworld import thread_pool
+from spaceworld.thread_pool import ThreadPool, end_part, next_part
 from spaceworld.vector import SpaceworldVectorEnv
 
 compiled = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="one thread does everything where nothing is compiled")
 
 
-def done_by(crew: Crew, count: int, before: Callable[[int, int], None] = lambda thread, part: None) -> np.ndarray:
+def done_by(crew: ThreadPool, count: int, before: Callable[[int, int], None] = lambda thread, part: None) -> np.ndarray:
     """Shares `count` worlds; returns which thread did each, and checks that none was done twice."""
     who = np.full(count, -1)
 
@@ -42,7 +42,7 @@ def done_by(crew: Crew, count: int, before: Callable[[int, int], None] = lambda 
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
 @pytest.mark.parametrize("count", [1, 2, 5, 16, 17, 100])
 def test_every_world_is_done_once(threads: int, count: int) -> None:
-    assert (done_by(Crew(threads), count) >= 0).all()
+    assert (done_by(ThreadPool(threads), count) >= 0).all()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -55,7 +55,7 @@ def test_no_worlds_are_done_at_once(threads: int) -> None:
 
 @compiled
 def test_helpers_begin_with_parts_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharing, "_EACH", 8)
+    monkeypatch.setattr(thread_pool, "_EACH", 8)
     helped = Event()
 
     def before(thread: int, part: int) -> None:
@@ -64,14 +64,14 @@ def test_helpers_begin_with_parts_of_their_own(monkeypatch: pytest.MonkeyPatch) 
         elif thread == 1 and part == 8:
             helped.set()
 
-    assert done_by(Crew(2), 100, before).tolist() == [0] * 50 + [1] * 50
+    assert done_by(ThreadPool(2), 100, before).tolist() == [0] * 50 + [1] * 50
 
 
 @compiled
 def test_the_calling_thread_takes_what_a_late_helper_has_not_begun_from_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sharing, "_EACH", 8)
+    monkeypatch.setattr(thread_pool, "_EACH", 8)
     begun, taken = Event(), Event()
 
     def before(thread: int, part: int) -> None:
@@ -84,7 +84,7 @@ def test_the_calling_thread_takes_what_a_late_helper_has_not_begun_from_the_end(
             taken.set()
             time.sleep(0.2)
 
-    who = done_by(Crew(2), 100, before)
+    who = done_by(ThreadPool(2), 100, before)
     assert who[:50].tolist() == [0] * 50 and who[50:56].tolist() == [1] * 6 and who[87:].tolist() == [0] * 13
     assert (who == 1).sum() > 6  # and the helper went on
 
@@ -111,7 +111,7 @@ def played(threads: int) -> list[np.ndarray]:
 def test_a_helper_changes_nothing(helper: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = played(1)
     if helper == "absent":
-        monkeypatch.setattr(sharing, "Thread", Idle)
+        monkeypatch.setattr(thread_pool, "Thread", Idle)
     elif helper == "late":
 
         def slow(calls: Any) -> None:
@@ -119,7 +119,7 @@ def test_a_helper_changes_nothing(helper: str, monkeypatch: pytest.MonkeyPatch) 
                 time.sleep(0.002)  # by now the call is over, and others have been made
                 call[0](*call[1])
 
-        monkeypatch.setattr(sharing, "_help", slow)
+        monkeypatch.setattr(thread_pool, "_run_calls", slow)
     assert all(np.array_equal(a, b) for a, b in zip(expected, played(3), strict=True))
 
 
@@ -133,8 +133,8 @@ def all_parts(memory: Any, chosen: Any, job: np.ndarray, thread: int) -> None:
 
 @compiled
 def test_calls_do_not_pile_up_for_a_helper_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharing, "Thread", Idle)
-    crew = Crew(2)
+    monkeypatch.setattr(thread_pool, "Thread", Idle)
+    crew = ThreadPool(2)
     for _ in range(5):
         assert crew.share(8, all_parts, np.zeros(1), np.zeros(1)) == 0
     assert crew._calls[0].qsize() == 1
@@ -145,14 +145,14 @@ def test_failed_parts_are_counted() -> None:
         assert next_part(job, 3, thread, 0) == (0, 3, 1)
         end_part(job, False)
 
-    assert Crew(1).share(3, fail, np.zeros(1), np.zeros(1)) == 1
+    assert ThreadPool(1).share(3, fail, np.zeros(1), np.zeros(1)) == 1
 
 
 @compiled
 @pytest.mark.parametrize("how", ["closed", "forgotten"])
 def test_threads_end_with_their_crew(how: str) -> None:
     others = set(threading.enumerate())
-    crew = Crew(3)
+    crew = ThreadPool(3)
     crew.share(8, all_parts, np.zeros(1), np.zeros(1))
     helpers = set(threading.enumerate()) - others
     assert len(helpers) == 2

@@ -1,4 +1,4 @@
-"""The scripted team: acts on the environment's present state, by a plan that it makes anew when the world differs."""
+"""The scripted team: follows a plan, and makes a new one when the state is not the expected one."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import Any
 import numpy as np
 
 from spaceworld.env import SpaceworldEnv
-from spaceworld.planner.board import World
+from spaceworld.planner.board import NEVER, World
 from spaceworld.planner.caution import cautious, safest
 from spaceworld.planner.schedule import Plan, make_plan
 from spaceworld.rules import packing as pk
 
-ABSENT = 6  # so many steps without doing his part: do not count on this robot
+ABSENT = 6  # steps without its part of the plan after which a robot is not counted on
 
 
-def policy(env: Any, agents: Sequence[str] | None = None) -> Team:
-    """A callable `act(observations=None, infos=None)` that returns an action for each robot.
+def policy(env: Any, agents: Sequence[str] | None = None) -> ScriptedPolicy:
+    """Return a callable `act(observations=None, infos=None)` that returns an action for each robot.
 
-    It looks at the environment itself, not at the observations, so that it may be asked at any moment: in the middle of
-    an episode, after `set_state`, behind wrappers.
+    It reads the environment itself and ignores the observations, so that it can be called at any moment: in the middle
+    of an episode, after `set_state`, behind wrappers.
 
     Args:
-        env: a Spaceworld, wrapped or not.
-        agents: the robots it plays; None: all. The others may do what they like: it then plans anew in each step, hopes
-            that they help, and keeps clear of wherever they could go.
+        env: A Spaceworld, wrapped or not.
+        agents: The robots that it steers; None: all. It assumes that other robots help, plans again when they act
+            otherwise, and keeps clear of every cell that they could enter.
 
     Raises:
-        TypeError: when there is no Spaceworld inside `env`.
-        ValueError: for an unknown agent.
+        TypeError: When there is no Spaceworld inside `env`.
+        ValueError: For an unknown agent.
     """
-    return Team(env, agents)
+    return ScriptedPolicy(env, agents)
 
 
 def spaceworld_in(env: Any) -> SpaceworldEnv:
-    """The Spaceworld inside wrappers and conversions.
+    """Return the Spaceworld inside wrappers and conversions.
 
     Raises:
-        TypeError: when there is none.
+        TypeError: When there is none.
     """
     inner = env
     for _ in range(20):
@@ -55,7 +55,7 @@ def spaceworld_in(env: Any) -> SpaceworldEnv:
     raise TypeError(f"there is no Spaceworld inside {type(env).__name__}")
 
 
-class Team:
+class ScriptedPolicy:
     """The scripted policy; see `policy`."""
 
     def __init__(self, env: Any, agents: Sequence[str] | None = None) -> None:
@@ -71,24 +71,24 @@ class Team:
         self._tries = 10 if self.world.m <= 2 else 6 if self.world.m <= 6 else 2 if self.world.m <= 16 else 1
         self._physical = physical(self.world)
         self._seen: np.ndarray | None = None  # cells and grips at the last call
-        self._asked = np.zeros(self.world.n, np.bool_)  # who had something to do in it
-        self._idle = np.zeros(self.world.n, np.int64)  # calls without doing his part
-        self._still = np.zeros(self.world.n, np.int64)  # calls in one place
+        self._asked = np.zeros(self.world.n, np.bool_)  # the robots that had something to do in it
+        self._idle = np.zeros(self.world.n, np.int64)  # calls without doing their part
+        self._still = np.zeros(self.world.n, np.int64)  # calls without moving
 
     def __call__(
         self, observations: Mapping[str, Any] | None = None, infos: Mapping[str, Any] | None = None
     ) -> dict[str, int]:
-        """The actions of the robots that it plays, in the present state; empty after the end."""
+        """Return the actions of its robots in the present state; empty after the end."""
         if not self.env.agents:
             return {}
         row = self.env._row.copy()
-        joint = self._planned(row, self.world) if all(self.own) else self._among_others(row)
+        joint = self._planned(row, self.world, self._tries) if all(self.own) else self._among_others(row)
         return {a: int(x) for a, x, mine in zip(self.env.possible_agents, joint, self.own, strict=True) if mine}
 
-    def _planned(self, row: np.ndarray, world: World, **options: int) -> np.ndarray:
-        """The plan's joint action (N,); a new plan is made where the state is not the expected one."""
+    def _planned(self, row: np.ndarray, world: World, tries: int, limit: int = NEVER) -> np.ndarray:
+        """Return the plan's joint action, (N,); make a new plan when the state is not the expected one."""
         if not self._expected(row):
-            self.plan = make_plan(world, row, self._last, options.get("tries", self._tries), **_limit(options))
+            self.plan = make_plan(world, row, self._last, tries, limit)
         assert self.plan is not None
         k = int(row[pk.S_STEP]) - self.plan.first
         if k >= len(self.plan.actions):
@@ -105,7 +105,7 @@ class Team:
         return bool((self.plan.rows[k] == row)[self._physical].all())
 
     def _among_others(self, row: np.ndarray) -> np.ndarray:
-        """The same beside robots that do what they like."""
+        """Return the joint action, (N,), when others steer some robots."""
         views = pk.blocks(self.world.spec, row)
         seen = views["robots"][:, [pk.R_CELL, pk.R_GRIPS]]
         moved = np.ones(self.world.n, np.bool_) if self._seen is None else (seen != self._seen).any(axis=1)
@@ -120,18 +120,14 @@ class Team:
             world = replace(world, rests=absent, can_grip=grip, can_dock=dock)
         joint = self._planned(row, world, tries=1, limit=world.n)
         if any(absent) and self.plan is not None and self.plan.docked == int(row[pk.S_DOCKED]):
-            self.plan = None  # nothing can be done without them: be ready beside them
+            self.plan = None  # nothing can be done without them: wait beside the next module
             joint = self._planned(row, self.world, tries=1, limit=world.n)
         self._asked = joint != pk.STAY
         return cautious(self.world, row, joint, self.own, self._still)
 
 
-def _limit(options: Mapping[str, int]) -> dict[str, int]:
-    return {"limit": options["limit"]} if "limit" in options else {}
-
-
 def physical(world: World) -> np.ndarray:
-    """(rowsize,) bool: the columns that the future depends on, the step count included."""
+    """Return the columns of a row that the future depends on, (rowsize,) bool."""
     marks = np.zeros(int(world.spec[pk.H_ROWSIZE]), np.bool_)
     views = pk.blocks(world.spec, marks)
     marks[pk.S_STEP] = True

@@ -1,4 +1,4 @@
-"""The grid of one scene as a picture: where its cells lie, and how what is in them is put there."""
+"""The grid of one scene as a picture: where its cells are, and what is drawn in them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from spaceworld.render.motion import STILL, Motion, Offset
 from spaceworld.render.palette import Colour, mix, robot_colour, type_colours
 from spaceworld.render.sprites import Sprites
 from spaceworld.render.symbols import OFFSETS, grip_direction, type_letters
-from spaceworld.text.scene import Cell, Scene
+from spaceworld.scenario import Cell
+from spaceworld.text.scene import Scene
 
 READABLE = 7  # pixels; smaller letters are dropped
-WIDEST = 1.5  # widest board, in heights
-BEATS = 6  # how often a flash changes its size while everything moves
+WIDEST = 1.5  # the widest grid, in heights
+BEATS = 6  # changes of a flash's size during one step
 REST: Offset = (0.0, 0.0)
 
 
-class Board:
-    """The grid of one scene, with everything on it moved by `motion`."""
+class GridPicture:
+    """The grid of one scene and everything on it, moved by `motion`."""
 
     def __init__(self, sprites: Sprites, height: int, scene: Scene, motion: Motion = STILL) -> None:
         self._sprites, self._height, self._scene, self._motion = sprites, height, scene, motion
@@ -31,14 +32,14 @@ class Board:
         self.width = (max(self.cell * scene.width + 2 * margin, height // 2) + 1) // 2 * 2
         self._left = (self.width - self.cell * scene.width) // 2
         self._top = (height - self.cell * scene.height) // 2
-        # letters: in small cells as large as fits, or nobody could read them
+        # in small cells, letters are as large as fits, to stay readable
         self._sizes = (0.60, 0.54, 0.58) if self.cell < TINY else (0.36, 0.42, 0.32)  # slot, module, robot
         self._ink = palette.VISOR if self.cell < TINY else palette.WHITE  # of a robot's number
         self._letters = type_letters(scene)
         self._colours = type_colours(self._letters)
 
     def paint_still(self, layer: pygame.Surface) -> None:
-        """Draws what stays where it is for a whole episode."""
+        """Draw what does not change in an episode."""
         scene = self._scene
         layer.blit(self._sprites.get(grid, self.cell, scene.height, scene.width), (self._left - 2, self._top - 2))
         if self.cell >= 30:
@@ -54,7 +55,7 @@ class Board:
             self._put(layer, (row, col), parts.station, joined, order % 3)
 
     def paint(self, frame: pygame.Surface, player: str = "") -> None:
-        """Draws what may change from step to step, from the floor up; `player` is marked."""
+        """Draw what may change from step to step, bottom layer first; mark the robot `player`."""
         self._slots(frame)
         self._modules(frame)
         for index, piece in enumerate(self._scene.debris):
@@ -67,7 +68,7 @@ class Board:
 
     @property
     def _beat(self) -> int:
-        """Which size a flash has now; 0 in a still picture."""
+        """The present size of a flash; 0 in a still picture."""
         return 0 if self._motion.share >= 1.0 else int(self._motion.share * BEATS) % 3
 
     def _slots(self, frame: pygame.Surface) -> None:
@@ -82,7 +83,7 @@ class Board:
     def _modules(self, frame: pygame.Surface) -> None:
         scene = self._scene
         solid = {module.cell for module in scene.modules if module.docked} | set(scene.structure)
-        # Docked ones first: their light falls beneath what lies beside them.
+        # docked ones first: their light is drawn under the modules beside them
         for index, module in sorted(enumerate(scene.modules), key=lambda pair: not pair[1].docked):
             offset = _offset(self._motion.modules, index)
             colour = self._colours[module.type]
@@ -135,12 +136,7 @@ class Board:
                 self._put(frame, robot.cell, robots.arm, robot_colour(index), direction, offset=offsets[index])
 
     def _put(
-        self,
-        frame: pygame.Surface,
-        cell: Cell,
-        make: Callable[..., pygame.Surface],
-        *key: Any,
-        offset: Offset = REST,
+        self, frame: pygame.Surface, cell: Cell, make: Callable[..., pygame.Surface], *key: Any, offset: Offset = REST
     ) -> None:
         drawn = self._sprites.get(make, self.cell, *key)
         inset = (drawn.get_width() - self.cell) // 2
@@ -148,16 +144,9 @@ class Board:
         frame.blit(drawn, (self._left + x - inset, self._top + y - inset))
 
     def _write(
-        self,
-        frame: pygame.Surface,
-        cell: Cell,
-        text: str,
-        size: float,
-        colour: Colour,
-        x: float = 0.0,
-        y: float = 0.0,
+        self, frame: pygame.Surface, cell: Cell, text: str, size: float, colour: Colour, x: float = 0.0, y: float = 0.0
     ) -> None:
-        """Writes into a cell; size and offset are in cells; letters too small to read are dropped."""
+        """Write into a cell; size and offset are in cells. Letters too small to read are left out."""
         pixels = round(size * self.cell)
         if pixels < READABLE:
             return
@@ -176,7 +165,7 @@ def _offset(offsets: tuple[Offset, ...], index: int) -> Offset:
 
 
 def grid(cell: int, rows: int, cols: int) -> pygame.Surface:
-    """Returns the empty board: a dark pane with faint lines, two pixels wider than the cells all round."""
+    """Return the empty grid: a dark pane with faint lines, two pixels wider than the cells on each side."""
     surface = pygame.Surface((cols * cell + 4, rows * cell + 4), pygame.SRCALPHA, 32)
     surface.fill((*palette.SPACE, 90))
     for row in range(rows + 1):
