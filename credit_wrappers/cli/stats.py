@@ -31,7 +31,6 @@ class Counts:
     reasks: int = 0
     zero: int = 0  # judged episodes without any credit
     judged: int = 0  # episodes with a usable answer, repeated ones counted again
-    unread: int = 0  # of these, how many have no credit on record (rows of version 1)
     first: float = 0.0  # time of the first entry
     last: float = 0.0
     usage: Usage = field(default_factory=Usage)
@@ -90,7 +89,6 @@ def _count(counts: Counts, entry: LedgerEntry) -> None:
     else:
         row[2] += len(entry.episodes)
         counts.judged += len(entry.episodes)
-        counts.unread += sum(episode.values is None for episode in entry.episodes)
     counts.zero += sum(episode.values is not None and not episode.values.any() for episode in entry.episodes)
 
 
@@ -104,8 +102,7 @@ def stats(ledger: Ledger, prices: Prices | None) -> Iterator[str]:
     yield f"{_when(counts.first)} to {_when(counts.last)}"
     yield f"questions          {len(counts.keys):,} in {counts.entries:,} entries, {counts.answers:,} of them answered"
     yield f"episodes           {len(counts.episodes):,}, judged {counts.judged:,} times"
-    unread = f"; {counts.unread:,} of an older file, whose credit is not on record" if counts.unread else ""
-    yield f"without any credit {counts.zero:,} of these judgements{unread}"
+    yield f"without any credit {counts.zero:,} of these judgements"
     yield f"asked again        {counts.reasks:,} of them, because the answer did not fit"
     failures = ", ".join(f"{kind} {number:,}" for kind, number in counts.failures.most_common())
     yield f"failures           {failures or 'none'}"

@@ -30,8 +30,6 @@ class JudgedEpisode:
         values: (T, N) float32; column k belongs to `agents[k]`: the answer's events before any shaping. None
             when there was no usable answer.
         length: Number of steps, T.
-
-    Rows that were written by version 1 of the file have no agents, no values and length 0.
     """
 
     key: str
@@ -188,12 +186,11 @@ def pack_episodes(episodes: Sequence[JudgedEpisode]) -> tuple[str, bytes | None]
 
 def unpack_episodes(keys: str, credits: bytes | None) -> tuple[JudgedEpisode, ...]:
     """Return the episodes of the two columns."""
-    names = json.loads(keys)
     if credits is None:
-        return tuple(JudgedEpisode(key, (), None, 0) for key in names)
+        return ()
     line, _, data = zlib.decompress(credits).partition(b"\n")
     episodes, at = [], 0
-    for key, (length, judged, agents) in zip(names, json.loads(line), strict=True):
+    for key, (length, judged, agents) in zip(json.loads(keys), json.loads(line), strict=True):
         values = None
         if judged:
             count = length * len(agents)
