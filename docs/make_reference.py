@@ -31,7 +31,7 @@ SUBJECTS: list[tuple[str, str, list[str] | None]] = [
     ("TorchRL", "credit_wrappers.integrations.numeric_infos", ["NumericInfos"]),
     ("Level-Based Foraging", "credit_wrappers.adapters.lbf", ["parallel_env"]),
     ("Robotic Warehouse", "credit_wrappers.adapters.rware", ["parallel_env"]),
-    ("Testing without a model", "credit_wrappers.testing", ["MessagesServer", "Reply", "Fault"]),
+    ("Testing without a model", "credit_wrappers.testing", ["MessagesServer", "Reply"]),
     ("Spaceworld", "spaceworld.spaceworld_v0", ["parallel_env", "env"]),
     ("Spaceworld, scenarios", "spaceworld",
      ["Scenario", "Layout", "Robot", "Module", "Slot", "Debris", "get_scenario", "register_envs"]),

@@ -1,4 +1,4 @@
-"""The command line of `python -m credit_wrappers`."""
+"""The command line: `credit-wrappers`, or `python -m credit_wrappers`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m credit_wrappers", description=ABOUT)
+    parser = argparse.ArgumentParser(prog="credit-wrappers", description=ABOUT)
     topics = parser.add_subparsers(required=True, metavar="ledger | prompts")
     ledger = topics.add_parser("ledger", help="read a ledger", description=DESCRIPTION)
     commands = ledger.add_subparsers(required=True, metavar="stats | show | export | diff")

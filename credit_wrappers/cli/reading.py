@@ -52,7 +52,9 @@ def read(entry: LedgerEntry) -> list[Reading]:
             continue
         own = dict(zip(_names(judged, text), judged.agents, strict=True))
         events = tuple(
-            CreditEvent(own.get(e["agent"], e["agent"]), e["start"], e["stop"], e["amount"], with_own_names(e["why"], own))
+            CreditEvent(
+                own.get(e["agent"], e["agent"]), e["start"], e["stop"], e["amount"], with_own_names(e["why"], own)
+            )
             for e in answer["events"]
         )
         tasks = {own.get(name, name): task for name, task in tasks_of(answer).items()}

@@ -89,7 +89,8 @@ def find_json(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any]
             raise AnswerError(f'no JSON object with the key "{key}" in the answer', "no_answer")
         if len(others) > 1:
             raise AnswerError(
-                f'{len(others)} separate JSON values: put all episodes into one object with the key "{key}"', "no_answer"
+                f'{len(others)} separate JSON values: put all episodes into one object with the key "{key}"',
+                "no_answer",
             )
         best = others[0]
     value, twice = best

@@ -15,6 +15,8 @@ from importlib.metadata import EntryPoint, entry_points
 
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.llm.client import ModelClient
+from credit_wrappers.llm.providers.anthropic import DEFAULT_MODEL, AnthropicClient
+from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
 
 GROUP = "credit_wrappers.providers"
 
@@ -50,14 +52,10 @@ def make_client(name: str, *, model: str | None = None, base_url: str | None = N
 
 
 def _anthropic(model: str | None, base_url: str | None) -> ModelClient:
-    from credit_wrappers.llm.providers.anthropic import DEFAULT_MODEL, AnthropicClient
-
     return AnthropicClient(model or DEFAULT_MODEL, base_url=base_url)
 
 
 def _openai(model: str | None, base_url: str | None) -> ModelClient:
-    from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
-
     if model is None:
         raise ValueError("provider 'openai' needs the name of a model")
     return OpenAICompatibleClient(model, base_url=base_url)
