@@ -53,7 +53,7 @@ def test_unknown_name_is_refused_with_the_valid_ones(packages):
 
 
 def test_provider_that_cannot_be_imported_is_named(packages):
-    with pytest.raises(CreditError, match="provider 'broken' .*:nothing. cannot be imported"):
+    with pytest.raises(CreditError, match=r"provider 'broken' .*:nothing. cannot be imported"):
         make_client("broken")
 
 

@@ -1,4 +1,4 @@
-"""Tasks in an answer: every agent has exactly one, in the words of the list that was given (LLM-TACA)."""
+"""Tasks in an answer: every agent has exactly one, in the words of the given list (LLM-TACA)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import cast
 from credit_wrappers.llm.answers.problems import Problems, quoted
 from credit_wrappers.llm.answers.schema import EpisodeAnswer, TaskAnswer, TaskedEpisode
 
-# `agent_A task: load food_0`, in bold type, in a list or quoted. Possessive, as the patterns of the arrays.
+# `agent_A task: load food_0`, in bold type, in a list or quoted. Possessive, like the patterns of the arrays.
 _LINE = re.compile(
     r"""^[ \t>*`"'-]*+(\w++)[*`"']*+[ \t]++task[*`"']*+[ \t]*+[:=][ \t*`"']*+(.++)$""", re.MULTILINE | re.IGNORECASE
 )
@@ -21,9 +21,9 @@ def tasks_of(answer: EpisodeAnswer) -> dict[str, str]:
 
 
 def read_task_lines(section: str, names: Sequence[str]) -> tuple[list[TaskAnswer], str]:
-    """Return the tasks that free text assigns, a line each, and the text without these lines.
+    """Return the tasks that free text assigns, one a line, and the text without these lines.
 
-    A line about somebody who is no agent is commentary.
+    A line with a name that is no agent's is commentary.
     """
     found: list[TaskAnswer] = []
 
@@ -43,11 +43,11 @@ def find_task_problems(
     """Add what is wrong with an episode's tasks.
 
     Args:
-        number: Of the episode.
-        told: The tasks of the answer.
-        names: The agents.
-        tasks: The tasks that may be given.
-        problems: Where problems are added.
+        number: Number of the episode.
+        told: Tasks of the answer.
+        names: Names of the agents.
+        tasks: Tasks that may be given.
+        problems: Problems are added to this.
     """
     seen: set[str] = set()
     for one in told:

@@ -15,8 +15,8 @@ import numpy as np
 from credit_wrappers.core.credit import Usage
 from credit_wrappers.llm.client import Completion, Request
 
-# Texts are long and many: level 1 takes a third of the time of level 6 for a fifth more bytes. Credits are
-# short, and repeat themselves from step to step.
+# zlib's levels. Texts are long and many, and level 1 takes a third of the time of level 6 for a fifth more bytes.
+# Credits are short and repeat themselves from step to step.
 _TEXT_LEVEL, _CREDIT_LEVEL = 1, 6
 
 
@@ -27,8 +27,8 @@ class JudgedEpisode:
     Attributes:
         key: `Episode.key`.
         agents: The N agents by their own names, in the order in which the prompt listed them.
-        values: (T, N) float32; column k belongs to `agents[k]`: the answer's events before any shaping. None
-            when there was no usable answer.
+        values: (T, N) float32, the answer's events before any shaping; column k belongs to `agents[k]`. None without
+            a usable answer.
         length: Number of steps, T.
     """
 
@@ -47,7 +47,7 @@ class JudgedEpisode:
 
 @dataclass(frozen=True, eq=False)
 class LedgerEntry:
-    """One question and its answer, as recorded. Texts and credits are unpacked when they are asked for.
+    """One question and its answer, as recorded. Texts and credits are unpacked on demand.
 
     Attributes:
         number: 1 for the oldest entry of the file.
