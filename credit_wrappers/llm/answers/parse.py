@@ -25,7 +25,7 @@ from credit_wrappers.llm.answers.task_answers import tasks_of
 
 __all__ = ["AnswerForm", "EpisodeAnswer", "EventAnswer", "answer_schema", "parse_answer", "tasks_of"]
 
-# A hundred times what models may write; nothing of that size is an answer, and reading it takes seconds.
+# Far more than models can write; nothing of that size is an answer, and reading it takes seconds.
 _LONGEST_TEXT = 10_000_000
 # Explanations may hold any words, but lone surrogates cannot be encoded, fonts refuse NUL, terminals obey escapes.
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
