@@ -17,15 +17,15 @@ from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.llm.prompts.templates import Templates
 
 ABOUT = "The critic's ledgers and prompts."
-DESCRIPTION = "Reads ledgers: the SQLite files with every question to a model and every answer. Changes none."
+DESCRIPTION = "Reads ledgers, the SQLite files with every question to a model and every answer; changes none."
 PRICES = "currency per million tokens"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; return the exit code: 0 done, 2 bad input, 130 interrupted.
+    """Run the command line and return the exit code: 0 done, 2 bad input, 130 interrupted.
 
     Raises:
-        SystemExit: With code 2, for arguments that make no sense; with code 0, after --help.
+        SystemExit: With code 2 for arguments that cannot be parsed, with code 0 after --help.
     """
     options = _parser().parse_args(argv)
     try:
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     file = argparse.ArgumentParser(add_help=False)
     file.add_argument("file", metavar="FILE", help="the ledger, such as ledger-llm-0.sqlite")
 
-    told = "counts, failures, tokens, cost, waiting times, and how far credit depends on the order of the agents"
+    told = "counts, failures, tokens, cost, latency, and how much credit depends on the order of the agents"
     counted = commands.add_parser("stats", parents=[file], help=told, description=f"Print {told}.")
     for name, what in (
         ("input", "read at the usual price"),
@@ -63,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
 
     told = "one question and its answer: each agent's credit and the reasons, with the agents' own names"
     shown = commands.add_parser("show", parents=[file], help=told, description=f"Print {told}. Default: the newest.")
-    shown.add_argument("entry", nargs="?", metavar="N | KEY", help="its number, from 1, or how its key begins")
-    shown.add_argument("--episode", metavar="KEY", help="the newest one about this episode, and that episode only")
+    shown.add_argument("entry", nargs="?", metavar="N | KEY", help="its number, from 1, or the beginning of its key")
+    shown.add_argument("--episode", metavar="KEY", help="the newest entry about this episode, and only this episode")
     shown.add_argument("--request", action="store_true", help="print the whole question too")
     shown.set_defaults(run=_show)
 
@@ -75,10 +75,14 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         metavar="FILE",
         help=".jsonl: one line for each judgement, with texts and reasons; .npz: KEY/values (T, N) float32 and "
-        "KEY/agents, the newest judgement of each episode. Must not exist",
+        "KEY/agents, the newest judgement of each episode. The file must not exist",
     )
-    exported.add_argument("--good-only", action="store_true", help="leave out what got no usable answer (.npz always)")
-    exported.add_argument("--client", metavar="NAME", help="only what this client answered (.npz: needed if several)")
+    exported.add_argument(
+        "--good-only", action="store_true", help="leave out episodes without a usable answer (.npz always does)"
+    )
+    exported.add_argument(
+        "--client", metavar="NAME", help="only answers of this client (.npz: needed if there are several)"
+    )
     exported.set_defaults(run=_export)
 
     told = "what two ledgers say about the same episodes"
@@ -87,9 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     compared.add_argument("other", metavar="B", help="another one")
     compared.set_defaults(run=_diff)
 
-    told = "the prompt templates into a folder, to be changed and given as templates=FOLDER"
+    told = "the prompt templates into a folder, to edit them and pass them as templates=FOLDER"
     written = topics.add_parser("prompts", help=f"write {told}", description=f"Write {told}.")
-    written.add_argument("folder", metavar="FOLDER", help="a folder without templates; it is made when needed")
+    written.add_argument("folder", metavar="FOLDER", help="a folder without templates; it is made if needed")
     written.set_defaults(run=_prompts)
     return parser
 
@@ -105,7 +109,7 @@ def _stats(options: argparse.Namespace) -> Iterator[str]:
 
 def _prompts(options: argparse.Namespace) -> Iterator[str]:
     Templates.copy_to(options.folder)
-    yield f"{options.folder}: change what you like, then give the critic templates={options.folder!r}"
+    yield f"{options.folder}: edit the templates, then pass templates={options.folder!r} to the critic"
 
 
 def _show(options: argparse.Namespace) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`ledger stats`: counts, failures, tokens, cost, waiting times, and how far credit depends on the agents' order."""
+"""`ledger stats`: counts, failures, tokens, cost, latency, and how much credit depends on the agents' order."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from credit_wrappers.llm.ledger.ledger import Ledger
 
 _NO_ANSWER = "(no answer)"
 
-# What one order of agents gave an episode: each agent's summed credit.
+# Each agent's summed credit in an episode, judged in one order of the agents.
 _Totals = dict[str, float]
 
 
 @dataclass
 class Counts:
-    """What was counted in one pass over a ledger."""
+    """The counts of one pass over a ledger."""
 
     entries: int = 0
     answers: int = 0
@@ -40,14 +40,14 @@ class Counts:
     seconds: list[float] = field(default_factory=list)  # of answers that were waited for
     # By client and model: entries, failures, judged episodes.
     models: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
-    # Of those episodes that one client judged in several orders.
+    # Of the episodes that one client judged in several orders.
     drifts: list[Drift] = field(default_factory=list)
 
 
 def count(ledger: Ledger) -> Counts:
     """Return the counts of a ledger; credits are read one entry at a time."""
     counts = Counts()
-    rejected: set[tuple[object, ...]] = set()  # what was asked by questions whose answer did not fit
+    rejected: set[tuple[object, ...]] = set()  # client and episodes of questions whose answer was unusable
     first: dict[tuple[object, ...], tuple[tuple[str, ...], _Totals]] = {}
     several: dict[tuple[object, ...], dict[tuple[str, ...], _Totals]] = {}
     for entry in ledger.entries():

@@ -20,8 +20,9 @@ from typing import get_args
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.arrays import read_arrays
 from credit_wrappers.llm.answers.events import read_events
-from credit_wrappers.llm.answers.schema import AnswerForm, EpisodeAnswer, EventAnswer, answer_schema
+from credit_wrappers.llm.answers.schema import EpisodeAnswer, EventAnswer, answer_schema
 from credit_wrappers.llm.answers.task_answers import tasks_of
+from credit_wrappers.llm.client import AnswerForm
 
 __all__ = ["AnswerForm", "EpisodeAnswer", "EventAnswer", "answer_schema", "parse_answer", "tasks_of"]
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, Literal, NotRequired, get_args
+from typing import Annotated, Any, NotRequired, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from credit_wrappers.llm.answers.problems import Problems
-
-AnswerForm = Literal["events", "arrays"]
+from credit_wrappers.llm.client import AnswerForm
 
 # Structured output needs a closed schema; the check ignores further fields. Strict: true is no number, 3.0 no step.
 _CONFIG = ConfigDict(allow_inf_nan=False, strict=True, json_schema_extra={"additionalProperties": False})

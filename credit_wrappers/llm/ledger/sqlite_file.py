@@ -1,4 +1,4 @@
-"""The ledger's file: how it is recognised, opened for writing or for reading only, and what is refused."""
+"""The ledger's file: how it is recognised, opened for writing or for reading only, and when it is refused."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
         LedgerError: The file is missing or damaged, is no ledger or one of another version, or cannot be read.
     """
     _inspect(path, may_be_made=False)
-    # SQLite would make files beside one that nobody has open, unless it is told that nothing will change.
+    # SQLite would make files beside one that no process has open, unless it is told that nothing will change.
     in_use = _beside(path, "-wal").exists()
     db = _connect(path, f"{path.absolute().as_uri()}?mode=ro{'' if in_use else '&immutable=1'}", uri=True)
     try:
@@ -58,7 +58,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 
 def stamp(path: Path) -> tuple[int, int] | None:
-    """Return what changes when the file is written to; None when there is none."""
+    """Return what changes when the file is written to; None if there is no file."""
     try:
         found = path.stat()
     except OSError:
@@ -74,7 +74,7 @@ def _connect(path: Path, target: str, *, uri: bool = False) -> sqlite3.Connectio
 
 
 def _switch_to_wal(db: sqlite3.Connection) -> None:
-    """Let readers and a writer work at the same time. SQLite does not wait for others here, so we do."""
+    """Let readers and a writer work at the same time; wait for other processes, which SQLite does not do here."""
     until = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -87,9 +87,9 @@ def _switch_to_wal(db: sqlite3.Connection) -> None:
 
 
 def _inspect(path: Path, *, may_be_made: bool) -> None:
-    """Raise LedgerError when the file is not a sound ledger (nor, with `may_be_made`, missing or empty).
+    """Raise LedgerError unless the file is a sound ledger or, with `may_be_made`, missing or empty.
 
-    Reads only: SQLite itself would write to a file, or beside it, on opening.
+    This only reads, whereas SQLite itself would write to a file, or beside it, on opening.
     """
     before = stamp(path)
     try:
@@ -118,13 +118,13 @@ def _inspect(path: Path, *, may_be_made: bool) -> None:
         found = str(error)
     finally:
         db.close()
-    # What looks damaged may be what another process was writing meanwhile.
+    # A file that looks damaged may be one that another process was writing meanwhile.
     if found != "ok" and not _in_use(path) and stamp(path) == before:
         raise LedgerError(f"ledger {path} is damaged ({found}); it was left as it is")
 
 
 def _in_use(path: Path) -> bool:
-    """Whether the file is open for writing, or a crash is to be recovered from."""
+    """Return whether the file is open for writing, or was when a program crashed."""
     return _beside(path, "-wal").exists() or _beside(path, "-journal").exists()
 
 

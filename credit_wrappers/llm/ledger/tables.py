@@ -46,7 +46,7 @@ _TABLES = (
 )""",
 )
 
-# What a row that waits holds, in this order.
+# The columns of a waiting row, in this order.
 COLUMNS = (
     "key, time, source, client, model, system, schema, prompt, max_tokens, temperature, answer, stop_reason, "
     "input_tokens, output_tokens, cached_tokens, seconds, failure, message, episodes, cache_write_tokens, credits"
@@ -91,7 +91,7 @@ def _has_tables(db: sqlite3.Connection, name: str) -> bool:
 
 
 class Waiting:
-    """Rows that wait to be written in one transaction, so that no transaction stays open in between."""
+    """Rows that wait to be written in one transaction, so that none stays open in between."""
 
     def __init__(self) -> None:
         self.texts: list[tuple[str, str]] = []
@@ -111,7 +111,7 @@ class Waiting:
 
 
 def write_and_close(db: sqlite3.Connection, waiting: Waiting, process: int) -> None:
-    """Write the rows that wait and close the connection; a fork of the process that opened it leaves it alone."""
+    """Write the waiting rows and close the connection, but not in a fork of the process that opened it."""
     if os.getpid() != process:
         return
     try:

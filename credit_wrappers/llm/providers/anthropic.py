@@ -19,11 +19,11 @@ _COUNTS = ("processing", "succeeded", "errored", "expired", "canceled")
 
 @dataclass(frozen=True)
 class BatchStatus:
-    """How far a batch is.
+    """The state of a batch.
 
     Attributes:
         ended: Whether its results can be read.
-        counts: Requests that are `processing`, `succeeded`, `errored`, `expired`, `canceled`; all are
+        counts: Numbers of requests that are `processing`, `succeeded`, `errored`, `expired`, `canceled`; all are
             processing until the batch has ended.
     """
 
@@ -93,10 +93,10 @@ class AnthropicClient(RemoteClient):
         )
 
     def batch_status(self, batch_id: str) -> BatchStatus:
-        """Return how far the batch is.
+        """Return the state of the batch.
 
         Raises:
-            ModelError: Unknown; for an id that does not exist the kind is `not_found`.
+            ModelError: There is no reply; for an id that does not exist the kind is `not_found`.
         """
         return self._ask(
             lambda sdk: sdk.messages.batches.with_raw_response.retrieve(batch_id),
@@ -155,7 +155,7 @@ class AnthropicClient(RemoteClient):
         raise failure
 
     def _odd(self, error: Exception) -> ModelError:
-        """Return the failure of a call that has no raw response to parse apart."""
+        """Return the failure of a call in which the SDK both asks and parses."""
         kind, account = classify(error)
         return self._bad_reply(error) if kind == "setup" else self._failure(kind, account)
 
@@ -200,7 +200,7 @@ class AnthropicClient(RemoteClient):
 
 
 def _question(request: Request, model: str, structured: bool) -> dict[str, Any]:
-    """Return the arguments that asking, counting and batches share; what comes first can be cached."""
+    """Return the arguments that questions, counts and batches share; the provider can cache what comes first."""
     arguments: dict[str, Any] = {
         "model": model,
         "system": [{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}],
