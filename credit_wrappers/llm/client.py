@@ -9,7 +9,6 @@ from typing import Any, Literal, Protocol
 
 from credit_wrappers.core.credit import Usage
 
-
 AnswerForm = Literal["events", "arrays"]  # see `answers.parse`
 
 
