@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -13,16 +12,14 @@ from typing import Any
 from credit_wrappers.core.errors import ModelError
 from credit_wrappers.llm.client import Request
 from credit_wrappers.scripted.scripted_client import ScriptedClient
-from credit_wrappers.testing.replies import Reply, chat_completion, message, question, tokens
+from credit_wrappers.testing.replies import Reply, chat_completion, message, question
 
 Answer = Callable[[dict[str, Any]], "str | Reply"]
 
 _MESSAGES = "/v1/messages"
 _CHAT = "/v1/chat/completions"
 QUESTIONS = (_MESSAGES, _CHAT)  # the paths at which a model is asked
-_COUNT = f"{_MESSAGES}/count_tokens"
-_BATCHES = f"{_MESSAGES}/batches"
-_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+BATCHES = f"{_MESSAGES}/batches"
 _CREATED, _EXPIRES = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 _OUTCOMES = ("succeeded", "errored", "expired", "canceled")
 
@@ -36,7 +33,7 @@ class _Batch:
 
 
 class Provider:
-    """Answers `POST` to messages, token counts, message batches and chat completions, and `GET` to batches.
+    """Answers `POST` to messages, message batches and chat completions, and `GET` to batches.
 
     Args:
         answer: Gets the parsed body of a question, returns the text of the answer or a `Reply`. It may be called
@@ -83,21 +80,17 @@ class Provider:
 
     def route(self, method: str, path: str, body: Any) -> Reply:
         """Return the reply to a request, before it takes the protocol's form."""
-        if method == "GET" and path.startswith(f"{_BATCHES}/"):
-            name, _, part = path.removeprefix(f"{_BATCHES}/").partition("/")
+        if method == "GET" and path.startswith(f"{BATCHES}/"):
+            name, _, part = path.removeprefix(f"{BATCHES}/").partition("/")
             batch = self._batches.get(name)
             if batch is not None and part in ("", "results"):
                 with self._lock:
                     return self._results(batch) if part else self._state(self._advance(batch))
-        elif method == "POST" and path == _BATCHES:
-            return self._create_batch(body or {})
-        elif method == "POST" and path in (*QUESTIONS, _COUNT):
-            wrong = _problem(body, needs_limit=path == _MESSAGES)
-            if wrong:
-                return _bad_request(wrong)
-            if path == _COUNT:
-                return Reply(body=json.dumps({"input_tokens": tokens(body)}))
-            return self._answer(body)
+        elif method == "POST" and path in (*QUESTIONS, BATCHES):
+            needed = "requests" if path == BATCHES else "messages"
+            if not isinstance(body, dict) or needed not in body:
+                return Reply(f"{needed}: Field required", status=400, error="invalid_request_error")
+            return self._create_batch(body["requests"]) if path == BATCHES else self._answer(body)
         return Reply(f"no such path: {path}", status=404, error="not_found_error")
 
     def end_batches(self) -> None:
@@ -122,15 +115,7 @@ class Provider:
         answered = self.answer(body)
         return Reply(answered) if isinstance(answered, str) else answered
 
-    def _create_batch(self, body: dict[str, Any]) -> Reply:
-        requests = body.get("requests") or []
-        names = [str(item.get("custom_id")) for item in requests]
-        wrong = [name for name, count in Counter(names).items() if count > 1 or not _ID.fullmatch(name)]
-        if wrong:
-            return _bad_request(f"custom_id {wrong[0]!r}: not unique, or not 1 to 64 of a-z, A-Z, 0-9, _, -")
-        problems = [found for item in requests if (found := _problem(item.get("params"), needs_limit=True))]
-        if problems or not requests:
-            return _bad_request(f"requests: {(problems or ['none'])[0]}")
+    def _create_batch(self, requests: list[dict[str, Any]]) -> Reply:
         with self._lock:
             batch = _Batch(f"msgbatch_{len(self._batches) + 1:04d}", requests, self.batch_polls)
             self._batches[batch.id] = batch
@@ -168,7 +153,7 @@ class Provider:
             "created_at": _CREATED,
             "expires_at": _EXPIRES,
             "ended_at": _CREATED if ended else None,
-            "results_url": f"{self.url}{_BATCHES}/{batch.id}/results" if ended else None,
+            "results_url": f"{self.url}{BATCHES}/{batch.id}/results" if ended else None,
         }
         return Reply(body=json.dumps(state))
 
@@ -180,17 +165,4 @@ def scripted_answer(body: dict[str, Any]) -> str | Reply:
     try:
         return ScriptedClient().complete(Request(system, prompt, None, body["model"], limit)).text
     except ModelError as error:
-        return _bad_request(str(error))
-
-
-def _problem(body: Any, *, needs_limit: bool) -> str:
-    """Return what is wrong with the body of a question; "" for nothing."""
-    if not isinstance(body, dict):
-        return "the body is no JSON object"
-    needed = ("model", "messages", "max_tokens") if needs_limit else ("model", "messages")
-    missing = [name for name in needed if name not in body]
-    return f"{missing[0]}: Field required" if missing else ""
-
-
-def _bad_request(text: str) -> Reply:
-    return Reply(text, status=400, error="invalid_request_error")
+        return Reply(str(error), status=400, error="invalid_request_error")

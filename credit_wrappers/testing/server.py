@@ -7,7 +7,6 @@ import sys
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
 
 from credit_wrappers.testing.provider import QUESTIONS, Answer, Provider
@@ -17,8 +16,8 @@ from credit_wrappers.testing.replies import Reply
 class MessagesServer(Provider):
     """Serves a model provider's API on 127.0.0.1, for the official SDKs and for programs of any kind.
 
-    `POST /v1/messages`, `POST /v1/messages/count_tokens` and the Message Batches API as Anthropic has them (without
-    listing and canceling), and `POST /v1/chat/completions` as OpenAI has it.
+    `POST /v1/messages` and the Message Batches API as Anthropic has them (without listing and canceling), and
+    `POST /v1/chat/completions` as OpenAI has it.
 
     Args:
         answer: Gets the parsed body of a question, returns the text of the answer or a `Reply`, such as an error. It
@@ -76,9 +75,7 @@ class MessagesServer(Provider):
     def __enter__(self) -> MessagesServer:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def __repr__(self) -> str:

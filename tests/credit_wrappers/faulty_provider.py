@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,9 +13,11 @@ from typing import Any
 import httpx2
 
 from credit_wrappers.testing import Reply
-from credit_wrappers.testing.provider import QUESTIONS, Answer, Provider
-from credit_wrappers.testing.replies import message
+from credit_wrappers.testing.provider import BATCHES, QUESTIONS, Answer, Provider
+from credit_wrappers.testing.replies import message, tokens
 
+COUNT = "/v1/messages/count_tokens"
+ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>nginx</p></body></html>"
 
 
@@ -195,8 +199,8 @@ class FaultyProvider(Provider):
     def route(self, method: str, path: str, body: Any) -> Reply:
         fault = self._next_fault(method)
         if fault is None:
-            return super().route(method, path, body)
-        reply = fault.spoil(lambda: super(FaultyProvider, self).route(method, path, body))
+            return self._checked(method, path, body)
+        reply = fault.spoil(lambda: self._checked(method, path, body))
         if path in QUESTIONS and reply.status == 200:
             self.count(-1)  # `respond` adds one, but this answer is not a good one
         return reply
@@ -206,6 +210,19 @@ class FaultyProvider(Provider):
         if outcome is None:
             return super().batch_result(item)
         return {"type": outcome, "error": message(Reply("it went wrong", status=500), item["params"])}
+
+    def _checked(self, method: str, path: str, body: Any) -> Reply:
+        """Answer as providers do, which reject bodies with faults, and count tokens."""
+        asked = [item["params"] for item in body["requests"]] if path == BATCHES else [body]
+        if path in (*QUESTIONS, BATCHES, COUNT) and method == "POST":
+            needed = {"model", "messages"} | ({"max_tokens"} if path in (QUESTIONS[0], BATCHES) else set())
+            ids = Counter(item["custom_id"] for item in body.get("requests", ()))
+            wrong = [name for name, count in ids.items() if count > 1 or not ID.fullmatch(name)]
+            if wrong or not asked or any(needed - one.keys() for one in asked):
+                return Reply(f"something lacks {needed}, or custom_id: {wrong}", status=400)
+            if path == COUNT:
+                return Reply(body=json.dumps({"input_tokens": tokens(body)}))
+        return super().route(method, path, body)
 
     def _next_fault(self, method: str) -> Fault | None:
         with self._faults_lock:

@@ -116,11 +116,13 @@ class AnthropicClient(RemoteClient):
         if not status.ended:
             raise ModelError(f"{self.name}: batch {batch_id} has not ended yet; ask batch_status first", "timeout")
         left = sum(status.counts.values())
-        lines = self._lines(batch_id)
+        lines: Any = None
         try:
             while True:
                 failure: ModelError | None = None
                 try:
+                    if lines is None:
+                        lines = self._connected().messages.batches.results(batch_id)
                     line = next(lines, None)
                     key = "" if line is None else _text(line.custom_id)
                 except Exception as error:
@@ -134,7 +136,8 @@ class AnthropicClient(RemoteClient):
                 left -= 1
                 yield key, self._outcome(line.result)
         finally:
-            lines.close()
+            if lines is not None:
+                lines.close()
 
     def _send(self, sdk: Any, request: Request, structured: bool) -> Any:
         arguments = _question(request, self.model, structured)
@@ -146,13 +149,6 @@ class AnthropicClient(RemoteClient):
     def _schema_names(self) -> tuple[str, ...]:
         # Anthropic's own server takes every schema.
         return () if self.base_url is None else ("output_config",)
-
-    def _lines(self, batch_id: str) -> Any:
-        try:
-            return self._connected().messages.batches.results(batch_id)
-        except Exception as error:
-            failure = self._odd(error)
-        raise failure
 
     def _odd(self, error: Exception) -> ModelError:
         """Return the failure of a call in which the SDK both asks and parses."""
