@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
         for line in options.run(options):
             print(line)
         sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has read enough; nothing more may be written, not even at the exit
+    except BrokenPipeError:  # `| head` has read enough; nothing more may be prompts_parser, not even at the exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (CreditError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -50,51 +50,57 @@ def _parser() -> argparse.ArgumentParser:
     file = argparse.ArgumentParser(add_help=False)
     file.add_argument("file", metavar="FILE", help="the ledger, such as ledger-llm-0.sqlite")
 
-    told = "counts, failures, tokens, cost, latency, and how much credit depends on the order of the agents"
-    counted = commands.add_parser("stats", parents=[file], help=told, description=f"Print {told}.")
+    about = "counts, failures, tokens, cost, latency, and how much credit depends on the order of the agents"
+    stats_parser = commands.add_parser("stats", parents=[file], help=about, description=f"Print {about}.")
     for name, what in (
         ("input", "read at the usual price"),
-        ("output", "written by the model"),
+        ("output", "prompts_parser by the model"),
         ("cached", "read from the provider's prompt cache"),
         ("cache-write", "read and put into that cache"),
     ):
-        counted.add_argument(f"--{name}-price", type=float, metavar="P", help=f"{PRICES} {what}")
-    counted.set_defaults(run=_stats)
+        stats_parser.add_argument(f"--{name}-price", type=float, metavar="P", help=f"{PRICES} {what}")
+    stats_parser.set_defaults(run=_stats)
 
-    told = "one question and its answer: each agent's credit and the reasons, with the agents' own names"
-    shown = commands.add_parser("show", parents=[file], help=told, description=f"Print {told}. Default: the newest.")
-    shown.add_argument("entry", nargs="?", metavar="N | KEY", help="its number, from 1, or the beginning of its key")
-    shown.add_argument("--episode", metavar="KEY", help="the newest entry about this episode, and only this episode")
-    shown.add_argument("--request", action="store_true", help="print the whole question too")
-    shown.set_defaults(run=_show)
+    about = "one question and its answer: each agent's credit and the reasons, with the agents' own names"
+    show_parser = commands.add_parser(
+        "show", parents=[file], help=about, description=f"Print {about}. Default: the newest."
+    )
+    show_parser.add_argument(
+        "entry", nargs="?", metavar="N | KEY", help="its number, from 1, or the beginning of its key"
+    )
+    show_parser.add_argument(
+        "--episode", metavar="KEY", help="the newest entry about this episode, and only this episode"
+    )
+    show_parser.add_argument("--request", action="store_true", help="print the whole question too")
+    show_parser.set_defaults(run=_show)
 
-    told = "the dataset: episodes with a credit for each agent and step, and the reasons"
-    exported = commands.add_parser("export", parents=[file], help=told, description=f"Write {told}.")
-    exported.add_argument(
+    about = "the dataset: episodes with a credit for each agent and step, and the reasons"
+    export_parser = commands.add_parser("export", parents=[file], help=about, description=f"Write {about}.")
+    export_parser.add_argument(
         "--out",
         required=True,
         metavar="FILE",
         help=".jsonl: one line for each judgement, with texts and reasons; .npz: KEY/values (T, N) float32 and "
         "KEY/agents, the newest judgement of each episode. The file must not exist",
     )
-    exported.add_argument(
+    export_parser.add_argument(
         "--good-only", action="store_true", help="leave out episodes without a usable answer (.npz always does)"
     )
-    exported.add_argument(
+    export_parser.add_argument(
         "--client", metavar="NAME", help="only answers of this client (.npz: needed if there are several)"
     )
-    exported.set_defaults(run=_export)
+    export_parser.set_defaults(run=_export)
 
-    told = "what two ledgers say about the same episodes"
-    compared = commands.add_parser("diff", help=told, description=f"Compare {told}.")
-    compared.add_argument("file", metavar="A", help="a ledger")
-    compared.add_argument("other", metavar="B", help="another one")
-    compared.set_defaults(run=_diff)
+    about = "what two ledgers say about the same episodes"
+    diff_parser = commands.add_parser("diff", help=about, description=f"Compare {about}.")
+    diff_parser.add_argument("file", metavar="A", help="a ledger")
+    diff_parser.add_argument("other", metavar="B", help="another one")
+    diff_parser.set_defaults(run=_diff)
 
-    told = "the prompt templates into a folder, to edit them and pass them as templates=FOLDER"
-    written = topics.add_parser("prompts", help=f"write {told}", description=f"Write {told}.")
-    written.add_argument("folder", metavar="FOLDER", help="a folder without templates; it is made if needed")
-    written.set_defaults(run=_prompts)
+    about = "the prompt templates into a folder, to edit them and pass them as templates=FOLDER"
+    prompts_parser = topics.add_parser("prompts", help=f"write {about}", description=f"Write {about}.")
+    prompts_parser.add_argument("folder", metavar="FOLDER", help="a folder without templates; it is made if needed")
+    prompts_parser.set_defaults(run=_prompts)
     return parser
 
 

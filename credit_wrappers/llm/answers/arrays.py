@@ -45,7 +45,7 @@ def read_arrays(
     problems = Problems("content")
     judged: dict[int, EpisodeAnswer] = {}
     for number, section in _sections(text, len(lengths) == 1):
-        told, section = read_task_lines(section, names) if tasks else ([], section)
+        assigned, section = read_task_lines(section, names) if tasks else ([], section)
         arrays, words = _arrays(section, names)
         if not arrays:
             continue
@@ -61,8 +61,8 @@ def read_arrays(
             events = _events(number, arrays, lengths[number - 1], names, problems)
             judged[number] = {"episode": number, "summary": words, "events": events}
             if tasks:
-                find_task_problems(number, told, names, tasks, problems)
-                judged[number] = TaskedEpisode(**judged[number], tasks=told)
+                find_task_problems(number, assigned, names, tasks, problems)
+                judged[number] = TaskedEpisode(**judged[number], tasks=assigned)
     if not judged and not problems.count:
         raise AnswerError(f'no array such as "{names[0]}: [0, 0.5]" in the answer', "no_answer")
     missing = [str(number) for number in range(1, len(lengths) + 1) if number not in judged]

@@ -15,7 +15,7 @@ from typing import Any
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.problems import quoted
 
-_NEAR = 40  # characters after a bracket in which one of these words tells an attempt at an answer from prose
+_NEAR = 40  # characters after a bracket; one of these words within them marks an attempt at an answer, not prose
 _ATTEMPT = re.compile(r"episode|event")
 # A bracket after which JSON can go on, or one that begins an attempt.
 _OPENING = re.compile(

@@ -17,7 +17,7 @@ _LINE = re.compile(
 
 def tasks_of(answer: EpisodeAnswer) -> dict[str, str]:
     """Return each agent's task by the agent's name in the prompt; empty when none were asked for."""
-    return {told["agent"]: told["task"] for told in cast(TaskedEpisode, answer).get("tasks", ())}
+    return {assigned["agent"]: assigned["task"] for assigned in cast(TaskedEpisode, answer).get("tasks", ())}
 
 
 def read_task_lines(section: str, names: Sequence[str]) -> tuple[list[TaskAnswer], str]:
@@ -38,20 +38,20 @@ def read_task_lines(section: str, names: Sequence[str]) -> tuple[list[TaskAnswer
 
 
 def find_task_problems(
-    number: int, told: Sequence[TaskAnswer], names: Sequence[str], tasks: Sequence[str], problems: Problems
+    number: int, assigned: Sequence[TaskAnswer], names: Sequence[str], tasks: Sequence[str], problems: Problems
 ) -> None:
     """Add what is wrong with an episode's tasks.
 
     Args:
         number: Number of the episode.
-        told: Tasks of the answer.
+        assigned: Tasks of the answer.
         names: Names of the agents.
         tasks: Tasks that may be given.
         problems: Problems are added to this.
     """
     seen: set[str] = set()
-    for one in told:
-        agent, task = one["agent"], one["task"]
+    for item in assigned:
+        agent, task = item["agent"], item["task"]
         if agent not in names:
             problems.add(f"episode {number}, tasks: unknown agent {quoted(agent)}: the agents are {', '.join(names)}")
         elif agent in seen:

@@ -108,7 +108,7 @@ def render_episode(
             f"the narrator returned {len(frames)} frames for an episode of {episode.length} steps; "
             f"{episode.length + 1} are needed"
         )
-    columns = [_deeds(episode, i, name, action_name) for name, i in zip(names, order, strict=True)]
+    columns = [_acts(episode, i, name, action_name) for name, i in zip(names, order, strict=True)]
     rewards = episode.team_reward.tolist()
     # Adding zero turns -0.0 into 0.0.
     written = {reward: f"{round(reward, 4) + 0.0:g}" for reward in set(rewards)}
@@ -118,22 +118,22 @@ def render_episode(
         f"start: {frames[0]}",
     ]
     for t, (joint, reward, frame) in enumerate(zip(zip(*columns, strict=True), rewards, frames[1:], strict=True)):
-        told, rest = _sorted_out(frame, names)
-        deeds = []
-        for name, deed in zip(names, joint, strict=True):
-            came = told.pop(name, "")
-            if deed:
-                deeds.append(f"{deed} {came}" if came else deed)
-            elif came:  # of an agent that did not act
-                rest.append(f"{name}: {came}")
-        line = f"{t}: {'; '.join(deeds) or 'nobody acted'}"
+        by_agent, rest = _split_frame(frame, names)
+        acts = []
+        for name, act in zip(names, joint, strict=True):
+            outcome = by_agent.pop(name, "")
+            if act:
+                acts.append(f"{act} {outcome}" if outcome else act)
+            elif outcome:  # for an agent that did not act
+                rest.append(f"{name}: {outcome}")
+        line = f"{t}: {'; '.join(acts) or 'nobody acted'}"
         if written[reward] != "0" or (rest and rest[0].startswith("reward ")):  # which would look like one
             line += f" | reward {written[reward]}"
         lines.append(f"{line} | {'; '.join(rest)}" if rest else line)
     return "\n".join(lines)
 
 
-def _deeds(episode: Episode, agent: int, name: str, action_name: Callable[[str, Any], str]) -> list[str]:
+def _acts(episode: Episode, agent: int, name: str, action_name: Callable[[str, Any], str]) -> list[str]:
     """Return what an agent did in each step; "" where it had left."""
     own, column = episode.agents[agent], episode.actions[:, agent]
     if column.ndim == 2:  # rows of numbers, all of them NaN where the agent had left
@@ -143,18 +143,18 @@ def _deeds(episode: Episode, agent: int, name: str, action_name: Callable[[str, 
     return [texts[a] for a in actions]
 
 
-def _sorted_out(frame: str, names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def _split_frame(frame: str, names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Return the clauses of a frame that belong behind an agent's action, by agent, and the others."""
-    told: dict[str, str] = {}
+    by_agent: dict[str, str] = {}
     rest = []
     for clause in frame.split("; "):
         name, colon, text = clause.partition(": ")
         # A second colon may begin another agent's part: such a clause is left as it is.
-        if colon and name in names and name not in told and ": " not in text:
-            told[name] = text
+        if colon and name in names and name not in by_agent and ": " not in text:
+            by_agent[name] = text
         elif clause:
             rest.append(clause)
-    return told, rest
+    return by_agent, rest
 
 
 def render_reask(
