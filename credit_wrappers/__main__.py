@@ -1,4 +1,4 @@
-"""`python -m credit_wrappers ledger ...`: what is in a ledger; `... prompts FOLDER`: the prompt templates."""
+"""`python -m credit_wrappers`: the same as the command `credit-wrappers`."""
 
 import sys
 

@@ -1,1 +1,1 @@
-"""What `python -m credit_wrappers ledger` does: statistics, one entry for a person, the dataset, comparing two."""
+"""The commands of `credit-wrappers`: statistics of a ledger, one entry, the dataset, a comparison; templates."""

@@ -1,4 +1,4 @@
-"""`ledger diff`: how far two ledgers agree about the episodes that both judged."""
+"""`ledger diff`: how much two ledgers agree about the episodes that both judged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Totals = dict[str, float]
 
 
 def diff(a: Ledger, b: Ledger) -> Iterator[str]:
-    """Yield the lines of the comparison. In each ledger the newest usable judgement of an episode counts."""
+    """Yield the lines of the comparison, which uses each ledger's newest usable judgement of an episode."""
     (judged_a, answers_a), (judged_b, answers_b) = _gather(a), _gather(b)
     both = [key for key in judged_a if key in judged_b]
     yield f"A: {a.path}, B: {b.path}"
@@ -55,7 +55,7 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> str:
 
 
 def _gather(ledger: Ledger) -> tuple[dict[str, _Totals], dict[str, bytes]]:
-    """Return the agents' totals by episode, and a digest of the answer by question."""
+    """Return the agents' totals of each episode, and a digest of the answer to each question."""
     judged: dict[str, _Totals] = {}
     answers: dict[str, bytes] = {}
     for entry in ledger.entries():

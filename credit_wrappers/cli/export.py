@@ -20,19 +20,18 @@ ENDINGS = (".jsonl", ".npz")
 def export(ledger: Ledger, out: str, *, good_only: bool = False, client: str | None = None) -> str:
     """Write the dataset, one entry at a time; return a line that says what was written.
 
-    `.jsonl`: one line for each judgement of an episode, see `record`. `.npz`: for each episode that has a
-    usable judgement `KEY/values`, (T, N) float32, and `KEY/agents`, the N names of its columns; the newest
-    judgement counts.
+    `.jsonl`: one line for each judgement of an episode, see `record`. `.npz`: for each episode that has a usable
+    judgement, the newest one as `KEY/values`, (T, N) float32, and `KEY/agents`, the N names of its columns.
 
     Args:
-        ledger: What is exported.
+        ledger: The ledger to export.
         out: A file that does not exist yet and ends in .jsonl or .npz.
-        good_only: Leave out episodes without a usable answer; .npz has none of them anyway.
-        client: Only what this client answered.
+        good_only: Leave out episodes without a usable answer; .npz never has them.
+        client: Export only answers of this client.
 
     Raises:
-        ValueError: The ending is another, there is no such client, or an .npz would mix several.
-        OSError: The file exists already, or cannot be written.
+        ValueError: The ending is another one, there is no such client, or an .npz file would mix several.
+        OSError: The file exists, or cannot be written.
     """
     path, clients = Path(out), ledger.clients()
     if path.suffix not in ENDINGS:
@@ -62,8 +61,8 @@ def record(entry: LedgerEntry, reading: Reading) -> dict[str, Any]:
     """Return one line of the dataset.
 
     `text` is what the model read: there `agents[0]` is called agent_A, `agents[1]` agent_B, and so on.
-    `values[t][k]` is what `agents[k]` got for step t: the events, spread evenly over their steps. `tasks` is what each
-    agent is to do next, {} where no tasks were asked for.
+    `values[t][k]` is the credit of `agents[k]` for step t: the events, spread evenly over their steps. `tasks` is each
+    agent's next task, {} if no tasks were asked for.
     """
     judged = reading.judged
     return {
@@ -114,7 +113,7 @@ def _arrays(ledger: Ledger, client: str | None, archive: zipfile.ZipFile) -> int
 
 
 def _short(values: np.ndarray) -> list[list[float]]:
-    """Return the table with the shortest decimals that give the same float32 numbers again."""
+    """Return the table with the shortest decimals that read back as the same float32 numbers."""
     different, place = np.unique(values, return_inverse=True)
     short = np.array([float(str(value)) for value in different])
     table: list[list[float]] = short[place].reshape(values.shape).tolist()

@@ -1,4 +1,4 @@
-"""The command line of `python -m credit_wrappers`."""
+"""The command line: `credit-wrappers`, or `python -m credit_wrappers`."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.llm.prompts.templates import Templates
 
 ABOUT = "The critic's ledgers and prompts."
-DESCRIPTION = "Reads ledgers: the SQLite files with every question to a model and every answer. Changes none."
+DESCRIPTION = "Reads ledgers, the SQLite files with every question to a model and every answer; changes none."
 PRICES = "currency per million tokens"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; return the exit code: 0 done, 2 bad input, 130 interrupted.
+    """Run the command line and return the exit code: 0 done, 2 bad input, 130 interrupted.
 
     Raises:
-        SystemExit: With code 2, for arguments that make no sense; with code 0, after --help.
+        SystemExit: With code 2 for arguments that cannot be parsed, with code 0 after --help.
     """
     options = _parser().parse_args(argv)
     try:
         for line in options.run(options):
             print(line)
         sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has read enough; nothing more may be written, not even at the exit
+    except BrokenPipeError:  # `| head` has read enough; nothing more may be prompts_parser, not even at the exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (CreditError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -43,54 +43,64 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m credit_wrappers", description=ABOUT)
+    parser = argparse.ArgumentParser(prog="credit-wrappers", description=ABOUT)
     topics = parser.add_subparsers(required=True, metavar="ledger | prompts")
     ledger = topics.add_parser("ledger", help="read a ledger", description=DESCRIPTION)
     commands = ledger.add_subparsers(required=True, metavar="stats | show | export | diff")
     file = argparse.ArgumentParser(add_help=False)
     file.add_argument("file", metavar="FILE", help="the ledger, such as ledger-llm-0.sqlite")
 
-    told = "counts, failures, tokens, cost, waiting times, and how far credit depends on the order of the agents"
-    counted = commands.add_parser("stats", parents=[file], help=told, description=f"Print {told}.")
+    about = "counts, failures, tokens, cost, latency, and how much credit depends on the order of the agents"
+    stats_parser = commands.add_parser("stats", parents=[file], help=about, description=f"Print {about}.")
     for name, what in (
         ("input", "read at the usual price"),
-        ("output", "written by the model"),
+        ("output", "prompts_parser by the model"),
         ("cached", "read from the provider's prompt cache"),
         ("cache-write", "read and put into that cache"),
     ):
-        counted.add_argument(f"--{name}-price", type=float, metavar="P", help=f"{PRICES} {what}")
-    counted.set_defaults(run=_stats)
+        stats_parser.add_argument(f"--{name}-price", type=float, metavar="P", help=f"{PRICES} {what}")
+    stats_parser.set_defaults(run=_stats)
 
-    told = "one question and its answer: each agent's credit and the reasons, with the agents' own names"
-    shown = commands.add_parser("show", parents=[file], help=told, description=f"Print {told}. Default: the newest.")
-    shown.add_argument("entry", nargs="?", metavar="N | KEY", help="its number, from 1, or how its key begins")
-    shown.add_argument("--episode", metavar="KEY", help="the newest one about this episode, and that episode only")
-    shown.add_argument("--request", action="store_true", help="print the whole question too")
-    shown.set_defaults(run=_show)
+    about = "one question and its answer: each agent's credit and the reasons, with the agents' own names"
+    show_parser = commands.add_parser(
+        "show", parents=[file], help=about, description=f"Print {about}. Default: the newest."
+    )
+    show_parser.add_argument(
+        "entry", nargs="?", metavar="N | KEY", help="its number, from 1, or the beginning of its key"
+    )
+    show_parser.add_argument(
+        "--episode", metavar="KEY", help="the newest entry about this episode, and only this episode"
+    )
+    show_parser.add_argument("--request", action="store_true", help="print the whole question too")
+    show_parser.set_defaults(run=_show)
 
-    told = "the dataset: episodes with a credit for each agent and step, and the reasons"
-    exported = commands.add_parser("export", parents=[file], help=told, description=f"Write {told}.")
-    exported.add_argument(
+    about = "the dataset: episodes with a credit for each agent and step, and the reasons"
+    export_parser = commands.add_parser("export", parents=[file], help=about, description=f"Write {about}.")
+    export_parser.add_argument(
         "--out",
         required=True,
         metavar="FILE",
         help=".jsonl: one line for each judgement, with texts and reasons; .npz: KEY/values (T, N) float32 and "
-        "KEY/agents, the newest judgement of each episode. Must not exist",
+        "KEY/agents, the newest judgement of each episode. The file must not exist",
     )
-    exported.add_argument("--good-only", action="store_true", help="leave out what got no usable answer (.npz always)")
-    exported.add_argument("--client", metavar="NAME", help="only what this client answered (.npz: needed if several)")
-    exported.set_defaults(run=_export)
+    export_parser.add_argument(
+        "--good-only", action="store_true", help="leave out episodes without a usable answer (.npz always does)"
+    )
+    export_parser.add_argument(
+        "--client", metavar="NAME", help="only answers of this client (.npz: needed if there are several)"
+    )
+    export_parser.set_defaults(run=_export)
 
-    told = "what two ledgers say about the same episodes"
-    compared = commands.add_parser("diff", help=told, description=f"Compare {told}.")
-    compared.add_argument("file", metavar="A", help="a ledger")
-    compared.add_argument("other", metavar="B", help="another one")
-    compared.set_defaults(run=_diff)
+    about = "what two ledgers say about the same episodes"
+    diff_parser = commands.add_parser("diff", help=about, description=f"Compare {about}.")
+    diff_parser.add_argument("file", metavar="A", help="a ledger")
+    diff_parser.add_argument("other", metavar="B", help="another one")
+    diff_parser.set_defaults(run=_diff)
 
-    told = "the prompt templates into a folder, to be changed and given as templates=FOLDER"
-    written = topics.add_parser("prompts", help=f"write {told}", description=f"Write {told}.")
-    written.add_argument("folder", metavar="FOLDER", help="a folder without templates; it is made when needed")
-    written.set_defaults(run=_prompts)
+    about = "the prompt templates into a folder, to edit them and pass them as templates=FOLDER"
+    prompts_parser = topics.add_parser("prompts", help=f"write {about}", description=f"Write {about}.")
+    prompts_parser.add_argument("folder", metavar="FOLDER", help="a folder without templates; it is made if needed")
+    prompts_parser.set_defaults(run=_prompts)
     return parser
 
 
@@ -105,7 +115,7 @@ def _stats(options: argparse.Namespace) -> Iterator[str]:
 
 def _prompts(options: argparse.Namespace) -> Iterator[str]:
     Templates.copy_to(options.folder)
-    yield f"{options.folder}: change what you like, then give the critic templates={options.folder!r}"
+    yield f"{options.folder}: edit the templates, then pass templates={options.folder!r} to the critic"
 
 
 def _show(options: argparse.Namespace) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""An entry of a ledger, read again: the text of each episode, and the events with the agents' own names."""
+"""An entry of a ledger, read again: the text of each episode, and its events with the agents' own names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from credit_wrappers.core.credit import CreditEvent
 from credit_wrappers.core.errors import AnswerError
@@ -17,10 +17,8 @@ from credit_wrappers.llm.ledger.entry import JudgedEpisode, LedgerEntry
 from credit_wrappers.llm.prompts.render import agent_name, with_own_names
 
 _EPISODE = re.compile(r"^## Episode \d+\n", re.MULTILINE)
-_STEPS = re.compile(r"steps: (\d+)")
-_NAME = re.compile(r"\bagent_[A-Z]+\b")
 _TASKS = re.compile(r"^\*\*Assign tasks\.\*\*(?:.+\n)+\n((?:- .+\n)+)", re.MULTILINE)  # prompts/tasks_arrays.md
-_REASK = "\n\n## Your previous answer"  # prompts/reask.md
+_REASK = "\n\n## Your previous answer"  # prompts/reask_events.md and reask_arrays.md
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Reading:
 
     Attributes:
         judged: As recorded.
-        text: The episode as the question told it; its agent_A is `judged.agents[0]`, and so on.
+        text: The episode as the question described it; its agent_A is `judged.agents[0]`, and so on.
         summary: The critic's account; "" without a usable answer.
         events: The reasons, as the critic gave them (before any shaping).
         tasks: Each agent's task; empty where none were asked for.
@@ -43,26 +41,24 @@ class Reading:
 
 
 def read(entry: LedgerEntry) -> list[Reading]:
-    """Return the entry's episodes; without events where the answer was unusable, or is so to this version."""
+    """Return the entry's episodes, without events if the answer was unusable or this version cannot read it."""
     texts = episode_texts(entry.request.prompt)
     texts += [""] * (len(entry.episodes) - len(texts))
-    answers = _answers(entry, texts)
+    answers: Sequence[EpisodeAnswer | None] = _answers(entry, texts) or [None] * len(texts)
     readings = []
     for judged, text, answer in zip(entry.episodes, texts, answers, strict=False):
-        own = dict(zip(_names(entry, len(judged.agents), text), judged.agents, strict=True))
-        told: dict[str, Any] = dict(answer)  # an answer without explanations lacks keys
+        if answer is None:
+            readings.append(Reading(judged, text, "", (), {}))
+            continue
+        own = dict(zip(_names(judged, text), judged.agents, strict=True))
         events = tuple(
             CreditEvent(
-                own.get(event["agent"], event["agent"]),
-                event["start"],
-                event["stop"],
-                event["amount"],
-                with_own_names(event.get("why", ""), own),
+                own.get(e["agent"], e["agent"]), e["start"], e["stop"], e["amount"], with_own_names(e["why"], own)
             )
-            for event in told.get("events", ())
+            for e in answer["events"]
         )
-        tasks = {own.get(name, name): task for name, task in tasks_of(cast(EpisodeAnswer, answer)).items()}
-        readings.append(Reading(judged, text, with_own_names(told.get("summary", ""), own), events, tasks))
+        tasks = {own.get(name, name): task for name, task in tasks_of(answer).items()}
+        readings.append(Reading(judged, text, with_own_names(answer["summary"], own), events, tasks))
     return readings
 
 
@@ -72,35 +68,28 @@ def episode_texts(prompt: str) -> list[str]:
 
 
 def is_reask(prompt: str) -> bool:
-    """Whether the question quotes what was wrong with the answer before."""
+    """Return whether the question quotes what was wrong with the previous answer."""
     return _REASK in prompt
 
 
-def _answers(entry: LedgerEntry, texts: Sequence[str]) -> Sequence[EpisodeAnswer | dict[str, Any]]:
-    nothing: list[dict[str, Any]] = [{} for _ in entry.episodes]
+def _answers(entry: LedgerEntry, texts: Sequence[str]) -> list[EpisodeAnswer] | None:
     if entry.failure or entry.completion is None or not entry.episodes:
-        return nothing
-    # StudentInputs of version 1 know neither the lengths nor the agents.
-    lengths = [
-        judged.length or int(found[1] if (found := _STEPS.match(text)) else 0)
-        for judged, text in zip(entry.episodes, texts, strict=False)
-    ]
-    count = len(entry.episodes[0].agents) or len(set(_NAME.findall(texts[0])))
+        return None
+    lengths = [judged.length for judged in entry.episodes]
     schema = entry.request.schema
-    form: dict[str, Any] = {}
-    if schema is None:  # whether words were asked for stands nowhere; an answer that lacked them was refused then
+    form: dict[str, Any] = {"tasks": _asked_tasks(entry)}
+    if schema is None:  # no record says whether words were asked for; an answer that lacked them was refused then
         form.update(form="arrays", explain=False)
     elif '"summary"' not in json.dumps(schema):
         form["explain"] = False
-    form["tasks"] = _asked_tasks(entry)
     try:
-        return parse_answer(entry.completion.text, lengths, _names(entry, count, texts[0]), **form)
+        return parse_answer(entry.completion.text, lengths, _names(entry.episodes[0], texts[0]), **form)
     except AnswerError:
-        return nothing
+        return None
 
 
 def _asked_tasks(entry: LedgerEntry) -> list[str]:
-    """Return the tasks that agents could be given: those of the schema, or, where there is none, of the base prompt."""
+    """Return the tasks that agents could be given: those of the schema, or without a schema of the base prompt."""
     if entry.request.schema is not None:
         asked = entry.request.schema.get("$defs", {}).get("TaskAnswer", {})
         return list(asked.get("properties", {}).get("task", {}).get("enum", ()))
@@ -108,7 +97,7 @@ def _asked_tasks(entry: LedgerEntry) -> list[str]:
     return [line.removeprefix("- ") for line in listed[1].splitlines()] if listed else []
 
 
-def _names(entry: LedgerEntry, count: int, text: str) -> list[str]:
+def _names(judged: JudgedEpisode, text: str) -> list[str]:
     """Return the agents' names in the question: neutral ones, or with names="own" their own."""
-    neutral = [agent_name(k) for k in range(count)]
-    return neutral if agent_name(0) in text or not text else list(entry.episodes[0].agents)
+    neutral = agent_name(0) in text or not text
+    return [agent_name(k) for k in range(len(judged.agents))] if neutral else list(judged.agents)

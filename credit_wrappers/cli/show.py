@@ -1,4 +1,4 @@
-"""`ledger show`: one entry, for a person."""
+"""`ledger show`: one entry, for a person to read."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from credit_wrappers.cli.reading import Reading, read
 from credit_wrappers.llm.ledger.entry import LedgerEntry
 from credit_wrappers.llm.ledger.ledger import Ledger
 
-_LISTED = 5  # questions named when a key is not enough to tell
+_LISTED = 5  # questions that are named when a key fits several
 
 
 def show(ledger: Ledger, which: str | None, *, episode: str | None = None, request: bool = False) -> Iterator[str]:
-    """Yield the lines that tell one entry.
+    """Yield the lines that describe one entry.
 
     Args:
-        ledger: Where it is.
-        which: Its number, from 1, or how its key begins; None: the newest.
+        ledger: The ledger.
+        which: The entry's number, from 1, or the beginning of its key; None: the newest.
         episode: Only questions about the episode with this key, and only that episode of them.
-        request: The whole question too.
+        request: Whether to print the whole question.
 
     Raises:
-        ValueError: There is no such entry, or several questions fit.
+        ValueError: There is no such entry, or several questions match.
     """
     entry = _find(ledger, which, episode or "")
     yield from _head(entry, len(ledger))
@@ -34,7 +34,7 @@ def show(ledger: Ledger, which: str | None, *, episode: str | None = None, reque
         if episode in (None, reading.judged.key):
             yield ""
             yield from _episode(number, reading)
-    # Unusable, or of a form that this version does not read.
+    # The answer is unusable, or of a form that this version does not read.
     if entry.completion is not None and not any(reading.summary or reading.events for reading in readings):
         yield from ("", "the answer as it came:", entry.completion.text)
 

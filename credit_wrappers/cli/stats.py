@@ -1,4 +1,4 @@
-"""`ledger stats`: counts, failures, tokens, cost, waiting times, and how far credit depends on the agents' order."""
+"""`ledger stats`: counts, failures, tokens, cost, latency, and how much credit depends on the agents' order."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ from credit_wrappers.llm.ledger.ledger import Ledger
 
 _NO_ANSWER = "(no answer)"
 
-# What one order of agents gave an episode: each agent's summed credit.
+# Each agent's summed credit in an episode, judged in one order of the agents.
 _Totals = dict[str, float]
 
 
 @dataclass
 class Counts:
-    """What was counted in one pass over a ledger."""
+    """The counts of one pass over a ledger."""
 
     entries: int = 0
     answers: int = 0
     reasks: int = 0
     zero: int = 0  # judged episodes without any credit
     judged: int = 0  # episodes with a usable answer, repeated ones counted again
-    unread: int = 0  # of these, how many have no credit on record (rows of version 1)
     first: float = 0.0  # time of the first entry
     last: float = 0.0
     usage: Usage = field(default_factory=Usage)
@@ -41,14 +40,14 @@ class Counts:
     seconds: list[float] = field(default_factory=list)  # of answers that were waited for
     # By client and model: entries, failures, judged episodes.
     models: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
-    # Of those episodes that one client judged in several orders.
+    # Of the episodes that one client judged in several orders.
     drifts: list[Drift] = field(default_factory=list)
 
 
 def count(ledger: Ledger) -> Counts:
     """Return the counts of a ledger; credits are read one entry at a time."""
     counts = Counts()
-    rejected: set[tuple[object, ...]] = set()  # what was asked by questions whose answer did not fit
+    rejected: set[tuple[object, ...]] = set()  # client and episodes of questions whose answer was unusable
     first: dict[tuple[object, ...], tuple[tuple[str, ...], _Totals]] = {}
     several: dict[tuple[object, ...], dict[tuple[str, ...], _Totals]] = {}
     for entry in ledger.entries():
@@ -90,7 +89,6 @@ def _count(counts: Counts, entry: LedgerEntry) -> None:
     else:
         row[2] += len(entry.episodes)
         counts.judged += len(entry.episodes)
-        counts.unread += sum(episode.values is None for episode in entry.episodes)
     counts.zero += sum(episode.values is not None and not episode.values.any() for episode in entry.episodes)
 
 
@@ -104,8 +102,7 @@ def stats(ledger: Ledger, prices: Prices | None) -> Iterator[str]:
     yield f"{_when(counts.first)} to {_when(counts.last)}"
     yield f"questions          {len(counts.keys):,} in {counts.entries:,} entries, {counts.answers:,} of them answered"
     yield f"episodes           {len(counts.episodes):,}, judged {counts.judged:,} times"
-    unread = f"; {counts.unread:,} of an older file, whose credit is not on record" if counts.unread else ""
-    yield f"without any credit {counts.zero:,} of these judgements{unread}"
+    yield f"without any credit {counts.zero:,} of these judgements"
     yield f"asked again        {counts.reasks:,} of them, because the answer did not fit"
     failures = ", ".join(f"{kind} {number:,}" for kind, number in counts.failures.most_common())
     yield f"failures           {failures or 'none'}"

@@ -9,7 +9,7 @@ from os import PathLike
 from typing import Literal
 
 from credit_wrappers.critics.shaping import Shaping, check_choices
-from credit_wrappers.llm.answers.schema import AnswerForm
+from credit_wrappers.llm.client import AnswerForm
 
 Fallback = Literal["equal", "shared", "raise"]
 Names = Literal["neutral", "own"]

@@ -26,14 +26,14 @@ _MARGIN = 1.3
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices per million tokens, in whatever currency `max_cost` is meant.
+    """Prices per million tokens, in the currency of `max_cost`.
 
     Attributes:
         input: Tokens read.
         output: Tokens written.
         cached: Tokens read from the provider's prompt cache; None: as `input`.
         cache_write: Tokens put into it; None: as `input`.
-        batch: What a message batch costs, as a part of these prices.
+        batch: Price of a message batch, as a fraction of these prices.
     """
 
     input: float
@@ -61,20 +61,20 @@ class Prices:
 
 
 class Budget:
-    """A limit that is never exceeded: a call is only made when its worst case still fits.
+    """A limit that is never exceeded: a call is made only if its worst case still fits.
 
-    The worst case is the request's estimated length (with a margin) and `max_tokens` of answer. While others
-    are in flight a call that does not fit waits for them, since they will turn out cheaper. One budget may
-    serve several critics and any number of threads of one process. What a critic's ledger already holds
-    counts as spent, so that a run that is stopped and resumed keeps to one limit.
+    The worst case is the request's estimated length (with a margin) and `max_tokens` of answer. A call that does not
+    fit waits for the calls in flight, which may turn out cheaper. One budget may serve several critics and any number
+    of threads of one process. The calls in a critic's ledger count as spent, so that a run that is stopped and
+    resumed keeps to one limit.
 
     Args:
-        max_calls: Most calls.
-        max_tokens: Most tokens, read and written.
-        max_cost: Most money; needs `prices`.
-        prices: What tokens cost.
-        then: When the budget has ended: "stop" raises BudgetExceeded (no episode is lost: resume with a larger
-            budget); "fallback" goes on with the critic's fallback credit, labelled and counted.
+        max_calls: Largest number of calls.
+        max_tokens: Largest number of tokens, read and written.
+        max_cost: Largest cost; needs `prices`.
+        prices: Prices of tokens.
+        then: What happens when the budget has ended: "stop" raises BudgetExceeded (no episode is lost: resume with a
+            larger budget); "fallback" goes on with the critic's fallback credit, labelled and counted.
 
     Example:
         >>> from credit_wrappers import Budget, Prices
@@ -112,10 +112,10 @@ class Budget:
 
     @contextmanager
     def call(self, request: Request) -> Iterator[None]:
-        """Reserve the worst case of a call while it is made; `charge` it inside, with what it really cost.
+        """Reserve the worst case of a call while it is made; `charge` its real cost inside.
 
         Raises:
-            BudgetExceeded: It does not fit, and no call is in flight that could still free some.
+            BudgetExceeded: It does not fit, and no call in flight could still leave more.
         """
         most = self._worst(request)
         with self._changed:
@@ -133,14 +133,14 @@ class Budget:
                 self._changed.notify_all()
 
     def charge(self, usage: Usage, *, batch: bool = False) -> None:
-        """Book what was spent."""
+        """Add to what was spent."""
         with self._changed:
             self.spent += usage
             if self.prices is not None:
                 self.cost += self.prices.cost(usage, batch=batch)
 
     def require(self, requests: Iterable[Request], *, batch: bool = False) -> None:
-        """Raise BudgetExceeded unless the worst case of all these calls together is left."""
+        """Raise BudgetExceeded unless the worst case of all these calls together still fits."""
         calls, tokens, cost = 0, 0, 0.0
         for request in requests:
             most = self._worst(request)
@@ -150,10 +150,10 @@ class Budget:
         with self._changed:
             lacking = self._lacking((calls, tokens, cost))
         if lacking is not None:
-            raise BudgetExceeded(f"the budget does not suffice: {lacking} ({self})")
+            raise BudgetExceeded(f"the budget is too small: {lacking} ({self})")
 
     def count_ledger(self, ledger: Ledger) -> None:
-        """Book what a ledger has cost so far; each file once."""
+        """Add what a ledger has cost so far; each file counts once."""
         path = ledger.path.resolve()
         with self._changed:
             known = path in self._ledgers

@@ -1,4 +1,4 @@
-"""The seam to a model: one question, one answer, and who answers it."""
+"""The interface to a model: a question, an answer, and the client that gets one for the other."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, Literal, Protocol
 
 from credit_wrappers.core.credit import Usage
 
+AnswerForm = Literal["events", "arrays"]  # see `answers.parse`
+
 
 @dataclass(frozen=True)
 class Request:
@@ -16,8 +18,8 @@ class Request:
 
     Attributes:
         system: The base prompt; the same for every query of an environment, so that providers can cache it.
-        prompt: The episodes to be scored.
-        schema: JSON schema the answer must follow, or None for free text.
+        prompt: The episodes to score.
+        schema: JSON schema of the answer, or None for free text.
         model: Name of the client that answers (for Anthropic: model and server).
         max_tokens: Upper limit of the answer's length.
         temperature: Sampling temperature; None leaves it to the model.
@@ -48,7 +50,7 @@ class Completion:
 
     Attributes:
         text: The answer as it came.
-        usage: What it cost.
+        usage: Its cost in calls, tokens and seconds.
         model: The model that answered, as the provider names it.
         stop_reason: Why it stopped: `end_turn`, `max_tokens`, `refusal`, ...
     """
@@ -60,11 +62,11 @@ class Completion:
 
 
 class ModelClient(Protocol):
-    """Asks a model. Called from several threads at once."""
+    """Anything that asks a model. Several threads call it at once."""
 
     @property
     def name(self) -> str:
-        """What the ledger's key and the tables call it."""
+        """Its name in the ledger's keys and in tables."""
         ...
 
     @property

@@ -1,7 +1,7 @@
-"""Tools for tests and examples: a loopback server that answers as model providers do, and a tiny environment."""
+"""Tools for tests and examples: a provider on this machine that answers without a model, and a tiny environment."""
 
-from credit_wrappers.testing.forms import question
-from credit_wrappers.testing.replies import Fault, Reply
+from credit_wrappers.testing.provider import scripted_answer
+from credit_wrappers.testing.replies import Reply, question
 from credit_wrappers.testing.server import MessagesServer
 
-__all__ = ["Fault", "MessagesServer", "Reply", "question"]
+__all__ = ["MessagesServer", "Reply", "question", "scripted_answer"]

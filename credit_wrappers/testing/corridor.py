@@ -1,7 +1,7 @@
-"""Corridor: the smallest cooperative environment worth crediting, with a narrator, for tests and examples.
+"""Corridor: a very small cooperative environment with a narrator, for tests and examples.
 
-Every agent stands in a corridor of its own, `length` cells long. When all stand on their last cell the team
-is paid 1 and the episode ends; each step in which an agent walks against a wall costs the team 0.05.
+Every agent stands in a corridor of its own, `length` cells long. When all stand on their last cell, the team is paid 1
+and the episode ends. Walking against a wall costs the team 0.05.
 
 | Facts | |
 |---|---|
@@ -25,7 +25,7 @@ _ACTIONS = ("stay", "back", "forward")
 
 
 class CorridorNarrator:
-    """Tells a corridor episode. Its moments are tuples of positions."""
+    """Narrates corridor episodes. Their moments are tuples of positions."""
 
     def __init__(self, n_agents: int, length: int) -> None:
         self.n_agents = n_agents
@@ -33,7 +33,7 @@ class CorridorNarrator:
         self.live: CorridorEnv | None = None  # the environment that `capture` reads
 
     def detached(self) -> CorridorNarrator:
-        """Return a copy that holds on to no environment."""
+        """Return a copy without the environment."""
         return CorridorNarrator(self.n_agents, self.length)
 
     def capture(self, observations: Mapping[str, Any]) -> object:
@@ -42,7 +42,7 @@ class CorridorNarrator:
         return tuple(self.live.position)
 
     def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
-        """Return positions: all of them first, then those that changed."""
+        """Return all positions, then for each step those that changed."""
         texts = ["; ".join(f"{name} at {moments[0][i]}" for name, i in zip(names, order, strict=True))]
         for before, after in pairwise(moments):
             moved = [f"{name} at {after[i]}" for name, i in zip(names, order, strict=True) if before[i] != after[i]]
@@ -83,7 +83,7 @@ class CorridorNarrator:
 
 
 class CorridorEnv(ParallelEnv):
-    """The environment; see the module's text.
+    """The environment; the module's docstring describes it.
 
     Args:
         n_agents: Agents, each in its own corridor.

@@ -1,32 +1,28 @@
-"""What the loopback server sends: right answers, and the ways in which servers and networks go wrong."""
+"""What a model provider sends: answers and errors, in the JSON of the Messages API and of chat completions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Literal
+import json
+from dataclasses import dataclass, field
+from typing import Any
 
-Sending = Literal["whole", "half", "stall", "reset", "reset_in_body"]
-
-_HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>nginx</p></body></html>"
+_CHARACTERS_PER_TOKEN = 4
+_FINISH = {"end_turn": "stop", "max_tokens": "length", "refusal": "stop"}
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server answers.
+    """One reply.
 
     Attributes:
         text: The model's text, or the error's message; None: a message without any content.
         stop_reason: Why the model stopped, as the Messages API calls it.
-        status: HTTP status; anything but 200 makes an error of it.
+        status: HTTP status; anything but 200 makes it an error.
         error: The error's type, with a status other than 200.
         headers: Further HTTP headers, such as `retry-after`.
-        body: Raw body to send instead of a message, for servers that misbehave.
-        usage: Token counts by the names of the Messages API; by default one token for four characters.
+        body: Raw body, sent instead of the JSON of a message or error.
+        usage: Token counts by the names of the Messages API; None: one token for four characters.
         content_type: Of a raw body.
-        sending: "whole"; "half": half of the body as if it were all; "stall": half of it, then `seconds` of
-            silence; "reset": the connection is reset before the first byte; "reset_in_body": after half.
-        seconds: Length of the silence.
     """
 
     text: str | None = ""
@@ -36,143 +32,74 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     body: str | None = None
     usage: dict[str, int] | None = None
-    content_type: str = "text/plain"
-    sending: Sending = "whole"
-    seconds: float = 0.0
+    content_type: str = "application/json"
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One misbehaviour, for `MessagesServer.misbehave`. Build it with the constructors below.
+def message(reply: Reply, request: dict[str, Any]) -> dict[str, Any]:
+    """Return a reply as a message, or as an error of the Messages API."""
+    if reply.status != 200:
+        return {"type": "error", "error": {"type": reply.error, "message": reply.text}, "request_id": "req_loopback"}
+    return {
+        "id": "msg_loopback",
+        "type": "message",
+        "role": "assistant",
+        "model": request.get("model", ""),
+        "content": [] if reply.text is None else [{"type": "text", "text": reply.text}],
+        "stop_reason": reply.stop_reason,
+        "stop_sequence": None,
+        "usage": _usage(reply, request),
+    }
 
-    Attributes:
-        name: What tables and messages call it.
-        reply: Sent instead of the right answer, which is then not even asked for; None: the right answer is
-            spoiled by the other fields.
-        keep: Part of the right answer's text that is left.
-        stop_reason: Replaces the right answer's.
-        sending: How it is sent; see `Reply`.
-        seconds: Length of a silence.
-    """
 
-    name: str
-    reply: Reply | None = None
-    keep: float = 1.0
-    stop_reason: str | None = None
-    sending: Sending = "whole"
-    seconds: float = 0.0
+def chat_completion(reply: Reply, request: dict[str, Any]) -> dict[str, Any]:
+    """Return a reply as a chat completion, or as an error of that API."""
+    if reply.status != 200:
+        return {"error": {"message": reply.text, "type": reply.error, "param": None, "code": None}}
+    usage = _usage(reply, request)
+    cached = usage.get("cache_read_input_tokens", 0)
+    read = usage["input_tokens"] + cached + usage.get("cache_creation_input_tokens", 0)
+    refused = reply.stop_reason == "refusal"
+    answer = {
+        "role": "assistant",
+        "content": None if refused else reply.text,
+        "refusal": reply.text if refused else None,
+    }
+    finish = _FINISH.get(reply.stop_reason, reply.stop_reason)
+    return {
+        "id": "chatcmpl-loopback",
+        "object": "chat.completion",
+        "created": 0,
+        "model": request.get("model", ""),
+        "choices": [{"index": 0, "message": answer, "logprobs": None, "finish_reason": finish}],
+        "usage": {
+            "prompt_tokens": read,
+            "completion_tokens": usage["output_tokens"],
+            "total_tokens": read + usage["output_tokens"],
+            "prompt_tokens_details": {"cached_tokens": cached},
+        },
+    }
 
-    def spoil(self, answer: Callable[[], Reply]) -> Reply:
-        """Return what is sent when `answer()` would have been right."""
-        if self.reply is not None:
-            return self.reply
-        right = answer()
-        text = right.text and right.text[: int(len(right.text) * self.keep)]
-        stop = self.stop_reason or right.stop_reason
-        return replace(right, text=text, stop_reason=stop, sending=self.sending, seconds=self.seconds)
 
-    @classmethod
-    def status(cls, status: int, error: str, message: str, retry_after: float | None = None) -> Fault:
-        """An error of the API; `retry_after` in seconds (the SDKs take parts of a second) makes a header."""
-        headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
-        return cls(f"{status} {error}", Reply(message, status=status, error=error, headers=headers))
+def question(body: dict[str, Any]) -> tuple[str, str]:
+    """Return the system text and the user text of a request, in either protocol."""
+    parts: dict[str, list[str]] = {"system": [_text(body.get("system", ""))], "user": []}
+    for item in body["messages"]:
+        role = "system" if item["role"] in ("system", "developer") else item["role"]
+        parts.setdefault(role, []).append(_text(item["content"]))
+    return "".join(parts["system"]), "".join(parts["user"])
 
-    @classmethod
-    def rate_limit(cls, retry_after: float | None = None) -> Fault:
-        """429."""
-        return cls.status(429, "rate_limit_error", "too many requests, slow down", retry_after)
 
-    @classmethod
-    def overloaded(cls, retry_after: float | None = None) -> Fault:
-        """529."""
-        return cls.status(529, "overloaded_error", "Overloaded", retry_after)
+def tokens(body: dict[str, Any]) -> int:
+    """Return the tokens of a request, at four characters each."""
+    return len(json.dumps(body)) // _CHARACTERS_PER_TOKEN
 
-    @classmethod
-    def server_error(cls, status: int = 500, retry_after: float | None = None) -> Fault:
-        """500 or another 5xx."""
-        return cls.status(status, "api_error", "Internal server error", retry_after)
 
-    @classmethod
-    def bad_gateway(cls) -> Fault:
-        """502 with a page of HTML, as gateways send it."""
-        return cls.raw(_HTML.format("502 Bad Gateway"), "text/html", 502)
+def _usage(reply: Reply, request: dict[str, Any]) -> dict[str, int]:
+    if reply.usage is not None:
+        return reply.usage
+    return {"input_tokens": tokens(request), "output_tokens": len(reply.text or "") // _CHARACTERS_PER_TOKEN}
 
-    @classmethod
-    def unauthorized(cls) -> Fault:
-        """401."""
-        return cls.status(401, "authentication_error", "invalid x-api-key")
 
-    @classmethod
-    def forbidden(cls) -> Fault:
-        """403."""
-        return cls.status(403, "permission_error", "your key may not use this model")
-
-    @classmethod
-    def not_found(cls) -> Fault:
-        """404."""
-        return cls.status(404, "not_found_error", "no such model")
-
-    @classmethod
-    def too_large(cls) -> Fault:
-        """413."""
-        return cls.status(413, "request_too_large", "Request exceeds the maximum size")
-
-    @classmethod
-    def too_long(cls) -> Fault:
-        """400 because the prompt does not fit the model's context."""
-        return cls.status(400, "invalid_request_error", "prompt is too long: 250000 tokens > 200000 maximum")
-
-    @classmethod
-    def bad_request(cls, message: str = "messages: wrong") -> Fault:
-        """400 with any message."""
-        return cls.status(400, "invalid_request_error", message)
-
-    @classmethod
-    def reset(cls) -> Fault:
-        """The connection is reset before any byte."""
-        return cls("reset", Reply(sending="reset"))
-
-    @classmethod
-    def reset_in_body(cls) -> Fault:
-        """The connection is reset after half of the body."""
-        return cls("reset in body", sending="reset_in_body")
-
-    @classmethod
-    def stalled(cls, seconds: float) -> Fault:
-        """Half of the body, then silence, then the connection is closed."""
-        return cls("stalled", sending="stall", seconds=seconds)
-
-    @classmethod
-    def half_json(cls) -> Fault:
-        """Right HTTP with half of a JSON in it."""
-        return cls("half a JSON", sending="half")
-
-    @classmethod
-    def cut_off(cls, keep: float = 0.5) -> Fault:
-        """The model reached max_tokens; `keep` of its text is there."""
-        return cls("cut off", keep=keep, stop_reason="max_tokens")
-
-    @classmethod
-    def refusal(cls) -> Fault:
-        """The model declined."""
-        return cls("refusal", Reply("I will not judge this.", stop_reason="refusal"))
-
-    @classmethod
-    def empty(cls) -> Fault:
-        """A message without content."""
-        return cls("empty", Reply(None))
-
-    @classmethod
-    def text(cls, text: str) -> Fault:
-        """The model says this, whatever it was asked."""
-        return cls("text", Reply(text))
-
-    @classmethod
-    def html(cls) -> Fault:
-        """200 with a page of HTML, as login pages of proxies are sent."""
-        return cls.raw(_HTML.format("Welcome"), "text/html")
-
-    @classmethod
-    def raw(cls, body: str, content_type: str = "application/json", status: int = 200) -> Fault:
-        """Any body."""
-        return cls(f"{status} {content_type}", Reply(body=body, content_type=content_type, status=status))
+def _text(content: Any) -> str:
+    """Return the text of a string, or of a list of content blocks."""
+    return content if isinstance(content, str) else "".join(block.get("text", "") for block in content)

@@ -1,48 +1,37 @@
-"""A loopback HTTP server that answers as model providers do, to test clients over real HTTP without a model."""
+"""A model provider on this machine: real HTTP, to run whole programs without a model."""
 
 from __future__ import annotations
 
 import socket
 import sys
 import threading
-from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
-from http.server import ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Literal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
-from credit_wrappers.core.errors import ModelError
-from credit_wrappers.llm.client import Request
-from credit_wrappers.testing.batches import Batches
-from credit_wrappers.testing.forms import question
-from credit_wrappers.testing.handler import Handler
-from credit_wrappers.testing.replies import Fault, Reply
-
-Answer = Callable[[dict[str, Any]], "str | Reply"]
+from credit_wrappers.testing.provider import QUESTIONS, Answer, Provider
+from credit_wrappers.testing.replies import Reply
 
 
-class MessagesServer:
-    """Serves a model provider's API on 127.0.0.1, for the official SDKs.
+class MessagesServer(Provider):
+    """Serves a model provider's API on 127.0.0.1, for the official SDKs and for programs of any kind.
 
-    `POST /v1/messages`, `POST /v1/messages/count_tokens` and the Message Batches API as Anthropic has them,
-    and `POST /v1/chat/completions` as OpenAI has it (its SDK's `base_url` is `server.url + "/v1"`).
-    A batch with a request that `answer` gives an error for has an errored result; other outcomes are chosen
-    with `batch_outcomes`.
+    `POST /v1/messages` and the Message Batches API as Anthropic has them (without listing and canceling), and
+    `POST /v1/chat/completions` as OpenAI has it.
 
     Args:
-        answer: Gets the parsed body of a Messages or chat request, returns the text of the answer or a
-            `Reply`. Called from the server's threads, several at once when several clients ask; `question`
-            reads either kind of body. By default the rules of `ScriptedClient` answer.
+        answer: Gets the parsed body of a question, returns the text of the answer or a `Reply`, such as an error. It
+            is called from the server's threads, several at once when several clients ask; `question` reads either
+            kind of body. None: the rules of `ScriptedClient` answer (`scripted_answer`).
         latency: Seconds before each answer of the model.
         batch_polls: How many retrievals find a batch in progress before it has ended.
-        port: 0 takes a free one.
+        port: The port; 0 takes a free one.
 
     Attributes:
         requests: Parsed bodies of all POST requests, as they came.
         headers: Their HTTP headers, names in lower case.
-        answered: Answers that `answer` gave and nothing spoiled: messages, chat completions, results of batches.
-        batch_outcomes: "errored", "expired" or "canceled" by `custom_id`, for requests in batches.
+        answered: Number of good answers: messages, chat completions, results of batches.
+        url: The address to give a client as `base_url`; for chat completions with `/v1` at its end.
 
     Example:
         >>> from credit_wrappers.testing import MessagesServer
@@ -54,34 +43,12 @@ class MessagesServer:
     def __init__(
         self, answer: Answer | None = None, *, latency: float = 0.0, batch_polls: int = 0, port: int = 0
     ) -> None:
-        self.answer = answer or scripted_answer
+        super().__init__(answer, batch_polls=batch_polls)
         self.latency = latency
-        self.requests: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.answered = 0
-        self.batches = Batches(self.reply, self.count, lambda: self.url)
-        self.batches.polls = batch_polls
-        self.batch_outcomes = self.batches.outcomes
-        self.stopped = threading.Event()
-        self._faults: dict[str, deque[Fault | None]] = {"POST": deque(), "GET": deque()}
-        self._forever = {"POST": False, "GET": False}
-        self._lock = threading.Lock()
+        self._stopped = threading.Event()
         self._http = _HTTPServer(("127.0.0.1", port), self)
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"  # the address to give a client as `base_url`
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-
-    def misbehave(self, *faults: Fault | None, forever: bool = False, method: Literal["POST", "GET"] = "POST") -> None:
-        """Let each of the next requests meet one of `faults`, instead of what was set before.
-
-        Args:
-            faults: One for each request, in order; None: that one is answered as it should be. No fault at
-                all: from now on the server behaves.
-            forever: Repeat the last one for ever.
-            method: Of the requests that are concerned; GET are the looks at batches.
-        """
-        with self._lock:
-            self._faults[method] = deque(faults)
-            self._forever[method] = forever
 
     def start(self) -> MessagesServer:
         """Begin to answer; `with` does it too."""
@@ -90,61 +57,67 @@ class MessagesServer:
 
     def stop(self) -> None:
         """Close the port and every connection, for good. May be called twice, and inside `with`."""
-        if self.stopped.is_set():
+        if self._stopped.is_set():
             return
-        self.stopped.set()
+        self._stopped.set()
         if self._thread.ident is not None:
             self._http.shutdown()
             self._thread.join()
         self._http.server_close()
         self._http.hang_up()
 
-    def fault(self, method: str) -> Fault | None:
-        """Take the fault that the next request meets; for the handler."""
-        with self._lock:
-            queue = self._faults[method]
-            if not queue:
-                return None
-            return queue[0] if len(queue) == 1 and self._forever[method] else queue.popleft()
-
-    def arrived(self, body: dict[str, Any], headers: dict[str, str]) -> None:
-        """Write down a request; for the handler."""
-        with self._lock:
-            self.requests.append(body)
-            self.headers.append(headers)
-
-    def reply(self, body: dict[str, Any]) -> Reply:
-        """Return the model's answer; for the handler."""
-        answered = self.answer(body)
-        return Reply(answered) if isinstance(answered, str) else answered
-
-    def count(self, answers: int) -> None:
-        """Add to `answered`; for the handler."""
-        with self._lock:
-            self.answered += answers
+    def route(self, method: str, path: str, body: Any) -> Reply:
+        """Return the reply to a request, a model's answer after the latency."""
+        if path in QUESTIONS and self._stopped.wait(self.latency):
+            raise ConnectionAbortedError("the server was stopped before it answered")
+        return super().route(method, path, body)
 
     def __enter__(self) -> MessagesServer:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def __repr__(self) -> str:
         return f"MessagesServer({self.url!r})"
 
 
-def scripted_answer(body: dict[str, Any]) -> str | Reply:
-    """Answer by the rules of `ScriptedClient`; a request without episodes is a bad one."""
-    from credit_wrappers.scripted.scripted_client import ScriptedClient
+class _Handler(BaseHTTPRequestHandler):
+    """Serves one connection, request by request."""
 
-    system, prompt = question(body)
-    limit = int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
-    try:
-        return ScriptedClient().complete(Request(system, prompt, None, body["model"], limit)).text
-    except ModelError as error:
-        return Reply(str(error), status=400, error="invalid_request_error")
+    protocol_version = "HTTP/1.1"
+    timeout = 5.0  # an idle kept-alive connection ends by itself
+    disable_nagle_algorithm = True  # headers and body are two writes
+    server: _HTTPServer
+
+    def do_POST(self) -> None:
+        """Answer a question, or begin a batch."""
+        length = int(self.headers.get("content-length", 0))
+        data = self.rfile.read(length)
+        if len(data) < length:  # the client hung up, or was killed, in mid-question: nothing was asked
+            self.close_connection = True
+            return
+        self._respond(data)
+
+    def do_GET(self) -> None:
+        """Show a batch."""
+        self._respond(b"")
+
+    def _respond(self, data: bytes) -> None:
+        owner = self.server.owner
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        reply = owner.respond(self.command, self.path.partition("?")[0], data, headers)
+        sent = (reply.body or "").encode()
+        self.send_response(reply.status)
+        self.send_header("content-type", reply.content_type)
+        self.send_header("content-length", str(len(sent)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(sent)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the output belongs to the program that runs the server."""
 
 
 class _HTTPServer(ThreadingHTTPServer):
@@ -154,7 +127,7 @@ class _HTTPServer(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], owner: MessagesServer) -> None:
         self.owner = owner
         self._open: set[socket.socket] = set()
-        super().__init__(address, Handler)
+        super().__init__(address, _Handler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Remember the connection: the clients' pools keep it open, and `stop` has to end it."""

@@ -1,4 +1,4 @@
-"""The Anthropic client and the real SDK, over real HTTP, against a loopback server."""
+"""The Anthropic client and the real SDK: what is sent, and what is made of the replies."""
 
 import json
 import pickle
@@ -6,6 +6,7 @@ import pickle
 import anthropic
 import pytest
 from credit_fakes import FORWARD, STAY, answer, corridor_episode, event
+from faulty_provider import FaultyProvider
 
 from credit_wrappers import AnthropicClient, CreditError, LLMCreditWrapper, LLMCritic, ModelError, Request
 from credit_wrappers.llm.providers.anthropic import DEFAULT_MODEL
@@ -48,8 +49,10 @@ def replies(*queue):
 
 
 def score(*queue, **options):
-    with MessagesServer(replies(*queue)) as server:
-        critic = LLMCritic(AnthropicClient(base_url=server.url, max_retries=2), **options)
+    with FaultyProvider(replies(*queue)) as server:
+        critic = LLMCritic(
+            AnthropicClient(base_url=server.url, http_client=server.http_client(), max_retries=2), **options
+        )
         return critic.score([EPISODE])[0], critic, server
 
 
@@ -152,16 +155,16 @@ def test_answer_cut_at_max_tokens_is_asked_for_again():
 
 
 def test_long_answers_need_no_streaming():
-    with MessagesServer(replies(GOOD)) as server:
-        client = AnthropicClient(base_url=server.url)
+    with FaultyProvider(replies(GOOD)) as server:
+        client = AnthropicClient(base_url=server.url, http_client=server.http_client())
         client.complete(Request("s", "p", None, "m", 64_000))
         assert server.requests[0]["max_tokens"] == 64_000
         assert "output_config" not in server.requests[0]
 
 
 def test_base_prompt_is_the_same_for_every_query_of_an_environment():
-    with MessagesServer(replies(GOOD)) as server:
-        critic = LLMCritic(AnthropicClient(base_url=server.url))
+    with FaultyProvider(replies(GOOD)) as server:
+        critic = LLMCritic(AnthropicClient(base_url=server.url, http_client=server.http_client()))
         for steps in (3, 4):
             critic.score([corridor_episode([[FORWARD, STAY]] * steps, reward=[0.0] * steps)])
         prefixes = [json.dumps([body["model"], body["system"], body["output_config"]]) for body in server.requests]
@@ -175,8 +178,8 @@ def test_server_that_rejects_output_config_is_asked_without_it_from_then_on():
             return Reply("output_config: Extra inputs are not permitted", status=400)
         return GOOD
 
-    with MessagesServer(judge) as server:
-        client = AnthropicClient(base_url=server.url)
+    with FaultyProvider(judge) as server:
+        client = AnthropicClient(base_url=server.url, http_client=server.http_client())
         for tries in (2, 3):
             assert client.complete(REQUEST).text == GOOD
             assert len(server.requests) == tries
@@ -185,9 +188,9 @@ def test_server_that_rejects_output_config_is_asked_without_it_from_then_on():
 
 
 def test_anthropics_own_server_is_never_asked_without_the_schema(monkeypatch):
-    with MessagesServer(lambda body: Reply("output_config: wrong", status=400)) as server:
+    with FaultyProvider(lambda body: Reply("output_config: wrong", status=400)) as server:
         client = AnthropicClient()
-        client._sdk = anthropic.Anthropic(base_url=server.url)
+        client._sdk = anthropic.Anthropic(base_url=server.url, http_client=server.http_client())
         with pytest.raises(ModelError, match="output_config: wrong"):
             client.complete(REQUEST)
         assert len(server.requests) == 1

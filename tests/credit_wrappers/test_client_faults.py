@@ -1,4 +1,4 @@
-"""Every way in which a server or the network goes wrong ends in one ModelError, over real HTTP with the real SDKs."""
+"""Every way in which a server or the network goes wrong ends in one ModelError, with the real SDKs."""
 
 import random
 import threading
@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
+from faulty_provider import Fault, FaultyProvider
 
 from credit_wrappers import AnthropicClient, ModelError, OpenAICompatibleClient, Request
-from credit_wrappers.testing import Fault, MessagesServer, Reply
+from credit_wrappers.testing import MessagesServer, Reply
 
 REQUEST = Request("base prompt", "the episodes", {"type": "object"}, "fake", 100, None)
 TEXT = "the model's answer, long enough to be cut"
@@ -24,6 +25,8 @@ def client(request):
 
     def make(server, **options):
         key = (server, *options.items())
+        if isinstance(server, FaultyProvider):
+            options["http_client"] = server.http_client()
         if key not in made and request.param == "anthropic":
             made[key] = AnthropicClient("m", base_url=server.url, **options)
         elif key not in made:
@@ -37,9 +40,8 @@ def client(request):
 
 @pytest.fixture(scope="module")
 def provider():
-    """One server for the many tests that need no other; its clients are made once, which is what takes long."""
-    with MessagesServer(lambda body: TEXT) as server:
-        yield server
+    """One provider for the many tests that need no other; its clients are made once, which is what takes long."""
+    return FaultyProvider(lambda body: TEXT)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def provider():
         (Fault.raw("moved", status=302), 1, "bad_reply", 1),
         (Fault.reset(), 0, "connection", 1),
         (Fault.reset_in_body(), 0, "connection", 1),
-        (Fault.stalled(5.0), 0, "timeout", 1),
+        (Fault.stalled(), 0, "timeout", 1),
         (Fault.half_json(), 1, "bad_reply", 1),
         (Fault.html(), 1, "bad_reply", 1),
         (Fault.raw("<html>"), 1, "bad_reply", 1),
@@ -84,7 +86,7 @@ def provider():
 def test_fault_is_a_model_error_of_its_kind_after_so_many_tries(client, provider, fault, retries, kind, tries):
     provider.misbehave(fault, forever=True)
     requests, answered = len(provider.requests), provider.answered
-    asking = client(provider, max_retries=retries, timeout=0.5 if kind == "timeout" else 5.0)
+    asking = client(provider, max_retries=retries)
     with pytest.raises(ModelError) as caught:
         asking.complete(REQUEST)
     assert (caught.value.kind, len(provider.requests) - requests, provider.answered) == (kind, tries, answered)
@@ -99,7 +101,7 @@ def test_lost_connection_and_announced_waits_are_repeated_until_the_answer_comes
     faults = [Fault.reset_in_body(), Fault.rate_limit(SOON), Fault.overloaded(SOON), Fault.server_error(500, SOON)]
     provider.misbehave(*faults)
     requests = len(provider.requests)
-    assert client(provider, max_retries=4, timeout=5.0).complete(REQUEST).text == TEXT
+    assert client(provider, max_retries=4).complete(REQUEST).text == TEXT
     assert len(provider.requests) - requests == 5
     assert provider.requests[requests] == provider.requests[-1]
 
@@ -116,18 +118,18 @@ def test_lost_connection_and_announced_waits_are_repeated_until_the_answer_comes
 )
 def test_answer_of_a_model_that_misbehaves_is_returned_as_it_is(client, provider, fault, text, stop):
     provider.misbehave(fault)
-    completion = client(provider, max_retries=0, timeout=5.0).complete(REQUEST)
+    completion = client(provider, max_retries=0).complete(REQUEST)
     assert (completion.text, completion.stop_reason) == (text, stop)
 
 
 def test_answer_that_no_file_can_hold_is_made_one_that_can(client):
-    with MessagesServer(lambda body: "lone surrogate \ud800 here") as server:
+    with FaultyProvider(lambda body: "lone surrogate \ud800 here") as server:
         assert client(server).complete(REQUEST).text == "lone surrogate ? here"
 
 
 def test_token_counts_without_sense_are_not_counted(client):
     odd = {"input_tokens": -5, "output_tokens": 10**30, "cache_read_input_tokens": 0}
-    with MessagesServer(lambda body: Reply(TEXT, usage=odd)) as server:
+    with FaultyProvider(lambda body: Reply(TEXT, usage=odd)) as server:
         usage = client(server).complete(REQUEST).usage
     assert (usage.calls, usage.tokens) == (1, 0)
 
@@ -141,6 +143,17 @@ def test_server_that_is_gone_is_a_connection_error_that_names_it(client):
             with pytest.raises(ModelError, match=server.url.removeprefix("http://")) as caught:
                 asking.complete(REQUEST)
             assert caught.value.kind == "connection"
+
+
+def test_server_that_is_silent_is_a_timeout_and_one_that_hangs_up_a_connection_error(client):
+    with MessagesServer(lambda body: TEXT, latency=3600.0) as server:
+        with pytest.raises(ModelError) as caught:
+            client(server, max_retries=0, timeout=0.3).complete(REQUEST)
+        assert caught.value.kind == "timeout"
+        threading.Timer(0.3, server.stop).start()
+        with pytest.raises(ModelError) as caught:
+            client(server, max_retries=0, timeout=20.0).complete(REQUEST)
+        assert caught.value.kind == "connection"
 
 
 def test_server_that_comes_back_is_talked_to_again(client):
@@ -175,7 +188,7 @@ def test_whatever_goes_wrong_each_question_has_one_outcome_and_no_answer_is_lost
         except ModelError as error:
             return error
 
-    with MessagesServer(lambda body: TEXT) as server, ThreadPoolExecutor(16) as pool:
+    with FaultyProvider(lambda body: TEXT) as server, ThreadPoolExecutor(16) as pool:
         server.misbehave(*chosen)
         asking = client(server, max_retries=0)
         outcomes = list(pool.map(ask, [REQUEST] * 60))
@@ -203,15 +216,19 @@ def test_whatever_goes_wrong_each_question_has_one_outcome_and_no_answer_is_lost
 def test_message_says_what_to_do(client, provider, fault, advice):
     provider.misbehave(fault)
     with pytest.raises(ModelError, match=advice):
-        client(provider, max_retries=0, timeout=5.0).complete(REQUEST)
+        client(provider, max_retries=0).complete(REQUEST)
 
 
 def test_empty_account_is_no_rate_limit():
-    with MessagesServer(lambda body: TEXT) as server:
+    with FaultyProvider(lambda body: TEXT) as server:
         body = '{"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}'
         server.misbehave(Fault.raw(body, status=429))
         with (
-            closing(OpenAICompatibleClient("m", base_url=f"{server.url}/v1", max_retries=0)) as asking,
+            closing(
+                OpenAICompatibleClient(
+                    "m", base_url=f"{server.url}/v1", max_retries=0, http_client=server.http_client()
+                )
+            ) as asking,
             pytest.raises(ModelError) as caught,
         ):
             asking.complete(REQUEST)

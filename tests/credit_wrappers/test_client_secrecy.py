@@ -7,9 +7,10 @@ import traceback
 
 import pytest
 from credit_fakes import FORWARD, STAY, answer, corridor_episode, event
+from faulty_provider import Fault, FaultyProvider
 
 from credit_wrappers import AnthropicClient, Ledger, LLMCritic, ModelError, OpenAICompatibleClient, Request
-from credit_wrappers.testing import Fault, MessagesServer
+from credit_wrappers.testing import MessagesServer
 
 EPISODE = corridor_episode([[FORWARD, STAY]] * 3, reward=[0, 0, 1.0], terminated=True)
 GOOD = answer([event("agent_B", 0, 3, 1.5, "agent_B walked")])
@@ -34,6 +35,8 @@ def keyed(request, monkeypatch):
     made = []
 
     def make(server, **options):
+        if isinstance(server, FaultyProvider):
+            options["http_client"] = server.http_client()
         if variable == "OPENAI_API_KEY":
             made.append(OpenAICompatibleClient("m", base_url=f"{server.url}/v1", **options))
         else:
@@ -58,7 +61,7 @@ def test_key_is_in_no_ledger_pickle_repr_or_credit(keyed, tmp_path, caplog):
     _, secret, make = keyed
     caplog.set_level(logging.DEBUG)
     path = tmp_path / "l.sqlite"
-    with MessagesServer(lambda body: GOOD) as server:
+    with FaultyProvider(lambda body: GOOD) as server:
         client = make(server)
         with Ledger(path) as ledger:
             critic = LLMCritic(client, ledger=ledger, max_tokens=50)
@@ -85,20 +88,23 @@ def test_key_that_a_server_gives_away_is_in_no_error(keyed, monkeypatch):
         Fault.raw(json.dumps({"content": [{"type": "text", "text": {secret: 1}}]})),
         Fault.raw(secret, "text/plain"),
         Fault.reset(),
-        Fault.stalled(5.0),
+        Fault.stalled(),
     ]
-    with MessagesServer(lambda body: GOOD) as server:
-        client = make(server, timeout=0.5, max_retries=0)
+    with FaultyProvider(lambda body: GOOD) as server:
+        client = make(server, max_retries=0)
         client.complete(REQUEST)
         monkeypatch.delenv(variable)  # the client still knows what must not be told
         server.misbehave(*faults)
         errors = []
-        for k in range(len(faults) + 1):
-            if k == len(faults):
-                server.stop()
+        for _ in faults:
             with pytest.raises(ModelError) as caught:
                 client.complete(REQUEST)
             errors.append(everything(caught.value))
+    with MessagesServer() as gone:
+        client = make(gone, max_retries=0)
+    with pytest.raises(ModelError) as caught:
+        client.complete(REQUEST)
+    errors.append(everything(caught.value))
     assert [k for k, shown in enumerate(errors) if "secret" in shown] == []
 
 
@@ -118,7 +124,7 @@ def test_batches_do_not_give_the_key_away(keyed):
     if variable == "OPENAI_API_KEY":
         pytest.skip("no message batches over chat completions")
     told = f'{{"custom_id": "a", "result": {{"type": "errored", "error": {{"type": "x", "message": "{secret}"}}}}}}\n'
-    with MessagesServer(lambda body: GOOD) as server:
+    with FaultyProvider(lambda body: GOOD) as server:
         client = make(server, max_retries=0)
         batch = client.create_batch([REQUEST])
         assert client.batch_status(batch).ended
@@ -134,8 +140,8 @@ def test_batches_do_not_give_the_key_away(keyed):
 def test_admin_key_is_not_used(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("OPENAI_ADMIN_KEY", "adm-secret-1")
-    with MessagesServer(lambda body: GOOD) as server:
-        client = OpenAICompatibleClient("m", base_url=f"{server.url}/v1")
+    with FaultyProvider(lambda body: GOOD) as server:
+        client = OpenAICompatibleClient("m", base_url=f"{server.url}/v1", http_client=server.http_client())
         client.complete(REQUEST)
         client.close()
     assert "secret" not in str(server.headers)

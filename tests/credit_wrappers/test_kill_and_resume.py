@@ -104,7 +104,7 @@ def test_a_run_that_is_killed_while_its_message_batch_is_under_way_fetches_it(tm
         assert run.poll() is None
         run.send_signal(signal.SIGKILL)
         run.wait()
-        server.batches.end()
+        server.end_batches()
         assert start(server, ledger, tmp_path / "resumed.npz", "batch").wait() == 0
         assert len(server.requests) == 1  # the creation of one batch, and no question besides
         assert start(server, tmp_path / "other.sqlite", tmp_path / "whole.npz", "annotate").wait() == 0

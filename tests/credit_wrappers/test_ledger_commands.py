@@ -1,15 +1,14 @@
 """`python -m credit_wrappers ledger`: what the commands say is what the ledger holds."""
 
 import json
-import sqlite3
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from credit_fakes import FORWARD, STAY, FakeClient, answer, completion, corridor_episode, event
+from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event, relabelled
 
-from credit_wrappers import Completion, Ledger, LLMCritic, ModelError, Request, Usage
+from credit_wrappers import Completion, Ledger, LLMCritic, ModelError, Usage
 from credit_wrappers.__main__ import main
 from credit_wrappers.cli.diff import ranks
 from credit_wrappers.cli.reading import episode_texts, is_reask, read
@@ -263,17 +262,15 @@ class TestReading:
         assert episode_texts(asked) == episode_texts(prompt)
         assert episode_texts(prompt) == ["steps: 1, ended: truncated\nstart: x\n0: y", "steps: 0"]
 
-    def test_old_entries_without_names_are_told_as_the_model_saw_them(self, tmp_path, capsys):
-        path = tmp_path / "l.sqlite"
-        prompt = "## Episode 1\nsteps: 2, ended: truncated\nstart: agent_A at 0; agent_B at 1\n0: -\n1: -"
-        with Ledger(path) as ledger:
-            request = Request("base", prompt, {"summary": ""}, "fake", 100)
-            ledger.record(request, completion(answer([event("agent_B", 0, 2, 1.5)])), source="model")
-        db = sqlite3.connect(path)
-        with db:
-            db.execute("""UPDATE answers SET episodes = '["old/1"]', credits = NULL""")  # as version 1 left them
-        db.close()
-        assert "episode 1: old/1\n  so it went\n  0-1  agent_B  +1.500  because\n" in told(capsys, "show", path)
+    def test_own_names_are_read_as_they_are_in_every_order_of_the_agents(self, tmp_path):
+        with Ledger(tmp_path / "own.sqlite") as ledger:
+            text = answer([event("walker_0", 0, 4, 2.0)], [event("walker_0", 0, 1, 1.0)])
+            swapped = relabelled(TEAM, (1, 0))  # the canonical order lists its agents the other way round
+            LLMCritic(FakeClient(text), ledger=ledger, names="own").score([TEAM, swapped])
+            ((first, second),) = map(read, ledger.entries())
+        assert first.judged.agents != second.judged.agents
+        assert [first.events[0].agent, second.events[0].agent] == ["walker_0", "walker_0"]
+        assert [reading.judged.totals["walker_0"] for reading in (first, second)] == [2.0, 1.0]
 
 
 class TestCommandLine:

@@ -1,4 +1,4 @@
-"""The client for chat completions and the real SDK, over real HTTP, against a loopback server."""
+"""The client for chat completions and the real SDK: what is sent, and what is made of the replies."""
 
 import pickle
 import subprocess
@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 from credit_fakes import FORWARD, STAY, answer, corridor_episode, event
+from faulty_provider import FaultyProvider
 
 from credit_wrappers import CreditError, LLMCritic, ModelError, OpenAICompatibleClient, Request
 from credit_wrappers.llm.providers.openai_compatible import _limit_name
@@ -25,11 +26,13 @@ def environment(monkeypatch):
 
 
 def client(server, **options):
+    if isinstance(server, FaultyProvider):
+        options["http_client"] = server.http_client()
     return closing(OpenAICompatibleClient("gemma", base_url=f"{server.url}/v1", max_retries=0, **options))
 
 
 def test_structured_answer_becomes_credit():
-    with MessagesServer(lambda body: GOOD) as server, client(server) as asking:
+    with FaultyProvider(lambda body: GOOD) as server, client(server) as asking:
         [credit] = LLMCritic(asking).score([EPISODE])
         assert credit.values[:, 0].tolist() == [0.5, 0.5, 0.5]
         assert credit.source == "model"
@@ -43,7 +46,7 @@ def test_structured_answer_becomes_credit():
 
 
 def test_request_without_a_schema_asks_for_free_text():
-    with MessagesServer(lambda body: "hi") as server, client(server) as asking:
+    with FaultyProvider(lambda body: "hi") as server, client(server) as asking:
         assert asking.complete(Request("s", "p", None, "m", 7, 0.25)).text == "hi"
         [body] = server.requests
     assert "response_format" not in body
@@ -67,7 +70,7 @@ def test_limit_has_the_name_that_the_server_knows(base_url, name):
 
 def test_tokens_from_the_providers_cache_are_counted_apart():
     usage = {"input_tokens": 10, "output_tokens": 20, "cache_read_input_tokens": 4000}
-    with MessagesServer(lambda body: Reply(GOOD, usage=usage)) as server, client(server) as asking:
+    with FaultyProvider(lambda body: Reply(GOOD, usage=usage)) as server, client(server) as asking:
         found = asking.complete(REQUEST).usage
     assert (found.calls, found.input_tokens, found.output_tokens, found.cached_tokens) == (1, 10, 20, 4000)
     assert found.seconds > 0.0
@@ -84,7 +87,7 @@ def test_tokens_from_the_providers_cache_are_counted_apart():
     ],
 )
 def test_stop_reasons_have_the_names_of_the_messages_api(stop, mapped):
-    with MessagesServer(lambda body: Reply("text", stop_reason=stop)) as server, client(server) as asking:
+    with FaultyProvider(lambda body: Reply("text", stop_reason=stop)) as server, client(server) as asking:
         completion = asking.complete(REQUEST)
     assert (completion.text, completion.stop_reason, completion.model) == ("text", mapped, "gemma")
 
@@ -96,7 +99,7 @@ def test_server_that_rejects_the_schema_is_asked_without_it_from_then_on(status)
             return Reply("response_format: 'json_schema' is not supported", status=status)
         return GOOD
 
-    with MessagesServer(judge) as server, client(server) as asking:
+    with MessagesServer(judge) as server, client(server) as asking:  # the copy below has no HTTP client of ours
         assert asking.complete(REQUEST).text == GOOD
         assert len(server.requests) == 2
         assert asking.complete(REQUEST).text == GOOD
@@ -108,7 +111,7 @@ def test_server_that_rejects_the_schema_is_asked_without_it_from_then_on(status)
 
 
 def test_other_bad_requests_are_not_repeated():
-    with MessagesServer(lambda body: Reply("temperature: wrong", status=400)) as server, client(server) as asking:
+    with FaultyProvider(lambda body: Reply("temperature: wrong", status=400)) as server, client(server) as asking:
         for tries in (1, 2):
             with pytest.raises(ModelError, match="temperature: wrong"):
                 asking.complete(REQUEST)

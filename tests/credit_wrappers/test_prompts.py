@@ -154,7 +154,7 @@ def test_rewards_are_short_and_not_written_when_they_are_zero(reward, written):
 
 
 def test_wrong_number_of_frames_is_an_error():
-    with pytest.raises(CreditError, match="told 1 frames of an episode of 1 steps; 2 are needed"):
+    with pytest.raises(CreditError, match="returned 1 frames for an episode of 1 steps; 2 are needed"):
         _lines(corridor_episode([[STAY]]), (0,), ["only one"])
 
 

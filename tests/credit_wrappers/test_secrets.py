@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from credit_wrappers.testing import Fault, MessagesServer
+from credit_wrappers.testing import MessagesServer, Reply
 
 KEY = "sk-ant-api03-verysecretverysecret"
 
@@ -60,15 +60,16 @@ raise errors[0]
 def test_a_failing_run_does_not_give_the_key_away(kind: str, tmp_path: Path) -> None:
     # Servers that tell the key in what they answer, as careless gateways do.
     said = f"the key {KEY} is not welcome here"
-    with MessagesServer(lambda body: f"I was asked with {KEY}.") as server:
-        server.misbehave(
-            None,
-            Fault.status(401, "authentication_error", said),
-            Fault.server_error(),
-            Fault.status(403, "permission_error", said),
-            Fault.raw(f"<html>{said}</html>"),
-            Fault.status(400, "invalid_request_error", said),
-        )
+    good = Reply(f"I was asked with {KEY}.")
+    replies = [
+        good,
+        Reply(said, status=401, error="authentication_error"),
+        Reply("Internal server error", status=500),
+        Reply(said, status=403, error="permission_error"),
+        Reply(body=f"<html>{said}</html>"),
+        Reply(said, status=400, error="invalid_request_error"),
+    ]
+    with MessagesServer(lambda body: replies.pop(0) if replies else good) as server:
         environment = {**os.environ, "ANTHROPIC_API_KEY": KEY, "OPENAI_API_KEY": KEY}
         environment |= {"ANTHROPIC_LOG": "debug", "OPENAI_LOG": "debug"}
         ended = subprocess.run(

@@ -1,1 +1,1 @@
-"""What a model must answer, and what is taken for an answer."""
+"""What a model must answer, and which texts are accepted as an answer."""

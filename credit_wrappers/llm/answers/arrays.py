@@ -6,10 +6,10 @@
     agent_B: [0, 0, -0.2, 0]
 
 This is the paper's own form: text, from which a parser takes an N x T matrix. An array is an agent's name, a colon
-or equals sign, and numbers in square brackets, parted by commas (or by spaces alone); bold type, quotes and code
-fences around them do no harm. Parts of the text that hold no array are commentary. The heading may be absent when
-one episode was asked for. The episode's `summary` is its text without the arrays. Where tasks are asked for, each agent
-has a line `agent_A task: load food_0`, too.
+or equals sign, and numbers in square brackets, separated by commas (or by spaces alone); bold type, quotes and code
+fences around them are ignored. Parts of the text without an array are commentary. The heading may be absent if one
+episode was asked for. The episode's `summary` is its text without the arrays. If tasks are asked for, each agent also
+has a line `agent_A task: load food_0`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from credit_wrappers.llm.answers.problems import Problems, quoted
 from credit_wrappers.llm.answers.schema import EpisodeAnswer, EventAnswer, TaskedEpisode
 from credit_wrappers.llm.answers.task_answers import find_task_problems, read_task_lines
 
-# Possessive (++, *+): nothing is tried twice, so that no text takes more than proportional time.
+# Possessive (++, *+): nothing is tried twice, so the time is proportional to the length of the text.
 _HEADING = re.compile(
     r"^[ \t]*+(?:#++[ \t]*+[*_]*+Episode[ \t]++([0-9]{1,9})\b.*+|[*_]*+Episode[ \t]++([0-9]{1,9})[*_ \t:.]*+)$",
     re.MULTILINE | re.IGNORECASE,
@@ -45,7 +45,7 @@ def read_arrays(
     problems = Problems("content")
     judged: dict[int, EpisodeAnswer] = {}
     for number, section in _sections(text, len(lengths) == 1):
-        told, section = read_task_lines(section, names) if tasks else ([], section)
+        assigned, section = read_task_lines(section, names) if tasks else ([], section)
         arrays, words = _arrays(section, names)
         if not arrays:
             continue
@@ -61,8 +61,8 @@ def read_arrays(
             events = _events(number, arrays, lengths[number - 1], names, problems)
             judged[number] = {"episode": number, "summary": words, "events": events}
             if tasks:
-                find_task_problems(number, told, names, tasks, problems)
-                judged[number] = TaskedEpisode(**judged[number], tasks=told)
+                find_task_problems(number, assigned, names, tasks, problems)
+                judged[number] = TaskedEpisode(**judged[number], tasks=assigned)
     if not judged and not problems.count:
         raise AnswerError(f'no array such as "{names[0]}: [0, 0.5]" in the answer', "no_answer")
     missing = [str(number) for number in range(1, len(lengths) + 1) if number not in judged]
@@ -73,7 +73,7 @@ def read_arrays(
 
 
 def _sections(text: str, single: bool) -> list[tuple[int | None, str]]:
-    """Return the episodes' numbers and texts; what stands before the first heading has no number."""
+    """Return the episodes' numbers and texts; the text before the first heading has no number."""
     number: int | None = None
     sections, begin = [], 0
     for heading in _HEADING.finditer(text):
@@ -87,8 +87,8 @@ def _sections(text: str, single: bool) -> list[tuple[int | None, str]]:
 def _arrays(section: str, names: Sequence[str]) -> tuple[list[tuple[str, str, bool]], str]:
     """Return (label, inside, whether it is closed) of each array, and the other words of the section.
 
-    What has a label that is no agent's name counts only if it begins a line and holds nothing but numbers:
-    an agent that does not exist, or one by another name.
+    An array whose label is no agent's name counts only if it begins a line and holds numbers only: then it is meant
+    for an agent that does not exist, or for one by another name.
     """
     arrays, words = [], []
     end = last = 0  # of the last array that counts, and of the last one

@@ -7,8 +7,8 @@
 | no such object, but one object {"events": ...} | one episode; its number may be absent if one was asked for |
 | several lists or single episodes, half an answer, JSON with faults | nothing |
 
-Fields that are not in the schema are ignored. An event that is there twice is refused: models that cannot
-stop repeat themselves, and every repetition would be paid.
+Fields that are not in the schema are ignored. A repeated event is refused: models that cannot stop repeat
+themselves, and every repetition would be paid.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _has_episodes(value: Any) -> bool:
 
 
 def _is_bare(value: Any) -> bool:
-    """Whether a value is one episode, or a list of episodes."""
+    """Return whether a value is one episode, or a list of episodes."""
     items = value if isinstance(value, list) else [value]
     return bool(items) and all(isinstance(item, dict) and "events" in item for item in items)
 

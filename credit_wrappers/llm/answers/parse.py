@@ -1,32 +1,35 @@
-"""What a model must answer, and what is taken for an answer.
+"""What a model must answer, and which texts are accepted as an answer.
 
-An answer is accepted whole or rejected with a message that says what is wrong and where; no number is padded,
-clipped or guessed, and where a text can be read in two ways it is not read at all. There are two forms:
+An answer is accepted whole, or rejected with a message that says what is wrong and where. No number is padded,
+clipped or guessed, and a text that can be read in two ways is not read at all. There are two forms:
 
 | Form | The model writes | Checked against |
 |---|---|---|
 | `events` | JSON: who did what, over which steps, worth how much, why | the schema that the request carried |
 | `arrays` | free text: for each agent one number a step (the paper's form) | the lengths of the episodes |
 
-Where tasks are asked for, either form carries one for each agent, too (`answers.tasks`).
+If tasks are asked for, both forms also carry one for each agent (`answers.task_answers`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import get_args
 
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.arrays import read_arrays
 from credit_wrappers.llm.answers.events import read_events
-from credit_wrappers.llm.answers.schema import AnswerForm, EpisodeAnswer, EventAnswer, answer_schema
+from credit_wrappers.llm.answers.schema import EpisodeAnswer, EventAnswer, answer_schema
 from credit_wrappers.llm.answers.task_answers import tasks_of
-from credit_wrappers.llm.answers.words import shown
+from credit_wrappers.llm.client import AnswerForm
 
 __all__ = ["AnswerForm", "EpisodeAnswer", "EventAnswer", "answer_schema", "parse_answer", "tasks_of"]
 
-# A thousand times what models may write; nothing of that size is an answer, and reading it takes seconds.
+# Far more than models can write; nothing of that size is an answer, and reading it takes seconds.
 _LONGEST_TEXT = 10_000_000
+# Explanations may hold any words, but lone surrogates cannot be encoded, fonts refuse NUL, terminals obey escapes.
+_UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def parse_answer(
@@ -46,8 +49,8 @@ def parse_answer(
         names: The agents' names in the prompt.
         form: What was asked for; see `answers.events` and `answers.arrays` for what is accepted.
         explain: Whether reasons were asked for. If not, `summary` and `why` are "" where they are absent.
-        tasks: The tasks of which each agent was to get one; see `tasks_of`. Empty: none were asked for, and what an
-            answer says of tasks is ignored.
+        tasks: The tasks of which each agent was to get one; see `tasks_of`. Empty: none were asked for, and tasks in
+            the answer are ignored.
 
     Raises:
         AnswerError: The answer does not fit. Its message can be quoted to the model; its kind is "empty",
@@ -60,4 +63,13 @@ def parse_answer(
     if not text.strip(" \t\r\n\ufeff\0"):
         raise AnswerError("the answer is empty", "empty")
     read = read_events if form == "events" else read_arrays
-    return shown(read(text, lengths, names, explain, tasks))
+    judgements = read(text, lengths, names, explain, tasks)
+    for judged in judgements:
+        judged["summary"] = _printable(judged["summary"])
+        for event in judged["events"]:
+            event["why"] = _printable(event["why"])
+    return judgements
+
+
+def _printable(words: str) -> str:
+    return words if words.isprintable() else _UNFIT.sub("\ufffd", words)

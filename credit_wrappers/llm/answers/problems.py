@@ -1,4 +1,4 @@
-"""How refusals are worded: the first few findings in one line, fit to be quoted to the model."""
+"""How refusals are worded: the first few problems in one line, which can be quoted to the model."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _QUOTED = 40
 
 
 class Problems:
-    """Collects what is wrong with an answer; keeps the first few and counts the others.
+    """What is wrong with an answer: the first few problems, and the number of all.
 
     Args:
-        kind: The class of failure, unless a problem is added that is of another.
+        kind: The class of failure, unless a problem of another class is added.
     """
 
     def __init__(self, kind: AnswerFailure) -> None:
@@ -21,7 +21,7 @@ class Problems:
         self._shown: list[str] = []
 
     def add(self, problem: str, kind: AnswerFailure | None = None) -> None:
-        """Note one problem; a kind given here is from now on that of all."""
+        """Add one problem; a kind given here becomes the kind of the refusal."""
         self.kind = kind or self.kind
         self.count += 1
         if self.count <= _SHOWN:
@@ -35,6 +35,6 @@ class Problems:
 
 
 def quoted(value: object) -> str:
-    """Return what the model wrote, in quotes, on one line and not longer than a message can bear."""
+    """Return what the model wrote, in quotes, on one line and cut to a length for messages."""
     text = value if isinstance(value, str) else repr(value)
     return repr(text) if len(text) <= _QUOTED else f"{text[:_QUOTED]!r}..."

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, Literal, NotRequired, get_args
+from typing import Annotated, Any, NotRequired, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from credit_wrappers.llm.answers.problems import Problems
+from credit_wrappers.llm.client import AnswerForm
 
-AnswerForm = Literal["events", "arrays"]
-
-# Structured output wants it closed; the check lets further fields pass. Strict: true is no number, 3.0 no step.
+# Structured output needs a closed schema; the check ignores further fields. Strict: true is no number, 3.0 no step.
 _CONFIG = ConfigDict(allow_inf_nan=False, strict=True, json_schema_extra={"additionalProperties": False})
 
 _Agent = Annotated[str, Field(description="name of the agent, as in the episode")]
-_Start = Annotated[int, Field(description="first step")]
-_Stop = Annotated[int, Field(description="one past the last step")]
-_Amount = Annotated[float, Field(description="credit for the whole span; negative for blame")]
 _Number = Annotated[int, Field(description="number of the episode")]
 
 
 # Dicts and not models: an answer holds hundreds of events, and dicts are checked in half the time.
+class _Span(TypedDict):
+    agent: _Agent
+    start: Annotated[int, Field(description="first step")]
+    stop: Annotated[int, Field(description="one past the last step")]
+    amount: Annotated[float, Field(description="credit for the whole span; negative for blame")]
+
+
 @with_config(_CONFIG)
-class EventAnswer(TypedDict):
+class EventAnswer(_Span):
     """One thing an agent did."""
 
-    agent: _Agent
-    start: _Start
-    stop: _Stop
-    amount: _Amount
     why: Annotated[str, Field(description="reason, one short sentence")]
 
 
@@ -41,13 +40,6 @@ class EpisodeAnswer(TypedDict):
     episode: _Number
     summary: Annotated[str, Field(description="what happened, and what would have been better")]
     events: list[EventAnswer]
-
-
-@with_config(_CONFIG)
-class Answer(TypedDict):
-    """The judgement of all episodes of a query."""
-
-    episodes: list[EpisodeAnswer]
 
 
 @with_config(_CONFIG)
@@ -66,20 +58,9 @@ class TaskedEpisode(EpisodeAnswer):
 
 
 @with_config(_CONFIG)
-class TaskedAnswer(TypedDict):
-    """The judgement of all episodes of a query, with tasks."""
-
-    episodes: list[TaskedEpisode]
-
-
-@with_config(_CONFIG)
-class BriefEvent(TypedDict):
+class BriefEvent(_Span):
     """One thing an agent did, its reason not asked for."""
 
-    agent: _Agent
-    start: _Start
-    stop: _Stop
-    amount: _Amount
     why: NotRequired[str]
 
 
@@ -93,31 +74,24 @@ class BriefEpisode(TypedDict):
 
 
 @with_config(_CONFIG)
-class BriefAnswer(TypedDict):
-    """The judgement of all episodes of a query, without words."""
-
-    episodes: list[BriefEpisode]
-
-
-@with_config(_CONFIG)
 class BriefTaskedEpisode(BriefEpisode):
     """The judgement of one episode, without words, and what each agent is to do next."""
 
     tasks: list[TaskAnswer]
 
 
-@with_config(_CONFIG)
-class BriefTaskedAnswer(TypedDict):
-    """The judgement of all episodes of a query, without words, with tasks."""
+def _adapter(name: str, tail: str, episode: type) -> TypeAdapter[Any]:
+    """Return what checks a whole answer and gives its schema, in which the name and the docstring appear."""
+    answer: Any = TypedDict(name, {"episodes": list[episode]})  # type: ignore[misc, valid-type]
+    answer.__doc__ = f"The judgement of all episodes of a query{tail}."
+    return TypeAdapter(with_config(_CONFIG)(answer))
 
-    episodes: list[BriefTaskedEpisode]
 
-
-_ADAPTERS: dict[tuple[bool, bool], TypeAdapter[Any]] = {  # by: are reasons asked for, are tasks
-    (True, False): TypeAdapter(Answer),
-    (True, True): TypeAdapter(TaskedAnswer),
-    (False, False): TypeAdapter(BriefAnswer),
-    (False, True): TypeAdapter(BriefTaskedAnswer),
+_ADAPTERS = {  # by: are reasons asked for, are tasks asked for
+    (True, False): _adapter("Answer", "", EpisodeAnswer),
+    (True, True): _adapter("TaskedAnswer", ", with tasks", TaskedEpisode),
+    (False, False): _adapter("BriefAnswer", ", without words", BriefEpisode),
+    (False, True): _adapter("BriefTaskedAnswer", ", without words, with tasks", BriefTaskedEpisode),
 }
 
 
@@ -137,7 +111,7 @@ def answer_schema(
     if form == "arrays":
         return None
     schema = _ADAPTERS[explain, bool(tasks)].json_schema()
-    for node in (schema, *schema["$defs"].values()):  # what is not required is not asked for either
+    for node in (schema, *schema["$defs"].values()):  # fields that are not required are not asked for
         node["properties"] = {name: node["properties"][name] for name in node["required"]}
     if tasks:
         schema["$defs"]["TaskAnswer"]["properties"]["task"]["enum"] = list(tasks)
@@ -145,10 +119,10 @@ def answer_schema(
 
 
 def checked(value: object, explain: bool, tasks: bool) -> list[EpisodeAnswer]:
-    """Return the judgements of decoded JSON that has all fields, each of its type.
+    """Return the judgements in decoded JSON, if all fields are there and of the right type.
 
     Raises:
-        AnswerError: With kind "schema" and the places of what is missing or wrong.
+        AnswerError: With kind "schema"; it names the fields that are missing or wrong.
     """
     try:
         judgements = _ADAPTERS[explain, tasks].validate_python(value)["episodes"]

@@ -1,4 +1,4 @@
-"""Tasks in an answer: every agent has exactly one, in the words of the list that was given (LLM-TACA)."""
+"""Tasks in an answer: every agent has exactly one, in the words of the given list (LLM-TACA)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import cast
 from credit_wrappers.llm.answers.problems import Problems, quoted
 from credit_wrappers.llm.answers.schema import EpisodeAnswer, TaskAnswer, TaskedEpisode
 
-# `agent_A task: load food_0`, in bold type, in a list or quoted. Possessive, as the patterns of the arrays.
+# `agent_A task: load food_0`, in bold type, in a list or quoted. Possessive, like the patterns of the arrays.
 _LINE = re.compile(
     r"""^[ \t>*`"'-]*+(\w++)[*`"']*+[ \t]++task[*`"']*+[ \t]*+[:=][ \t*`"']*+(.++)$""", re.MULTILINE | re.IGNORECASE
 )
@@ -17,13 +17,13 @@ _LINE = re.compile(
 
 def tasks_of(answer: EpisodeAnswer) -> dict[str, str]:
     """Return each agent's task by the agent's name in the prompt; empty when none were asked for."""
-    return {told["agent"]: told["task"] for told in cast(TaskedEpisode, answer).get("tasks", ())}
+    return {assigned["agent"]: assigned["task"] for assigned in cast(TaskedEpisode, answer).get("tasks", ())}
 
 
 def read_task_lines(section: str, names: Sequence[str]) -> tuple[list[TaskAnswer], str]:
-    """Return the tasks that free text assigns, a line each, and the text without these lines.
+    """Return the tasks that free text assigns, one a line, and the text without these lines.
 
-    A line about somebody who is no agent is commentary.
+    A line with a name that is no agent's is commentary.
     """
     found: list[TaskAnswer] = []
 
@@ -38,20 +38,20 @@ def read_task_lines(section: str, names: Sequence[str]) -> tuple[list[TaskAnswer
 
 
 def find_task_problems(
-    number: int, told: Sequence[TaskAnswer], names: Sequence[str], tasks: Sequence[str], problems: Problems
+    number: int, assigned: Sequence[TaskAnswer], names: Sequence[str], tasks: Sequence[str], problems: Problems
 ) -> None:
     """Add what is wrong with an episode's tasks.
 
     Args:
-        number: Of the episode.
-        told: The tasks of the answer.
-        names: The agents.
-        tasks: The tasks that may be given.
-        problems: Where problems are added.
+        number: Number of the episode.
+        assigned: Tasks of the answer.
+        names: Names of the agents.
+        tasks: Tasks that may be given.
+        problems: Problems are added to this.
     """
     seen: set[str] = set()
-    for one in told:
-        agent, task = one["agent"], one["task"]
+    for item in assigned:
+        agent, task = item["agent"], item["task"]
         if agent not in names:
             problems.add(f"episode {number}, tasks: unknown agent {quoted(agent)}: the agents are {', '.join(names)}")
         elif agent in seen:

@@ -1,7 +1,7 @@
-"""The ledger: one SQLite file with every question to a model, every answer and what was made of it.
+"""The ledger: one SQLite file with every question to a model, every answer and the credit read from it.
 
-It serves resuming (a request that was answered is answered from here), replay, cost, audit and publication. It
-holds no key of any service.
+It is there for resuming (a repeated question is answered from it), replay, cost, audit and publication. It holds no
+key of any service.
 """
 
 from credit_wrappers.llm.ledger.entry import JudgedEpisode, LedgerEntry

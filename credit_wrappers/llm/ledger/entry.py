@@ -15,8 +15,8 @@ import numpy as np
 from credit_wrappers.core.credit import Usage
 from credit_wrappers.llm.client import Completion, Request
 
-# Texts are long and many: level 1 takes a third of the time of level 6 for a fifth more bytes. Credits are
-# short, and repeat themselves from step to step.
+# zlib's levels. Texts are long and many, and level 1 takes a third of the time of level 6 for a fifth more bytes.
+# Credits are short and repeat themselves from step to step.
 _TEXT_LEVEL, _CREDIT_LEVEL = 1, 6
 
 
@@ -27,11 +27,9 @@ class JudgedEpisode:
     Attributes:
         key: `Episode.key`.
         agents: The N agents by their own names, in the order in which the prompt listed them.
-        values: (T, N) float32; column k belongs to `agents[k]`: the answer's events before any shaping. None
-            when there was no usable answer.
+        values: (T, N) float32, the answer's events before any shaping; column k belongs to `agents[k]`. None without
+            a usable answer.
         length: Number of steps, T.
-
-    StudentInputs that were written by version 1 of the file have no agents, no values and length 0.
     """
 
     key: str
@@ -49,7 +47,7 @@ class JudgedEpisode:
 
 @dataclass(frozen=True, eq=False)
 class LedgerEntry:
-    """One question and its answer, as recorded. Texts and credits are unpacked when they are asked for.
+    """One question and its answer, as recorded. Texts and credits are unpacked on demand.
 
     Attributes:
         number: 1 for the oldest entry of the file.
@@ -188,12 +186,11 @@ def pack_episodes(episodes: Sequence[JudgedEpisode]) -> tuple[str, bytes | None]
 
 def unpack_episodes(keys: str, credits: bytes | None) -> tuple[JudgedEpisode, ...]:
     """Return the episodes of the two columns."""
-    names = json.loads(keys)
     if credits is None:
-        return tuple(JudgedEpisode(key, (), None, 0) for key in names)
+        return ()
     line, _, data = zlib.decompress(credits).partition(b"\n")
     episodes, at = [], 0
-    for key, (length, judged, agents) in zip(names, json.loads(line), strict=True):
+    for key, (length, judged, agents) in zip(json.loads(keys), json.loads(line), strict=True):
         values = None
         if judged:
             count = length * len(agents)

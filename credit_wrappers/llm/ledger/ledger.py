@@ -1,4 +1,4 @@
-"""Ledger: records questions and answers, and finds them again; nothing is paid for twice."""
+"""The ledger records questions and answers and finds them again, so that nothing is paid for twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import weakref
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from credit_wrappers.core.credit import Usage
@@ -21,7 +20,7 @@ from credit_wrappers.llm.ledger.entry import JudgedEpisode, LedgerEntry, pack_ro
 from credit_wrappers.llm.ledger.sqlite_file import open_file, open_read_only, stamp
 from credit_wrappers.llm.ledger.tables import Waiting, write_and_close
 
-# What costs nothing to repeat is written in batches.
+# Answers that cost nothing to repeat are written in batches.
 _BATCH_ROWS = 64
 _BATCH_SECONDS = 2.0
 # Entries read at a time; no query stays open in between, and memory is bounded.
@@ -36,18 +35,18 @@ _ENTRY = (
 
 
 class Ledger:
-    """Records questions and answers; finds the answer to a question that was asked before.
+    """A file of questions and answers, which finds the answer to a question that was asked before.
 
-    Usable from several threads, and by several processes at once (each opens it for itself). Answers of a real
-    model are written at once, others in batches; `close()` (or the end of the program) writes what is left.
+    Several threads can use it, and several processes at once if each opens it for itself. Answers of a real model are
+    written at once, others in batches; `close()` (or the end of the program) writes the rest.
 
     Args:
-        path: The file; it is made when it does not exist. One of an earlier version is brought up to date.
+        path: The file; it is made if it does not exist.
         read_only: Change nothing, neither the file nor its folder; for published ledgers.
 
     Raises:
-        LedgerError: The file is damaged, is no ledger, or cannot be opened; it is left as it is. Later: it
-            cannot be written.
+        LedgerError: The file is damaged, is no ledger or one of another version, or cannot be opened. It is left as
+            it is. Methods raise it when the file cannot be written.
     """
 
     def __init__(self, path: str | PathLike[str], *, read_only: bool = False) -> None:
@@ -55,7 +54,7 @@ class Ledger:
         self.read_only = read_only
         self._process = os.getpid()
         self._lock = threading.Lock()
-        self._known_texts: set[str] = set()  # hashes of those that are in the file, or wait to be
+        self._known_texts: set[str] = set()  # hashes of those that are in the file or wait for it
         self._waiting = Waiting()
         self._written_at = time.monotonic()
         self._open()
@@ -87,12 +86,10 @@ class Ledger:
 
     def find_failure(self, key: str) -> tuple[str, str] | None:
         """Return (class, message) of the failure if the last attempt at this request got no answer."""
-        with self._lock:
-            self._write()
-            row = self._run(
-                "SELECT answer IS NULL, failure, message FROM answers WHERE key = ? ORDER BY id DESC LIMIT 1", (key,)
-            ).fetchone()
-        return (row[1], row[2]) if row is not None and row[0] else None
+        query = "SELECT answer IS NULL, failure, message FROM answers WHERE key = ? ORDER BY id DESC LIMIT 1"
+        for unanswered, failure, message in self._fetch(query, (key,)):
+            return (failure, message) if unanswered else None
+        return None
 
     def record(
         self,
@@ -105,16 +102,16 @@ class Ledger:
         episodes: Sequence[JudgedEpisode] = (),
         key: str | None = None,
     ) -> None:
-        """Write down a question and its answer.
+        """Record a question and its answer.
 
         Args:
             request: The question.
-            completion: The answer; None when the model gave none.
+            completion: The answer; None if the model gave none.
             source: Where it comes from: `model`, `scripted` or `cache`.
             failure: Class of the error that made the answer unusable; "" for a good one.
             message: That error's text.
-            episodes: What was asked about, and the credit that was read from the answer.
-            key: `request.key()`, if it is known already.
+            episodes: The episodes of the question, and the credit that was read from the answer.
+            key: `request.key()`, if the caller has it.
         """
         if self.read_only:
             raise LedgerError(f"ledger {self.path} was opened for reading only")
@@ -139,21 +136,19 @@ class Ledger:
 
         Args:
             number: Only this entry, counted from 1.
-            key: Only questions whose key begins so.
+            key: Only questions whose key begins with this.
             episode: Only questions about the episode with this `Episode.key`.
-            newest_first: The other way round.
+            newest_first: Newest first instead.
         """
         wanted = (number, number, key, key, json.dumps(episode) if episode else "")
         order, sign = ("DESC", "<") if newest_first else ("ASC", ">")
         last = float("inf") if newest_first else 0
         while True:
-            with self._lock:
-                self._write()
-                rows = self._run(
-                    f"{_ENTRY} WHERE id {sign} ? AND (? IS NULL OR id = ?) AND substr(key, 1, length(?)) = ? "
-                    f"AND instr(episodes, ?) ORDER BY id {order} LIMIT {_PAGE}",
-                    (last, *wanted),
-                ).fetchall()
+            rows = self._fetch(
+                f"{_ENTRY} WHERE id {sign} ? AND (? IS NULL OR id = ?) AND substr(key, 1, length(?)) = ? "
+                f"AND instr(episodes, ?) ORDER BY id {order} LIMIT {_PAGE}",
+                (last, *wanted),
+            )
             for row in rows:
                 calls = int(row[19] is not None)  # no answer, nothing to pay
                 values: tuple[Any, ...] = (*row[:7], Usage(calls, *row[7:12]), *row[12:])
@@ -164,30 +159,24 @@ class Ledger:
 
     def usage(self) -> Usage:
         """Return what all recorded answers cost together."""
-        with self._lock:
-            self._write()
-            row = self._run(
-                "SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), "
-                "coalesce(sum(cached_tokens), 0), coalesce(sum(seconds), 0.0), coalesce(sum(cache_write_tokens), 0) "
-                "FROM answers WHERE answer IS NOT NULL"
-            ).fetchone()
+        [row] = self._fetch(
+            "SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), "
+            "coalesce(sum(cached_tokens), 0), coalesce(sum(seconds), 0.0), coalesce(sum(cache_write_tokens), 0) "
+            "FROM answers WHERE answer IS NOT NULL"
+        )
         return Usage(*row)
 
     def unanswered(self) -> int:
-        """Return how many calls got no answer; questions that were never sent are none."""
-        with self._lock:
-            self._write()
-            query = "SELECT count(*) FROM answers WHERE answer IS NULL AND failure NOT IN ('outage', 'budget')"
-            return int(self._run(query).fetchone()[0])
+        """Return how many calls got no answer, without questions that were never sent."""
+        query = "SELECT count(*) FROM answers WHERE answer IS NULL AND failure NOT IN ('outage', 'budget')"
+        return int(self._fetch(query)[0][0])
 
     def clients(self) -> list[str]:
         """Return the name of every client that was asked (`Request.model`), sorted."""
-        with self._lock:
-            self._write()
-            return [row[0] for row in self._run("SELECT DISTINCT client FROM answers ORDER BY client")]
+        return [row[0] for row in self._fetch("SELECT DISTINCT client FROM answers ORDER BY client")]
 
     def open_batch(self, client: str, batch_id: str, keys: Sequence[str]) -> None:
-        """Write down, at once, that a batch of requests was sent whose answers are still to be fetched."""
+        """Record at once that a batch of requests was sent, whose answers have to be fetched later."""
         self._change(
             "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)",
             (batch_id, client, time.time(), json.dumps(list(keys))),
@@ -195,18 +184,15 @@ class Ledger:
 
     def open_batches(self, client: str) -> list[tuple[str, tuple[str, ...]]]:
         """Return (batch id, keys of its requests) of each open batch of this client, oldest first."""
-        with self._lock:
-            rows = self._run("SELECT id, keys FROM batches WHERE client = ? ORDER BY time, rowid", (client,)).fetchall()
+        rows = self._fetch("SELECT id, keys FROM batches WHERE client = ? ORDER BY time, rowid", (client,))
         return [(batch_id, tuple(json.loads(keys))) for batch_id, keys in rows]
 
     def close_batch(self, batch_id: str) -> None:
-        """Write down that the batch's answers are recorded."""
+        """Record that the batch's answers were fetched."""
         self._change("DELETE FROM batches WHERE id = ?", (batch_id,))
 
     def __len__(self) -> int:
-        with self._lock:
-            self._write()
-            return int(self._run("SELECT count(*) FROM answers").fetchone()[0])
+        return int(self._fetch("SELECT count(*) FROM answers")[0][0])
 
     def flush(self) -> None:
         """Write what was recorded so far."""
@@ -214,16 +200,14 @@ class Ledger:
             self._write()
 
     def close(self) -> None:
-        """Write what is left and close; the ledger cannot be used afterwards."""
+        """Write the rest and close; the ledger cannot be used afterwards."""
         with self._lock:
             self._finalizer()
 
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -236,6 +220,12 @@ class Ledger:
             self._write()  # the answers of a batch come before its end
             with self._db:
                 self._run(sql, values)
+
+    def _fetch(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        """Return the rows of a query, which sees what waited to be written, too."""
+        with self._lock:
+            self._write()
+            return self._run(sql, values).fetchall()
 
     def _write(self) -> None:
         self._check_process()
@@ -257,4 +247,4 @@ class Ledger:
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:
-            raise LedgerError(f"ledger {self.path} was opened by another process; open it here anew")
+            raise LedgerError(f"ledger {self.path} was opened by another process; open it again in this one")

@@ -1,4 +1,4 @@
-"""The ledger's file: how it is recognised, opened for writing or for reading only, and what is refused."""
+"""The ledger's file: how it is recognised, opened for writing or for reading only, and when it is refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from credit_wrappers.core.errors import LedgerError
-from credit_wrappers.llm.ledger.tables import APPLICATION_ID, VERSION, bring_up_to_date
+from credit_wrappers.llm.ledger.tables import APPLICATION_ID, check_version, make_tables
 
 _PATIENCE = 30.0  # seconds to wait for another process that writes
 
@@ -15,16 +15,15 @@ _PATIENCE = 30.0  # seconds to wait for another process that writes
 def open_file(path: Path) -> sqlite3.Connection:
     """Return a connection to the ledger at `path`, which is made when it does not exist.
 
-    A file of an earlier version is brought up to date.
-
     Raises:
-        LedgerError: It is damaged, is no ledger, or cannot be opened; it is left as it is.
+        LedgerError: The file is damaged, is no ledger or one of another version, or cannot be opened. It is left as
+            it is.
     """
     _inspect(path, may_be_made=True)
     db = _connect(path, str(path))
     try:
         # Before the switch to WAL, so that the main file is a complete, recognisable ledger from now on.
-        bring_up_to_date(db, str(path))
+        make_tables(db, str(path))
         _switch_to_wal(db)
         db.execute("PRAGMA synchronous = FULL")  # an answer that was paid for outlives a power failure, for 4 ms
         db.execute("SELECT key FROM answers LIMIT 1").fetchone()
@@ -39,22 +38,15 @@ def open_file(path: Path) -> sqlite3.Connection:
 def open_read_only(path: Path) -> sqlite3.Connection:
     """Return a connection that changes neither the ledger nor its folder.
 
-    A file of an earlier version is brought up to date in memory.
-
     Raises:
-        LedgerError: There is none, it is damaged, is no ledger, or cannot be read.
+        LedgerError: The file is missing or damaged, is no ledger or one of another version, or cannot be read.
     """
     _inspect(path, may_be_made=False)
-    # SQLite would make files beside one that nobody has open, unless it is told that nothing will change.
+    # SQLite would make files beside one that no process has open, unless it is told that nothing will change.
     in_use = _beside(path, "-wal").exists()
     db = _connect(path, f"{path.absolute().as_uri()}?mode=ro{'' if in_use else '&immutable=1'}", uri=True)
     try:
-        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            file, db = db, sqlite3.connect(":memory:", check_same_thread=False)
-            with file:
-                file.backup(db)
-            file.close()
-            bring_up_to_date(db, str(path))
+        check_version(db, str(path))
         db.execute("SELECT key FROM answers LIMIT 1").fetchone()
     except BaseException as error:
         db.close()
@@ -66,7 +58,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 
 def stamp(path: Path) -> tuple[int, int] | None:
-    """Return what changes when the file is written to; None when there is none."""
+    """Return what changes when the file is written to; None if there is no file."""
     try:
         found = path.stat()
     except OSError:
@@ -82,7 +74,7 @@ def _connect(path: Path, target: str, *, uri: bool = False) -> sqlite3.Connectio
 
 
 def _switch_to_wal(db: sqlite3.Connection) -> None:
-    """Let readers and a writer work at the same time. SQLite does not wait for others here, so we do."""
+    """Let readers and a writer work at the same time; wait for other processes, which SQLite does not do here."""
     until = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -95,9 +87,9 @@ def _switch_to_wal(db: sqlite3.Connection) -> None:
 
 
 def _inspect(path: Path, *, may_be_made: bool) -> None:
-    """Raise LedgerError when the file is not a sound ledger (nor, with `may_be_made`, missing or empty).
+    """Raise LedgerError unless the file is a sound ledger or, with `may_be_made`, missing or empty.
 
-    Reads only: SQLite itself would write to a file, or beside it, on opening.
+    This only reads, whereas SQLite itself would write to a file, or beside it, on opening.
     """
     before = stamp(path)
     try:
@@ -126,13 +118,13 @@ def _inspect(path: Path, *, may_be_made: bool) -> None:
         found = str(error)
     finally:
         db.close()
-    # What looks damaged may be what another process was writing meanwhile.
+    # A file that looks damaged may be one that another process was writing meanwhile.
     if found != "ok" and not _in_use(path) and stamp(path) == before:
         raise LedgerError(f"ledger {path} is damaged ({found}); it was left as it is")
 
 
 def _in_use(path: Path) -> bool:
-    """Whether the file is open for writing, or a crash is to be recovered from."""
+    """Return whether the file is open for writing, or was when a program crashed."""
     return _beside(path, "-wal").exists() or _beside(path, "-journal").exists()
 
 

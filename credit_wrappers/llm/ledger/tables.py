@@ -1,4 +1,4 @@
-"""The ledger's tables: how they are made, brought up to date, and how rows are written to them."""
+"""The ledger's tables: how they are made, and how rows are written to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from credit_wrappers.llm.client import Completion
 APPLICATION_ID = 0x4C434C47  # "LCLG"; at byte 68 of the file's header
 VERSION = 2
 
-# New columns come last: files of version 1 get them by ALTER TABLE.
 _TABLES = (
     "CREATE TABLE texts (hash TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE answers (
@@ -36,31 +35,18 @@ _TABLES = (
     message TEXT NOT NULL,
     episodes TEXT NOT NULL,     -- Episode.key of each, as a JSON list
     cache_write_tokens INTEGER NOT NULL DEFAULT 0,
-    credits BLOB                -- entry.pack_episodes; NULL: of version 1, or of no episodes
+    credits BLOB                -- entry.pack_episodes; NULL: of no episodes
 )""",
     "CREATE INDEX answers_by_key ON answers (key)",
-)
-_BATCHES = """CREATE TABLE batches (
+    """CREATE TABLE batches (
     id TEXT PRIMARY KEY,        -- as the provider names it
     client TEXT NOT NULL,       -- Request.model
     time REAL NOT NULL,         -- when it was opened, in seconds since 1970
     keys TEXT NOT NULL          -- Request.key() of each, as a JSON list
-)"""
-_FROM_1 = (
-    "ALTER TABLE answers ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE answers ADD COLUMN credits BLOB",
-    # Version 1 kept the name of the exception. A model's error without an answer had no class; those that let a
-    # run go on were transient.
-    """UPDATE answers SET failure = CASE
-        WHEN failure = 'AnswerError' AND stop_reason = 'max_tokens' THEN 'cut_off'
-        WHEN failure = 'AnswerError' THEN 'content'
-        WHEN answer IS NULL THEN 'server_error'
-        ELSE 'refusal' END
-    WHERE failure IN ('AnswerError', 'ModelError')""",
-    _BATCHES,
+)""",
 )
 
-# What a row that waits holds, in this order.
+# The columns of a waiting row, in this order.
 COLUMNS = (
     "key, time, source, client, model, system, schema, prompt, max_tokens, temperature, answer, stop_reason, "
     "input_tokens, output_tokens, cached_tokens, seconds, failure, message, episodes, cache_write_tokens, credits"
@@ -68,37 +54,44 @@ COLUMNS = (
 _INSERT = f"INSERT INTO answers ({COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS.split(', ')))})"
 
 
-def bring_up_to_date(db: sqlite3.Connection, name: str) -> None:
-    """Make the tables of an empty file, or those that version 1 lacks, in one transaction.
+def make_tables(db: sqlite3.Connection, name: str) -> None:
+    """Make the tables of an empty file, in one transaction.
 
     Raises:
-        LedgerError: The file was written by a later version of this program.
+        LedgerError: The file is a ledger of another version.
     """
-    if _version(db) == VERSION:
+    if _has_tables(db, name):
         return
     # For a new file. A row is a few kB long and fills its last page by half on average: up to a fifth of the file.
     db.execute("PRAGMA page_size = 1024")
     db.execute("BEGIN IMMEDIATE")
     try:
-        version = _version(db)  # another process may have been faster
-        if version > VERSION:
-            raise LedgerError(f"{name} is a ledger of version {version}; this program reads {VERSION}")
-        for statement in {0: (*_TABLES, _BATCHES), 1: _FROM_1}.get(version, ()):
-            db.execute(statement)
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {VERSION}")
+        if not _has_tables(db, name):  # another process may have been faster
+            for statement in _TABLES:
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {VERSION}")
         db.commit()
     except BaseException:
         db.rollback()
         raise
 
 
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
+def check_version(db: sqlite3.Connection, name: str) -> None:
+    """Raise LedgerError unless the file was written by this version of the format."""
+    if not _has_tables(db, name):
+        raise LedgerError(f"{name} is no ledger: it has no tables")
+
+
+def _has_tables(db: sqlite3.Connection, name: str) -> bool:
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version not in (0, VERSION):
+        raise LedgerError(f"{name} is a ledger of format version {version}; this program reads version {VERSION}")
+    return version == VERSION
 
 
 class Waiting:
-    """StudentInputs that wait to be written in one transaction, so that no transaction stays open in between."""
+    """Rows that wait to be written in one transaction, so that none stays open in between."""
 
     def __init__(self) -> None:
         self.texts: list[tuple[str, str]] = []
@@ -118,7 +111,7 @@ class Waiting:
 
 
 def write_and_close(db: sqlite3.Connection, waiting: Waiting, process: int) -> None:
-    """Write the rows that wait and close the connection; a fork of the process that opened it leaves it alone."""
+    """Write the waiting rows and close the connection, but not in a fork of the process that opened it."""
     if os.getpid() != process:
         return
     try:

@@ -1,25 +1,23 @@
-"""The words of the critic's questions: pure functions from episodes to text, and templates (see `templates`).
+"""The text of the critic's questions: pure functions that fill in episodes and templates (see `templates`).
 
-The base prompt has the four parts of the method (paper, section on LLM-MCA): environment, notation,
-definitions with examples, task query. It is the same for every query of an environment, so that a provider
-can cache it; the episodes follow in the user's part.
+The base prompt has the four parts of the method (paper, section on LLM-MCA): environment, notation, definitions with
+examples, task query. It is the same for every query of an environment, so that a provider can cache it; the episodes
+follow in the user's part.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.narrator import Narrator
+from credit_wrappers.llm.client import AnswerForm
 from credit_wrappers.llm.prompts.templates import PACKAGED, Templates
-
-if TYPE_CHECKING:
-    from credit_wrappers.llm.answers.schema import AnswerForm
 
 _NEUTRAL = re.compile(r"\bagent_[A-Z]+\b")
 DEFINITIONS = ("temporal", "structural", "under_collaboration", "over_collaboration", "agreement")
@@ -36,7 +34,7 @@ def agent_name(k: int) -> str:
 
 
 def with_own_names(text: str, own: Mapping[str, str]) -> str:
-    """Return an explanation with the agents' own names, `own[neutral name]`, instead of the neutral ones."""
+    """Return an explanation in which `own[neutral name]` replaces each neutral name."""
     if "agent_" not in text:
         return text
     return _NEUTRAL.sub(lambda found: own.get(found[0], found[0]), text)
@@ -56,14 +54,14 @@ def render_system(
     """Return the base prompt for an environment.
 
     Args:
-        narrator: Tells the environment.
-        names: What the agents are called in the prompt.
+        narrator: Describes the environment.
+        names: The agents' names in the prompt.
         bound: Largest size of an agent's summed credits in one episode.
-        form: How the answer is to be written down.
-        explain: Whether to ask for reasons, too; without them answers are shorter.
-        naming: Whether the names are given anew in every episode, or the agents' own.
+        form: The form of the answer.
+        explain: Whether to ask for reasons; without them answers are shorter.
+        naming: "neutral" if the names are assigned anew in every episode, "own" if they are the agents' own.
         tasks: The tasks of which each agent is to get one; empty: no tasks are asked for.
-        templates: The words.
+        templates: The templates to fill in.
     """
     examples = narrator.examples()
     missing = [name for name in DEFINITIONS if not examples.get(name)]
@@ -93,24 +91,24 @@ def render_episode(
 ) -> str:
     """Return one episode as text: a head, the first frame, then one line a step.
 
-    A line is `t: agent_A action text; agent_B action text | reward r | rest`. The reward is left out when it is 0.
-    Clauses of a frame (they are separated by "; ") of the form `agent_A: text` are written behind the action of that
-    agent; all others are the rest, which is left out when it is empty.
+    A line is `t: agent_A action text; agent_B action text | reward r | rest`. A reward of 0 is left out. A frame
+    consists of clauses separated by "; ". A clause of the form `agent_A: text` is written behind the action of that
+    agent; all others are the rest, which is left out if it is empty.
 
     Args:
         number: Its number in the query, from 1.
-        episode: What happened.
-        frames: T+1 narrated frames, in the same order and with the same names as below.
+        episode: The episode.
+        frames: T+1 narrated frames, with the order and names below.
         order: Agent indices in prompt order.
-        names: `names[k]` is what agent `order[k]` is called.
-        action_name: Names an agent's action: an int, or a row (A,) where `episode.actions` is (T, N, A).
+        names: `names[k]` is the name of agent `order[k]`.
+        action_name: Returns the name of an agent's action: an int, or a row (A,) if `episode.actions` is (T, N, A).
     """
     if len(frames) != episode.length + 1:
         raise CreditError(
-            f"the narrator told {len(frames)} frames of an episode of {episode.length} steps; "
+            f"the narrator returned {len(frames)} frames for an episode of {episode.length} steps; "
             f"{episode.length + 1} are needed"
         )
-    columns = [_deeds(episode, i, name, action_name) for name, i in zip(names, order, strict=True)]
+    columns = [_acts(episode, i, name, action_name) for name, i in zip(names, order, strict=True)]
     rewards = episode.team_reward.tolist()
     # Adding zero turns -0.0 into 0.0.
     written = {reward: f"{round(reward, 4) + 0.0:g}" for reward in set(rewards)}
@@ -120,22 +118,22 @@ def render_episode(
         f"start: {frames[0]}",
     ]
     for t, (joint, reward, frame) in enumerate(zip(zip(*columns, strict=True), rewards, frames[1:], strict=True)):
-        told, rest = _sorted_out(frame, names)
-        deeds = []
-        for name, deed in zip(names, joint, strict=True):
-            came = told.pop(name, "")
-            if deed:
-                deeds.append(f"{deed} {came}" if came else deed)
-            elif came:  # of an agent that did not act
-                rest.append(f"{name}: {came}")
-        line = f"{t}: {'; '.join(deeds) or 'nobody acted'}"
-        if written[reward] != "0" or (rest and rest[0].startswith("reward ")):  # not to be taken for one
+        by_agent, rest = _split_frame(frame, names)
+        acts = []
+        for name, act in zip(names, joint, strict=True):
+            outcome = by_agent.pop(name, "")
+            if act:
+                acts.append(f"{act} {outcome}" if outcome else act)
+            elif outcome:  # for an agent that did not act
+                rest.append(f"{name}: {outcome}")
+        line = f"{t}: {'; '.join(acts) or 'nobody acted'}"
+        if written[reward] != "0" or (rest and rest[0].startswith("reward ")):  # which would look like one
             line += f" | reward {written[reward]}"
         lines.append(f"{line} | {'; '.join(rest)}" if rest else line)
     return "\n".join(lines)
 
 
-def _deeds(episode: Episode, agent: int, name: str, action_name: Callable[[str, Any], str]) -> list[str]:
+def _acts(episode: Episode, agent: int, name: str, action_name: Callable[[str, Any], str]) -> list[str]:
     """Return what an agent did in each step; "" where it had left."""
     own, column = episode.agents[agent], episode.actions[:, agent]
     if column.ndim == 2:  # rows of numbers, all of them NaN where the agent had left
@@ -145,18 +143,18 @@ def _deeds(episode: Episode, agent: int, name: str, action_name: Callable[[str, 
     return [texts[a] for a in actions]
 
 
-def _sorted_out(frame: str, names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def _split_frame(frame: str, names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Return the clauses of a frame that belong behind an agent's action, by agent, and the others."""
-    told: dict[str, str] = {}
+    by_agent: dict[str, str] = {}
     rest = []
     for clause in frame.split("; "):
         name, colon, text = clause.partition(": ")
         # A second colon may begin another agent's part: such a clause is left as it is.
-        if colon and name in names and name not in told and ": " not in text:
-            told[name] = text
+        if colon and name in names and name not in by_agent and ": " not in text:
+            by_agent[name] = text
         elif clause:
             rest.append(clause)
-    return told, rest
+    return by_agent, rest
 
 
 def render_reask(
@@ -165,11 +163,11 @@ def render_reask(
     """Return the corrective question: the same episodes, and what was wrong with the answer.
 
     Args:
-        prompt: The question that was answered.
-        error: What was wrong.
+        prompt: The first question.
+        error: What was wrong with its answer.
         count: Number of episodes.
-        form: How the answer is to be written down.
-        templates: The words.
+        form: The form of the answer.
+        templates: The templates to fill in.
     """
     return templates.fill(f"reask_{form}", prompt=prompt, error=error, count=count).rstrip()
 

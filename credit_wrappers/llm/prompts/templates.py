@@ -3,11 +3,11 @@
 | File | What it is |
 |---|---|
 | `system.md` | the base prompt, with the environment's own texts in it |
-| `names_neutral.md`, `names_own.md` | what the agents are called in it |
-| `query.md` | its last part, the task: by what principles to judge |
-| `form_events.md`, `form_arrays.md` | the end of the task: how to write the answer down |
-| `form_events_brief.md`, `form_arrays_brief.md` | the same where no explanations are asked for |
-| `tasks_events.md`, `tasks_arrays.md` | what is added where agents are to be given tasks (LLM-TACA) |
+| `names_neutral.md`, `names_own.md` | the agents' names in it |
+| `query.md` | its last part, the task: the principles of judging |
+| `form_events.md`, `form_arrays.md` | the end of the task: the form of the answer |
+| `form_events_brief.md`, `form_arrays_brief.md` | the same without explanations |
+| `tasks_events.md`, `tasks_arrays.md` | an addition that asks for the agents' tasks (LLM-TACA) |
 | `reask_events.md`, `reask_arrays.md` | the corrective question |
 
 Placeholders are written `$name`; a dollar sign is written `$$`.
@@ -38,14 +38,14 @@ NAMES = (
 
 
 class Templates:
-    """Fills templates in. Two of them are equal if they write the same words.
+    """A set of templates. Two sets are equal if their texts are.
 
     Args:
-        folder: Holds files that replace the package's own of the same name; None: there are none.
+        folder: Folder of files that replace the package's own of the same name; None: nothing is replaced.
 
     Raises:
-        ValueError: There is no such folder, it holds a *.md file of another name, or one of them is empty,
-            no UTF-8, or lacks a placeholder or has one too many.
+        ValueError: There is no such folder, it holds a *.md file of another name, or one of its files is empty,
+            is no UTF-8, lacks a placeholder or has one too many.
     """
 
     def __init__(self, folder: str | PathLike[str] | None = None) -> None:
@@ -58,7 +58,7 @@ class Templates:
         unknown = [path.name for path in paths if path.stem not in NAMES]
         if unknown:
             valid = ", ".join(f"{name}.md" for name in NAMES)
-            raise ValueError(f"{folder}: no templates are called {', '.join(unknown)}; valid: {valid}")
+            raise ValueError(f"{folder}: there are no templates with the names {', '.join(unknown)}; valid: {valid}")
         for path in paths:
             self._own[path.stem] = _read(path)
 
@@ -68,7 +68,7 @@ class Templates:
 
     @staticmethod
     def copy_to(folder: str | PathLike[str]) -> None:
-        """Write the package's own templates into a folder, to be edited; those that stay as they are can go.
+        """Write the package's own templates into a folder, for editing; unchanged ones can be deleted.
 
         Raises:
             FileExistsError: One of the files is there already; nothing is written.

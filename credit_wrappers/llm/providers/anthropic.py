@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from credit_wrappers.core.credit import Usage
-from credit_wrappers.core.errors import CreditError, ModelError
+from credit_wrappers.core.errors import ModelError
 from credit_wrappers.llm.client import Completion, Request
-from credit_wrappers.llm.providers.base import RemoteClient, clean, count
+from credit_wrappers.llm.providers.base import ConnectionOptions, RemoteClient, clean, count
 from credit_wrappers.llm.providers.failures import ERROR_TYPES, classify, said_kind
 
 DEFAULT_MODEL = "claude-sonnet-5"
 
-_NO_KEY = (
-    "no key for the Anthropic API. Three ways out: (1) set ANTHROPIC_API_KEY in the environment; "
-    "(2) client=ScriptedClient(), the built-in stand-in that needs no key; "
-    "(3) base_url='http://127.0.0.1:8080', a local server that speaks the Messages API"
-)
 _COUNTS = ("processing", "succeeded", "errored", "expired", "canceled")
 
 
 @dataclass(frozen=True)
 class BatchStatus:
-    """How far a batch is.
+    """The state of a batch.
 
     Attributes:
         ended: Whether its results can be read.
-        counts: Requests that are `processing`, `succeeded`, `errored`, `expired`, `canceled`; all are
+        counts: Numbers of requests that are `processing`, `succeeded`, `errored`, `expired`, `canceled`; all are
             processing until the batch has ended.
     """
 
@@ -41,60 +34,26 @@ class BatchStatus:
 class AnthropicClient(RemoteClient):
     """Asks a model over the Messages API, with the official SDK.
 
-    The key comes from ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN) and from nowhere else; it is in no
-    attribute, pickle, repr or message of this class. The SDK repeats failed calls and honours `retry-after`.
-    What the model wrote is returned as it is, whatever its stop reason, so that an answer that was paid for
-    reaches the ledger; the critic turns a refusal into a ModelError and an answer cut at `max_tokens` into an
-    AnswerError. A server of one's own that rejects `output_config` is asked again without it, from then on
-    always.
+    The key comes from ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN.
 
     Args:
         model: Model name.
-        base_url: Another server than Anthropic's; ANTHROPIC_BASE_URL is honoured too. A local one needs no
-            key.
-        timeout: Seconds a single try may take.
-        max_retries: Repetitions after a transient failure.
+        **options: `base_url` (ANTHROPIC_BASE_URL is honoured too), `timeout`, `max_retries` and `http_client`; see
+            `RemoteClient`, which also says what happens to failures and keys.
 
     Raises:
         CreditError: Neither a key nor a server was given; the message names the ways out.
         ValueError: `base_url` is no http(s) address.
     """
 
+    api = "Anthropic"
     protocol = "Messages API"
+    example = "http://127.0.0.1:8080"
     key_variables = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+    address_variable = "ANTHROPIC_BASE_URL"
 
-    def __init__(
-        self,
-        model: str = DEFAULT_MODEL,
-        *,
-        base_url: str | None = None,
-        timeout: float = 600.0,
-        max_retries: int = 4,
-    ) -> None:
-        base_url = base_url or os.environ.get("ANTHROPIC_BASE_URL") or None
-        if base_url is None and not self._keys():
-            raise CreditError(_NO_KEY)
-        super().__init__(model, base_url, timeout, max_retries)
-
-    def complete(self, request: Request) -> Completion:
-        """Return the model's answer to `request`.
-
-        Raises:
-            ModelError: No answer; `transient` tells whether a later try may succeed.
-        """
-        started = time.perf_counter()
-
-        def attempt(structured: bool) -> Completion:
-            arguments = _question(request, self.model, structured)
-            if request.temperature is not None:
-                # No argument of the SDK any more, but servers other than Anthropic's take it.
-                arguments["extra_body"] = {"temperature": request.temperature}
-            return self._ask(
-                lambda sdk: sdk.messages.with_raw_response.create(max_tokens=request.max_tokens, **arguments),
-                lambda message: self._completion(message, time.perf_counter() - started),
-            )
-
-        return self._ask_structured(attempt, request.schema is not None, self._schema_names())
+    def __init__(self, model: str = DEFAULT_MODEL, **options: Unpack[ConnectionOptions]) -> None:
+        super().__init__(model, **options)
 
     def count_tokens(self, request: Request) -> int:
         """Return how many tokens `request` has for the model, before anything is paid.
@@ -103,12 +62,11 @@ class AnthropicClient(RemoteClient):
             ModelError: No count.
         """
         return self._ask_structured(
-            lambda structured: self._ask(
-                lambda sdk: sdk.messages.with_raw_response.count_tokens(**_question(request, self.model, structured)),
-                lambda reply: int(reply.input_tokens),
+            lambda sdk, structured: sdk.messages.with_raw_response.count_tokens(
+                **_question(request, self.model, structured)
             ),
-            request.schema is not None,
-            self._schema_names(),
+            lambda reply: int(reply.input_tokens),
+            request,
         )
 
     def create_batch(self, requests: Sequence[Request]) -> str:
@@ -135,10 +93,10 @@ class AnthropicClient(RemoteClient):
         )
 
     def batch_status(self, batch_id: str) -> BatchStatus:
-        """Return how far the batch is.
+        """Return the state of the batch.
 
         Raises:
-            ModelError: Unknown; for an id that does not exist the kind is `not_found`.
+            ModelError: There is no reply; for an id that does not exist the kind is `not_found`.
         """
         return self._ask(
             lambda sdk: sdk.messages.batches.with_raw_response.retrieve(batch_id),
@@ -158,11 +116,13 @@ class AnthropicClient(RemoteClient):
         if not status.ended:
             raise ModelError(f"{self.name}: batch {batch_id} has not ended yet; ask batch_status first", "timeout")
         left = sum(status.counts.values())
-        lines = self._lines(batch_id)
+        lines: Any = None
         try:
             while True:
                 failure: ModelError | None = None
                 try:
+                    if lines is None:
+                        lines = self._connected().messages.batches.results(batch_id)
                     line = next(lines, None)
                     key = "" if line is None else _text(line.custom_id)
                 except Exception as error:
@@ -176,21 +136,22 @@ class AnthropicClient(RemoteClient):
                 left -= 1
                 yield key, self._outcome(line.result)
         finally:
-            lines.close()
+            if lines is not None:
+                lines.close()
+
+    def _send(self, sdk: Any, request: Request, structured: bool) -> Any:
+        arguments = _question(request, self.model, structured)
+        if request.temperature is not None:
+            # The SDK has no argument for it any more, but servers other than Anthropic's take it.
+            arguments["extra_body"] = {"temperature": request.temperature}
+        return sdk.messages.with_raw_response.create(max_tokens=request.max_tokens, **arguments)
 
     def _schema_names(self) -> tuple[str, ...]:
-        """Return how a server names the schema that it rejects; Anthropic's own is held to it."""
+        # Anthropic's own server takes every schema.
         return () if self.base_url is None else ("output_config",)
 
-    def _lines(self, batch_id: str) -> Any:
-        try:
-            return self._connected().messages.batches.results(batch_id)
-        except Exception as error:
-            failure = self._odd(error)
-        raise failure
-
     def _odd(self, error: Exception) -> ModelError:
-        """Return the failure of a call that has no raw response to parse apart."""
+        """Return the failure of a call in which the SDK both asks and parses."""
         kind, account = classify(error)
         return self._bad_reply(error) if kind == "setup" else self._failure(kind, account)
 
@@ -226,16 +187,16 @@ class AnthropicClient(RemoteClient):
             stop_reason=clean(str(message.stop_reason or "end_turn")),
         )
 
-    def _connect(self) -> Any:
+    def _connect(self, **options: Any) -> Any:
         import anthropic
 
         # The SDK reads the key from the environment. A local server needs none, but the SDK insists on one.
         key: dict[str, Any] = {} if self._keys() else {"api_key": "none"}
-        return anthropic.Anthropic(base_url=self.base_url, timeout=self.timeout, max_retries=self.max_retries, **key)
+        return anthropic.Anthropic(**options, **key)
 
 
 def _question(request: Request, model: str, structured: bool) -> dict[str, Any]:
-    """Return the arguments that asking, counting and batches share; what comes first can be cached."""
+    """Return the arguments that questions, counts and batches share; the provider can cache what comes first."""
     arguments: dict[str, Any] = {
         "model": model,
         "system": [{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}],

@@ -1,34 +1,88 @@
-"""What the clients of official SDKs share: the address, the connection, the key's secrecy, failures as ModelErrors."""
+"""What the clients of official SDKs share: address, connection, secrecy of the key, failures as ModelErrors."""
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
-from credit_wrappers.core.errors import ModelError, ModelFailure
+from credit_wrappers.core.errors import CreditError, ModelError, ModelFailure
+from credit_wrappers.llm.client import Completion, Request
 from credit_wrappers.llm.providers.failures import ADVICE, classify, redact
 
 T = TypeVar("T")
 
 _CONNECTING = threading.Lock()  # not an attribute: clients are pickled
+_NO_KEY = (
+    "no key for the {api} API. Three ways out: (1) set {key} in the environment; "
+    "(2) client=ScriptedClient(), the built-in stand-in that needs no key; "
+    "(3) base_url={example!r}, a local server that speaks the {protocol}"
+)
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """Keyword arguments of every `RemoteClient`."""
+
+    base_url: str | None
+    timeout: float
+    max_retries: int
+    http_client: Any
 
 
 class RemoteClient:
     """Base of the clients; see `AnthropicClient` and `OpenAICompatibleClient`.
 
+    The key comes from the environment and from nowhere else; it is in no attribute, pickle, repr or message. The SDK
+    repeats failed calls and honours `retry-after`. What the model wrote is returned as it is, whatever its stop
+    reason, so that an answer that was paid for reaches the ledger; the critic turns a refusal into a ModelError and
+    an answer cut at `max_tokens` into an AnswerError. A server that rejects the schema is asked again without it,
+    and from then on always.
+
+    Args:
+        model: Model name.
+        base_url: Another server than the provider's; a local one needs no key. The provider's own variable in the
+            environment is honoured too.
+        timeout: Seconds a single try may take.
+        max_retries: Repetitions after a transient failure.
+        http_client: HTTP client for the SDK to use (an `httpx2.Client`): for proxies, certificates, tests. `close`
+            closes it, and copies made by pickling do not have it.
+
     Attributes:
+        api: Whose API it is, for messages.
         protocol: What the server must speak, for messages.
-        key_variables: Where the key comes from; the first one that is set counts.
+        example: Address of a local server, for messages.
+        key_variables: Environment variables of the key; the first one that is set counts.
+        address_variable: Environment variable of the address.
+
+    Raises:
+        CreditError: Neither a key nor a server was given; the message names the ways out.
+        ValueError: `base_url` is no http(s) address.
     """
 
     source: Literal["model"] = "model"
+    api: ClassVar[str]
     protocol: ClassVar[str]
+    example: ClassVar[str]
     key_variables: ClassVar[tuple[str, ...]]
+    address_variable: ClassVar[str]
 
-    def __init__(self, model: str, base_url: str | None, timeout: float, max_retries: int) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        timeout: float = 600.0,
+        max_retries: int = 4,
+        http_client: Any = None,
+    ) -> None:
+        base_url = base_url or os.environ.get(self.address_variable) or None
+        if base_url is None and not self._keys():
+            raise CreditError(
+                _NO_KEY.format(api=self.api, key=self.key_variables[0], example=self.example, protocol=self.protocol)
+            )
         if base_url is not None and urlsplit(base_url).scheme not in ("http", "https"):
             raise ValueError(f"base_url must begin with http:// or https://, got {_host(base_url)!r}")
         self.model = model
@@ -37,8 +91,22 @@ class RemoteClient:
         self.max_retries = max_retries
         # The same model name on another server is another model, so the server belongs in the ledger's key.
         self.name = model if base_url is None else f"{model}@{_host(base_url)}"
+        self._http_client = http_client
         self._structured = True  # until the server rejects the schema
         self._sdk: Any = None
+
+    def complete(self, request: Request) -> Completion:
+        """Return the model's answer to `request`.
+
+        Raises:
+            ModelError: No answer; `transient` tells whether a later try may succeed.
+        """
+        started = time.perf_counter()
+        return self._ask_structured(
+            lambda sdk, structured: self._send(sdk, request, structured),
+            lambda reply: self._completion(reply, time.perf_counter() - started),
+            request,
+        )
 
     def close(self) -> None:
         """Close the connections; the next question opens new ones."""
@@ -47,24 +115,41 @@ class RemoteClient:
         if sdk is not None:
             sdk.close()
 
-    def _connect(self) -> Any:
-        """Return a new client of the SDK."""
+    def _connect(self, **options: Any) -> Any:
+        """Return a new client of the SDK, made with these options."""
+        raise NotImplementedError
+
+    def _send(self, sdk: Any, request: Request, structured: bool) -> Any:
+        """Return the SDK's raw response to a question."""
+        raise NotImplementedError
+
+    def _completion(self, reply: Any, seconds: float) -> Completion:
+        """Return the answer in a parsed reply."""
+        raise NotImplementedError
+
+    def _schema_names(self) -> tuple[str, ...]:
+        """Return by what names a server calls the schema that it rejects."""
         raise NotImplementedError
 
     def _connected(self) -> Any:
         with _CONNECTING:
             if self._sdk is None:
-                self._sdk = self._connect()
+                self._sdk = self._connect(
+                    base_url=self.base_url,
+                    timeout=self.timeout,
+                    max_retries=self.max_retries,
+                    http_client=self._http_client,
+                )
             return self._sdk
 
     def _ask(self, send: Callable[[Any], Any], read: Callable[[Any], T]) -> T:
         """Return what `read` makes of the reply that `send` gets from the SDK.
 
-        `send` returns the SDK's raw response. What fails while it is parsed and read is the server's fault,
-        whatever exception that is: the SDKs check almost nothing.
+        `send` returns the SDK's raw response. If parsing or reading it fails, the server is at fault, whatever
+        the exception is: the SDKs check almost nothing.
 
         Raises:
-            ModelError: In every other case; it has no context, because the SDK's exceptions hold the request,
+            ModelError: In every other case. It has no context, because the SDK's exceptions hold the request,
                 and the request holds the key.
         """
         try:
@@ -78,17 +163,19 @@ class RemoteClient:
                 failure = self._bad_reply(error)
         raise failure
 
-    def _ask_structured(self, attempt: Callable[[bool], T], structured: bool, names: tuple[str, ...]) -> T:
-        """Return `attempt(True)`, or for a server that rejects the schema `attempt(False)`, from then on."""
-        if not (structured and self._structured):
-            return attempt(False)
-        try:
-            return attempt(True)
-        except ModelError as error:
-            if error.kind != "bad_request" or not any(name in str(error) for name in names):
-                raise
-        self._structured = False
-        return attempt(False)
+    def _ask_structured(self, send: Callable[[Any, bool], Any], read: Callable[[Any], T], request: Request) -> T:
+        """Ask with the request's schema, or without it if the server has rejected it.
+
+        `send` gets the SDK's client and whether to include the schema; see also `_ask`.
+        """
+        if request.schema is not None and self._structured:
+            try:
+                return self._ask(lambda sdk: send(sdk, True), read)
+            except ModelError as error:
+                if error.kind != "bad_request" or not any(name in str(error) for name in self._schema_names()):
+                    raise
+            self._structured = False
+        return self._ask(lambda sdk: send(sdk, False), read)
 
     def _bad_reply(self, error: Exception) -> ModelError:
         return self._failure("bad_reply", f"the reply is none: {type(error).__name__}: {error}")
@@ -112,7 +199,7 @@ class RemoteClient:
         return [os.environ[name] for name in cls.key_variables if os.environ.get(name)]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_sdk": None}  # the SDK's client holds the key, and a connection pool
+        return {**self.__dict__, "_sdk": None, "_http_client": None}  # they hold the key, and connections
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

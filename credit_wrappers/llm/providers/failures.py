@@ -1,7 +1,7 @@
-"""Why there is no answer: what the official SDKs raise, told in one way and with advice.
+"""Why there is no answer: the exceptions of the official SDKs, classified and with advice.
 
-Both SDKs come from one generator and name their exceptions alike, so these are told apart by the names of
-their classes; nothing of the SDKs, nor of the HTTP library that they happen to use, is imported here.
+Both SDKs come from one generator and name their exceptions alike. This module classifies them by the names of their
+classes, so that it imports neither the SDKs nor the HTTP library that they happen to use.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _STATUS: dict[int, ModelFailure] = {
     429: "rate_limit",
     529: "overloaded",
 }
-# The types of the Messages API's errors, where there is no status: in the results of a batch.
+# The types of the Messages API's errors, for the results of a batch, which have no status.
 ERROR_TYPES: dict[str, ModelFailure] = {
     "authentication_error": "auth",
     "billing_error": "permission",
@@ -56,7 +56,7 @@ _TOO_LONG = re.compile(r"prompt is too long|input is too long|context[ _](length
 
 
 def classify(error: Exception) -> tuple[ModelFailure, str]:
-    """Return the class of failure and an account of it, which may be long and hold a key."""
+    """Return the class of failure and an account of it, which may be long and may hold a key."""
     names = {base.__name__ for base in type(error).__mro__}
     kind: ModelFailure = "setup"
     account = f"{type(error).__name__}: {error}"
@@ -75,12 +75,12 @@ def classify(error: Exception) -> tuple[ModelFailure, str]:
 
 
 def said_kind(kind: ModelFailure, text: str) -> ModelFailure:
-    """Return the class of failure once the server's text is known: some bad requests are too long ones."""
+    """Return the class of failure given the server's text: some bad requests are too long ones."""
     return "too_large" if kind == "bad_request" and _TOO_LONG.search(text) else kind
 
 
 def redact(text: str, keys: Iterable[str]) -> str:
-    """Return `text` without the keys and without what looks like one; only then cut to a length for messages."""
+    """Return `text` without keys and without anything that looks like one, then cut to a length for messages."""
     for key in keys:
         for part in key.split():  # a key with a line break in it is quoted with an escape
             if len(part) >= 4:
@@ -109,5 +109,5 @@ def _said(error: Any) -> str:
         if isinstance(inner, dict) and isinstance(inner.get("message"), str):
             text = " ".join(str(inner[name]) for name in ("message", "code", "param") if inner.get(name))
         else:
-            text = json.dumps(body, ensure_ascii=False)  # as one would read it: no key hides behind escapes
+            text = json.dumps(body, ensure_ascii=False)  # without escapes, behind which a key could hide
     return " ".join(text.split())

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import time
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import urlsplit
 
 from credit_wrappers.core.credit import Usage
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.llm.client import Completion, Request
-from credit_wrappers.llm.providers.base import RemoteClient, clean, count
+from credit_wrappers.llm.providers.base import ConnectionOptions, RemoteClient, clean, count
 
 _NO_SDK = 'OpenAICompatibleClient needs the openai SDK: pip install "llm-credit-wrappers[openai]"'
-_NO_KEY = (
-    "no key for the OpenAI API. Three ways out: (1) set OPENAI_API_KEY in the environment; "
-    "(2) client=ScriptedClient(), the built-in stand-in that needs no key; "
-    "(3) base_url='http://127.0.0.1:8080/v1', a local server that speaks chat completions"
-)
 _STOP = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
 
 
@@ -26,54 +19,37 @@ class OpenAICompatibleClient(RemoteClient):
     """Asks a model over chat completions, with the official SDK (the extra `openai`).
 
     Local servers hold a model to the schema only here, not over the Messages API. The key comes from
-    OPENAI_API_KEY and from nowhere else; it is in no attribute, pickle, repr or message of this class. The SDK
-    repeats failed calls and honours `retry-after`. What the model wrote is returned as it is, whatever its
-    stop reason; a refusal's text is returned as the answer's. A server or model that rejects the schema
-    (`response_format`) is asked again without it, from then on always.
+    OPENAI_API_KEY. The text of a refusal is returned as the answer's.
 
-    The limit of an answer is sent as `max_tokens`, which all servers of one's own take, but to OpenAI and Azure
-    as `max_completion_tokens`, which their newer models insist on.
+    The limit of an answer is sent as `max_tokens`, which every self-hosted server accepts, but to OpenAI and Azure
+    as `max_completion_tokens`, which their newer models require.
 
     Args:
         model: Model name.
-        base_url: Another server than OpenAI's, usually with `/v1` at its end; OPENAI_BASE_URL is honoured too.
-            A local one needs no key.
-        timeout: Seconds a single try may take.
-        max_retries: Repetitions after a transient failure.
+        **options: `base_url` (usually with `/v1` at its end; OPENAI_BASE_URL is honoured too), `timeout`,
+            `max_retries` and `http_client`; see `RemoteClient`, which also says what happens to failures and keys.
 
     Raises:
         CreditError: The SDK is not installed, or neither a key nor a server was given.
         ValueError: `base_url` is no http(s) address.
     """
 
+    api = "OpenAI"
     protocol = "chat completions API (most servers have it under /v1)"
+    example = "http://127.0.0.1:8080/v1"
     key_variables = ("OPENAI_API_KEY",)
+    address_variable = "OPENAI_BASE_URL"
 
-    def __init__(
-        self, model: str, *, base_url: str | None = None, timeout: float = 600.0, max_retries: int = 4
-    ) -> None:
+    def __init__(self, model: str, **options: Unpack[ConnectionOptions]) -> None:
         if find_spec("openai") is None:
             raise CreditError(_NO_SDK)
-        base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-        if base_url is None and not self._keys():
-            raise CreditError(_NO_KEY)
-        super().__init__(model, base_url, timeout, max_retries)
+        super().__init__(model, **options)
 
-    def complete(self, request: Request) -> Completion:
-        """Return the model's answer to `request`.
+    def _send(self, sdk: Any, request: Request, structured: bool) -> Any:
+        return sdk.chat.completions.with_raw_response.create(**self._question(request, structured))
 
-        Raises:
-            ModelError: No answer; `transient` tells whether a later try may succeed.
-        """
-        started = time.perf_counter()
-        return self._ask_structured(
-            lambda structured: self._ask(
-                lambda sdk: sdk.chat.completions.with_raw_response.create(**self._question(request, structured)),
-                lambda reply: self._completion(reply, time.perf_counter() - started),
-            ),
-            request.schema is not None,
-            ("response_format", "json_schema"),
-        )
+    def _schema_names(self) -> tuple[str, ...]:
+        return ("response_format", "json_schema")
 
     def _question(self, request: Request, structured: bool) -> dict[str, Any]:
         """Return the arguments of `create`."""
@@ -110,12 +86,12 @@ class OpenAICompatibleClient(RemoteClient):
             stop_reason="refusal" if refusal else clean(_STOP.get(stop, stop)),
         )
 
-    def _connect(self) -> Any:
+    def _connect(self, **options: Any) -> Any:
         import openai
 
         # A local server needs no key, but the SDK insists on one.
         [key] = self._keys() or ["none"]
-        return openai.OpenAI(api_key=key, base_url=self.base_url, timeout=self.timeout, max_retries=self.max_retries)
+        return openai.OpenAI(api_key=key, **options)
 
 
 def _limit_name(base_url: str | None) -> str:

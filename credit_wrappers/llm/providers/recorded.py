@@ -1,4 +1,4 @@
-"""RecordedClient: answers only from a ledger. Replays a published run without a key and without a network."""
+"""RecordedClient answers from a ledger only: it replays a published run without a key and without a network."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from credit_wrappers.llm.ledger.ledger import Ledger
 
 
 class RecordedClient:
-    """Gives the answers that are on record, and the failures too; knows no others.
+    """Gives the answers and failures that a ledger holds, and no others.
 
-    With the settings of the recorded run the critic asks the same questions, so it hands out the same credits.
-    What is replayed costs nothing: the usage of its answers is zero.
+    With the settings of the recorded run the critic asks the same questions, so it returns the same credits.
+    Replaying costs nothing: the usage of the answers is zero.
 
     Args:
-        ledger: The record: an open `Ledger`, or the path of one, which is only read.
-        client: Which of the recorded clients to stand for; can be left out when there is only one.
+        ledger: An open `Ledger`, or the path of one, which is only read.
+        client: Name of the recorded client to replay; can be left out if there is only one.
 
     Raises:
         LedgerError: The ledger cannot be read.
@@ -46,8 +46,8 @@ class RecordedClient:
 
         Raises:
             BudgetExceeded: The recorded run's budget had ended.
-            ModelError: The recorded failure, when the question got no answer then; or, of kind "not_recorded",
-                the question is not on record.
+            ModelError: The recorded failure, if the question got no answer; of kind "not_recorded" if the ledger does
+                not have the question.
         """
         key = request.key()
         found = self.ledger.find(key)
