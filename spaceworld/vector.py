@@ -39,7 +39,7 @@ class SpaceworldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     Raises:
         ValueError: For bad arguments; the message names the valid ones.
 
-    Example:
+    Examples:
         >>> from spaceworld.vector import SpaceworldVectorEnv
         >>> envs = SpaceworldVectorEnv(4, "pair")
         >>> observations, infos = envs.reset(seed=0)

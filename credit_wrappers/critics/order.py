@@ -107,7 +107,7 @@ def order_drift(totals_by_order: Sequence[Mapping[str, float]]) -> Drift:
     Raises:
         ValueError: There is no order, or the orders are not about the same agents.
 
-    Example:
+    Examples:
         >>> order_drift([{"left": 1.0, "right": 0.0}, {"right": 0.5, "left": 1.25}])
         Drift(agent=0.5, team=0.75)
     """

@@ -32,7 +32,7 @@ class Deferred:
     Attributes:
         store: The store.
 
-    Example:
+    Examples:
         >>> from credit_wrappers import CreditWrapper, Deferred, EqualSplitCritic
         >>> from credit_wrappers.testing.corridor import CorridorEnv
         >>> env = CreditWrapper(CorridorEnv(length=2), Deferred(EqualSplitCritic()))

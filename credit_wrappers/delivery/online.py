@@ -31,7 +31,7 @@ class Online:
     Raises:
         ValueError: The window is empty.
 
-    Example:
+    Examples:
         >>> from credit_wrappers import CreditWrapper, EqualSplitCritic, Online
         >>> from credit_wrappers.testing.corridor import CorridorEnv
         >>> env = CreditWrapper(CorridorEnv(length=2), Online(EqualSplitCritic()))

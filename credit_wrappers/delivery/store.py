@@ -72,7 +72,7 @@ class CreditStore(EpisodeIntake):
             which is right for a critic that computes instead of waiting for a server.
         progress: Show a bar with scored episodes, calls, tokens, cost and cache share.
 
-    Example:
+    Examples:
         >>> from credit_wrappers import CreditStore, SharedCritic
         >>> with CreditStore(SharedCritic(), workers=0) as store:
         ...     store.ready()

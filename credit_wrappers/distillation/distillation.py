@@ -83,7 +83,7 @@ class Distillation:
     Raises:
         ValueError: A number is not possible.
 
-    Example:
+    Examples:
         >>> from credit_wrappers import CreditWrapper, Distillation, Distilled, EqualSplitCritic
         >>> from credit_wrappers.testing.corridor import CorridorEnv
         >>> distillation = Distillation(EqualSplitCritic(), labels=8, first=4, epochs=1)

@@ -26,7 +26,7 @@ class Student:
     Args:
         student: The student; it must fit the environment, see `StudentCritic`.
 
-    Example:
+    Examples:
         >>> from credit_wrappers import CreditWrapper, Student, StudentCritic
         >>> def paid_at_once(env, path):
         ...     return CreditWrapper(env, Student(StudentCritic.load(path)))

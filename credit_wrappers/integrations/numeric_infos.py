@@ -26,7 +26,7 @@ class NumericInfos(BaseParallelWrapper):
     Raises:
         TypeError: `env` is not one.
 
-    Example:
+    Examples:
         >>> from credit_wrappers import CreditWrapper, EqualSplitCritic, Online
         >>> from credit_wrappers.testing.corridor import CorridorEnv
         >>> env = NumericInfos(CreditWrapper(CorridorEnv(), Online(EqualSplitCritic())))

@@ -76,7 +76,7 @@ class Budget:
         then: What happens when the budget has ended: "stop" raises BudgetExceeded (no episode is lost: resume with a
             larger budget); "fallback" goes on with the critic's fallback credit, labelled and counted.
 
-    Example:
+    Examples:
         >>> from credit_wrappers import Budget, Prices
         >>> Budget(max_cost=5.0, prices=Prices(input=3.0, output=15.0, cached=0.3))
         Budget(0 calls, 0 tokens, cost 0.00 of 5.00)

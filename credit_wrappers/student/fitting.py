@@ -82,7 +82,7 @@ def fit_student(
         TypeError: Actions are not whole numbers, observations are not arrays of numbers, or a setting is unknown.
         ValueError: A setting, a role or a number of actions is not possible.
 
-    Example:
+    Examples:
         >>> from credit_wrappers import CreditWrapper, EqualSplitCritic, fit_student
         >>> from credit_wrappers.testing.corridor import CorridorEnv
         >>> env, labels = CreditWrapper(CorridorEnv(), EqualSplitCritic(), record_observations=True), []

@@ -33,7 +33,7 @@ class MessagesServer(Provider):
         answered: Number of good answers: messages, chat completions, results of batches.
         url: The address to give a client as `base_url`; for chat completions with `/v1` at its end.
 
-    Example:
+    Examples:
         >>> from credit_wrappers.testing import MessagesServer
         >>> with MessagesServer(lambda body: "hello") as server:
         ...     server.url.startswith("http://127.0.0.1:")

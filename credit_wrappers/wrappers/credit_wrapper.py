@@ -35,16 +35,12 @@ class CreditWrapper(BaseParallelWrapper):
 
     Where the credit comes from, and when, is the credit source's affair:
 
-    =========================  ==========================  =======================================================
-    Source                     `step` pays                 The credit
-    =========================  ==========================  =======================================================
-    `Deferred(store)`          the team reward             comes from `env.store` when the episode is over: exact,
-                                                           the method as published
-    `Online(critic, window)`   each agent its credit       of a critic that is asked in every step
-    `Student(student)`         each agent its credit       of a student that was fitted before
-    `Distilled(distillation)`  the team reward, later on   of students that are fitted while the team trains
-                               each agent its credit
-    =========================  ==========================  =======================================================
+    | Source | `step` pays | The credit |
+    |---|---|---|
+    | `Deferred(store)` | the team reward | comes from `env.store` after the episode: exact, the method as published |
+    | `Online(critic, window)` | each agent its credit | of a critic that is asked in every step |
+    | `Student(student)` | each agent its credit | of a student that was fitted before |
+    | `Distilled(distillation)` | the team reward, later each agent its credit | of students that are fitted meanwhile |
 
     `infos[agent]` gains `team_reward` (float), `episode_id` (int) and `episode_step` (the step t that this reward
     belongs to; -1 at reset); where `step` pays credit, also `credit` (float) and `credit_source` ("student", ...;
@@ -78,7 +74,7 @@ class CreditWrapper(BaseParallelWrapper):
             read it; `source` is no credit source.
         ValueError: A rule or a distillation that does not fit.
 
-    Example:
+    Examples:
         >>> from credit_wrappers import CreditWrapper, Deferred, EqualSplitCritic
         >>> from credit_wrappers.testing.corridor import CorridorEnv
         >>> env = CreditWrapper(CorridorEnv(length=2), Deferred(EqualSplitCritic()))

@@ -52,7 +52,7 @@ class LLMTaskWrapper(TaskObservationWrapper):
         ValueError: The critic assigns no tasks; labels or a distillation are asked for, whose students assign none.
         CreditError, TypeError: See `TaskObservationWrapper` and `LLMCreditWrapper`.
 
-    Example:
+    Examples:
         >>> from credit_wrappers import LLMTaskWrapper, ScriptedClient
         >>> from credit_wrappers.testing.corridor import CorridorEnv
         >>> env = LLMTaskWrapper(CorridorEnv(length=2), client=ScriptedClient(), wean_steps=1000, episodes_per_query=1)

@@ -44,7 +44,7 @@ class TaskObservationWrapper(BaseParallelWrapper):
         CreditError: There are no tasks.
         TypeError, ValueError: Observations cannot carry a task; see `task_spaces.widen`.
 
-    Example:
+    Examples:
         >>> from credit_wrappers import TaskObservationWrapper
         >>> from credit_wrappers.testing.corridor import CorridorEnv
         >>> env = TaskObservationWrapper(CorridorEnv(length=2), ["go", "wait"])

@@ -27,7 +27,7 @@ class Weaning:
         ValueError: `steps` is negative, or `dropout` not in [0, 1]; from `hidden` and `dropped`: the schedule
             returned no probability.
 
-    Example:
+    Examples:
         >>> weaning = Weaning(steps=1000)
         >>> [round(weaning.hidden(progress), 2) for progress in (0.0, 0.25, 1.0)]
         [0.0, 0.25, 1.0]

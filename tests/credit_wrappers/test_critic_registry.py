@@ -10,8 +10,8 @@ import pytest
 from credit_fakes import FORWARD, STAY, corridor_episode
 
 from credit_wrappers import Credit, EqualSplitCritic, SharedCritic
-from credit_wrappers.critics import registry
-from credit_wrappers.critics.registry import critic_names, make_critic
+from credit_wrappers.critics import critic_registry as registry
+from credit_wrappers.critics.critic_registry import critic_names, make_critic
 
 EPISODE = corridor_episode([[FORWARD, STAY]] * 3)
 

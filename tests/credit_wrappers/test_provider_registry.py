@@ -6,9 +6,9 @@ import pytest
 from credit_fakes import FakeClient
 
 from credit_wrappers import AnthropicClient, CreditError, OpenAICompatibleClient
-from credit_wrappers.llm.providers import registry
+from credit_wrappers.llm.providers import provider_registry as registry
 from credit_wrappers.llm.providers.anthropic import DEFAULT_MODEL
-from credit_wrappers.llm.providers.registry import make_client, provider_names
+from credit_wrappers.llm.providers.provider_registry import make_client, provider_names
 
 LOCAL = "http://127.0.0.1:1/v1"
 

@@ -31,15 +31,13 @@ class ParallelVecEnv(VectorEnv):
 
     Of infos, (S,) arrays for S agent rows:
 
-    =========================  =====================================================================================
-    `action_mask`              (S, A) bool, legal next actions; where the envs' infos have masks
-    `alive`                    bool, agent rows whose agent is there to take the next action
-    `final_obs`, `_final_obs`  (S, ...) own last observation of agent rows that ended in this step, and bool: which; a
-                               truncated agent's value must be taken from it. Only in steps that end some
-    `final_info`               of the same agent rows: `episode`, own return `r` and length `l` as the env paid it, for
-                               those where `_episode` says so (an agent that left earlier has none); `action_mask`
-    `credit`                   for `relabel_rewards`; where the envs have a credit store
-    =========================  =====================================================================================
+    - `action_mask`: (S, A) bool, legal next actions; where the envs' infos have masks.
+    - `alive`: (S,) bool, whether the agent is there to take the next action.
+    - `final_obs` and `_final_obs`: (S, ...) the own last observation of rows that ended in this step, and (S,) bool,
+      which did. The value of a truncated agent must be taken from it. Only in steps that end some.
+    - `final_info`: of the same rows: `episode`, own return `r` and length `l` as the env paid it, where `_episode` says
+      so (an agent that left earlier has none); `action_mask`.
+    - `credit`: for `relabel_rewards`; where the envs have a credit store.
 
     Spaceworlds take their step together, in one call, when nothing but a `CreditWrapper` is around each.
 
@@ -57,7 +55,7 @@ class ParallelVecEnv(VectorEnv):
         TypeError: An env is not a ParallelEnv.
         ValueError: Envs with different agents, agents with different spaces, different stores.
 
-    Example:
+    Examples:
         >>> from credit_wrappers import CreditStore, CreditWrapper, Deferred, EqualSplitCritic
         >>> from credit_wrappers.integrations.gymnasium import ParallelVecEnv, relabel_rewards
         >>> from credit_wrappers.testing.corridor import CorridorEnv

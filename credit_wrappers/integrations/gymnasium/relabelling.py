@@ -124,8 +124,8 @@ def relabel_rewards(
 
     - An episode of T steps that ended in row k is written to rows k - T + 1 to k. Of one that began in an earlier
       rollout the part that is in this one is written; the rows before it have been learned from.
-    - StudentInputs of an agent that had left keep their reward, which is 0.
-    - StudentInputs of episodes that still run keep the placeholder, the team reward. Where that is not wanted,
+    - Rows of an agent that had left keep their reward, which is 0.
+    - Rows of episodes that still run keep the placeholder, the team reward. Where that is not wanted,
       leave them out of the update: the result tells them. The longer the rollout, the fewer they are.
 
     Args:

@@ -13,7 +13,7 @@ from tianshou.data.types import RolloutBatchProtocol
 class AgentReplayBuffer(VectorReplayBuffer):
     """Sub-buffers of equal size whose state is kept in arrays instead of one Python object each.
 
-    StudentInputs, indices and return values are those of `VectorReplayBuffer` (a test compares the two);
+    Rows, indices and return values are those of `VectorReplayBuffer` (a test compares the two);
     adding a step of 256 agent columns is more than ten times faster, and `hasnull()`, which trainers call after
     every collection, looks at each row once, when it is added. There are no sub-buffer objects
     (`buffers`), no frame stacking, and `obs_next` is always stored: a truncated episode bootstraps

@@ -35,19 +35,17 @@ class AgentVectorEnv(BaseVectorEnv):
 
     The observation is a plain array, or a Batch when there is more to tell:
 
-    =============  ==================================  ==========================================
-    learners       no `infos[agent]["action_mask"]`    with action masks
-    =============  ==================================  ==========================================
-    "shared"       array                               Batch `agent_id` (index), `obs`, `mask`
-    "per-agent"    as with masks; all actions legal    Batch `agent_id` (name), `obs`, `mask`
-    =============  ==================================  ==========================================
+    | learners | no `infos[agent]["action_mask"]` | with action masks |
+    |---|---|---|
+    | "shared" | array | Batch `agent_id` (index), `obs`, `mask` |
+    | "per-agent" | as with masks; all actions legal | Batch `agent_id` (name), `obs`, `mask` |
 
     Rewards are what the envs pay: a number for each agent row ("shared"), or for each agent row the rewards
     of its whole team ("per-agent", where Tianshou's dispatcher picks the learner's own column; pass
     the trainer a `multi_agent_return_reduction`). `info` is a `AgentInfo`.
 
     Environments that can be stepped together are: where `env.unwrapped` has a method `batch`, as Spaceworld's, and no
-    wrapper but a `CreditWrapper` is around it, all envs take their step in one call. StudentInputs and episodes are the same.
+    wrapper but a `CreditWrapper` is around it, all envs take their step in one call, with the same rows and episodes.
 
     Slow environments can each live in a worker process (`worker`), where all take their step at the same time; with
     the same seeds and actions, rows, episodes and credits are the same. A factory is pickled with cloudpickle, so that

@@ -22,7 +22,7 @@ from credit_wrappers.integrations.tianshou.crediting import RowCounts, check_cre
 class CreditReplayBuffer(AgentReplayBuffer):
     """A `VectorReplayBuffer` over agent agent columns; a row's reward is its own agent's credit for its own step.
 
-    StudentInputs come in with a placeholder reward (the team reward). When an episode is scored,
+    Rows come in with a placeholder reward (the team reward). When an episode is scored,
     `credit.values[t, i]` is written to the row that holds step t of agent i, found by the stamps
     that `AgentVectorEnv` puts on every row: a score that arrives late cannot hit a row that was
     overwritten. `sample` gives out rows with credit, and no others, so that a placeholder is never

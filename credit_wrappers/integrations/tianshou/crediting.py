@@ -19,7 +19,7 @@ class RowCounts:
     Attributes:
         credited: StudentInputs that got their credit.
         late: StudentInputs of scored episodes that were overwritten or cleared before the score came.
-        abandoned: StudentInputs of episodes that never ended: the env was reset in mid-episode, or the
+        abandoned: Rows of episodes that never ended: the env was reset in mid-episode, or the
             buffer was cleared.
     """
 
@@ -92,7 +92,7 @@ def check_lengths(
         last: (k,) index of the last row of each span.
         info: Stamps of all stored rows.
     """
-    # StudentInputs are overwritten oldest first: where the last row of a span is gone, all its rows are.
+    # Rows are overwritten oldest first: where the last row of a span is gone, all its rows are.
     known = info.episode_id[last] == np.asarray(episodes)[which]
     steps = np.array([len(credits) for credits in values])[which]
     wrong = np.flatnonzero(known & (info.episode_step[last] != steps - 1))

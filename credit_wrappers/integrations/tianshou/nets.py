@@ -26,7 +26,7 @@ class ActionHead(nn.Module):
             then knows which of them it plays ("agent indication"), and can let alike agents act differently. Needs
             envs with action masks, whose observations carry `agent_id`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> head = ActionHead(nn.Linear(3, 2))
         >>> logits, _ = head(Batch(obs=np.zeros((1, 3)), mask=np.array([[True, False]])))
