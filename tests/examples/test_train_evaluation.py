@@ -11,9 +11,9 @@ from gymnasium.spaces import Box, Discrete
 from pettingzoo import ParallelEnv
 from torch import nn
 
-from tianshou_examples.experiment.environments import world_factory
-from tianshou_examples.experiment.evaluation import UNSEEN, Actors, evaluate, record
-from tianshou_examples.experiment.learners import mlp
+from tianshou_examples.experiment.actors import Actors, mlp
+from tianshou_examples.experiment.environments import environment_maker
+from tianshou_examples.experiment.evaluation import UNSEEN, evaluate, record
 
 SIZES = (7, 6)  # features, actions
 
@@ -141,7 +141,7 @@ def test_means_are_those_of_the_environments_own_reward_on_unseen_seeds() -> Non
 
 
 def test_evaluation_neither_depends_on_the_training_nor_disturbs_it() -> None:
-    make_env = world_factory("spaceworld:duet")
+    make_env = environment_maker("spaceworld:duet")
     env = make_env()
     size = env.observation_space("robot_0").shape[0]
     torch.manual_seed(5)

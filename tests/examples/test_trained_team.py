@@ -15,8 +15,7 @@ import torch
 from spaceworld.app.command import main
 from spaceworld.app.teams import team_of
 from spaceworld.env import SpaceworldEnv
-from tianshou_examples.experiment import learners
-from tianshou_examples.experiment.play import policy_of, world_of
+from tianshou_examples.experiment.actors import mlp
 from tianshou_examples.experiment.settings import Settings
 
 
@@ -28,7 +27,7 @@ def run(tmp_path: Path) -> Path:
     (folder / "checkpoints").mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(settings.as_dict()), encoding="utf-8")
     env = SpaceworldEnv("pair")
-    network = learners.mlp(env.observation_space("robot_0").shape[0], 6, 8, 0.0)
+    network = mlp(env.observation_space("robot_0").shape[0], 6, 8, 0.0)
     with torch.no_grad():
         network[4].bias.copy_(torch.tensor([0.0, 0.1, 0.2, 0.3, 5.0, 4.0]))
     weights = {f"policy.actor.net.{k}": v for k, v in network.state_dict().items()}
