@@ -1,11 +1,11 @@
-"""PPO on individual credits in one file, in the manner of CleanRL: its usual loop, and one line more.
+"""PPO on individual credits in the manner of CleanRL: its usual loop, and one line more.
 
     python -m tianshou_examples.cleanrl_ippo --env-id spaceworld:duet
     python -m tianshou_examples.cleanrl_ippo --env-id spaceworld:duet --critic shared
 
-One network for all robots; every robot of every environment is a row of a gymnasium vector env. `scripted` credits
-come from the stand-in for a language model (rules that read the prompt's text), `shared` is the plain team reward.
-What is printed is the environment's own return, on layouts that were not trained on.
+One network for all robots (`Agent`, in cleanrl_spaceworld.py); every robot of every environment is a row of a
+gymnasium vector env. `scripted` credits come from the stand-in for a language model (rules that read the prompt's
+text), `shared` is the plain team reward. What is printed is the environment's own return, on new layouts.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import nn
 
 from credit_wrappers import CreditStore, CreditWrapper, LLMCritic, ScriptedClient, SharedCritic
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv, relabel_rewards
+from tianshou_examples.cleanrl_spaceworld import Agent
 from tianshou_examples.experiment.actors import Actors
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.evaluation import Evaluation, evaluate
@@ -48,39 +49,6 @@ class Args:
     hidden: int = 128
     eval_every: int = 16  # updates
     eval_episodes: int = 100
-
-
-def layer(inputs: int, outputs: int, gain: float) -> nn.Linear:
-    """Return a linear layer, initialised orthogonally."""
-    linear = nn.Linear(inputs, outputs)
-    nn.init.orthogonal_(linear.weight, gain)
-    nn.init.zeros_(linear.bias)
-    return linear
-
-
-class Agent(nn.Module):
-    """Actor and critic over one robot's observation."""
-
-    def __init__(self, inputs: int, actions: int, hidden: int) -> None:
-        super().__init__()
-        self.actor, self.critic = (
-            nn.Sequential(
-                layer(inputs, hidden, 2**0.5),
-                nn.ReLU(),
-                layer(hidden, hidden, 2**0.5),
-                nn.ReLU(),
-                layer(hidden, n, gain),
-            )
-            for n, gain in ((actions, 0.01), (1, 1.0))
-        )
-
-    def policy(self, obs: torch.Tensor, mask: torch.Tensor) -> torch.distributions.Categorical:
-        """Return the distribution over actions; what the mask forbids has no chance."""
-        return torch.distributions.Categorical(logits=self.actor(obs).masked_fill(~mask, -1e9))
-
-    def value(self, obs: torch.Tensor) -> torch.Tensor:
-        """Return state values, one a row."""
-        return self.critic(obs).squeeze(-1)
 
 
 def make_envs(args: Args) -> ParallelVecEnv:
@@ -119,7 +87,7 @@ def train(args: Args) -> Agent:
         for step in range(args.num_steps):
             obs[step], masks[step] = torch.as_tensor(next_obs), torch.as_tensor(infos["action_mask"])
             with torch.no_grad():
-                choice = agent.policy(obs[step], masks[step])
+                choice = torch.distributions.Categorical(logits=agent.logits(obs[step], masks[step]))
                 actions[step] = choice.sample()
                 logprobs[step], values[step] = choice.log_prob(actions[step]), agent.value(obs[step])
             next_obs, reward, terminations, truncations, infos = envs.step(actions[step].numpy())
@@ -141,7 +109,7 @@ def train(args: Args) -> Agent:
         for _ in range(args.epochs):
             for rows in torch.randperm(len(flat[0])).chunk(args.minibatches):
                 b_obs, b_masks, b_actions, b_logprobs, b_advantages, b_returns = (x[rows] for x in flat)
-                choice = agent.policy(b_obs, b_masks)
+                choice = torch.distributions.Categorical(logits=agent.logits(b_obs, b_masks))
                 ratio = (choice.log_prob(b_actions) - b_logprobs).exp()
                 b_advantages = (b_advantages - b_advantages.mean()) / (b_advantages.std() + 1e-8)
                 clipped = ratio.clamp(1 - args.clip, 1 + args.clip)

@@ -5,11 +5,9 @@
     python -m tianshou_examples.mca --env rware:rware-tiny-2ag-easy-v2
 
 All agents share a network and a reward; the critic credits each agent for each step. The last two environments need
-the extras `lbf` and `rware`. Greedy return with one seed, on layouts that were not trained on:
-
-- duet: 0.36 (of at most 1) after 300,000 steps; `train.py`, whose learner is tuned, does better.
-- foraging: 0.91 after 20,000 steps, 0.97 (of at most 1) after 40,000, which took 53 s of one core.
-- warehouse: 0.7 shelves delivered in an episode after 60,000 steps, none at first.
+the extras `lbf` and `rware`. Greedy return on new layouts, with one seed: duet 0.36 (of at most 1) after 300,000 steps
+(`train.py`, whose learner is tuned, does better), foraging 0.97 (of at most 1) after 40,000, in 53 s of one core, and
+the warehouse 0.7 shelves delivered after 60,000, at first none.
 """
 
 from __future__ import annotations
@@ -66,13 +64,12 @@ def main(argv: list[str] | None = None) -> None:
         make_env = environment_maker(args.env)
     except (ImportError, ValueError) as error:
         parser.error(str(error))
-    given = (args.steps, args.envs, args.batch, args.episodes)
-    steps, envs, batch, episodes = (x or y for x, y in zip(given, SIZES[args.env.partition(":")[0]], strict=True))
+    sizes = zip((args.steps, args.envs, args.batch, args.episodes), SIZES[args.env.partition(":")[0]], strict=True)
+    steps, envs, batch, episodes = (given or usual for given, usual in sizes)
     torch.manual_seed(args.seed)
     np.random.seed(args.seed)  # shuffles
     torch.set_num_threads(1)
-    # One store for all environments, so that a query holds several episodes. LLMCritic(AnthropicClient(...)) would ask
-    # a model instead of the scripted stand-in.
+    # one store, so that a query holds episodes of all environments; LLMCritic(AnthropicClient(...)) asks a model
     store = CreditStore(LLMCritic(ScriptedClient()), episodes_per_query=8, workers=0)
     venv = AgentVectorEnv([lambda: CreditWrapper(make_env(), store=store)] * envs)
     venv.seed(args.seed)
@@ -83,8 +80,7 @@ def main(argv: list[str] | None = None) -> None:
     algorithm = PPO(policy=policy, critic=ValueHead(mlp(inputs, 1)), optim=AdamOptimizerFactory(lr=1e-3),
                     gamma=0.97, ent_coef=0.01, return_scaling=True)  # fmt: skip
     longest = longest_episode(env)
-    # room for one collection, and for the episodes that are not over yet
-    buffer = CreditReplayBuffer(2 * (longest + 1) * len(venv), venv)
+    buffer = CreditReplayBuffer(2 * (longest + 1) * len(venv), venv)  # a collection, and episodes that still run
     print(f"greedy return before: {greedy_return(make_env(), actor, episodes):.3f}")
     algorithm.run_training(
         OnPolicyTrainerParams(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ def test_means_are_those_of_the_environments_own_reward_on_unseen_seeds() -> Non
     assert found.team_return == np.mean([s % 10 * n for s, n in zip(seeds, lengths, strict=True)])
     assert found.success == np.mean([s % 2 == 0 for s in seeds])
     assert found.collisions == 1.0 and found.steps == np.mean(lengths) and found.episodes == 5
-    assert set(found.as_dict()) == {"team_return", "success", "collisions", "steps", "episodes"}
+    assert set(asdict(found)) == {"team_return", "success", "collisions", "steps", "episodes"}
 
 
 def test_evaluation_neither_depends_on_the_training_nor_disturbs_it() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -17,6 +17,9 @@ from spaceworld.app.teams import team_of
 from spaceworld.env import SpaceworldEnv
 from tianshou_examples.experiment.actors import mlp
 from tianshou_examples.experiment.settings import Settings
+from tianshou_examples.experiment.trained_team import load
+
+LOADER = "tianshou_examples.experiment.trained_team:load"  # as it is registered
 
 
 @pytest.fixture
@@ -38,12 +41,17 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_run_brings_its_world_and_its_greedy_team(run: Path) -> None:
-    team = team_of(str(run))
-    assert team.world == {"scenario": "pair", "action_mask": "safe"} == world_of(run)
-    env = SpaceworldEnv(**team.world)
+@pytest.mark.parametrize("loaded", ["directly", "by Spaceworld"])
+def test_a_run_brings_its_environment_and_its_greedy_team(loaded: str, run: Path) -> None:
+    if loaded == "directly":
+        arguments, make = load(run)
+    else:
+        team = team_of(str(run), LOADER)
+        arguments, make = team.world, lambda env: team.policy(env, env.possible_agents)
+    assert arguments == {"scenario": "pair", "action_mask": "safe"}
+    env = SpaceworldEnv(**arguments)
     observations, infos = env.reset(seed=4)
-    act = team.policy(env, env.possible_agents)
+    act = make(env)
     while env.agents:
         actions = act(observations, infos)
         for agent, action in actions.items():
@@ -54,31 +62,30 @@ def test_a_run_brings_its_world_and_its_greedy_team(run: Path) -> None:
 
 def test_the_command_line_records_a_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     film = tmp_path / "a.gif"
-    assert main(["watch", str(run), "--record", str(film), "--steps", "2", "--smooth", "1", "--height", "120"]) == 0
+    watch = ["watch", str(run), "--policy", LOADER, "--record", str(film)]
+    assert main([*watch, "--steps", "2", "--smooth", "1", "--height", "120"]) == 0
     assert film.stat().st_size > 1000
-    assert main(["watch", str(run), "--scenario", "solo", "--record", str(film)]) == 2
+    assert main([*watch, "--scenario", "solo"]) == 2
     assert "was trained on pair" in capsys.readouterr().err
 
 
 def test_a_folder_without_a_run_or_without_a_checkpoint_is_named(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"unknown team .*planner, random, or the folder"):
-        team_of(str(tmp_path))
+    with pytest.raises(ValueError, match=r"holds no run: there is no config\.json"):
+        load(tmp_path)
     (run / "checkpoints" / "shared-0.pt").unlink()
     with pytest.raises(ValueError, match=r"holds no trained team: there is no .*mca-0\.pt"):
-        policy_of(run, SpaceworldEnv("pair"))
+        load(run)
     (run / "config.json").write_text("[]", encoding="utf-8")
     with pytest.raises(ValueError, match="holds no run"):
-        team_of(str(run))
+        load(run)
 
 
 def test_without_the_examples_the_error_tells_how_to_get_them(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import spaceworld.app.teams as teams
 
-    def missing(name: str) -> ModuleType:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-    monkeypatch.setattr(teams, "import_module", missing)
-    with pytest.raises(ValueError, match=r"tianshou_examples\.play is needed .*pip install -e"):
+    point = EntryPoint("tianshou", LOADER.replace("trained_team", "not_there"), teams.GROUP)
+    monkeypatch.setattr(teams, "entry_points", lambda group: [point])
+    with pytest.raises(ValueError, match=r"not_there.*pip install .*\[tianshou\]"):
         team_of(str(run))
 
 

@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from credit_wrappers import (
     Budget,
@@ -30,16 +30,9 @@ from tianshou_examples.experiment.instructive_moments import MonitoredCritic
 from tianshou_examples.experiment.methods import METHODS
 from tianshou_examples.experiment.settings import OWN_CRITICS, Settings, learner_name, providers
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 
 def make_client(settings: Settings, learner: str = "") -> ModelClient:
-    """Return the client that answers for the critic.
-
-    Args:
-        settings: The run.
-        learner: Name of the learner that asks; a recorded critic answers from the ledger of the same one.
+    """Return the client that answers for the critic; a recorded one answers from the ledger of the same learner.
 
     Raises:
         CreditError: A model without a key or a server, or a ledger that does not exist.
@@ -104,30 +97,20 @@ def make_critic(
 def make_source(
     settings: Settings, method: str, critic: Critic, monitor: MonitoredCritic, asks_model: bool
 ) -> TimedStore | TimedDistillation:
-    """Return the source of credit of one learner's environments.
-
-    Args:
-        settings: The run.
-        method: What pays.
-        critic: Scores.
-        monitor: Counts every episode.
-        asks_model: Whether the critic waits for a server instead of computing.
-    """
-    queries: dict[str, Any] = {
-        "episodes_per_query": settings.episodes_per_query,
-        "workers": settings.in_flight if asks_model else 0,
-    }
+    """Return the source of credit of one learner's environments; a critic that computes needs no threads."""
+    workers = settings.in_flight if asks_model else 0
+    queries: dict[str, Any] = {"episodes_per_query": settings.episodes_per_query, "workers": workers}
     form = METHODS[method].student
     if form is None:
         return TimedStore(critic, **queries)
     return TimedDistillation(critic, settings.labels, monitor=monitor, form=form, **queries)
 
 
-def _timed(method: Callable[Concatenate[Any, P], R], counter: str) -> Callable[Concatenate[Any, P], R]:
+def _timed(method: Callable[..., Any], counter: str) -> Any:
     """Return a method that also adds the seconds it takes to an attribute."""
 
     @functools.wraps(method)
-    def timed(self: Any, *args: P.args, **options: P.kwargs) -> R:
+    def timed(self: Any, *args: Any, **options: Any) -> Any:
         began = time.perf_counter()
         try:
             return method(self, *args, **options)
@@ -176,15 +159,11 @@ def critic_numbers(inner: LLMCritic | None) -> dict[str, Any]:
     """Return the counters of a language-model critic as JSON values; zeros for any other."""
     stats = inner.stats if inner is not None else CriticStats()
     prices = inner.budget.prices if inner is not None and inner.budget is not None else None
+    counts = ("calls", "cache_hits", "reasks", "fallbacks", "zero_answers", "episodes")
     return {
-        "calls": stats.calls,
-        "cache_hits": stats.cache_hits,
+        **{name: getattr(stats, name) for name in counts},
         "tokens": stats.usage.tokens,
-        "reasks": stats.reasks,
-        "fallbacks": stats.fallbacks,
         "cached_tokens": stats.usage.cached_tokens,
         "cost": 0.0 if prices is None else prices.cost(stats.usage),  # of this session
-        "zero_answers": stats.zero_answers,
-        "episodes": stats.episodes,
         "seconds": {k: getattr(stats, k) for k in ("narrate", "prompt", "answer", "parse", "ledger")},
     }

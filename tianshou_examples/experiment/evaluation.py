@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,6 @@ class Evaluation:
     collisions: float  # collisions and violations of the whole team per episode
     steps: float  # length
     episodes: int
-
-    def as_dict(self) -> dict[str, float]:
-        """Return the means as JSON values."""
-        return asdict(self)
 
 
 def evaluate(

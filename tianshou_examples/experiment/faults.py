@@ -33,15 +33,10 @@ def farmable(event: CreditEvent, agents: tuple[str, ...], rng: np.random.Generat
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of the scripted critic.
+    """One fault of the scripted critic."""
 
-    Attributes:
-        change: Returns what becomes of an event, given the agents and a generator; None: it is dropped.
-        note: Describes it in the report.
-    """
-
-    change: Change
-    note: str
+    change: Change  # returns what becomes of an event, given the agents and a generator; None: it is dropped
+    note: str  # describes it in the report
 
 
 FAULTS = {

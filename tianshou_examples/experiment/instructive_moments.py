@@ -68,11 +68,6 @@ class MonitoredCritic:
         critic: Does the scoring.
         window: Episodes over which the statistics are averaged.
         counts: Whether every episode is scored; else `count` must be called with each.
-
-    Attributes:
-        episodes: How many episodes were counted.
-        recent: Return, cost and success of the latest ones.
-        best: For each lesson how clear its clearest moment is, and the moment.
     """
 
     def __init__(self, critic: Critic, window: int = 256, counts: bool = True) -> None:
@@ -81,8 +76,8 @@ class MonitoredCritic:
         self._lock = threading.Lock()
         self.label = critic.label
         self.episodes = 0
-        self.recent: deque[tuple[float, float, float]] = deque(maxlen=window)
-        self.best: dict[str, tuple[float, Moment]] = {}
+        self.recent: deque[tuple[float, float, float]] = deque(maxlen=window)  # return, cost and success
+        self.best: dict[str, tuple[float, Moment]] = {}  # by lesson: how clear it is, and the moment
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         """Return the other critic's credits, unchanged."""

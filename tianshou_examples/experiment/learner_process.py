@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 import time
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ class LearnerProcess:
     def _evaluate(self, episodes: int, board: Any) -> dict[str, dict[str, float]]:
         began = time.perf_counter()
         played = {
-            how: evaluate(self.make_env, self.learner.actors, episodes, how == "greedy").as_dict()
+            how: asdict(evaluate(self.make_env, self.learner.actors, episodes, how == "greedy"))
             for how in ("greedy", "sampled")
         }
         self.times["evaluation"] += time.perf_counter() - began

@@ -79,8 +79,8 @@ class Learner:
         self.steps, self.done = 0, 0.0
         self._updating = 0.0  # the trainer's running total
         env = venv.envs[0]
-        self._inputs = env.observation_space(env.possible_agents[0]).shape[0]
         self._numbered = venv.n_agents if settings.agent_id else 0  # numbers that tell which agent it is
+        self._inputs = env.observation_space(env.possible_agents[0]).shape[0] + self._numbered
         self._bare_inputs = env.unwrapped.observation_space(env.possible_agents[0]).shape[0]
         self._space = env.action_space(env.possible_agents[0])
         self._members: list[Any] = []
@@ -97,6 +97,8 @@ class Learner:
             # At every collection Tianshou would warn that returns are vectors; they are reduced only later.
             logging.getLogger("tianshou.data.stats").setLevel(logging.ERROR)
         self._networks = networks
+        # rows that the longest episode takes, of all agents in all environments
+        self._longest_rows = (max(longest_episode(env) for env in venv.envs) + 1) * len(venv)
         self._tails = [AveragedModel(network) for network in networks]
         self._trainer = self._ppo_trainer(seed) if settings.algo == "ppo" else self._ddqn_trainer(seed)
 
@@ -121,11 +123,11 @@ class Learner:
 
     def _ppo(self) -> tuple[PPO, nn.Module]:
         s = self.settings
-        actor = mlp(self._inputs + self._numbered, int(self._space.n), s.hidden, 0.01)
+        actor = mlp(self._inputs, int(self._space.n), s.hidden, 0.01)
         policy = DiscreteActorPolicy(actor=ActionHead(actor, self._numbered), action_space=self._space)
         algorithm = PPO(
             policy=policy,
-            critic=ValueHead(mlp(self._inputs + self._numbered, 1, s.hidden, 1.0), self._numbered),
+            critic=ValueHead(mlp(self._inputs, 1, s.hidden, 1.0), self._numbered),
             optim=self._adam(),
             eps_clip=s.clip,
             ent_coef=s.entropy,
@@ -139,7 +141,7 @@ class Learner:
 
     def _ddqn(self) -> tuple[DQN, nn.Module]:
         s = self.settings
-        network = mlp(self._inputs + self._numbered, int(self._space.n), s.hidden, 1.0)
+        network = mlp(self._inputs, int(self._space.n), s.hidden, 1.0)
         policy = DiscreteQLearningPolicy(
             model=ActionHead(network, self._numbered), action_space=self._space, eps_training=1.0, eps_inference=1.0
         )
@@ -174,12 +176,6 @@ class Learner:
             "verbose": False,
             "show_progress": False,
         }
-
-    @property
-    def _longest_rows(self) -> int:
-        """Rows that the longest episode takes, of all agents in all environments."""
-        longest = max(longest_episode(env) for env in self.venv.envs)
-        return (longest + 1) * len(self.venv)
 
     def _ppo_trainer(self, seed: int) -> Any:
         # One whole episode in each environment, so that no update learns from an older policy's steps. Where episodes

@@ -7,36 +7,20 @@ from dataclasses import dataclass
 
 from pettingzoo import ParallelEnv
 
-from credit_wrappers import (
-    CreditStore,
-    CreditWrapper,
-    Distillation,
-    EqualSplitCritic,
-    LLMTaskWrapper,
-    SharedCritic,
-)
+from credit_wrappers import CreditStore, CreditWrapper, Distillation, EqualSplitCritic, LLMTaskWrapper, SharedCritic
 from credit_wrappers.student.student_settings import StudentForm
 
 
 @dataclass(frozen=True)
 class Method:
-    """How a method is drawn, and what it needs.
-
-    Attributes:
-        title: Name in the learning curve.
-        colour: Colour in the learning curve.
-        baseline: Critic that pays instead of the one that `--critic` names.
-        summed: Whether the whole team is paid the sum of the credits.
-        tasks: Whether the critic also names tasks.
-        student: Form of the student that pays in each step; None: the critic's own credit is paid.
-    """
+    """How a method is drawn, and what it needs."""
 
     title: str
     colour: str
-    baseline: type[SharedCritic | EqualSplitCritic] | None = None
-    summed: bool = False
-    tasks: bool = False
-    student: StudentForm | None = None
+    baseline: type[SharedCritic | EqualSplitCritic] | None = None  # pays instead of the critic that --critic names
+    summed: bool = False  # whether the whole team is paid the sum of the credits
+    tasks: bool = False  # whether the critic also names tasks
+    student: StudentForm | None = None  # form of the student that pays; None: the critic's own credit is paid
 
     @property
     def asks(self) -> bool:
