@@ -1,13 +1,11 @@
 """LLM-MCA with Tianshou's PPO in one plain script: critic, environments, buffer, trainer.
 
     python -m tianshou_examples.mca
-    python -m tianshou_examples.mca --env lbf:Foraging-5x5-2p-1f-coop-v3
-    python -m tianshou_examples.mca --env rware:rware-tiny-2ag-easy-v2
+    python -m tianshou_examples.mca --env lbf:Foraging-5x5-2p-1f-coop-v3     (or rware:rware-tiny-2ag-easy-v2)
 
-All agents share a network and a reward; the critic credits each agent for each step. The last two environments need
-the extras `lbf` and `rware`. Greedy return on new layouts, with one seed: duet 0.36 (of at most 1) after 300,000 steps
-(`train.py`, whose learner is tuned, does better), foraging 0.97 (of at most 1) after 40,000, in 53 s of one core, and
-the warehouse 0.7 shelves delivered after 60,000, at first none.
+All agents share a network and a reward; the critic credits each agent for each step. The extras `lbf` and `rware`
+bring the last two. Greedy return on new layouts, one seed: duet 0.36 (of at most 1) after 300,000 steps (`train.py` is
+tuned and does better), foraging 0.97 (of 1) after 40,000, in 53 s of one core; warehouse 0.7 shelves after 60,000.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ SIZES = {"spaceworld": (300_000, 64, 512, 100), "lbf": (40_000, 16, 256, 100), "
 
 
 def mlp(inputs: int, outputs: int) -> nn.Sequential:
-    """Return two hidden layers and a linear one."""
+    """Return a network with two hidden layers."""
     return nn.Sequential(nn.Linear(inputs, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, outputs))
 
 
@@ -41,8 +39,8 @@ def mlp(inputs: int, outputs: int) -> nn.Sequential:
 def greedy_return(env: ParallelEnv, net: nn.Module, episodes: int) -> float:
     """Return the mean team return of the likeliest legal actions, on layouts that were not trained on."""
     total = 0.0
-    for seed in range(10**6, 10**6 + episodes):
-        observations, infos = env.reset(seed=seed)
+    for seed in range(episodes):
+        observations, infos = env.reset(seed=10**6 + seed)
         while env.agents:
             scores = net(torch.as_tensor(np.stack([observations[a] for a in env.agents]))).numpy()
             scores[np.stack([infos[a]["action_mask"] for a in env.agents]) == 0] = -np.inf
@@ -66,9 +64,9 @@ def main(argv: list[str] | None = None) -> None:
         parser.error(str(error))
     sizes = zip((args.steps, args.envs, args.batch, args.episodes), SIZES[args.env.partition(":")[0]], strict=True)
     steps, envs, batch, episodes = (given or usual for given, usual in sizes)
+    torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     np.random.seed(args.seed)  # shuffles
-    torch.set_num_threads(1)
     # one store, so that a query holds episodes of all environments; LLMCritic(AnthropicClient(...)) asks a model
     store = CreditStore(LLMCritic(ScriptedClient()), episodes_per_query=8, workers=0)
     venv = AgentVectorEnv([lambda: CreditWrapper(make_env(), store=store)] * envs)
