@@ -3,8 +3,8 @@
     python -m tianshou_examples.mca
     python -m tianshou_examples.mca --env lbf:Foraging-5x5-2p-1f-coop-v3     (or rware:rware-tiny-2ag-easy-v2)
 
-All agents share a network and a reward; the critic credits each agent for each step. The extras `lbf` and `rware`
-bring the last two. Greedy return on new layouts, one seed: duet 0.36 (of at most 1) after 300,000 steps (`train.py` is
+All agents share a network and a reward; the critic credits each agent for each step. Extras `lbf` and `rware` bring
+these environments. Greedy return on new layouts, one seed: duet 0.36 (of at most 1) after 300,000 steps (`train.py` is
 tuned and does better), foraging 0.97 (of 1) after 40,000, in 53 s of one core; warehouse 0.7 shelves after 60,000.
 """
 
