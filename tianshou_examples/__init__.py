@@ -1,1 +1,1 @@
-"""Tianshou learners on credit: `python -m tianshou_examples.train --help`."""
+"""Tianshou and CleanRL-style learners on a critic's credit: `python -m tianshou_examples.train --help`."""

@@ -1,11 +1,11 @@
-"""PPO on individual credits in one file, in the manner of CleanRL: its usual loop, and one line more.
+"""PPO on individual credits in the manner of CleanRL: its usual loop, and one line more.
 
     python -m tianshou_examples.cleanrl_ippo --env-id spaceworld:duet
     python -m tianshou_examples.cleanrl_ippo --env-id spaceworld:duet --critic shared
 
-One network for all robots; every robot of every world is a slot of a gymnasium vector env. `scripted` credits come
-from the stand-in for a language model (rules that read the prompt's text), `shared` is the plain team reward. What is
-printed is the environment's own return, over layouts it was not trained on.
+One network for all robots (`Agent`, in cleanrl_spaceworld.py); every robot of every environment is a row of a
+gymnasium vector env. `scripted` credits come from the stand-in for a language model (rules that read the prompt's
+text), `shared` is the plain team reward. What is printed is the environment's own return, on new layouts.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ import torch
 from torch import nn
 
 from credit_wrappers import CreditStore, CreditWrapper, Deferred, LLMCritic, ScriptedClient, SharedCritic
-from credit_wrappers.integrations.gymnasium.parallel_vec_env import ParallelVecEnv
-from credit_wrappers.integrations.gymnasium.relabelling import relabel_rewards
-from tianshou_examples.experiment.environments import world_factory
-from tianshou_examples.experiment.evaluation import Actors, Evaluation, evaluate
+from credit_wrappers.integrations.gymnasium import ParallelVecEnv, relabel_rewards
+from tianshou_examples.cleanrl_spaceworld import Agent
+from tianshou_examples.experiment.actors import Actors
+from tianshou_examples.experiment.environments import environment_maker
+from tianshou_examples.experiment.evaluation import Evaluation, evaluate
 
 CRITICS = ("scripted", "shared")
 
@@ -37,7 +38,7 @@ class Args:
     total_steps: int = 800_000  # environment steps
     seed: int = 0
     num_envs: int = 64
-    num_steps: int = 128  # of each world between two updates
+    num_steps: int = 128  # of each environment between two updates
     epochs: int = 8
     minibatches: int = 32
     learning_rate: float = 2e-3
@@ -50,56 +51,23 @@ class Args:
     eval_episodes: int = 100
 
 
-def layer(inputs: int, outputs: int, gain: float) -> nn.Linear:
-    """A linear layer, initialised orthogonally."""
-    linear = nn.Linear(inputs, outputs)
-    nn.init.orthogonal_(linear.weight, gain)
-    nn.init.zeros_(linear.bias)
-    return linear
-
-
-class Agent(nn.Module):
-    """Actor and critic over one robot's observation."""
-
-    def __init__(self, inputs: int, actions: int, hidden: int) -> None:
-        super().__init__()
-        self.actor, self.critic = (
-            nn.Sequential(
-                layer(inputs, hidden, 2**0.5),
-                nn.ReLU(),
-                layer(hidden, hidden, 2**0.5),
-                nn.ReLU(),
-                layer(hidden, n, gain),
-            )
-            for n, gain in ((actions, 0.01), (1, 1.0))
-        )
-
-    def policy(self, obs: torch.Tensor, mask: torch.Tensor) -> torch.distributions.Categorical:
-        """The distribution over actions; what the mask forbids is out of reach."""
-        return torch.distributions.Categorical(logits=self.actor(obs).masked_fill(~mask, -1e9))
-
-    def value(self, obs: torch.Tensor) -> torch.Tensor:
-        """State values, one a row."""
-        return self.critic(obs).squeeze(-1)
-
-
 def make_envs(args: Args) -> ParallelVecEnv:
-    """The worlds, each in a credit wrapper; they share a store, so that the critic compares episodes of all of them."""
+    """Return credited environments; they share a store, so that the critic compares episodes of all of them."""
     critic = LLMCritic(ScriptedClient()) if args.critic == "scripted" else SharedCritic()
     store = CreditStore(critic, workers=0)
-    make_env = world_factory(args.env_id, action_mask=args.action_mask)
+    make_env = environment_maker(args.env_id, action_mask=args.action_mask)
     return ParallelVecEnv([lambda: CreditWrapper(make_env(), Deferred(store))] * args.num_envs)
 
 
 def play(agent: Agent, args: Args, greedy: bool) -> Evaluation:
-    """What the team reaches on layouts that it was not trained on."""
-    make_env = world_factory(args.env_id, action_mask=args.action_mask)
+    """Return how the team does on layouts that it was not trained on."""
+    make_env = environment_maker(args.env_id, action_mask=args.action_mask)
     team = [agent.actor] * len(make_env().possible_agents)
     return evaluate(make_env, Actors(team, "logits"), args.eval_episodes, greedy)
 
 
 def train(args: Args) -> Agent:
-    """Trains a team and prints how it gets on."""
+    """Train a team and print its progress."""
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
     envs = make_envs(args)
@@ -119,7 +87,7 @@ def train(args: Args) -> Agent:
         for step in range(args.num_steps):
             obs[step], masks[step] = torch.as_tensor(next_obs), torch.as_tensor(infos["action_mask"])
             with torch.no_grad():
-                choice = agent.policy(obs[step], masks[step])
+                choice = torch.distributions.Categorical(logits=agent.logits(obs[step], masks[step]))
                 actions[step] = choice.sample()
                 logprobs[step], values[step] = choice.log_prob(actions[step]), agent.value(obs[step])
             next_obs, reward, terminations, truncations, infos = envs.step(actions[step].numpy())
@@ -141,7 +109,7 @@ def train(args: Args) -> Agent:
         for _ in range(args.epochs):
             for rows in torch.randperm(len(flat[0])).chunk(args.minibatches):
                 b_obs, b_masks, b_actions, b_logprobs, b_advantages, b_returns = (x[rows] for x in flat)
-                choice = agent.policy(b_obs, b_masks)
+                choice = torch.distributions.Categorical(logits=agent.logits(b_obs, b_masks))
                 ratio = (choice.log_prob(b_actions) - b_logprobs).exp()
                 b_advantages = (b_advantages - b_advantages.mean()) / (b_advantages.std() + 1e-8)
                 clipped = ratio.clamp(1 - args.clip, 1 + args.clip)
@@ -166,10 +134,10 @@ def train(args: Args) -> Agent:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Reads the options and trains.
+    """Read the options and train.
 
     Raises:
-        SystemExit: with code 2 and one line, for a critic or an environment that there is not.
+        SystemExit: With code 2 and one line, for an unknown critic or environment.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for field in fields(Args):
@@ -178,8 +146,8 @@ def main(argv: list[str] | None = None) -> None:
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(default), default=default, choices=choices)
     args = Args(**vars(parser.parse_args(argv)))
     try:
-        world_factory(args.env_id)
-    except ValueError as error:
+        environment_maker(args.env_id)
+    except (ImportError, ValueError) as error:
         parser.error(str(error))
     agent = train(args)
     for greedy in (True, False):

@@ -2,8 +2,8 @@
 
     python -m tianshou_examples.cleanrl_spaceworld --scenario solo
 
-One network for all robots; every robot of every world is a row. The team reward is all it learns from, so it is a
-baseline for credit assignment as well: `solo` takes less than a minute on one core (docs/results.md), more robots take
+One network for all robots; every robot of every environment is a row. It learns from the team reward alone, so it is
+also a baseline for credit assignment: `solo` takes less than a minute on one core (docs/results.md), more robots take
 much longer, which is what the rest of this package is about.
 """
 
@@ -30,7 +30,7 @@ class Args:
     solved: float = 0.95  # stop when the greedy team reaches this return; 2 never stops
     seed: int = 0
     num_envs: int = 128
-    num_steps: int = 64  # of each world between two updates
+    num_steps: int = 64  # of each environment between two updates
     epochs: int = 4
     minibatches: int = 8
     learning_rate: float = 2e-3
@@ -44,7 +44,7 @@ class Args:
 
 
 def layer(inputs: int, outputs: int, gain: float) -> nn.Linear:
-    """A linear layer, initialised orthogonally."""
+    """Return a linear layer, initialised orthogonally."""
     linear = nn.Linear(inputs, outputs)
     nn.init.orthogonal_(linear.weight, gain)
     nn.init.zeros_(linear.bias)
@@ -68,17 +68,17 @@ class Agent(nn.Module):
         )
 
     def logits(self, obs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Action scores; what the mask forbids is out of reach."""
+        """Return action scores; what the mask forbids is out of reach."""
         return self.actor(obs).masked_fill(~mask, -1e9)
 
     def value(self, obs: torch.Tensor) -> torch.Tensor:
-        """State values, one a row."""
+        """Return state values, one a row."""
         return self.critic(obs).squeeze(-1)
 
 
 @torch.no_grad()
 def evaluate(agent: Agent, args: Args) -> tuple[float, float]:
-    """Greedy return and cost, means over unseen layouts: the first episode of each world."""
+    """Return greedy return and cost, means over unseen layouts: the first episode of each environment."""
     envs = SpaceworldVectorEnv(args.eval_episodes, args.scenario, action_mask=args.action_mask)
     obs, infos = envs.reset(seed=10_000_000)
     results = np.full((args.eval_episodes, 2), np.nan)
@@ -92,7 +92,7 @@ def evaluate(agent: Agent, args: Args) -> tuple[float, float]:
 
 
 def train(args: Args) -> tuple[float, float]:
-    """Trains until solved or out of steps; returns the last greedy return and the seconds it took."""
+    """Train until solved or out of steps; return the last greedy return and the seconds it took."""
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
     envs = SpaceworldVectorEnv(args.num_envs, args.scenario, action_mask=args.action_mask)
@@ -119,9 +119,8 @@ def train(args: Args) -> tuple[float, float]:
             seen, reward, terminated, truncated, infos = envs.step(actions[t].numpy())
             rewards[t] = torch.as_tensor(reward)
             lasts[t] = torch.as_tensor(terminated | truncated)
-            with (
-                torch.no_grad()
-            ):  # the value after this step: none after an end, the last observation's when time ran out
+            # the value after this step: none after an end, the last observation's when time ran out
+            with torch.no_grad():
                 after = torch.as_tensor(seen)
                 if "final_obs" in infos:
                     ended = torch.as_tensor(infos["_final_obs"])
@@ -162,7 +161,7 @@ def train(args: Args) -> tuple[float, float]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Reads the options and trains."""
+    """Read the options and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for field in fields(Args):
         default = field.default

@@ -16,11 +16,11 @@ import torch
 
 from spaceworld.text.events import event_names
 from spaceworld.vector import SpaceworldVectorEnv
-from tianshou_examples.experiment.environments import world_factory
+from tianshou_examples.experiment.actors import load_actors
+from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.evaluation import UNSEEN
-from tianshou_examples.experiment.learner_process import arm_name
-from tianshou_examples.experiment.learners import actors_of
-from tianshou_examples.experiment.play import settings_of, world_of
+from tianshou_examples.experiment.settings import learner_name
+from tianshou_examples.experiment.trained_team import load, settings_of
 
 
 def counted(envs: SpaceworldVectorEnv, choose, layouts: int) -> Counter[str]:  # type: ignore[no-untyped-def]
@@ -43,12 +43,12 @@ def main() -> None:
     parser.add_argument("--layouts", type=int, default=100)
     parser.add_argument("--greedy", action="store_true")
     options = parser.parse_args()
-    settings, world = settings_of(options.run), world_of(options.run)
-    make_env = world_factory(settings.env, action_mask=settings.action_mask)
+    settings, (world, _) = settings_of(options.run), load(options.run)
+    make_env = environment_maker(settings.env, action_mask=settings.action_mask)
     envs = SpaceworldVectorEnv(options.layouts, **world)
     totals: dict[str, list[Counter[str]]] = {}
-    for method, seed in settings.arms:
-        actors = actors_of(settings, make_env(), options.run / "checkpoints" / f"{arm_name(method, seed)}.pt")
+    for method, seed in settings.learners:
+        actors = load_actors(settings, make_env(), options.run / "checkpoints" / f"{learner_name(method, seed)}.pt")
         generator = torch.Generator().manual_seed(seed)
         found = counted(
             envs,

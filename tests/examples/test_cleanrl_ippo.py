@@ -67,5 +67,5 @@ def test_it_learns_what_the_credits_pay_for(monkeypatch: pytest.MonkeyPatch) -> 
     agent = train(args)
     envs = cleanrl_ippo.make_envs(args)
     obs, infos = envs.reset(seed=99)
-    chances = agent.policy(torch.as_tensor(obs), torch.as_tensor(infos["action_mask"])).probs
+    chances = agent.logits(torch.as_tensor(obs), torch.as_tensor(infos["action_mask"])).softmax(-1)
     assert len(chances) == 32 and chances[:, 1:3].sum(1).mean() > 0.8

@@ -22,8 +22,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from credit_wrappers import Ledger
-from tianshou_examples.experiment.settings import Settings, parse
-from tianshou_examples.train import Run, _start, main
+from tianshou_examples.experiment.command_line import parse
+from tianshou_examples.experiment.settings import Settings
+from tianshou_examples.experiment.training_run import TrainingRun, start_shielded
+from tianshou_examples.train import main
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--env", "spaceworld:duet", "--envs", "2", "--steps", "300", "--eval-episodes", "2"]
@@ -129,7 +131,7 @@ def test_a_finished_run_is_played_on_the_layouts_of_its_table_and_on_others(
     assert "holds no run" in capsys.readouterr().err
 
 
-def test_the_table_says_how_good_and_how_dear(finished: tuple[Path, str]) -> None:
+def test_the_table_says_how_good_the_teams_are_and_what_they_cost(finished: tuple[Path, str]) -> None:
     folder, out = finished
     rows = {row[0] if row[0] else f"sampled {i}": row for i, row in enumerate(cells(out)) if row}
     found = results(folder)
@@ -240,16 +242,16 @@ def test_an_interrupt_of_the_parent_alone_reaches_its_learners(tmp_path: Path) -
     stopped(process, folder, {"equal", "shared"})
 
 
-def test_a_learner_is_deaf_to_ctrl_c_from_its_first_moment() -> None:
+def test_ctrl_c_does_not_reach_a_learner_from_its_first_moment_on() -> None:
     context = multiprocessing.get_context("spawn")
     context.Event()
     process = context.Process(target=os.getpid)
-    _start(process)
+    start_shielded(process)
     assert process.pid is not None
     os.kill(process.pid, signal.SIGINT)
     process.join(LIMIT)
     assert process.exitcode == 0
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())  # and we are not
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())  # but it reaches us
 
 
 def test_learners_whose_parent_was_killed_save_themselves_and_end(tmp_path: Path) -> None:
@@ -299,20 +301,20 @@ class Process:
 
 
 @pytest.mark.parametrize("code", [-9, 0, 1])
-def test_a_learner_that_ends_without_a_word_is_an_error(code: int, tmp_path: Path) -> None:
-    run = Run(Settings(), tmp_path, Console(file=StringIO()))
+def test_a_learner_that_ends_without_a_message_is_an_error(code: int, tmp_path: Path) -> None:
+    run = TrainingRun(Settings(), tmp_path, Console(file=StringIO()))
     messages: queue.Queue[Any] = queue.Queue()
-    running: dict[str, Any] = {"mca-0": Process(code), "shared-0": Process(None)}
+    run._running = {"mca-0": Process(code), "shared-0": Process(None)}
     train = {"kind": "train", "return": 0.0, "collisions": 0.0, "calls": 0, "tokens": 0, "steps": 7}
     messages.put(("record", "shared-0", train))
     with Progress(console=run.console) as bars:
-        tasks = {arm: bars.add_task(arm) for arm in running}
+        tasks = {name: bars.add_task(name) for name in run._running}
         metrics = StringIO()
-        run._receive(messages, running, bars, tasks, metrics)  # what is in the queue comes first
+        run._receive(messages, bars, tasks, metrics)  # what is in the queue comes first
         assert json.loads(metrics.getvalue())["steps"] == 7 and not run.errors
-        run._receive(messages, running, bars, tasks, metrics)
+        run._receive(messages, bars, tasks, metrics)
     assert run.errors == [f"mca-0: the process ended with code {code}"]
-    assert list(running) == ["shared-0"]
+    assert list(run._running) == ["shared-0"]
 
 
 # -- bad input --------------------------------------------------------------------------------------------------------
@@ -334,8 +336,8 @@ def test_settings_of_the_learners_are_set_over_those_of_the_family() -> None:
         (["--algo", "sac"], ["'ppo'", "'ddqn'"]),
         (["--policy", "one"], ["'shared'", "'per-agent'"]),
         (["--fallback", "none"], ["'equal'", "'shared'", "'raise'"]),
-        (["--envs", "0"], ["--envs is 0", "at least 1"]),
-        (["--steps", "-1"], ["--steps is -1"]),
+        (["--envs", "0"], ["--envs: it is 0", "at least 1"]),
+        (["--steps", "-1"], ["--steps: it is -1"]),
         (["--set", "gama=1"], ["--set gama=1", "gamma", "hidden"]),
         (["--set", "hidden=256", "gamma=1.5"], ["--set gamma=1.5", "at most 1"]),
         (["--set", "hidden=2.5"], ["--set hidden=2.5", "a whole number"]),
@@ -348,10 +350,10 @@ def test_settings_of_the_learners_are_set_over_those_of_the_family() -> None:
         (["--max-calls", "5"], ["scripted one is free"]),
         (["--critic", "anthropic", "--max-cost", "5"], ["--prices"]),
         (["--critic", "anthropic", "--prices", "5"], ["two or three numbers, got 1"]),
-        (["--critic", "anthropic", "--in-flight", "0"], ["--in-flight is 0"]),
+        (["--critic", "anthropic", "--in-flight", "0"], ["--in-flight: it is 0"]),
     ],
 )
-def test_arguments_without_sense_name_the_valid_ones(
+def test_arguments_that_make_no_sense_are_answered_with_the_valid_ones(
     arguments: list[str], said: list[str], capsys: pytest.CaptureFixture
 ) -> None:
     with pytest.raises(SystemExit) as stopped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from gymnasium.spaces import Box, Discrete
 from pettingzoo import ParallelEnv
 from torch import nn
 
-from tianshou_examples.experiment.environments import world_factory
-from tianshou_examples.experiment.evaluation import UNSEEN, Actors, evaluate, record
-from tianshou_examples.experiment.learners import mlp
+from tianshou_examples.experiment.actors import Actors, mlp
+from tianshou_examples.experiment.environments import environment_maker
+from tianshou_examples.experiment.evaluation import UNSEEN, evaluate, record
 
 SIZES = (7, 6)  # features, actions
 
@@ -137,11 +138,11 @@ def test_means_are_those_of_the_environments_own_reward_on_unseen_seeds() -> Non
     assert found.team_return == np.mean([s % 10 * n for s, n in zip(seeds, lengths, strict=True)])
     assert found.success == np.mean([s % 2 == 0 for s in seeds])
     assert found.collisions == 1.0 and found.steps == np.mean(lengths) and found.episodes == 5
-    assert set(found.as_dict()) == {"team_return", "success", "collisions", "steps", "episodes"}
+    assert set(asdict(found)) == {"team_return", "success", "collisions", "steps", "episodes"}
 
 
 def test_evaluation_neither_depends_on_the_training_nor_disturbs_it() -> None:
-    make_env = world_factory("spaceworld:duet")
+    make_env = environment_maker("spaceworld:duet")
     env = make_env()
     size = env.observation_space("robot_0").shape[0]
     torch.manual_seed(5)

@@ -9,19 +9,19 @@ import threading
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
+from tests.examples.one_learner import Queue
 from tests.examples.test_train import cells, records, results
-from tests.examples.test_train_arm import Mailbox, keyboard  # noqa: F401 (a fixture: run_arm changes Ctrl-C)
-from tianshou_examples import evaluate, lbf_mca, rware_mca, spaceworld_mca
+from tianshou_examples import evaluate, mca
+from tianshou_examples.experiment.command_line import parse
 from tianshou_examples.experiment.env_families import FAMILIES
-from tianshou_examples.experiment.environments import longest_episode, world_factory
-from tianshou_examples.experiment.learner_process import run_arm
-from tianshou_examples.experiment.play import policy_of, world_of
-from tianshou_examples.experiment.settings import Settings, parse
+from tianshou_examples.experiment.environments import environment_maker, longest_episode
+from tianshou_examples.experiment.learner_process import run_learner
+from tianshou_examples.experiment.settings import Settings
+from tianshou_examples.experiment.trained_team import greedy_policy, load, settings_of
 from tianshou_examples.train import main
 
 LBF, RWARE = "lbf:Foraging-5x5-2p-1f-coop-v3", "rware:rware-tiny-2ag-easy-v2"
@@ -90,33 +90,33 @@ def test_finished_runs_are_played_again_but_not_watched_in_spaceworlds_window(
     assert f"greedy : return {found['team_return']:.3f}, success {found['success']:.3f}, length" in line
     evaluate.main([str(warehouse[0]), "--skip", "0", "--episodes", "1"])
     assert ": return 0.000, length 500.0" in capsys.readouterr().out.splitlines()[1]
-    env = world_factory(LBF)()
+    env = environment_maker(LBF)()
     observations, infos = env.reset(seed=3)
-    actions = policy_of(foraging[0], env)(observations, infos)
+    act = greedy_policy(settings_of(foraging[0]), env, foraging[0] / "checkpoints" / "mca-0.pt")
+    actions = act(observations, infos)
     assert all(infos[agent]["action_mask"][action] for agent, action in actions.items())
     with pytest.raises(ValueError, match=r"was trained on lbf:.*only Spaceworld can be watched"):
-        world_of(foraging[0])
+        load(foraging[0])
 
 
 @pytest.mark.parametrize(("algo", "policy"), [("ddqn", "shared"), ("ppo", "per-agent")])
 def test_foraging_is_learned_with_every_algorithm(algo: str, policy: str, tmp_path: Path) -> None:
     settings, _ = parse(["--env", LBF, "--envs", "2", "--steps", "200", "--algo", algo, "--policy", policy])
-    box = Mailbox()
-    run_arm(replace(settings, eval_episodes=1, evaluations=0), "summed", 0, tmp_path, box, threading.Event())
+    box = Queue()
+    run_learner(replace(settings, eval_episodes=1, evaluations=0), "summed", 0, tmp_path, box, threading.Event())
     (result,) = box.of("result")
     assert result["complete"] and result["critic"]["episodes"] > 0
 
 
-@pytest.mark.parametrize(
-    ("script", "sizes"), [(lbf_mca, (200, 2, 2)), (rware_mca, (500, 1, 1)), (spaceworld_mca, (300, 2, 2))]
-)
-def test_each_plain_script_prints_the_return_before_and_after(
-    script: Any, sizes: tuple[int, int, int], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("env", "sizes"), [(LBF, (200, 2, 2)), (RWARE, (500, 1, 1)), ("spaceworld:duet", (300, 2, 2))])
+def test_the_plain_script_prints_the_return_before_and_after(
+    env: str, sizes: tuple[int, int, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script.main([x for k, v in zip(("steps", "envs", "episodes"), sizes, strict=True) for x in (f"--{k}", str(v))])
+    given = [x for k, v in zip(("steps", "envs", "episodes"), sizes, strict=True) for x in (f"--{k}", str(v))]
+    mca.main(["--env", env, *given])
     before, after = capsys.readouterr().out.splitlines()
     assert before.startswith("greedy return before: ") and after.startswith(f"greedy return after {sizes[0]} steps: ")
-    assert len(Path(script.__file__).read_text(encoding="utf-8").splitlines()) < 90
+    assert len(Path(mca.__file__).read_text(encoding="utf-8").splitlines()) < 100
 
 
 # -- settings and bad input -----------------------------------------------------------------------------------------
@@ -142,8 +142,8 @@ def test_a_rollout_is_never_shorter_than_an_episode() -> None:  # or nothing may
     for name, family in FAMILIES.items():
         for scenario in family.steps:
             rollout = family.settings.get("rollout", 0)
-            assert not rollout or rollout >= longest_episode(world_factory(f"{name}:{scenario}")()), scenario
-    assert [longest_episode(world_factory(env)()) for env in ("spaceworld:duet", LBF, RWARE)] == [60, 50, 500]
+            assert not rollout or rollout >= longest_episode(environment_maker(f"{name}:{scenario}")()), scenario
+    assert [longest_episode(environment_maker(env)()) for env in ("spaceworld:duet", LBF, RWARE)] == [60, 50, 500]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_rollout_is_never_shorter_than_an_episode() -> None:  # or nothing may
         (["--env", "rware:rware-tiny-2ag-esay-v2"], ["nearest valid ids", "rware-tiny-2ag-easy-v2"]),
         (["--env", "lbf:Foraging-grid-5x5-2p-1f-v3"], ["flat observations"]),
         (["--env", LBF, "--action-mask", "safe"], ["--action-mask safe is for Spaceworld"]),
-        (["--env", RWARE, "--envs", "0"], ["--envs is 0"]),
+        (["--env", RWARE, "--envs", "0"], ["--envs: it is 0"]),
     ],
 )
 def test_what_a_family_does_not_have_is_refused_in_one_line(
@@ -172,6 +172,7 @@ def test_a_library_that_is_missing_is_named_with_its_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "rware.warehouse", None)
-    with pytest.raises(SystemExit, match="2"):
-        main(["--env", RWARE])
-    assert 'pip install "llm-credit-wrappers[rware]"' in capsys.readouterr().err
+    for script in (main, mca.main):
+        with pytest.raises(SystemExit, match="2"):
+            script(["--env", RWARE])
+        assert "pip install 'llm-credit-wrappers[rware]'" in capsys.readouterr().err

@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
-from credit_wrappers import Ledger, Request, ScriptedClient
+from credit_wrappers import EqualSplitCritic, Ledger, Request, ScriptedClient
 from credit_wrappers.testing import MessagesServer, question
+from tests.examples.one_learner import play
 from tests.examples.test_train import TINY, cells, refused, results
+from tianshou_examples.experiment import critics
+from tianshou_examples.experiment import settings as settings_module
+from tianshou_examples.experiment.command_line import parse
 from tianshou_examples.experiment.settings import Settings
 from tianshou_examples.train import main
 
@@ -119,3 +123,50 @@ def test_a_model_without_a_key_is_one_line(
     said = refused([*TINY, "--critic", "anthropic", "--out", str(tmp_path / "run")], capsys)
     assert "ANTHROPIC_API_KEY" in said and "--critic scripted" in said and "--base-url" in said
     assert not (tmp_path / "run").exists()
+
+
+# -- critics and providers of other packages ------------------------------------------------------------------------
+
+
+def registered(monkeypatch: pytest.MonkeyPatch, made: list[Any]) -> None:
+    """Register a provider "mine" and a critic "rules", which note what they are made with."""
+
+    def make_client(name: str, *, model: str | None = None, base_url: str | None = None) -> ScriptedClient:
+        made.append((name, model, base_url))
+        return ScriptedClient()
+
+    monkeypatch.setattr(settings_module, "provider_names", lambda: ["anthropic", "mine", "openai"])
+    monkeypatch.setattr(settings_module, "critic_names", lambda: ["rules"])
+    monkeypatch.setattr(critics.model_providers, "make_client", make_client)
+    monkeypatch.setattr(critics.other_critics, "make_critic", lambda name: made.append(name) or EqualSplitCritic())
+
+
+def test_a_provider_of_another_package_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    registered(monkeypatch, made)
+    settings, _ = parse([*TINY, "--critic", "mine", "--model", "m", "--max-calls", "9", "--method", "mca"])
+    assert settings.critic_note == "critic: m"
+    box = play(settings, "mca", tmp_path)
+    (result,) = box.of("result")
+    assert result["critic"]["calls"] > 0 and made == [("mine", "m", None)]
+
+
+def test_a_critic_of_another_package_pays_without_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    made: list[Any] = []
+    registered(monkeypatch, made)
+    settings, _ = parse([*TINY, "--critic", "rules", "--method", "mca"])
+    assert settings.critic_note == "critic: rules, not an LLM"
+    critics.check_critics(settings)
+    (result,) = play(settings, "mca", tmp_path).of("result")
+    assert result["complete"] and result["label"] == "equal" and result["critic"]["calls"] == 0
+    assert made == ["rules", "rules"] and not list(tmp_path.glob("ledger*"))
+    for arguments, said in (
+        (["--model", "m"], "for --critic anthropic or mine or openai; rules asks no model"),
+        (["--max-calls", "1"], "the rules one is free"),
+        (["--method", "taca"], "needs a critic that names tasks"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            parse(["--critic", "rules", *arguments])
+        assert said in " ".join(capsys.readouterr().err.split())

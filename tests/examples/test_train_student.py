@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_train_arm import TINY, Mailbox, keyboard, play  # noqa: F401  # a fixture
 from tianshou.data import VectorReplayBuffer
 
 from credit_wrappers import Credit, CreditEvent, Episode, Ledger
 from credit_wrappers.integrations.tianshou import CreditReplayBuffer
+from tests.examples.one_learner import TINY, Queue, play
+from tianshou_examples.experiment.command_line import parse
 from tianshou_examples.experiment.critics import TimedDistillation
 from tianshou_examples.experiment.curves import calls_at_end
 from tianshou_examples.experiment.faults import DROPPED, MOVED, FaultyCritic, farmable, noisy
-from tianshou_examples.experiment.learner_process import _Arm
-from tianshou_examples.experiment.settings import Settings, parse
+from tianshou_examples.experiment.learner_process import LearnerProcess
+from tianshou_examples.experiment.settings import Settings
 
 STUDENT = replace(TINY, steps=1000, envs=4, labels=8)
 
@@ -43,10 +44,10 @@ def test_a_result_tells_the_labels_that_were_not_used(tmp_path: Path) -> None:
 
 def test_a_stopped_learner_keeps_its_labels_and_its_student(tmp_path: Path) -> None:
     play(STUDENT, "student", tmp_path, stop_after=4)
-    arm = _Arm(STUDENT, "student", 0, tmp_path, Mailbox())
-    assert isinstance(arm.store, TimedDistillation)
-    kept = arm.store.metrics
-    arm.store.close()
+    process = LearnerProcess(STUDENT, "student", 0, tmp_path, Queue())
+    assert isinstance(process.store, TimedDistillation)
+    kept = process.store.metrics
+    process.store.close()
     (result,) = play(STUDENT, "student", tmp_path).of("result")
     assert kept["student/version"] >= 1 and kept["student/labels"] == 8
     assert result["critic"]["episodes"] == 8  # nothing was bought twice
@@ -54,7 +55,7 @@ def test_a_stopped_learner_keeps_its_labels_and_its_student(tmp_path: Path) -> N
 
 
 def test_rewards_that_are_credits_go_into_tianshous_own_buffer(tmp_path: Path) -> None:
-    paid, waits = (_Arm(STUDENT, method, 0, tmp_path, Mailbox()) for method in ("student", "mca"))
+    paid, waits = (LearnerProcess(STUDENT, method, 0, tmp_path, Queue()) for method in ("student", "mca"))
     assert type(paid.learner.buffer) is VectorReplayBuffer and type(waits.learner.buffer) is CreditReplayBuffer
     paid.store.close()
     waits.store.close()

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_train_arm import TINY, Mailbox, keyboard, play, settings_of  # noqa: F401  # a fixture
 from torch import nn
 
-from tianshou_examples.experiment.environments import world_factory
-from tianshou_examples.experiment.learner_process import _Arm
-from tianshou_examples.experiment.learners import actors_of, mlp
-from tianshou_examples.experiment.weaned import without_task
+from tests.examples.one_learner import TINY, Queue, play, settings_of
+from tianshou_examples.experiment.actors import load_actors, mlp, without_task
+from tianshou_examples.experiment.environments import environment_maker
+from tianshou_examples.experiment.learner_process import LearnerProcess
 
 TASKS, PLACE = 4, 3  # of duet
 
@@ -29,8 +28,8 @@ def test_tasks_fade_while_it_learns_and_the_metrics_say_so(algo: str, policy: st
     told = [(r["task_progress"], r["task_hidden"], r["task_dropout"]) for r in box.records("train")]
     assert told == sorted(told) and told[0][0] < 1.0
     assert told[-1] == (1.0, 1.0, 0.9)
-    env = world_factory(settings.env)()
-    actors = actors_of(settings, env, tmp_path / "checkpoints" / "taca-0.pt")
+    env = environment_maker(settings.env)()
+    actors = load_actors(settings, env, tmp_path / "checkpoints" / "taca-0.pt")
     bare = env.observation_space("robot_0").shape[0]
     assert [network[0].in_features for network in actors.networks] == [bare, bare]
 
@@ -38,8 +37,8 @@ def test_tasks_fade_while_it_learns_and_the_metrics_say_so(algo: str, policy: st
 def test_a_shared_network_can_know_which_agent_it_plays_and_still_lose_its_task_input(tmp_path: Path) -> None:
     settings = replace(TINY, agent_id=True)
     play(settings, "taca", tmp_path)
-    env = world_factory(settings.env)()
-    actors = actors_of(settings, env, tmp_path / "checkpoints" / "taca-0.pt")
+    env = environment_maker(settings.env)()
+    actors = load_actors(settings, env, tmp_path / "checkpoints" / "taca-0.pt")
     network = actors.networks[0]
     bare = env.observation_space("robot_0").shape[0]
     assert network[0].in_features == bare + 2
@@ -55,11 +54,11 @@ def test_a_shared_network_can_know_which_agent_it_plays_and_still_lose_its_task_
 def test_a_stopped_learner_goes_on_with_its_weaning(tmp_path: Path) -> None:
     settings = replace(TINY, wean=1.0)
     (half,) = play(settings, "taca", tmp_path, stop_after=1).of("result")
-    arm = _Arm(settings, "taca", 0, tmp_path, Mailbox())
-    assert arm.learner.venv.envs[0].task_progress == pytest.approx(half["steps"] / settings.steps, abs=0.01)
-    arm.store.close()
-    assert arm.inner is not None and arm.inner.ledger is not None
-    arm.inner.ledger.close()
+    process = LearnerProcess(settings, "taca", 0, tmp_path, Queue())
+    assert process.learner.venv.envs[0].task_progress == pytest.approx(half["steps"] / settings.steps, abs=0.01)
+    process.store.close()
+    assert process.inner is not None and process.inner.ledger is not None
+    process.inner.ledger.close()
 
 
 def test_a_policy_chooses_the_same_with_and_without_the_task_input() -> None:
@@ -87,8 +86,8 @@ def test_a_policy_chooses_the_same_with_and_without_the_task_input() -> None:
 
 def test_rows_of_the_last_updates_have_no_task(tmp_path: Path) -> None:
     settings = replace(TINY, wean=0.6)
-    arm = _Arm(settings, "taca", 0, tmp_path, Mailbox())
-    learner, seen = arm.learner, []
+    process = LearnerProcess(settings, "taca", 0, tmp_path, Queue())
+    learner, seen = process.learner, []
     sample = learner.buffer.sample
 
     def watched(size: int | None) -> tuple:
@@ -101,6 +100,6 @@ def test_rows_of_the_last_updates_have_no_task(tmp_path: Path) -> None:
         learner.train()
     assert sum(map(np.sum, seen)) > 0
     assert len(seen[-1]) and not seen[-1].any()
-    arm.store.close()
-    assert arm.inner is not None and arm.inner.ledger is not None
-    arm.inner.ledger.close()
+    process.store.close()
+    assert process.inner is not None and process.inner.ledger is not None
+    process.inner.ledger.close()

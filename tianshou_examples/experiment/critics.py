@@ -1,178 +1,169 @@
-"""Which critic pays the learners, and by what way; how long a learner waited for it is known."""
+"""Which critic pays a learner and in what form, and how long the learner waits for it."""
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from credit_wrappers import (
     Budget,
-    Credit,
     CreditStore,
     Critic,
     CriticStats,
     Distillation,
     Episode,
-    EqualSplitCritic,
     Ledger,
     LLMCritic,
     ModelClient,
-    OpenAICompatibleClient,
     Prices,
     RecordedClient,
     ScriptedClient,
-    SharedCritic,
     SummedCritic,
 )
+from credit_wrappers.critics import registry as other_critics
+from credit_wrappers.llm.providers import registry as model_providers
 from tianshou_examples.experiment.faults import FAULTS, FaultyCritic
-from tianshou_examples.experiment.instructive_moments import WatchingCritic
+from tianshou_examples.experiment.instructive_moments import MonitoredCritic
 from tianshou_examples.experiment.methods import METHODS
-from tianshou_examples.experiment.settings import Settings
+from tianshou_examples.experiment.settings import OWN_CRITICS, Settings, learner_name, providers
 
 
-def make_client(settings: Settings, arm: str = "") -> ModelClient:
-    """The client that answers for the critic.
-
-    Args:
-        settings: the run.
-        arm: which learner asks; a recorded critic answers from the ledger of the same one.
+def make_client(settings: Settings, learner: str = "") -> ModelClient:
+    """Return the client that answers for the critic; a recorded one answers from the ledger of the same learner.
 
     Raises:
-        CreditError: for a model without a key or a server, or a ledger that is not there.
+        CreditError: A model without a key or a server, or a ledger that does not exist.
     """
-    if settings.critic.startswith("scripted"):
-        return ScriptedClient()
     if settings.critic == "recorded":
-        path = Path(settings.replay or "") / f"ledger-{arm}.sqlite"
+        path = Path(settings.replay or "") / f"ledger-{learner}.sqlite"
         return RecordedClient(Ledger(path, read_only=True))
-    if settings.critic == "openai":
-        return OpenAICompatibleClient(settings.model or "", base_url=settings.base_url)
-    from credit_wrappers.llm.providers.anthropic import DEFAULT_MODEL, AnthropicClient
-
-    return AnthropicClient(settings.model or DEFAULT_MODEL, base_url=settings.base_url)
+    if settings.critic in OWN_CRITICS:
+        return ScriptedClient()
+    return model_providers.make_client(settings.critic, model=settings.model, base_url=settings.base_url)
 
 
 def make_budget(settings: Settings) -> Budget | None:
-    """What one learner's critic may spend; None: no limit, and nothing to count money with."""
+    """Return what one learner's critic may spend; None: no limit, and nothing to count money with."""
     prices = None if settings.prices is None else Prices(*settings.prices)
     if settings.max_calls is None and settings.max_cost is None and prices is None:
         return None
     return Budget(max_calls=settings.max_calls, max_cost=settings.max_cost, prices=prices)
 
 
-def make_critic(
-    settings: Settings, method: str, ledger: Path, arm: str = ""
-) -> tuple[Critic, WatchingCritic, LLMCritic | None]:
-    """The critic of one method, the watcher in it, and the language-model critic in that, if there is one."""
-    if method in ("shared", "equal"):
-        watch = WatchingCritic(SharedCritic() if method == "shared" else EqualSplitCritic(), settings.recent)
-        return watch, watch, None
+def check_critics(settings: Settings) -> None:
+    """Make what the critics need, so that a missing key is reported now and not in an hour.
+
+    Raises:
+        CreditError: As `make_client`.
+        ValueError: Limits that make no sense.
+    """
+    make_budget(settings)
+    for method, seed in settings.learners:
+        if METHODS[method].asks:
+            _judge(settings, method, None, learner_name(method, seed))
+
+
+def _judge(settings: Settings, method: str, ledger: Path | None, learner: str) -> Critic:
+    """Return the critic that `--critic` names."""
+    if settings.critic not in OWN_CRITICS and settings.critic not in providers():
+        return other_critics.make_critic(settings.critic)
     fallback: Any = settings.fallback
-    inner = LLMCritic(
-        make_client(settings, arm),
+    return LLMCritic(
+        make_client(settings, learner),
         ledger=None if settings.critic == "recorded" else ledger,
         fallback=fallback,
         budget=make_budget(settings),
         tasks=METHODS[method].tasks,
     )
-    # inside sums and faults: what is shown is what the critic said
-    watch = WatchingCritic(inner, settings.recent, counts=METHODS[method].student is None)
-    critic: Critic = watch if settings.critic not in FAULTS else FaultyCritic(watch, FAULTS[settings.critic])
-    return (SummedCritic(critic) if method == "summed" else critic), watch, inner
+
+
+def make_critic(
+    settings: Settings, method: str, ledger: Path, learner: str = ""
+) -> tuple[Critic, MonitoredCritic, LLMCritic | None]:
+    """Return the critic of one method, the monitor in it, and the language-model critic in that, if there is one."""
+    kind = METHODS[method]
+    inner = kind.baseline() if kind.baseline is not None else _judge(settings, method, ledger, learner)
+    # inside sums and faults, so that the report shows what the critic itself said
+    monitor = MonitoredCritic(inner, settings.recent, counts=kind.student is None)
+    critic: Critic = monitor
+    if kind.asks and settings.critic in FAULTS:
+        critic = FaultyCritic(critic, FAULTS[settings.critic].change)
+    return SummedCritic(critic) if kind.summed else critic, monitor, inner if isinstance(inner, LLMCritic) else None
 
 
 def make_source(
-    settings: Settings, method: str, critic: Critic, watch: WatchingCritic, asks_model: bool
+    settings: Settings, method: str, critic: Critic, monitor: MonitoredCritic, asks_model: bool
 ) -> TimedStore | TimedDistillation:
-    """Where the environments of one learner get their credits from.
-
-    Args:
-        settings: the run.
-        method: what pays.
-        critic: scores.
-        watch: hears of every episode.
-        asks_model: whether the critic waits for a server instead of computing.
-    """
+    """Return the source of credit of one learner's environments; a critic that computes needs no threads."""
     workers = settings.in_flight if asks_model else 0
     queries: dict[str, Any] = {"episodes_per_query": settings.episodes_per_query, "workers": workers}
     form = METHODS[method].student
     if form is None:
         return TimedStore(critic, **queries)
-    return TimedDistillation(critic, settings.labels, watch=watch, form=form, **queries)
+    return TimedDistillation(critic, settings.labels, monitor=monitor, form=form, **queries)
+
+
+def _timed(method: Callable[..., Any], counter: str) -> Any:
+    """Return a method that also adds the seconds it takes to an attribute."""
+
+    @functools.wraps(method)
+    def timed(self: Any, *args: Any, **options: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return method(self, *args, **options)
+        finally:
+            setattr(self, counter, getattr(self, counter) + time.perf_counter() - began)
+
+    return timed
 
 
 class TimedStore(CreditStore):
-    """A CreditStore that measures what the caller's thread spent in it: scoring or waiting.
+    """A CreditStore that measures what the caller's thread spends in it, scoring or waiting.
 
     Attributes:
-        in_submit: seconds during collection.
-        in_settle: seconds during updates.
+        in_submit: Seconds during collection.
+        in_settle: Seconds during updates.
     """
 
-    in_submit = 0.0
-    in_settle = 0.0
-
-    def submit(self, episode: Episode, scored: Callable[[Episode, Credit], None] | None = None) -> None:
-        """Takes a finished episode."""
-        began = time.perf_counter()
-        super().submit(episode, scored)
-        self.in_submit += time.perf_counter() - began
-
-    def settle(self, ids: Collection[int], timeout: float | None = None) -> list[tuple[int, Credit]]:
-        """Waits for the credits of `ids`."""
-        began = time.perf_counter()
-        try:
-            return super().settle(ids, timeout)
-        finally:
-            self.in_settle += time.perf_counter() - began
-
-    def ready(self) -> list[tuple[int, Credit]]:
-        """The credits that are there."""
-        began = time.perf_counter()
-        try:
-            return super().ready()
-        finally:
-            self.in_settle += time.perf_counter() - began
+    in_submit = in_settle = 0.0
+    submit = _timed(CreditStore.submit, "in_submit")
+    settle = _timed(CreditStore.settle, "in_settle")
+    ready = _timed(CreditStore.ready, "in_settle")
 
 
 class TimedDistillation(Distillation):
-    """A Distillation that tells every episode to a watcher, and measures what the caller's thread spent in it.
+    """A Distillation that shows every episode to a monitor, and measures what the caller's thread spends in it.
 
     Attributes:
-        in_submit: seconds during collection: labels and students.
-        in_settle: zero; nothing is done during updates.
+        in_submit: Seconds during collection, for labels and students.
+        in_settle: Zero; nothing is done during updates.
     """
 
-    in_submit = 0.0
-    in_settle = 0.0
+    in_submit = in_settle = 0.0
 
-    def __init__(self, critic: Critic, labels: int, *, watch: WatchingCritic, **options: Any) -> None:
+    def __init__(self, critic: Critic, labels: int, *, monitor: MonitoredCritic, **options: Any) -> None:
         super().__init__(critic, labels, **options)
-        self._watch = watch
+        self._monitor = monitor
 
-    def offer(self, episode: Episode) -> None:
-        """Takes a finished episode."""
-        began = time.perf_counter()
-        self._watch.count(episode)
+    def _counted(self, episode: Episode) -> None:
+        self._monitor.count(episode)
         super().offer(episode)
-        self.in_submit += time.perf_counter() - began
+
+    offer = _timed(_counted, "in_submit")
 
 
 def critic_numbers(inner: LLMCritic | None) -> dict[str, Any]:
-    """Counters of a language-model critic as JSON values; zeros for a baseline."""
+    """Return the counters of a language-model critic as JSON values; zeros for any other."""
     stats = inner.stats if inner is not None else CriticStats()
     prices = inner.budget.prices if inner is not None and inner.budget is not None else None
+    counts = ("calls", "cache_hits", "reasks", "fallbacks", "zero_answers", "episodes")
     return {
-        "calls": stats.calls,
-        "cache_hits": stats.cache_hits,
+        **{name: getattr(stats, name) for name in counts},
         "tokens": stats.usage.tokens,
-        "reasks": stats.reasks,
-        "fallbacks": stats.fallbacks,
         "cached_tokens": stats.usage.cached_tokens,
         "cost": 0.0 if prices is None else prices.cost(stats.usage),  # of this session
-        "zero_answers": stats.zero_answers,
-        "episodes": stats.episodes,
         "seconds": {k: getattr(stats, k) for k in ("narrate", "prompt", "answer", "parse", "ledger")},
     }

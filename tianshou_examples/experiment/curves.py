@@ -1,4 +1,4 @@
-"""The learning curve: its picture, and how soon it is high."""
+"""The learning curve: its picture, and how soon it rises."""
 
 from __future__ import annotations
 
@@ -10,29 +10,24 @@ import numpy as np
 
 from tianshou_examples.experiment.env_families import family_of
 from tianshou_examples.experiment.methods import METHODS
-from tianshou_examples.experiment.report import critic_note
 from tianshou_examples.experiment.settings import Settings
 
 
 def steps_to(
     records: Sequence[dict[str, Any]], method: str, seed: int, maximum: float, share: float = 0.8
 ) -> int | None:
-    """Environment steps after which a learner's training return first was that share of the maximum; None: never.
+    """Return the environment steps after which the training return first was that share of the maximum; None: never.
 
     The training return is the environment's own, of the team as it explores, averaged over `Settings.recent` episodes.
     """
-    steps, values = _line(
-        [r for r in records if (r["kind"], r["method"], r["seed"]) == ("train", method, seed)], "return"
-    )
+    steps, values = _line(_of(records, "train", method, seed), "return")
     there = np.flatnonzero(values >= share * maximum)
     return int(steps[there[0]]) if len(there) else None
 
 
 def calls_at_end(records: Sequence[dict[str, Any]], method: str, seed: int, last: float = 0.2) -> float:
-    """Calls of a learner's critic per million environment steps, over the last part of its training."""
-    steps, calls = _line(
-        [r for r in records if (r["kind"], r["method"], r["seed"]) == ("train", method, seed)], "calls"
-    )
+    """Return the calls of a learner's critic per million environment steps, over the last part of its training."""
+    steps, calls = _line(_of(records, "train", method, seed), "calls")
     before = min(int(np.searchsorted(steps, (1.0 - last) * steps[-1])), len(steps) - 2)
     if before < 0:
         return 0.0
@@ -40,7 +35,7 @@ def calls_at_end(records: Sequence[dict[str, Any]], method: str, seed: int, last
 
 
 def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draws team return and, if there are any, collisions over environment steps; the band is the range over seeds."""
+    """Draw team return and, if there are any, collisions over environment steps; the band is the range over seeds."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -69,17 +64,17 @@ def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Pat
     if handles:  # a run may be stopped before there is anything to draw
         figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2 * len(panels), fontsize=9)
     seeds = f"{settings.seeds} seeds, line = mean, band = range" if settings.seeds > 1 else "one seed"
-    figure.suptitle(f"{settings.env} ({settings.algo}, {settings.policy} policy, {seeds})\n{critic_note(settings)}",
+    figure.suptitle(f"{settings.env} ({settings.algo}, {settings.policy} policy, {seeds})\n{settings.critic_note}",
                     fontsize=10)  # fmt: skip
     figure.savefig(path, dpi=130)
     plt.close(figure)
 
 
 def _draw_kind(axis: Any, kind: str, key: str, records: Sequence[dict[str, Any]]) -> None:
-    train = [r for r in records if r["kind"] == "train" and r["method"] == kind]
-    lines = [_line([r for r in train if r["seed"] == seed], key) for seed in sorted({r["seed"] for r in train})]
-    if not lines:
+    seeds = sorted({r["seed"] for r in records if r["kind"] == "train" and r["method"] == kind})
+    if not seeds:
         return
+    lines = [_line(_of(records, "train", kind, seed), key) for seed in seeds]
     last = min(steps[-1] for steps, _ in lines)
     first = min(last, max(steps[0] for steps, _ in lines))
     grid = np.linspace(first, last, 200)
@@ -89,23 +84,25 @@ def _draw_kind(axis: Any, kind: str, key: str, records: Sequence[dict[str, Any]]
     if len(curves) > 1:
         axis.fill_between(grid, np.min(curves, axis=0), np.max(curves, axis=0), color=colour, alpha=0.18, linewidth=0)
     field = {"return": "team_return"}.get(key, key)
-    played = [_played(records, kind, seed, field) for seed in sorted({r["seed"] for r in train})]
+    played = [
+        np.array([[r["steps"], r["greedy"][field]] for r in _of(records, "evaluation", kind, seed)]).reshape(-1, 2)
+        for seed in seeds
+    ]
     means = np.mean([line[: min(map(len, played))] for line in played], axis=0)  # the k-th of each, over the seeds
     if len(means):
         axis.plot(means[:, 0], means[:, 1], "o:", color=colour, markersize=3.5, linewidth=0.8)
 
 
-def _played(records: Sequence[dict[str, Any]], kind: str, seed: int, field: str) -> np.ndarray:
-    """Steps and greedy values of one learner's evaluations, (K, 2)."""
-    chosen = [r for r in records if (r["kind"], r["method"], r["seed"]) == ("evaluation", kind, seed)]
-    return np.array([[r["steps"], r["greedy"][field]] for r in chosen]).reshape(-1, 2)
+def _of(records: Sequence[dict[str, Any]], kind: str, method: str, seed: int) -> list[dict[str, Any]]:
+    """Return one learner's records of one kind."""
+    return [r for r in records if (r["kind"], r["method"], r["seed"]) == (kind, method, seed)]
 
 
 def _line(records: Sequence[dict[str, Any]], key: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and values of one learner, in the order of training."""
+    """Return steps and values of one learner's records, in the order of training."""
     line: list[tuple[int, float]] = []
     for r in records:
-        while line and line[-1][0] >= r["steps"]:  # a learner that was killed went on from an older checkpoint
+        while line and line[-1][0] >= r["steps"]:  # a killed learner went on from an older checkpoint
             line.pop()
         line.append((r["steps"], r[key]))
     steps, values = np.array(line).reshape(-1, 2).T

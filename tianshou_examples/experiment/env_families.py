@@ -1,4 +1,4 @@
-"""What differs between the families of environments: how their teams learn, for how long, and what is told of them."""
+"""What differs between the families of environments: their learners' settings, training length and report."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Family:
     method (docs/training.md).
     """
 
-    settings: Mapping[str, Any] = field(default_factory=dict)  # values of `Settings` that differ from its defaults
+    settings: Mapping[str, Any] = field(default_factory=dict)  # where `Settings` differs from its defaults
     steps: Mapping[str, int] = field(default_factory=dict)  # environment steps of one learner, by scenario
-    other_steps: int = 1_000_000  # where nobody has measured it yet
+    other_steps: int = 1_000_000  # for scenarios that nobody has measured yet
     maximum: float | None = 1.0  # of the return; None: unknown
     success: bool = True  # whether an episode can be completed
     collisions: bool = False  # whether infos carry a cost
     masks: bool = False  # whether --action-mask has a choice
-    starting: str = "starting the environment ..."  # said before the first learner
+    starting: str = "starting the environment ..."  # printed before the first learner
     film: tuple[int, int] = (3, 150)  # episodes in the animation, and steps of each at most
 
 
@@ -37,22 +37,13 @@ FAMILIES: dict[str, Family] = {
         film=(3, 10_000),
     ),
     "lbf": Family(
-        settings={
-            "envs": 16,
-            "rollout": 50,  # the time limit; trained teams need 5 to 10 steps
-            "batch": 256,
-            "recent": 100,
-        },
+        # 50 steps are the time limit; trained teams need 5 to 10
+        settings={"envs": 16, "rollout": 50, "batch": 256, "recent": 100},
         steps={"Foraging-5x5-2p-1f-coop-v3": 60_000, "Foraging-8x8-2p-2f-coop-v3": 100_000},
     ),
     "rware": Family(
-        settings={
-            "envs": 4,  # an update waits for 500 steps of each
-            "batch": 256,
-            "recent": 16,
-            "eval_episodes": 20,
-            "evaluations": 4,
-        },
+        # an update waits for 500 steps of each environment
+        settings={"envs": 4, "batch": 256, "recent": 16, "eval_episodes": 20, "evaluations": 4},
         steps={"rware-tiny-2ag-easy-v2": 100_000},
         maximum=None,
         success=False,
@@ -62,9 +53,9 @@ FAMILIES: dict[str, Family] = {
 
 
 def family_of(env: str) -> Family:
-    """The family of an environment's name.
+    """Return the family of an environment's name.
 
     Raises:
-        KeyError: there is none of that name.
+        KeyError: There is none of that name.
     """
     return FAMILIES[env.partition(":")[0]]

@@ -8,71 +8,66 @@ from typing import Any
 from gymnasium.spaces import Box, Discrete
 from pettingzoo import ParallelEnv
 
+from credit_wrappers.adapters import lbf, rware
+from spaceworld import PRESETS
 from tianshou_examples.experiment.env_families import FAMILIES
 
+_ADAPTERS = {"lbf": lbf.parallel_env, "rware": rware.parallel_env}
 
-def check_world(name: str) -> tuple[str, str]:
-    """The family and the scenario of an environment's name.
+
+def check_environment(name: str) -> str:
+    """Return the scenario of an environment's name.
 
     Raises:
-        ValueError: for an unknown one, which the message answers with valid ones, or for observations or actions that
-            the networks here are not made for.
-        ImportError: when the family's library is not installed; the message says how to get it.
+        ValueError: The name is unknown, and the message lists valid ones; or the networks here are not made for the
+            environment's observations or actions.
+        ImportError: The family's library is not installed; the message says how to get it.
     """
     family, _, scenario = name.partition(":")
     if family not in FAMILIES:
         raise ValueError(f"unknown env {name!r}; valid are {', '.join(examples())}")
     if family == "spaceworld":
-        from spaceworld import PRESETS
-
         if scenario not in PRESETS:
-            valid = ", ".join(f"spaceworld:{s}" for s in PRESETS)
-            raise ValueError(f"unknown env {name!r}; valid are {valid}")
-        return family, scenario
-    env = _adapter(family)(scenario)
+            raise ValueError(f"unknown env {name!r}; valid are {', '.join(f'spaceworld:{s}' for s in PRESETS)}")
+        return scenario
+    env = _ADAPTERS[family](scenario)
     agent = env.possible_agents[0]
     seen, acts = env.observation_space(agent), env.action_space(agent)
     env.close()
     if not isinstance(seen, Box) or len(seen.shape) != 1 or not isinstance(acts, Discrete):
         kinds = f"{type(seen).__name__}{seen.shape or ''}, {type(acts).__name__}"
         raise ValueError(f"{name}: the learners here need flat observations and Discrete actions, not {kinds}")
-    return family, scenario
+    return scenario
 
 
 def examples() -> list[str]:
-    """Names that are valid: all of Spaceworld, some of the others."""
-    from spaceworld import PRESETS
-
-    others = [f"{name}:{scenario}" for name, family in FAMILIES.items() for scenario in family.steps]
-    return [f"spaceworld:{s}" for s in PRESETS] + [name for name in others if not name.startswith("spaceworld:")]
+    """Return valid names: all of Spaceworld, some of the other families."""
+    others = [f"{name}:{scenario}" for name in _ADAPTERS for scenario in FAMILIES[name].steps]
+    return [f"spaceworld:{scenario}" for scenario in PRESETS] + others
 
 
-def world_factory(
+def environment_maker(
     name: str, render_mode: str | None = None, action_mask: Any = "possible"
 ) -> Callable[[], ParallelEnv]:
-    """A factory of the named environment; `action_mask` is for Spaceworld, which alone has a choice."""
-    family, scenario = check_world(name)
+    """Return a maker of the named environment; `action_mask` is for Spaceworld, which alone has a choice.
 
-    def make() -> ParallelEnv:
-        if family != "spaceworld":
-            return _adapter(family)(scenario, render_mode=render_mode)
-        from spaceworld import spaceworld_v0
+    Raises:
+        ValueError: As `check_environment`.
+        ImportError: As `check_environment`.
+    """
+    scenario = check_environment(name)
+    adapter = _ADAPTERS.get(name.partition(":")[0])
+    if adapter is not None:
+        return lambda: adapter(scenario, render_mode=render_mode)
+    from spaceworld import spaceworld_v0  # imports numba, which --help does not need
 
-        return spaceworld_v0.parallel_env(scenario=scenario, render_mode=render_mode, action_mask=action_mask)
-
-    return make
+    return lambda: spaceworld_v0.parallel_env(scenario=scenario, render_mode=render_mode, action_mask=action_mask)
 
 
 def longest_episode(env: ParallelEnv) -> int:
-    """Steps after which time runs out."""
-    world = env.unwrapped
-    if hasattr(world, "max_cycles"):
-        return int(world.max_cycles)
-    library = getattr(world, "library", None)  # each library calls it something else
+    """Return the number of steps after which time runs out."""
+    bare = env.unwrapped
+    if hasattr(bare, "max_cycles"):
+        return int(bare.max_cycles)
+    library = getattr(bare, "library", None)  # each library calls it something else
     return int(getattr(library, "_max_episode_steps", 0) or getattr(library, "max_steps", 0) or 500)
-
-
-def _adapter(family: str) -> Callable[..., ParallelEnv]:
-    from credit_wrappers.adapters import lbf, rware
-
-    return {"lbf": lbf, "rware": rware}[family].parallel_env

@@ -1,15 +1,16 @@
-"""How good a team is: on the environment's own reward, over layouts it has not seen, greedy and sampled."""
+"""How good a team is: by the environment's own reward, on layouts it has not seen, greedy and sampled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from pettingzoo import ParallelEnv
-from torch import nn
+
+from tianshou_examples.experiment.actors import Actors
 
 UNSEEN = 10_000_000  # evaluation layouts are seeded from here; training seeds stay below
 
@@ -24,54 +25,11 @@ class Evaluation:
     steps: float  # length
     episodes: int
 
-    def as_dict(self) -> dict[str, float]:
-        """The means as JSON values."""
-        return asdict(self)
-
-
-class Actors:
-    """The networks of a team and how they choose: logits are sampled, Q values are explored with epsilon.
-
-    Args:
-        networks: one for each agent, in `possible_agents` order; the same object for a shared policy.
-        kind: "logits" or "q".
-        epsilon: share of random actions when Q values are "sampled".
-        steps: environment steps they were trained for, where that is known.
-        numbered: whether they read which agent they play, one-hot, behind the observation.
-    """
-
-    def __init__(
-        self, networks: Sequence[nn.Module], kind: str, epsilon: float = 0.05, steps: int = 0, numbered: bool = False
-    ) -> None:
-        self.networks, self.kind, self.epsilon, self.steps = list(networks), kind, epsilon, steps
-        self.numbered = numbered
-
-    @torch.no_grad()
-    def choose(
-        self, observations: np.ndarray, masks: np.ndarray, greedy: bool, generator: torch.Generator
-    ) -> np.ndarray:
-        """Actions (E, N) int64 for observations (E, N, F) and masks (E, N, A)."""
-        seen = torch.as_tensor(observations)
-        if self.numbered:
-            seen = torch.cat([seen, torch.eye(seen.shape[1]).expand(len(seen), -1, -1)], dim=-1)
-        scores = torch.stack([net(seen[:, i]) for i, net in enumerate(self.networks)], dim=1)
-        allowed = torch.as_tensor(masks, dtype=torch.bool)
-        scores = scores.masked_fill(~allowed, -1e9)
-        best = scores.argmax(-1)
-        if greedy:
-            return best.numpy()
-        weights = scores.softmax(-1) if self.kind == "logits" else allowed.float()
-        drawn = torch.multinomial(weights.flatten(0, 1), 1, generator=generator).view(best.shape)
-        if self.kind == "q":
-            explore = torch.rand(best.shape, generator=generator) < self.epsilon
-            drawn = torch.where(explore, drawn, best)
-        return drawn.numpy()
-
 
 def evaluate(
     make_env: Callable[[], ParallelEnv], actors: Actors, episodes: int, greedy: bool, first_seed: int = UNSEEN
 ) -> Evaluation:
-    """Plays `episodes` episodes side by side, on the layouts of seeds `first_seed`, `first_seed + 1`, ..."""
+    """Play `episodes` episodes side by side, on the layouts of seeds `first_seed`, `first_seed + 1`, ..."""
     envs = [make_env() for _ in range(episodes)]
     generator = torch.Generator().manual_seed(first_seed)
     views = [_view(*env.reset(seed=first_seed + k)) for k, env in enumerate(envs)]
@@ -100,7 +58,7 @@ def _view(observations: dict[str, np.ndarray], infos: dict[str, dict[str, Any]])
 def record(
     make_env: Callable[[], ParallelEnv], actors: Actors, seeds: Sequence[int], hold: int = 4, most_steps: int = 10_000
 ) -> list[np.ndarray]:
-    """Pictures of the first `most_steps` of greedy episodes, one after another; the last picture of each is held."""
+    """Return pictures of the first `most_steps` of greedy episodes; the last one of each is repeated `hold` times."""
     env = make_env()
     generator = torch.Generator()
     pictures: list[np.ndarray] = []

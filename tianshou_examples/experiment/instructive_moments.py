@@ -1,4 +1,4 @@
-"""A critic that looks over another critic's shoulder: episode statistics, and the moments worth showing."""
+"""A critic around another one, which keeps episode statistics and the credited moments that are worth showing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Moment:
     others: dict[str, float]  # what the other agents were credited in the same steps
     team_reward: float  # paid to the team in these steps
     source: str
-    episode: int  # how many episodes had been scored before
+    episode: int  # how many episodes were counted before
     before: str  # the frame before the span; the first frame of the episode when the span starts there
     lines: list[str]  # the steps, at most MOST_LINES of them
 
@@ -41,14 +41,14 @@ LESSONS = {
 
 
 def lesson_of(amount: float, steps: int, reward: float, others: float, cost: float) -> list[tuple[str, float]]:
-    """Which lessons a credited span teaches, each with how clearly (more is clearer).
+    """Return which lessons a credited span teaches, each with how clearly (more is clearer).
 
     Args:
-        amount: credit of the agent over the span.
-        steps: length of the span.
-        reward: paid to the team in the span.
-        others: the largest credit of another agent in the span.
-        cost: collisions and violations of the agent itself in the span.
+        amount: Credit of the agent over the span.
+        steps: Length of the span.
+        reward: Paid to the team in the span.
+        others: Largest credit of another agent in the span.
+        cost: Collisions and violations of the agent itself in the span.
     """
     if amount > 0:
         if reward > 0:
@@ -61,13 +61,13 @@ def lesson_of(amount: float, steps: int, reward: float, others: float, cost: flo
     return [("undone", -amount)] if reward == 0 and amount < 0 else []
 
 
-class WatchingCritic:
-    """Scores with another critic and keeps statistics of the episodes that went through; usable from threads.
+class MonitoredCritic:
+    """Scores with another critic, and keeps statistics of the episodes and the clearest moments; thread-safe.
 
     Args:
-        critic: does the scoring.
-        window: episodes over which the statistics are averaged.
-        counts: whether the episodes that are scored are all there are; else `count` is told of each.
+        critic: Does the scoring.
+        window: Episodes over which the statistics are averaged.
+        counts: Whether every episode is scored; else `count` must be called with each.
     """
 
     def __init__(self, critic: Critic, window: int = 256, counts: bool = True) -> None:
@@ -76,21 +76,21 @@ class WatchingCritic:
         self._lock = threading.Lock()
         self.label = critic.label
         self.episodes = 0
-        self.recent: deque[tuple[float, float, float]] = deque(maxlen=window)  # return, cost, success
-        self.best: dict[str, tuple[float, Moment]] = {}  # by lesson: how clear, and what
+        self.recent: deque[tuple[float, float, float]] = deque(maxlen=window)  # return, cost and success
+        self.best: dict[str, tuple[float, Moment]] = {}  # by lesson: how clear it is, and the moment
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
-        """The other critic's credits, unchanged."""
+        """Return the other critic's credits, unchanged."""
         credits = self.critic.score(episodes)
         with self._lock:
             for episode, credit in zip(episodes, credits, strict=True):
-                self._look(episode, credit)
+                self._compare(episode, credit)
                 if self._counts:
                     self._count(episode)
         return credits
 
     def count(self, episode: Episode) -> None:
-        """Takes an episode into the statistics."""
+        """Take an episode into the statistics."""
         with self._lock:
             self._count(episode)
 
@@ -99,16 +99,15 @@ class WatchingCritic:
         self.recent.append((float(episode.team_reward.sum()), float(episode.cost.sum()), float(episode.terminated)))
 
     def means(self) -> tuple[float, float, float]:
-        """Mean return, cost and success of the recent episodes; zeros before the first."""
+        """Return the mean return, cost and success of the recent episodes; zeros before the first."""
         with self._lock:
             recent = list(self.recent)
         if not recent:
             return 0.0, 0.0, 0.0
-        returns, costs, successes = zip(*recent, strict=True)
-        n = len(recent)
-        return sum(returns) / n, sum(costs) / n, sum(successes) / n
+        returns, costs, successes = (sum(values) / len(recent) for values in zip(*recent, strict=True))
+        return returns, costs, successes
 
-    def _look(self, episode: Episode, credit: Credit) -> None:
+    def _compare(self, episode: Episode, credit: Credit) -> None:
         index = {agent: i for i, agent in enumerate(episode.agents)}
         totals = np.concatenate([np.zeros((1, episode.n_agents)), credit.values.cumsum(axis=0)]).tolist()
         paid = np.concatenate([[0.0], episode.team_reward.cumsum()]).tolist()
@@ -148,13 +147,13 @@ class WatchingCritic:
         )
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps, as JSON values."""
+        """Return what a checkpoint keeps, as JSON values."""
         with self._lock:
             best = {lesson: [clear, asdict(moment)] for lesson, (clear, moment) in self.best.items()}
             return {"episodes": self.episodes, "recent": list(self.recent), "best": best}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes over what `state` returned."""
+        """Take over what `state` returned."""
         self.episodes = state["episodes"]
         self.recent.extend(tuple(x) for x in state["recent"])
         self.best = {lesson: (clear, Moment(**moment)) for lesson, (clear, moment) in state["best"].items()}

@@ -1,4 +1,4 @@
-"""One learner from its first step to its last, in a process of its own: method times seed."""
+"""One learner, of one method and one seed, from its first step to its last, in its own process."""
 
 from __future__ import annotations
 
@@ -6,69 +6,68 @@ import multiprocessing
 import signal
 import time
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
 
 from credit_wrappers import CreditError, Distillation
-from tianshou_examples.experiment.methods import METHODS
-from tianshou_examples.experiment.settings import Settings
+from credit_wrappers.integrations.tianshou import AgentVectorEnv
+from tianshou_examples.experiment.critics import critic_numbers, make_critic, make_source
+from tianshou_examples.experiment.environments import environment_maker
+from tianshou_examples.experiment.evaluation import evaluate
+from tianshou_examples.experiment.learners import Learner
+from tianshou_examples.experiment.methods import METHODS, credited_environment
+from tianshou_examples.experiment.settings import Settings, learner_name
 
 CHECKPOINT_SECONDS = 60.0
 
 
-def arm_name(method: str, seed: int) -> str:
-    """The name of an arm in files and tables."""
-    return f"{method}-{seed}"
+def run_learner(settings: Settings, method: str, seed: int, folder: Path, queue: Any, stop: Any) -> None:
+    """Train one learner.
 
-
-def run_arm(settings: Settings, method: str, seed: int, folder: Path, queue: Any, stop: Any) -> None:
-    """Trains one arm; the entry point of its process.
-
-    Sends `(kind, arm, value)` to `queue`: "record" for metrics.jsonl, "result" at the end or after a stop, "error".
+    It sends `(kind, learner, value)` to `queue`: "record" for metrics.jsonl, "result" at the end or after a stop,
+    "error".
 
     Args:
-        settings: the run.
-        method: what pays it.
-        seed: seed.
-        folder: the run's folder; a checkpoint found there is continued.
-        queue: where messages go.
-        stop: an event; when it is set the arm saves itself and ends.
+        settings: The run.
+        method: What pays it.
+        seed: Its seed.
+        folder: The run's folder; a checkpoint found there is continued.
+        queue: Where messages go.
+        stop: An event; when it is set the learner saves itself and ends.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     try:
-        _Arm(settings, method, seed, folder, queue).run(stop)
-    except CreditError as error:  # a wrong key, a damaged ledger, an answer with --fallback raise: no bug of ours
-        queue.put(("error", arm_name(method, seed), f"{type(error).__name__}: {error}"))
+        LearnerProcess(settings, method, seed, folder, queue).run(stop)
+    except CreditError as error:  # a wrong key, a damaged ledger, an answer with --fallback raise: not a bug here
+        queue.put(("error", learner_name(method, seed), f"{type(error).__name__}: {error}"))
     except Exception:
-        queue.put(("error", arm_name(method, seed), traceback.format_exc()))
+        queue.put(("error", learner_name(method, seed), traceback.format_exc()))
 
 
-class _Arm:
+class LearnerProcess:
+    """A learner with its critic, its checkpoint and its reports; arguments as `run_learner`."""
+
     def __init__(self, settings: Settings, method: str, seed: int, folder: Path, queue: Any) -> None:
-        import torch
-
-        torch.set_num_threads(1)  # the other cores train the other arms
+        torch.set_num_threads(1)  # the other cores train the other learners
         torch.set_flush_denormal(True)
         torch.distributions.Distribution.set_default_validate_args(False)  # checks of every batch cost 5 %
-        from credit_wrappers.integrations.tianshou.agent_vector_env import AgentVectorEnv
-        from tianshou_examples.experiment.critics import make_critic, make_source
-        from tianshou_examples.experiment.environments import world_factory
-        from tianshou_examples.experiment.learners import Learner
-        from tianshou_examples.experiment.methods import learning_factory
-
         self.settings, self.method, self.seed, self.queue = settings, method, seed, queue
-        self.name = arm_name(method, seed)
+        self.name = learner_name(method, seed)
         self.folder = folder
         self.checkpoint = folder / "checkpoints" / f"{self.name}.pt"
-        self.make_env = world_factory(settings.env, action_mask=settings.action_mask)
-        critic, self.watch, self.inner = make_critic(settings, method, folder / f"ledger-{self.name}.sqlite", self.name)
+        self.make_env = environment_maker(settings.env, action_mask=settings.action_mask)
+        ledger = folder / f"ledger-{self.name}.sqlite"
+        critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name)
         asks_model = self.inner is not None and self.inner.source == "model"
-        self.store = make_source(settings, method, critic, self.watch, asks_model)
+        self.store = make_source(settings, method, critic, self.monitor, asks_model)
         wean_steps = round(settings.wean * settings.steps / settings.envs)
         venv = AgentVectorEnv(
-            [learning_factory(method, self.make_env, self.store, wean_steps)] * settings.envs,
+            [credited_environment(method, self.make_env, self.store, wean_steps)] * settings.envs,
             learners="shared" if settings.policy == "shared" else "per-agent",
         )
         self.learner = Learner(settings, venv, seed)
@@ -81,9 +80,10 @@ class _Arm:
         self.learner.begin(int(start % 9_000_000))  # below the evaluation's layouts
 
     def run(self, stop: Any) -> None:
+        """Train until the last step or until `stop` is set, evaluate, and send the result."""
         try:
             played = self._run(stop)
-        finally:  # whatever happened: answers that were paid for belong in the ledger
+        finally:  # whatever happened, answers that were paid for belong in the ledger
             self.store.close()
             if self.inner is not None:
                 if self.inner.ledger is not None:
@@ -93,8 +93,6 @@ class _Arm:
         self.queue.put(("result", self.name, self._result(played)))
 
     def _run(self, stop: Any) -> dict[str, dict[str, float]]:
-        from torch.utils.tensorboard import SummaryWriter
-
         saved = time.monotonic()
         with SummaryWriter(str(self.folder / "tensorboard" / self.name)) as board:
             while not self._complete and not stop.is_set() and not _orphaned():
@@ -133,60 +131,46 @@ class _Arm:
         self.times["learning"] += max(0.0, update - settle)
 
     def _report(self, board: Any) -> None:
-        returns, collisions, success = self.watch.means()
+        returns, collisions, success = self.monitor.means()
         numbers = self._critic_numbers()
-        record = {
-            "kind": "train",
-            "method": self.method,
-            "seed": self.seed,
-            "steps": self.learner.steps,
-            "return": returns,
-            "collisions": collisions,
-            "success": success,
-            "wall": sum(self.times.values()),
-            "calls": numbers["calls"],
-            "tokens": numbers["tokens"],
-            "fallbacks": numbers["fallbacks"],
-            "cached_tokens": numbers["cached_tokens"],
-            "cost": numbers["cost"],
-            **self._extra(),
-        }
-        for key in ("return", "collisions", "success", *self._extra()):
-            board.add_scalar(f"train/{key}", record[key], self.learner.steps)
+        shown = {"return": returns, "collisions": collisions, "success": success, **self._extra()}
+        for key, value in shown.items():
+            board.add_scalar(f"train/{key}", value, self.learner.steps)
         board.add_scalar("critic/tokens", numbers["tokens"], self.learner.steps)
+        counts = {key: numbers[key] for key in ("calls", "tokens", "fallbacks", "cached_tokens", "cost")}
+        self._send("train", {**shown, "wall": sum(self.times.values()), **counts})
+
+    def _send(self, kind: str, numbers: dict[str, Any]) -> None:
+        """Send a record for metrics.jsonl."""
+        record = {"kind": kind, "method": self.method, "seed": self.seed, "steps": self.learner.steps, **numbers}
         self.queue.put(("record", self.name, record))
 
     def _extra(self) -> dict[str, float]:
-        """Further numbers of this method, for metrics.jsonl and tensorboard."""
+        """Return further numbers of this method, for metrics.jsonl and tensorboard."""
         if METHODS[self.method].tasks:
             return self.learner.venv.envs[0].task_metrics
         return self._student() or {}
 
     def _student(self) -> dict[str, float] | None:
-        """What there is to say of the student that pays, if one does."""
+        """Return the metrics of the student that pays, if one does."""
         if not isinstance(self.store, Distillation):
             return None
         return {name: value for name, value in self.store.metrics.items() if value == value}  # NaN is no JSON
 
     def _evaluate(self, episodes: int, board: Any) -> dict[str, dict[str, float]]:
-        from tianshou_examples.experiment.evaluation import evaluate
-
         began = time.perf_counter()
         played = {
-            how: evaluate(self.make_env, self.learner.actors, episodes, how == "greedy").as_dict()
+            how: asdict(evaluate(self.make_env, self.learner.actors, episodes, how == "greedy"))
             for how in ("greedy", "sampled")
         }
         self.times["evaluation"] += time.perf_counter() - began
         for how, means in played.items():
             for key, value in means.items():
                 board.add_scalar(f"{how}/{key}", value, self.learner.steps)
-        record = {"kind": "evaluation", "method": self.method, "seed": self.seed, "steps": self.learner.steps}
-        self.queue.put(("record", self.name, {**record, **played}))
+        self._send("evaluation", played)
         return played
 
     def _critic_numbers(self) -> dict[str, Any]:
-        from tianshou_examples.experiment.critics import critic_numbers
-
         return _added(critic_numbers(self.inner), self.before)
 
     def _result(self, final: dict[str, dict[str, float]]) -> dict[str, Any]:
@@ -200,16 +184,14 @@ class _Arm:
             "times": self.times,
             "critic": self._critic_numbers(),
             "student": self._student(),
-            "moments": self.watch.state()["best"],
+            "moments": self.monitor.state()["best"],
         }
 
     def _save(self) -> None:
-        import torch
-
         self.checkpoint.parent.mkdir(exist_ok=True)
         state = {
             "learner": self.learner.state(),
-            "watch": self.watch.state(),
+            "watch": self.monitor.state(),
             "times": self.times,
             "critic": self._critic_numbers(),
             "evaluated": self.evaluated,
@@ -220,21 +202,19 @@ class _Arm:
         }
         part = self.checkpoint.with_suffix(".part")
         torch.save(state, part)
-        part.replace(self.checkpoint)  # a kill in between leaves the old one whole
+        part.replace(self.checkpoint)  # if it is killed in between, the old one is whole
 
     def _restore(self) -> None:
-        import torch
-
         if not self.checkpoint.exists():
             return
         state = torch.load(self.checkpoint, weights_only=False)
         self.learner.restore(state["learner"])
         if METHODS[self.method].tasks:
-            for env in self.learner.venv.envs:  # the tasks themselves come again with the next answers
+            for env in self.learner.venv.envs:  # the tasks themselves come with the next answers
                 env.task_progress = min(1.0, self.learner.steps / max(1.0, self.settings.wean * self.settings.steps))
         if isinstance(self.store, Distillation):
             self.store.restore(state["student"])
-        self.watch.restore(state["watch"])
+        self.monitor.restore(state["watch"])
         self.times, self.before = state["times"], state["critic"]
         self.evaluated, self.final = state["evaluated"], state["final"]
         torch.set_rng_state(state["torch"])
@@ -242,11 +222,11 @@ class _Arm:
 
 
 def _orphaned() -> bool:
-    """Whether the process that reads our messages is gone."""
+    """Return whether the process that reads the messages is gone."""
     parent = multiprocessing.parent_process()
     return parent is not None and not parent.is_alive()
 
 
 def _added(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
-    """Sums of two nested dictionaries of numbers; `b` may be empty."""
+    """Return the sums of two nested dictionaries of numbers; `b` may be empty."""
     return {k: _added(v, b.get(k, {})) if isinstance(v, dict) else v + b.get(k, 0) for k, v in a.items()}

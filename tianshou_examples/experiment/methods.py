@@ -1,4 +1,4 @@
-"""The methods that are compared: what pays a learner, and the environment that its team learns and plays in."""
+"""The methods that are compared: what pays a learner, and the environment in which its team learns."""
 
 from __future__ import annotations
 
@@ -7,44 +7,59 @@ from dataclasses import dataclass
 
 from pettingzoo import ParallelEnv
 
-from credit_wrappers import CreditStore, CreditWrapper, Deferred, Distillation, Distilled, LLMTaskWrapper
+from credit_wrappers import (
+    CreditStore,
+    CreditWrapper,
+    Deferred,
+    Distillation,
+    Distilled,
+    EqualSplitCritic,
+    LLMTaskWrapper,
+    SharedCritic,
+)
 from credit_wrappers.student.student_settings import StudentForm
 
 
 @dataclass(frozen=True)
 class Method:
-    """How a method is drawn, and what it wants of the critic's model."""
+    """How a method is drawn, and what it needs."""
 
     title: str
     colour: str
-    asks: bool = False  # for credits
-    tasks: bool = False  # and for tasks
-    student: StudentForm | None = None  # of the student that pays at once; None: what the critic said is paid
+    baseline: type[SharedCritic | EqualSplitCritic] | None = None  # pays instead of the critic that --critic names
+    summed: bool = False  # whether the whole team is paid the sum of the credits
+    tasks: bool = False  # whether the critic also names tasks
+    student: StudentForm | None = None  # form of the student that pays; None: the critic's own credit is paid
+
+    @property
+    def asks(self) -> bool:
+        """Whether `--critic` is asked."""
+        return self.baseline is None
 
 
 METHODS = {
-    "mca": Method("individual credit", "#0f766e", asks=True),
-    "taca": Method("individual credit, and tasks", "#0284c7", asks=True, tasks=True),
-    "student": Method("individual credit, of a student", "#c026d3", asks=True, student="potential"),
-    "student-free": Method("individual credit, of a free student", "#be123c", asks=True, student="free"),
-    "summed": Method("the same credit, summed over the team", "#b45309", asks=True),
-    "shared": Method("shared team reward", "#64748b"),
-    "equal": Method("equal split of the team reward", "#7c3aed"),
+    "mca": Method("individual credit", "#0f766e"),
+    "taca": Method("individual credit, and tasks", "#0284c7", tasks=True),
+    "student": Method("individual credit, of a student", "#c026d3", student="potential"),
+    "student-free": Method("individual credit, of an unconstrained student", "#be123c", student="free"),
+    "summed": Method("the same credit, summed over the team", "#b45309", summed=True),
+    "shared": Method("shared team reward", "#64748b", baseline=SharedCritic),
+    "equal": Method("equal split of the team reward", "#7c3aed", baseline=EqualSplitCritic),
 }
 
 
-def learning_factory(
+def credited_environment(
     method: str, make_env: Callable[[], ParallelEnv], source: CreditStore | Distillation, wean_steps: int
 ) -> Callable[[], ParallelEnv]:
-    """Makes the environments that an arm of this method is trained in; all of them share the source.
+    """Return a maker of the environments in which a learner of this method is trained.
 
-    EnvGroup play in the bare environment: of networks that learned with tasks the task input is cut out (`weaned.py`).
+    Teams are evaluated in the bare environment: the task input is cut out of networks that learned with tasks.
 
     Args:
-        method: one of `METHODS`.
-        make_env: makes the bare environment.
-        source: where credits, and tasks, come from.
-        wean_steps: of each environment; see `LLMTaskWrapper`.
+        method: One of `METHODS`.
+        make_env: Makes the bare environment.
+        source: Gives credits, and tasks, to all environments of the learner.
+        wean_steps: Steps of each environment over which tasks fade; see `LLMTaskWrapper`.
     """
     if isinstance(source, Distillation):
         return lambda: CreditWrapper(make_env(), Distilled(source))

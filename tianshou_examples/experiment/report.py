@@ -1,7 +1,8 @@
-"""What a run leaves for a person to read: the table and the credited moments."""
+"""What a run leaves for a person: table, learning curve, credited moments and animation."""
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,50 +12,81 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from spaceworld.render.record import save_gif
+from tianshou_examples.experiment.actors import load_actors
+from tianshou_examples.experiment.curves import calls_at_end, draw_curves, steps_to
 from tianshou_examples.experiment.env_families import family_of
+from tianshou_examples.experiment.environments import environment_maker
+from tianshou_examples.experiment.evaluation import UNSEEN, record
 from tianshou_examples.experiment.instructive_moments import LESSONS, Moment
-from tianshou_examples.experiment.settings import Settings
+from tianshou_examples.experiment.settings import Settings, learner_name
+
+SHARES = {"steps_to_80": (0.8, "steps to 80 % of the maximum"), "steps_to_90": (0.9, "  to 90 %")}
 
 
-def critic_note(settings: Settings) -> str:
-    """Who the critic is, said plainly."""
-    if settings.critic.startswith("scripted"):
-        fault = {
-            "scripted-noisy": "; of its events 20 % are dropped and 20 % moved to a wrong agent, on purpose",
-            "scripted-farmable": "; what it debits for letting go of a module is dropped, on purpose",
-        }.get(settings.critic, "")
-        return f"critic: scripted stand-in (rules that read the prompt's text), not an LLM{fault}"
-    if settings.critic == "recorded":
-        return f"critic: answers recorded in {settings.replay}"
-    return f"critic: {settings.model or 'Anthropic default model'}" + (
-        f" at {settings.base_url}" if settings.base_url else ""
+def write_report(settings: Settings, folder: Path, results: Sequence[dict[str, Any]], seconds: float,
+                 console: Console) -> None:  # fmt: skip
+    """Write results, curve, moments, animation and table into the run's folder, and print the table.
+
+    Args:
+        settings: The run.
+        folder: Its folder.
+        results: What its learners reported at their ends, at least one; numbers of the whole training are added.
+        seconds: How long the run took.
+        console: Where a person reads.
+    """
+    records = [json.loads(x) for x in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    maximum = family_of(settings.env).maximum
+    for result in results:
+        learner = result["method"], result["seed"]
+        result["calls_at_end"] = calls_at_end(records, *learner)
+        if maximum is not None:
+            result |= {key: steps_to(records, *learner, maximum, share) for key, (share, _) in SHARES.items()}
+    saved = {"wall_seconds": seconds, "results": results}
+    (folder / "results.json").write_text(json.dumps(saved, indent=1), encoding="utf-8")
+    draw_curves(settings, records, folder / "learning_curve.png")
+    write_credits(settings, results, folder / "credits.txt")
+    _animate(settings, folder, results[0])
+    print_table(settings, results, console)
+    with (folder / "table.txt").open("w", encoding="utf-8") as file:
+        print_table(settings, results, Console(file=file, width=150))
+    ledgers = sum(f.stat().st_size for f in folder.glob("ledger-*.sqlite*"))
+    console.print(
+        f"{seconds:.0f} s in all, ledger {ledgers / 1e6:.1f} MB. In {folder}: learning_curve.png, team.gif, "
+        "credits.txt, metrics.jsonl, tensorboard/"
     )
 
 
-def _mean(results: Sequence[dict[str, Any]], how: str, key: str) -> str:
-    values = [r[how][key] for r in results]
-    mean, digits = float(np.mean(values)), 1 if key == "steps" else 3
-    return f"{mean:.{digits}f}" + (f" ±{np.std(values):.{digits}f}" if len(values) > 1 else "")
+def _animate(settings: Settings, folder: Path, result: dict[str, Any]) -> None:
+    """Show the greedy team of a learner in some unseen layouts."""
+    make_env = environment_maker(settings.env, "rgb_array", settings.action_mask)
+    checkpoint = folder / "checkpoints" / f"{learner_name(result['method'], result['seed'])}.pt"
+    actors = load_actors(settings, make_env(), checkpoint)
+    episodes, steps = family_of(settings.env).film
+    pictures = record(make_env, actors, range(UNSEEN, UNSEEN + episodes), most_steps=steps)
+    save_gif(folder / "team.gif", pictures, fps=4)
 
 
-SOON = {"steps_to_80": "steps to 80 % of the maximum", "steps_to_90": "  to 90 %"}
+def _mean(values: Sequence[float], digits: int) -> str:
+    """Return the mean, and the standard deviation if there are several."""
+    spread = f" ±{np.std(values):,.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):,.{digits}f}{spread}"
 
 
 def _soon(steps: Sequence[int | None]) -> str:
-    """The mean (± standard deviation) over the learners that got there, and how many did if not all."""
+    """Return the mean over the learners that got there, and how many did if not all."""
     there = [s for s in steps if s is not None]
     if not there:
         return "never"
-    spread = f" ±{np.std(there):,.0f}" if len(there) > 1 else ""
-    return f"{np.mean(there):,.0f}{spread}" + (f" ({len(there)} of {len(steps)})" if len(there) < len(steps) else "")
+    return _mean(there, 0) + (f" ({len(there)} of {len(steps)})" if len(there) < len(steps) else "")
 
 
 def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: Console) -> None:
-    """Prints how each method ended: one row a method, means (± standard deviation) over its seeds."""
+    """Print how each method ended, as means (± standard deviation) over its seeds, and what it took."""
     kinds = [c for c in settings.method if any(r["method"] == c for r in results)]
     episodes = results[0]["greedy"]["episodes"]
     table = Table(
-        title=f"{settings.env}, {settings.algo}, {episodes} unseen layouts a seed; {critic_note(settings)}",
+        title=f"{settings.env}, {settings.algo}, {episodes} unseen layouts a seed; {settings.critic_note}",
         title_justify="left",
     )
     family = family_of(settings.env)
@@ -71,7 +103,7 @@ def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: 
             table.add_row(
                 kind if how == "greedy" else "",
                 how,
-                *(_mean(of_kind, how, key) for key in means.values()),
+                *(_mean([r[how][key] for r in of_kind], 1 if key == "steps" else 3) for key in means.values()),
                 end_section=how == "sampled",
             )
     console.print(table)
@@ -86,7 +118,7 @@ def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: 
 
 
 def _cost(settings: Settings, results: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """What the learners of one method took."""
+    """Return what the learners of one method took, on average."""
     times = {k: float(np.mean([r["times"][k] for r in results])) for k in results[0]["times"]}
     wall, steps = max(sum(times.values()), 1e-9), float(np.mean([r["steps"] for r in results]))
     speed = steps / max(wall - times["evaluation"], 1e-9)
@@ -95,7 +127,7 @@ def _cost(settings: Settings, results: Sequence[dict[str, Any]]) -> dict[str, st
     return {
         "seeds": str(len(results)),
         "env steps": f"{steps:,.0f}",
-        **({name: _soon([r.get(key) for r in results]) for key, name in SOON.items()} if known else {}),
+        **({name: _soon([r.get(key) for r in results]) for key, (_, name) in SHARES.items()} if known else {}),
         "env steps / s, collect and learn": f"{speed:,.0f}",
         "wall time, s": f"{wall:,.1f}",
         **{f"  {k}": f"{times[k] / wall:.0%}" for k in ("environment", "critic", "learning", "evaluation")},
@@ -108,14 +140,14 @@ def _cost(settings: Settings, results: Sequence[dict[str, Any]]) -> dict[str, st
 
 
 def write_credits(settings: Settings, results: Sequence[dict[str, Any]], path: Path) -> None:
-    """Writes the five most instructive credited moments, with the critic's reasons."""
+    """Write the five most instructive credited moments, with the critic's reasons."""
     best: dict[str, tuple[float, Moment]] = {}
     for result in results:
         for lesson, (clear, moment) in result["moments"].items():
             if clear > best.get(lesson, (0.0, None))[0]:
                 best[lesson] = (clear, Moment(**moment))
     chosen = [(LESSONS[lesson], best[lesson][1]) for lesson in LESSONS if lesson in best]
-    lines = [f"The most instructive credited moments of {settings.env}", critic_note(settings), ""]
+    lines = [f"The most instructive credited moments of {settings.env}", settings.critic_note, ""]
     if not chosen:
         lines.append("No critic gave reasons in this run: baselines pay without explaining.")
     for k, (lesson, m) in enumerate(chosen, 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ import torch
 from spaceworld.app.command import main
 from spaceworld.app.teams import team_of
 from spaceworld.env import SpaceworldEnv
-from tianshou_examples.experiment import learners
+from tianshou_examples.experiment.actors import mlp
 from tianshou_examples.experiment.settings import Settings
+from tianshou_examples.experiment.trained_team import load
 
-LOADER = "tianshou_examples.experiment.trained_team:load"
+LOADER = "tianshou_examples.experiment.trained_team:load"  # as it is registered
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def run(tmp_path: Path) -> Path:
     (folder / "checkpoints").mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(settings.as_dict()), encoding="utf-8")
     env = SpaceworldEnv("pair")
-    network = learners.mlp(env.observation_space("robot_0").shape[0], 6, 8, 0.0)
+    network = mlp(env.observation_space("robot_0").shape[0], 6, 8, 0.0)
     with torch.no_grad():
         network[4].bias.copy_(torch.tensor([0.0, 0.1, 0.2, 0.3, 5.0, 4.0]))
     weights = {f"policy.actor.net.{k}": v for k, v in network.state_dict().items()}
@@ -39,12 +41,17 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_run_brings_its_world_and_its_greedy_team(run: Path) -> None:
-    team = team_of(str(run), LOADER)
-    assert team.world == {"scenario": "pair", "action_mask": "safe"}
-    env = SpaceworldEnv(**team.world)
+@pytest.mark.parametrize("loaded", ["directly", "by Spaceworld"])
+def test_a_run_brings_its_environment_and_its_greedy_team(loaded: str, run: Path) -> None:
+    if loaded == "directly":
+        arguments, make = load(run)
+    else:
+        team = team_of(str(run), LOADER)
+        arguments, make = team.world, lambda env: team.policy(env, env.possible_agents)
+    assert arguments == {"scenario": "pair", "action_mask": "safe"}
+    env = SpaceworldEnv(**arguments)
     observations, infos = env.reset(seed=4)
-    act = team.policy(env, env.possible_agents)
+    act = make(env)
     while env.agents:
         actions = act(observations, infos)
         for agent, action in actions.items():
@@ -55,22 +62,31 @@ def test_a_run_brings_its_world_and_its_greedy_team(run: Path) -> None:
 
 def test_the_command_line_records_a_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     film = tmp_path / "a.gif"
-    size = ["--steps", "2", "--smooth", "1", "--height", "120", "--policy", LOADER]
-    assert main(["watch", str(run), "--record", str(film), *size]) == 0
+    watch = ["watch", str(run), "--policy", LOADER, "--record", str(film)]
+    assert main([*watch, "--steps", "2", "--smooth", "1", "--height", "120"]) == 0
     assert film.stat().st_size > 1000
-    assert main(["watch", str(run), "--scenario", "solo", "--record", str(film), "--policy", LOADER]) == 2
+    assert main([*watch, "--scenario", "solo"]) == 2
     assert "was trained on pair" in capsys.readouterr().err
 
 
 def test_a_folder_without_a_run_or_without_a_checkpoint_is_named(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds no run"):
-        team_of(str(tmp_path), LOADER)
+    with pytest.raises(ValueError, match=r"holds no run: there is no config\.json"):
+        load(tmp_path)
     (run / "checkpoints" / "shared-0.pt").unlink()
     with pytest.raises(ValueError, match=r"holds no trained team: there is no .*mca-0\.pt"):
-        team_of(str(run), LOADER)
+        load(run)
     (run / "config.json").write_text("[]", encoding="utf-8")
     with pytest.raises(ValueError, match="holds no run"):
-        team_of(str(run), LOADER)
+        load(run)
+
+
+def test_without_the_examples_the_error_tells_how_to_get_them(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import spaceworld.app.teams as teams
+
+    point = EntryPoint("tianshou", LOADER.replace("trained_team", "not_there"), teams.GROUP)
+    monkeypatch.setattr(teams, "entry_points", lambda group: [point])
+    with pytest.raises(ValueError, match=r"not_there.*pip install .*\[tianshou\]"):
+        team_of(str(run))
 
 
 def test_watching_imports_torch_only_for_a_run() -> None:

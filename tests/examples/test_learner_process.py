@@ -1,11 +1,8 @@
-"""One learner of `tianshou_examples.train`, in this process: every algorithm, policy and method."""
+"""One learner of `tianshou_examples.train`: every algorithm, policy and method."""
 
 from __future__ import annotations
 
-import json
-import signal
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,60 +13,20 @@ import torch
 
 from credit_wrappers import Ledger
 from credit_wrappers.testing.server import MessagesServer, Reply
-from tianshou_examples.experiment import learner_process as arm_module
-from tianshou_examples.experiment.environments import world_factory
-from tianshou_examples.experiment.learner_process import _Arm, run_arm
-from tianshou_examples.experiment.learners import LEAST_LR, TAIL, actors_of
-from tianshou_examples.experiment.settings import Settings
+from tests.examples.one_learner import TINY, Queue, play, settings_of
+from tianshou_examples.experiment import learner_process
+from tianshou_examples.experiment.actors import load_actors
+from tianshou_examples.experiment.environments import environment_maker
+from tianshou_examples.experiment.learner_process import LearnerProcess, run_learner
+from tianshou_examples.experiment.learners import LEAST_LR, TAIL
 
-TINY = Settings(steps=400, envs=2, episodes_per_query=2, eval_episodes=2, evaluations=1, hidden=16, batch=32,
-                epochs=1, buffer=1000)  # fmt: skip
 KINDS = [("ppo", "shared", "mca"), ("ppo", "per-agent", "summed"), ("ddqn", "shared", "equal"),
          ("ddqn", "per-agent", "mca")]  # fmt: skip
 torch.set_num_threads(1)
 
 
-class Mailbox:
-    """What a learner sends, in place of the queue between processes."""
-
-    def __init__(self, on_put: Callable[[str], Any] = lambda kind: None) -> None:
-        self.messages: list[tuple[str, str, Any]] = []
-        self.on_put = on_put
-
-    def put(self, message: tuple[str, str, Any]) -> None:
-        json.dumps(message, allow_nan=False)  # all of it goes into files
-        self.messages.append(message)
-        self.on_put(message[0])
-
-    def of(self, kind: str) -> list[Any]:
-        return [value for k, _, value in self.messages if k == kind]
-
-    def records(self, kind: str) -> list[dict[str, Any]]:
-        return [record for record in self.of("record") if record["kind"] == kind]
-
-
-@pytest.fixture(autouse=True)
-def keyboard() -> Iterator[None]:
-    """Gives pytest its Ctrl-C back."""
-    before = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def settings_of(algo: str, policy: str, **changes: Any) -> Settings:
-    return replace(TINY, algo=algo, policy=policy, **changes)
-
-
-def play(settings: Settings, method: str, folder: Path, stop_after: int = 10**9) -> Mailbox:
-    """Runs a learner; it is stopped after so many records."""
-    stop = threading.Event()
-    box = Mailbox(lambda _: stop.set() if len(box.of("record")) >= stop_after else None)
-    run_arm(settings, method, 0, folder, box, stop)
-    return box
-
-
-def rates(arm: _Arm) -> list[float]:
-    return [s.get_last_lr()[0] for member in arm.learner._members for s in member.lr_schedulers]
+def rates(process: LearnerProcess) -> list[float]:
+    return [s.get_last_lr()[0] for member in process.learner._members for s in member.lr_schedulers]
 
 
 @pytest.mark.parametrize(("algo", "policy", "method"), KINDS)
@@ -104,11 +61,11 @@ def test_a_stopped_learner_goes_on_where_it_was(algo: str, policy: str, method: 
     assert not half["complete"] and 0 < half["steps"] < settings.steps
     assert len(first.records("train")) == 1
 
-    arm = _Arm(settings, method, 0, tmp_path, Mailbox())
-    learner = arm.learner
+    process = LearnerProcess(settings, method, 0, tmp_path, Queue())
+    learner = process.learner
     assert learner.steps == half["steps"]
-    assert learner.progress.done == half["steps"] / settings.steps
-    state = torch.load(arm.checkpoint, weights_only=False)["learner"]
+    assert learner.done == half["steps"] / settings.steps
+    state = torch.load(process.checkpoint, weights_only=False)["learner"]
     for member, weights, scale in zip(learner._members, state["members"], state["scales"], strict=True):
         for name, value in weights.items():
             if name != "_optimizers":
@@ -118,12 +75,12 @@ def test_a_stopped_learner_goes_on_where_it_was(algo: str, policy: str, method: 
         if algo == "ppo":
             assert (member.ret_rms.mean, member.ret_rms.var, member.ret_rms.count) == (
                 scale.mean, scale.var, scale.count)  # fmt: skip
-    assert arm.watch.episodes > 0
-    fresh = _Arm(settings, "shared", 0, tmp_path / "fresh", Mailbox())
-    layouts = [[env.unwrapped.describe_state() for env in a.learner.venv.envs] for a in (arm, fresh)]
+    assert process.monitor.episodes > 0
+    fresh = LearnerProcess(settings, "shared", 0, tmp_path / "fresh", Queue())
+    layouts = [[env.unwrapped.describe_state() for env in a.learner.venv.envs] for a in (process, fresh)]
     assert not set(layouts[0]) & set(layouts[1])
-    if arm.inner is not None and arm.inner.ledger is not None:
-        arm.inner.ledger.close()
+    if process.inner is not None and process.inner.ledger is not None:
+        process.inner.ledger.close()
 
     second = play(settings, method, tmp_path)
     (whole,) = second.of("result")
@@ -168,21 +125,21 @@ def test_the_same_seed_gives_the_same_run(algo: str, policy: str, method: str, t
 def test_actors_of_a_checkpoint_are_the_networks_that_act(algo: str, policy: str, tmp_path: Path) -> None:
     settings = settings_of(algo, policy)
     play(settings, "shared", tmp_path)
-    arm = _Arm(settings, "shared", 0, tmp_path, Mailbox())
-    env = world_factory(settings.env)()
+    process = LearnerProcess(settings, "shared", 0, tmp_path, Queue())
+    env = environment_maker(settings.env)()
     observations, infos = env.reset(seed=1)
     rows = torch.as_tensor(np.stack(list(observations.values())))
-    actors = actors_of(settings, env, arm.checkpoint)
+    actors = load_actors(settings, env, process.checkpoint)
     networks = actors.networks
-    assert (actors.kind, actors.steps) == (arm.learner.actors.kind, arm.learner.steps)
-    assert len(networks) == len(arm.learner.actors.networks) == 2
+    assert (actors.kind, actors.steps) == (process.learner.actors.kind, process.learner.steps)
+    assert len(networks) == len(process.learner.actors.networks) == 2
     if policy == "per-agent":
         assert not torch.equal(networks[0](rows), networks[1](rows))
-    for mine, live in zip(networks, arm.learner.actors.networks, strict=True):
+    for mine, live in zip(networks, process.learner.actors.networks, strict=True):
         assert torch.equal(mine(rows), live(rows))
     # and what learns is what Tianshou's own policy computes for the agent
-    learning = arm.learner._networks
-    for i, (member, agent) in enumerate(zip(arm.learner._members, env.possible_agents, strict=False)):
+    learning = process.learner._networks
+    for i, (member, agent) in enumerate(zip(process.learner._members, env.possible_agents, strict=False)):
         from tianshou.data import Batch
 
         mask = np.stack([infos[agent]["action_mask"]]).astype(bool)
@@ -195,17 +152,17 @@ def test_actors_of_a_checkpoint_are_the_networks_that_act(algo: str, policy: str
 @pytest.mark.parametrize("algo", ["ppo", "ddqn"])
 def test_schedules_follow_the_steps_done(algo: str, policy: str, tmp_path: Path) -> None:
     settings = settings_of(algo, policy)
-    arm = _Arm(settings, "shared", 0, tmp_path, Mailbox())
-    learner, before = arm.learner, 0.0
+    process = LearnerProcess(settings, "shared", 0, tmp_path, Queue())
+    learner, before = process.learner, 0.0
     rate = settings.lr if algo == "ppo" else settings.q_lr
-    assert rates(arm) == [rate] * len(learner._members)
+    assert rates(process) == [rate] * len(learner._members)
     while learner.steps < settings.steps:
         learner.train()
-        done = learner.progress.done
+        done = learner.done
         assert done == min(1.0, learner.steps / settings.steps) > before
         # a shared policy's rate is set within the update, from the progress before it
         expected = {rate * max(LEAST_LR, (1 - x) ** 2) for x in (before, done)}
-        assert set(rates(arm)) <= expected
+        assert set(rates(process)) <= expected
         for member in learner._members:
             assert member._optimizers[0]._optim.param_groups[0]["lr"] in expected
             if algo == "ppo":
@@ -214,26 +171,26 @@ def test_schedules_follow_the_steps_done(algo: str, policy: str, tmp_path: Path)
                 epsilon = max(0.05 * (1 - done) ** 2, 1 - 0.95 * done / settings.exploration)
                 assert member.policy.eps_training == member.policy.eps_inference == epsilon
         before = done
-    assert max(rates(arm)) < rate
+    assert max(rates(process)) < rate
 
 
 @pytest.mark.parametrize("policy", ["shared", "per-agent"])
 @pytest.mark.parametrize("algo", ["ppo", "ddqn"])
 def test_what_plays_is_the_average_of_the_last_networks(algo: str, policy: str, tmp_path: Path) -> None:
     settings = settings_of(algo, policy, steps=3000)
-    arm = _Arm(settings, "shared", 0, tmp_path, Mailbox())
-    learner = arm.learner
+    process = LearnerProcess(settings, "shared", 0, tmp_path, Queue())
+    learner = process.learner
     learner.steps = 2400
     late: list[list[torch.Tensor]] = []
     while learner.steps < settings.steps:
         learner.train()
-        if learner.progress.done <= 1 - TAIL:
+        if learner.done <= 1 - TAIL:
             assert learner.actors.networks[0] is learner._networks[0]
             continue
         late.append([torch.cat([p.detach().flatten() for p in n.parameters()]) for n in learner._networks])
         if len(late) == 2:  # a stop and a resume within the tail
-            arm._save()
-            again = _Arm(settings, "shared", 0, tmp_path, Mailbox()).learner
+            process._save()
+            again = LearnerProcess(settings, "shared", 0, tmp_path, Queue()).learner
             assert [int(tail.n_averaged) for tail in again._tails] == [2] * len(again._tails)
             for a, b in zip(again.actors.networks, learner.actors.networks, strict=True):
                 assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
@@ -245,12 +202,12 @@ def test_what_plays_is_the_average_of_the_last_networks(algo: str, policy: str, 
 
 @pytest.mark.parametrize("policy", ["shared", "per-agent"])
 def test_ddqn_explores_from_its_first_step_on(policy: str, tmp_path: Path) -> None:
-    arm = _Arm(settings_of("ddqn", policy, envs=8, steps=100_000), "shared", 0, tmp_path, Mailbox())
-    for network in arm.learner.actors.networks:
+    process = LearnerProcess(settings_of("ddqn", policy, envs=8, steps=100_000), "shared", 0, tmp_path, Queue())
+    for network in process.learner.actors.networks:
         torch.nn.init.constant_(network[4].bias, -5.0)
         network[4].bias.data[4] = 5.0  # all would stay where they are: always allowed
-    arm.learner.train()
-    rows = arm.learner.buffer[:]
+    process.learner.train()
+    rows = process.learner.buffer[:]
     for agent in (0, 1):
         acts = rows.act[rows.info.agent == agent]
         shares = np.bincount(acts, minlength=6) / len(acts)
@@ -261,8 +218,8 @@ def test_ddqn_explores_from_its_first_step_on(policy: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("algo", ["ppo", "ddqn"])
 def test_all_steps_that_were_played_are_counted(algo: str, tmp_path: Path) -> None:
-    arm = _Arm(settings_of(algo, "shared"), "shared", 0, tmp_path, Mailbox())
-    played, teams = 0, arm.learner.venv._teams
+    process = LearnerProcess(settings_of(algo, "shared"), "shared", 0, tmp_path, Queue())
+    played, teams = 0, process.learner.venv._teams
     step = teams.step
 
     def counted(chosen: Any, actions: Any, acting: Any) -> Any:
@@ -271,9 +228,9 @@ def test_all_steps_that_were_played_are_counted(algo: str, tmp_path: Path) -> No
         return step(chosen, actions, acting)
 
     teams.step = counted
-    arm.learner.train()
-    arm.learner.train()
-    assert arm.learner.steps == played > 0
+    process.learner.train()
+    process.learner.train()
+    assert process.learner.steps == played > 0
 
 
 def test_intermediate_evaluations_are_spread_and_none_is_made_up_for(tmp_path: Path) -> None:
@@ -294,17 +251,17 @@ def test_intermediate_evaluations_are_spread_and_none_is_made_up_for(tmp_path: P
 def test_a_learner_stopped_before_its_first_step_says_so(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
-    box = Mailbox()
-    run_arm(TINY, "mca", 0, tmp_path, box, stop)
+    box = Queue()
+    run_learner(TINY, "mca", 0, tmp_path, box, stop)
     assert box.records("train") == []
     (result,) = box.of("result")
     assert result["steps"] == 0 and not result["complete"] and result["times"]["evaluation"] > 0
 
 
 def test_a_learner_whose_parent_is_gone_saves_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    box = Mailbox()
-    monkeypatch.setattr(arm_module, "_orphaned", lambda: len(box.messages) > 0)
-    run_arm(TINY, "shared", 0, tmp_path, box, threading.Event())
+    box = Queue()
+    monkeypatch.setattr(learner_process, "_orphaned", lambda: len(box.messages) > 0)
+    run_learner(TINY, "shared", 0, tmp_path, box, threading.Event())
     assert len(box.records("train")) == 1 and (tmp_path / "checkpoints" / "shared-0.pt").exists()
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from credit_wrappers import Credit, CreditEvent, Episode, SummedCritic
 from tianshou_examples.experiment.critics import make_critic
 from tianshou_examples.experiment.curves import draw_curves, steps_to
-from tianshou_examples.experiment.instructive_moments import LESSONS, Moment, WatchingCritic, lesson_of
+from tianshou_examples.experiment.instructive_moments import LESSONS, Moment, MonitoredCritic, lesson_of
 from tianshou_examples.experiment.report import print_table, write_credits
 from tianshou_examples.experiment.settings import Settings
 
@@ -91,11 +91,11 @@ def test_what_a_credited_span_teaches(
 def test_a_moment_holds_the_span_its_agent_and_what_the_others_got() -> None:
     # robot_1 is blamed for the fault of step 2 while robot_2 is paid; robot_0 caused one of its own in step 0
     critic = Said(("robot_1", 2, 3, -0.3), ("robot_2", 1, 3, 0.4))
-    watch = WatchingCritic(critic)
-    watch.score([episode([0.0, 0.0, 0.0, 1.0])])
-    given = watch.score([episode([-0.1, 0.0, -0.05, 1.0], {(0, 0): 1.0, (2, 1): 1.0})])
+    monitor = MonitoredCritic(critic)
+    monitor.score([episode([0.0, 0.0, 0.0, 1.0])])
+    given = monitor.score([episode([-0.1, 0.0, -0.05, 1.0], {(0, 0): 1.0, (2, 1): 1.0})])
     assert [e.agent for e in given[0].events] == ["robot_1", "robot_2"]
-    clear, moment = watch.best["at fault"]
+    clear, moment = monitor.best["at fault"]
     assert clear == pytest.approx(0.3 + 0.2)  # robot_2 got half of its 0.4 in that step
     assert moment.others == pytest.approx({"robot_0": 0.0, "robot_2": 0.2})
     assert replace(moment, others={}) == Moment(
@@ -103,65 +103,65 @@ def test_a_moment_holds_the_span_its_agent_and_what_the_others_got() -> None:
         source="scripted", episode=1, before="state 2",
         lines=["2: robot_0 act0, robot_1 act1, robot_2 act2 | state 3"],
     )  # fmt: skip
-    assert watch.best["on the way"][1].start == 1 and watch.best["on the way"][1].episode == 0
-    assert watch.best["who did it"][0] == pytest.approx(0.4) and watch.best["who did it"][1].agent == "robot_2"
+    assert monitor.best["on the way"][1].start == 1 and monitor.best["on the way"][1].episode == 0
+    assert monitor.best["who did it"][0] == pytest.approx(0.4) and monitor.best["who did it"][1].agent == "robot_2"
 
 
 def test_a_clearer_moment_replaces_another_one_and_a_duller_one_does_not() -> None:
-    watch = WatchingCritic(Said(("robot_0", 0, 1, 0.5)))
-    watch.score([episode([1.0])])
-    watch.critic = Said(("robot_1", 0, 1, 0.4))
-    watch.score([episode([1.0])])
-    assert watch.best["payoff"][1].agent == "robot_0"
-    watch.critic = Said(("robot_2", 0, 1, 0.6))
-    watch.score([episode([1.0])])
-    assert watch.best["payoff"][1].agent == "robot_2"
+    monitor = MonitoredCritic(Said(("robot_0", 0, 1, 0.5)))
+    monitor.score([episode([1.0])])
+    monitor.critic = Said(("robot_1", 0, 1, 0.4))
+    monitor.score([episode([1.0])])
+    assert monitor.best["payoff"][1].agent == "robot_0"
+    monitor.critic = Said(("robot_2", 0, 1, 0.6))
+    monitor.score([episode([1.0])])
+    assert monitor.best["payoff"][1].agent == "robot_2"
 
 
 def test_long_spans_are_told_in_part() -> None:
-    watch = WatchingCritic(Said(("robot_0", 1, 20, 0.5)))
-    watch.score([episode([0.0] * 20)])
-    moment = watch.best["on the way"][1]
+    monitor = MonitoredCritic(Said(("robot_0", 1, 20, 0.5)))
+    monitor.score([episode([0.0] * 20)])
+    moment = monitor.best["on the way"][1]
     assert (moment.start, moment.stop) == (1, 20)
     assert [line.split(":")[0] for line in moment.lines] == ["1", "2", "3", "4", "5", "6"]
 
 
 def test_statistics_are_those_of_the_last_episodes() -> None:
-    watch = WatchingCritic(Said(), window=2)
-    assert watch.means() == (0.0, 0.0, 0.0)
-    watch.score([episode([9.0, 9.0]), episode([0.5, 0.25], {(1, 2): 2.0}, done=False), episode([0.0, 1.0])])
-    assert watch.means() == (0.875, 1.0, 0.5)
-    assert watch.episodes == 3
+    monitor = MonitoredCritic(Said(), window=2)
+    assert monitor.means() == (0.0, 0.0, 0.0)
+    monitor.score([episode([9.0, 9.0]), episode([0.5, 0.25], {(1, 2): 2.0}, done=False), episode([0.0, 1.0])])
+    assert monitor.means() == (0.875, 1.0, 0.5)
+    assert monitor.episodes == 3
 
 
 def test_a_watcher_comes_back_from_its_json() -> None:
-    watch = WatchingCritic(Said(("robot_0", 0, 2, 0.5), ("robot_1", 1, 2, -0.25)))
-    watch.score([episode([0.0, 0.0]), episode([0.5, 0.25])])
-    other = WatchingCritic(Said())
-    other.restore(json.loads(json.dumps(watch.state())))
-    assert other.state() == watch.state() and other.means() == watch.means()
-    assert other.best["undone"] == watch.best["undone"]
+    monitor = MonitoredCritic(Said(("robot_0", 0, 2, 0.5), ("robot_1", 1, 2, -0.25)))
+    monitor.score([episode([0.0, 0.0]), episode([0.5, 0.25])])
+    other = MonitoredCritic(Said())
+    other.restore(json.loads(json.dumps(monitor.state())))
+    assert other.state() == monitor.state() and other.means() == monitor.means()
+    assert other.best["undone"] == monitor.best["undone"]
 
 
 def test_threads_may_score_while_the_numbers_are_read() -> None:
-    watch = WatchingCritic(Said(("robot_0", 0, 1, 0.1)), window=4)
-    threads = [threading.Thread(target=lambda: [watch.score([episode([1.0])]) for _ in range(200)]) for _ in range(4)]
+    monitor = MonitoredCritic(Said(("robot_0", 0, 1, 0.1)), window=4)
+    threads = [threading.Thread(target=lambda: [monitor.score([episode([1.0])]) for _ in range(200)]) for _ in range(4)]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        watch.means()
-        watch.state()
-    assert watch.episodes == 800
+        monitor.means()
+        monitor.state()
+    assert monitor.episodes == 800
 
 
 def test_summed_credit_is_watched_before_it_is_summed(tmp_path: Path) -> None:
-    critic, watch, inner = make_critic(Settings(), "summed", tmp_path / "ledger.sqlite")
-    assert isinstance(critic, SummedCritic) and critic.critic is watch and watch.critic is inner
+    critic, monitor, inner = make_critic(Settings(), "summed", tmp_path / "ledger.sqlite")
+    assert isinstance(critic, SummedCritic) and critic.critic is monitor and monitor.critic is inner
     assert inner is not None and inner.ledger is not None
     inner.ledger.close()
     for method in ("shared", "equal"):
-        critic, watch, inner = make_critic(Settings(), method, tmp_path / "none")
-        assert critic is watch and inner is None and critic.label == method
+        critic, monitor, inner = make_critic(Settings(), method, tmp_path / "none")
+        assert critic is monitor and inner is None and critic.label == method
     assert not (tmp_path / "none").exists()
 
 

@@ -1,0 +1,109 @@
+"""The networks of a team: how they are made, how they choose, and how they are loaded from a checkpoint."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from tianshou_examples.experiment.settings import Settings
+
+
+def mlp(inputs: int, outputs: int, hidden: int, last_gain: float) -> nn.Sequential:
+    """Return two ReLU layers and a linear one, initialised orthogonally."""
+    net = nn.Sequential(
+        nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs)
+    )
+    for k, gain in ((0, 2**0.5), (2, 2**0.5), (4, last_gain)):
+        layer = net[k]
+        assert isinstance(layer, nn.Linear)
+        nn.init.orthogonal_(layer.weight, gain)
+        nn.init.zeros_(layer.bias)
+    return net
+
+
+def without_task(network: nn.Module, inputs: int, behind: int = 0) -> nn.Module:
+    """Return a copy of a network that reads only the first `inputs` and the last `behind` numbers of its input.
+
+    For zeros between these numbers the network itself returns the same, so this is how policies of LLM-TACA act after
+    the training: without critic and tasks. A network that has no more inputs than these is returned as it is.
+    """
+    assert isinstance(network, nn.Sequential)
+    first = network[0]
+    assert isinstance(first, nn.Linear)
+    if first.in_features == inputs + behind:
+        return network
+    cut = copy.deepcopy(network)
+    layer = nn.Linear(inputs + behind, first.out_features)
+    weight = first.weight.detach()
+    layer.weight.data = torch.cat([weight[:, :inputs], weight[:, first.in_features - behind :]], dim=1)
+    layer.bias.data = first.bias.detach().clone()
+    cut[0] = layer
+    return cut
+
+
+class Actors:
+    """The networks of a team and how they choose: logits are sampled, Q values are explored with epsilon.
+
+    Args:
+        networks: One for each agent, in `possible_agents` order; the same object for a shared policy.
+        kind: "logits" or "q".
+        epsilon: Share of random actions when Q values are "sampled".
+        steps: Environment steps of their training, where that is known.
+        numbered: Whether they read which agent they play, one-hot, behind the observation.
+    """
+
+    def __init__(
+        self, networks: Sequence[nn.Module], kind: str, epsilon: float = 0.05, steps: int = 0, numbered: bool = False
+    ) -> None:
+        self.networks, self.kind, self.epsilon, self.steps = list(networks), kind, epsilon, steps
+        self.numbered = numbered
+
+    @torch.no_grad()
+    def choose(
+        self, observations: np.ndarray, masks: np.ndarray, greedy: bool, generator: torch.Generator
+    ) -> np.ndarray:
+        """Return actions (E, N) int64 for observations (E, N, F) and masks (E, N, A)."""
+        seen = torch.as_tensor(observations)
+        if self.numbered:
+            seen = torch.cat([seen, torch.eye(seen.shape[1]).expand(len(seen), -1, -1)], dim=-1)
+        scores = torch.stack([net(seen[:, i]) for i, net in enumerate(self.networks)], dim=1)
+        allowed = torch.as_tensor(masks, dtype=torch.bool)
+        scores = scores.masked_fill(~allowed, -1e9)
+        best = scores.argmax(-1)
+        if greedy:
+            return best.numpy()
+        weights = scores.softmax(-1) if self.kind == "logits" else allowed.float()
+        drawn = torch.multinomial(weights.flatten(0, 1), 1, generator=generator).view(best.shape)
+        if self.kind == "q":
+            explore = torch.rand(best.shape, generator=generator) < self.epsilon
+            drawn = torch.where(explore, drawn, best)
+        return drawn.numpy()
+
+
+def actors_of(settings: Settings, networks: list[nn.Module], agents: int, steps: int = 0) -> Actors:
+    """Return the actors of a team: a network for each agent, or one network that all of them share."""
+    networks = networks * agents if settings.policy == "shared" else networks
+    return Actors(networks, "logits" if settings.algo == "ppo" else "q", steps=steps, numbered=settings.agent_id)
+
+
+def load_actors(settings: Settings, env: Any, checkpoint: Path) -> Actors:
+    """Return the acting networks in a learner's checkpoint file, without a learner around them."""
+    state = torch.load(checkpoint, weights_only=False)["learner"]
+    agent, agents = env.possible_agents[0], len(env.possible_agents)
+    inputs, actions = env.observation_space(agent).shape[0], int(env.action_space(agent).n)
+    networks: list[nn.Module] = []
+    for member, tail in zip(state["members"], state["tails"], strict=True):
+        part, weights = "policy.actor.net." if settings.algo == "ppo" else "policy.model.net.", member
+        if tail["n_averaged"]:
+            part, weights = "module.", tail
+        own = {k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)}
+        network = mlp(own["0.weight"].shape[1], actions, settings.hidden, 1.0)
+        network.load_state_dict(own)
+        networks.append(without_task(network, inputs, agents if settings.agent_id else 0))
+    return actors_of(settings, networks, agents, state["steps"])

@@ -1,0 +1,66 @@
+"""A finished run as a team that plays; `python -m spaceworld watch runs/<name>` loads it by an entry point."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pettingzoo import ParallelEnv
+
+from tianshou_examples.experiment.actors import load_actors
+from tianshou_examples.experiment.settings import Settings, learner_name
+
+Policy = Callable[[dict[str, np.ndarray], dict[str, dict[str, Any]]], dict[str, int]]
+
+
+def settings_of(folder: Path) -> Settings:
+    """Return the settings of the run in a folder.
+
+    Raises:
+        ValueError: There is no run in it; the message says so in one line.
+    """
+    try:
+        return Settings.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(f"{folder} holds no run: there is no config.json of one in it") from None
+
+
+def load(folder: Path) -> tuple[dict[str, Any], Callable[[ParallelEnv], Policy]]:
+    """Return the environment and the team of a run on Spaceworld.
+
+    Returns:
+        The arguments of `spaceworld_v0.parallel_env` with which the run made its environments, and a maker of the
+        greedy policy in such an environment, of the first learner that left a checkpoint.
+
+    Raises:
+        ValueError: The folder holds no run, or none on Spaceworld, or no checkpoint yet; the message says so in one
+            line.
+    """
+    settings = settings_of(folder)
+    family, _, scenario = settings.env.partition(":")
+    if family != "spaceworld":
+        raise ValueError(
+            f"{folder} was trained on {settings.env}, and only Spaceworld can be watched; see its team.gif"
+        )
+    paths = [folder / "checkpoints" / f"{learner_name(*learner)}.pt" for learner in settings.learners]
+    checkpoint = next((path for path in paths if path.exists()), None)
+    if checkpoint is None:
+        raise ValueError(f"{folder} holds no trained team: there is no {paths[0]}")
+    arguments = {"scenario": scenario, "action_mask": settings.action_mask}
+    return arguments, lambda env: greedy_policy(settings, env, checkpoint)
+
+
+def greedy_policy(settings: Settings, env: ParallelEnv, checkpoint: Path) -> Policy:
+    """Return the policy that takes the best legal action of a checkpoint's networks."""
+    actors, generator = load_actors(settings, env, checkpoint), torch.Generator()
+
+    def act(observations: dict[str, np.ndarray], infos: dict[str, dict[str, Any]]) -> dict[str, int]:
+        seen = np.stack(list(observations.values()))[None]
+        masks = np.stack([infos[agent]["action_mask"] for agent in observations])[None]
+        return dict(zip(observations, actors.choose(seen, masks, True, generator)[0].tolist(), strict=True))
+
+    return act
