@@ -23,8 +23,8 @@ from credit_wrappers import (
     ScriptedClient,
     SummedCritic,
 )
-from credit_wrappers.critics import registry as other_critics
-from credit_wrappers.llm.providers import registry as model_providers
+from credit_wrappers.critics import critic_registry as other_critics
+from credit_wrappers.llm.providers import provider_registry as model_providers
 from tianshou_examples.experiment.faults import FAULTS, FaultyCritic
 from tianshou_examples.experiment.instructive_moments import MonitoredCritic
 from tianshou_examples.experiment.methods import METHODS
