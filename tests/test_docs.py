@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import re
 import subprocess
@@ -93,19 +92,3 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 
 def _referenced() -> list[str]:
     return [name for page in REFERENCE for name in re.findall(r"^::: ([\w.]+)$", page.read_text("utf-8"), re.MULTILINE)]
-
-
-def test_the_packages_import_each_other_nowhere_and_nothing_imports_the_examples() -> None:
-    forbidden = {
-        "spaceworld": ("credit_wrappers", "tianshou_examples", "tests", "torch", "tianshou"),
-        "credit_wrappers": ("spaceworld", "tianshou_examples", "tests"),
-        "tianshou_examples": ("tests",),
-    }
-    for package, banned in forbidden.items():
-        for file in (ROOT / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-                if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                    names = [node.module]
-                for name in names:
-                    assert name.split(".")[0] not in banned, f"{file}: {name}"

@@ -25,3 +25,11 @@ __all__ = [
     "RowCounts",
     "ValueHead",
 ]
+
+_RENAMED = {"AgentSlotVectorEnv": "AgentVectorEnv", "SlotReplayBuffer": "AgentReplayBuffer", "SlotInfo": "AgentInfo"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _RENAMED:  # an ImportError, whose message `from ... import ...` shows
+        raise ImportError(f"{name} is called {_RENAMED[name]} now: from {__name__} import {_RENAMED[name]}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -347,3 +347,16 @@ def _random(venv: AgentVectorEnv) -> Any:
 
 def _few_episodes(few: bool) -> Any:
     return pytest.warns(UserWarning, match="should be larger") if few else nullcontext()
+
+
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [("AgentSlotVectorEnv", "AgentVectorEnv"), ("SlotReplayBuffer", "AgentReplayBuffer"), ("SlotInfo", "AgentInfo")],
+)
+def test_former_names_are_refused_with_the_new_ones(former: str, now: str) -> None:
+    import credit_wrappers.integrations.tianshou as bridge
+
+    with pytest.raises(ImportError, match=rf"{former} is called {now} now: from credit_wrappers.*import {now}"):
+        getattr(bridge, former)
+    with pytest.raises(AttributeError, match="has no attribute 'Other'"):
+        _ = bridge.Other
