@@ -116,8 +116,8 @@ class CreditSession:
             k: Which environment.
             taken: The joint action, as `RecordedEnv.joint` returned it before the step.
             observations: What the step returned, as the next two.
-            rewards: Of the agents.
-            infos: Of the agents.
+            rewards: The agents' rewards.
+            infos: The agents' infos.
             ends: What `episode_ends` returned: terminated, truncated, over.
 
         Raises:
@@ -130,18 +130,22 @@ class CreditSession:
             moment = env.moment(observations)
             read = None if self._reads is None else self._reads(observations)
             kept = self._kept(env, observations, read) if self.keeps_observations else None
-        except CreditError as error:
+            costs = env.costs(infos)
+        except Exception as error:
             self._whole[k] = False
-            raise CreditError(f"step {self.recorder.length(k)}: {error}") from error
+            if isinstance(error, CreditError):
+                raise CreditError(f"step {self.recorder.length(k)}: {error}") from error
+            raise
         terminated, truncated, over = ends
-        return (k, taken, team_reward, env.costs(infos), moment, kept, terminated, truncated, over), read
+        return (k, taken, team_reward, costs, moment, kept, terminated, truncated, over), read
 
     def credit_rows(self, rows: Sequence[tuple[Row, np.ndarray | None]]) -> np.ndarray | None:
         """Record and credit one step of some environments, given what `read` returned for each; see `credit`."""
         for row, _ in rows:
             self.recorder.add_row(row)
-            if row[8] and not self._pays:
-                self._finish(row[0], row[6], row[7])
+            terminated, truncated, over = row[6:]
+            if over and not self._pays:
+                self._finish(row[0], terminated, truncated)
         if not self._pays:
             return None
         columns = [*zip(*(row for row, _ in rows), strict=True), [read for _, read in rows]]

@@ -46,11 +46,12 @@ class LLMCreditWrapper(CreditWrapper):
         feature_names: What the observed numbers are called, likewise; the environment is then told by its numbers.
         episodes_per_query: Episodes the model compares in one query.
         workers: Threads that ask the model; default 4 for a model, 0 for a client that computes.
-        delivery: See `CreditWrapper`. "immediate" without `labels` asks the model in every step, and has no use for
-            the two arguments above.
-        labels: With immediate delivery: the model scores that many episodes at most, and a student that learns from
-            them pays; see `Distillation`, which can be made by hand to set more, and to be shared.
-        window: See `CreditWrapper`.
+        delivery: "deferred": credit comes from `env.store` after the episode (`Deferred`). "immediate": `step` pays it,
+            asking the model in every step (`Online`), or by a student where `labels` are given (`Distilled`) or
+            `critic` is one (`Student`).
+        labels: With immediate delivery: how many episodes the model scores at most for a student to learn from; see
+            `Distillation`, which can be made by hand to set more, and to be shared.
+        window: Of how many last steps the model is asked in every step; see `Online`.
         team_reward: See `CreditWrapper`.
         progress: Show a bar with scored episodes, calls, tokens, cost and cache share.
         critic_options: Further arguments of `LLMCritic`: `ledger`, `budget`, and its settings by name
