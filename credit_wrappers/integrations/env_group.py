@@ -151,7 +151,7 @@ class EnvGroup:
                 else:
                     taken = session.recorder.envs[k].joint(moves)
                     obs, reward, termination, truncation, infos = envs[k].step(moves)
-                    if session.recorder.active[k]:  # stepping on after the end is the environment's own affair
+                    if session.recorder.active[k]:  # what happens after the end is up to the environment
                         ends = episode_ends(envs[k].agents, termination, truncation)
                         steps.append(session.read(k, taken, obs, reward, infos, ends))
                         places.append(place)
@@ -218,7 +218,7 @@ def _common_session(envs: Sequence[Any]) -> CreditSession | None:
     """Return one crediting session for all envs, where each one's wrapper is outermost and does nothing else."""
     for env in envs:
         plain = isinstance(env, CreditWrapper) and type(env).step is CreditWrapper.step
-        # A window shows credits as the env steps; that is the wrapper's affair.
+        # A window shows credits while the env steps, which the wrapper does.
         if not plain or type(env).reset is not CreditWrapper.reset or env.render_mode == "human":
             return None
     if len({id(env.session) for env in envs}) < max(2, len(envs)):

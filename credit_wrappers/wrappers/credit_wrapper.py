@@ -33,7 +33,7 @@ _FORMER = {
 class CreditWrapper(BaseParallelWrapper):
     """Has each agent credited, and hands on the evidence.
 
-    Where the credit comes from, and when, is the credit source's affair:
+    The credit source decides where the credit comes from, and when:
 
     | Source | `step` pays | The credit |
     |---|---|---|
@@ -157,7 +157,7 @@ class CreditWrapper(BaseParallelWrapper):
         if self._overlay is not None:
             self._overlay.show()
         observations, rewards, terminations, truncations, infos = self.env.step(actions)
-        if not session.recorder.active[0]:  # stepping on after the end is the environment's own affair
+        if not session.recorder.active[0]:  # what happens after the end is up to the environment
             return observations, rewards, terminations, truncations, infos
         ends = episode_ends(self.env.agents, terminations, truncations)
         # Only now: an action that the environment refuses with an error is not recorded.

@@ -20,7 +20,7 @@ class AgentReplayBuffer(VectorReplayBuffer):
     from its own final observation.
 
     Args:
-        total_size: StudentInputs in all; each agent column gets ceil(total_size / buffer_num).
+        total_size: Rows in all; each agent column gets ceil(total_size / buffer_num).
         buffer_num: Number of agent columns.
         random_seed: Seed of `sample`.
     """

@@ -21,17 +21,16 @@ AgentRows = int | Sequence[int] | np.ndarray | None
 
 
 class AgentVectorEnv(BaseVectorEnv):
-    """A Tianshou vector env over ParallelEnvs: agent row number env * n_agents + agent is one agent of one env.
+    """A Tianshou vector env over ParallelEnvs whose every row is one agent of one env.
 
-    Each row a Collector gathers from it holds one agent's own observation, action, reward, end
-    flags and own next observation, so unmodified single-agent algorithms train one policy shared by
-    the team, and unmodified `MultiAgentOnPolicyAlgorithm` / `MultiAgentOffPolicyAlgorithm` train
-    one learner per agent. (`tianshou.env.PettingZooEnv` is made for turn-based games: behind
-    `parallel_to_aec` it books every reward and end flag on the last agent.)
+    Row number env * n_agents + agent, called an agent row here, is what Tianshou calls an environment. It holds one
+    agent's own observation, action, reward, end flags and next observation. So unmodified single-agent algorithms train
+    one policy shared by the team, and unmodified `MultiAgentOnPolicyAlgorithm` / `MultiAgentOffPolicyAlgorithm` train
+    one learner per agent. (`tianshou.env.PettingZooEnv` is made for turn-based games: behind `parallel_to_aec` it gives
+    every reward and end flag to the last agent.)
 
-    An agent row ends when its env ends. An agent that leaves earlier has an observation of zeros from
-    then on, its actions are ignored and its rows are marked `GONE`, which keeps them out of what
-    `CreditReplayBuffer` samples.
+    An agent row ends when its env ends. An agent that leaves earlier has an observation of zeros from then on, and its
+    actions are ignored. Its rows are marked `GONE`, so that `CreditReplayBuffer` never samples them.
 
     The observation is a plain array, or a Batch when there is more to tell:
 
@@ -40,22 +39,21 @@ class AgentVectorEnv(BaseVectorEnv):
     | "shared" | array | Batch `agent_id` (index), `obs`, `mask` |
     | "per-agent" | as with masks; all actions legal | Batch `agent_id` (name), `obs`, `mask` |
 
-    Rewards are what the envs pay: a number for each agent row ("shared"), or for each agent row the rewards
-    of its whole team ("per-agent", where Tianshou's dispatcher picks the learner's own column; pass
-    the trainer a `multi_agent_return_reduction`). `info` is a `AgentInfo`.
+    Rewards are what the envs pay: a number for each agent row ("shared"), or the rewards of its whole team
+    ("per-agent", where Tianshou's dispatcher picks the learner's own column; pass the trainer a
+    `multi_agent_return_reduction`). `info` is an `AgentInfo`.
 
-    Environments that can be stepped together are: where `env.unwrapped` has a method `batch`, as Spaceworld's, and no
-    wrapper but a `CreditWrapper` is around it, all envs take their step in one call, with the same rows and episodes.
+    Envs take their step in one call where `env.unwrapped` has a method `batch`, as Spaceworld's has, and no wrapper but
+    a `CreditWrapper` is around it. Rows and episodes are the same as one by one.
 
-    Slow environments can each live in a worker process (`worker`), where all take their step at the same time; with
-    the same seeds and actions, rows, episodes and credits are the same. A factory is pickled with cloudpickle, so that
-    a lambda will do. A `CreditStore` that it hands to its wrapper stays in the main process, which is sent the finished
-    episodes. What an environment raises is raised here, with the worker's traceback in a note; after a worker was
-    killed or interrupted every call raises CreditError. Processes are started in the platform's usual way (where that
-    is "spawn" a script needs its `if __name__ == "__main__":`) and end with `close()`.
+    Slow envs can each live in a worker process (`worker`), where all take their step at the same time. With the same
+    seeds and actions, rows, episodes and credits are the same as in one process. Factories are pickled with
+    cloudpickle, so lambdas are fine. A `CreditStore` that a factory uses stays in the main process, which receives the
+    finished episodes. What an env raises is raised here, with the worker's traceback in a note. After a worker was
+    killed or interrupted, every call raises CreditError. Processes start in the platform's usual way (with "spawn" a
+    script needs its `if __name__ == "__main__":`) and end with `close()`.
 
-    With `n_episode` collection a Collector counts agent rows: `n_episode` must be a multiple of the
-    number of agents.
+    With `n_episode` collection a Collector counts agent rows: `n_episode` must be a multiple of the number of agents.
 
     Args:
         env_fns: One factory for each env. All envs must have the same agents; all agents one

@@ -20,30 +20,25 @@ from credit_wrappers.integrations.tianshou.crediting import RowCounts, check_cre
 
 
 class CreditReplayBuffer(AgentReplayBuffer):
-    """A `VectorReplayBuffer` over agent agent columns; a row's reward is its own agent's credit for its own step.
+    """A `VectorReplayBuffer` in which a row's reward is its own agent's credit for its own step.
 
-    Rows come in with a placeholder reward (the team reward). When an episode is scored,
-    `credit.values[t, i]` is written to the row that holds step t of agent i, found by the stamps
-    that `AgentVectorEnv` puts on every row: a score that arrives late cannot hit a row that was
-    overwritten. `sample` gives out rows with credit, and no others, so that a placeholder is never
-    learned from:
+    Each agent of each env has a column of rows. Rows come in with a placeholder reward, the team reward. When an
+    episode is scored, `credit.values[t, i]` is written to the row that holds step t of agent i. `AgentVectorEnv` stamps
+    every row, so a late credit cannot hit a row that was overwritten. `sample` returns only rows that have their
+    credit, so nothing is learned from a placeholder:
 
-    - on-policy (`sample(0)`, the whole buffer): waits until every finished episode in the buffer is
-      scored, and returns these, column by column, in order. Running episodes are not returned; they
-      survive the clearing of the buffer that trainers do after each update
-      (`reset(keep_statistics=True)`), so that with `n_step` collection they are learned from whole,
-      once they have ended: no step is lost, but a long episode's first steps were chosen by a
-      policy that is some updates old. Where that matters collect whole episodes
-      (`collection_step_num_episodes`).
-    - off-policy (`sample(n)`): takes what is ready, and waits only when nothing in the buffer has
-      credit.
+    - On-policy (`sample(0)`, the whole buffer) it waits until every finished episode in the buffer is scored, and
+      returns these, column by column, in order. Running episodes stay in the buffer when a trainer clears it after an
+      update (`reset(keep_statistics=True)`), and are learned from whole once they have ended. With `n_step` collection
+      the first steps of a long episode were chosen by a policy that is some updates old; where that matters collect
+      whole episodes (`collection_step_num_episodes`).
+    - Off-policy (`sample(n)`) it takes what is ready, and waits only when no row has its credit.
 
-    Each agent column must have room for the longest episode; on-policy with `n_step` collection also for
-    the rows of one collection beside it (else finished episodes are overwritten unlearned, and
-    `sample` warns).
+    Each column must have room for the longest episode, and on-policy with `n_step` collection also for the rows of one
+    collection. Otherwise finished episodes are overwritten before they are learned from, and `sample` warns.
 
     Args:
-        total_size: StudentInputs in all, shared evenly among the agent columns of `venv`.
+        total_size: Rows in all, shared evenly among the agent columns of `venv`.
         venv: The vector env the rows come from; its envs share a credit store.
         timeout: Seconds `sample` waits for scores before it raises; None: as long as it takes.
         random_seed: Seed of `sample`.

@@ -20,8 +20,8 @@ class RemoteEnv(ParallelEnv):
     Agents, spaces, `metadata`, `render_mode` and `store` are known here, as they were at the start. Every other
     public attribute is asked of the environment in its process (a copy of the value comes back), methods are called
     there, and an attribute that is set is set there. `unwrapped` is this object itself, and a method that returns its
-    own environment, as `eval()` of a task wrapper does, returns this object. To step and to reset it is the vector
-    environment's affair.
+    own environment, as `eval()` of a task wrapper does, returns this object. Only the vector environment steps and
+    resets it.
 
     Args:
         facts: What is known.
