@@ -135,8 +135,10 @@ class EpisodeRecorder:
         self._seeds: list[int | None] = [None] * len(self.envs)
         self._starts: list[tuple[Any, Any]] = [(None, None)] * len(self.envs)  # first moment, first observations
         self._rows: list[list[Row]] = [[] for _ in self.envs]
-        # Steps that came as columns, and which of them each episode begins with; counted from the very first.
+        self._everyone = np.arange(len(self.envs))
+        # Steps that came as columns, each with the places of the environments in it ({}: all of them, in order).
         self._columns: list[tuple[StepColumns, dict[int, int]]] = []
+        # Which of these steps each episode begins with, counted from the very first.
         self._begin = [0] * len(self.envs)
         self._dropped = 0
         self._trim_at = 64
@@ -162,7 +164,8 @@ class EpisodeRecorder:
 
     def add(self, step: StepColumns) -> None:
         """Record one step of some environments. Its columns are kept, not copied: nobody may change them later."""
-        places = {k: j for j, k in enumerate(step.chosen.tolist())} if len(step.chosen) < len(self.envs) else {}
+        everyone = len(step.chosen) == len(self.envs) and (step.chosen == self._everyone).all()
+        places = {} if everyone else {k: j for j, k in enumerate(step.chosen.tolist())}
         self._columns.append((step._replace(rows=None), places))
         if len(self._columns) >= self._trim_at:
             self._trim()
