@@ -96,7 +96,7 @@ class CreditSession:
         """
         ids = [self._payer.open(k) for k in chosen.tolist()]
         for j, k in enumerate(chosen.tolist()):
-            self.recorder.start(k, ids[j], seeds[j], moments[j], rows[j] if self.keeps_observations else None)
+            self.recorder.start(k, ids[j], seeds[j], moments[j], rows[j].copy() if self.keeps_observations else None)
             self._whole[k] = True
         self._payer.start(chosen, rows)
         return ids
