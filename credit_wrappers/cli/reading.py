@@ -45,21 +45,19 @@ def read(entry: LedgerEntry) -> list[Reading]:
     texts = episode_texts(entry.request.prompt)
     texts += [""] * (len(entry.episodes) - len(texts))
     answers: Sequence[EpisodeAnswer | None] = _answers(entry, texts) or [None] * len(texts)
-    readings = []
-    for judged, text, answer in zip(entry.episodes, texts, answers, strict=False):
-        if answer is None:
-            readings.append(Reading(judged, text, "", (), {}))
-            continue
-        own = dict(zip(_names(judged, text), judged.agents, strict=True))
-        events = tuple(
-            CreditEvent(
-                own.get(e["agent"], e["agent"]), e["start"], e["stop"], e["amount"], with_own_names(e["why"], own)
-            )
-            for e in answer["events"]
-        )
-        tasks = {own.get(name, name): task for name, task in tasks_of(answer).items()}
-        readings.append(Reading(judged, text, with_own_names(answer["summary"], own), events, tasks))
-    return readings
+    return list(map(_reading, entry.episodes, texts, answers))
+
+
+def _reading(judged: JudgedEpisode, text: str, answer: EpisodeAnswer | None) -> Reading:
+    if answer is None:
+        return Reading(judged, text, "", (), {})
+    own = dict(zip(_names(judged, text), judged.agents, strict=True))
+    events = tuple(
+        CreditEvent(own.get(e["agent"], e["agent"]), e["start"], e["stop"], e["amount"], with_own_names(e["why"], own))
+        for e in answer["events"]
+    )
+    tasks = {own.get(name, name): task for name, task in tasks_of(answer).items()}
+    return Reading(judged, text, with_own_names(answer["summary"], own), events, tasks)
 
 
 def episode_texts(prompt: str) -> list[str]:

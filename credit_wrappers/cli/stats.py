@@ -18,8 +18,7 @@ from credit_wrappers.llm.ledger.ledger import Ledger
 
 _NO_ANSWER = "(no answer)"
 
-# Each agent's summed credit in an episode, judged in one order of the agents.
-_Totals = dict[str, float]
+_Totals = dict[str, float]  # each agent's summed credit in an episode, judged in one order of the agents
 
 
 @dataclass
@@ -40,8 +39,7 @@ class Counts:
     seconds: list[float] = field(default_factory=list)  # of answers that were waited for
     # By client and model: entries, failures, judged episodes.
     models: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
-    # Of the episodes that one client judged in several orders.
-    drifts: list[Drift] = field(default_factory=list)
+    drifts: list[Drift] = field(default_factory=list)  # of the episodes that one client judged in several orders
 
 
 def count(ledger: Ledger) -> Counts:
@@ -134,9 +132,11 @@ def _tokens(usage: Usage, prices: Prices | None) -> Iterator[str]:
 
 def _drift(drifts: list[Drift]) -> Iterator[str]:
     yield f"order drift        {len(drifts):,} episodes were judged in more than one order of the agents"
-    for what, values in (("agent", [drift.agent for drift in drifts]), ("team", [drift.team for drift in drifts])):
+    for whose, values in (
+        ("largest spread of an agent's total", [drift.agent for drift in drifts]),
+        ("spread of the team's total", [drift.team for drift in drifts]),
+    ):
         if values:
-            whose = "largest spread of an agent's total" if what == "agent" else "spread of the team's total"
             yield f"                   {whose}: mean {np.mean(values):.3f}, max {max(values):.3f}"
 
 

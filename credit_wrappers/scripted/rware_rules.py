@@ -76,10 +76,10 @@ class WarehouseRules(EpisodeRules):
             deliveries += len(delivered)
         return f"{deliveries} deliveries", log.events()
 
-    def tasks(self, start: str, steps: Sequence[Step], over: bool) -> dict[str, str]:
+    def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:
         """Return a task for each robot."""
         floor = _Floor(self.plan, start)
-        for step in () if over else steps:
+        for step in steps:
             floor.apply(step)
         return floor.aims()
 
@@ -159,7 +159,13 @@ class _Floor:
         places = {name: self.shelves[left[name]] for name in sorted(left, key=lambda name: self.shelves[left[name]])}
         free = sorted((who for who in self.poses if who not in tasks), key=self.poses.__getitem__)
         if places:
-            near = {who: {name: self._open_way(cell, who) for name, cell in places.items()} for who in free}
+            near = {
+                who: {
+                    name: _way(self.plan, frozenset(), frozenset((cell,)), self.poses[who])
+                    for name, cell in places.items()
+                }
+                for who in free
+            }
             tasks |= {who: f"fetch {name}" for who, name in share_out(near).items()}
         return tasks
 
@@ -175,9 +181,6 @@ class _Floor:
             return "stood still while others changed which shelf is to be fetched, or the way"
         way = "the goal" if asked else "a free home" if shelf else "a requested shelf"
         return f"came nearer to {way}" if gain > 0 else f"went away from {way}, or others changed what is to be done"
-
-    def _open_way(self, cell: Cell, who: str) -> int:
-        return _way(self.plan, frozenset(), frozenset((cell,)), self.poses[who])
 
     def _whole_way(self, shelf: str) -> int:
         """Return the steps from a shelf's home to a goal while all others are at home: a constant of the shelf."""

@@ -52,7 +52,7 @@ class Judgement:
     """What the present state of a world is worth to each agent.
 
     Args:
-        size: StudentInputs and columns.
+        size: Rows and columns.
         needs: For each slot, the slots that must be filled before it.
         world: What has been read so far.
     """

@@ -71,10 +71,10 @@ class SpaceworldRules(EpisodeRules):
         advice = "the same with fewer detours would be better" if not left else "all should go where thrust is lacking"
         return f"{outcome}; {log.faults} collisions or violations; {advice}", log.events()
 
-    def tasks(self, start: str, steps: Sequence[Step], over: bool) -> dict[str, str]:
+    def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:
         """Return a task for each robot."""
         view = self._begin(start)
-        for step in () if over else steps:
+        for step in steps:
             view.world.apply(step)
         return tasks_for(view)
 

@@ -27,11 +27,15 @@ class Problems:
         if self.count <= _SHOWN:
             self._shown.append(problem)
 
+    def error(self) -> AnswerError:
+        """Return the refusal."""
+        more = self.count - len(self._shown)
+        return AnswerError("; ".join(self._shown) + (f"; and {more} more" if more else ""), self.kind)
+
     def refuse(self) -> None:
         """Raise AnswerError if there is any problem."""
         if self.count:
-            more = self.count - len(self._shown)
-            raise AnswerError("; ".join(self._shown) + (f"; and {more} more" if more else ""), self.kind)
+            raise self.error()
 
 
 def quoted(value: object) -> str:
