@@ -15,9 +15,9 @@ from credit_wrappers.llm.answers.schema import EpisodeAnswer
 from credit_wrappers.llm.answers.task_answers import tasks_of
 from credit_wrappers.llm.ledger.entry import JudgedEpisode, LedgerEntry
 from credit_wrappers.llm.prompts.render import agent_name, with_own_names
+from credit_wrappers.scripted.task_lists import tasks_asked
 
 _EPISODE = re.compile(r"^## Episode \d+\n", re.MULTILINE)
-_TASKS = re.compile(r"^\*\*Assign tasks\.\*\*(?:.+\n)+\n((?:- .+\n)+)", re.MULTILINE)  # prompts/tasks_arrays.md
 _REASK = "\n\n## Your previous answer"  # prompts/reask_events.md and reask_arrays.md
 
 
@@ -91,8 +91,7 @@ def _asked_tasks(entry: LedgerEntry) -> list[str]:
     if entry.request.schema is not None:
         asked = entry.request.schema.get("$defs", {}).get("TaskAnswer", {})
         return list(asked.get("properties", {}).get("task", {}).get("enum", ()))
-    listed = _TASKS.search(entry.request.system)
-    return [line.removeprefix("- ") for line in listed[1].splitlines()] if listed else []
+    return list(tasks_asked(entry.request.system))
 
 
 def _names(judged: JudgedEpisode, text: str) -> list[str]:

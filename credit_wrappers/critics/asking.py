@@ -40,11 +40,7 @@ class Judged:
 
 
 class Asker:
-    """Asks a client, keeps the answers in a ledger, and stays within a budget. May be called from several threads.
-
-    Attributes:
-        prefetched: Answers that a message batch brought, by request key; they are taken instead of a call.
-    """
+    """Asks a client, keeps the answers in a ledger, and stays within a budget. May be called from several threads."""
 
     def __init__(
         self,
@@ -60,6 +56,7 @@ class Asker:
         self.ledger = ledger
         self.budget = budget
         self.outage = Outage()
+        # Answers that a message batch brought, by request key; they are taken instead of a call.
         self.prefetched: dict[str, Completion | ModelError] = {}
         self._under_way: set[str] = set()  # keys of the questions that are being asked
         self._changed = threading.Condition()
@@ -129,7 +126,16 @@ class Asker:
         finally:  # after Ctrl-C, too: an answer that came is paid for
             stops = isinstance(error, BudgetExceeded) and self.budget is not None and self.budget.then == "stop"
             if completion is not None or not (error is None or error.kind == "not_recorded" or stops):
-                self._record(ledger, question, key, completion, judged, error, stats)
+                with stats.timed("ledger"):
+                    ledger.record(
+                        question.request,
+                        completion,
+                        source=self.client.source,
+                        failure="" if error is None else error.kind,
+                        message=str(error or ""),
+                        episodes=_episodes(question, judged),
+                        key=key,
+                    )
 
     def _complete(self, question: Question, key: str, stats: CriticStats) -> Completion:
         """Return what a batch brought, else what the model says."""
@@ -183,42 +189,21 @@ class Asker:
                 message = f"the answer was cut off at max_tokens; be shorter ({error})"
                 raise AnswerError(message, "cut_off") from None
             tables = [
-                event_values(answer["events"], {name: column for column, name in enumerate(names)}, length)
+                event_values(answer["events"], names, length)
                 for answer, names, length in zip(answers, question.names, question.lengths, strict=True)
             ]
             if settings.normalise != "none":
                 _check_size(tables, question, settings.bound)
         return Judged(question, answers, tables, source)
 
-    def _record(
-        self,
-        ledger: Ledger,
-        question: Question,
-        key: str,
-        completion: Completion | None,
-        judged: Judged | None,
-        error: AnswerError | ModelError | BudgetExceeded | None,
-        stats: CriticStats,
-    ) -> None:
-        with stats.timed("ledger"):
-            episodes = [
-                JudgedEpisode(
-                    episode.key,
-                    tuple(episode.agents[i] for i in order),
-                    None if judged is None else judged.tables[k].astype(np.float32),
-                    episode.length,
-                )
-                for k, (episode, order) in enumerate(zip(question.episodes, question.orders, strict=True))
-            ]
-            ledger.record(
-                question.request,
-                completion,
-                source=self.client.source,
-                failure="" if error is None else error.kind,
-                message=str(error or ""),
-                episodes=episodes,
-                key=key,
-            )
+
+def _episodes(question: Question, judged: Judged | None) -> list[JudgedEpisode]:
+    """Return what the ledger holds of the question's episodes."""
+    found = []
+    for k, (episode, order) in enumerate(zip(question.episodes, question.orders, strict=True)):
+        values = None if judged is None else judged.tables[k].astype(np.float32)
+        found.append(JudgedEpisode(episode.key, tuple(episode.agents[i] for i in order), values, episode.length))
+    return found
 
 
 def _check_size(tables: list[np.ndarray], question: Question, bound: float) -> None:

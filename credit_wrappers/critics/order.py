@@ -30,14 +30,12 @@ Groups = list[tuple[int, ...]]
 def agent_order(episode: Episode, narrator: Narrator, kind: str, seed: int = 0, variant: int = 0) -> tuple[int, ...]:
     """Return agent indices in prompt order.
 
-    Args:
-        episode: The episode.
-        narrator: Tells apart agents that acted alike.
-        kind: "canonical": by content; "shuffled": canonical, then permuted by a random number that depends on
-            `seed` and on what was done; "given": the environment's order; "average-k": canonical for variant 0,
-            shuffled for the others.
-        seed: See "shuffled".
-        variant: Which of the k orders of "average-k", from 0.
+    | `kind` | Order |
+    |---|---|
+    | "canonical" | by content; the narrator tells apart agents that acted alike |
+    | "shuffled" | canonical, then permuted at random, by `seed` and by what was done |
+    | "given" | the environment's order |
+    | "average-k" | canonical for `variant` 0, shuffled for variants 1 to k - 1 |
     """
     if kind == "given":
         return tuple(range(episode.n_agents))
@@ -101,8 +99,7 @@ class Drift:
 def order_drift(totals_by_order: Sequence[Mapping[str, float]]) -> Drift:
     """Return the spread, largest minus smallest, over the orders in which one episode was judged.
 
-    Args:
-        totals_by_order: For each order every agent's summed credit, by the agents' own names.
+    `totals_by_order` has, for each order, every agent's summed credit by the agents' own names.
 
     Raises:
         ValueError: There is no order, or the orders are not about the same agents.
@@ -134,7 +131,7 @@ def joint_tasks(
     It is not each agent's own most frequent task, because two answers may solve the agreement problem differently.
 
     Args:
-        told: For each answer the tasks by the agents' names in its prompt, and their own names by those.
+        told: For each answer the tasks by the agents' names in its prompt, and the agents' own names by those.
         agents: The agents, in the environment's order.
 
     Returns:

@@ -16,10 +16,6 @@ class Outage:
 
     After the pause a single query tries again. All others fail at once, until one has succeeded. The log has one
     warning when this begins and one when it is over.
-
-    Args:
-        limit: Failed queries in a row.
-        pause: Seconds.
     """
 
     def __init__(self, limit: int = 3, pause: float = 60.0) -> None:

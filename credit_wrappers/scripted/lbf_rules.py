@@ -36,15 +36,11 @@ Cell = tuple[int, int]  # row, column
 
 
 class ForagingRules(EpisodeRules):
-    """Judges the episodes of one foraging environment.
-
-    Args:
-        size: Rows and columns of the field.
-        penalty: Whether loading in vain costs the team.
-    """
+    """Judges the episodes of one foraging environment."""
 
     def __init__(self, size: tuple[int, int], penalty: bool) -> None:
-        self.size, self.penalty = size, penalty
+        self.size = size  # rows, columns
+        self.penalty = penalty  # whether loading in vain costs the team
 
     @staticmethod
     def for_system(system: str) -> ForagingRules | None:

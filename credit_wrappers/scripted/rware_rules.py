@@ -43,14 +43,10 @@ Pose = tuple[int, int, str]  # row, column, heading
 
 
 class WarehouseRules(EpisodeRules):
-    """Judges the episodes of one warehouse.
-
-    Args:
-        plan: Its rows; `S` a shelf's home, `G` a goal, `.` a corridor.
-    """
+    """Judges the episodes of one warehouse."""
 
     def __init__(self, plan: tuple[str, ...]) -> None:
-        self.plan = plan
+        self.plan = plan  # rows of S, a shelf's home; G, a goal; and ., a corridor
 
     @staticmethod
     def for_system(system: str) -> WarehouseRules | None:
@@ -159,13 +155,8 @@ class _Floor:
         places = {name: self.shelves[left[name]] for name in sorted(left, key=lambda name: self.shelves[left[name]])}
         free = sorted((who for who in self.poses if who not in tasks), key=self.poses.__getitem__)
         if places:
-            near = {
-                who: {
-                    name: _way(self.plan, frozenset(), frozenset((cell,)), self.poses[who])
-                    for name, cell in places.items()
-                }
-                for who in free
-            }
+            ways_to = {name: _ways(self.plan, frozenset(), frozenset((cell,))) for name, cell in places.items()}
+            near = {who: {name: way.get(self.poses[who], FAR) for name, way in ways_to.items()} for who in free}
             tasks |= {who: f"fetch {name}" for who, name in share_out(near).items()}
         return tasks
 

@@ -21,11 +21,7 @@ from credit_wrappers.scripted.spaceworld_text import ScenarioFacts, ToldWorld, f
 
 
 class SpaceworldRules(EpisodeRules):
-    """Judges the episodes of one Spaceworld scenario.
-
-    Args:
-        facts: What the base prompt says of it.
-    """
+    """Judges the episodes of one Spaceworld scenario."""
 
     def __init__(self, facts: ScenarioFacts) -> None:
         self.facts = facts
@@ -67,8 +63,8 @@ class SpaceworldRules(EpisodeRules):
                         log.add(agent, t, gain, _reason(view, agent, told.did.get(agent), gain, agent in needed))
             before, needed = after, view.needed()
         left = len(world.left)
-        outcome = "everything was docked" if not left else f"{left} of {len(world.modules)} modules were left"
-        advice = "the same with fewer detours would be better" if not left else "all should go where thrust is lacking"
+        outcome = f"{left} of {len(world.modules)} modules were left" if left else "everything was docked"
+        advice = "all should go where thrust is lacking" if left else "the same with fewer detours would be better"
         return f"{outcome}; {log.faults} collisions or violations; {advice}", log.events()
 
     def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:

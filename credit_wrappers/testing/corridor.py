@@ -43,9 +43,10 @@ class CorridorNarrator:
 
     def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
         """Return all positions, then for each step those that changed."""
-        texts = ["; ".join(f"{name} at {moments[0][i]}" for name, i in zip(names, order, strict=True))]
+        called = list(zip(names, order, strict=True))
+        texts = ["; ".join(f"{name} at {moments[0][i]}" for name, i in called)]
         for before, after in pairwise(moments):
-            moved = [f"{name} at {after[i]}" for name, i in zip(names, order, strict=True) if before[i] != after[i]]
+            moved = [f"{name} at {after[i]}" for name, i in called if before[i] != after[i]]
             texts.append("; ".join(moved) or "no change")
         return texts
 
@@ -132,24 +133,23 @@ class CorridorEnv(ParallelEnv):
         """Move every agent; pay the team."""
         bumped = []
         for i, agent in enumerate(self.agents):
-            move = {0: 0, 1: -1, 2: 1}[int(actions[agent])]
-            bumped.append(not 0 <= self.position[i] + move < self.length)
-            self.position[i] += 0 if bumped[i] else move
+            target = self.position[i] + {0: 0, 1: -1, 2: 1}[int(actions[agent])]
+            bumped.append(not 0 <= target < self.length)
+            self.position[i] = self.position[i] if bumped[i] else target
         self._time += 1
         arrived = all(position == self.length - 1 for position in self.position)
         late = not arrived and self._time >= self.horizon
         team = float(arrived) - 0.05 * sum(bumped)
         agents = self.agents
-        result = (
+        if arrived or late:
+            self.agents = []
+        return (
             self._observe(),
             dict.fromkeys(agents, team),
             dict.fromkeys(agents, arrived),
             dict.fromkeys(agents, late),
-            {agent: {"cost": float(bumped[i])} for i, agent in enumerate(agents)},
+            {agent: {"cost": float(hit)} for agent, hit in zip(agents, bumped, strict=True)},
         )
-        if arrived or late:
-            self.agents = []
-        return result
 
     def _observe(self) -> dict[str, np.ndarray]:
         scaled = np.asarray(self.position, np.float32) / np.float32(self.length - 1)

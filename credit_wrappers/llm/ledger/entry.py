@@ -15,8 +15,8 @@ import numpy as np
 from credit_wrappers.core.credit import Usage
 from credit_wrappers.llm.client import Completion, Request
 
-# zlib's levels. Texts are long and many, and level 1 takes a third of the time of level 6 for a fifth more bytes.
-# Credits are short and repeat themselves from step to step.
+# zlib's levels. Texts are many and long: level 1 takes a third of the time of level 6, for a fifth more bytes. Credits
+# are short and repeat themselves from step to step.
 _TEXT_LEVEL, _CREDIT_LEVEL = 1, 6
 
 
@@ -58,9 +58,8 @@ class LedgerEntry:
         model: The model that answered, as the provider names it; "" without an answer.
         stop_reason: Why it stopped; "" without an answer.
         usage: What the answer cost; nothing without an answer.
-        failure: Class of the error that made the answer unusable (`errors.ModelFailure`,
-            `errors.AnswerFailure`); "" for a good one.
-        message: That error's text.
+        failure: Why the answer is unusable (`errors.ModelFailure`, `errors.AnswerFailure`); "" for a good one.
+        message: The error's text.
     """
 
     number: int
@@ -90,10 +89,8 @@ class LedgerEntry:
     @cached_property
     def request(self) -> Request:
         """The whole question."""
-        schema = json.loads(self._schema)
-        return Request(
-            self._system, unpack_text(self._prompt), schema, self.client, self._max_tokens, self._temperature
-        )
+        prompt, schema = unpack_text(self._prompt), json.loads(self._schema)
+        return Request(self._system, prompt, schema, self.client, self._max_tokens, self._temperature)
 
     @cached_property
     def completion(self) -> Completion | None:
@@ -120,29 +117,29 @@ def pack_row(
     """Return the row as `tables.COLUMNS` lists it, and, by hash, the texts that rows share; see `Ledger.record`."""
     shared = [request.system, json.dumps(request.schema, sort_keys=True)]
     system, schema = (sha256(text.encode()).hexdigest() for text in shared)
-    usage = Usage() if completion is None else completion.usage
+    given = completion or Completion("", Usage(), "", "")
     keys, credits = pack_episodes(episodes)
     row = (
         key,
         time.time(),
         source,
         request.model,
-        "" if completion is None else completion.model,
+        given.model,
         system,
         schema,
         pack_text(request.prompt),
         request.max_tokens,
         request.temperature,
         None if completion is None else pack_text(completion.text),
-        "" if completion is None else completion.stop_reason,
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cached_tokens,
-        usage.seconds,
+        given.stop_reason,
+        given.usage.input_tokens,
+        given.usage.output_tokens,
+        given.usage.cached_tokens,
+        given.usage.seconds,
         failure,
         message,
         keys,
-        usage.cache_write_tokens,
+        given.usage.cache_write_tokens,
         credits,
     )
     return row, dict(zip((system, schema), shared, strict=True))
@@ -174,11 +171,9 @@ def pack_episodes(episodes: Sequence[JudgedEpisode]) -> tuple[str, bytes | None]
     for episode in episodes:
         head.append([episode.length, int(episode.values is not None), episode.agents])
         if episode.values is not None:
-            if episode.values.shape != (episode.length, len(episode.agents)):
-                raise ValueError(
-                    f"episode {episode.key}: values have shape {episode.values.shape}, "
-                    f"expected {(episode.length, len(episode.agents))}"
-                )
+            found, expected = episode.values.shape, (episode.length, len(episode.agents))
+            if found != expected:
+                raise ValueError(f"episode {episode.key}: values have shape {found}, expected {expected}")
             tables.append(episode.values.astype("<f4").tobytes())
     line = json.dumps(head, separators=(",", ":")) + "\n"
     return keys, zlib.compress(line.encode() + b"".join(tables), _CREDIT_LEVEL)

@@ -34,6 +34,8 @@ def agent_name(k: int) -> str:
 
 def with_own_names(text: str, own: Mapping[str, str]) -> str:
     """Return an explanation in which `own[neutral name]` replaces each neutral name."""
+    if "agent_" not in text:  # most explanations name nobody
+        return text
     return _NEUTRAL.sub(lambda found: own.get(found[0], found[0]), text)
 
 

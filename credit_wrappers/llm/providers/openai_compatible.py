@@ -45,14 +45,10 @@ class OpenAICompatibleClient(RemoteClient):
             raise CreditError(_NO_SDK)
         super().__init__(model, **options)
 
-    def _send(self, sdk: Any, request: Request, structured: bool) -> Any:
-        return sdk.chat.completions.with_raw_response.create(**self._question(request, structured))
-
     def _schema_names(self) -> tuple[str, ...]:
         return ("response_format", "json_schema")
 
-    def _question(self, request: Request, structured: bool) -> dict[str, Any]:
-        """Return the arguments of `create`."""
+    def _send(self, sdk: Any, request: Request, structured: bool) -> Any:
         arguments: dict[str, Any] = {
             "model": self.model,
             "messages": [
@@ -66,7 +62,7 @@ class OpenAICompatibleClient(RemoteClient):
             arguments["response_format"] = {"type": "json_schema", "json_schema": form}
         if request.temperature is not None:
             arguments["temperature"] = request.temperature
-        return arguments
+        return sdk.chat.completions.with_raw_response.create(**arguments)
 
     def _completion(self, reply: Any, seconds: float) -> Completion:
         choice = reply.choices[0]

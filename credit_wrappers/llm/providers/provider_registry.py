@@ -1,16 +1,15 @@
 """Providers by name: the built-in ones, and those that other packages bring.
 
-A package brings a provider as an entry point of the group `credit_wrappers.providers`:
+A package brings one as an entry point:
 
     [project.entry-points."credit_wrappers.providers"]
     example = "my_package:make_client"
 
-The entry point is a callable `(model=..., base_url=...) -> ModelClient`; either argument may be None.
+It is a callable `(model=..., base_url=...) -> ModelClient`; either argument may be None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
 from credit_wrappers.core.errors import CreditError
@@ -19,6 +18,7 @@ from credit_wrappers.llm.providers.anthropic import DEFAULT_MODEL, AnthropicClie
 from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
 
 GROUP = "credit_wrappers.providers"
+_BUILT_IN = ("anthropic", "openai")
 
 
 def provider_names() -> list[str]:
@@ -38,8 +38,12 @@ def make_client(name: str, *, model: str | None = None, base_url: str | None = N
         ValueError: There is no provider of that name, or it needs a model and none was given.
         CreditError: The provider cannot be used: its package cannot be imported, or there is no key.
     """
-    if name in _BUILT_IN:
-        return _BUILT_IN[name](model, base_url)
+    if name == "anthropic":
+        return AnthropicClient(model or DEFAULT_MODEL, base_url=base_url)
+    if name == "openai":
+        if model is None:
+            raise ValueError("provider 'openai' needs the name of a model")
+        return OpenAICompatibleClient(model, base_url=base_url)
     found = _brought().get(name)
     if found is None:
         raise ValueError(f"unknown provider {name!r}; valid: {', '.join(provider_names())}")
@@ -51,19 +55,6 @@ def make_client(name: str, *, model: str | None = None, base_url: str | None = N
     return client
 
 
-def _anthropic(model: str | None, base_url: str | None) -> ModelClient:
-    return AnthropicClient(model or DEFAULT_MODEL, base_url=base_url)
-
-
-def _openai(model: str | None, base_url: str | None) -> ModelClient:
-    if model is None:
-        raise ValueError("provider 'openai' needs the name of a model")
-    return OpenAICompatibleClient(model, base_url=base_url)
-
-
 def _brought() -> dict[str, EntryPoint]:
     """Return the entry points of other packages by name; a built-in name cannot be replaced."""
     return {point.name: point for point in entry_points(group=GROUP) if point.name not in _BUILT_IN}
-
-
-_BUILT_IN: dict[str, Callable[[str | None, str | None], ModelClient]] = {"anthropic": _anthropic, "openai": _openai}
