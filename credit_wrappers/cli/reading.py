@@ -23,21 +23,13 @@ _REASK = "\n\n## Your previous answer"  # prompts/reask_events.md and reask_arra
 
 @dataclass(frozen=True)
 class Reading:
-    """One episode of an entry.
+    """One episode of an entry."""
 
-    Attributes:
-        judged: As recorded.
-        text: The episode as the question described it; its agent_A is `judged.agents[0]`, and so on.
-        summary: The critic's account; "" without a usable answer.
-        events: The reasons, as the critic gave them (before any shaping).
-        tasks: Each agent's task; empty where none were asked for.
-    """
-
-    judged: JudgedEpisode
-    text: str
-    summary: str
-    events: tuple[CreditEvent, ...]
-    tasks: dict[str, str]
+    judged: JudgedEpisode  # as recorded
+    text: str  # as the question described it; its agent_A is `judged.agents[0]`, and so on
+    summary: str  # the critic's account; "" without a usable answer
+    events: tuple[CreditEvent, ...]  # the reasons, as the critic gave them (before any shaping)
+    tasks: dict[str, str]  # each agent's; empty where none were asked for
 
 
 def read(entry: LedgerEntry) -> list[Reading]:

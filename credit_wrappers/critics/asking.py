@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +54,7 @@ class Asker:
         self.settings = settings
         self.templates = templates
         self.ledger = ledger
-        self.budget = budget
+        self.budget = budget or Budget(then="fallback")  # the default has no limits
         self.outage = Outage()
         # Answers that a message batch brought, by request key; they are taken instead of a call.
         self.prefetched: dict[str, Completion | ModelError] = {}
@@ -124,7 +124,7 @@ class Asker:
             error = failed
             raise
         finally:  # after Ctrl-C, too: an answer that came is paid for
-            stops = isinstance(error, BudgetExceeded) and self.budget is not None and self.budget.then == "stop"
+            stops = isinstance(error, BudgetExceeded) and self.budget.then == "stop"
             if completion is not None or not (error is None or error.kind == "not_recorded" or stops):
                 with stats.timed("ledger"):
                     ledger.record(
@@ -139,31 +139,27 @@ class Asker:
 
     def _complete(self, question: Question, key: str, stats: CriticStats) -> Completion:
         """Return what a batch brought, else what the model says."""
-        budget = self.budget
         prefetched = self.prefetched.pop(key, None)
         if isinstance(prefetched, Completion):
-            if budget is not None:
-                budget.charge(prefetched.usage, batch=True)
+            self.budget.charge(prefetched.usage, batch=True)
             stats.calls += 1
             stats.usage += prefetched.usage
             return prefetched
         label = self.client.name
         self.outage.check(label)
-        with nullcontext() if budget is None else budget.call(question.request):
+        with self.budget.call(question.request):
             stats.calls += 1
             try:
                 with stats.timed("answer"):
                     completion = self.client.complete(question.request)
             except ModelError as error:
-                if budget is not None:
-                    budget.charge(Usage(calls=1))
+                self.budget.charge(Usage(calls=1))
                 if not error.transient:  # the server can be reached
                     self.outage.succeeded(label)
                 elif self.client.source == "model":
                     self.outage.failed(label, error)
                 raise
-            if budget is not None:
-                budget.charge(completion.usage)
+            self.budget.charge(completion.usage)
         self.outage.succeeded(label)
         stats.usage += completion.usage
         return completion

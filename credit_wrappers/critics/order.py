@@ -85,15 +85,10 @@ def _words_about(i: int, n: int, moments: Sequence[object], narrator: Narrator) 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far the credit of one episode depends on the order of the agents; 0 for a fair critic.
+    """How far the credit of one episode depends on the order of the agents; 0 for a fair critic."""
 
-    Attributes:
-        agent: Spread of one agent's summed credit, for the agent with the largest.
-        team: Spread of the credit summed over the team.
-    """
-
-    agent: float
-    team: float
+    agent: float  # spread of one agent's summed credit, for the agent with the largest
+    team: float  # spread of the credit summed over the team
 
 
 def order_drift(totals_by_order: Sequence[Mapping[str, float]]) -> Drift:

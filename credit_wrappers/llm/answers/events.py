@@ -70,18 +70,18 @@ def _find_problems(
         for k, event in enumerate(judged["events"], 1):
             agent, start, stop, amount = event["agent"], event["start"], event["stop"], event["amount"]
             same = first.setdefault((agent, start, stop, amount, event["why"]), k)
-            if agent in known and 0 <= start < stop <= length and abs(amount) <= LARGEST_AMOUNT and same == k:
-                continue
             if agent not in known:
                 wrong = f"unknown agent {quoted(agent)}: the agents are {', '.join(names)}"
             elif not 0 <= start < stop:
                 wrong = f"start {start}, stop {stop}: 0 <= start < stop is needed"
             elif stop > length:
                 wrong = f"stop {stop} is past the end: the episode has {length} steps"
-            elif same == k:
+            elif same != k:
+                wrong = f"the same as event {same}"
+            elif abs(amount) > LARGEST_AMOUNT:
                 wrong = f"amount {amount:g} is out of all bounds"
             else:
-                wrong = f"the same as event {same}"
+                continue
             problems.add(f"episode {number}, event {k}: {wrong}")
     missing = [str(number) for number in range(1, len(lengths) + 1) if number not in seen]
     if missing:

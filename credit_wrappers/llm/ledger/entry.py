@@ -22,20 +22,13 @@ _TEXT_LEVEL, _CREDIT_LEVEL = 1, 6
 
 @dataclass(frozen=True, eq=False)
 class JudgedEpisode:
-    """What an answer says about one episode.
+    """What an answer says about one episode."""
 
-    Attributes:
-        key: `Episode.key`.
-        agents: The N agents by their own names, in the order in which the prompt listed them.
-        values: (T, N) float32, the answer's events before any shaping; column k belongs to `agents[k]`. None without
-            a usable answer.
-        length: Number of steps, T.
-    """
-
-    key: str
-    agents: tuple[str, ...]
+    key: str  # `Episode.key`
+    agents: tuple[str, ...]  # the N agents by their own names, in the order in which the prompt listed them
+    # (T, N) float32, the events before any shaping; column k belongs to `agents[k]`. None without a usable answer.
     values: np.ndarray | None
-    length: int
+    length: int  # number of steps, T
 
     @property
     def totals(self) -> dict[str, float] | None:
@@ -47,31 +40,18 @@ class JudgedEpisode:
 
 @dataclass(frozen=True, eq=False)
 class LedgerEntry:
-    """One question and its answer, as recorded. Texts and credits are unpacked on demand.
+    """One question and its answer, as recorded. Texts and credits are unpacked on demand."""
 
-    Attributes:
-        number: 1 for the oldest entry of the file.
-        key: `Request.key()`.
-        time: When, in seconds since 1970.
-        source: `model`, `scripted` or `cache` (replayed from another ledger).
-        client: `Request.model`.
-        model: The model that answered, as the provider names it; "" without an answer.
-        stop_reason: Why it stopped; "" without an answer.
-        usage: What the answer cost; nothing without an answer.
-        failure: Why the answer is unusable (`errors.ModelFailure`, `errors.AnswerFailure`); "" for a good one.
-        message: The error's text.
-    """
-
-    number: int
-    key: str
-    time: float
-    source: str
-    client: str
-    model: str
-    stop_reason: str
-    usage: Usage
-    failure: str
-    message: str
+    number: int  # 1 for the oldest entry of the file
+    key: str  # `Request.key()`
+    time: float  # in seconds since 1970
+    source: str  # `model`, `scripted` or `cache` (replayed from another ledger)
+    client: str  # `Request.model`
+    model: str  # the one that answered, as the provider names it; "" without an answer
+    stop_reason: str  # "" without an answer
+    usage: Usage  # what the answer cost; nothing without an answer
+    failure: str  # why the answer is unusable (`errors.ModelFailure`, `errors.AnswerFailure`); "" for a good one
+    message: str  # the error's text
     _system: str
     _schema: str
     _prompt: bytes

@@ -19,16 +19,10 @@ _COUNTS = ("processing", "succeeded", "errored", "expired", "canceled")
 
 @dataclass(frozen=True)
 class BatchStatus:
-    """The state of a batch.
+    """The state of a batch."""
 
-    Attributes:
-        ended: Whether its results can be read.
-        counts: Numbers of requests that are `processing`, `succeeded`, `errored`, `expired`, `canceled`; all are
-            processing until the batch has ended.
-    """
-
-    ended: bool
-    counts: dict[str, int]
+    ended: bool  # whether its results can be read
+    counts: dict[str, int]  # of the requests in each of the states `_COUNTS`; all are processing until it has ended
 
 
 class AnthropicClient(RemoteClient):

@@ -10,7 +10,7 @@ It is a callable `(model=..., base_url=...) -> ModelClient`; either argument may
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.llm.client import ModelClient
@@ -23,14 +23,14 @@ _BUILT_IN = ("anthropic", "openai")
 
 def provider_names() -> list[str]:
     """Return the names of all providers: the built-in ones first, then those of other packages, sorted."""
-    return [*_BUILT_IN, *sorted(_brought())]
+    return [*_BUILT_IN, *sorted(entry_points(group=GROUP).names - set(_BUILT_IN))]
 
 
 def make_client(name: str, *, model: str | None = None, base_url: str | None = None) -> ModelClient:
     """Return a client of the provider `name`.
 
     Args:
-        name: One of `provider_names()`.
+        name: One of `provider_names()`; no package can replace a built-in one.
         model: Model name; None: the provider's default, if it has one.
         base_url: Address of another server than the provider's own.
 
@@ -44,7 +44,7 @@ def make_client(name: str, *, model: str | None = None, base_url: str | None = N
         if model is None:
             raise ValueError("provider 'openai' needs the name of a model")
         return OpenAICompatibleClient(model, base_url=base_url)
-    found = _brought().get(name)
+    found = next(iter(entry_points(group=GROUP).select(name=name)), None)
     if found is None:
         raise ValueError(f"unknown provider {name!r}; valid: {', '.join(provider_names())}")
     try:
@@ -53,8 +53,3 @@ def make_client(name: str, *, model: str | None = None, base_url: str | None = N
         raise CreditError(f"provider {name!r} ({found.value}) cannot be imported: {error}") from error
     client: ModelClient = make(model=model, base_url=base_url)
     return client
-
-
-def _brought() -> dict[str, EntryPoint]:
-    """Return the entry points of other packages by name; a built-in name cannot be replaced."""
-    return {point.name: point for point in entry_points(group=GROUP) if point.name not in _BUILT_IN}
