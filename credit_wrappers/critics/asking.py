@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -39,27 +39,20 @@ class Judged:
     source: Source
 
 
+@dataclass(eq=False, repr=False)
 class Asker:
     """Asks a client, keeps the answers in a ledger, and stays within a budget. May be called from several threads."""
 
-    def __init__(
-        self,
-        client: ModelClient,
-        settings: CriticSettings,
-        templates: Templates,
-        ledger: Ledger | None,
-        budget: Budget | None,
-    ) -> None:
-        self.client = client
-        self.settings = settings
-        self.templates = templates
-        self.ledger = ledger
-        self.budget = budget or Budget(then="fallback")  # the default has no limits
-        self.outage = Outage()
-        # Answers that a message batch brought, by request key; they are taken instead of a call.
-        self.prefetched: dict[str, Completion | ModelError] = {}
-        self._under_way: set[str] = set()  # keys of the questions that are being asked
-        self._changed = threading.Condition()
+    client: ModelClient
+    settings: CriticSettings
+    templates: Templates
+    ledger: Ledger | None
+    budget: Budget
+    outage: Outage = field(default_factory=Outage)
+    # Answers that a message batch brought, by request key; they are taken instead of a call.
+    prefetched: dict[str, Completion | ModelError] = field(default_factory=dict)
+    _under_way: set[str] = field(default_factory=set)  # keys of the questions that are being asked
+    _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def ask(self, question: Question, stats: CriticStats) -> Judged:
         """Return the answer to a question, after at most one corrective question.

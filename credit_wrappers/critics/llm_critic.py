@@ -93,7 +93,8 @@ class LLMCritic:
         self._owns_ledger = self.ledger is not ledger
         self.budget = budget
         self.stats = CriticStats()
-        self.asker = Asker(client, self.settings, Templates(self.settings.templates), self.ledger, budget)
+        limits = budget or Budget(then="fallback")  # without any limit
+        self.asker = Asker(client, self.settings, Templates(self.settings.templates), self.ledger, limits)
         if budget is not None and self.ledger is not None:
             budget.count_ledger(self.ledger.path, self.ledger.usage() + Usage(calls=self.ledger.unanswered()))
         self._lock = threading.Lock()

@@ -109,13 +109,9 @@ def order_drift(totals_by_order: Sequence[Mapping[str, float]]) -> Drift:
     for totals in totals_by_order:
         if totals.keys() != agents:
             raise ValueError(f"different agents: {', '.join(agents)} and {', '.join(totals)}")
-    agent = max((_spread([totals[name] for totals in totals_by_order]) for name in agents), default=0.0)
+    agent = max((float(np.ptp([totals[name] for totals in totals_by_order])) for name in agents), default=0.0)
     # Summed in one order, so that rounding does not look like drift.
-    return Drift(agent, _spread([sum(totals[name] for name in agents) for totals in totals_by_order]))
-
-
-def _spread(values: Sequence[float]) -> float:
-    return max(values) - min(values)
+    return Drift(agent, float(np.ptp([sum(totals[name] for name in agents) for totals in totals_by_order])))
 
 
 def joint_tasks(
@@ -136,4 +132,4 @@ def joint_tasks(
     for tasks, own in told:
         named = {own[name]: task for name, task in tasks.items()}
         plans[tuple(named[agent] for agent in agents if agent in named)] += 1
-    return plans.most_common(1)[0][0] or None  # of equals it lists the first first
+    return plans.most_common(1)[0][0] or None  # of equal counts it lists the first one first

@@ -19,11 +19,10 @@ class Outage:
     """
 
     def __init__(self, limit: int = 3, pause: float = 60.0) -> None:
-        self.limit = limit
-        self.pause = pause
+        self.limit, self.pause = limit, pause
         self._failures = 0
+        self._since: float | None = None  # when the pauses began
         self._until = 0.0
-        self._since: float | None = None
         self._lock = threading.Lock()
 
     def check(self, label: str) -> None:

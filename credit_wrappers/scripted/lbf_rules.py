@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -35,12 +36,12 @@ _CELL = re.compile(r"\((\d+),(\d+)\)")
 Cell = tuple[int, int]  # row, column
 
 
+@dataclass(frozen=True)
 class ForagingRules(EpisodeRules):
     """Judges the episodes of one foraging environment."""
 
-    def __init__(self, size: tuple[int, int], penalty: bool) -> None:
-        self.size = size  # rows, columns
-        self.penalty = penalty  # whether loading in vain costs the team
+    size: tuple[int, int]  # rows, columns
+    penalty: bool  # whether loading in vain costs the team
 
     @staticmethod
     def for_system(system: str) -> ForagingRules | None:
@@ -82,7 +83,7 @@ class ForagingRules(EpisodeRules):
 
 
 class _Field:
-    """The field as far as it has been told."""
+    """The field, as the text has told it so far."""
 
     def __init__(self, size: tuple[int, int], start: str) -> None:
         self.size = size

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -42,11 +43,11 @@ Cell = tuple[int, int]  # row, column
 Pose = tuple[int, int, str]  # row, column, heading
 
 
+@dataclass(frozen=True)
 class WarehouseRules(EpisodeRules):
     """Judges the episodes of one warehouse."""
 
-    def __init__(self, plan: tuple[str, ...]) -> None:
-        self.plan = plan  # rows of S, a shelf's home; G, a goal; and ., a corridor
+    plan: tuple[str, ...]  # rows of S, a shelf's home; G, a goal; and ., a corridor
 
     @staticmethod
     def for_system(system: str) -> WarehouseRules | None:
@@ -81,7 +82,7 @@ class WarehouseRules(EpisodeRules):
 
 
 class _Floor:
-    """The warehouse as far as it has been told."""
+    """The warehouse, as the text has told it so far."""
 
     def __init__(self, plan: tuple[str, ...], start: str) -> None:
         self.plan = plan

@@ -30,7 +30,7 @@ def ways(
 
 
 def share_out(distances: Mapping[Who, Mapping[What, int]]) -> dict[Who, What]:
-    """Return who is to go for what: the nearest first, and no two for the same while there is another choice for all.
+    """Return what each seeker goes for: the nearest pairs come first, and as few as possible go for the same thing.
 
     `distances` has each seeker's distance to each thing that it can have, at least one. Of equals the first wins.
     """

@@ -11,6 +11,7 @@ way is debited as well. Amounts are integers, in hundredths of a credit, so that
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from credit_wrappers.scripted.event_log import EpisodeRules, EventLog
@@ -20,11 +21,11 @@ from credit_wrappers.scripted.spaceworld_tasks import tasks_for
 from credit_wrappers.scripted.spaceworld_text import ScenarioFacts, ToldWorld, facts_of
 
 
+@dataclass(frozen=True)
 class SpaceworldRules(EpisodeRules):
     """Judges the episodes of one Spaceworld scenario."""
 
-    def __init__(self, facts: ScenarioFacts) -> None:
-        self.facts = facts
+    facts: ScenarioFacts
 
     @staticmethod
     def for_system(system: str) -> SpaceworldRules | None:

@@ -23,14 +23,8 @@ def tasks_asked(system: str) -> tuple[str, ...]:
 
 def team_of(system: str, episode: Transcript) -> list[str]:
     """Return the agents that get tasks: those that the base prompt names, or else those of the episode."""
-    return list(_called(system)) or agents_told(episode)
-
-
-@lru_cache(maxsize=64)
-def _called(system: str) -> tuple[str, ...]:
-    """Return the names in "the agents are called agent_A, agent_B and agent_C"; () if the prompt lacks the sentence."""
     found = _CALLED.findall(system)
-    return tuple(AGENT.findall(found[-1])) if found else ()
+    return AGENT.findall(found[-1]) if found else agents_told(episode)
 
 
 def assignment(team: Sequence[str], given: Mapping[str, str], listed: Sequence[str]) -> list[dict[str, str]]:

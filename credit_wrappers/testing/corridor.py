@@ -14,6 +14,7 @@ and the episode ends. Walking against a wall costs the team 0.05.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -24,13 +25,13 @@ from pettingzoo.utils.env import ParallelEnv
 _ACTIONS = ("stay", "back", "forward")
 
 
+@dataclass(eq=False)
 class CorridorNarrator:
     """Narrates corridor episodes. Their moments are tuples of positions."""
 
-    def __init__(self, n_agents: int, length: int) -> None:
-        self.n_agents = n_agents
-        self.length = length
-        self.live: CorridorEnv | None = None  # the environment that `capture` reads
+    n_agents: int
+    length: int
+    live: CorridorEnv | None = None  # the environment that `capture` reads
 
     def detached(self) -> CorridorNarrator:
         """Return a copy without the environment."""
@@ -101,8 +102,7 @@ class CorridorEnv(ParallelEnv):
         self.horizon = horizon
         self.render_mode = None
         self.position = [0] * n_agents
-        self.narrator = CorridorNarrator(n_agents, length)
-        self.narrator.live = self
+        self.narrator = CorridorNarrator(n_agents, length, live=self)
         self._time = 0
         self._random: np.random.Generator | None = None
         self._action_space = {agent: Discrete(len(_ACTIONS)) for agent in self.possible_agents}

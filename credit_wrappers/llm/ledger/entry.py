@@ -94,7 +94,7 @@ def pack_row(
     message: str,
     episodes: Sequence[JudgedEpisode],
 ) -> tuple[tuple[object, ...], dict[str, str]]:
-    """Return the row as `tables.COLUMNS` lists it, and, by hash, the texts that rows share; see `Ledger.record`."""
+    """Return a row of the table `answers`, without its id, and, by hash, the texts that rows share; see `Ledger.record`."""
     shared = [request.system, json.dumps(request.schema, sort_keys=True)]
     system, schema = (sha256(text.encode()).hexdigest() for text in shared)
     given = completion or Completion("", Usage(), "", "")
@@ -107,10 +107,10 @@ def pack_row(
         given.model,
         system,
         schema,
-        pack_text(request.prompt),
+        zlib.compress(request.prompt.encode(), _TEXT_LEVEL),
         request.max_tokens,
         request.temperature,
-        None if completion is None else pack_text(completion.text),
+        None if completion is None else zlib.compress(completion.text.encode(), _TEXT_LEVEL),
         given.stop_reason,
         given.usage.input_tokens,
         given.usage.output_tokens,
@@ -125,13 +125,8 @@ def pack_row(
     return row, dict(zip((system, schema), shared, strict=True))
 
 
-def pack_text(text: str) -> bytes:
-    """Return a text as the file keeps it."""
-    return zlib.compress(text.encode(), _TEXT_LEVEL)
-
-
 def unpack_text(data: bytes) -> str:
-    """Return the text that was packed."""
+    """Return a text of the file."""
     return zlib.decompress(data).decode()
 
 

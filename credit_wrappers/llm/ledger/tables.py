@@ -46,12 +46,7 @@ _TABLES = (
 )""",
 )
 
-# The columns of a waiting row, in this order.
-COLUMNS = (
-    "key, time, source, client, model, system, schema, prompt, max_tokens, temperature, answer, stop_reason, "
-    "input_tokens, output_tokens, cached_tokens, seconds, failure, message, episodes, cache_write_tokens, credits"
-)
-_INSERT = f"INSERT INTO answers ({COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS.split(', ')))})"
+_INSERT = f"INSERT INTO answers VALUES (NULL{', ?' * 21})"  # the file gives the number of the row, the id
 
 
 def make_tables(db: sqlite3.Connection, name: str) -> None:

@@ -53,7 +53,7 @@ class AnthropicClient(RemoteClient):
         """Return how many tokens `request` has for the model, before anything is paid.
 
         Raises:
-            ModelError: No count.
+            ModelError: There is no count.
         """
         return self._ask_structured(
             lambda sdk, structured: sdk.messages.with_raw_response.count_tokens(

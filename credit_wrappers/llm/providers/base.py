@@ -140,7 +140,7 @@ class RemoteClient:
         the exception is: the SDKs check almost nothing.
 
         Raises:
-            ModelError: In every other case.
+            ModelError: There is no reply, or none that can be read.
         """
         raw = self._guarded(lambda: send(self._connected()), lambda error: self._failure(*classify(error)))
         return self._guarded(lambda: read(raw.parse()), self._bad_reply)

@@ -18,11 +18,9 @@ _STOP = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"
 class OpenAICompatibleClient(RemoteClient):
     """Asks a model over chat completions, with the official SDK (the extra `openai`).
 
-    Local servers hold a model to the schema only here, not over the Messages API. The key comes from
-    OPENAI_API_KEY. The text of a refusal is returned as the answer's.
-
-    The limit of an answer is sent as `max_tokens`, which every self-hosted server accepts, but to OpenAI and Azure
-    as `max_completion_tokens`, which their newer models require.
+    Local servers hold a model to the schema only here, not over the Messages API. The key comes from OPENAI_API_KEY.
+    The text of a refusal is returned as the answer's. The limit of an answer is sent as `max_tokens`, which every
+    self-hosted server accepts, but to OpenAI and Azure as `max_completion_tokens`, which their newer models require.
 
     Args:
         model: Model name.
