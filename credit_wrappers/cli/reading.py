@@ -15,7 +15,7 @@ from credit_wrappers.llm.answers.schema import EpisodeAnswer
 from credit_wrappers.llm.answers.task_answers import tasks_of
 from credit_wrappers.llm.ledger.entry import JudgedEpisode, LedgerEntry
 from credit_wrappers.llm.prompts.render import agent_name, with_own_names
-from credit_wrappers.scripted.task_lists import tasks_asked
+from credit_wrappers.scripted.read_prompt import tasks_asked
 
 _EPISODE = re.compile(r"^## Episode \d+\n", re.MULTILINE)
 _REASK = "\n\n## Your previous answer"  # prompts/reask_events.md and reask_arrays.md

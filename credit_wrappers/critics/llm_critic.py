@@ -55,9 +55,9 @@ class LLMCritic:
     Args:
         client: Asks the model.
         settings: The method's settings.
-        narrator: Tells episodes that bring no narrator of their own.
+        narrator: Narrates episodes that have no narrator of their own.
         ledger: A `Ledger`, or the path of one; None: nothing is recorded.
-        budget: What may be spent, what the ledger already holds included; None: no limit.
+        budget: What may be spent, including what the ledger holds already; None: no limit.
         changes: Single settings by name, instead of or on top of `settings`: `order="shuffled"`, ...
 
     Raises:

@@ -99,34 +99,34 @@ class _Floor:
                 self.carries[who] = shelf
 
     def apply(self, step: Step) -> tuple[dict[str, str], list[tuple[str, str]]]:
-        """Update the floor by one step; return what each robot did, see `_update`, and who delivered which shelf."""
+        """Update the floor by one step.
+
+        Returns:
+            What each robot did (`moves`, `turns`, `takes`, `puts` or ""), and who delivered which shelf.
+        """
         did: dict[str, str] = {}
         delivered: list[tuple[str, str]] = []
         for deed in step.deeds:
             who, _, text = deed.partition(" ")
-            did[who] = self._update(who, text)
-            delivered += [(who, shelf) for verb, shelf in _SHELF.findall(text) if verb == "delivers"]
+            row, column, heading = self.poses[who]
+            did[who] = ""
+            if moved := _CELL.search(text):
+                row, column, did[who] = int(moved[1]), int(moved[2]), "moves"
+            if turned := _HEADING.search(text):
+                heading, did[who] = turned[1], "turns"
+            self.poses[who] = (row, column, heading)
+            for verb, shelf in _SHELF.findall(text):
+                if verb == "takes":
+                    self.carries[who], did[who] = shelf, "takes"
+                elif verb == "puts":
+                    del self.carries[who]
+                    self.shelves[shelf], did[who] = (row, column), "puts"
+                else:
+                    delivered.append((who, shelf))
         for clause in step.rest:
             if asked := _REQUEST.match(clause):
                 self.requests[asked[1]] = asked[2]
         return did, delivered
-
-    def _update(self, who: str, text: str) -> str:
-        """Update one robot by what it did; return `moves`, `turns`, `takes`, `puts` or ""."""
-        row, column, heading = self.poses[who]
-        did = ""
-        if moved := _CELL.search(text):
-            row, column, did = int(moved[1]), int(moved[2]), "moves"
-        if turned := _HEADING.search(text):
-            heading, did = turned[1], "turns"
-        self.poses[who] = (row, column, heading)
-        for verb, shelf in _SHELF.findall(text):
-            if verb == "takes":
-                self.carries[who], did = shelf, "takes"
-            elif verb == "puts":
-                del self.carries[who]
-                self.shelves[shelf], did = (row, column), "puts"
-        return did
 
     def potentials(self) -> dict[str, int]:
         """Return each robot's potential, in hundredths of a credit."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from credit_wrappers.core.credit import Usage
@@ -18,10 +19,9 @@ from credit_wrappers.llm.client import Completion, Request
 from credit_wrappers.llm.tokens import ANSWER_CHARACTERS, EPISODE_CHARACTERS, PREFIX_CHARACTERS
 from credit_wrappers.scripted.event_log import EpisodeRules
 from credit_wrappers.scripted.lbf_rules import ForagingRules
-from credit_wrappers.scripted.read_prompt import Transcript, agents_told, read_transcripts
+from credit_wrappers.scripted.read_prompt import Transcript, agents_told, read_transcripts, tasks_asked, team_of
 from credit_wrappers.scripted.rware_rules import WarehouseRules
 from credit_wrappers.scripted.spaceworld_rules import SpaceworldRules
-from credit_wrappers.scripted.task_lists import assignment, best_deeds, tasks_asked, team_of
 
 RULES: tuple[type[EpisodeRules], ...] = (SpaceworldRules, ForagingRules, WarehouseRules)
 
@@ -78,3 +78,26 @@ def equal_parts(episode: Transcript) -> tuple[str, list[dict[str, Any]]]:
         if step.reward
         for a in agents
     ]
+
+
+def assignment(team: Sequence[str], given: Mapping[str, str], listed: Sequence[str]) -> list[dict[str, str]]:
+    """Return the answer's tasks, one for each agent: the one meant, or the first listed if that is not in the list."""
+    meant = {agent: given.get(agent, listed[0]) for agent in team}
+    return [{"agent": agent, "task": task if task in listed else listed[0]} for agent, task in meant.items()]
+
+
+def best_deeds(episode: Transcript, listed: Sequence[str]) -> dict[str, str]:
+    """Return what each agent did in the step that paid most (the last such step), where that is a listed task.
+
+    Where one listed task begins another, the longer one is meant. When no step paid, nobody is given a task.
+    """
+    best = max(reversed(episode.steps), key=lambda step: step.reward, default=None)
+    if best is None or best.reward <= 0:
+        return {}
+    found = {}
+    for deed in best.deeds:
+        agent, _, did = deed.partition(" ")
+        fitting = [task for task in listed if f"{did} ".startswith(f"{task} ")]
+        if fitting:
+            found[agent] = max(fitting, key=len)
+    return found

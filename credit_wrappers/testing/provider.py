@@ -80,7 +80,7 @@ class Provider:
         return Reply(f"no such path: {path}", status=404, error="not_found_error")
 
     def end_batches(self) -> None:
-        """Let every batch, also those to come, have ended when it is retrieved next."""
+        """Let every batch, future ones included, end when it is retrieved next."""
         with self._lock:
             self.batch_polls = 0
             for batch in self._batches.values():

@@ -29,7 +29,7 @@ def read_events(
     text: str, lengths: Sequence[int], names: Sequence[str], explain: bool, tasks: Sequence[str]
 ) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes; see `parse_answer`."""
-    value = find_json(text, _has_episodes, _is_bare, "episodes")
+    value = find_json(text, lambda found: isinstance(found, dict) and "episodes" in found, _is_bare, "episodes")
     if isinstance(value, dict) and "episodes" not in value:
         value = [{"episode": 1, **value}] if len(lengths) == 1 else [value]
     judgements = checked({"episodes": value} if isinstance(value, list) else value, explain, bool(tasks))
@@ -40,10 +40,6 @@ def read_events(
             find_task_problems(judged["episode"], cast(TaskedEpisode, judged)["tasks"], names, tasks, problems)
     problems.refuse()
     return sorted(judgements, key=lambda judged: judged["episode"])
-
-
-def _has_episodes(value: Any) -> bool:
-    return isinstance(value, dict) and "episodes" in value
 
 
 def _is_bare(value: Any) -> bool:

@@ -94,7 +94,7 @@ def pack_row(
     message: str,
     episodes: Sequence[JudgedEpisode],
 ) -> tuple[tuple[object, ...], dict[str, str]]:
-    """Return a row of the table `answers`, without its id, and, by hash, the texts that rows share; see `Ledger.record`."""
+    """Return a row of the table `answers`, without its id, and the texts that rows share, by hash."""
     shared = [request.system, json.dumps(request.schema, sort_keys=True)]
     system, schema = (sha256(text.encode()).hexdigest() for text in shared)
     given = completion or Completion("", Usage(), "", "")

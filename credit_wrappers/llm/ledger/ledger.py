@@ -170,7 +170,7 @@ class Ledger:
         return [row[0] for row in self._fetch("SELECT DISTINCT client FROM answers ORDER BY client")]
 
     def open_batch(self, client: str, batch_id: str, keys: Sequence[str]) -> None:
-        """Record at once that a batch of requests was sent, whose answers have to be fetched later."""
+        """Record at once that a batch of requests was sent; its answers are fetched later."""
         row = (batch_id, client, time.time(), json.dumps(list(keys)))
         self._change("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)", row)
 
@@ -214,7 +214,7 @@ class Ledger:
                 self._run(sql, values)
 
     def _fetch(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
-        """Return the rows of a query, which sees what waited to be written, too."""
+        """Return the rows of a query; what waits is written first, so that the query sees it."""
         with self._lock:
             self._write()
             return self._run(sql, values).fetchall()

@@ -172,7 +172,7 @@ class RemoteClient:
         return self._ask(lambda sdk: send(sdk, False), read)
 
     def _bad_reply(self, error: Exception) -> ModelError:
-        return self._failure("bad_reply", f"the reply is none: {type(error).__name__}: {error}")
+        return self._failure("bad_reply", f"the reply cannot be read: {type(error).__name__}: {error}")
 
     def _failure(self, kind: ModelFailure, account: str) -> ModelError:
         keys = self._keys()
