@@ -11,7 +11,6 @@ from credit_wrappers.core.errors import CreditError
 from credit_wrappers.llm.client import Completion, Request
 from credit_wrappers.llm.providers.base import ConnectionOptions, RemoteClient, clean, count
 
-_NO_SDK = 'OpenAICompatibleClient needs the openai SDK: pip install "llm-credit-wrappers[openai]"'
 _STOP = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
 
 
@@ -40,7 +39,7 @@ class OpenAICompatibleClient(RemoteClient):
 
     def __init__(self, model: str, **options: Unpack[ConnectionOptions]) -> None:
         if find_spec("openai") is None:
-            raise CreditError(_NO_SDK)
+            raise CreditError('this client needs the openai SDK: pip install "llm-credit-wrappers[openai]"')
         super().__init__(model, **options)
 
     def _schema_names(self) -> tuple[str, ...]:
@@ -49,10 +48,7 @@ class OpenAICompatibleClient(RemoteClient):
     def _send(self, sdk: Any, request: Request, structured: bool) -> Any:
         arguments: dict[str, Any] = {
             "model": self.model,
-            "messages": [
-                {"role": "system", "content": request.system},
-                {"role": "user", "content": request.prompt},
-            ],
+            "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.prompt}],
             _limit_name(self.base_url): request.max_tokens,
         }
         if structured:
