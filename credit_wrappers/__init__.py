@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from credit_wrappers.critics.llm_critic import LLMCritic
     from credit_wrappers.delivery.annotation import annotate
     from credit_wrappers.llm.budget import Budget, Prices
-    from credit_wrappers.llm.ledger import Ledger
+    from credit_wrappers.llm.ledger.ledger import Ledger
     from credit_wrappers.llm.providers.anthropic import AnthropicClient
     from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
     from credit_wrappers.llm.providers.recorded import RecordedClient
@@ -105,7 +105,7 @@ def _on_demand() -> dict[str, Any]:
     from credit_wrappers.critics.llm_critic import LLMCritic
     from credit_wrappers.delivery.annotation import annotate
     from credit_wrappers.llm.budget import Budget, Prices
-    from credit_wrappers.llm.ledger import Ledger
+    from credit_wrappers.llm.ledger.ledger import Ledger
     from credit_wrappers.llm.providers.anthropic import AnthropicClient
     from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
     from credit_wrappers.llm.providers.recorded import RecordedClient

@@ -44,14 +44,13 @@ def diff(a: Ledger, b: Ledger) -> Iterator[str]:
 def ranks(values: np.ndarray) -> np.ndarray:
     """Return the rank of each value, from 1; equal values share the mean of their ranks."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[place]
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> str:
-    x, y = x - x.mean(), y - y.mean()
-    size = float(np.sqrt((x * x).sum() * (y * y).sum()))
-    return f"{float((x * y).sum()) / size:.3f}" if size > 0 else "undefined (all totals are equal)"
+    if not (np.ptp(x) and np.ptp(y)):
+        return "undefined (all totals are equal)"
+    return f"{np.corrcoef(x, y)[0, 1]:.3f}"
 
 
 def _gather(ledger: Ledger) -> tuple[dict[str, _Totals], dict[str, bytes]]:

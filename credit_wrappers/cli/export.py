@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,8 +14,6 @@ import numpy as np
 from credit_wrappers.cli.reading import Reading, read
 from credit_wrappers.llm.ledger.entry import LedgerEntry
 from credit_wrappers.llm.ledger.ledger import Ledger
-
-ENDINGS = (".jsonl", ".npz")
 
 
 def export(ledger: Ledger, out: str, *, good_only: bool = False, client: str | None = None) -> str:
@@ -27,15 +26,15 @@ def export(ledger: Ledger, out: str, *, good_only: bool = False, client: str | N
         ledger: The ledger to export.
         out: A file that does not exist yet and ends in .jsonl or .npz.
         good_only: Leave out episodes without a usable answer; .npz never has them.
-        client: Export only answers of this client.
+        client: Export only this client's answers.
 
     Raises:
         ValueError: The ending is another one, there is no such client, or an .npz file would mix several.
         OSError: The file exists, or cannot be written.
     """
     path, clients = Path(out), ledger.clients()
-    if path.suffix not in ENDINGS:
-        raise ValueError(f"--out {out}: the ending must be one of {', '.join(ENDINGS)}")
+    if path.suffix not in (".jsonl", ".npz"):
+        raise ValueError(f"--out {out}: the ending must be one of .jsonl, .npz")
     if client is not None and client not in clients:
         raise ValueError(f"ledger {ledger.path} has no client {client!r}; it has {', '.join(clients) or 'none'}")
     if path.suffix == ".npz" and client is None and len(clients) > 1:
@@ -69,10 +68,7 @@ def record(entry: LedgerEntry, reading: Reading) -> dict[str, Any]:
         "episode": judged.key,
         "agents": judged.agents,
         "values": None if judged.values is None else _short(judged.values),
-        "events": [
-            {"agent": e.agent, "start": e.start, "stop": e.stop, "amount": e.amount, "why": e.why}
-            for e in reading.events
-        ],
+        "events": [asdict(event) for event in reading.events],
         "summary": reading.summary,
         "tasks": reading.tasks,
         "text": reading.text,
@@ -108,7 +104,7 @@ def _arrays(ledger: Ledger, client: str | None, archive: zipfile.ZipFile) -> int
             written.add(judged.key)
             for name, array in (("values", judged.values), ("agents", np.array(judged.agents))):
                 with archive.open(f"{judged.key}/{name}.npy", "w") as file:
-                    np.lib.format.write_array(file, array, allow_pickle=False)
+                    np.save(file, array, allow_pickle=False)
     return len(written)
 
 

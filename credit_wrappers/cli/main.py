@@ -16,10 +16,6 @@ from credit_wrappers.llm.budget import Prices
 from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.llm.prompts.templates import Templates
 
-ABOUT = "The critic's ledgers and prompts."
-DESCRIPTION = "Reads ledgers, the SQLite files with every question to a model and every answer; changes none."
-PRICES = "currency per million tokens"
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 done, 2 bad input, 130 interrupted.
@@ -32,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         for line in options.run(options):
             print(line)
         sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has read enough; nothing more may be prompts_parser, not even at the exit
+    except BrokenPipeError:  # `| head` has read enough; nothing more may be written, not even at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (CreditError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -43,64 +39,56 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="credit-wrappers", description=ABOUT)
+    parser = argparse.ArgumentParser(prog="credit-wrappers", description="The critic's ledgers and prompts.")
     topics = parser.add_subparsers(required=True, metavar="ledger | prompts")
-    ledger = topics.add_parser("ledger", help="read a ledger", description=DESCRIPTION)
+    about = "Reads ledgers, the SQLite files with every question to a model and every answer; changes none."
+    ledger = topics.add_parser("ledger", help="read a ledger", description=about)
     commands = ledger.add_subparsers(required=True, metavar="stats | show | export | diff")
     file = argparse.ArgumentParser(add_help=False)
     file.add_argument("file", metavar="FILE", help="the ledger, such as ledger-llm-0.sqlite")
 
     about = "counts, failures, tokens, cost, latency, and how much credit depends on the order of the agents"
-    stats_parser = commands.add_parser("stats", parents=[file], help=about, description=f"Print {about}.")
+    command = commands.add_parser("stats", parents=[file], help=about, description=f"Print {about}.")
     for name, what in (
         ("input", "read at the usual price"),
-        ("output", "prompts_parser by the model"),
+        ("output", "written by the model"),
         ("cached", "read from the provider's prompt cache"),
         ("cache-write", "read and put into that cache"),
     ):
-        stats_parser.add_argument(f"--{name}-price", type=float, metavar="P", help=f"{PRICES} {what}")
-    stats_parser.set_defaults(run=_stats)
+        command.add_argument(f"--{name}-price", type=float, metavar="P", help=f"currency per million tokens {what}")
+    command.set_defaults(run=_stats)
 
-    about = "one question and its answer: each agent's credit and the reasons, with the agents' own names"
-    show_parser = commands.add_parser(
-        "show", parents=[file], help=about, description=f"Print {about}. Default: the newest."
-    )
-    show_parser.add_argument(
-        "entry", nargs="?", metavar="N | KEY", help="its number, from 1, or the beginning of its key"
-    )
-    show_parser.add_argument(
-        "--episode", metavar="KEY", help="the newest entry about this episode, and only this episode"
-    )
-    show_parser.add_argument("--request", action="store_true", help="print the whole question too")
-    show_parser.set_defaults(run=_show)
+    about = "a question and its answer: each agent's credit and the reasons, with the agents' own names"
+    more = f"Print {about}. Default: the newest."
+    command = commands.add_parser("show", parents=[file], help=about, description=more)
+    command.add_argument("entry", nargs="?", metavar="N | KEY", help="its number, from 1, or the beginning of its key")
+    command.add_argument("--episode", metavar="KEY", help="the newest entry about this episode, and only this episode")
+    command.add_argument("--request", action="store_true", help="print the whole question too")
+    command.set_defaults(run=_show)
 
     about = "the dataset: episodes with a credit for each agent and step, and the reasons"
-    export_parser = commands.add_parser("export", parents=[file], help=about, description=f"Write {about}.")
-    export_parser.add_argument(
-        "--out",
-        required=True,
-        metavar="FILE",
-        help=".jsonl: one line for each judgement, with texts and reasons; .npz: KEY/values (T, N) float32 and "
-        "KEY/agents, the newest judgement of each episode. The file must not exist",
+    command = commands.add_parser("export", parents=[file], help=about, description=f"Write {about}.")
+    about = (
+        ".jsonl: one line for each judgement, with texts and reasons; .npz: KEY/values (T, N) float32 and "
+        "KEY/agents, the newest judgement of each episode. The file must not exist"
     )
-    export_parser.add_argument(
-        "--good-only", action="store_true", help="leave out episodes without a usable answer (.npz always does)"
-    )
-    export_parser.add_argument(
-        "--client", metavar="NAME", help="only answers of this client (.npz: needed if there are several)"
-    )
-    export_parser.set_defaults(run=_export)
+    command.add_argument("--out", required=True, metavar="FILE", help=about)
+    about = "leave out episodes without a usable answer (.npz always does)"
+    command.add_argument("--good-only", action="store_true", help=about)
+    about = "only answers of this client (.npz: needed if there are several)"
+    command.add_argument("--client", metavar="NAME", help=about)
+    command.set_defaults(run=_export)
 
     about = "what two ledgers say about the same episodes"
-    diff_parser = commands.add_parser("diff", help=about, description=f"Compare {about}.")
-    diff_parser.add_argument("file", metavar="A", help="a ledger")
-    diff_parser.add_argument("other", metavar="B", help="another one")
-    diff_parser.set_defaults(run=_diff)
+    command = commands.add_parser("diff", help=about, description=f"Compare {about}.")
+    command.add_argument("file", metavar="A", help="a ledger")
+    command.add_argument("other", metavar="B", help="another one")
+    command.set_defaults(run=_diff)
 
     about = "the prompt templates into a folder, to edit them and pass them as templates=FOLDER"
-    prompts_parser = topics.add_parser("prompts", help=f"write {about}", description=f"Write {about}.")
-    prompts_parser.add_argument("folder", metavar="FOLDER", help="a folder without templates; it is made if needed")
-    prompts_parser.set_defaults(run=_prompts)
+    command = topics.add_parser("prompts", help=f"write {about}", description=f"Write {about}.")
+    command.add_argument("folder", metavar="FOLDER", help="a folder without templates; it is made if needed")
+    command.set_defaults(run=_prompts)
     return parser
 
 

@@ -15,29 +15,21 @@ from credit_wrappers.llm.answers.schema import EpisodeAnswer
 from credit_wrappers.llm.answers.task_answers import tasks_of
 from credit_wrappers.llm.ledger.entry import JudgedEpisode, LedgerEntry
 from credit_wrappers.llm.prompts.render import agent_name, with_own_names
+from credit_wrappers.scripted.read_prompt import tasks_asked
 
 _EPISODE = re.compile(r"^## Episode \d+\n", re.MULTILINE)
-_TASKS = re.compile(r"^\*\*Assign tasks\.\*\*(?:.+\n)+\n((?:- .+\n)+)", re.MULTILINE)  # prompts/tasks_arrays.md
 _REASK = "\n\n## Your previous answer"  # prompts/reask_events.md and reask_arrays.md
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One episode of an entry.
+    """One episode of an entry."""
 
-    Attributes:
-        judged: As recorded.
-        text: The episode as the question described it; its agent_A is `judged.agents[0]`, and so on.
-        summary: The critic's account; "" without a usable answer.
-        events: The reasons, as the critic gave them (before any shaping).
-        tasks: Each agent's task; empty where none were asked for.
-    """
-
-    judged: JudgedEpisode
-    text: str
-    summary: str
-    events: tuple[CreditEvent, ...]
-    tasks: dict[str, str]
+    judged: JudgedEpisode  # as recorded
+    text: str  # as the question described it; its agent_A is `judged.agents[0]`, and so on
+    summary: str  # the critic's account; "" without a usable answer
+    events: tuple[CreditEvent, ...]  # the reasons, as the critic gave them (before any shaping)
+    tasks: dict[str, str]  # each agent's; empty where none were asked for
 
 
 def read(entry: LedgerEntry) -> list[Reading]:
@@ -45,21 +37,19 @@ def read(entry: LedgerEntry) -> list[Reading]:
     texts = episode_texts(entry.request.prompt)
     texts += [""] * (len(entry.episodes) - len(texts))
     answers: Sequence[EpisodeAnswer | None] = _answers(entry, texts) or [None] * len(texts)
-    readings = []
-    for judged, text, answer in zip(entry.episodes, texts, answers, strict=False):
-        if answer is None:
-            readings.append(Reading(judged, text, "", (), {}))
-            continue
-        own = dict(zip(_names(judged, text), judged.agents, strict=True))
-        events = tuple(
-            CreditEvent(
-                own.get(e["agent"], e["agent"]), e["start"], e["stop"], e["amount"], with_own_names(e["why"], own)
-            )
-            for e in answer["events"]
-        )
-        tasks = {own.get(name, name): task for name, task in tasks_of(answer).items()}
-        readings.append(Reading(judged, text, with_own_names(answer["summary"], own), events, tasks))
-    return readings
+    return list(map(_reading, entry.episodes, texts, answers))
+
+
+def _reading(judged: JudgedEpisode, text: str, answer: EpisodeAnswer | None) -> Reading:
+    if answer is None:
+        return Reading(judged, text, "", (), {})
+    own = dict(zip(_names(judged, text), judged.agents, strict=True))
+    events = tuple(
+        CreditEvent(own.get(e["agent"], e["agent"]), e["start"], e["stop"], e["amount"], with_own_names(e["why"], own))
+        for e in answer["events"]
+    )
+    tasks = {own.get(name, name): task for name, task in tasks_of(answer).items()}
+    return Reading(judged, text, with_own_names(answer["summary"], own), events, tasks)
 
 
 def episode_texts(prompt: str) -> list[str]:
@@ -93,8 +83,7 @@ def _asked_tasks(entry: LedgerEntry) -> list[str]:
     if entry.request.schema is not None:
         asked = entry.request.schema.get("$defs", {}).get("TaskAnswer", {})
         return list(asked.get("properties", {}).get("task", {}).get("enum", ()))
-    listed = _TASKS.search(entry.request.system)
-    return [line.removeprefix("- ") for line in listed[1].splitlines()] if listed else []
+    return list(tasks_asked(entry.request.system))
 
 
 def _names(judged: JudgedEpisode, text: str) -> list[str]:

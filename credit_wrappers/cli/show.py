@@ -9,8 +9,6 @@ from credit_wrappers.cli.reading import Reading, read
 from credit_wrappers.llm.ledger.entry import LedgerEntry
 from credit_wrappers.llm.ledger.ledger import Ledger
 
-_LISTED = 5  # questions that are named when a key fits several
-
 
 def show(ledger: Ledger, which: str | None, *, episode: str | None = None, request: bool = False) -> Iterator[str]:
     """Yield the lines that describe one entry.
@@ -56,7 +54,7 @@ def _find(ledger: Ledger, which: str | None, episode: str) -> LedgerEntry:
         wanted = "entry" if which is None else f"entry number {which}, or one whose key begins so,"
         raise ValueError(f"ledger {ledger.path} has no {wanted}{about}; it has {len(ledger)} entries")
     if others:
-        listed = ", ".join(key[:16] for key in [found.key, *others][:_LISTED])
+        listed = ", ".join(key[:16] for key in [found.key, *others][:5])
         raise ValueError(f"{len(others) + 1} questions have keys that begin with {which!r}: {listed}, ...")
     return found
 
@@ -85,10 +83,7 @@ def _episode(number: int, reading: Reading) -> Iterator[str]:
         yield f"  {', '.join(judged.agents)}: no credit"
     if reading.summary:
         yield f"  {reading.summary}"
-    spans = [
-        f"{event.start}-{event.stop - 1}" if event.stop - event.start > 1 else f"{event.start}"
-        for event in reading.events
-    ]
+    spans = [f"{e.start}-{e.stop - 1}" if e.stop - e.start > 1 else f"{e.start}" for e in reading.events]
     width = max(map(len, spans), default=0)
     longest = max((len(event.agent) for event in reading.events), default=0)
     for span, event in zip(spans, reading.events, strict=True):

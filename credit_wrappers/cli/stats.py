@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 
 import numpy as np
 
@@ -18,20 +19,17 @@ from credit_wrappers.llm.ledger.ledger import Ledger
 
 _NO_ANSWER = "(no answer)"
 
-# Each agent's summed credit in an episode, judged in one order of the agents.
-_Totals = dict[str, float]
+_Totals = dict[str, float]  # each agent's summed credit in an episode, judged in one order of the agents
 
 
 @dataclass
 class Counts:
     """The counts of one pass over a ledger."""
 
-    entries: int = 0
     answers: int = 0
     reasks: int = 0
     zero: int = 0  # judged episodes without any credit
-    judged: int = 0  # episodes with a usable answer, repeated ones counted again
-    first: float = 0.0  # time of the first entry
+    first: float = inf  # time of the first entry
     last: float = 0.0
     usage: Usage = field(default_factory=Usage)
     keys: set[str] = field(default_factory=set)
@@ -40,8 +38,7 @@ class Counts:
     seconds: list[float] = field(default_factory=list)  # of answers that were waited for
     # By client and model: entries, failures, judged episodes.
     models: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
-    # Of the episodes that one client judged in several orders.
-    drifts: list[Drift] = field(default_factory=list)
+    drifts: list[Drift] = field(default_factory=list)  # of the episodes that one client judged in several orders
 
 
 def count(ledger: Ledger) -> Counts:
@@ -72,9 +69,8 @@ def count(ledger: Ledger) -> Counts:
 
 
 def _count(counts: Counts, entry: LedgerEntry) -> None:
-    counts.first = entry.time if not counts.entries else min(counts.first, entry.time)
+    counts.first = min(counts.first, entry.time)
     counts.last = max(counts.last, entry.time)
-    counts.entries += 1
     counts.answers += entry.answered
     counts.usage += entry.usage
     counts.keys.add(entry.key)
@@ -88,7 +84,6 @@ def _count(counts: Counts, entry: LedgerEntry) -> None:
         row[1] += 1
     else:
         row[2] += len(entry.episodes)
-        counts.judged += len(entry.episodes)
     counts.zero += sum(episode.values is not None and not episode.values.any() for episode in entry.episodes)
 
 
@@ -96,12 +91,13 @@ def stats(ledger: Ledger, prices: Prices | None) -> Iterator[str]:
     """Yield the lines of the report."""
     counts = count(ledger)
     yield f"ledger {ledger.path}, {_size(ledger.path.stat().st_size)}"
-    if not counts.entries:
+    if not counts.models:
         yield "empty"
         return
+    entries, _, judged = map(sum, zip(*counts.models.values(), strict=True))
     yield f"{_when(counts.first)} to {_when(counts.last)}"
-    yield f"questions          {len(counts.keys):,} in {counts.entries:,} entries, {counts.answers:,} of them answered"
-    yield f"episodes           {len(counts.episodes):,}, judged {counts.judged:,} times"
+    yield f"questions          {len(counts.keys):,} in {entries:,} entries, {counts.answers:,} of them answered"
+    yield f"episodes           {len(counts.episodes):,}, judged {judged:,} times"
     yield f"without any credit {counts.zero:,} of these judgements"
     yield f"asked again        {counts.reasks:,} of them, because the answer did not fit"
     failures = ", ".join(f"{kind} {number:,}" for kind, number in counts.failures.most_common())
@@ -123,8 +119,7 @@ def stats(ledger: Ledger, prices: Prices | None) -> Iterator[str]:
 
 
 def _tokens(usage: Usage, prices: Prices | None) -> Iterator[str]:
-    read = usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens
-    share = usage.cached_tokens / read if read else 0.0
+    share = usage.cached_tokens / max(1, usage.tokens - usage.output_tokens)
     yield f"tokens read        {usage.input_tokens:,} at the usual price, {usage.cached_tokens:,} from the provider's"
     yield f"                   cache ({share:.1%} of all that was read), {usage.cache_write_tokens:,} written to it"
     yield f"tokens answered    {usage.output_tokens:,}"
@@ -134,9 +129,11 @@ def _tokens(usage: Usage, prices: Prices | None) -> Iterator[str]:
 
 def _drift(drifts: list[Drift]) -> Iterator[str]:
     yield f"order drift        {len(drifts):,} episodes were judged in more than one order of the agents"
-    for what, values in (("agent", [drift.agent for drift in drifts]), ("team", [drift.team for drift in drifts])):
+    for whose, values in (
+        ("largest spread of an agent's total", [drift.agent for drift in drifts]),
+        ("spread of the team's total", [drift.team for drift in drifts]),
+    ):
         if values:
-            whose = "largest spread of an agent's total" if what == "agent" else "spread of the team's total"
             yield f"                   {whose}: mean {np.mean(values):.3f}, max {max(values):.3f}"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -39,30 +39,20 @@ class Judged:
     source: Source
 
 
+@dataclass(eq=False, repr=False)
 class Asker:
-    """Asks a client, keeps the answers in a ledger, and stays within a budget. May be called from several threads.
+    """Asks a client, keeps the answers in a ledger, and stays within a budget. May be called from several threads."""
 
-    Attributes:
-        prefetched: Answers that a message batch brought, by request key; they are taken instead of a call.
-    """
-
-    def __init__(
-        self,
-        client: ModelClient,
-        settings: CriticSettings,
-        templates: Templates,
-        ledger: Ledger | None,
-        budget: Budget | None,
-    ) -> None:
-        self.client = client
-        self.settings = settings
-        self.templates = templates
-        self.ledger = ledger
-        self.budget = budget
-        self.outage = Outage()
-        self.prefetched: dict[str, Completion | ModelError] = {}
-        self._under_way: set[str] = set()  # keys of the questions that are being asked
-        self._changed = threading.Condition()
+    client: ModelClient
+    settings: CriticSettings
+    templates: Templates
+    ledger: Ledger | None
+    budget: Budget
+    outage: Outage = field(default_factory=Outage)
+    # Answers that a message batch brought, by request key; they are taken instead of a call.
+    prefetched: dict[str, Completion | ModelError] = field(default_factory=dict)
+    _under_way: set[str] = field(default_factory=set)  # keys of the questions that are being asked
+    _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def ask(self, question: Question, stats: CriticStats) -> Judged:
         """Return the answer to a question, after at most one corrective question.
@@ -127,37 +117,42 @@ class Asker:
             error = failed
             raise
         finally:  # after Ctrl-C, too: an answer that came is paid for
-            stops = isinstance(error, BudgetExceeded) and self.budget is not None and self.budget.then == "stop"
+            stops = isinstance(error, BudgetExceeded) and self.budget.then == "stop"
             if completion is not None or not (error is None or error.kind == "not_recorded" or stops):
-                self._record(ledger, question, key, completion, judged, error, stats)
+                with stats.timed("ledger"):
+                    ledger.record(
+                        question.request,
+                        completion,
+                        source=self.client.source,
+                        failure="" if error is None else error.kind,
+                        message=str(error or ""),
+                        episodes=_episodes(question, judged),
+                        key=key,
+                    )
 
     def _complete(self, question: Question, key: str, stats: CriticStats) -> Completion:
         """Return what a batch brought, else what the model says."""
-        budget = self.budget
         prefetched = self.prefetched.pop(key, None)
         if isinstance(prefetched, Completion):
-            if budget is not None:
-                budget.charge(prefetched.usage, batch=True)
+            self.budget.charge(prefetched.usage, batch=True)
             stats.calls += 1
             stats.usage += prefetched.usage
             return prefetched
         label = self.client.name
         self.outage.check(label)
-        with nullcontext() if budget is None else budget.call(question.request):
+        with self.budget.call(question.request):
             stats.calls += 1
             try:
                 with stats.timed("answer"):
                     completion = self.client.complete(question.request)
             except ModelError as error:
-                if budget is not None:
-                    budget.charge(Usage(calls=1))
+                self.budget.charge(Usage(calls=1))
                 if not error.transient:  # the server can be reached
                     self.outage.succeeded(label)
                 elif self.client.source == "model":
                     self.outage.failed(label, error)
                 raise
-            if budget is not None:
-                budget.charge(completion.usage)
+            self.budget.charge(completion.usage)
         self.outage.succeeded(label)
         stats.usage += completion.usage
         return completion
@@ -183,42 +178,21 @@ class Asker:
                 message = f"the answer was cut off at max_tokens; be shorter ({error})"
                 raise AnswerError(message, "cut_off") from None
             tables = [
-                event_values(answer["events"], {name: column for column, name in enumerate(names)}, length)
+                event_values(answer["events"], names, length)
                 for answer, names, length in zip(answers, question.names, question.lengths, strict=True)
             ]
             if settings.normalise != "none":
                 _check_size(tables, question, settings.bound)
         return Judged(question, answers, tables, source)
 
-    def _record(
-        self,
-        ledger: Ledger,
-        question: Question,
-        key: str,
-        completion: Completion | None,
-        judged: Judged | None,
-        error: AnswerError | ModelError | BudgetExceeded | None,
-        stats: CriticStats,
-    ) -> None:
-        with stats.timed("ledger"):
-            episodes = [
-                JudgedEpisode(
-                    episode.key,
-                    tuple(episode.agents[i] for i in order),
-                    None if judged is None else judged.tables[k].astype(np.float32),
-                    episode.length,
-                )
-                for k, (episode, order) in enumerate(zip(question.episodes, question.orders, strict=True))
-            ]
-            ledger.record(
-                question.request,
-                completion,
-                source=self.client.source,
-                failure="" if error is None else error.kind,
-                message=str(error or ""),
-                episodes=episodes,
-                key=key,
-            )
+
+def _episodes(question: Question, judged: Judged | None) -> list[JudgedEpisode]:
+    """Return what the ledger holds of the question's episodes."""
+    found = []
+    for k, (episode, order) in enumerate(zip(question.episodes, question.orders, strict=True)):
+        values = None if judged is None else judged.tables[k].astype(np.float32)
+        found.append(JudgedEpisode(episode.key, tuple(episode.agents[i] for i in order), values, episode.length))
+    return found
 
 
 def _check_size(tables: list[np.ndarray], question: Question, bound: float) -> None:

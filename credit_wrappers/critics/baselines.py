@@ -14,8 +14,7 @@ from credit_wrappers.core.episode import Episode
 
 def shared_values(episode: Episode) -> np.ndarray:
     """Return (T, N) float32: every agent gets the whole team reward."""
-    column = episode.team_reward.astype(np.float32)[:, None]
-    return np.repeat(column, episode.n_agents, axis=1)
+    return np.tile(episode.team_reward.astype(np.float32)[:, None], episode.n_agents)
 
 
 def equal_values(episode: Episode) -> np.ndarray:
@@ -48,9 +47,6 @@ class SummedCritic:
 
     What is left is temporal credit without structural credit: a control that tells the two apart. Events and summary
     are those of the other critic; they explain the sum.
-
-    Args:
-        critic: The critic whose credits are added.
     """
 
     def __init__(self, critic: Critic) -> None:
@@ -59,8 +55,7 @@ class SummedCritic:
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         """Return, for every agent, the team's sum of the other critic's credits at each step."""
-        return [replace(credit, values=_summed(credit.values)) for credit in self.critic.score(episodes)]
-
-
-def _summed(values: np.ndarray) -> np.ndarray:
-    return np.repeat(values.sum(axis=1, keepdims=True), values.shape[1], axis=1)
+        return [
+            replace(credit, values=np.tile(credit.values.sum(axis=1, keepdims=True), credit.values.shape[1]))
+            for credit in self.critic.score(episodes)
+        ]

@@ -12,8 +12,8 @@ from credit_wrappers.llm.budget import Budget
 from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.llm.tokens import estimate_tokens
 
-# Tokens that a model writes for each agent of each episode (some six events), and for each number of an array. They
-# are assumptions, not measurements; a ledger with enough answers knows better.
+# Tokens that a model writes for each agent of each episode (some six events), and for each number of an array: assumed,
+# not measured. A ledger with enough answers knows better.
 _EXPLAINED, _BRIEF, _NUMBER = 250, 100, 3
 _ENOUGH_ANSWERS = 5
 
@@ -55,11 +55,7 @@ class Estimate:
 
 
 def estimate_questions(
-    questions: Sequence[Question],
-    episodes: int,
-    settings: CriticSettings,
-    ledger: Ledger | None,
-    budget: Budget | None,
+    questions: Sequence[Question], episodes: int, settings: CriticSettings, ledger: Ledger | None, budget: Budget | None
 ) -> Estimate:
     """Return what asking these questions, about so many episodes, costs at the budget's prices.
 

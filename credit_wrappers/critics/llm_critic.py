@@ -55,9 +55,9 @@ class LLMCritic:
     Args:
         client: Asks the model.
         settings: The method's settings.
-        narrator: Tells episodes that bring no narrator of their own.
+        narrator: Narrates episodes that have no narrator of their own.
         ledger: A `Ledger`, or the path of one; None: nothing is recorded.
-        budget: What may be spent, what the ledger already holds included; None: no limit.
+        budget: What may be spent, including what the ledger holds already; None: no limit.
         changes: Single settings by name, instead of or on top of `settings`: `order="shuffled"`, ...
 
     Raises:
@@ -93,9 +93,10 @@ class LLMCritic:
         self._owns_ledger = self.ledger is not ledger
         self.budget = budget
         self.stats = CriticStats()
-        self.asker = Asker(client, self.settings, Templates(self.settings.templates), self.ledger, budget)
+        limits = budget or Budget(then="fallback")  # without any limit
+        self.asker = Asker(client, self.settings, Templates(self.settings.templates), self.ledger, limits)
         if budget is not None and self.ledger is not None:
-            budget.count_ledger(self.ledger)
+            budget.count_ledger(self.ledger.path, self.ledger.usage() + Usage(calls=self.ledger.unanswered()))
         self._lock = threading.Lock()
         # Base prompts and tasks by narrator object; the narrator is kept, or another one could get its id.
         self._base_prompts: dict[tuple[int, tuple[str, ...]], tuple[Narrator, str, tuple[str, ...]]] = {}
@@ -182,7 +183,7 @@ class LLMCritic:
 
     def _credits(self, episodes: list[Episode], judged: list[Judged], stats: CriticStats) -> list[Credit]:
         """Return the credits of one query, in the environment's order and with the agents' own names."""
-        listed = judged[0].question.orders
+        n, listed = len(judged), judged[0].question.orders
         tables = [self._average(k, judged, stats) for k in range(len(episodes))]
         shaped = self.settings.shape(tables, [episode.team_reward for episode in episodes])
         credits: list[Credit] = []
@@ -190,14 +191,10 @@ class LLMCritic:
             answers = [(one.answers[k], one.question.own_names(k)) for one in judged]
             events = tuple(
                 CreditEvent(
-                    own[event["agent"]],
-                    event["start"],
-                    event["stop"],
-                    factor * event["amount"] / len(judged),
-                    with_own_names(event["why"], own),
+                    own[e["agent"]], e["start"], e["stop"], factor * e["amount"] / n, with_own_names(e["why"], own)
                 )
                 for answer, own in answers
-                for event in answer["events"]
+                for e in answer["events"]
             )
             stats.zero_answers += not any(event.amount for event in events)
             credits.append(

@@ -30,14 +30,12 @@ Groups = list[tuple[int, ...]]
 def agent_order(episode: Episode, narrator: Narrator, kind: str, seed: int = 0, variant: int = 0) -> tuple[int, ...]:
     """Return agent indices in prompt order.
 
-    Args:
-        episode: The episode.
-        narrator: Tells apart agents that acted alike.
-        kind: "canonical": by content; "shuffled": canonical, then permuted by a random number that depends on
-            `seed` and on what was done; "given": the environment's order; "average-k": canonical for variant 0,
-            shuffled for the others.
-        seed: See "shuffled".
-        variant: Which of the k orders of "average-k", from 0.
+    | `kind` | Order |
+    |---|---|
+    | "canonical" | by content; the narrator tells apart agents that acted alike |
+    | "shuffled" | canonical, then permuted at random, by `seed` and by what was done |
+    | "given" | the environment's order |
+    | "average-k" | canonical for `variant` 0, shuffled for variants 1 to k - 1 |
     """
     if kind == "given":
         return tuple(range(episode.n_agents))
@@ -87,22 +85,16 @@ def _words_about(i: int, n: int, moments: Sequence[object], narrator: Narrator) 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far the credit of one episode depends on the order of the agents; 0 for a fair critic.
+    """How far the credit of one episode depends on the order of the agents; 0 for a fair critic."""
 
-    Attributes:
-        agent: Spread of one agent's summed credit, for the agent with the largest.
-        team: Spread of the credit summed over the team.
-    """
-
-    agent: float
-    team: float
+    agent: float  # spread of one agent's summed credit, for the agent with the largest
+    team: float  # spread of the credit summed over the team
 
 
 def order_drift(totals_by_order: Sequence[Mapping[str, float]]) -> Drift:
     """Return the spread, largest minus smallest, over the orders in which one episode was judged.
 
-    Args:
-        totals_by_order: For each order every agent's summed credit, by the agents' own names.
+    `totals_by_order` has, for each order, every agent's summed credit by the agents' own names.
 
     Raises:
         ValueError: There is no order, or the orders are not about the same agents.
@@ -117,13 +109,9 @@ def order_drift(totals_by_order: Sequence[Mapping[str, float]]) -> Drift:
     for totals in totals_by_order:
         if totals.keys() != agents:
             raise ValueError(f"different agents: {', '.join(agents)} and {', '.join(totals)}")
-    agent = max((_spread([totals[name] for totals in totals_by_order]) for name in agents), default=0.0)
+    agent = max((float(np.ptp([totals[name] for totals in totals_by_order])) for name in agents), default=0.0)
     # Summed in one order, so that rounding does not look like drift.
-    return Drift(agent, _spread([sum(totals[name] for name in agents) for totals in totals_by_order]))
-
-
-def _spread(values: Sequence[float]) -> float:
-    return max(values) - min(values)
+    return Drift(agent, float(np.ptp([sum(totals[name] for name in agents) for totals in totals_by_order])))
 
 
 def joint_tasks(
@@ -134,7 +122,7 @@ def joint_tasks(
     It is not each agent's own most frequent task, because two answers may solve the agreement problem differently.
 
     Args:
-        told: For each answer the tasks by the agents' names in its prompt, and their own names by those.
+        told: For each answer the tasks by the agents' names in its prompt, and the agents' own names by those.
         agents: The agents, in the environment's order.
 
     Returns:
@@ -144,4 +132,4 @@ def joint_tasks(
     for tasks, own in told:
         named = {own[name]: task for name, task in tasks.items()}
         plans[tuple(named[agent] for agent in agents if agent in named)] += 1
-    return plans.most_common(1)[0][0] or None  # of equals it lists the first first
+    return plans.most_common(1)[0][0] or None  # of equal counts it lists the first one first

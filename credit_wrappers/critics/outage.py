@@ -16,18 +16,13 @@ class Outage:
 
     After the pause a single query tries again. All others fail at once, until one has succeeded. The log has one
     warning when this begins and one when it is over.
-
-    Args:
-        limit: Failed queries in a row.
-        pause: Seconds.
     """
 
     def __init__(self, limit: int = 3, pause: float = 60.0) -> None:
-        self.limit = limit
-        self.pause = pause
+        self.limit, self.pause = limit, pause
         self._failures = 0
+        self._since: float | None = None  # when the pauses began
         self._until = 0.0
-        self._since: float | None = None
         self._lock = threading.Lock()
 
     def check(self, label: str) -> None:

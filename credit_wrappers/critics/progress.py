@@ -11,13 +11,12 @@ from credit_wrappers.llm.budget import Budget
 def progress_line(stats: CriticStats, budget: Budget | None = None) -> str:
     """Return calls, tokens, cost and cache share in one line; a budget's cost includes what the ledger held before."""
     usage = stats.usage
-    read = usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens
     parts = [f"{stats.calls:,} calls"]
     if stats.cache_hits:
         parts.append(f"{stats.cache_hits:,} from the ledger")
     parts.append(f"{short(usage.tokens)} tokens")
     if usage.cached_tokens:
-        parts.append(f"{usage.cached_tokens / read:.0%} of the reading cached")
+        parts.append(f"{usage.cached_tokens / (usage.tokens - usage.output_tokens):.0%} of the reading cached")
     if budget is not None and budget.prices is not None:
         limit = "" if budget.max_cost is None else f" of {budget.max_cost:.2f}"
         parts.append(f"cost {budget.cost:.2f}{limit}")

@@ -64,14 +64,8 @@ def ask_about(
 ) -> Question:
     """Return the question about episodes of one environment.
 
-    Args:
-        episodes: The episodes.
-        narrators: The narrator of each episode.
-        system: The base prompt.
-        model: Name of the client that is asked.
-        settings: The method's settings.
-        variant: Which of the orders of "average-k".
-        tasks: The tasks that the base prompt lists.
+    `system` is the base prompt, which lists `tasks`; `model` the name of the client; `variant` which of the orders of
+    "average-k".
     """
     orders, all_names, texts = [], [], []
     for k, (episode, narrator) in enumerate(zip(episodes, narrators, strict=True), 1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -39,9 +39,7 @@ class Shaping:
     ) -> list[tuple[np.ndarray, float, np.ndarray]]:
         """Return (values, factor, rest) for each episode of a query: `values = factor * table + rest`.
 
-        Args:
-            tables: (T, N) float64 each: sums of the model's events.
-            rewards: (T,) float64 each: what the team was paid.
+        A table is (T, N) float64, the sums of the model's events; rewards are (T,) float64, what the team was paid.
         """
         within = self._factor(tables)
         shaped = []
@@ -74,14 +72,12 @@ def check_choices(settings: object, **choices: Any) -> None:
             raise ValueError(f"unknown {name} {value!r}; valid: {', '.join(map(repr, get_args(valid)))}")
 
 
-def event_values(events: Sequence[EventAnswer], column: Mapping[str, int], length: int) -> np.ndarray:
-    """Return (T, N) float64: the amount of each event of an episode, spread evenly over its steps.
+def event_values(events: Sequence[EventAnswer], names: Sequence[str], length: int) -> np.ndarray:
+    """Return (T, N) float64: the amounts of an episode's events, each spread evenly over its steps.
 
-    Args:
-        events: The events of one episode.
-        column: Column of each name in the prompt.
-        length: Number of steps, T.
+    The episode has T = `length` steps; column k belongs to the agent that the prompt calls `names[k]`.
     """
+    column = {name: k for k, name in enumerate(names)}
     n_agents = len(column)
     if not events:
         return np.zeros((length, n_agents))

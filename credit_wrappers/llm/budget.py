@@ -8,20 +8,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+import numpy as np
 
 from credit_wrappers.core.credit import Usage
 from credit_wrappers.core.errors import BudgetExceeded
 from credit_wrappers.llm.client import Request
 from credit_wrappers.llm.tokens import estimate_tokens
 
-if TYPE_CHECKING:
-    from credit_wrappers.llm.ledger.ledger import Ledger
-
 _LOG = logging.getLogger("credit_wrappers")
 _MILLION = 1_000_000
-# The offline estimate of a request's length may be short by this factor.
-_MARGIN = 1.3
+_MARGIN = 1.3  # the offline estimate of a request's length may be short by this factor
 
 
 @dataclass(frozen=True)
@@ -51,22 +49,18 @@ class Prices:
         """Return what `usage` costs."""
         cached = self.input if self.cached is None else self.cached
         cache_write = self.input if self.cache_write is None else self.cache_write
-        full = (
-            usage.input_tokens * self.input
-            + usage.output_tokens * self.output
-            + usage.cached_tokens * cached
-            + usage.cache_write_tokens * cache_write
-        ) / _MILLION
+        plain = usage.input_tokens * self.input + usage.output_tokens * self.output
+        full = (plain + usage.cached_tokens * cached + usage.cache_write_tokens * cache_write) / _MILLION
         return full * (self.batch if batch else 1.0)
 
 
 class Budget:
     """A limit that is never exceeded: a call is made only if its worst case still fits.
 
-    The worst case is the request's estimated length (with a margin) and `max_tokens` of answer. A call that does not
-    fit waits for the calls in flight, which may turn out cheaper. One budget may serve several critics and any number
-    of threads of one process. The calls in a critic's ledger count as spent, so that a run that is stopped and
-    resumed keeps to one limit.
+    The worst case is the request's estimated length, with a margin, and an answer of `max_tokens`. A call that does
+    not fit waits for the calls in flight, which may turn out cheaper. One budget may serve several critics and any
+    number of threads of one process. The calls in a critic's ledger count as spent, so that a run that is resumed keeps
+    to one limit.
 
     Args:
         max_calls: Largest number of calls.
@@ -105,7 +99,7 @@ class Budget:
         self.then = then
         self.spent = Usage()
         self.cost = 0.0
-        self._reserved = [0, 0, 0.0]  # calls, tokens, money of the calls in flight
+        self._reserved = np.zeros(3)  # calls, tokens, money of the calls in flight
         self._announced = False
         self._ledgers: set[Path] = set()
         self._changed = threading.Condition()
@@ -124,12 +118,12 @@ class Budget:
             if lacking is not None:
                 self._announce(lacking)
                 raise BudgetExceeded(f"the budget has ended: {lacking} ({self})")
-            self._reserved = [a + b for a, b in zip(self._reserved, most, strict=True)]
+            self._reserved += most
         try:
             yield
         finally:
             with self._changed:
-                self._reserved = [a - b for a, b in zip(self._reserved, most, strict=True)]
+                self._reserved -= most
                 self._changed.notify_all()
 
     def charge(self, usage: Usage, *, batch: bool = False) -> None:
@@ -141,37 +135,34 @@ class Budget:
 
     def require(self, requests: Iterable[Request], *, batch: bool = False) -> None:
         """Raise BudgetExceeded unless the worst case of all these calls together still fits."""
-        calls, tokens, cost = 0, 0, 0.0
-        for request in requests:
-            most = self._worst(request)
-            calls, tokens, cost = calls + most[0], tokens + most[1], cost + most[2]
+        most = sum(map(self._worst, requests), np.zeros(3))
         if batch and self.prices is not None:
-            cost *= self.prices.batch
+            most[2] *= self.prices.batch
         with self._changed:
-            lacking = self._lacking((calls, tokens, cost))
+            lacking = self._lacking(most)
         if lacking is not None:
             raise BudgetExceeded(f"the budget is too small: {lacking} ({self})")
 
-    def count_ledger(self, ledger: Ledger) -> None:
-        """Add what a ledger has cost so far; each file counts once."""
-        path = ledger.path.resolve()
+    def count_ledger(self, path: Path, spent: Usage) -> None:
+        """Add what the ledger at `path` has cost so far; each file counts once."""
         with self._changed:
-            known = path in self._ledgers
-            self._ledgers.add(path)
-        if not known:
-            self.charge(ledger.usage() + Usage(calls=ledger.unanswered()))
+            if path.resolve() in self._ledgers:
+                return
+            self._ledgers.add(path.resolve())
+        self.charge(spent)
 
-    def _worst(self, request: Request) -> tuple[int, int, float]:
+    def _worst(self, request: Request) -> np.ndarray:
+        """Return (calls, tokens, cost) of a call in its worst case."""
         if self.max_tokens is None and self.max_cost is None:
-            return 1, 0, 0.0
+            return np.array([1.0, 0.0, 0.0])
         read = int(_MARGIN * (estimate_tokens(request.system) + estimate_tokens(request.prompt)))
         cost = 0.0
         if self.prices is not None:
             dearest = max(self.prices.input, self.prices.cache_write or 0.0)
             cost = (read * dearest + request.max_tokens * self.prices.output) / _MILLION
-        return 1, read + request.max_tokens, cost
+        return np.array([1.0, read + request.max_tokens, cost])
 
-    def _lacking(self, more: tuple[int, int, float]) -> str | None:
+    def _lacking(self, more: np.ndarray) -> str | None:
         """Return which limit `more` would break, or None."""
         spent = (self.spent.calls, self.spent.tokens, self.cost)
         limits = (self.max_calls, self.max_tokens, self.max_cost)
@@ -195,10 +186,6 @@ class Budget:
         def of(limit: float | None, form: str) -> str:
             return "" if limit is None else f" of {limit:{form}}"
 
-        parts = [
-            f"{self.spent.calls:,}{of(self.max_calls, ',')} calls",
-            f"{self.spent.tokens:,}{of(self.max_tokens, ',')} tokens",
-        ]
-        if self.prices is not None:
-            parts.append(f"cost {self.cost:.2f}{of(self.max_cost, '.2f')}")
-        return f"Budget({', '.join(parts)})"
+        cost = "" if self.prices is None else f", cost {self.cost:.2f}{of(self.max_cost, '.2f')}"
+        calls = f"{self.spent.calls:,}{of(self.max_calls, ',')} calls"
+        return f"Budget({calls}, {self.spent.tokens:,}{of(self.max_tokens, ',')} tokens{cost})"

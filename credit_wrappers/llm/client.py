@@ -67,13 +67,10 @@ class ModelClient(Protocol):
     @property
     def name(self) -> str:
         """Its name in the ledger's keys and in tables."""
-        ...
 
     @property
     def source(self) -> Literal["model", "scripted", "cache"]:
         """Where its answers come from."""
-        ...
 
     def complete(self, request: Request) -> Completion:
         """Return the model's answer; raise ModelError when there is none."""
-        ...

@@ -19,22 +19,11 @@ class EpisodeRules(ABC):
 
     @abstractmethod
     def judge(self, start: str, steps: Sequence[Step]) -> tuple[str, list[dict[str, Any]]]:
-        """Return the summary and the events of one episode.
-
-        Args:
-            start: The first frame, whole.
-            steps: One for each step.
-        """
+        """Return the summary and the events of an episode, given its first frame and its steps."""
 
     @abstractmethod
-    def tasks(self, start: str, steps: Sequence[Step], over: bool) -> dict[str, str]:
-        """Return a task for each agent: what the start asks for if the episode is over, else what its last state does.
-
-        Args:
-            start: The first frame, whole.
-            steps: One for each step.
-            over: Whether the tasks are for the next episode.
-        """
+    def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:
+        """Return a task for each agent: what the state after these steps asks for."""
 
 
 class EventLog:

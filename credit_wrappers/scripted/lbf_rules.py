@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -29,29 +30,24 @@ APPROACH, LOAD, BLAME = 10, 600, 20  # hundredths of a credit; LOAD is for all f
 IDLE = 3  # steps
 
 _HEAD = re.compile(r"Level-Based Foraging, \S+: .* (\d+) rows and (\d+) columns")
-_PENALTY = re.compile(r"loads in vain costs the team")
 _THING = re.compile(r"(\w+) \((\d+),(\d+)\) level (\d+)")
 _CELL = re.compile(r"\((\d+),(\d+)\)")
 
 Cell = tuple[int, int]  # row, column
 
 
+@dataclass(frozen=True)
 class ForagingRules(EpisodeRules):
-    """Judges the episodes of one foraging environment.
+    """Judges the episodes of one foraging environment."""
 
-    Args:
-        size: StudentInputs and columns of the field.
-        penalty: Whether loading in vain costs the team.
-    """
-
-    def __init__(self, size: tuple[int, int], penalty: bool) -> None:
-        self.size, self.penalty = size, penalty
+    size: tuple[int, int]  # rows, columns
+    penalty: bool  # whether loading in vain costs the team
 
     @staticmethod
     def for_system(system: str) -> ForagingRules | None:
         """Return the rules for the field that a base prompt describes, if any."""
         head = _HEAD.search(system)
-        return ForagingRules((int(head[1]), int(head[2])), _PENALTY.search(system) is not None) if head else None
+        return ForagingRules((int(head[1]), int(head[2])), "loads in vain costs the team" in system) if head else None
 
     def judge(self, start: str, steps: Sequence[Step]) -> tuple[str, list[dict[str, Any]]]:
         """Return the summary and the events of one episode."""
@@ -60,7 +56,7 @@ class ForagingRules(EpisodeRules):
         whole = sum(field.levels[food] for food in field.foods) or 1
         before = field.potentials()
         for t, step in enumerate(steps):
-            loaded, vain = field.apply(step)
+            moved, loaded, vain = field.apply(step)
             for who, food in vain if self.penalty else ():
                 log.single(who, t, -BLAME, f"loaded in vain, which costs the team: {food}")
             for food, team in loaded.items():
@@ -73,21 +69,21 @@ class ForagingRules(EpisodeRules):
             if not loaded:
                 for who, value in after.items():
                     if gain := value - before[who]:
-                        log.add(who, t, gain, _reason(gain, bool(_CELL.search(_deed(step, who)))))
+                        log.add(who, t, gain, _reason(gain, who in moved))
             before = after
         left = len(field.foods)
         return ("all food was loaded" if not left else f"{left} pieces of food were left"), log.events()
 
-    def tasks(self, start: str, steps: Sequence[Step], over: bool) -> dict[str, str]:
+    def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:
         """Return a task for each player."""
         field = _Field(self.size, start)
-        for step in () if over else steps:
+        for step in steps:
             field.apply(step)
         return {who: f"load {food}" for who, food in field.aims().items()}
 
 
 class _Field:
-    """The field as far as it has been told."""
+    """The field, as the text has told it so far."""
 
     def __init__(self, size: tuple[int, int], start: str) -> None:
         self.size = size
@@ -98,21 +94,22 @@ class _Field:
             (self.foods if name.startswith("food_") else self.players)[name] = (int(row), int(column))
             self.levels[name] = int(level)
 
-    def apply(self, step: Step) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
-        """Update the field by one step; return who loaded each food, and who loaded which food in vain."""
+    def apply(self, step: Step) -> tuple[set[str], dict[str, list[str]], list[tuple[str, str]]]:
+        """Update the field by one step; return who moved, who loaded each food, and who loaded which food in vain."""
+        moved, vain = set(), []
         loaded: dict[str, list[str]] = {}
-        vain = []
         for deed in step.deeds:
             who, _, did = deed.partition(" ")
-            if moved := _CELL.search(did):
-                self.players[who] = (int(moved[1]), int(moved[2]))
+            if cell := _CELL.search(did):
+                self.players[who] = (int(cell[1]), int(cell[2]))
+                moved.add(who)
             elif " loads " in did:
                 loaded.setdefault(did.rpartition(" ")[2], []).append(who)
             elif " in vain at " in did:
                 vain.append((who, did.rpartition(" ")[2]))
         for food in loaded:
             del self.foods[food]
-        return loaded, vain
+        return moved, loaded, vain
 
     def potentials(self) -> dict[str, int]:
         """Return each player's potential, in hundredths of a credit."""
@@ -168,10 +165,6 @@ def _ways(size: tuple[int, int], solid: frozenset[Cell], foods: frozenset[Cell])
                 yield row, column
 
     return ways(sorted({cell for food in foods for cell in beside(food)}), beside)
-
-
-def _deed(step: Step, who: str) -> str:
-    return next((deed for deed in step.deeds if deed.startswith(f"{who} ")), "")
 
 
 def _reason(gain: int, moved: bool) -> str:

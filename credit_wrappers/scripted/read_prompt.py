@@ -1,13 +1,17 @@
-"""Reads a request's episodes back, from the lines that `prompts.render_episode` writes."""
+"""Reads a request back: the episodes that `prompts.render_episode` wrote, and the tasks that are asked for."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 AGENT = re.compile(r"\bagent_[A-Z]+\b")
 
 _EPISODE = re.compile(r"^## Episode (\d+)\n", re.MULTILINE)
+_TASK_HEAD = "**Assign tasks.**"
+_TASK_LIST = re.compile(r"\n\n((?:- [^\n]*(?:\n|$))+)")
+_CALLED = re.compile(r"\bagents are called ((?:agent_[A-Z]+|, | and )+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,20 @@ def agents_told(episode: Transcript) -> list[str]:
     """Return the neutral names that an episode's steps mention, in order."""
     told = (text for step in episode.steps for text in (*step.deeds, *step.rest))
     return sorted({name for text in told for name in AGENT.findall(text)}, key=lambda name: (len(name), name))
+
+
+@lru_cache(maxsize=64)
+def tasks_asked(system: str) -> tuple[str, ...]:
+    """Return the tasks that a base prompt lists at its end; () when it asks for none."""
+    _, asked, rest = system.rpartition(_TASK_HEAD)
+    listed = _TASK_LIST.search(rest) if asked else None
+    return tuple(line.removeprefix("- ") for line in listed[1].splitlines()) if listed else ()
+
+
+def team_of(system: str, episode: Transcript) -> list[str]:
+    """Return the agents that get tasks: those that the base prompt names, or else those of the episode."""
+    found = _CALLED.findall(system)
+    return AGENT.findall(found[-1]) if found else agents_told(episode)
 
 
 def _step(line: str) -> Step:

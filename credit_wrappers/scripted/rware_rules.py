@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -42,15 +43,11 @@ Cell = tuple[int, int]  # row, column
 Pose = tuple[int, int, str]  # row, column, heading
 
 
+@dataclass(frozen=True)
 class WarehouseRules(EpisodeRules):
-    """Judges the episodes of one warehouse.
+    """Judges the episodes of one warehouse."""
 
-    Args:
-        plan: Its rows; `S` a shelf's home, `G` a goal, `.` a corridor.
-    """
-
-    def __init__(self, plan: tuple[str, ...]) -> None:
-        self.plan = plan
+    plan: tuple[str, ...]  # rows of S, a shelf's home; G, a goal; and ., a corridor
 
     @staticmethod
     def for_system(system: str) -> WarehouseRules | None:
@@ -76,16 +73,16 @@ class WarehouseRules(EpisodeRules):
             deliveries += len(delivered)
         return f"{deliveries} deliveries", log.events()
 
-    def tasks(self, start: str, steps: Sequence[Step], over: bool) -> dict[str, str]:
+    def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:
         """Return a task for each robot."""
         floor = _Floor(self.plan, start)
-        for step in () if over else steps:
+        for step in steps:
             floor.apply(step)
         return floor.aims()
 
 
 class _Floor:
-    """The warehouse as far as it has been told."""
+    """The warehouse, as the text has told it so far."""
 
     def __init__(self, plan: tuple[str, ...], start: str) -> None:
         self.plan = plan
@@ -102,34 +99,34 @@ class _Floor:
                 self.carries[who] = shelf
 
     def apply(self, step: Step) -> tuple[dict[str, str], list[tuple[str, str]]]:
-        """Update the floor by one step; return what each robot did, see `_update`, and who delivered which shelf."""
+        """Update the floor by one step.
+
+        Returns:
+            What each robot did (`moves`, `turns`, `takes`, `puts` or ""), and who delivered which shelf.
+        """
         did: dict[str, str] = {}
         delivered: list[tuple[str, str]] = []
         for deed in step.deeds:
             who, _, text = deed.partition(" ")
-            did[who] = self._update(who, text)
-            delivered += [(who, shelf) for verb, shelf in _SHELF.findall(text) if verb == "delivers"]
+            row, column, heading = self.poses[who]
+            did[who] = ""
+            if moved := _CELL.search(text):
+                row, column, did[who] = int(moved[1]), int(moved[2]), "moves"
+            if turned := _HEADING.search(text):
+                heading, did[who] = turned[1], "turns"
+            self.poses[who] = (row, column, heading)
+            for verb, shelf in _SHELF.findall(text):
+                if verb == "takes":
+                    self.carries[who], did[who] = shelf, "takes"
+                elif verb == "puts":
+                    del self.carries[who]
+                    self.shelves[shelf], did[who] = (row, column), "puts"
+                else:
+                    delivered.append((who, shelf))
         for clause in step.rest:
             if asked := _REQUEST.match(clause):
                 self.requests[asked[1]] = asked[2]
         return did, delivered
-
-    def _update(self, who: str, text: str) -> str:
-        """Update one robot by what it did; return `moves`, `turns`, `takes`, `puts` or ""."""
-        row, column, heading = self.poses[who]
-        did = ""
-        if moved := _CELL.search(text):
-            row, column, did = int(moved[1]), int(moved[2]), "moves"
-        if turned := _HEADING.search(text):
-            heading, did = turned[1], "turns"
-        self.poses[who] = (row, column, heading)
-        for verb, shelf in _SHELF.findall(text):
-            if verb == "takes":
-                self.carries[who], did = shelf, "takes"
-            elif verb == "puts":
-                del self.carries[who]
-                self.shelves[shelf], did = (row, column), "puts"
-        return did
 
     def potentials(self) -> dict[str, int]:
         """Return each robot's potential, in hundredths of a credit."""
@@ -159,7 +156,8 @@ class _Floor:
         places = {name: self.shelves[left[name]] for name in sorted(left, key=lambda name: self.shelves[left[name]])}
         free = sorted((who for who in self.poses if who not in tasks), key=self.poses.__getitem__)
         if places:
-            near = {who: {name: self._open_way(cell, who) for name, cell in places.items()} for who in free}
+            ways_to = {name: _ways(self.plan, frozenset(), frozenset((cell,))) for name, cell in places.items()}
+            near = {who: {name: way.get(self.poses[who], FAR) for name, way in ways_to.items()} for who in free}
             tasks |= {who: f"fetch {name}" for who, name in share_out(near).items()}
         return tasks
 
@@ -175,9 +173,6 @@ class _Floor:
             return "stood still while others changed which shelf is to be fetched, or the way"
         way = "the goal" if asked else "a free home" if shelf else "a requested shelf"
         return f"came nearer to {way}" if gain > 0 else f"went away from {way}, or others changed what is to be done"
-
-    def _open_way(self, cell: Cell, who: str) -> int:
-        return _way(self.plan, frozenset(), frozenset((cell,)), self.poses[who])
 
     def _whole_way(self, shelf: str) -> int:
         """Return the steps from a shelf's home to a goal while all others are at home: a constant of the shelf."""

@@ -1,16 +1,16 @@
 """ScriptedClient: the built-in stand-in for a model. Rules, not an LLM, and labelled so everywhere.
 
-It reads what a model reads, the text of the request, and answers with the JSON that a model must answer. It needs no
-key and no network, costs nothing and is deterministic, so the tests and the five-minute demonstration use it. Texts
-whose grammar it knows (Spaceworld, Level-Based Foraging, Robotic Warehouse) are judged by rules for that environment,
-every other text by one general rule: each agent gets an equal part of what the team was paid in a step. Where the base
-prompt asks for tasks, the same rules assign them.
+It reads the text that a model reads and answers with the JSON that a model must answer. It needs no key and no
+network, costs nothing and is deterministic, so tests and demonstrations use it. Episodes of Spaceworld, Level-Based
+Foraging and Robotic Warehouse are judged by rules for that environment. For all others there is one general rule: each
+agent gets an equal part of each reward. Where the base prompt asks for tasks, the same rules assign them.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from credit_wrappers.core.credit import Usage
@@ -19,10 +19,9 @@ from credit_wrappers.llm.client import Completion, Request
 from credit_wrappers.llm.tokens import ANSWER_CHARACTERS, EPISODE_CHARACTERS, PREFIX_CHARACTERS
 from credit_wrappers.scripted.event_log import EpisodeRules
 from credit_wrappers.scripted.lbf_rules import ForagingRules
-from credit_wrappers.scripted.read_prompt import Transcript, agents_told, read_transcripts
+from credit_wrappers.scripted.read_prompt import Transcript, agents_told, read_transcripts, tasks_asked, team_of
 from credit_wrappers.scripted.rware_rules import WarehouseRules
 from credit_wrappers.scripted.spaceworld_rules import SpaceworldRules
-from credit_wrappers.scripted.task_lists import assignment, best_deeds, tasks_asked, team_of
 
 RULES: tuple[type[EpisodeRules], ...] = (SpaceworldRules, ForagingRules, WarehouseRules)
 
@@ -43,8 +42,7 @@ class ScriptedClient:
         transcripts = read_transcripts(request.prompt)
         if not transcripts:
             raise ModelError("the scripted critic found no episode in the request", "setup")
-        known = (kind.for_system(request.system) for kind in RULES)
-        rules = next((found for found in known if found is not None), None)
+        rules = next(filter(None, (kind.for_system(request.system) for kind in RULES)), None)
         asked = tasks_asked(request.system)
         judged: list[dict[str, Any]] = []
         for episode in transcripts:
@@ -54,8 +52,8 @@ class ScriptedClient:
                 summary, events = rules.judge(episode.start, episode.steps)
             judged.append({"episode": episode.number, "summary": summary, "events": events})
             if asked:
-                over = episode.ended != "not yet"
-                given = rules.tasks(episode.start, episode.steps, over) if rules else best_deeds(episode, asked)
+                so_far = episode.steps if episode.ended == "not yet" else ()  # an episode that is over begins anew
+                given = rules.tasks(episode.start, so_far) if rules else best_deeds(episode, asked)
                 judged[-1]["tasks"] = assignment(team_of(request.system, episode), given, asked)
         text = json.dumps({"episodes": judged}, separators=(",", ":"))
         usage = Usage(
@@ -71,14 +69,35 @@ class ScriptedClient:
 
 
 def equal_parts(episode: Transcript) -> tuple[str, list[dict[str, Any]]]:
-    """Return an equal part for every agent of the reward of each step that paid or cost something: the general rule."""
+    """Return an equal part for every agent of each step's reward: the general rule."""
     agents = agents_told(episode)
-    events: list[dict[str, Any]] = []
-    for t, step in enumerate(episode.steps):
-        if step.reward:
-            why = "equal part of the team reward: the scripted critic has no rules for this environment"
-            events += [
-                {"agent": a, "start": t, "stop": t + 1, "amount": round(step.reward / len(agents), 6), "why": why}
-                for a in agents
-            ]
-    return "scripted: each reward split equally", events
+    why = "equal part of the team reward: the scripted critic has no rules for this environment"
+    return "scripted: each reward split equally", [
+        {"agent": a, "start": t, "stop": t + 1, "amount": round(step.reward / len(agents), 6), "why": why}
+        for t, step in enumerate(episode.steps)
+        if step.reward
+        for a in agents
+    ]
+
+
+def assignment(team: Sequence[str], given: Mapping[str, str], listed: Sequence[str]) -> list[dict[str, str]]:
+    """Return the answer's tasks, one for each agent: the one meant, or the first listed if that is not in the list."""
+    meant = {agent: given.get(agent, listed[0]) for agent in team}
+    return [{"agent": agent, "task": task if task in listed else listed[0]} for agent, task in meant.items()]
+
+
+def best_deeds(episode: Transcript, listed: Sequence[str]) -> dict[str, str]:
+    """Return what each agent did in the step that paid most (the last such step), where that is a listed task.
+
+    Where one listed task begins another, the longer one is meant. When no step paid, nobody is given a task.
+    """
+    best = max(reversed(episode.steps), key=lambda step: step.reward, default=None)
+    if best is None or best.reward <= 0:
+        return {}
+    found = {}
+    for deed in best.deeds:
+        agent, _, did = deed.partition(" ")
+        fitting = [task for task in listed if f"{did} ".startswith(f"{task} ")]
+        if fitting:
+            found[agent] = max(fitting, key=len)
+    return found

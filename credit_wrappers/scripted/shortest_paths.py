@@ -16,10 +16,7 @@ def ways(
 ) -> dict[Place, int]:
     """Return the steps to the nearest goal from each place from which one can be reached.
 
-    Args:
-        goals: Where the ways end.
-        before: Returns the places from which one step leads to a place.
-        solid: Places that no way leads through.
+    `before(place)` are the places from which one step leads to it; no way leads through `solid` places.
     """
     steps = dict.fromkeys(goals, 0)
     queue = deque(steps)
@@ -33,10 +30,9 @@ def ways(
 
 
 def share_out(distances: Mapping[Who, Mapping[What, int]]) -> dict[Who, What]:
-    """Return who is to go for what: the nearest first, and no two for the same while there is another choice for all.
+    """Return what each seeker goes for: the nearest pairs come first, and as few as possible go for the same thing.
 
-    Args:
-        distances: For each seeker its distance to each thing that it can have, at least one. Of equals the first wins.
+    `distances` has each seeker's distance to each thing that it can have, at least one. Of equals the first wins.
     """
     pairs = [(steps, who, what) for who, things in distances.items() for what, steps in things.items()]
     taken: dict[What, Who] = {}

@@ -51,10 +51,7 @@ def _ways(size: tuple[int, int], solid: Cells, goals: Cells, side: tuple[int, in
 class Judgement:
     """What the present state of a world is worth to each agent.
 
-    Args:
-        size: StudentInputs and columns.
-        needs: For each slot, the slots that must be filled before it.
-        world: What has been read so far.
+    `size` is its rows and columns, `needs` the slots that must be filled before each slot.
     """
 
     def __init__(self, size: tuple[int, int], needs: dict[str, frozenset[str]], world: ToldWorld) -> None:

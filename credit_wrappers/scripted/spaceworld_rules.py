@@ -11,6 +11,7 @@ way is debited as well. Amounts are integers, in hundredths of a credit, so that
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from credit_wrappers.scripted.event_log import EpisodeRules, EventLog
@@ -20,15 +21,11 @@ from credit_wrappers.scripted.spaceworld_tasks import tasks_for
 from credit_wrappers.scripted.spaceworld_text import ScenarioFacts, ToldWorld, facts_of
 
 
+@dataclass(frozen=True)
 class SpaceworldRules(EpisodeRules):
-    """Judges the episodes of one Spaceworld scenario.
+    """Judges the episodes of one Spaceworld scenario."""
 
-    Args:
-        facts: What the base prompt says of it.
-    """
-
-    def __init__(self, facts: ScenarioFacts) -> None:
-        self.facts = facts
+    facts: ScenarioFacts
 
     @staticmethod
     def for_system(system: str) -> SpaceworldRules | None:
@@ -67,14 +64,14 @@ class SpaceworldRules(EpisodeRules):
                         log.add(agent, t, gain, _reason(view, agent, told.did.get(agent), gain, agent in needed))
             before, needed = after, view.needed()
         left = len(world.left)
-        outcome = "everything was docked" if not left else f"{left} of {len(world.modules)} modules were left"
-        advice = "the same with fewer detours would be better" if not left else "all should go where thrust is lacking"
+        outcome = f"{left} of {len(world.modules)} modules were left" if left else "everything was docked"
+        advice = "all should go where thrust is lacking" if left else "the same with fewer detours would be better"
         return f"{outcome}; {log.faults} collisions or violations; {advice}", log.events()
 
-    def tasks(self, start: str, steps: Sequence[Step], over: bool) -> dict[str, str]:
+    def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:
         """Return a task for each robot."""
         view = self._begin(start)
-        for step in () if over else steps:
+        for step in steps:
             view.world.apply(step)
         return tasks_for(view)
 

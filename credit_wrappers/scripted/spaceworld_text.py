@@ -57,12 +57,7 @@ class Change:
 
 
 class ToldWorld:
-    """The world as far as it has been told; cells are kept as they are written, "(row,col)".
-
-    Args:
-        facts: What the base prompt says of the scenario.
-        start: The first frame, whole.
-    """
+    """The world, as the text has told it so far; cells are kept as they are written, "(row,col)"."""
 
     def __init__(self, facts: ScenarioFacts, start: str) -> None:
         self.agents: dict[str, str] = {}  # agent -> cell

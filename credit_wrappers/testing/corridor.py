@@ -14,6 +14,7 @@ and the episode ends. Walking against a wall costs the team 0.05.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -24,13 +25,13 @@ from pettingzoo.utils.env import ParallelEnv
 _ACTIONS = ("stay", "back", "forward")
 
 
+@dataclass(eq=False)
 class CorridorNarrator:
     """Narrates corridor episodes. Their moments are tuples of positions."""
 
-    def __init__(self, n_agents: int, length: int) -> None:
-        self.n_agents = n_agents
-        self.length = length
-        self.live: CorridorEnv | None = None  # the environment that `capture` reads
+    n_agents: int
+    length: int
+    live: CorridorEnv | None = None  # the environment that `capture` reads
 
     def detached(self) -> CorridorNarrator:
         """Return a copy without the environment."""
@@ -43,9 +44,10 @@ class CorridorNarrator:
 
     def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
         """Return all positions, then for each step those that changed."""
-        texts = ["; ".join(f"{name} at {moments[0][i]}" for name, i in zip(names, order, strict=True))]
+        called = list(zip(names, order, strict=True))
+        texts = ["; ".join(f"{name} at {moments[0][i]}" for name, i in called)]
         for before, after in pairwise(moments):
-            moved = [f"{name} at {after[i]}" for name, i in zip(names, order, strict=True) if before[i] != after[i]]
+            moved = [f"{name} at {after[i]}" for name, i in called if before[i] != after[i]]
             texts.append("; ".join(moved) or "no change")
         return texts
 
@@ -100,8 +102,7 @@ class CorridorEnv(ParallelEnv):
         self.horizon = horizon
         self.render_mode = None
         self.position = [0] * n_agents
-        self.narrator = CorridorNarrator(n_agents, length)
-        self.narrator.live = self
+        self.narrator = CorridorNarrator(n_agents, length, live=self)
         self._time = 0
         self._random: np.random.Generator | None = None
         self._action_space = {agent: Discrete(len(_ACTIONS)) for agent in self.possible_agents}
@@ -132,24 +133,23 @@ class CorridorEnv(ParallelEnv):
         """Move every agent; pay the team."""
         bumped = []
         for i, agent in enumerate(self.agents):
-            move = {0: 0, 1: -1, 2: 1}[int(actions[agent])]
-            bumped.append(not 0 <= self.position[i] + move < self.length)
-            self.position[i] += 0 if bumped[i] else move
+            target = self.position[i] + {0: 0, 1: -1, 2: 1}[int(actions[agent])]
+            bumped.append(not 0 <= target < self.length)
+            self.position[i] = self.position[i] if bumped[i] else target
         self._time += 1
         arrived = all(position == self.length - 1 for position in self.position)
         late = not arrived and self._time >= self.horizon
         team = float(arrived) - 0.05 * sum(bumped)
         agents = self.agents
-        result = (
+        if arrived or late:
+            self.agents = []
+        return (
             self._observe(),
             dict.fromkeys(agents, team),
             dict.fromkeys(agents, arrived),
             dict.fromkeys(agents, late),
-            {agent: {"cost": float(bumped[i])} for i, agent in enumerate(agents)},
+            {agent: {"cost": float(hit)} for agent, hit in zip(agents, bumped, strict=True)},
         )
-        if arrived or late:
-            self.agents = []
-        return result
 
     def _observe(self) -> dict[str, np.ndarray]:
         scaled = np.asarray(self.position, np.float32) / np.float32(self.length - 1)

@@ -21,32 +21,18 @@ _CHAT = "/v1/chat/completions"
 QUESTIONS = (_MESSAGES, _CHAT)  # the paths at which a model is asked
 BATCHES = f"{_MESSAGES}/batches"
 _CREATED, _EXPIRES = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
-_OUTCOMES = ("succeeded", "errored", "expired", "canceled")
 
 
 @dataclass
 class _Batch:
     id: str
     requests: list[dict[str, Any]]
-    polls: int  # retrievals left before it has ended
+    polls: int  # retrievals left before it ends
     results: list[dict[str, Any]] | None = None  # once it has ended
 
 
 class Provider:
-    """Answers `POST` to messages, message batches and chat completions, and `GET` to batches.
-
-    Args:
-        answer: Gets the parsed body of a question, returns the text of the answer or a `Reply`. It may be called
-            from several threads at once; `question` reads either kind of body. None: the rules of
-            `ScriptedClient` answer.
-        batch_polls: How many retrievals find a batch in progress before it has ended.
-
-    Attributes:
-        requests: Parsed bodies of all POST requests, as they came.
-        headers: Their HTTP headers, names in lower case.
-        answered: Number of good answers: messages, chat completions, results of batches.
-        url: The address to give a client as `base_url`; for chat completions with `/v1` at its end.
-    """
+    """Answers HTTP requests; `MessagesServer` explains which, and the arguments and attributes."""
 
     url: str
 
@@ -94,7 +80,7 @@ class Provider:
         return Reply(f"no such path: {path}", status=404, error="not_found_error")
 
     def end_batches(self) -> None:
-        """Let every batch, also those to come, have ended when it is retrieved next."""
+        """Let every batch, future ones included, end when it is retrieved next."""
         with self._lock:
             self.batch_polls = 0
             for batch in self._batches.values():
@@ -126,9 +112,7 @@ class Provider:
         if batch.polls > 0:
             batch.polls -= 1
         elif batch.results is None:
-            batch.results = [
-                {"custom_id": item["custom_id"], "result": self.batch_result(item)} for item in batch.requests
-            ]
+            batch.results = [{"custom_id": r["custom_id"], "result": self.batch_result(r)} for r in batch.requests]
             self.answered += sum(line["result"]["type"] == "succeeded" for line in batch.results)
         return batch
 
@@ -141,15 +125,13 @@ class Provider:
 
     def _state(self, batch: _Batch) -> Reply:
         ended = batch.results is not None
-        counts = Counter(line["result"]["type"] for line in batch.results or [])
+        counts = dict.fromkeys(("succeeded", "errored", "expired", "canceled"), 0)
+        counts |= Counter(line["result"]["type"] for line in batch.results or [])
         state = {
             "id": batch.id,
             "type": "message_batch",
             "processing_status": "ended" if ended else "in_progress",
-            "request_counts": {
-                "processing": 0 if ended else len(batch.requests),
-                **{name: counts[name] for name in _OUTCOMES},
-            },
+            "request_counts": {"processing": 0 if ended else len(batch.requests), **counts},
             "created_at": _CREATED,
             "expires_at": _EXPIRES,
             "ended_at": _CREATED if ended else None,

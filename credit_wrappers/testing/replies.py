@@ -15,7 +15,7 @@ class Reply:
     """One reply.
 
     Attributes:
-        text: The model's text, or the error's message; None: a message without any content.
+        text: The model's text, or the error's message; None: a message without content.
         stop_reason: Why the model stopped, as the Messages API calls it.
         status: HTTP status; anything but 200 makes it an error.
         error: The error's type, with a status other than 200.
@@ -59,11 +59,8 @@ def chat_completion(reply: Reply, request: dict[str, Any]) -> dict[str, Any]:
     cached = usage.get("cache_read_input_tokens", 0)
     read = usage["input_tokens"] + cached + usage.get("cache_creation_input_tokens", 0)
     refused = reply.stop_reason == "refusal"
-    answer = {
-        "role": "assistant",
-        "content": None if refused else reply.text,
-        "refusal": reply.text if refused else None,
-    }
+    content, refusal = (None, reply.text) if refused else (reply.text, None)
+    answer = {"role": "assistant", "content": content, "refusal": refusal}
     finish = _FINISH.get(reply.stop_reason, reply.stop_reason)
     return {
         "id": "chatcmpl-loopback",
@@ -82,11 +79,13 @@ def chat_completion(reply: Reply, request: dict[str, Any]) -> dict[str, Any]:
 
 def question(body: dict[str, Any]) -> tuple[str, str]:
     """Return the system text and the user text of a request, in either protocol."""
-    parts: dict[str, list[str]] = {"system": [_text(body.get("system", ""))], "user": []}
+    system, user = _text(body.get("system", "")), ""
     for item in body["messages"]:
-        role = "system" if item["role"] in ("system", "developer") else item["role"]
-        parts.setdefault(role, []).append(_text(item["content"]))
-    return "".join(parts["system"]), "".join(parts["user"])
+        if item["role"] in ("system", "developer"):
+            system += _text(item["content"])
+        elif item["role"] == "user":
+            user += _text(item["content"])
+    return system, user
 
 
 def tokens(body: dict[str, Any]) -> int:

@@ -16,15 +16,14 @@ from credit_wrappers.testing.replies import Reply
 class MessagesServer(Provider):
     """Serves a model provider's API on 127.0.0.1, for the official SDKs and for programs of any kind.
 
-    `POST /v1/messages` and the Message Batches API as Anthropic has them (without listing and canceling), and
-    `POST /v1/chat/completions` as OpenAI has it.
+    It has `POST /v1/messages` and the Message Batches API of Anthropic (without listing and canceling), and
+    `POST /v1/chat/completions` of OpenAI.
 
     Args:
-        answer: Gets the parsed body of a question, returns the text of the answer or a `Reply`, such as an error. It
-            is called from the server's threads, several at once when several clients ask; `question` reads either
-            kind of body. None: the rules of `ScriptedClient` answer (`scripted_answer`).
+        answer: Gets the parsed body of a question (`question` reads either kind), and returns the text of the answer
+            or a `Reply`, such as an error. Several threads may call it at once. None: `scripted_answer`.
         latency: Seconds before each answer of the model.
-        batch_polls: How many retrievals find a batch in progress before it has ended.
+        batch_polls: How many retrievals find a batch in progress before it ends.
         port: The port; 0 takes a free one.
 
     Attributes:
@@ -56,7 +55,7 @@ class MessagesServer(Provider):
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection, for good. May be called twice, and inside `with`."""
+        """Close the port and every connection, for good; a second call does nothing."""
         if self._stopped.is_set():
             return
         self._stopped.set()

@@ -8,7 +8,9 @@ from credit_fakes import FakeClient, answer, corridor_episode
 from credit_wrappers import AnswerError, CreditError, Ledger, LLMCritic
 from credit_wrappers.cli.reading import read
 from credit_wrappers.critics.order import joint_tasks
-from credit_wrappers.llm.answers.parse import answer_schema, parse_answer, tasks_of
+from credit_wrappers.llm.answers.parse import parse_answer
+from credit_wrappers.llm.answers.schema import answer_schema
+from credit_wrappers.llm.answers.task_answers import tasks_of
 from credit_wrappers.narration.task_vocabulary import OtherTasks, check_tasks, tasks_of_narrator
 
 NAMES = ["agent_A", "agent_B"]

@@ -12,7 +12,7 @@ import pytest
 from credit_fakes import FakeClient, completion, corridor_episode, praise_forward
 
 from credit_wrappers import Ledger, LedgerError, LLMCritic, Request, Usage
-from credit_wrappers.llm.ledger import JudgedEpisode
+from credit_wrappers.llm.ledger.entry import JudgedEpisode
 
 REQUEST = Request("base prompt", "the episodes", {"type": "object"}, "fake", 100, None)
 

@@ -14,7 +14,7 @@ from credit_wrappers import Ledger, LedgerError, Request
 WRITER = """
 import sys
 from credit_wrappers import Completion, Request, Usage
-from credit_wrappers.llm.ledger import Ledger
+from credit_wrappers.llm.ledger.ledger import Ledger
 
 path, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 print("ready", flush=True)

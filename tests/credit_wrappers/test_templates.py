@@ -71,7 +71,7 @@ def test_copied_templates_are_the_packages_and_are_never_overwritten(tmp_path):
     assert hash(Templates(folder)) == hash(PACKAGED)
     (folder / "query.md").write_text("mine", encoding="utf-8")
     (folder / "system.md").unlink()
-    with pytest.raises(FileExistsError, match=r"already holds names_neutral\.md, names_own\.md"):
+    with pytest.raises(FileExistsError, match=r"already holds form_arrays\.md, form_arrays_brief\.md"):
         Templates.copy_to(folder)
     assert not (folder / "system.md").exists()
     assert (folder / "query.md").read_text(encoding="utf-8") == "mine"
@@ -89,7 +89,7 @@ def test_unknown_files_are_named_with_the_valid_ones(tmp_path):
     (tmp_path / "notes.txt").write_text("not a template", encoding="utf-8")
     message = refusal(tmp_path, sytem="x", query_events="x")
     assert message.startswith(
-        "DIR: there are no templates with the names query_events.md, sytem.md; valid: system.md, names_neutral.md, "
+        "DIR: there are no templates with the names query_events.md, sytem.md; valid: form_arrays.md, form_"
     )
     assert all(f"{name}.md" in message for name in NAMES)
 

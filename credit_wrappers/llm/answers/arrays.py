@@ -123,36 +123,30 @@ def _items(inside: str) -> list[str]:
 
 
 def _events(
-    number: int,
-    arrays: Sequence[tuple[str, str, bool]],
-    length: int,
-    names: Sequence[str],
-    problems: Problems,
+    number: int, arrays: Sequence[tuple[str, str, bool]], length: int, names: Sequence[str], problems: Problems
 ) -> list[EventAnswer]:
     events: list[EventAnswer] = []
     seen: set[str] = set()
     for label, inside, closed in arrays:
         place = f"episode {number}, {quoted(label)[1:-1]}"
+        items = _items(inside)
+        strange = next((item for item in items if not _NUMBER.fullmatch(item)), None)
+        values = [float(item) for item in items] if strange is None else []
+        wrong = next((t for t, value in enumerate(values) if abs(value) > LARGEST_AMOUNT), None)
         if label not in names:
             problems.add(f"episode {number}: unknown agent {quoted(label)}: the agents are {', '.join(names)}")
         elif label in seen:
             problems.add(f"{place}: there are two arrays")
         elif not closed:
             problems.add(f"{place}: the array does not end, or holds brackets", "schema")
+        elif strange is not None:
+            problems.add(f"{place}: {quoted(strange)} is no number", "schema")
+        elif len(items) != length:
+            problems.add(f"{place}: {len(items)} numbers, but the episode has {length} steps")
+        elif wrong is not None:
+            problems.add(f"{place}, step {wrong}: {values[wrong]:g} is out of all bounds")
         else:
-            items = _items(inside)
-            strange = next((item for item in items if not _NUMBER.fullmatch(item)), None)
-            if strange is not None:
-                problems.add(f"{place}: {quoted(strange)} is no number", "schema")
-            elif len(items) != length:
-                problems.add(f"{place}: {len(items)} numbers, but the episode has {length} steps")
-            else:
-                values = [float(item) for item in items]
-                wrong = next((t for t in range(length) if abs(values[t]) > LARGEST_AMOUNT), None)
-                if wrong is not None:
-                    problems.add(f"{place}, step {wrong}: {values[wrong]:g} is out of all bounds")
-                else:
-                    events += _runs(label, values)
+            events += _runs(label, values)
         seen.add(label)
     missing = [name for name in names if name not in seen]
     if missing:

@@ -29,7 +29,7 @@ def read_events(
     text: str, lengths: Sequence[int], names: Sequence[str], explain: bool, tasks: Sequence[str]
 ) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes; see `parse_answer`."""
-    value = find_json(text, _has_episodes, _is_bare, "episodes")
+    value = find_json(text, lambda found: isinstance(found, dict) and "episodes" in found, _is_bare, "episodes")
     if isinstance(value, dict) and "episodes" not in value:
         value = [{"episode": 1, **value}] if len(lengths) == 1 else [value]
     judgements = checked({"episodes": value} if isinstance(value, list) else value, explain, bool(tasks))
@@ -40,10 +40,6 @@ def read_events(
             find_task_problems(judged["episode"], cast(TaskedEpisode, judged)["tasks"], names, tasks, problems)
     problems.refuse()
     return sorted(judgements, key=lambda judged: judged["episode"])
-
-
-def _has_episodes(value: Any) -> bool:
-    return isinstance(value, dict) and "episodes" in value
 
 
 def _is_bare(value: Any) -> bool:
@@ -70,18 +66,18 @@ def _find_problems(
         for k, event in enumerate(judged["events"], 1):
             agent, start, stop, amount = event["agent"], event["start"], event["stop"], event["amount"]
             same = first.setdefault((agent, start, stop, amount, event["why"]), k)
-            if agent in known and 0 <= start < stop <= length and abs(amount) <= LARGEST_AMOUNT and same == k:
-                continue
             if agent not in known:
                 wrong = f"unknown agent {quoted(agent)}: the agents are {', '.join(names)}"
             elif not 0 <= start < stop:
                 wrong = f"start {start}, stop {stop}: 0 <= start < stop is needed"
             elif stop > length:
                 wrong = f"stop {stop} is past the end: the episode has {length} steps"
-            elif same == k:
+            elif same != k:
+                wrong = f"the same as event {same}"
+            elif abs(amount) > LARGEST_AMOUNT:
                 wrong = f"amount {amount:g} is out of all bounds"
             else:
-                wrong = f"the same as event {same}"
+                continue
             problems.add(f"episode {number}, event {k}: {wrong}")
     missing = [str(number) for number in range(1, len(lengths) + 1) if number not in seen]
     if missing:

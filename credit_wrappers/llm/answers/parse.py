@@ -15,16 +15,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import get_args
 
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.arrays import read_arrays
 from credit_wrappers.llm.answers.events import read_events
-from credit_wrappers.llm.answers.schema import EpisodeAnswer, EventAnswer, answer_schema
-from credit_wrappers.llm.answers.task_answers import tasks_of
+from credit_wrappers.llm.answers.schema import EpisodeAnswer, check_form
 from credit_wrappers.llm.client import AnswerForm
-
-__all__ = ["AnswerForm", "EpisodeAnswer", "EventAnswer", "answer_schema", "parse_answer", "tasks_of"]
 
 # Far more than models can write; nothing of that size is an answer, and reading it takes seconds.
 _LONGEST_TEXT = 10_000_000
@@ -49,15 +45,13 @@ def parse_answer(
         names: The agents' names in the prompt.
         form: What was asked for; see `answers.events` and `answers.arrays` for what is accepted.
         explain: Whether reasons were asked for. If not, `summary` and `why` are "" where they are absent.
-        tasks: The tasks of which each agent was to get one; see `tasks_of`. Empty: none were asked for, and tasks in
-            the answer are ignored.
+        tasks: The tasks of which each agent was to get one; empty: tasks in the answer are ignored.
 
     Raises:
         AnswerError: The answer does not fit. Its message can be quoted to the model; its kind is "empty",
             "no_answer", "schema" or "content". Nothing else is raised, whatever the text.
     """
-    if form not in get_args(AnswerForm):
-        raise ValueError(f"unknown form {form!r}; valid: {', '.join(map(repr, get_args(AnswerForm)))}")
+    check_form(form)
     if len(text) > _LONGEST_TEXT:
         raise AnswerError(f"the answer has {len(text)} characters: far too many", "no_answer")
     if not text.strip(" \t\r\n\ufeff\0"):

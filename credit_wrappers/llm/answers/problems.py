@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from credit_wrappers.core.errors import AnswerError, AnswerFailure
 
 _SHOWN = 5
 _QUOTED = 40
 
 
+@dataclass
 class Problems:
-    """What is wrong with an answer: the first few problems, and the number of all.
+    """What is wrong with an answer: the first few problems, and the number of all."""
 
-    Args:
-        kind: The class of failure, unless a problem of another class is added.
-    """
-
-    def __init__(self, kind: AnswerFailure) -> None:
-        self.kind: AnswerFailure = kind
-        self.count = 0
-        self._shown: list[str] = []
+    kind: AnswerFailure  # unless a problem of another kind is added
+    count: int = 0
+    _shown: list[str] = field(default_factory=list)
 
     def add(self, problem: str, kind: AnswerFailure | None = None) -> None:
         """Add one problem; a kind given here becomes the kind of the refusal."""
@@ -27,11 +25,15 @@ class Problems:
         if self.count <= _SHOWN:
             self._shown.append(problem)
 
+    def error(self) -> AnswerError:
+        """Return the refusal."""
+        more = self.count - len(self._shown)
+        return AnswerError("; ".join(self._shown) + (f"; and {more} more" if more else ""), self.kind)
+
     def refuse(self) -> None:
         """Raise AnswerError if there is any problem."""
         if self.count:
-            more = self.count - len(self._shown)
-            raise AnswerError("; ".join(self._shown) + (f"; and {more} more" if more else ""), self.kind)
+            raise self.error()
 
 
 def quoted(value: object) -> str:

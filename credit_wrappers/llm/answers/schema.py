@@ -99,15 +99,8 @@ _ADAPTERS = {  # by: are reasons asked for, are tasks asked for
 def answer_schema(
     form: AnswerForm = "events", explain: bool = True, tasks: tuple[str, ...] = ()
 ) -> dict[str, Any] | None:
-    """Return the JSON schema of an answer, or None for a form that is free text.
-
-    Args:
-        form: What is asked for.
-        explain: Whether reasons are asked for.
-        tasks: The tasks of which each agent is to get one; empty: none are asked for.
-    """
-    if form not in get_args(AnswerForm):
-        raise ValueError(f"unknown form {form!r}; valid: {', '.join(map(repr, get_args(AnswerForm)))}")
+    """Return the JSON schema of an answer, or None for a form that is free text; see `render_system`."""
+    check_form(form)
     if form == "arrays":
         return None
     schema = _ADAPTERS[explain, bool(tasks)].json_schema()
@@ -116,6 +109,12 @@ def answer_schema(
     if tasks:
         schema["$defs"]["TaskAnswer"]["properties"]["task"]["enum"] = list(tasks)
     return schema
+
+
+def check_form(form: str) -> None:
+    """Raise ValueError unless there is such a form of answers."""
+    if form not in get_args(AnswerForm):
+        raise ValueError(f"unknown form {form!r}; valid: {', '.join(map(repr, get_args(AnswerForm)))}")
 
 
 def checked(value: object, explain: bool, tasks: bool) -> list[EpisodeAnswer]:
@@ -131,8 +130,7 @@ def checked(value: object, explain: bool, tasks: bool) -> list[EpisodeAnswer]:
         for item in error.errors(include_url=False, include_context=False, include_input=False):
             place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"])
             problems.add(f"{place.lstrip('.') or 'answer'}: {item['msg']}")
-        problems.refuse()
-        raise AssertionError("a refusal without a problem") from error
+        raise problems.error() from error
     if not explain:
         for judged in judgements:
             judged.setdefault("summary", "")

@@ -40,15 +40,7 @@ def read_task_lines(section: str, names: Sequence[str]) -> tuple[list[TaskAnswer
 def find_task_problems(
     number: int, assigned: Sequence[TaskAnswer], names: Sequence[str], tasks: Sequence[str], problems: Problems
 ) -> None:
-    """Add what is wrong with an episode's tasks.
-
-    Args:
-        number: Number of the episode.
-        assigned: Tasks of the answer.
-        names: Names of the agents.
-        tasks: Tasks that may be given.
-        problems: Problems are added to this.
-    """
+    """Add to `problems` what is wrong with the tasks that are assigned in an episode."""
     seen: set[str] = set()
     for item in assigned:
         agent, task = item["agent"], item["task"]

@@ -3,8 +3,3 @@
 It is there for resuming (a repeated question is answered from it), replay, cost, audit and publication. It holds no
 key of any service.
 """
-
-from credit_wrappers.llm.ledger.entry import JudgedEpisode, LedgerEntry
-from credit_wrappers.llm.ledger.ledger import Ledger
-
-__all__ = ["JudgedEpisode", "Ledger", "LedgerEntry"]

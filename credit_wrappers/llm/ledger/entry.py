@@ -15,27 +15,20 @@ import numpy as np
 from credit_wrappers.core.credit import Usage
 from credit_wrappers.llm.client import Completion, Request
 
-# zlib's levels. Texts are long and many, and level 1 takes a third of the time of level 6 for a fifth more bytes.
-# Credits are short and repeat themselves from step to step.
+# zlib's levels. Texts are many and long: level 1 takes a third of the time of level 6, for a fifth more bytes. Credits
+# are short and repeat themselves from step to step.
 _TEXT_LEVEL, _CREDIT_LEVEL = 1, 6
 
 
 @dataclass(frozen=True, eq=False)
 class JudgedEpisode:
-    """What an answer says about one episode.
+    """What an answer says about one episode."""
 
-    Attributes:
-        key: `Episode.key`.
-        agents: The N agents by their own names, in the order in which the prompt listed them.
-        values: (T, N) float32, the answer's events before any shaping; column k belongs to `agents[k]`. None without
-            a usable answer.
-        length: Number of steps, T.
-    """
-
-    key: str
-    agents: tuple[str, ...]
+    key: str  # `Episode.key`
+    agents: tuple[str, ...]  # the N agents by their own names, in the order in which the prompt listed them
+    # (T, N) float32, the events before any shaping; column k belongs to `agents[k]`. None without a usable answer.
     values: np.ndarray | None
-    length: int
+    length: int  # number of steps, T
 
     @property
     def totals(self) -> dict[str, float] | None:
@@ -47,32 +40,18 @@ class JudgedEpisode:
 
 @dataclass(frozen=True, eq=False)
 class LedgerEntry:
-    """One question and its answer, as recorded. Texts and credits are unpacked on demand.
+    """One question and its answer, as recorded. Texts and credits are unpacked on demand."""
 
-    Attributes:
-        number: 1 for the oldest entry of the file.
-        key: `Request.key()`.
-        time: When, in seconds since 1970.
-        source: `model`, `scripted` or `cache` (replayed from another ledger).
-        client: `Request.model`.
-        model: The model that answered, as the provider names it; "" without an answer.
-        stop_reason: Why it stopped; "" without an answer.
-        usage: What the answer cost; nothing without an answer.
-        failure: Class of the error that made the answer unusable (`errors.ModelFailure`,
-            `errors.AnswerFailure`); "" for a good one.
-        message: That error's text.
-    """
-
-    number: int
-    key: str
-    time: float
-    source: str
-    client: str
-    model: str
-    stop_reason: str
-    usage: Usage
-    failure: str
-    message: str
+    number: int  # 1 for the oldest entry of the file
+    key: str  # `Request.key()`
+    time: float  # in seconds since 1970
+    source: str  # `model`, `scripted` or `cache` (replayed from another ledger)
+    client: str  # `Request.model`
+    model: str  # the one that answered, as the provider names it; "" without an answer
+    stop_reason: str  # "" without an answer
+    usage: Usage  # what the answer cost; nothing without an answer
+    failure: str  # why the answer is unusable (`errors.ModelFailure`, `errors.AnswerFailure`); "" for a good one
+    message: str  # the error's text
     _system: str
     _schema: str
     _prompt: bytes
@@ -90,10 +69,8 @@ class LedgerEntry:
     @cached_property
     def request(self) -> Request:
         """The whole question."""
-        schema = json.loads(self._schema)
-        return Request(
-            self._system, unpack_text(self._prompt), schema, self.client, self._max_tokens, self._temperature
-        )
+        prompt, schema = unpack_text(self._prompt), json.loads(self._schema)
+        return Request(self._system, prompt, schema, self.client, self._max_tokens, self._temperature)
 
     @cached_property
     def completion(self) -> Completion | None:
@@ -117,44 +94,39 @@ def pack_row(
     message: str,
     episodes: Sequence[JudgedEpisode],
 ) -> tuple[tuple[object, ...], dict[str, str]]:
-    """Return the row as `tables.COLUMNS` lists it, and, by hash, the texts that rows share; see `Ledger.record`."""
+    """Return a row of the table `answers`, without its id, and the texts that rows share, by hash."""
     shared = [request.system, json.dumps(request.schema, sort_keys=True)]
     system, schema = (sha256(text.encode()).hexdigest() for text in shared)
-    usage = Usage() if completion is None else completion.usage
+    given = completion or Completion("", Usage(), "", "")
     keys, credits = pack_episodes(episodes)
     row = (
         key,
         time.time(),
         source,
         request.model,
-        "" if completion is None else completion.model,
+        given.model,
         system,
         schema,
-        pack_text(request.prompt),
+        zlib.compress(request.prompt.encode(), _TEXT_LEVEL),
         request.max_tokens,
         request.temperature,
-        None if completion is None else pack_text(completion.text),
-        "" if completion is None else completion.stop_reason,
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cached_tokens,
-        usage.seconds,
+        None if completion is None else zlib.compress(completion.text.encode(), _TEXT_LEVEL),
+        given.stop_reason,
+        given.usage.input_tokens,
+        given.usage.output_tokens,
+        given.usage.cached_tokens,
+        given.usage.seconds,
         failure,
         message,
         keys,
-        usage.cache_write_tokens,
+        given.usage.cache_write_tokens,
         credits,
     )
     return row, dict(zip((system, schema), shared, strict=True))
 
 
-def pack_text(text: str) -> bytes:
-    """Return a text as the file keeps it."""
-    return zlib.compress(text.encode(), _TEXT_LEVEL)
-
-
 def unpack_text(data: bytes) -> str:
-    """Return the text that was packed."""
+    """Return a text of the file."""
     return zlib.decompress(data).decode()
 
 
@@ -174,11 +146,9 @@ def pack_episodes(episodes: Sequence[JudgedEpisode]) -> tuple[str, bytes | None]
     for episode in episodes:
         head.append([episode.length, int(episode.values is not None), episode.agents])
         if episode.values is not None:
-            if episode.values.shape != (episode.length, len(episode.agents)):
-                raise ValueError(
-                    f"episode {episode.key}: values have shape {episode.values.shape}, "
-                    f"expected {(episode.length, len(episode.agents))}"
-                )
+            found, expected = episode.values.shape, (episode.length, len(episode.agents))
+            if found != expected:
+                raise ValueError(f"episode {episode.key}: values have shape {found}, expected {expected}")
             tables.append(episode.values.astype("<f4").tobytes())
     line = json.dumps(head, separators=(",", ":")) + "\n"
     return keys, zlib.compress(line.encode() + b"".join(tables), _CREDIT_LEVEL)

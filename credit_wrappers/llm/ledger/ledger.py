@@ -20,11 +20,8 @@ from credit_wrappers.llm.ledger.entry import JudgedEpisode, LedgerEntry, pack_ro
 from credit_wrappers.llm.ledger.sqlite_file import open_file, open_read_only, stamp
 from credit_wrappers.llm.ledger.tables import Waiting, write_and_close
 
-# Answers that cost nothing to repeat are written in batches.
-_BATCH_ROWS = 64
-_BATCH_SECONDS = 2.0
-# Entries read at a time; no query stays open in between, and memory is bounded.
-_PAGE = 64
+_BATCH_ROWS, _BATCH_SECONDS = 64, 2.0  # answers that cost nothing to repeat are written in batches
+_PAGE = 64  # entries read at a time; no query stays open in between, and memory is bounded
 
 _USAGE = "input_tokens, output_tokens, cached_tokens, seconds, cache_write_tokens"
 _ENTRY = (
@@ -66,10 +63,7 @@ class Ledger:
         self._finalizer = weakref.finalize(self, write_and_close, self._db, self._waiting, self._process)
 
     def find(self, key: str) -> Completion | None:
-        """Return the last recorded answer to the request with this key, or None.
-
-        Its usage is what it cost when it was made.
-        """
+        """Return the last recorded answer to the request with this key, with its cost at the time, or None."""
         with self._lock:
             waiting = self._waiting.completions.get(key)
             if waiting is not None:
@@ -108,8 +102,8 @@ class Ledger:
             request: The question.
             completion: The answer; None if the model gave none.
             source: Where it comes from: `model`, `scripted` or `cache`.
-            failure: Class of the error that made the answer unusable; "" for a good one.
-            message: That error's text.
+            failure: Why the answer is unusable; "" for a good one.
+            message: The error's text.
             episodes: The episodes of the question, and the credit that was read from the answer.
             key: `request.key()`, if the caller has it.
         """
@@ -176,11 +170,9 @@ class Ledger:
         return [row[0] for row in self._fetch("SELECT DISTINCT client FROM answers ORDER BY client")]
 
     def open_batch(self, client: str, batch_id: str, keys: Sequence[str]) -> None:
-        """Record at once that a batch of requests was sent, whose answers have to be fetched later."""
-        self._change(
-            "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)",
-            (batch_id, client, time.time(), json.dumps(list(keys))),
-        )
+        """Record at once that a batch of requests was sent; its answers are fetched later."""
+        row = (batch_id, client, time.time(), json.dumps(list(keys)))
+        self._change("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)", row)
 
     def open_batches(self, client: str) -> list[tuple[str, tuple[str, ...]]]:
         """Return (batch id, keys of its requests) of each open batch of this client, oldest first."""
@@ -222,7 +214,7 @@ class Ledger:
                 self._run(sql, values)
 
     def _fetch(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
-        """Return the rows of a query, which sees what waited to be written, too."""
+        """Return the rows of a query; what waits is written first, so that the query sees it."""
         with self._lock:
             self._write()
             return self._run(sql, values).fetchall()

@@ -1,60 +1,58 @@
-"""The ledger's file: how it is recognised, opened for writing or for reading only, and when it is refused."""
+"""The ledger's file: how it is recognised, opened for writing or for reading only, and when it is refused.
+
+A file that is refused raises LedgerError and is left as it is.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from credit_wrappers.core.errors import LedgerError
-from credit_wrappers.llm.ledger.tables import APPLICATION_ID, check_version, make_tables
+from credit_wrappers.llm.ledger.tables import APPLICATION_ID, has_tables, make_tables
 
 _PATIENCE = 30.0  # seconds to wait for another process that writes
 
 
 def open_file(path: Path) -> sqlite3.Connection:
-    """Return a connection to the ledger at `path`, which is made when it does not exist.
-
-    Raises:
-        LedgerError: The file is damaged, is no ledger or one of another version, or cannot be opened. It is left as
-            it is.
-    """
+    """Return a connection to the ledger at `path`, which is made when it does not exist."""
     _inspect(path, may_be_made=True)
     db = _connect(path, str(path))
-    try:
+    with _closed_on_error(db, f"cannot use ledger {path}"):
         # Before the switch to WAL, so that the main file is a complete, recognisable ledger from now on.
         make_tables(db, str(path))
         _switch_to_wal(db)
         db.execute("PRAGMA synchronous = FULL")  # an answer that was paid for outlives a power failure, for 4 ms
         db.execute("SELECT key FROM answers LIMIT 1").fetchone()
-    except BaseException as error:
-        db.close()
-        if isinstance(error, sqlite3.Error):
-            raise LedgerError(f"cannot use ledger {path}: {error}") from error
-        raise
     return db
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
-    """Return a connection that changes neither the ledger nor its folder.
-
-    Raises:
-        LedgerError: The file is missing or damaged, is no ledger or one of another version, or cannot be read.
-    """
+    """Return a connection that changes neither the ledger nor its folder."""
     _inspect(path, may_be_made=False)
     # SQLite would make files beside one that no process has open, unless it is told that nothing will change.
     in_use = _beside(path, "-wal").exists()
     db = _connect(path, f"{path.absolute().as_uri()}?mode=ro{'' if in_use else '&immutable=1'}", uri=True)
-    try:
-        check_version(db, str(path))
+    hint = f"; its last entries are in {path.name}-wal, keep both files together" if in_use else ""
+    with _closed_on_error(db, f"cannot read ledger {path}", hint):
+        if not has_tables(db, str(path)):
+            raise LedgerError(f"{path} is no ledger: it has no tables")
         db.execute("SELECT key FROM answers LIMIT 1").fetchone()
+    return db
+
+
+@contextmanager
+def _closed_on_error(db: sqlite3.Connection, message: str, hint: str = "") -> Iterator[None]:
+    try:
+        yield
     except BaseException as error:
         db.close()
         if isinstance(error, sqlite3.Error):
-            hint = f"; its last entries are in {path.name}-wal, keep both files together" if in_use else ""
-            raise LedgerError(f"cannot read ledger {path}: {error}{hint}") from error
+            raise LedgerError(f"{message}: {error}{hint}") from error
         raise
-    return db
 
 
 def stamp(path: Path) -> tuple[int, int] | None:
@@ -111,13 +109,11 @@ def _inspect(path: Path, *, may_be_made: bool) -> None:
         raise LedgerError(f"{path} is an SQLite file, but not a ledger; it was left as it is")
     if _in_use(path):
         return
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-    try:
-        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.Error as error:
-        found = str(error)
-    finally:
-        db.close()
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+        try:
+            found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.Error as error:
+            found = str(error)
     # A file that looks damaged may be one that another process was writing meanwhile.
     if found != "ok" and not _in_use(path) and stamp(path) == before:
         raise LedgerError(f"ledger {path} is damaged ({found}); it was left as it is")

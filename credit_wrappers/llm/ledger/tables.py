@@ -46,27 +46,18 @@ _TABLES = (
 )""",
 )
 
-# The columns of a waiting row, in this order.
-COLUMNS = (
-    "key, time, source, client, model, system, schema, prompt, max_tokens, temperature, answer, stop_reason, "
-    "input_tokens, output_tokens, cached_tokens, seconds, failure, message, episodes, cache_write_tokens, credits"
-)
-_INSERT = f"INSERT INTO answers ({COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS.split(', ')))})"
+_INSERT = f"INSERT INTO answers VALUES (NULL{', ?' * 21})"  # the file gives the number of the row, the id
 
 
 def make_tables(db: sqlite3.Connection, name: str) -> None:
-    """Make the tables of an empty file, in one transaction.
-
-    Raises:
-        LedgerError: The file is a ledger of another version.
-    """
-    if _has_tables(db, name):
+    """Make the tables of an empty file, in one transaction."""
+    if has_tables(db, name):
         return
     # For a new file. A row is a few kB long and fills its last page by half on average: up to a fifth of the file.
     db.execute("PRAGMA page_size = 1024")
     db.execute("BEGIN IMMEDIATE")
     try:
-        if not _has_tables(db, name):  # another process may have been faster
+        if not has_tables(db, name):  # another process may have been faster
             for statement in _TABLES:
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -77,13 +68,8 @@ def make_tables(db: sqlite3.Connection, name: str) -> None:
         raise
 
 
-def check_version(db: sqlite3.Connection, name: str) -> None:
-    """Raise LedgerError unless the file was written by this version of the format."""
-    if not _has_tables(db, name):
-        raise LedgerError(f"{name} is no ledger: it has no tables")
-
-
-def _has_tables(db: sqlite3.Connection, name: str) -> bool:
+def has_tables(db: sqlite3.Connection, name: str) -> bool:
+    """Return whether the file has tables; raise LedgerError for those of another version of the format."""
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version not in (0, VERSION):
         raise LedgerError(f"{name} is a ledger of format version {version}; this program reads version {VERSION}")

@@ -26,16 +26,15 @@ DEFINITIONS = ("temporal", "structural", "under_collaboration", "over_collaborat
 def agent_name(k: int) -> str:
     """Return the neutral name of the k-th agent in prompt order: agent_A, ..., agent_Z, agent_AA, ..."""
     letters = ""
-    k += 1
-    while k:
-        k, rest = divmod(k - 1, 26)
-        letters = chr(ord("A") + rest) + letters
+    while k >= 0:
+        letters = chr(ord("A") + k % 26) + letters
+        k = k // 26 - 1
     return f"agent_{letters}"
 
 
 def with_own_names(text: str, own: Mapping[str, str]) -> str:
     """Return an explanation in which `own[neutral name]` replaces each neutral name."""
-    if "agent_" not in text:
+    if "agent_" not in text:  # most explanations name nobody
         return text
     return _NEUTRAL.sub(lambda found: own.get(found[0], found[0]), text)
 
@@ -58,7 +57,7 @@ def render_system(
         names: The agents' names in the prompt.
         bound: Largest size of an agent's summed credits in one episode.
         form: The form of the answer.
-        explain: Whether to ask for reasons; without them answers are shorter.
+        explain: Whether to ask for reasons.
         naming: "neutral" if the names are assigned anew in every episode, "own" if they are the agents' own.
         tasks: The tasks of which each agent is to get one; empty: no tasks are asked for.
         templates: The templates to fill in.
@@ -69,12 +68,13 @@ def render_system(
         raise CreditError(f"{type(narrator).__name__}.examples() lacks {', '.join(missing)}")
     answer = templates.fill(f"form_{form}" if explain else f"form_{form}_brief").strip()
     if tasks:
-        listed = "\n".join(f"- {task}" for task in tasks)
-        answer += "\n\n" + templates.fill(f"tasks_{form}", tasks=listed, example=tasks[0]).strip()
+        lines = "\n".join(f"- {task}" for task in tasks)
+        answer += "\n\n" + templates.fill(f"tasks_{form}", tasks=lines, example=tasks[0]).strip()
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     return templates.fill(
         "system",
         environment=narrator.describe().strip(),
-        names=templates.fill(f"names_{naming}", agents=_listed(names)).strip(),
+        names=templates.fill(f"names_{naming}", agents=listed).strip(),
         notation=narrator.notation().strip(),
         query=templates.fill("query", bound=f"{bound:g}", form=answer).strip(),
         **{name: examples[name].strip() for name in DEFINITIONS},
@@ -112,11 +112,7 @@ def render_episode(
     rewards = episode.team_reward.tolist()
     # Adding zero turns -0.0 into 0.0.
     written = {reward: f"{round(reward, 4) + 0.0:g}" for reward in set(rewards)}
-    lines = [
-        f"## Episode {number}",
-        f"steps: {episode.length}, ended: {episode.ended}",
-        f"start: {frames[0]}",
-    ]
+    lines = [f"## Episode {number}", f"steps: {episode.length}, ended: {episode.ended}", f"start: {frames[0]}"]
     for t, (joint, reward, frame) in enumerate(zip(zip(*columns, strict=True), rewards, frames[1:], strict=True)):
         by_agent, rest = _split_frame(frame, names)
         acts = []
@@ -160,17 +156,5 @@ def _split_frame(frame: str, names: Sequence[str]) -> tuple[dict[str, str], list
 def render_reask(
     prompt: str, error: str, count: int, *, form: AnswerForm = "events", templates: Templates = PACKAGED
 ) -> str:
-    """Return the corrective question: the same episodes, and what was wrong with the answer.
-
-    Args:
-        prompt: The first question.
-        error: What was wrong with its answer.
-        count: Number of episodes.
-        form: The form of the answer.
-        templates: The templates to fill in.
-    """
+    """Return the corrective question: `prompt` again, its `count` episodes, and the `error` in the answer."""
     return templates.fill(f"reask_{form}", prompt=prompt, error=error, count=count).rstrip()
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -21,27 +21,15 @@ from os import PathLike
 from pathlib import Path
 from string import Template
 
-NAMES = (
-    "system",
-    "names_neutral",
-    "names_own",
-    "query",
-    "form_events",
-    "form_events_brief",
-    "form_arrays",
-    "form_arrays_brief",
-    "tasks_events",
-    "tasks_arrays",
-    "reask_events",
-    "reask_arrays",
-)
+_FILES = files(__package__)
+NAMES = sorted(file.name.removesuffix(".md") for file in _FILES.iterdir() if file.name.endswith(".md"))
 
 
 class Templates:
     """A set of templates. Two sets are equal if their texts are.
 
     Args:
-        folder: Folder of files that replace the package's own of the same name; None: nothing is replaced.
+        folder: Folder of files that replace the package's own of the same name; None: the package's own.
 
     Raises:
         ValueError: There is no such folder, it holds a *.md file of another name, or one of its files is empty,
@@ -49,18 +37,14 @@ class Templates:
     """
 
     def __init__(self, folder: str | PathLike[str] | None = None) -> None:
-        self._own: dict[str, str] = {}
-        if folder is None:
-            return
-        if not Path(folder).is_dir():
+        if folder is not None and not Path(folder).is_dir():
             raise ValueError(f"there is no folder {str(folder)!r} with templates")
-        paths = sorted(Path(folder).glob("*.md"))
+        paths = [] if folder is None else sorted(Path(folder).glob("*.md"))
         unknown = [path.name for path in paths if path.stem not in NAMES]
         if unknown:
             valid = ", ".join(f"{name}.md" for name in NAMES)
             raise ValueError(f"{folder}: there are no templates with the names {', '.join(unknown)}; valid: {valid}")
-        for path in paths:
-            self._own[path.stem] = _read(path)
+        self._own = {path.stem: _read(path) for path in paths}
 
     def fill(self, name: str, **values: object) -> str:
         """Return a template with its placeholders replaced."""
@@ -99,7 +83,7 @@ PACKAGED = Templates()
 
 @cache
 def _packaged(name: str) -> str:
-    return files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8")
+    return _FILES.joinpath(f"{name}.md").read_text(encoding="utf-8")
 
 
 def _read(path: Path) -> str:
@@ -111,11 +95,13 @@ def _read(path: Path) -> str:
         raise ValueError(f"{path} is empty")
     if not Template(text).is_valid():
         raise ValueError(f"{path}: a $ stands before no name; write $$ for a dollar sign")
-    needed = set(Template(_packaged(path.stem)).get_identifiers())
-    there = set(Template(text).get_identifiers())
+    needed, there = _placeholders(_packaged(path.stem)), _placeholders(text)
     for wrong, names in (("lacks", needed - there), ("has unknown placeholders", there - needed)):
         if names:
-            listed = ", ".join(f"${name}" for name in sorted(names))
-            valid = ", ".join(f"${name}" for name in sorted(needed)) or "none"
-            raise ValueError(f"{path} {wrong} {listed}; its placeholders: {valid}")
+            valid = ", ".join(sorted(needed)) or "none"
+            raise ValueError(f"{path} {wrong} {', '.join(sorted(names))}; its placeholders: {valid}")
     return text
+
+
+def _placeholders(text: str) -> set[str]:
+    return {f"${name}" for name in Template(text).get_identifiers()}

@@ -19,16 +19,10 @@ _COUNTS = ("processing", "succeeded", "errored", "expired", "canceled")
 
 @dataclass(frozen=True)
 class BatchStatus:
-    """The state of a batch.
+    """The state of a batch."""
 
-    Attributes:
-        ended: Whether its results can be read.
-        counts: Numbers of requests that are `processing`, `succeeded`, `errored`, `expired`, `canceled`; all are
-            processing until the batch has ended.
-    """
-
-    ended: bool
-    counts: dict[str, int]
+    ended: bool  # whether its results can be read
+    counts: dict[str, int]  # of the requests in each of the states `_COUNTS`; all are processing until it has ended
 
 
 class AnthropicClient(RemoteClient):
@@ -59,7 +53,7 @@ class AnthropicClient(RemoteClient):
         """Return how many tokens `request` has for the model, before anything is paid.
 
         Raises:
-            ModelError: No count.
+            ModelError: There is no count.
         """
         return self._ask_structured(
             lambda sdk, structured: sdk.messages.with_raw_response.count_tokens(
@@ -72,7 +66,7 @@ class AnthropicClient(RemoteClient):
     def create_batch(self, requests: Sequence[Request]) -> str:
         """Send many requests at half the price, answered within a day, and return the batch's id.
 
-        Each request's `key()` is its id in the batch, so that equal requests are sent once.
+        Each request's `key()` is its id in the batch, so equal requests are sent once.
 
         Raises:
             ModelError: No batch was made.
@@ -116,28 +110,20 @@ class AnthropicClient(RemoteClient):
         if not status.ended:
             raise ModelError(f"{self.name}: batch {batch_id} has not ended yet; ask batch_status first", "timeout")
         left = sum(status.counts.values())
-        lines: Any = None
+        lines = self._guarded(lambda: self._connected().messages.batches.results(batch_id), self._odd)
+
+        def following() -> tuple[str, Any] | None:
+            line = next(lines, None)
+            return None if line is None else (_text(line.custom_id), line.result)
+
         try:
-            while True:
-                failure: ModelError | None = None
-                try:
-                    if lines is None:
-                        lines = self._connected().messages.batches.results(batch_id)
-                    line = next(lines, None)
-                    key = "" if line is None else _text(line.custom_id)
-                except Exception as error:
-                    failure = self._odd(error)
-                if failure is None and line is None and left > 0:
-                    failure = self._failure("bad_reply", f"{left} results of batch {batch_id} are missing")
-                if failure is not None:
-                    raise failure
-                if line is None:
-                    return
+            while (found := self._guarded(following, self._odd)) is not None:
                 left -= 1
-                yield key, self._outcome(line.result)
+                yield found[0], self._outcome(found[1])
         finally:
-            if lines is not None:
-                lines.close()
+            lines.close()
+        if left > 0:
+            raise self._failure("bad_reply", f"{left} results of batch {batch_id} are missing")
 
     def _send(self, sdk: Any, request: Request, structured: bool) -> Any:
         arguments = _question(request, self.model, structured)
@@ -147,8 +133,7 @@ class AnthropicClient(RemoteClient):
         return sdk.messages.with_raw_response.create(max_tokens=request.max_tokens, **arguments)
 
     def _schema_names(self) -> tuple[str, ...]:
-        # Anthropic's own server takes every schema.
-        return () if self.base_url is None else ("output_config",)
+        return () if self.base_url is None else ("output_config",)  # Anthropic's own server takes every schema
 
     def _odd(self, error: Exception) -> ModelError:
         """Return the failure of a call in which the SDK both asks and parses."""

@@ -50,22 +50,17 @@ class RemoteClient:
         http_client: HTTP client for the SDK to use (an `httpx2.Client`): for proxies, certificates, tests. `close`
             closes it, and copies made by pickling do not have it.
 
-    Attributes:
-        api: Whose API it is, for messages.
-        protocol: What the server must speak, for messages.
-        example: Address of a local server, for messages.
-        key_variables: Environment variables of the key; the first one that is set counts.
-        address_variable: Environment variable of the address.
-
     Raises:
         CreditError: Neither a key nor a server was given; the message names the ways out.
         ValueError: `base_url` is no http(s) address.
     """
 
     source: Literal["model"] = "model"
+    # For messages: whose API it is, what a server must speak, and the address of a local one.
     api: ClassVar[str]
     protocol: ClassVar[str]
     example: ClassVar[str]
+    # Variables in the environment: of the key, of which the first that is set counts, and of the address.
     key_variables: ClassVar[tuple[str, ...]]
     address_variable: ClassVar[str]
 
@@ -134,12 +129,8 @@ class RemoteClient:
     def _connected(self) -> Any:
         with _CONNECTING:
             if self._sdk is None:
-                self._sdk = self._connect(
-                    base_url=self.base_url,
-                    timeout=self.timeout,
-                    max_retries=self.max_retries,
-                    http_client=self._http_client,
-                )
+                limits = {"timeout": self.timeout, "max_retries": self.max_retries}
+                self._sdk = self._connect(base_url=self.base_url, http_client=self._http_client, **limits)
             return self._sdk
 
     def _ask(self, send: Callable[[Any], Any], read: Callable[[Any], T]) -> T:
@@ -149,19 +140,22 @@ class RemoteClient:
         the exception is: the SDKs check almost nothing.
 
         Raises:
-            ModelError: In every other case. It has no context, because the SDK's exceptions hold the request,
-                and the request holds the key.
+            ModelError: There is no reply, or none that can be read.
+        """
+        raw = self._guarded(lambda: send(self._connected()), lambda error: self._failure(*classify(error)))
+        return self._guarded(lambda: read(raw.parse()), self._bad_reply)
+
+    @staticmethod
+    def _guarded(call: Callable[[], T], failure: Callable[[Exception], ModelError]) -> T:
+        """Return the result of `call`, or raise `failure(error)`.
+
+        It is raised without a context: the SDK's exceptions hold the request, and the request holds the key.
         """
         try:
-            raw = send(self._connected())
+            return call()
         except Exception as error:
-            failure = self._failure(*classify(error))
-        else:
-            try:
-                return read(raw.parse())
-            except Exception as error:
-                failure = self._bad_reply(error)
-        raise failure
+            failed = failure(error)
+        raise failed
 
     def _ask_structured(self, send: Callable[[Any, bool], Any], read: Callable[[Any], T], request: Request) -> T:
         """Ask with the request's schema, or without it if the server has rejected it.
@@ -178,7 +172,7 @@ class RemoteClient:
         return self._ask(lambda sdk: send(sdk, False), read)
 
     def _bad_reply(self, error: Exception) -> ModelError:
-        return self._failure("bad_reply", f"the reply is none: {type(error).__name__}: {error}")
+        return self._failure("bad_reply", f"the reply cannot be read: {type(error).__name__}: {error}")
 
     def _failure(self, kind: ModelFailure, account: str) -> ModelError:
         keys = self._keys()

@@ -57,21 +57,18 @@ _TOO_LONG = re.compile(r"prompt is too long|input is too long|context[ _](length
 
 def classify(error: Exception) -> tuple[ModelFailure, str]:
     """Return the class of failure and an account of it, which may be long and may hold a key."""
-    names = {base.__name__ for base in type(error).__mro__}
-    kind: ModelFailure = "setup"
-    account = f"{type(error).__name__}: {error}"
+    name, names = type(error).__name__, {base.__name__ for base in type(error).__mro__}
     if "APIStatusError" in names:
-        said = _said(error)
-        kind = _status_kind(error.status_code, said)  # type: ignore[attr-defined]
-        account = f"{type(error).__name__} ({error.status_code}): {said}"  # type: ignore[attr-defined]
-    elif names & {"APITimeoutError", "TimeoutException"}:
-        kind, account = "timeout", f"{type(error).__name__}: no complete answer in time"
-    elif names & {"APIConnectionError", "TransportError"}:
+        status, said = error.status_code, _said(error)  # type: ignore[attr-defined]
+        return _status_kind(status, said), f"{name} ({status}): {said}"
+    if names & {"APITimeoutError", "TimeoutException"}:
+        return "timeout", f"{name}: no complete answer in time"
+    if names & {"APIConnectionError", "TransportError"}:
         cause = error.__cause__ or error  # the SDKs' own message is always "Connection error."
         # A header that cannot be sent will not be sent the next time either: a key with a line break in it.
-        kind = "setup" if type(cause).__name__ == "LocalProtocolError" else "connection"
-        account = f"{type(error).__name__}: {cause}"
-    return kind, account
+        kind: ModelFailure = "setup" if type(cause).__name__ == "LocalProtocolError" else "connection"
+        return kind, f"{name}: {cause}"
+    return "setup", f"{name}: {error}"
 
 
 def said_kind(kind: ModelFailure, text: str) -> ModelFailure:

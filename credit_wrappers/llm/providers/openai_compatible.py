@@ -11,18 +11,15 @@ from credit_wrappers.core.errors import CreditError
 from credit_wrappers.llm.client import Completion, Request
 from credit_wrappers.llm.providers.base import ConnectionOptions, RemoteClient, clean, count
 
-_NO_SDK = 'OpenAICompatibleClient needs the openai SDK: pip install "llm-credit-wrappers[openai]"'
 _STOP = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
 
 
 class OpenAICompatibleClient(RemoteClient):
     """Asks a model over chat completions, with the official SDK (the extra `openai`).
 
-    Local servers hold a model to the schema only here, not over the Messages API. The key comes from
-    OPENAI_API_KEY. The text of a refusal is returned as the answer's.
-
-    The limit of an answer is sent as `max_tokens`, which every self-hosted server accepts, but to OpenAI and Azure
-    as `max_completion_tokens`, which their newer models require.
+    Local servers hold a model to the schema only here, not over the Messages API. The key comes from OPENAI_API_KEY.
+    The text of a refusal is returned as the answer's. The limit of an answer is sent as `max_tokens`, which every
+    self-hosted server accepts, but to OpenAI and Azure as `max_completion_tokens`, which their newer models require.
 
     Args:
         model: Model name.
@@ -42,23 +39,16 @@ class OpenAICompatibleClient(RemoteClient):
 
     def __init__(self, model: str, **options: Unpack[ConnectionOptions]) -> None:
         if find_spec("openai") is None:
-            raise CreditError(_NO_SDK)
+            raise CreditError('this client needs the openai SDK: pip install "llm-credit-wrappers[openai]"')
         super().__init__(model, **options)
-
-    def _send(self, sdk: Any, request: Request, structured: bool) -> Any:
-        return sdk.chat.completions.with_raw_response.create(**self._question(request, structured))
 
     def _schema_names(self) -> tuple[str, ...]:
         return ("response_format", "json_schema")
 
-    def _question(self, request: Request, structured: bool) -> dict[str, Any]:
-        """Return the arguments of `create`."""
+    def _send(self, sdk: Any, request: Request, structured: bool) -> Any:
         arguments: dict[str, Any] = {
             "model": self.model,
-            "messages": [
-                {"role": "system", "content": request.system},
-                {"role": "user", "content": request.prompt},
-            ],
+            "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.prompt}],
             _limit_name(self.base_url): request.max_tokens,
         }
         if structured:
@@ -66,7 +56,7 @@ class OpenAICompatibleClient(RemoteClient):
             arguments["response_format"] = {"type": "json_schema", "json_schema": form}
         if request.temperature is not None:
             arguments["temperature"] = request.temperature
-        return arguments
+        return sdk.chat.completions.with_raw_response.create(**arguments)
 
     def _completion(self, reply: Any, seconds: float) -> Completion:
         choice = reply.choices[0]

@@ -1,17 +1,16 @@
 """Providers by name: the built-in ones, and those that other packages bring.
 
-A package brings a provider as an entry point of the group `credit_wrappers.providers`:
+A package brings one as an entry point:
 
     [project.entry-points."credit_wrappers.providers"]
     example = "my_package:make_client"
 
-The entry point is a callable `(model=..., base_url=...) -> ModelClient`; either argument may be None.
+It is a callable `(model=..., base_url=...) -> ModelClient`; either argument may be None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.llm.client import ModelClient
@@ -19,18 +18,19 @@ from credit_wrappers.llm.providers.anthropic import DEFAULT_MODEL, AnthropicClie
 from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
 
 GROUP = "credit_wrappers.providers"
+_BUILT_IN = ("anthropic", "openai")
 
 
 def provider_names() -> list[str]:
     """Return the names of all providers: the built-in ones first, then those of other packages, sorted."""
-    return [*_BUILT_IN, *sorted(_brought())]
+    return [*_BUILT_IN, *sorted(entry_points(group=GROUP).names - set(_BUILT_IN))]
 
 
 def make_client(name: str, *, model: str | None = None, base_url: str | None = None) -> ModelClient:
     """Return a client of the provider `name`.
 
     Args:
-        name: One of `provider_names()`.
+        name: One of `provider_names()`; no package can replace a built-in one.
         model: Model name; None: the provider's default, if it has one.
         base_url: Address of another server than the provider's own.
 
@@ -38,9 +38,13 @@ def make_client(name: str, *, model: str | None = None, base_url: str | None = N
         ValueError: There is no provider of that name, or it needs a model and none was given.
         CreditError: The provider cannot be used: its package cannot be imported, or there is no key.
     """
-    if name in _BUILT_IN:
-        return _BUILT_IN[name](model, base_url)
-    found = _brought().get(name)
+    if name == "anthropic":
+        return AnthropicClient(model or DEFAULT_MODEL, base_url=base_url)
+    if name == "openai":
+        if model is None:
+            raise ValueError("provider 'openai' needs the name of a model")
+        return OpenAICompatibleClient(model, base_url=base_url)
+    found = next(iter(entry_points(group=GROUP).select(name=name)), None)
     if found is None:
         raise ValueError(f"unknown provider {name!r}; valid: {', '.join(provider_names())}")
     try:
@@ -49,21 +53,3 @@ def make_client(name: str, *, model: str | None = None, base_url: str | None = N
         raise CreditError(f"provider {name!r} ({found.value}) cannot be imported: {error}") from error
     client: ModelClient = make(model=model, base_url=base_url)
     return client
-
-
-def _anthropic(model: str | None, base_url: str | None) -> ModelClient:
-    return AnthropicClient(model or DEFAULT_MODEL, base_url=base_url)
-
-
-def _openai(model: str | None, base_url: str | None) -> ModelClient:
-    if model is None:
-        raise ValueError("provider 'openai' needs the name of a model")
-    return OpenAICompatibleClient(model, base_url=base_url)
-
-
-def _brought() -> dict[str, EntryPoint]:
-    """Return the entry points of other packages by name; a built-in name cannot be replaced."""
-    return {point.name: point for point in entry_points(group=GROUP) if point.name not in _BUILT_IN}
-
-
-_BUILT_IN: dict[str, Callable[[str | None, str | None], ModelClient]] = {"anthropic": _anthropic, "openai": _openai}

@@ -38,8 +38,7 @@ class RecordedClient:
             raise ValueError(f"ledger {self.ledger.path} has several clients: choose one of {listed} (client=...)")
         if client is not None and client not in clients:
             raise ValueError(f"ledger {self.ledger.path} has no client {client!r}; it has {listed}")
-        # The recorded name, because it is part of every question's key.
-        self.name = client if client is not None else clients[0]
+        self.name = client or clients[0]  # as recorded, because it is part of every question's key
 
     def complete(self, request: Request) -> Completion:
         """Return the recorded answer.
@@ -53,12 +52,12 @@ class RecordedClient:
         found = self.ledger.find(key)
         if found is not None:
             return Completion(found.text, Usage(), found.model, found.stop_reason)
-        failed = self.ledger.find_failure(key)
-        if failed is not None and failed[0] == BudgetExceeded.kind:
-            raise BudgetExceeded(failed[1])
-        if failed is not None:
-            kind = failed[0] if failed[0] in get_args(ModelFailure) else "bad_reply"
-            raise ModelError(failed[1] or "no answer", cast(ModelFailure, kind))
+        if (failed := self.ledger.find_failure(key)) is not None:
+            kind, message = failed
+            if kind == BudgetExceeded.kind:
+                raise BudgetExceeded(message)
+            kind = kind if kind in get_args(ModelFailure) else "bad_reply"
+            raise ModelError(message or "no answer", cast(ModelFailure, kind))
         raise ModelError(
             f"ledger {self.ledger.path} has no answer of {self.name!r} to question {key[:12]}: the recorded run "
             "asked something else; are the critic's settings, the episodes (seeds, policy) and the version of this "
