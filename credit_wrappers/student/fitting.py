@@ -86,7 +86,7 @@ def fit_student(
         >>> from credit_wrappers import CreditWrapper, EqualSplitCritic, fit_student
         >>> from credit_wrappers.testing.corridor import CorridorEnv
         >>> env, labels = CreditWrapper(CorridorEnv(), EqualSplitCritic(), record_observations=True), []
-        >>> env.hear(lambda episode, credit: labels.append((episode, credit)))
+        >>> env.add_listener(lambda episode, credit: labels.append((episode, credit)))
         >>> for seed in range(4):
         ...     observations, infos = env.reset(seed=seed)
         ...     while env.agents:
