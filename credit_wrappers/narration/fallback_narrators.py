@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.errors import CreditError
@@ -89,14 +90,10 @@ class ArrayNarrator(GenericNarrator):
         _warn_of_what_is_not_told(self._features)
 
     def capture(self, observations: Mapping[str, Any]) -> object:
-        """Return the observed numbers of each agent, (F,) float64; None for one that is not there.
-
-        Raises:
-            CreditError: An observation does not fit its space.
-        """
+        """Return each agent's numbers, (F,) float64, (0,) when none is told; None for an agent that is not there."""
+        seen = [(features, observations.get(features.agent)) for features in self._features]
         return tuple(
-            features.read(observations[agent]) if observations.get(agent) is not None else None
-            for agent, features in zip(self.agents, self._features, strict=True)
+            None if own is None else features.numbers(own) if features.told else np.empty(0) for features, own in seen
         )
 
     def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
