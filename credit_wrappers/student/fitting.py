@@ -83,9 +83,9 @@ def fit_student(
         ValueError: A setting, a role or a number of actions is not possible.
 
     Examples:
-        >>> from credit_wrappers import CreditWrapper, EqualSplitCritic, fit_student
+        >>> from credit_wrappers import CreditWrapper, Deferred, EqualSplitCritic, fit_student
         >>> from credit_wrappers.testing.corridor import CorridorEnv
-        >>> env, labels = CreditWrapper(CorridorEnv(), EqualSplitCritic(), record_observations=True), []
+        >>> env, labels = CreditWrapper(CorridorEnv(), Deferred(EqualSplitCritic()), record_observations=True), []
         >>> env.add_listener(lambda episode, credit: labels.append((episode, credit)))
         >>> for seed in range(4):
         ...     observations, infos = env.reset(seed=seed)
