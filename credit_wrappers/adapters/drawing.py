@@ -1,4 +1,4 @@
-"""A board of cells drawn with pygame, without a screen: smooth shapes, short texts and a line of text below."""
+"""Draw a board of cells with pygame, without a screen: smooth shapes, short texts and a line of text below."""
 
 from __future__ import annotations
 
@@ -9,35 +9,22 @@ import numpy as np
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
-import pygame  # it greets whoever imports it
+import pygame  # prints a greeting unless that is set
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]  # (x, y) in cells, from the board's upper left corner
 
 INK, PAPER = (44, 50, 60), (250, 250, 247)
 TEAM: tuple[Colour, ...] = (
-    (38, 110, 196),
-    (226, 112, 32),
-    (128, 78, 178),
-    (14, 142, 134),
-    (206, 60, 122),
-    (112, 126, 30),
-    (82, 90, 110),
-    (160, 96, 60),
-)
+    (38, 110, 196), (226, 112, 32), (128, 78, 178), (14, 142, 134),
+    (206, 60, 122), (112, 126, 30), (82, 90, 110), (160, 96, 60),
+)  # fmt: skip
 _FINE = 3  # drawn this many times larger, then scaled down
 _LARGEST, _SMALLEST, _FITS = 72, 26, 640  # pixels of a cell, and of the picture they should fit
 
 
 class Board:
-    """A picture that is being drawn; coordinates are in cells.
-
-    Args:
-        rows: StudentInputs of the grid.
-        columns: Columns of the grid.
-        ground: Colour of the cells.
-        lines: Colour of the lines between them.
-    """
+    """A picture of a grid, to draw on, with cells of colour `ground` and `lines` between them; coordinates in cells."""
 
     def __init__(self, rows: int, columns: int, ground: Colour, lines: Colour) -> None:
         self.cell = max(_SMALLEST, min(_LARGEST, _FITS // max(rows, columns)))
@@ -62,7 +49,7 @@ class Board:
         pygame.draw.rect(self._surface, colour, frame, self._line(line), border_radius=round(corner * self._unit))
 
     def disc(self, x: float, y: float, radius: float, colour: Colour, line: float = 0.0) -> None:
-        """Draw a disc, or a circle."""
+        """Draw a disc around a point; `line` as in `box`."""
         centre = (round(x * self._unit), round(y * self._unit))
         pygame.draw.circle(self._surface, colour, centre, round(radius * self._unit), self._line(line))
 
@@ -89,7 +76,7 @@ class Board:
         return max(_FINE, round(line * self._unit)) if line else 0
 
     def _write(self, text: str, at: Point, height: float, colour: Colour, *, middle: bool) -> None:
-        pygame.font.init()  # no font is kept: one that outlives a pygame.quit() reads freed memory
+        pygame.font.init()  # a fresh font each time: one that outlives a pygame.quit() reads freed memory
         image = pygame.font.Font(None, round(height * 1.4)).render(text, True, colour)
         width, tall = image.get_size()
         room = self._surface.get_width() - 2 * at[0]

@@ -35,32 +35,31 @@ The scripted critic has rules for this environment.
 | 5 | load | loads the food beside the player, with all others beside it that load in the same step |
 
 `infos[agent]["action_mask"]` (int8) is 0 for what the library would turn into `stay`: leaving the field, walking into
-food, loading where no food is. Players that choose the same cell all stay where they are. But a player that enters the
-cell of one that wanted to leave and could not shares it with that one, as in the library.
+food, loading where no food is. Players that choose the same cell stay where they are. As in the library, a player that
+enters the cell of one that wanted to leave and could not shares the cell with it.
 
 ## Observation
 
-The library's own, by `env.feature_names`: for each piece of food `food_k.row`, `food_k.column`, `food_k.level`; then
-the same of the player itself, `own.row` ..., and of the other players, `other_k.row` .... Food that is left comes in
-the order of its cells, other players in the order of their numbers; what is not there or not seen is -1, -1, 0. A
-player sees `sight` cells far. Where that is less than the field, rows and columns are counted from the upper left
-corner of what it sees.
+The library's own, named in `env.feature_names`: for each piece of food `food_k.row`, `food_k.column`, `food_k.level`;
+then the same of the player itself, `own.row` ..., and of the other players, `other_k.row` .... Food that is left is
+sorted by its cells, other players by their numbers; what is gone or not seen is -1, -1, 0. A player sees `sight` cells
+far. Where that is less than the field, rows and columns count from the upper left corner of what it sees.
 
-Ids with `-grid` (`Foraging-grid-2s-8x8-2p-3f-v3`) observe three planes with the player in the middle,
+With ids that have `-grid` (`Foraging-grid-2s-8x8-2p-3f-v3`) a player observes three planes with itself in the middle,
 `env.plane_names`: the levels of players, the levels of food, and which cells are free. (lbforaging 2.0.0 fails on them
 and on fields that are not square; here both work.)
 
-`state()`, by `env.state_names`: row, column and level of each piece of food in the order of the start (-1, -1, 0 when
-it is gone), then of each player, then the share of time that is left.
+`state()`, named in `env.state_names`: row, column and level of each piece of food in the order of the start (-1, -1, 0
+when it is gone), then of each player, then the share of time that is left.
 
 ## Reward and end
 
 Every player is paid the team reward, the sum of what the library pays; its own part is in
-`infos[agent]["own_reward"]`. Loaded food pays its level over the sum of all levels at the start, so that a cleared
-field sums to 1; the library divides it among those who loaded in proportion to their levels. With `penalty`, each
-player that loads in vain costs as much.
+`infos[agent]["own_reward"]`. Loaded food pays its level divided by the sum of all levels at the start, so that a
+cleared field pays 1; the library divides it among those who loaded, in proportion to their levels. Each player that
+loads in vain costs `penalty`.
 
-Terminated when no food is left. Truncated after `max_episode_steps`; the library reports that as termination, too.
+Terminated when no food is left. Truncated after `max_episode_steps`, which the library reports as termination.
 
 ## Arguments
 
@@ -73,14 +72,14 @@ The id gives the arguments of the library's environment; each can be overridden:
 `min_food_level`, `max_food_level`, `normalize_reward`, `grid_observation`, `observe_agent_levels`. `render_mode`:
 `rgb_array` (our own picture, which needs no screen) or `ansi`; the library's own window is `env.library.render()`.
 
-`reset(seed=s)` starts what `reset(seed=s)` of a new environment of the library starts. (In the library a seed alone
-does not decide: new players avoid the cells of the last episode's players.) `get_state()` and `set_state()` take and
-restore states from which a rollout continues bit-identically.
+`reset(seed=s)` starts the same episode as `reset(seed=s)` of a new environment of the library. (In an old one the
+start also depends on the last episode, whose cells new players avoid.) `get_state()` and `set_state()` take and restore
+states from which a rollout continues bit-identically.
 
 `env.narrator.tasks()` are the tasks that a critic can give a player: `load food_0`, ....
 `env.task_target("load food_0", "player_1")` is the cell (row, column) of that food, None when it is gone;
-`env.task_offset("load food_0", "player_1")` is the way there from the player, rows and columns divided by the field's,
-both in [-1, 1].
+`env.task_offset("load food_0", "player_1")` is the way there from the player: rows and columns, divided by those of the
+field, both in [-1, 1].
 
 ## Version history
 
@@ -95,7 +94,7 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from credit_wrappers.adapters.lbf_narrator import ForagingFacts, ForagingMoment, ForagingNarrator
+from credit_wrappers.adapters.lbf_narrator import ACTIONS, ForagingFacts, ForagingMoment, ForagingNarrator
 from credit_wrappers.adapters.library_env import Observed, TeamEnv
 from credit_wrappers.core.optional import registered, require, unknown
 
@@ -137,13 +136,9 @@ class ForagingParallelEnv(TeamEnv):
         features += [f"{name}.{part}" for name in who for part in seen]
         self.feature_names = () if library._grid_observation else tuple(features)
         self.state_names = (*(f"{name}.{part}" for name in (*foods, *names) for part in parts), "time_left")
-        strongest = int(library.max_player_level.max())
-        if library.max_food_level is None:
-            heaviest = int(sum(sorted(library.max_player_level)[:3]))
-        else:
-            heaviest = int(library.max_food_level.max())
+        food, player = ([rows - 1, columns - 1, level] for level in (library.heaviest, library.strongest))
         low = [-1, -1, 0] * len(foods) + [0, 0, 0] * players + [0]
-        high = [rows - 1, columns - 1, heaviest] * len(foods) + [rows - 1, columns - 1, strongest] * players + [1]
+        high = food * len(foods) + player * players + [1]
         self.state_space = Box(np.array(low, np.float32), np.array(high, np.float32))
         self._facts = ForagingFacts(
             env_id=env_id,
@@ -172,11 +167,11 @@ class ForagingParallelEnv(TeamEnv):
 
     def state(self) -> np.ndarray:
         """Return the global state, float32 of `state_space`; `state_names` says what its numbers are."""
-        library = self.library
+        library, gone = self.library, (-1, -1, 0)
         values: list[float] = []
-        for row, column, level in self.foods:
-            values += (row, column, level) if library.field[row, column] else (-1, -1, 0)
-        values += (-1, -1, 0) * (self._facts.foods - len(self.foods))
+        for food in self.foods:
+            values += food if library.field[food[:2]] else gone
+        values += gone * (self._facts.foods - len(self.foods))
         for player in library.players:
             values += (*player.position, player.level)
         values.append(max(0.0, 1 - library.current_step / self._facts.horizon))
@@ -207,7 +202,7 @@ class ForagingParallelEnv(TeamEnv):
     def _masks(self) -> np.ndarray:
         rows = []
         for valid in self.library._valid_actions.values():  # in the order of the players
-            row = [0, 0, 0, 0, 0, 0]
+            row = [0] * len(ACTIONS)
             for action in valid:
                 row[action._value_] = 1
             rows.append(row)
@@ -262,9 +257,8 @@ class ForagingParallelEnv(TeamEnv):
         for i, (row, column) in enumerate(positions):
             grid[row][column] = f"{i:>2}p"
         team = ", ".join(f"{i}p level {level}" for i, level in enumerate(levels))
-        lines = ["".join(row) for row in grid]
-        step = f"step {self.library.current_step}/{self._facts.horizon}"
-        return "\n".join([f"{self._facts.env_id} {step}", *lines, f"{team}; f2 is food of level 2"])
+        head = f"{self._facts.env_id} step {self.library.current_step}/{self._facts.horizon}"
+        return "\n".join([head, *map("".join, grid), f"{team}; f2 is food of level 2"])
 
 
 def parallel_env(env_id: str = "Foraging-8x8-2p-3f-v3", **arguments: Any) -> ForagingParallelEnv:
@@ -281,7 +275,7 @@ def arguments_of(env_id: str) -> dict[str, Any]:
     known = registered(ENTRY_POINT)
     if env_id in known:
         return known[env_id]
-    # Registering the library's grid ids takes a quarter of a minute; they differ from the others in two arguments.
+    # The library's grid ids, which it takes 15 seconds to register, differ from the others in two arguments.
     grid = _GRID.fullmatch(str(env_id))
     if grid and (plain := f"Foraging{grid[2]}") in known:
         size = known[plain]["field_size"][0]

@@ -1,6 +1,6 @@
-"""The library's foraging environment with two faults of lbforaging 2.0.0 repaired; needs the library.
+"""The library's foraging environment with the observation space of lbforaging 2.0.0 corrected; needs the library.
 
-Its observation space is wrong for grid observations, which fail at once, and for fields that are not square, which fail
+The library's space is wrong for grid observations, which fail at once, and for fields that are not square, which fail
 when a player reaches a far row.
 """
 
@@ -16,12 +16,22 @@ from lbforaging.foraging import ForagingEnv
 class Field(ForagingEnv):
     """The library's environment with correct bounds of its observations."""
 
+    @property
+    def strongest(self) -> int:
+        """The highest level of a player."""
+        return int(max(self.max_player_level))
+
+    @property
+    def heaviest(self) -> int:
+        """The highest level of food."""
+        levels = self.max_food_level
+        return int(sum(sorted(self.max_player_level)[:3]) if levels is None else max(levels))
+
     def _get_observation_space(self) -> Any:
         rows, columns = self.field_size
         if rows == columns and not self._grid_observation:
             return super()._get_observation_space()
-        weights = self.max_food_level if self.max_food_level is not None else [sum(sorted(self.max_player_level)[:3])]
-        player, food = max(self.max_player_level), max(weights)
+        player, food = self.strongest, self.heaviest
         if self._grid_observation:
             side = 2 * self.sight + 1
             tops = (player if self._observe_agent_levels else 1, food, 1)

@@ -10,7 +10,7 @@ from credit_wrappers.adapters.library_narrator import LibraryNarrator, ListedAge
 ACTIONS = ("stay", "north", "south", "west", "east", "load")
 LOAD = 5
 
-# food at the start (row, column, level), which of it is left, cells and levels of the players, their last actions
+# Food at the start (row, column, level), which of it is left, cells, levels and last actions of the players.
 ForagingMoment = tuple[
     tuple[tuple[int, int, int], ...], tuple[bool, ...], tuple[tuple[int, int], ...], tuple[int, ...], tuple[int, ...]
 ]
@@ -33,7 +33,7 @@ class ForagingFacts:
 
 
 class ForagingNarrator(LibraryNarrator):
-    """Tells Level-Based Foraging."""
+    """The narrator of Level-Based Foraging."""
 
     words = "lbf_narrator.md"
     facts: ForagingFacts
@@ -59,8 +59,9 @@ class ForagingNarrator(LibraryNarrator):
             if after[i] != cells[i]:
                 clauses.append(f"{name}: {_cell(after[i])}")
             elif actions and actions[i] == LOAD:
-                k = _beside(cells[i], foods, was)
-                if k is not None:
+                # There is at most one, because the library keeps food apart.
+                beside = [k for k, food in enumerate(foods) if was[k] and _distance(food, cells[i]) == 1]
+                for k in beside:
                     clauses.append(f"{name}: in vain at food_{k}" if left[k] else f"{name}: loads food_{k}")
         return clauses
 
@@ -85,12 +86,8 @@ class ForagingNarrator(LibraryNarrator):
         )
 
 
-def _beside(cell: tuple[int, int], foods: Sequence[tuple[int, int, int]], left: Sequence[bool]) -> int | None:
-    """Return the food beside a cell; there is at most one, because the library keeps food apart."""
-    for k, (row, column, _) in enumerate(foods):
-        if left[k] and abs(row - cell[0]) + abs(column - cell[1]) == 1:
-            return k
-    return None
+def _distance(food: Sequence[int], cell: Sequence[int]) -> int:
+    return abs(food[0] - cell[0]) + abs(food[1] - cell[1])
 
 
 def _cell(at: Sequence[int]) -> str:

@@ -32,14 +32,13 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
     """What the adapters have in common; what differs is abstract.
 
     Every agent is paid the sum of the library's rewards; `infos[agent]` holds its `own_reward` and its `action_mask`.
-    `library` is the wrapped environment.
 
     Args:
         env_id: The library's id; also `metadata["name"]`.
         library: The library's environment, without any wrapper.
         grid: Its rows and columns.
-        agents: What its agents are called.
-        arguments: All arguments the library was given.
+        agents: Names of its agents.
+        arguments: All arguments that the library was given.
         render_mode: None, "rgb_array" or "ansi".
 
     Raises:
@@ -62,8 +61,9 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
         render_mode: str | None,
     ) -> None:
         if render_mode not in (None, *RENDER_MODES):
-            valid = ", ".join(map(repr, RENDER_MODES))
-            raise ValueError(f"unknown render_mode {render_mode!r}; valid are None, {valid}")
+            raise ValueError(
+                f"unknown render_mode {render_mode!r}; valid are None, {', '.join(map(repr, RENDER_MODES))}"
+            )
         self.metadata = {**type(self).metadata, "name": env_id}  # type: ignore[misc]  # each instance has its own name
         self.library = library
         self.grid = grid
@@ -74,11 +74,10 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
         self.action_spaces = dict(zip(agents, library.action_space, strict=True))
         self.chosen: tuple[Any, ...] = ()  # the joint action of the last step; () after reset
         self._arguments = repr(sorted(arguments.items()))
-        self._nothing = [0.0] * len(agents)
-        self._own: Sequence[float] = self._nothing
+        self._own: Sequence[float] = [0.0] * len(agents)  # rewards of the last step
         self._began = False
-        discrete = [space for space in library.action_space if isinstance(space, Discrete)]
-        self._legal = frozenset(range(int(discrete[0].n))) if discrete else frozenset()
+        first = library.action_space[0]
+        self._legal = frozenset(range(int(first.n))) if isinstance(first, Discrete) else frozenset()
 
     # -- PettingZoo -----------------------------------------------------------------------------------------
 
@@ -94,7 +93,7 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
         """Start an episode: with a seed the one that the library starts; without one the random stream continues."""
         observations, _ = self.library.reset(seed=seed, options=options)
         self.agents = list(self.possible_agents)
-        self.chosen, self._own, self._began = (), self._nothing, True
+        self.chosen, self._own, self._began = (), [0.0] * len(self.agents), True
         self._begin()
         return self._observed(observations)
 
@@ -141,20 +140,16 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
     # -- beyond PettingZoo ----------------------------------------------------------------------------------
 
     def get_state(self) -> LibraryState:
-        """Return a small picklable state, from which `set_state` continues bit-identically.
-
-        Raises:
-            ValueError: Before the first `reset`.
-        """
+        """Return a small picklable state, from which `set_state` continues bit-identically; call `reset` before."""
         self._require_reset("get_state")
         values = (bool(self.agents), self.chosen, tuple(map(float, self._own)), self._save())
         return LibraryState(self.metadata["name"], self._arguments, values, self.library.np_random.bit_generator.state)
 
     def set_state(self, state: LibraryState) -> None:
-        """Restore a state of this environment; `observe_all` then returns what `step` had returned.
+        """Restore a state of this environment; `observe_all` then returns what `reset` or `step` had returned.
 
         Raises:
-            TypeError: It is not what `get_state` returned.
+            TypeError: It is not a state that `get_state` returned.
             ValueError: It is of another id or other arguments.
         """
         if not isinstance(state, LibraryState):
@@ -196,15 +191,11 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
         """Return the cell (row, column) that a task of `narrator.tasks()` leads an agent to now; None for none.
 
         Raises:
-            ValueError: There is no such task, or no such agent; or before the first `reset`.
+            ValueError: There is no such task or agent, or `reset` was not called yet.
         """
 
     def task_offset(self, task: str, agent: str) -> tuple[float, float] | None:
-        """Return rows and columns from the agent to that cell, divided by the grid's, in [-1, 1]; None for none.
-
-        Raises:
-            ValueError: There is no such task, or no such agent; or before the first `reset`.
-        """
+        """Return the way to `task_target`: rows and columns, divided by the grid's, in [-1, 1]; None for none."""
         target = self.task_target(task, agent)
         if target is None:
             return None
@@ -214,7 +205,7 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
     # -- what each library does in its own way ----------------------------------------------------------------
 
     def _begin(self) -> None:
-        """Remember what holds for the whole episode."""
+        """Store what holds for the whole episode."""
 
     @abstractmethod
     def _solved(self) -> bool:
@@ -275,9 +266,8 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
         return [self._choice(agent, actions[agent]) for agent in agents]
 
     def _choice(self, agent: str, action: Any) -> Any:
-        space = self.action_spaces[agent]
+        space, value = self.action_spaces[agent], np.asarray(action)
         single = isinstance(space, Discrete)
-        value = np.asarray(action)
         if np.issubdtype(value.dtype, np.integer) and value.size == int(np.prod(space.shape)):
             value = value.reshape(space.shape).astype(np.int64)
             if space.contains(value[()] if single else value):
@@ -291,12 +281,12 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
 
     @cached_property
     def _numbers(self) -> dict[str, int | None]:
-        """The number k of each task `verb thing_k`; None for others."""
+        """The number k of each task `verb thing_k`; None for other tasks."""
         ends = {task: task.rpartition("_")[2] for task in self.narrator.tasks()}
         return {task: int(end) if end.isdecimal() else None for task, end in ends.items()}
 
     def _number(self, task: str) -> int | None:
-        """Return k of a task `verb thing_k`, None for another; raise ValueError for no task or before `reset`."""
+        """Return the number of a task; raise ValueError if there is no such task, or before `reset`."""
         if task not in self._numbers:
             raise ValueError(f"there is no task {task!r}; valid: {', '.join(self._numbers)}")
         self._require_reset("task_target")
@@ -308,7 +298,7 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
 
 
 def _fresh(observation: Any) -> Any:
-    """Return an observation that shares no memory: views of one array would let an agent write into another's."""
+    """Return an observation of its own memory: the library's may be views of one array, shared by the agents."""
     if isinstance(observation, dict):
         return {key: _fresh(part) for key, part in observation.items()}
     return observation if observation.base is None else observation.copy()

@@ -16,9 +16,9 @@ ListedAgents = Sequence[tuple[int, str]]  # index and name of each agent, in the
 
 
 class LibraryNarrator(LiveNarrator, ABC):
-    """Tells an environment by its states: the first whole, then what changed from one to the next.
+    """A narrator that tells the first state whole, then what changed from one state to the next.
 
-    The texts of the base prompt stand in a file beside this one, each below its heading `## name`.
+    The texts of the base prompt are in a file beside this one, each below its heading `## name`.
 
     Args:
         facts: What holds in all episodes.
@@ -51,11 +51,11 @@ class LibraryNarrator(LiveNarrator, ABC):
 
     @abstractmethod
     def _whole(self, moment: Any, team: ListedAgents) -> list[str]:
-        """Return everything about one moment, in clauses."""
+        """Return one moment whole, in clauses."""
 
     @abstractmethod
     def _change(self, before: Any, now: Any, team: ListedAgents) -> list[str]:
-        """Return what changed, in clauses; those of an agent begin with its name and a colon."""
+        """Return what changed, in clauses; a clause about an agent begins with its name and a colon."""
 
 
 @cache

@@ -42,27 +42,27 @@ bit.
 
 ## Observation
 
-The library's own, by `env.feature_names`: the robot's `own.x` (column), `own.y` (row), `own.carries`, `own.up`,
+The library's own, named in `env.feature_names`: the robot's `own.x` (column), `own.y` (row), `own.carries`, `own.up`,
 `own.down`, `own.left`, `own.right` (where it faces), `own.highway` (no shelf's place); then for each cell that it
 senses, row by row from the upper left one, `(dy,dx).robot`, `.up`, `.down`, `.left`, `.right` (`.up` is also 1 where no
 robot is), `.message_k`, `.shelf`, `.requested`. dy and dx count from the robot, dy to the south, dx to the east.
 
-Ids with `-img` observe planes with the robot in the middle, `env.plane_names` (shelves, requests, robots, goals,
-accessible), turned to where it faces unless the id has `-Nd`. Ids with `-imgdict` observe a Dict of these planes,
-`image`, and the robot's own `features`. The library's DICT observations are refused: its values do not fit its spaces.
+With ids that have `-img` a robot observes planes with itself in the middle, `env.plane_names` (shelves, requests,
+robots, goals, accessible), turned to where it faces unless the id has `-Nd`; with `-imgdict` a Dict of these planes,
+`image`, and its own `features`. The library's DICT observations are refused: its values do not fit its spaces.
 
-`state()`, by `env.state_names`: of each robot row, column, heading (one-hot), whether it carries a shelf and whether
-that shelf was delivered; of each request row and column; of each shelf's place whether a shelf stands there; the share
-of time that is left.
+`state()`, named in `env.state_names`: of each robot row, column, heading (one-hot), whether it carries a shelf and
+whether that shelf was delivered; of each request row and column; of each shelf's place whether a shelf stands there;
+the share of time that is left.
 
 ## Reward and end
 
 Every robot is paid the team reward, the sum of what the library pays; its own part is in
-`infos[agent]["own_reward"]`. A delivery pays 1 to who delivers (`reward_type` INDIVIDUAL), 1 to each robot (GLOBAL),
-or 0.5 and 0.5 more when the shelf is back (TWO_STAGE).
+`infos[agent]["own_reward"]`. A delivery pays 1 to the robot that delivers (`reward_type` INDIVIDUAL), 1 to each robot
+(GLOBAL), or 0.5, and 0.5 more when the shelf is back (TWO_STAGE).
 
-Nothing terminates a warehouse. Truncated after `max_steps`, or `max_inactivity_steps` without a delivery; the library
-reports both as termination.
+Never terminated. Truncated after `max_steps`, or after `max_inactivity_steps` without a delivery; the library reports
+both as termination.
 
 ## Arguments
 
@@ -73,18 +73,18 @@ rware.parallel_env("rware-tiny-2ag-v2", render_mode=None, **arguments)
 The id gives the arguments of the library's environment; each can be overridden: `n_agents`, `shelf_columns`,
 `shelf_rows`, `column_height`, `layout`, `sensor_range`, `request_queue_size`, `max_steps`, `max_inactivity_steps`,
 `reward_type`, `msg_bits`, `observation_type`, `image_observation_layers`, `image_observation_directional`,
-`normalised_coordinates`; `reward_type` and `observation_type` also by name (`"GLOBAL"`). All ids that the library can
-register are understood, also those it registers only on request. `render_mode`: `rgb_array` (our own picture, which
-needs no screen) or `ansi`; the library's own window is `env.library.render()`.
+`normalised_coordinates`; `reward_type` and `observation_type` also by name (`"GLOBAL"`). Ids that the library registers
+only on request are valid, too. `render_mode`: `rgb_array` (our own picture, which needs no screen) or `ansi`; the
+library's own window is `env.library.render()`.
 
-`reset(seed=s)` starts the library's own `reset(seed=s)`. `get_state()` and `set_state()` take and restore states from
+`reset(seed=s)` starts the same episode as the library's. `get_state()` and `set_state()` take and restore states from
 which a rollout continues bit-identically.
 
 `env.narrator.tasks()` are the tasks that a critic can give a robot: `fetch request_0`, ..., `deliver`, `return shelf`.
 `env.task_target("fetch request_0", "robot_1")` is the cell (row, column) of that shelf, None while a robot carries it.
-`deliver` leads to the nearest goal, `return shelf` to the nearest free place, both only a robot that carries a shelf.
-`env.task_offset("fetch request_0", "robot_1")` is the way there from the robot, rows and columns divided by the
-warehouse's, both in [-1, 1].
+`deliver` leads a robot that carries a shelf to the nearest goal, `return shelf` to the nearest free place.
+`env.task_offset("fetch request_0", "robot_1")` is the way there from the robot: rows and columns, divided by those of
+the warehouse, both in [-1, 1].
 
 ## Version history
 
@@ -101,10 +101,9 @@ from gymnasium.spaces import Box
 
 from credit_wrappers.adapters.library_env import TeamEnv
 from credit_wrappers.adapters.rware_ids import arguments_of
-from credit_wrappers.adapters.rware_narrator import WarehouseFacts, WarehouseMoment, WarehouseNarrator
+from credit_wrappers.adapters.rware_narrator import AHEAD, WarehouseFacts, WarehouseMoment, WarehouseNarrator
 from credit_wrappers.core.optional import require
 
-_AHEAD = ((0, -1), (0, 1), (-1, 0), (1, 0))  # x, y; up, down, left, right as the library numbers them
 _SIDES = ("up", "down", "left", "right")
 _AGENTS, _SHELVES = 0, 1  # layers of the library's grid
 
@@ -136,8 +135,6 @@ class WarehouseParallelEnv(TeamEnv):
         names = [f"robot_{i}" for i in range(library.n_agents)]
         rows, columns = library.grid_size
         super().__init__(env_id, library, (rows, columns), names, given, render_mode)
-        self._turns = {way: k for k, way in enumerate(module.Direction)}
-        self._ways = tuple(module.Direction)
         self._homes = [(r, c) for r in range(rows) for c in range(columns) if not library.highways[r, c]]
         self._home_cells = np.flatnonzero(library.highways == 0)
         self._goals = [(int(y), int(x)) for x, y in library.goals]
@@ -177,8 +174,7 @@ class WarehouseParallelEnv(TeamEnv):
         library = self.library
         values: list[float] = []
         for robot in library.agents:
-            side = [0.0, 0.0, 0.0, 0.0]
-            side[self._turns[robot.dir]] = 1.0
+            side = [way == robot.dir for way in type(robot.dir)]
             values += (robot.y, robot.x, *side, robot.carrying_shelf is not None, robot.has_delivered)
         for shelf in library.request_queue:
             values += (shelf.y, shelf.x)
@@ -189,7 +185,7 @@ class WarehouseParallelEnv(TeamEnv):
         return np.array(values, np.float32)
 
     def task_target(self, task: str, agent: str) -> tuple[int, int] | None:
-        """Return the cell (row, column) that a task leads a robot to; None where there is nothing to be done."""
+        """Return the cell (row, column) that a task leads a robot to; None where there is nothing to do."""
         index, k = self._index(agent), self._number(task)
         robot = self.library.agents[index]
         if k is not None:
@@ -212,7 +208,7 @@ class WarehouseParallelEnv(TeamEnv):
         return int(robot.y), int(robot.x)
 
     def _free_homes(self) -> list[tuple[int, int]]:
-        """Return the homes on which no shelf stands; few, as many as shelves are carried."""
+        """Return the homes on which no shelf stands: as many as shelves are carried, so few."""
         free = np.flatnonzero(self.library.grid[_SHELVES].take(self._home_cells) == 0).tolist()
         under = [(int(r.y), int(r.x)) for r in self.library.agents if r.carrying_shelf is not None]
         highway = self.library.highways.item
@@ -225,12 +221,12 @@ class WarehouseParallelEnv(TeamEnv):
         masks = []
         for robot in library.agents:
             x, y, loaded = int(robot.x), int(robot.y), robot.carrying_shelf is not None
-            dx, dy = _AHEAD[robot.dir._value_]
+            dx, dy = AHEAD[robot.dir._value_]
             column, row = x + dx, y + dy
             forward = 0 <= row < rows and 0 <= column < columns
             if forward and loaded and at(_SHELVES, row, column):  # only a shelf that is carried may give way
                 other = at(_AGENTS, row, column)
-                forward = bool(other) and library.agents[other - 1].carrying_shelf is not None
+                forward = other > 0 and library.agents[other - 1].carrying_shelf is not None
             toggle = not highway(y, x) if loaded else at(_SHELVES, y, x) > 0
             masks.append((1, forward, 1, 1, toggle))
         mask = np.array(masks, np.int8)
@@ -268,7 +264,7 @@ class WarehouseParallelEnv(TeamEnv):
             shelf.x, shelf.y = column, row
         library.request_queue = [library.shelfs[shelf_id - 1] for shelf_id in requests]
         for robot, (x, y, way, shelf_id, delivered, message) in zip(library.agents, robots, strict=True):
-            robot.x, robot.y, robot.dir, robot.has_delivered = x, y, self._ways[way], delivered
+            robot.x, robot.y, robot.dir, robot.has_delivered = x, y, type(robot.dir)(way), delivered
             robot.carrying_shelf = library.shelfs[shelf_id - 1] if shelf_id else None
             robot.message[:] = message
         library._recalc_grid()
@@ -291,7 +287,7 @@ class WarehouseParallelEnv(TeamEnv):
         limit = f"/{self._facts.horizon}" if self._facts.horizon else ""
         head = f"{self._facts.env_id} step {self.library._cur_steps}{limit}"
         key = "s shelf, R requested, ^v<> robot, [ with a shelf, G goal"
-        return "\n".join([head, *("".join(row) for row in grid), key])
+        return "\n".join([head, *map("".join, grid), key])
 
 
 def parallel_env(env_id: str = "rware-tiny-2ag-v2", **arguments: Any) -> WarehouseParallelEnv:

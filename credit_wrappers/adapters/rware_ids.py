@@ -1,4 +1,4 @@
-"""The ids of the warehouse library, read by their grammar, because registering all of them takes minutes."""
+"""The ids of the warehouse library, parsed by their grammar, because registering all of them takes minutes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def arguments_of(env_id: str) -> dict[str, Any]:
         agents, requests, full = int(found["team"]), int(found["queue"]), True
     fits = 1 <= agents <= 19 and 1 <= height <= 15 and 1 <= rows <= 4 and columns in (3, 5, 7, 9)
     fits &= found["size"] is not None or 1 <= requests <= 19
-    # two groups of ids: by size and sight with a height, or by size alone, only which may be imgdict
+    # Ids with a height may have a sight but not imgdict; for ids with a size alone it is the other way round.
     fits &= found["seen"] != "-imgdict" if full else found["sight"] is None
     if not fits:
         raise unknown(env_id, known)

@@ -10,9 +10,9 @@ from credit_wrappers.adapters.library_narrator import LibraryNarrator, ListedAge
 
 ACTIONS = ("wait", "forward", "left", "right", "toggle")
 HEADINGS = ("north", "south", "west", "east")  # in the library's order
+AHEAD = ((0, -1), (0, 1), (-1, 0), (1, 0))  # the step (x, y) in each of them
 
-# of each robot (row, column, heading, shelf or 0), of each request (shelf, row, column), of each shelf that is not at
-# home (shelf, row, column)
+# Each robot (row, column, heading, shelf or 0), each request and each shelf that is not at home (shelf, row, column).
 WarehouseMoment = tuple[
     tuple[tuple[int, int, int, int], ...], tuple[tuple[int, int, int], ...], tuple[tuple[int, int, int], ...]
 ]
@@ -34,7 +34,7 @@ class WarehouseFacts:
 
 
 class WarehouseNarrator(LibraryNarrator):
-    """Tells the robotic warehouse."""
+    """The narrator of the robotic warehouse."""
 
     words = "rware_narrator.md"
     facts: WarehouseFacts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from credit_wrappers.adapters.drawing import INK, TEAM, Board, Colour
-from credit_wrappers.adapters.rware_narrator import WarehouseFacts, WarehouseMoment
+from credit_wrappers.adapters.rware_narrator import AHEAD, WarehouseFacts, WarehouseMoment
 
 FLOOR, LINES = (238, 239, 242), (222, 224, 229)
 HOME = (214, 206, 194)  # of a shelf that is away
@@ -13,11 +13,10 @@ WOOD, PLANK = (172, 140, 104), (146, 114, 80)
 ASKED, ASKED_PLANK = (60, 164, 92), (38, 128, 68)  # a requested shelf
 GOAL, GOAL_LINE = (66, 74, 90), (250, 204, 84)
 WHITE: Colour = (255, 255, 255)
-_AHEAD = ((0, -1), (0, 1), (-1, 0), (1, 0))  # x, y; north, south, west, east
 
 
 def paint(facts: WarehouseFacts, moment: WarehouseMoment, shelves: list[tuple[int, int, int]], step: int) -> np.ndarray:
-    """Return the picture of one moment, (H, W, 3) uint8; `shelves` are all shelves with their row and column."""
+    """Return the picture of one moment, (H, W, 3) uint8; `shelves` are all shelves (shelf, row, column)."""
     robots, requests, _ = moment
     board = Board(len(facts.plan), len(facts.plan[0]), FLOOR, LINES)
     for row, line in enumerate(facts.plan):
@@ -38,7 +37,7 @@ def paint(facts: WarehouseFacts, moment: WarehouseMoment, shelves: list[tuple[in
         if shelf:
             _shelf(board, x, y, asked.get(shelf), 0.96, label=False)
             board.box(x, y, 1, 1, TEAM[i % len(TEAM)], 0.1, 0.08)
-        _robot(board, x, y, i, _AHEAD[heading])
+        _robot(board, x, y, i, AHEAD[heading])
     limit = f"/{facts.horizon}" if facts.horizon else ""
     board.foot(f"step {step}{limit}   green: requested (k: request_k)   coloured frame: carried")
     return board.pixels()
@@ -56,10 +55,9 @@ def _shelf(board: Board, x: float, y: float, request: int | None, size: float, l
 
 
 def _robot(board: Board, x: float, y: float, number: int, ahead: tuple[int, int]) -> None:
-    colour = TEAM[number % len(TEAM)]
     dx, dy = ahead
     board.disc(x, y, 0.36, WHITE)
-    board.disc(x, y, 0.33, colour)
+    board.disc(x, y, 0.33, TEAM[number % len(TEAM)])
     tip, base = 0.45, 0.27
     points = [
         (x + dx * tip, y + dy * tip),

@@ -13,11 +13,11 @@ Source = Literal["model", "cache", "scripted", "exact", "fallback", "baseline", 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What critic calls cost. Usages add up; a credit read from the ledger costs nothing.
+    """What critic calls cost. Usages can be added; a credit read from the ledger costs nothing.
 
     Attributes:
         calls: Requests sent to the model.
-        input_tokens: Tokens read at the usual price, so neither from the provider's prompt cache nor into it.
+        input_tokens: Tokens read at the usual price: not from the provider's prompt cache, not put into it.
         output_tokens: Tokens written by the model.
         cached_tokens: Tokens read from the provider's prompt cache (cheaper).
         seconds: Time spent waiting for the answers.
@@ -73,7 +73,7 @@ class Credit:
         tasks: One task for each agent, or None when the critic assigns none.
         summary: The critic's account of the episode.
         source: Where the numbers come from; `fallback` when the critic's answer was unusable.
-        usage: What the query cost, all of it on the first episode of the query, so that sums are right.
+        usage: What the query cost; all of it is on the query's first episode, so that sums are right.
     """
 
     values: np.ndarray

@@ -1,4 +1,4 @@
-"""The protocol of everything that can assign credit."""
+"""The protocol of critics, and the check of what they return."""
 
 from __future__ import annotations
 

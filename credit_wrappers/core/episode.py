@@ -1,4 +1,4 @@
-"""What a team did from reset to the end: the value that critics judge."""
+"""An episode: what a team did from reset to the end, which critics judge."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Episode:
     Attributes:
         id: Unique within a `CreditStore`, which gives it (`store.open()`).
         agents: The N agents in `possible_agents` order.
-        actions: (T, N) int64 when all actions are whole numbers from 0, -1 where an agent had left. Else (T, N, A)
-            float64, NaN where an agent had left and where its vectors are shorter than A.
+        actions: (T, N) int64 when all actions are whole numbers from 0; -1 where an agent had left. Else (T, N, A)
+            float64; NaN where an agent had left or its vectors are shorter than A.
         team_reward: (T,) float64; `team_reward[t]` was paid for the joint action of step t.
         cost: (T, N) float64; `infos[agent]["cost"]` of each step, 0 where there is none.
         terminated: Whether the world ended it.
-        truncated: Whether time ran out. Neither: it goes on, and these are its last steps so far.
+        truncated: Whether time ran out. If neither, the episode goes on, and these are its last steps so far.
         moments: T+1 values that the narrator captured, at reset and after every step; () without a narrator.
         narrator: Turns the moments into text.
         observations: (T+1, N, ...), recorded only on request.
@@ -70,7 +70,7 @@ class Episode:
 
     @cached_property
     def key(self) -> str:
-        """Name of this episode in a ledger, the same when a run is repeated: environment, seed, digest of the steps."""
+        """Name in a ledger, the same when a run is repeated: environment, seed, digest of the steps."""
         digest = hashlib.blake2b(self.actions.tobytes(), digest_size=8)
         digest.update(self.team_reward.tobytes())
         digest.update(self.cost.tobytes())

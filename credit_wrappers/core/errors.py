@@ -1,4 +1,4 @@
-"""The exceptions of this package: one family, so that a caller can catch all of them at once."""
+"""The exceptions of this package: one family, so that a caller can catch them all at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ModelFailure = Literal[
     "connection",  # refused, reset, no route
     "timeout",  # no complete answer in time
     "bad_reply",  # not an answer in the protocol: HTML, half a JSON
-    "outage",  # not asked: the last queries failed, and the critic pauses
+    "outage",  # not asked: the critic pauses because its last queries failed
     "refusal",  # the model declined
     "too_large",  # 413, or longer than the model's context
     "auth",  # 401: wrong key
@@ -68,10 +68,10 @@ class ModelError(CreditError):
 
 
 class AnswerError(CreditError):
-    """The model answered, but not with credits that fit the episodes. The message says what is wrong and where.
+    """The model answered, but not with credits that fit the episodes.
 
     Args:
-        message: What is wrong; can be quoted to the model.
+        message: What is wrong and where; can be quoted to the model.
         kind: The class of failure, which the ledger keeps.
     """
 

@@ -9,13 +9,12 @@ from typing import Any, Protocol
 class Narrator(Protocol):
     """Turns an environment's history into text. Must pickle.
 
-    An environment brings its own as the attribute `narrator` of `env.unwrapped`. A narrator that keeps its live
-    environment (for a cheap `capture`) may have a method `detached()`, which returns a copy without the environment;
-    episodes carry that copy.
+    An environment brings its own as `env.unwrapped.narrator`. A narrator that keeps its live environment (for a cheap
+    `capture`) may have a method `detached()`, which returns a copy without the environment, for episodes.
     """
 
     def capture(self, observations: Mapping[str, Any]) -> object:
-        """Return what must be remembered of the present state. Called at every step, so it must be cheap."""
+        """Return what must be kept of the present state. Called at every step, so it must be cheap."""
         ...
 
     def frames(self, moments: Sequence[object], order: Sequence[int], names: Sequence[str]) -> list[str]:
@@ -26,8 +25,8 @@ class Narrator(Protocol):
 
         Args:
             moments: T+1 values that `capture` returned.
-            order: Agent indices, in the order in which the agents are to be listed.
-            names: What to call them; `names[k]` is the name of agent `order[k]`.
+            order: Agent indices, in the order in which to list the agents.
+            names: The names to use; `names[k]` is that of agent `order[k]`.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Optional libraries: imported when they are needed, and searched for the ids of their environments."""
+"""Optional libraries: import them when they are needed, and look up the ids of their environments."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ from typing import Any
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import and return a module of an optional library.
-
-    Raises:
-        ImportError: It cannot be imported; the message names the extra that installs it.
-    """
+    """Import and return a module of an optional library; the ImportError names the extra that installs it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -31,6 +27,6 @@ def registered(entry_point: str) -> dict[str, dict[str, Any]]:
 
 
 def unknown(env_id: object, known: Iterable[str]) -> ValueError:
-    """Return the error for an id that does not exist; its message names the nearest ids that do."""
+    """Return the error for an id that does not exist; its message names the nearest valid ids."""
     near = difflib.get_close_matches(str(env_id), sorted(known), n=3, cutoff=0.0)
     return ValueError(f"unknown id {env_id!r}; the nearest valid ids are {', '.join(near)}")

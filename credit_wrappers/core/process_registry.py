@@ -1,4 +1,4 @@
-"""Objects that stay in the process that made them; copies and pickles find them again by number."""
+"""Objects that stay in the process that made them: their copies and pickles find them again by number."""
 
 from __future__ import annotations
 

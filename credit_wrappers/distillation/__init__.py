@@ -1,4 +1,4 @@
-"""Students that are fitted while a team trains, to labels that are chosen among its episodes and asked of a critic."""
+"""Students that are fitted while a team trains: a critic labels chosen episodes of the team."""
 
 from credit_wrappers.distillation.distillation import Distillation
 

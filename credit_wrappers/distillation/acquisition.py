@@ -18,11 +18,8 @@ class Pool:
     """Candidates for labels: a uniform sample of the episodes that were offered, and those with the rarest changes.
 
     Args:
-        room: Most episodes that are kept of each kind.
+        room: Most episodes of each kind.
         rng: Draws the sample.
-
-    Attributes:
-        sample: The uniform sample of the episodes that were offered since `clear`.
     """
 
     def __init__(self, room: int, rng: np.random.Generator) -> None:
@@ -31,7 +28,7 @@ class Pool:
 
     def clear(self, labelled: Sequence[Episode]) -> None:
         """Drop all candidates; from now on a change is rare if these episodes seldom show it."""
-        self.sample: list[Episode] = []
+        self.sample: list[Episode] = []  # uniform
         self._rare: list[tuple[float, int, Episode]] = []  # a heap, the least rare first
         self._offered = 0
         self._seen = total_changes(labelled)
@@ -61,12 +58,12 @@ class Pool:
 
 
 def contents(episode: Episode) -> tuple[object, ...]:
-    """Return a key that two episodes share if everything observed, done and paid in them is the same."""
+    """Return a key that episodes share if the same was observed, done and paid in them."""
     return episode.key, *(hash(seen.tobytes()) for seen in observations_of(episode))
 
 
 def changes(episode: Episode) -> np.ndarray:
-    """Return in how many steps each observed number of each agent changed, float64, one agent after another."""
+    """Return in how many steps each observed number changed, float64, one agent after another."""
     return np.concatenate([(seen[1:] != seen[:-1]).sum(axis=0, dtype=np.float64) for seen in observations_of(episode)])
 
 
@@ -76,7 +73,7 @@ def total_changes(episodes: Sequence[Episode]) -> np.ndarray:
 
 
 def rarity(changed: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Return how rare the changes are: each counts as 1 / (1 + the number of times that the labels have shown it)."""
+    """Return how rare changes are: each counts as 1 / (1 + how often the labels have shown it)."""
     return changed @ np.broadcast_to(1.0 / (1.0 + seen), changed.shape[-1:])
 
 
@@ -89,19 +86,18 @@ def choose(
 ) -> list[int]:
     """Return the places of at most `many` candidates to label, no two of them alike, and none like a labelled one.
 
-    Every other label, from the first on, goes to the candidate with the rarest changes. What a team has only begun to
-    do, such as to carry, changes numbers that stand still in nearly all labels, and networks that have never seen it do
-    not disagree about it. The other labels go to the outcomes in turn, the outcome with the fewest labels first; an
-    outcome is how an episode ended, and the quarter of the candidates' returns that its return lies in. Within an
-    outcome the episode with the largest disagreement and a random one alternate, so that the critic also sees what the
-    networks agree on.
+    Every other label, from the first on, goes to the candidate with the rarest changes: a new skill of the team changes
+    numbers that stand still in nearly all labels, and networks that have never seen it do not disagree about it. The
+    other labels go to the outcomes, the one with the fewest labels first. An outcome is how an episode ended, and the
+    quarter of the candidates' returns in which its return lies. Within an outcome the episode with the largest
+    disagreement and a random one alternate, so that the critic also sees what the networks agree on.
 
     Args:
         candidates: The episodes.
-        many: How many labels are wanted.
-        disagreement: (E,), how far the student's networks are apart on each candidate.
-        labelled: Episodes that have labels already, or will have them.
-        rng: Draws.
+        many: Number of labels.
+        disagreement: (E,), of the student's networks on each candidate.
+        labelled: Episodes that have labels, or will have them.
+        rng: Draws the random ones.
     """
     levels = np.unique(np.quantile([_return(episode) for episode in candidates], np.linspace(0, 1, _LEVELS + 1)[1:-1]))
 

@@ -1,4 +1,4 @@
-"""Fitting students while a team trains: a critic labels some of its episodes, and students learn from the labels."""
+"""Distillation while a team trains: a critic labels some of its episodes, and students learn from the labels."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ _FIRST = 16  # labels of the first fit, at least
 
 
 class Distillation:
-    """Requests labels from a critic while teams train, and fits a newer student after each round of labels.
+    """Requests labels from a critic while teams train, and fits a new student after each round of labels.
 
-    Acquisition, which means the choice of the episodes that the critic labels, works like this:
+    Acquisition, the choice of the episodes to label, works like this:
 
-    1. The first episodes are labelled as they come, but no two that are alike. Then a first student is fitted. If fewer
-       episodes differ than it should learn from, it is fitted to those after `spacing` more episodes.
+    1. The first episodes are labelled as they come, except repetitions. Then the first student is fitted: to fewer
+       labels than `first`, if after `spacing` more episodes there are no others.
     2. Then there are rounds. One is due when `growth` times as many episodes were played as at the last round, and at
        least `spacing` more.
     3. A round requests 10 % of the remaining labels, at least 4, for episodes played since the last round. Half of them
-       go to the episodes with the rarest changes in what agents observe. The other half goes to each kind of outcome in
-       turn, to episodes on which the student's networks disagree or that are drawn at random; see `acquisition.choose`.
+       go to the episodes with the rarest changes in what agents observe, half to all kinds of outcome, either where the
+       student's networks disagree most or at random; see `acquisition.choose`.
     4. The current student predicts the new labels before the next one learns from them. Agreement is low if its error
        is a quarter larger on them than on held-out labels (`threshold`), or if it ranks the held-out labels badly
-       (`least_rank`): the team does something new, or the critic is hard to follow. Then the next round comes after
+       (`least_rank`): the team does something new, or the critic is hard to imitate. Then the next round comes after
        half the time.
     5. The next student is fitted to all labels, starting from the last student's weights.
 
-    So most labels are spent early, and some are left for late in the training unless agreement stays low.
+    So most labels are used early, and some remain for late in the training unless agreement stays low.
 
     Environments share a distillation as they share a `CreditStore`. Its copies and pickles are the same distillation,
     in the process that made it. An error of the critic is raised by the next `offer` (in the step that ends an
@@ -59,26 +59,25 @@ class Distillation:
 
     Args:
         critic: Gives the labels.
-        labels: Most episodes that it scores.
+        labels: Most episodes that it may label.
         settings: Form, size and fitting of the students.
         first: Labels of the first fit; default a sixteenth, at least 16.
         threshold: Agreement is low when the error of agents' sums on held-out labels, divided by that on new ones, is
             below this.
         least_rank: Agreement is also low when the rank correlation of agents' sums on held-out labels is below this.
-        growth: How many times as many episodes must have been played for the next round, above 1.
-        spacing: Least number of episodes between two rounds (half of it when agreement is low); default half of
-            `labels`.
+        growth: Factor from the episodes at one round to those at the next, above 1.
+        spacing: Fewest episodes between two rounds (half of it when agreement is low); default half of `labels`.
         episodes_per_query: See `CreditStore`.
-        workers: See `CreditStore`; with workers, students are fitted in a thread, too. 0, the default unless the critic
-            is a model: everything is done in the caller's thread and is reproducible.
+        workers: See `CreditStore`; with workers, students are fitted in a thread, too. With 0, the default unless the
+            critic is a model, all is done in the caller's thread and is reproducible.
         roles: See `fit_student`.
         seed: Of the choice of episodes.
         progress: See `CreditStore`.
         changes: Single settings of the students by name: `form="free"`, ...
 
     Attributes:
-        episodes: How many were offered.
-        requested: How many labels were requested.
+        episodes: Number of episodes that were offered.
+        requested: Number of labels that were requested.
 
     Raises:
         ValueError: A number is not possible.
@@ -142,18 +141,18 @@ class Distillation:
         self._rng = np.random.default_rng(seed)
         self._pool = Pool(_ROOM, self._rng)
         self._ids = itertools.count()
-        self._pending: dict[int, Episode] = {}  # requested labels that have not come
+        self._pending: dict[int, Episode] = {}  # episodes whose labels were requested and have not arrived
         self._next = 0  # number of episodes at which the next round is due
         self._exhausted = self._closed = False  # whether the critic's budget is used up
         self._lock = threading.RLock()
         self._number = share(self)
 
     def join(self, agents: tuple[str, ...], sizes: tuple[int, ...], n_actions: tuple[int, ...]) -> None:
-        """Name the team to credit; every environment of a distillation has the same team.
+        """Set the team, the same for every environment.
 
         Raises:
             CreditError: The student that was restored is fitted for another team.
-            ValueError: An environment before this one had another team, or the agents need other roles.
+            ValueError: An earlier environment had another team, or the agents need other roles.
         """
         self._trainer.join(agents, sizes, n_actions)
 
@@ -164,12 +163,12 @@ class Distillation:
 
     @property
     def labels(self) -> list[tuple[Episode, Credit]]:
-        """The labels that came, in order."""
+        """The labels that arrived, in order."""
         return self._trainer.labels
 
     @property
     def fresh(self) -> Agreement | None:
-        """The agreement with the newest labels before the student learned from them; None before there are any."""
+        """The agreement with the newest labels before the student learned from them; None without any."""
         return self._trainer.fresh
 
     def open(self) -> int:
@@ -178,14 +177,13 @@ class Distillation:
 
     @property
     def left(self) -> int:
-        """How many labels may still be requested."""
+        """Number of labels that may still be requested."""
         return 0 if self._exhausted else self.most - self.requested
 
     def offer(self, episode: Episode) -> None:
-        """Take a finished episode; request its label or those of others, and fit a student, when it is time.
+        """Take a finished episode; request labels and fit a student when it is time.
 
-        Args:
-            episode: The episode; one without observations is only counted.
+        An episode without observations is only counted.
 
         Raises:
             CreditError: The critic raised it, or a label is not valid.
@@ -208,17 +206,13 @@ class Distillation:
                     self._round(many)
 
     def wait(self) -> None:
-        """Wait until the requested labels have come and the student that learns from them is fitted.
-
-        Raises:
-            CreditError: See `offer`.
-        """
+        """Wait until the requested labels have arrived and a student is fitted to them; raise what `offer` raises."""
         with self._lock:
             self._collect(wait=True)
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Numbers to report, by name; NaN where there is none yet.
+        """Numbers to log, by name; NaN where there is none yet.
 
         `student/version`, `labels`, `labels_left`, `fit_seconds`; on held-out episodes `rank`, `sign` and `error` of
         the agents' sums and `step_rank`, `step_sign` and `step_error` of single steps; `fresh_rank` and `fresh_error`
@@ -239,11 +233,7 @@ class Distillation:
             }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from what `state` returned; call this before the first episode begins.
-
-        Raises:
-            CreditError: Its student is fitted for another team than that of the environments.
-        """
+        """Continue from what `state` returned, before the first episode; raise CreditError if it has another team."""
         with self._lock:
             self._trainer.restore(state["trainer"])
             self.episodes, self.requested, self._next = state["episodes"], state["requested"], state["next"]
@@ -261,7 +251,7 @@ class Distillation:
         self._trainer.close()
 
     def warn_if_unfitted(self) -> None:
-        """Warn, once, if there were too few labelled episodes for a first student."""
+        """Warn once if too few episodes were labelled for a first student."""
         if self.newest[0] is None and self.episodes and self.requested < self.first and not self._exhausted:
             self._trainer.warn_once(
                 f"no student was fitted: of {self.episodes} episodes {self.requested} were labelled, the first student "
@@ -287,7 +277,7 @@ class Distillation:
         return [episode for episode, _ in self.labels] + list(self._pending.values())
 
     def _round(self, many: int) -> None:
-        """Choose among the candidates, and request their labels: none, if all candidates are like labelled ones."""
+        """Choose among the candidates and request labels: none, if all candidates are like labelled ones."""
         candidates, student = self._pool.episodes, self.newest[0]
         disagreement = np.zeros(len(candidates)) if student is None else student.disagreement(candidates)
         chosen = choose(candidates, many, disagreement, self._labelled(), self._rng)
@@ -303,8 +293,8 @@ class Distillation:
         self._collect(wait=False)
 
     def _collect(self, *, wait: bool) -> None:
-        """Take the labels that came and the student that was fitted; fit the next one when a round is complete."""
-        begun = self.requested >= self.first  # then a rest that fills no query is sent, too
+        """Take the labels that arrived and the student that was fitted; fit the next one when a round is complete."""
+        begun = self.requested >= self.first  # then episodes that do not fill a query are sent, too
         try:
             if self._exhausted or self._closed or not (begun or wait):
                 self._take(self._store.ready())
@@ -314,7 +304,7 @@ class Distillation:
             if not self._exhausted:
                 self._exhausted = True
                 _LOG.warning("no more labels for the student: %s", error)
-            return self._collect(wait=wait)  # labels that came before the error
+            return self._collect(wait=wait)  # labels that arrived before the error
         self._trainer.collect(wait)
         complete = not self._closed and (self._exhausted or (begun and not self._pending))
         if complete and not self._trainer.fitting and self._trainer.has_new_labels:
@@ -327,7 +317,7 @@ class Distillation:
 
     def _take(self, credits: list[tuple[int, Credit]]) -> None:
         for id, credit in credits:
-            # Only the critic needed the moments, which may be large.
+            # Only the critic needs the moments, which may be large.
             self._trainer.labels.append((replace(self._pending.pop(id), moments=(), narrator=None), credit))
 
     def _schedule(self) -> None:

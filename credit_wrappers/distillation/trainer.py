@@ -1,4 +1,4 @@
-"""Fitting students to labels that keep arriving, each student from the weights of the one before."""
+"""Fitting students to labels that keep arriving, each starting from the last student's weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STATE = ("newest", "labels", "fresh", "fit_seconds", "_usual", "_learned", "_wa
 
 @dataclass
 class StudentTrainer:
-    """The labels and students of a distillation. It has no lock: one thread at a time may use it."""
+    """The labels and students of a distillation. Without a lock: one thread at a time may use it."""
 
     settings: StudentSettings
     threshold: float  # agreement is low when the held-out error divided by the error on new labels is below this
@@ -48,7 +48,7 @@ class StudentTrainer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="student") if background else None
 
     def join(self, agents: tuple[str, ...], sizes: tuple[int, ...], n_actions: tuple[int, ...]) -> None:
-        """Name the team; see `Distillation.join`."""
+        """Set the team; see `Distillation.join`."""
         team = (agents, sizes, n_actions)
         TeamSpec.of(agents, sizes, n_actions, self.roles, dict(zip(agents, n_actions, strict=True)))
         if self._team is not None and self._team != team:
@@ -83,7 +83,7 @@ class StudentTrainer:
         return self._learned < len(self.labels)
 
     def train(self, left: int) -> None:
-        """Measure agreement with the new labels; fit a student, if labels are enough, of which `left` more may come."""
+        """Measure agreement with the new labels; fit a student if there are enough. `left` more may be requested."""
         student, new = self.newest[0], _usable(self.labels[self._learned :])
         self._learned = len(self.labels)
         if student is not None and new:
@@ -107,7 +107,7 @@ class StudentTrainer:
             _LOG.warning("%s", message)
 
     def collect(self, wait: bool) -> None:
-        """Adopt the student that was fitted; with `wait`, wait for its fit. Raise what the fit raised."""
+        """Adopt the student that was fitted, with `wait` after waiting for it; raise what the fit raised."""
         if self._fit is not None and (wait or self._fit.done()):
             done, self._fit = self._fit, None
             if not done.cancelled():  # by `close`

@@ -1,4 +1,4 @@
-"""Credits for the steps of many environments, each by the student that was newest when its episode began."""
+"""Credits for many environments, each from the student that was newest when its episode began."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from credit_wrappers.student.team_spec import TeamSpec
 
 
 class StudentProvider(Protocol):
-    """Whoever has students, newer ones as time goes by."""
+    """An object that provides students, new ones from time to time."""
 
     @property
     def newest(self) -> tuple[StudentCritic | None, int]:
@@ -21,25 +21,25 @@ class StudentProvider(Protocol):
 
 
 class FixedStudent:
-    """A provider with one student, which is there from the start and never replaced."""
+    """A provider of one student, which is never replaced."""
 
     def __init__(self, student: StudentCritic) -> None:
         self.newest: tuple[StudentCritic | None, int] = (student, 1)
 
 
 class VersionedInference:
-    """Credits the steps of E environments with N agents; before the first student every agent gets the team reward.
+    """Credits for the steps of E environments with N agents; without a student every agent gets the team reward.
 
-    One student credits an episode from its beginning to its end: a loop through two potentials might earn something.
+    One student credits the whole of an episode, because a loop through two potentials might earn something.
 
     Args:
-        source: Has the students.
+        source: Provides the students.
         team: The agents in the order of rows; the student may have them in another order.
         environments: E.
 
     Attributes:
         source: As given.
-        version: (E,), the version of the student that credits each environment's episode; 0: there was none.
+        version: (E,), the version of the student that credits each environment's episode; 0 without a student.
     """
 
     def __init__(self, source: StudentProvider, team: TeamSpec, environments: int = 1) -> None:
@@ -48,11 +48,7 @@ class VersionedInference:
         self._students: dict[int, StudentInference] = {}  # by version
 
     def begin(self, chosen: np.ndarray, rows: np.ndarray) -> None:
-        """Begin episodes of the chosen environments, (e,), with their first observations, (e, N, F).
-
-        Raises:
-            CreditError: A number is not finite; the message names environment, agent and feature.
-        """
+        """Begin episodes of the chosen environments, (e,), with finite observations, (e, N, F), else CreditError."""
         student, version = self.source.newest
         self.version[chosen] = version
         if student is None:
@@ -66,12 +62,7 @@ class VersionedInference:
     def pay(
         self, chosen: np.ndarray, actions: np.ndarray, rows: np.ndarray, team_reward: np.ndarray, terminated: np.ndarray
     ) -> np.ndarray:
-        """Return the credits of one step, (e, N) float64; the arguments are those of `StudentInference.pay`.
-
-        Raises:
-            CreditError: A number is not finite, or an agent has left; the message names environment and agent.
-            TypeError: Actions are not whole numbers.
-        """
+        """Return the credits of one step, (e, N) float64; see `StudentInference.pay`."""
         step, versions = (chosen, actions, rows, team_reward, terminated), self.version[chosen]
         if len(chosen) == 1 or (versions == versions[0]).all():  # nearly always
             return self._pay(int(versions[0]), *step)
@@ -85,7 +76,7 @@ class VersionedInference:
         if version:
             return self._students[version].pay(*step).astype(np.float64)
         chosen, actions, rows, team_reward, _ = step
-        # What no student could learn from is refused before it becomes a label.
+        # Refuse what no student could learn from before it becomes a label.
         checked_actions(self._team, actions, chosen)
         checked_observations(self._team, rows, "next_observations", chosen)
         return np.repeat(np.asarray(team_reward, np.float64)[:, None], len(self._team.agents), axis=1)

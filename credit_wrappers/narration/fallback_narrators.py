@@ -1,7 +1,7 @@
-"""Narrators for environments that bring none: by numbers, or by what the environment says of itself.
+"""Narrators for environments that bring none: they tell its numbers, or what it says of itself.
 
-A model judges better what it understands. Give an environment of your own at least a `describe_state()`, at best a
-narrator (see `credit_wrappers.testing.corridor` for a small one).
+A model judges best what it understands: give your own environment at least a `describe_state()`, at best a narrator
+(`credit_wrappers.testing.corridor` has a small one).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.errors import CreditError
@@ -31,20 +32,13 @@ def narrator_for(
     action_names: ActionNames | None = None,
     feature_names: FeatureNames | None = None,
 ) -> Narrator:
-    """Return the narrator given, else the environment's own, else one made for it.
+    """Return the narrator given, else the environment's own, else one made for it with the texts given.
 
-    One is made of the numbers observed (`ArrayNarrator`) where there are `feature_names` or no `describe_state()`, else
-    of what `describe_state()` says (`StateNarrator`).
-
-    Args:
-        env: The environment.
-        narrator: A narrator to be used as it is.
-        describe: See `ArrayNarrator`.
-        action_names: See `ArrayNarrator`.
-        feature_names: See `ArrayNarrator`.
+    With `feature_names`, or without a `describe_state()`, an `ArrayNarrator` is made, which documents the texts, else a
+    `StateNarrator`.
 
     Raises:
-        ValueError: Texts for a narrator that has its own.
+        ValueError: There are texts for a narrator that has its own.
     """
     texts = {"describe": describe, "action_names": action_names, "feature_names": feature_names}
     given = [name for name, value in texts.items() if value is not None]
@@ -63,13 +57,13 @@ def narrator_for(
 
 
 class ArrayNarrator(GenericNarrator):
-    """Tells an episode by what the agents observed: all numbers at first, then those that changed.
+    """A narrator that tells what the agents observe: all numbers at first, then those that changed.
 
     Numbers in a Dict space are named by its keys (`position.0`); action masks are left out. When an agent observes more
     than 256 numbers, such as an image, only its actions are told, with a warning.
 
     Args:
-        env: The environment; only its spaces and texts are read, it is not kept.
+        env: The environment; its spaces and texts are read, and it is not kept.
         describe: What the environment is and what the team is to do. The more it says, the better the credits. Default:
             the environment's `describe()`, else the docstring of its class, else that of its module.
         action_names: Names of the actions, in order, or of the components of vectors; for all agents, or a mapping from
@@ -79,7 +73,7 @@ class ArrayNarrator(GenericNarrator):
             spaces, and indices.
 
     Raises:
-        ValueError: There are more or fewer names than things to be named; the message has both numbers.
+        ValueError: There are more or fewer names than things to name; the message has both numbers.
     """
 
     def __init__(
@@ -96,14 +90,10 @@ class ArrayNarrator(GenericNarrator):
         _warn_of_what_is_not_told(self._features)
 
     def capture(self, observations: Mapping[str, Any]) -> object:
-        """Return the observed numbers of each agent, (F,) float64; None for one that is not there.
-
-        Raises:
-            CreditError: An observation does not fit its space.
-        """
+        """Return each agent's numbers, (F,) float64, (0,) when none is told; None for an agent that is not there."""
+        seen = [(features, observations.get(features.agent)) for features in self._features]
         return tuple(
-            features.read(observations[agent]) if observations.get(agent) is not None else None
-            for agent, features in zip(self.agents, self._features, strict=True)
+            None if own is None else features.numbers(own) if features.told else np.empty(0) for features, own in seen
         )
 
     def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
@@ -139,15 +129,10 @@ class ArrayNarrator(GenericNarrator):
 
 
 class StateNarrator(LiveNarrator, GenericNarrator):
-    """Tells an episode by what the environment's `describe_state()` says: all of it at first, then what changed.
+    """A narrator that tells what the environment's `describe_state()` says: all of it at first, then what changed.
 
     The text is cut into clauses at "; " and at line breaks, so each clause should say by itself what it is about. Names
-    of agents are replaced by their names in the prompt.
-
-    Args:
-        env: The environment; `env.unwrapped.describe_state()` is asked at each step.
-        describe: See `ArrayNarrator`.
-        action_names: See `ArrayNarrator`.
+    of agents are replaced by their names in the prompt. `ArrayNarrator` documents `describe` and `action_names`.
     """
 
     def __init__(
@@ -185,14 +170,12 @@ class StateNarrator(LiveNarrator, GenericNarrator):
 
 
 def _warn_of_what_is_not_told(agents: Sequence[Features]) -> None:
-    """Warn once, of the first agent that observes too many numbers, else of the first with spaces that hold none."""
+    """Warn of the first agent that observes too many numbers, else of the first with spaces that are not numeric."""
     large = next((features for features in agents if features.size > MOST_TOLD and not features.told), None)
     unread = next((features for features in agents if features.unread), None)
     if large is not None:
-        what = (
-            f"agent {large.agent!r} observes {large.size} numbers, more than {MOST_TOLD}: the critic is told actions "
-        )
-        what += "and rewards only"
+        what = f"agent {large.agent!r} observes {large.size} numbers, more than {MOST_TOLD}: the critic is told "
+        what += "actions and rewards only"
     elif unread is not None:
         what = f"the observations of agent {unread.agent!r} hold {', '.join(unread.unread)} spaces, which the critic "
         what += "is not told"

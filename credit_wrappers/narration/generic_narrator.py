@@ -1,4 +1,4 @@
-"""What can be told of any environment: its own description, its team, its spaces and the names of its actions."""
+"""What can be told of any environment: its description, team, spaces and names of actions."""
 
 from __future__ import annotations
 
@@ -17,6 +17,20 @@ from credit_wrappers.recording.action_spaces import ActionWords
 from credit_wrappers.recording.observation_spaces import MASK
 
 ActionNames = Sequence[str] | Mapping[str, Sequence[str]]
+
+
+EXAMPLES = {
+    "temporal": "agent_A prepares at step 3 what pays the team at step 20: most of its credit belongs to the steps up "
+    "to 3, although their reward is 0.",
+    "structural": "the team is paid 1 for what agent_A finished while agent_B stood still: agent_A gets the credit, "
+    "agent_B none.",
+    "under_collaboration": "a sub-task needs two agents and only agent_A comes: it fails; agent_B is to blame for "
+    "staying away.",
+    "over_collaboration": "one agent is enough for a sub-task and both come: the second wastes its steps and deserves "
+    "a little blame.",
+    "agreement": "a sub-task needs both agents to choose the same thing in the same step: credit both when they do; "
+    "when they choose differently, blame the one that left the common plan.",
+}
 
 
 class GenericNarrator:
@@ -51,25 +65,14 @@ class GenericNarrator:
 
     def examples(self) -> Mapping[str, str]:
         """Return examples that hold in any environment."""
-        return {
-            "temporal": "agent_A prepares at step 3 what pays the team at step 20: most of its credit "
-            "belongs to the steps up to 3, although their reward is 0.",
-            "structural": "the team is paid 1 for what agent_A finished while agent_B stood still: agent_A "
-            "gets the credit, agent_B none.",
-            "under_collaboration": "a sub-task needs two agents and only agent_A comes: it fails; agent_B is "
-            "to blame for staying away.",
-            "over_collaboration": "one agent is enough for a sub-task and both come: the second wastes its "
-            "steps and deserves a little blame.",
-            "agreement": "a sub-task needs both agents to choose the same thing in the same step: credit "
-            "both when they do; when they choose differently, blame the one that left the common plan.",
-        }
+        return EXAMPLES
 
     def action_name(self, agent: str, action: Any) -> str:
         """Return the action's name; see `ActionWords.name`."""
         return self.words.name(agent, action)
 
     def tasks(self) -> Sequence[str]:
-        """Return the names of the actions, in order: the only advice that can be given in every environment.
+        """Return the names of the actions, in order: advice that fits every environment.
 
         Empty where the agents' actions differ in number or name, or are vectors.
 

@@ -1,4 +1,4 @@
-"""The tasks of an environment, in whose words a critic says what an agent is to do next (LLM-TACA)."""
+"""The tasks of an environment: the words in which a critic says what an agent should do next (LLM-TACA)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ from credit_wrappers.core.narrator import Narrator
 
 
 def tasks_of_narrator(narrator: Narrator) -> tuple[str, ...]:
-    """Return the tasks that agents can be given, K of them.
-
-    Raises:
-        CreditError: There are none, or one that cannot be used.
-    """
+    """Return the tasks that agents can be given; raise CreditError if there are none, or one cannot be used."""
     tasks = check_tasks(narrator.tasks() if hasattr(narrator, "tasks") else (), type(narrator).__name__)
     if not tasks:
         raise CreditError(
@@ -28,7 +24,7 @@ def check_tasks(tasks: Sequence[str], whose: str) -> tuple[str, ...]:
     """Return the tasks as a tuple.
 
     Raises:
-        CreditError: A task is not one line of text, has marks or blanks at an end, or occurs twice; or it is no list.
+        CreditError: They are no list; a task is not one line of text, has marks or blanks at an end, or occurs twice.
     """
     if isinstance(tasks, str):
         raise CreditError(f"{whose}: {tasks!r} is one text; a list of them is needed, [{tasks!r}]")
@@ -46,12 +42,7 @@ def check_tasks(tasks: Sequence[str], whose: str) -> tuple[str, ...]:
 
 
 class OtherTasks:
-    """A narrator with tasks of the user's choice instead of its own.
-
-    Args:
-        narrator: Tells everything else.
-        tasks: The tasks.
-    """
+    """A narrator with tasks of the user's choice instead of its own."""
 
     def __init__(self, narrator: Narrator, tasks: Sequence[str]) -> None:
         self._narrator = narrator
@@ -59,7 +50,7 @@ class OtherTasks:
         self._detached: OtherTasks | None = None
 
     def tasks(self) -> Sequence[str]:
-        """Return the chosen tasks."""
+        """Return the tasks that were chosen."""
         return self._tasks
 
     def detached(self) -> OtherTasks:

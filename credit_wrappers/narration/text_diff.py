@@ -1,4 +1,4 @@
-"""Texts that an environment writes about its state: with the prompt's names, and reduced to what changed."""
+"""Texts in which an environment describes its state: give agents other names, and find what changed."""
 
 from __future__ import annotations
 
@@ -12,22 +12,14 @@ _VALUE = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?")
 
 
 def renamed(text: str, names: Mapping[str, str]) -> str:
-    """Return `text` with whole words replaced, all at once; names of digits only are left alone.
-
-    Args:
-        text: Any text.
-        names: The new name for each name. Longer names go first, so one name may begin with another.
-    """
-    found = sorted((name for name in names if name and not name.isdigit()), key=len, reverse=True)
-    if not found:
-        return text
-    pattern = rf"(?<!\w)(?:{'|'.join(map(re.escape, found))})(?!\w)"
-    return re.sub(pattern, lambda match: names[match[0]], text)
+    """Return `text` with whole words replaced, all at once, by the new name of each name; digits are left alone."""
+    words = [name for name in names if name and not name.isdigit()]
+    return _any_of(words).sub(lambda match: names[match[0]], text) if words else text
 
 
 def mentions(text: str, name: str) -> bool:
     """Return whether a name of more than one character is a whole word of `text`."""
-    return len(name) > 1 and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+    return len(name) > 1 and _any_of([name]).search(text) is not None
 
 
 def clauses(text: str) -> list[str]:
@@ -40,18 +32,17 @@ def listed(found: Sequence[str], names: Sequence[str]) -> list[str]:
 
     Clauses about no agent keep their places.
     """
-    rank = {name: k for k, name in reversed(list(enumerate(names)))}
-    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(rank, key=len, reverse=True)))})(?!\w)")
+    pattern = _any_of(names)
     first = [pattern.search(clause) for clause in found]
-    about = iter(sorted(((rank[m[0]], k) for k, m in enumerate(first) if m), key=lambda entry: entry[0]))
+    about = iter(sorted((names.index(m[0]), k) for k, m in enumerate(first) if m))
     return [found[next(about)[1]] if m else clause for clause, m in zip(found, first, strict=True)]
 
 
 def difference(before: Sequence[str], now: Sequence[str]) -> list[str]:
     """Return the clauses that are new, then those that no longer hold, marked as such.
 
-    A clause that went is not mentioned when a new one replaces it: one with the same label (the words up to a colon or
-    an equals sign), if no other clause has it, or one that differs only in numbers.
+    A clause that a new one replaces is not mentioned. A new clause replaces one with the same label (the words up to a
+    colon or an equals sign), if no other clause has that label, or one that differs only in numbers.
     """
     labels = [Counter(filter(None, map(_label, told))) for told in (before, now)]
 
@@ -73,6 +64,11 @@ def difference(before: Sequence[str], now: Sequence[str]) -> list[str]:
         else:
             told.append(f"no longer {clause}")
     return told
+
+
+def _any_of(words: Sequence[str]) -> re.Pattern[str]:
+    """Return the pattern of a whole word, the longest first, so that one word may begin with another."""
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(words, key=len, reverse=True)))})(?!\w)")
 
 
 def _label(clause: str) -> str:

@@ -1,4 +1,4 @@
-"""Which actions can be credited, how an episode keeps them and what they are called."""
+"""Which actions can be credited, how an episode stores them and what they are called."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def require_actions(agent: str, space: Space) -> None:
 def action_width(spaces: Sequence[Space]) -> int | None:
     """Return the length of the longest action vector; None when all actions are whole numbers from 0."""
     if all(isinstance(space, Discrete) and space.start >= 0 for space in spaces):
-        return None  # kept as such: -1 is free to mark an agent that has left
+        return None  # -1 is free to mark an agent that has left
     return max(_length(space) for space in spaces)
 
 
 class ActionWords:
-    """What the actions of each agent are called.
+    """The names of each agent's actions.
 
     Args:
         spaces: Action spaces, by agent.
@@ -53,11 +53,9 @@ class ActionWords:
             self.names[agent] = list(given)
 
     def name(self, agent: str, action: Any) -> str:
-        """Return what an action is called: a name, `action 3`, or a vector `[0.1 -0.5]`, `[thrust=0.1 turn=-0.5]`.
+        """Return an action's text: a name, `action 3`, or a vector `[0.1 -0.5]`, `[thrust=0.1 turn=-0.5]`.
 
-        Args:
-            agent: Whose action it is.
-            action: An int, or a row (A,) that may be longer than this agent's vectors.
+        The action is an int, or a row (A,) that may be longer than this agent's vectors.
         """
         space, names = self.spaces[agent], self.names.get(agent)
         if isinstance(space, Discrete):
@@ -87,10 +85,10 @@ class ActionWords:
 
 
 def by_agent(what: str, given: Any, agents: Sequence[str]) -> dict[str, Any]:
-    """Return what was given for each agent; anything but a mapping is meant for all of them, None for none.
+    """Return what was given for each agent; anything but a mapping is for all of them, None for none.
 
     Raises:
-        ValueError: A key is no agent.
+        ValueError: A key of the mapping is no agent.
     """
     if given is None:
         return {}

@@ -1,4 +1,4 @@
-"""What an environment must be before it can be wrapped; every error says what to do."""
+"""Checks of an environment before it is wrapped; every error says what to do."""
 
 from __future__ import annotations
 

@@ -18,13 +18,13 @@ MASK = "action_mask"  # the key under which PettingZoo's environments put the ma
 class Features:
     """The numbers of one agent's observations, in a fixed order, and the names of those that are told.
 
-    A number is called by the keys that lead to it (`position.0`), or only by an index. Action masks and what is not
+    A number is named by the keys that lead to it (`position.0`), or only by an index. Action masks and what is not
     numeric (texts, graphs, sequences) are left out. When there are more than 256 unnamed numbers, none is told.
 
     Args:
         agent: Its name, for errors.
         space: Its observation space.
-        given: Names in order, None for a number that is not to be told; None: names made from the keys.
+        given: Names in order, None for a number that is not told; None: names made from the keys.
 
     Raises:
         ValueError: There are more or fewer names than numbers, or a name occurs twice.
@@ -45,24 +45,16 @@ class Features:
             self.names, self.groups = self._from_keys()
         self.told = sum(group.stop - group.start for _, group in self.groups)
 
-    def read(self, observation: Any) -> np.ndarray:
-        """Return the numbers of an observation, (size,) float64, copied; (0,) when none is told.
-
-        Raises:
-            CreditError: The observation does not fit its space.
-        """
-        return self.numbers(observation) if self.told else np.empty(0)
-
     def numbers(self, observation: Any) -> np.ndarray:
-        """Return the numbers of an observation, (size,) float64, copied, told or not; raises what `read` does."""
+        """Return a copy of the numbers, (size,) float64; raise CreditError if an observation does not fit its space."""
         parts = []
         for path, size in self._leaves:
             value = observation
             try:
                 for key in path:
                     value = value[key]
-                # A copy, because environments reuse their arrays.
-                part = np.array(value, dtype=np.float64).reshape(-1)
+                # It copies, because environments reuse their arrays.
+                part = np.array(value, np.float64).reshape(-1)
             except (LookupError, TypeError, ValueError) as error:
                 raise CreditError(
                     f"agent {self.agent!r} observed something that is not in its observation space: "
@@ -117,7 +109,7 @@ class Features:
 
 
 def readers_of(env: ParallelEnv) -> dict[str, Features]:
-    """Return how the Dict and Tuple observations of an environment's agents become numbers, where they are numeric."""
+    """Return the `Features` of the agents whose observations are Dicts or Tuples of nothing but numbers."""
     spaces = {agent: env.observation_space(agent) for agent in env.possible_agents}
     readers = {agent: Features(agent, space) for agent, space in spaces.items() if isinstance(space, Dict | Tuple)}
     return {agent: reader for agent, reader in readers.items() if reader.size and not reader.unread}
@@ -129,7 +121,7 @@ def number(value: float) -> str:
 
 
 def _leaves(space: Space, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Space]]:
-    """Yield the spaces that hold no others and the keys that lead to them."""
+    """Yield each space that holds no others, with the keys that lead to it."""
     if isinstance(space, Dict):
         for key in sorted(space.spaces, key=str):
             if key != MASK:

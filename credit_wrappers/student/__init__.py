@@ -1,7 +1,7 @@
 """A student: a small model that learns a critic's credit and then credits every step at once.
 
-No part of this package needs a language model or a ledger. PyTorch and scipy (the extra `student`) are imported only
-when a student is fitted or compared with its critic.
+It needs no language model and no ledger. PyTorch and scipy (the extra `student`) are imported only when a student is
+fitted or compared with its critic.
 """
 
 from credit_wrappers.student.agreement import Agreement, AgreementScores

@@ -14,11 +14,11 @@ from credit_wrappers.core.optional import require
 class AgreementScores:
     """How well the student's numbers agree with the critic's.
 
-    A critic that pays nothing in most steps gives many equal numbers: the student's noise among them lowers the rank.
+    Where the critic gives zero in most steps, the student's noise in them lowers the rank.
     """
 
     rank: float  # Spearman's rank correlation; equal numbers share their mean rank; 0 where one side is constant
-    sign: float  # share of the numbers with the critic's sign, of those that it does not put at zero; 0 without any
+    sign: float  # share of the critic's numbers other than zero whose sign the student has; 0 without any
     error: float  # mean absolute difference, in units of credit
     count: int  # how many numbers were compared
 

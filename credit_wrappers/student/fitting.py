@@ -1,7 +1,7 @@
 """Fitting a student with PyTorch: all networks of the ensemble at once, each from its own first weights.
 
-A student can be fitted again and again while labels are appended: which labels are held out does not change, and the
-fit continues from the weights of the student before.
+A student can be fitted again and again while labels are appended: the held-out labels stay the same, and the fit
+continues from the last student's weights.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from credit_wrappers.student.student_settings import StudentSettings
 from credit_wrappers.student.team_spec import TeamSpec
 
 NEAR = 0.2  # in sizes of the credits: larger errors count in proportion, so that a few of them do not hide the others
-# In the potential-based form the sums of errors over an episode so far are made small, too: a small slope can be told
-# from noise only over many steps in one direction.
+# The potential-based form also keeps the running sums of errors in an episode small, because a small slope differs from
+# noise only over many steps in one direction.
 SUMS = 1.0  # weight of these sums beside the steps
 WIDE = 3.0  # how many times as large as errors of steps they may be
 LEAST_UPDATES = 8  # in a pass
@@ -64,20 +64,20 @@ def fit_student(
     start: StudentCritic | None = None,
     **changes: Any,
 ) -> StudentCritic:
-    """Return a student of some labels; needs PyTorch (the extra `student`). The same arguments give the same student.
+    """Fit a student to labels; needs PyTorch (the extra `student`). The same arguments give the same student.
 
     Args:
         labels: Episodes with observations, each with its credit; those whose source is "fallback" are left out.
         settings: Form, size and fitting.
         roles: Role by agent; None: one role for all agents that observe equally many numbers.
-        n_actions: How many actions there are, for all or by agent; None: as many as the labels show.
-        start: Student to continue from, when labels were appended to those that it was fitted to. The held-out labels
-            stay the same. Roles and numbers of actions are its own unless given.
+        n_actions: Number of actions, for all or by agent; None: as many as the labels show.
+        start: Student to continue from, when labels were appended to those that it was fitted to. Roles and numbers of
+            actions are its own unless given.
         changes: Single settings by name, instead of or on top of `settings`: `form="free"`, ...
 
     Raises:
-        CreditError: There are too few labels, or they do not fit each other; a number is not finite; `start` has
-            another team, form or size.
+        CreditError: Labels are too few or do not fit each other; a number is not finite; `start` has another team, form
+            or size.
         ImportError: PyTorch or scipy is missing.
         TypeError: Actions are not whole numbers, observations are not arrays of numbers, or a setting is unknown.
         ValueError: A setting, a role or a number of actions is not possible.
@@ -117,7 +117,9 @@ def fit_student(
 
     split, first, order = np.random.default_rng(settings.seed).spawn(3)
     held = held_out(split, settings.held_out, len(usable))
-    weight = _recency(len(usable), 1.0 if start is None else settings.recency)
+    # The newest label weighs `recency` times as much as the oldest, and the mean weight is 1.
+    weight = (1.0 if start is None else settings.recency) ** np.linspace(0.0, 1.0, len(usable))
+    weight = weight / weight.mean()
     learned, measured = (
         _Labels(steps_of(team, [episodes[i] for i in part]), np.concatenate([values[i] for i in part]), weight[part])
         for part in (np.flatnonzero(~held), np.flatnonzero(held))
@@ -143,7 +145,7 @@ def fit_student(
 def held_out(rng: np.random.Generator, share: float, count: int) -> np.ndarray:
     """Return which labels are held out, (count,) bool: the second, and one drawn of each further 1 / share.
 
-    Whether a label is held out depends on its position alone, not on how many labels follow.
+    Labels that follow do not change it.
     """
     held = np.zeros(count, bool)
     held[1:2] = True
@@ -169,10 +171,7 @@ def _team_of(
     n_actions: int | Mapping[str, int] | None,
     start: StudentCritic | None,
 ) -> TeamSpec:
-    """Return the team; the first episode gives the sizes of observations, and the others are checked against it.
-
-    Roles or actions that are not given are those of the student to start from.
-    """
+    """Return the team; sizes are those of the first episode, roles and actions by default those of `start`."""
     first = episodes[0]
     if start is not None and set(start.team.agents) == set(first.agents):
         roles = roles or dict(zip(start.team.agents, start.team.roles, strict=True))
@@ -186,7 +185,7 @@ def _team_of(
 
 
 def _check_start(start: StudentCritic, team: TeamSpec, settings: StudentSettings) -> None:
-    """Raise CreditError, naming both, unless a fit of that team with those settings can continue from a student."""
+    """Raise CreditError unless a fit of that team with those settings can continue from a student."""
     for name in ("form", "networks", "hidden"):
         theirs, ours = getattr(start.settings, name), getattr(settings, name)
         if theirs != ours:
@@ -195,16 +194,10 @@ def _check_start(start: StudentCritic, team: TeamSpec, settings: StudentSettings
         raise CreditError(f"cannot start from a student of {start.team} to fit one of {team}")
 
 
-def _recency(count: int, newest: float) -> np.ndarray:
-    """Return each label's weight, (count,), 1 on average: the newest has `newest` times that of the oldest."""
-    weight = newest ** np.linspace(0.0, 1.0, count)
-    return weight / weight.mean()
-
-
 def _moved(start: StudentCritic, fixed: Parameters, scale: float) -> Parameters:
     """Return the student's weights, changed to compute the same with new statistics and another scale of credits.
 
-    Only clipped observations give another result. A feature that did not vary before begins with weights of zero.
+    Only clipped observations are computed differently. A feature that did not vary before begins with weights of zero.
     """
     old = start.parameters
     weights = {name: array.copy() for name, array in old.items() if name not in fixed}
@@ -221,12 +214,12 @@ def _moved(start: StudentCritic, fixed: Parameters, scale: float) -> Parameters:
 
 
 _FITS = threading.Lock()
-_fits: list[int] = []  # for each fit under way, PyTorch's number of threads before the first of them
+_fits: list[int] = []  # for each running fit, PyTorch's number of threads before the first of them
 
 
 @contextmanager
 def _one_thread(torch: Any) -> Iterator[None]:
-    """Keep PyTorch on one thread for a while: networks this small lose more time by synchronising than they gain."""
+    """Keep PyTorch on one thread: with networks this small, threads cost more time than they save."""
     with _FITS:
         _fits.append(_fits[0] if _fits else torch.get_num_threads())
         torch.set_num_threads(1)
@@ -242,9 +235,9 @@ def _fitted(
     torch: Any, network: StudentNetwork, rng: np.random.Generator, weights: Parameters, fixed: Parameters,
     learned: _Labels, measured: _Labels, warm: bool,
 ) -> Parameters:  # fmt: skip
-    """Return the weights with the smallest error of the ensemble's mean on the held-out labels, `measured`.
+    """Return the weights with which the ensemble's mean has the smallest error on the held-out labels, `measured`.
 
-    The first weights are changed in place. With `warm` they come from another fit, and may be the best already.
+    `weights` is changed in place. With `warm` they come from another fit, and may be the best already.
     """
     team, settings, scale = network.team, network.settings, network.scale
     tensors = {name: torch.from_numpy(array).requires_grad_() for name, array in weights.items()}
@@ -288,7 +281,7 @@ def _fitted(
 def _running(torch: Any, difference: Any, episode: np.ndarray) -> Any:
     """Return the sums of differences, (K, M, N), over each episode so far, minus their mean over the episode."""
     _, number, count = np.unique(episode, return_inverse=True, return_counts=True)
-    sums = difference.cumsum(1)  # this adds the episodes before: a constant in an episode, which the mean removes
+    sums = difference.cumsum(1)  # includes earlier episodes: a constant in an episode, which the mean removes
     mean = torch.zeros((len(sums), len(count), sums.shape[2])).index_add(1, torch.from_numpy(number), sums)
     mean = mean / torch.from_numpy(count)[:, None]
     return sums - mean[:, torch.from_numpy(number)]
@@ -300,7 +293,7 @@ def _errors(difference: Any) -> Any:
 
 
 def _batches(rng: np.random.Generator, episode: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Yield the rows of about `size` steps at a time, of whole episodes, so that each state is encoded once."""
+    """Yield the rows of whole episodes, about `size` steps at a time: so each state is encoded once."""
     begins = np.searchsorted(episode, np.arange(episode[-1] + 2))
     for some in np.array_split(rng.permutation(len(begins) - 1), _updates(episode, size)):
         yield np.concatenate([np.arange(begins[k], begins[k + 1]) for k in some])

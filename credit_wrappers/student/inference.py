@@ -1,8 +1,7 @@
-"""Credits for environments that are running: what `network.credits` computes, arranged for few steps at a time.
+"""Credits for running environments: what `StudentNetwork.credits` computes, arranged for few steps at a time.
 
-The result is the same up to float rounding, but up to 1.7 times as fast, even where both encode each state once only:
-the networks' first layers are one matrix product, normalisation is part of the weights, and the ensemble is averaged in
-the last layer.
+The result is the same up to float rounding, up to 1.7 times as fast: the networks' first layers are one matrix product,
+normalisation is part of the weights, and the ensemble is averaged in the last layer.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from credit_wrappers.student.team_spec import TeamSpec
 
 
 class StudentInference:
-    """Credits the steps of E environments as `StudentCritic.step` does, in any grouping, up to float rounding.
+    """A student's credits for the steps of E environments, as from `StudentCritic.step` up to float rounding.
 
-    It keeps what the next step needs of each environment's last state. A call that raises changes nothing.
+    Each call is about any of the environments; one that raises changes nothing.
 
     Args:
         student: The student.
@@ -47,7 +46,7 @@ class StudentInference:
             self._praise, self._blame = (
                 weight.ravel() / settings.networks for weight in weights_of_reward(np, student.parameters)
             )
-        # Of each environment's last state: its codes, its potential, and whether a step may follow it.
+        # Codes and potential of each environment's last state, and whether a step may follow it.
         self._codes = np.zeros((environments, len(team.agents), settings.networks, settings.hidden), np.float32)
         self._phi = np.zeros((environments, len(team.agents)), np.float32)
         self._under_way = np.zeros(environments, bool)
@@ -57,7 +56,7 @@ class StudentInference:
 
         Args:
             chosen: (e,), the numbers of these environments, each once.
-            observations: (e, N, F), of the reset; see `StudentCritic.step`.
+            observations: (e, N, F), of the reset.
 
         Raises:
             CreditError: The student was fitted for other observations; a number is not finite.
@@ -76,13 +75,11 @@ class StudentInference:
     ) -> np.ndarray:
         """Return the credits of one step of some environments, (e, N) float32.
 
-        The arguments after `chosen` are those of `StudentCritic.step`, with the observations after the step. Where
-        the world ended an episode must be begun before the next step.
+        `observations` are those after the step. For the rest, and what is raised, see `StudentCritic.step`.
 
         Raises:
-            CreditError: See `StudentCritic.step`; also if no episode was begun in an environment.
+            CreditError: Also if no episode was begun in an environment since it ended.
             IndexError: There is no such environment.
-            TypeError: Actions are not whole numbers.
         """
         acted = checked_actions(self._rows, actions, chosen)
         reward, ended = checked_ends(self._rows, team_reward, terminated, chosen)
@@ -145,7 +142,7 @@ class StudentInference:
 
 
 class _Encoder:
-    """Encodes the observations of one role, with the weights of all networks side by side in one table."""
+    """The encoder of one role, with the weights of all networks side by side in one table."""
 
     def __init__(self, parameters: Parameters, prefix: str) -> None:
         inverse, weight = parameters[f"{prefix}inverse"], parameters[f"{prefix}encoder.weight"]
@@ -172,7 +169,7 @@ class _Encoder:
 
 
 class _Head:
-    """One head of one role, with a table that has a row for each action, or one for going on and one for the end."""
+    """One head of one role; its table has a row for each action, or one for an ongoing world and one for its end."""
 
     def __init__(self, student: StudentCritic, prefix: str) -> None:
         own, team, extra, bias, out, out_bias = (student.parameters[prefix + name] for name in HEAD_PARTS)

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.student.team_spec import TeamSpec
 
-Numbers = Sequence[int] | np.ndarray  # what the rows of an array are called in a message
+Numbers = Sequence[int] | np.ndarray  # the number of each row of an array, for messages
 
 
 def as_float32(numbers: npt.ArrayLike) -> np.ndarray:
-    """Return numbers as float32, without a warning about those that become infinite: `check_finite` names them."""
+    """Return numbers as float32, without a warning about those that become infinite, which `check_finite` names."""
     if isinstance(numbers, np.ndarray) and numbers.dtype == np.float32:
         return numbers
     with np.errstate(over="ignore"):
@@ -22,7 +22,7 @@ def as_float32(numbers: npt.ArrayLike) -> np.ndarray:
 
 
 def checked_observations(team: TeamSpec, observations: npt.ArrayLike, name: str, environments: Numbers) -> np.ndarray:
-    """Return observations of some environments as (e, N, F) float32; raise CreditError if they do not fit the team."""
+    """Return observations as (e, N, F) float32; raise CreditError if they do not fit the team."""
     seen = as_float32(observations)
     _check_shape(team, name, seen, (len(environments), len(team.agents), max(team.sizes)))
     check_finite(team, seen, name, "environment", environments)

@@ -16,12 +16,12 @@ from credit_wrappers.student.team_spec import TeamSpec
 
 
 class StudentInputs:
-    """Turns the observations of an environment's agents into rows of numbers.
+    """The function from an environment's observations to rows of numbers.
 
-    Dict and Tuple observations become their numbers, one after another by key, without action masks.
+    Dict and Tuple observations become their numbers, sorted by key, without action masks.
 
     Args:
-        env: The environment; its agents act by Discrete actions from 0.
+        env: The environment; its agents have Discrete actions from 0.
 
     Attributes:
         agents: `possible_agents`.

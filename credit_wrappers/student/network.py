@@ -1,9 +1,9 @@
-"""What a student computes: one program for numpy, which scores, and for PyTorch, which fits.
+"""What a student computes: one program, run by numpy to score and by PyTorch to fit.
 
 K networks, M states and N agents are computed at once. Each agent's observation (its numbers and their magnitudes) is
 encoded. The mean and the maximum of all encodings are the team's context, which does not depend on the order of agents.
-Heads read an agent's own encoding, the context and a few extra numbers: the potential reads whether the world has
-ended, the other heads read the agent's own action.
+A head reads an agent's own encoding, the context and a few extra numbers: for the potential whether the world has
+ended, for the others the agent's own action.
 """
 
 from __future__ import annotations
@@ -40,14 +40,7 @@ class NetworkInputs(NamedTuple):
 def initial(
     team: TeamSpec, settings: StudentSettings, rng: np.random.Generator, worth: tuple[float, float] = (1.0, 1.0)
 ) -> Parameters:
-    """Return the first weights, float32.
-
-    Args:
-        team: The agents.
-        settings: The form and the sizes.
-        rng: Draws the weights.
-        worth: Credit for a unit of team reward at first, and how many times as much for a unit of cost.
-    """
+    """Return the first weights, float32; `worth` is what `worth_in` returns."""
     many, width = settings.networks, settings.hidden
     parameters: Parameters = {}
 
@@ -66,7 +59,7 @@ def initial(
         for head in heads_of(settings):
             weights(f"{number}/{head}.own", width, width, 1.0)
             weights(f"{number}/{head}.team", 2 * width, width, 1.0)
-            # Zeros: what the labels never show, such as the end of the world, must change nothing.
+            # Zeros, so that what the labels never show, such as the end of the world, changes nothing.
             zeros(f"{number}/{head}.extra", 1 if head == "potential" else group.actions, width)
             zeros(f"{number}/{head}.bias", 1, width)
             weights(f"{number}/{head}.out", width, 1, 0.1)
@@ -83,7 +76,7 @@ def heads_of(settings: StudentSettings) -> tuple[str, ...]:
 
 
 def worth_in(credits: np.ndarray, reward: np.ndarray) -> tuple[float, float]:
-    """Return how much credit, (M, N), a unit of team reward, (M,), gets, and how many times as much a unit of cost.
+    """Return the credit, of (M, N), for a unit of team reward, (M,), and how many times as much a unit of cost gets.
 
     The second is at least 1: otherwise a path that gains and loses the same could earn something.
     """
@@ -95,10 +88,7 @@ def worth_in(credits: np.ndarray, reward: np.ndarray) -> tuple[float, float]:
 
 
 def weights_of_reward(ops: Any, parameters: Parameters) -> tuple[Any, Any]:
-    """Return each network's credit for a unit of team reward and for a unit of cost, (K, 1, 1) each.
-
-    Cost never weighs less than reward: a loop on which the team gains and loses the same must not earn.
-    """
+    """Return each network's credit for a unit of team reward and for a unit of cost, never less, (K, 1, 1) each."""
     praise = ops.exp(parameters["praise"])
     return praise, praise * (1.0 + parameters["blame"] ** 2)
 
@@ -118,7 +108,7 @@ def statistics(team: TeamSpec, states: np.ndarray) -> Parameters:
 def with_magnitudes(rows: np.ndarray) -> np.ndarray:
     """Return numbers, (..., F), followed by their magnitudes, (..., 2 * F).
 
-    Distances are sums of magnitudes of offsets. With these as inputs a student learns them from far fewer labels.
+    Distances are sums of magnitudes of offsets, so that a student learns them from far fewer labels.
     """
     return np.concatenate([rows, np.abs(rows)], axis=-1)
 
@@ -139,7 +129,7 @@ def one_hot(team: TeamSpec, actions: np.ndarray) -> np.ndarray:
 
 
 def inputs_of(parameters: Parameters, team: TeamSpec, steps: Steps) -> Iterator[NetworkInputs]:
-    """Yield the inputs of `_CHUNK` steps at a time; of the parameters only the statistics are read."""
+    """Yield the inputs of `_CHUNK` steps at a time; `parameters` needs only the statistics."""
     for begin in range(0, len(steps.start), _CHUNK):
         part = slice(begin, begin + _CHUNK)
         before = steps.start[part] - steps.start[begin]
@@ -150,14 +140,14 @@ def inputs_of(parameters: Parameters, team: TeamSpec, steps: Steps) -> Iterator[
 
 @dataclass(frozen=True)
 class StudentNetwork:
-    """The ensemble's arithmetic, for weights that are given with each call."""
+    """The ensemble's arithmetic; each call is given the weights."""
 
     team: TeamSpec
     settings: StudentSettings
     scale: float  # size of the critic's credits, the unit in which the heads answer
 
     def score(self, parameters: Parameters, parts: Iterable[NetworkInputs]) -> np.ndarray:
-        """Return each network's credits for the steps that `inputs_of` prepares, (K, M, N) float32, with numpy."""
+        """Return each network's credits for all steps of some inputs, (K, M, N) float32, with numpy."""
         return np.concatenate([self.credits(np, parameters, part) for part in parts], axis=1)
 
     def credits(self, ops: Any, parameters: Parameters, inputs: NetworkInputs) -> Any:
@@ -191,16 +181,13 @@ class StudentNetwork:
         return self._together(ops, parts)
 
     def _head(self, ops: Any, head: str, parameters: Parameters, codes: Any, extra: Any) -> Any:
-        """Return one number for each agent, (K, M, N), of encodings, (K, M, N, hidden), and extra numbers, (M, N, ...).
-
-        A role reads as many of the extra numbers as its weights have rows.
-        """
+        """Return a head's numbers, (K, M, N), from encodings, (K, M, N, hidden), and extra numbers, (M, N, ...)."""
         many, rows, _, width = codes.shape
         context = ops.concatenate([codes.mean(2), ops.amax(codes, 2)], 2)
         parts = []
         for number, group in enumerate(self.team.groups):
             part = {name: parameters[f"{number}/{head}.{name}"] for name in HEAD_PARTS}
-            known = part["extra"].shape[1]
+            known = part["extra"].shape[1]  # how many of the extra numbers this role reads
             own = self._of(codes, group, 2).reshape(many, -1, width) @ part["own"] + part["bias"]
             own = own + self._of(extra, group, 1)[..., :known].reshape(-1, known) @ part["extra"]
             layer = own.reshape(many, rows, -1, width) + (context @ part["team"])[:, :, None]

@@ -1,4 +1,4 @@
-"""The steps of recorded episodes as the arrays that a student reads."""
+"""The steps of recorded episodes, as arrays that a student reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from credit_wrappers.student.team_spec import TeamSpec
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """M steps of several episodes, with the S states of all episodes one after another; agents in a team's order."""
+    """M steps of several episodes, and the S states of all these episodes in order; agents in a team's order."""
 
     states: np.ndarray  # (S, N, F) float32, observations; F is the longest one, shorter ones end in zeros
     start: np.ndarray  # (M,) int64, the row of the state in which each step begins; it ends in the next row
@@ -29,8 +29,8 @@ def steps_of(team: TeamSpec, episodes: Sequence[Episode]) -> Steps:
     """Return the steps of at least one episode.
 
     Raises:
-        CreditError: An episode does not fit the team, has no observations, or has numbers that are not finite.
-        TypeError: Its actions are not whole numbers, or its observations are not arrays of numbers.
+        CreditError: An episode does not fit the team, or has a number that is not finite; see also `observations_of`.
+        TypeError: See `observations_of` and `actions_of`.
     """
     states, starts, actions, ends, rows = [], [], [], [], 0
     for episode in episodes:

@@ -1,4 +1,4 @@
-"""The student: a critic that was fitted to another critic's credits and needs nothing but numpy."""
+"""The student: a critic that was fitted to another critic's credits and needs only numpy."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class StudentCritic:
 
         c_i = gamma * phi_i(after) - phi_i(before) + w_i * u * r,    w_i >= 0, the w_i of a step sum to 1
 
-    The potential phi reads what the agent and its team observe, and whether the world has ended; the share w also reads
-    the agent's own action. The unit u is learned: the critic's credit for a unit of reward, and for a unit of cost (r <
-    0), which never counts less. With gamma=1 a path that ends where it began earns only its shares of the team reward,
-    so the credit cannot be farmed; docs/student.md explains it.
+    The potential phi depends on what the agent and its team observe, and on whether the world has ended; the share w
+    depends on the agent's own action, too. The unit u is learned: the critic's credit for a unit of reward, and for a
+    unit of cost (r < 0), which never counts less. With gamma=1 a path that ends where it began earns only its shares of
+    the team reward, so the credit cannot be farmed; docs/student.md explains it.
 
-    Agents of one role share a network. The others enter as the mean and the maximum of their encodings, so reordering
+    Agents of one role share a network. It reads the team as the mean and the maximum of all encodings, so reordering
     the agents reorders the credits and changes nothing else. A feature that never varied in the labels is ignored.
 
     Attributes:
@@ -51,11 +51,10 @@ class StudentCritic:
         team: Agents, roles, sizes of observations, numbers of actions.
         parameters: Weights of the ensemble, and the statistics of the observations.
         scale: Root mean square of the critic's credits.
-        agreement: With the critic, on the held-out episodes. They also decide which pass of the fit is kept.
+        agreement: With the critic, on the held-out episodes, which also decide which pass of the fit is kept.
         labels: How many labelled episodes it was fitted to, held-out ones included.
-        env_id: Name and version of their environment; "" where they have none, or several. The student is refused in
-            another environment, where the observed numbers may mean something else. If they mean the same there:
-            `dataclasses.replace(student, env_id="")`.
+        env_id: Name and version of their environment; "" where they have none, or several. Another environment is
+            refused, because its numbers may mean something else; if not, `dataclasses.replace(student, env_id="")`.
     """
 
     settings: StudentSettings
@@ -74,7 +73,7 @@ class StudentCritic:
         raise AttributeError("StudentCritic.fit(labels, ...) is now credit_wrappers.fit_student(labels, ...)")
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
-        """Return one credit for each episode, with the values that `step` pays.
+        """Return one credit for each episode, with the values that `step` returns.
 
         Raises:
             CreditError: An episode is of another environment, has other agents, sizes or actions, no observations, or
@@ -86,15 +85,14 @@ class StudentCritic:
         return [Credit(values.mean(axis=0), source="student") for values in self._each(episodes)]
 
     def disagreement(self, episodes: Sequence[Episode]) -> np.ndarray:
-        """Return how far the networks are apart on each episode, (E,) float64, in units of credit.
+        """Return the networks' standard deviation on each episode, (E,) float64, in units of credit.
 
-        It is the standard deviation over the networks, root mean square over steps and agents. Raises what `score`
-        raises.
+        It is the root mean square over steps and agents. Raises what `score` raises.
         """
         return np.array([np.sqrt(values.var(axis=0, dtype=np.float64).mean()) for values in self._each(episodes)])
 
     def compare(self, labels: Iterable[tuple[Episode, Credit]]) -> Agreement:
-        """Return the agreement with further labels, at least one; raise what `score` raises."""
+        """Return the agreement with other labels, at least one; raise what `score` raises."""
         pairs = list(labels)
         if not pairs:
             raise CreditError("agreement needs at least 1 labelled episode, got 0")
@@ -119,9 +117,9 @@ class StudentCritic:
         Args:
             observations: (E, N, F), flat, before the step; F is the longest observation, shorter ones end in zeros.
             actions: (E, N), whole numbers.
-            next_observations: (E, N, F), after the step; at the end of an episode the last ones, not the next reset's.
+            next_observations: (E, N, F), after the step; at the end of an episode not those of the next reset.
             team_reward: (E,).
-            terminated: (E,) bool, whether the world ended with this step (running out of time does not count).
+            terminated: (E,) bool, whether the world ended with this step (truncation does not count).
 
         Raises:
             CreditError: The student was fitted for other shapes or actions; a number is not finite.
@@ -148,7 +146,7 @@ class StudentCritic:
         """Return a student that `save` wrote; this needs numpy only.
 
         Raises:
-            CreditError: The file is not a student, is damaged, or has another format version (both are named).
+            CreditError: The file is not a student, is damaged, or has another format version.
             FileNotFoundError: There is no such file.
         """
         about, arrays = read_student(path)

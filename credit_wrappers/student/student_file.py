@@ -1,4 +1,4 @@
-"""A student as one npz file: its arrays, and JSON that describes them. There is no pickle in it."""
+"""A student as one npz file: its arrays, and JSON that describes them, without pickle."""
 
 from __future__ import annotations
 
@@ -33,12 +33,7 @@ def write_student(path: str | PathLike[str], about: Mapping[str, Any], arrays: M
 
 
 def read_student(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the description and the arrays.
-
-    Raises:
-        CreditError: The file is not a student, or has another format version (both versions are named).
-        FileNotFoundError: There is no such file.
-    """
+    """Return the description and the arrays; raise CreditError for another file, or another format version."""
     try:
         with Path(path).open("rb") as source, np.load(source, allow_pickle=False) as file:
             about = json.loads(str(file[_ABOUT]))

@@ -20,17 +20,16 @@ class StudentSettings:
         gamma: Factor of the potential after the step, in (0, 1]. With 1 a closed loop adds up to exactly zero. With the
             learner's own discount it is potential-based shaping (Ng, Harada and Russell 1999), in which standing still
             earns `(gamma - 1) * phi` a step.
-        networks: Size of the ensemble. The networks differ in their first weights and learn from all labels (bootstrap
-            samples of so few labels would make each of them worse). The student pays the mean of their credits, and
-            their spread is its uncertainty (Lakshminarayanan, Pritzel and Blundell 2017).
+        networks: Size of the ensemble (Lakshminarayanan, Pritzel and Blundell 2017). The networks differ in their first
+            weights and learn from all labels, because labels are too few for bootstrap samples. The student pays the
+            mean of their credits, and their spread is its uncertainty.
         hidden: Width of each layer.
         held_out: Share of the labelled episodes, in (0, 1), that the student does not learn from; at least one.
         epochs: Passes over the other episodes. The weights after the pass with the smallest held-out error are kept.
         refit_epochs: Passes when fitting continues from another student.
-        recency: How many times as much as the oldest label the newest one counts in such a fit: a team's behaviour
-            changes, and the student will pay what the team does now.
-        batch: Approximate number of steps in an update, of whole episodes; smaller where a pass would have fewer than
-            8 updates.
+        recency: In such a fit the newest label counts this many times as much as the oldest, because the student will
+            credit what the team does now.
+        batch: Steps in an update, approximately, of whole episodes; fewer where a pass would have less than 8 updates.
         learning_rate: Of AdamW at first; it falls along a cosine to a fiftieth.
         weight_decay: Of AdamW; large, because labels are few.
         seed: Of the held-out split, the first weights and the order of the updates.

@@ -23,7 +23,7 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class TeamSpec:
-    """The N agents of a student; ValueError if agents of one role differ in observations or actions."""
+    """The N agents of a student; agents of one role have equally many observed numbers and actions, else ValueError."""
 
     agents: tuple[str, ...]  # their names
     roles: tuple[str, ...]  # the role of each; agents of one role share a network
@@ -57,7 +57,7 @@ class TeamSpec:
             sizes: How many numbers each observes.
             seen: The largest action of each in the labels, plus one.
             roles: Role by agent; None: one role for all agents that observe equally many numbers.
-            actions: How many actions there are, for all or by agent; None: as many as an agent of the role used.
+            actions: Number of actions, for all or by agent; None: as many as an agent of the role used.
 
         Raises:
             ValueError: A role or a number of actions is missing, or is given for an unknown agent.
@@ -99,11 +99,7 @@ class TeamSpec:
         return np.array(self.actions, np.uint64)
 
     def order(self, agents: Sequence[str], what: str) -> list[int]:
-        """Return the places of the student's agents among `agents`.
-
-        Raises:
-            CreditError: They are not the same agents; the message names both, and `what` they belong to.
-        """
+        """Return the places of the student's agents among those of `what`; raise CreditError if agents differ."""
         if sorted(agents) != sorted(self.agents):
             raise CreditError(f"the student is fitted for the agents {list(self.agents)}, {what} has {list(agents)}")
         return [list(agents).index(agent) for agent in self.agents]

@@ -1,4 +1,4 @@
-"""The wrapper that shows every agent its task, less and less of it as the training goes on."""
+"""The wrapper that shows every agent its task, less and less often as the training goes on."""
 
 from __future__ import annotations
 
@@ -20,23 +20,21 @@ from credit_wrappers.wrappers.weaning import Weaning
 class TaskObservationWrapper(BaseParallelWrapper):
     """Adds each agent's task to its observation (paper: the input side of LLM-TACA).
 
-    Tasks are given by `assign`, by hand or by a program of your own; `LLMTaskWrapper` has the critic give them. A task
-    stays until there is a new one, also over resets. How it is written into the observation:
-    `credit_wrappers.wrappers.task_spaces`.
+    Your program gives tasks by `assign`; in `LLMTaskWrapper` the critic gives them. An agent keeps its task until it
+    gets another one, also over resets. `credit_wrappers.wrappers.task_spaces` says how an observation shows the task.
 
-    Of where tasks lead the agents are told where the environment has `task_offset(task, agent)`: rows and columns from
-    the agent to the task's place, each divided by those of the grid, or None.
+    Agents also see where their tasks lead if the environment has `task_offset(task, agent)`, which returns the rows and
+    columns from the agent to the task's place, divided by those of the grid, or None.
 
-    `infos[agent]` gains `task` (str, "" for none) and `task_shown` (bool: whether this observation tells anything of
-    it).
+    `infos[agent]` gains `task` (str, "" for none) and `task_shown` (bool, whether this observation shows any of it).
 
     Args:
         env: A PettingZoo parallel environment.
-        tasks: The tasks there are, K; default: those that its narrator names.
+        tasks: All tasks, K; default: those that its narrator names.
         weaning: How the tasks fade; None: they stay.
 
     Attributes:
-        tasks: The tasks there are.
+        tasks: All tasks.
         assigned: Each agent's task; "" for none.
         observation_spaces: Each agent's widened space.
 
@@ -66,7 +64,7 @@ class TaskObservationWrapper(BaseParallelWrapper):
         self.assigned = dict.fromkeys(env.possible_agents, "")
         self._number = {task: k for k, task in enumerate(self.tasks)}
         own = getattr(env.unwrapped, "narrator", None)
-        # A place can only be asked for of tasks that the environment knows.
+        # An environment knows the places of its own tasks only.
         self._places = hasattr(env.unwrapped, "task_offset") and set(self.tasks) <= set(own.tasks() if own else ())
         self.observation_spaces: dict[str, Space] = {}
         self._join: dict[str, Join] = {}
@@ -84,13 +82,13 @@ class TaskObservationWrapper(BaseParallelWrapper):
         return self.observation_spaces[agent]
 
     def assign(self, tasks: Mapping[str, str]) -> None:
-        """Give agents tasks, from the next observation on; those that are not named keep theirs.
+        """Give agents tasks, from the next observation on; agents that are not named keep theirs.
 
         Args:
-            tasks: Agent -> task; "" takes a task away.
+            tasks: Task by agent; "" takes a task away.
 
         Raises:
-            ValueError: There is no such agent, or no such task.
+            ValueError: There is no such agent or task.
         """
         for agent, task in tasks.items():
             if agent not in self.assigned:
@@ -100,18 +98,18 @@ class TaskObservationWrapper(BaseParallelWrapper):
         self.assigned.update(tasks)
 
     def eval(self) -> TaskObservationWrapper:
-        """Zero the task input from now on, as at execution; no step counts towards the weaning. Return self."""
+        """Zero the task input from now on, as at execution; steps do not count towards the weaning. Return self."""
         self._evaluating = True
         return self
 
     def train(self) -> TaskObservationWrapper:
-        """Show tasks again, as far as the weaning lets them be seen. Return self."""
+        """Show tasks again, as far as the weaning allows. Return self."""
         self._evaluating = False
         return self
 
     @property
     def task_progress(self) -> float:
-        """How much of the weaning is done, in [0, 1]; 0 without one. It can be set, to go on with a training."""
+        """How much of the weaning is done, in [0, 1]; 0 without one. Set it to continue a training."""
         return 0.0 if self.weaning is None else self.weaning.progress(self._taken)
 
     @task_progress.setter
@@ -123,14 +121,14 @@ class TaskObservationWrapper(BaseParallelWrapper):
 
     @property
     def task_metrics(self) -> dict[str, float]:
-        """What a training should log: `task_progress`, `task_hidden` and `task_dropout`, the probabilities in force."""
+        """Numbers to log: `task_progress` and the present probabilities, `task_hidden` and `task_dropout`."""
         hidden, dropped = self._rates()
         return {"task_progress": self.task_progress, "task_hidden": hidden, "task_dropout": dropped}
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Begin a new episode; a seed is also that of what is hidden."""
+        """Begin a new episode; a seed also decides what is hidden."""
         if seed is not None:
             self._random = np.random.default_rng(np.random.SeedSequence([seed, 0x7A5C]))
         return self._told(*self.env.reset(seed=seed, options=options))
@@ -162,8 +160,7 @@ class TaskObservationWrapper(BaseParallelWrapper):
         numbers = len(self.tasks) + PLACE * self._places
         wide, told = {}, {}
         for agent, seen in observations.items():
-            row, kept = np.zeros(numbers, np.float32), np.ones(numbers, bool)
-            task = self.assigned[agent]
+            row, kept, task = np.zeros(numbers, np.float32), np.ones(numbers, bool), self.assigned[agent]
             if task and hidden < 1.0:
                 self._write(row, task, agent)
                 if hidden:

@@ -1,7 +1,7 @@
 """How a task becomes part of an observation, for each kind of observation space.
 
-A task is told by M numbers: K one-hot, and, where the environment knows where its tasks lead, three more: whether the
-task leads to a place now, and how many rows and columns it is away, in parts of the grid. All are 0 for no task.
+A task is M numbers: K one-hot, and three more where the environment knows where its tasks lead: whether the task leads
+to a place now, and how many rows and columns away that is, divided by those of the grid. All are 0 for no task.
 
 | Observation space | Widened space | The task in it |
 |---|---|---|
@@ -30,8 +30,8 @@ def widen(agent: str, space: Space, tasks: int, places: bool) -> tuple[Space, Jo
     """Return the widened observation space of an agent, and the function that widens its observations.
 
     Args:
-        agent: Whose it is, for errors.
-        space: What it observes.
+        agent: Its name, for errors.
+        space: Its observation space.
         tasks: Number of tasks, K.
         places: Whether the environment knows where tasks lead.
 
@@ -75,15 +75,11 @@ def _wide_discrete(space: MultiDiscrete, tasks: int, places: bool) -> tuple[Spac
     return wide, partial(_counted, tasks, places)
 
 
-# Functions of the module, since environments are copied and pickled.
+# Not closures, because environments are copied and pickled.
 
 
 def _behind(dtype: np.dtype, seen: Any, row: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    size = len(seen)
-    wide = np.empty(size + len(row), dtype)
-    wide[:size] = seen
-    wide[size:] = row
-    return wide
+    return np.concatenate([seen, row], dtype=dtype, casting="unsafe")
 
 
 def _beside(seen: Any, row: np.ndarray, kept: np.ndarray) -> dict[str, Any]:

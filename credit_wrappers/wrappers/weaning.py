@@ -12,16 +12,14 @@ Schedule = Callable[[float], float]
 class Weaning:
     """How much of the task input is hidden as the training goes on (paper: LLM-TACA).
 
-    Two things hide it: with probability `hidden` all of an agent's task input is zero in a step, and of what is left
-    each number is dropped, set to zero, with probability `dropped` (nothing is scaled up for it: the numbers keep
-    their meaning). Both grow with the schedule.
+    With probability `hidden` all of an agent's task input is zero in a step. Otherwise each number is set to zero with
+    probability `dropped`; the others are not scaled up, so that they keep their meaning. Both grow with the schedule.
 
     Attributes:
-        steps: Steps of one environment (its share of the training's steps, where several are played side by side)
-            after which the task input is always zero. 0: it is zero from the start.
-        schedule: Returns the probability of hiding, in [0, 1], from the progress, in [0, 1]. None: linear, as much is
-            hidden as is done.
-        dropout: The largest rate of dropping (paper: 0.9).
+        steps: Steps of one environment (not of all that run in parallel) after which the task input is always zero. 0:
+            it is zero from the start.
+        schedule: Function from the progress to the probability of hiding, both in [0, 1]. None: they are equal.
+        dropout: The largest probability of dropping (paper: 0.9).
 
     Raises:
         ValueError: `steps` is negative, or `dropout` not in [0, 1]; from `hidden` and `dropped`: the schedule
@@ -59,5 +57,5 @@ class Weaning:
         return probability
 
     def dropped(self, progress: float) -> float:
-        """Return the probability with which a single number of a task input that is not hidden is zero."""
+        """Return the probability with which a number of a task input that is not hidden is set to zero."""
         return self.dropout * self.hidden(progress)

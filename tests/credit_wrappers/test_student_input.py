@@ -146,7 +146,7 @@ def test_impossible_settings_are_refused_by_name(setting, value):
 
 def test_without_pytorch_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ImportError, match=r"pip install 'llm-credit-wrappers\[student\]'"):
+    with pytest.raises(ImportError, match=r'pip install "llm-credit-wrappers\[student\]"'):
         fit_student(labelled(progress, 3))
 
 
