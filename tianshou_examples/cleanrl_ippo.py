@@ -160,15 +160,10 @@ def train(args: IPPOArgs) -> IPPOAgent:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read the options and train.
-
-    Raises:
-        SystemExit: With code 2 and one line, for an unknown critic or environment.
-    """
+    """Read the options, train, and print how good the team is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for field in fields(IPPOArgs):
-        default = field.default
-        choices = CRITICS if field.name == "critic" else None
+        default, choices = field.default, CRITICS if field.name == "critic" else None
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(default), default=default, choices=choices)
     args = IPPOArgs(**vars(parser.parse_args(argv)))
     try:

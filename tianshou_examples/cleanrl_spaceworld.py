@@ -158,8 +158,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read the options and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for field in fields(SpaceworldArgs):
-        default = field.default
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(default), default=default)
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
     args = SpaceworldArgs(**vars(parser.parse_args(argv)))
     result, seconds = train(args)
     verdict = "solved" if result >= args.solved else "not solved"

@@ -41,22 +41,8 @@ def test_the_evaluation_is_the_mean_of_single_greedy_episodes() -> None:
 
 
 def test_a_tiny_run_ends_with_a_verdict(capsys: pytest.CaptureFixture[str]) -> None:
-    main(
-        [
-            "--total-steps",
-            "512",
-            "--num-envs",
-            "8",
-            "--num-steps",
-            "16",
-            "--hidden",
-            "16",
-            "--eval-every",
-            "2",
-            "--eval-episodes",
-            "3",
-        ]
-    )
+    sizes = "--total-steps 512 --num-envs 8 --num-steps 16 --hidden 16 --eval-every 2 --eval-episodes 3"
+    main(sizes.split())
     out = capsys.readouterr().out
     assert "512 env steps" in out and out.rstrip().splitlines()[-1].startswith("solo: not solved, greedy return")
 

@@ -12,15 +12,8 @@ from credit_wrappers import Credit
 from tianshou_examples import cleanrl_ippo
 from tianshou_examples.cleanrl_ippo import IPPOArgs, main, train
 
-TINY = {
-    "num_envs": 4,
-    "num_steps": 64,
-    "total_steps": 512,
-    "hidden": 16,
-    "minibatches": 4,
-    "eval_every": 1,
-    "eval_episodes": 2,
-}
+TINY = {"num_envs": 4, "num_steps": 64, "total_steps": 512, "hidden": 16, "minibatches": 4, "eval_every": 1,
+        "eval_episodes": 2}  # fmt: skip
 
 
 def test_its_loop_has_exactly_one_line_for_credits() -> None:
