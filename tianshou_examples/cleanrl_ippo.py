@@ -3,9 +3,9 @@
     python -m tianshou_examples.cleanrl_ippo --env-id spaceworld:duet
     python -m tianshou_examples.cleanrl_ippo --env-id spaceworld:duet --critic shared
 
-One network for all robots (`Agent`, in cleanrl_spaceworld.py); every robot of every environment is a row of a
-gymnasium vector env. `scripted` credits come from the stand-in for a language model (rules that read the prompt's
-text), `shared` is the plain team reward. What is printed is the environment's own return, on new layouts.
+One network for all robots; every robot of every environment is a row of a gymnasium vector env. `scripted` credits
+come from the stand-in for a language model (rules that read the prompt's text), `shared` is the plain team reward. What
+is printed is the environment's own return, on new layouts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from torch import nn
 
 from credit_wrappers import CreditStore, CreditWrapper, Deferred, LLMCritic, ScriptedClient, SharedCritic
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv, relabel_rewards
-from tianshou_examples.cleanrl_spaceworld import Agent
 from tianshou_examples.experiment.actors import Actors
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.evaluation import Evaluation, evaluate
@@ -29,7 +28,7 @@ CRITICS = ("scripted", "shared")
 
 
 @dataclass
-class Args:
+class IPPOArgs:
     """Settings; each is an option of the command line."""
 
     env_id: str = "spaceworld:duet"
@@ -51,7 +50,34 @@ class Args:
     eval_episodes: int = 100
 
 
-def make_envs(args: Args) -> ParallelVecEnv:
+def layer(inputs: int, outputs: int, gain: float = 2**0.5) -> nn.Linear:
+    """Return a linear layer, initialised orthogonally."""
+    linear = nn.Linear(inputs, outputs)
+    nn.init.orthogonal_(linear.weight, gain)
+    nn.init.zeros_(linear.bias)
+    return linear
+
+
+class IPPOAgent(nn.Module):
+    """Actor and critic over one robot's observation."""
+
+    def __init__(self, inputs: int, actions: int, hidden: int) -> None:
+        super().__init__()
+        self.actor, self.critic = (
+            nn.Sequential(layer(inputs, hidden), nn.ReLU(), layer(hidden, hidden), nn.ReLU(), layer(hidden, n, gain))
+            for n, gain in ((actions, 0.01), (1, 1.0))
+        )
+
+    def logits(self, obs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return action scores; what the mask forbids is out of reach."""
+        return self.actor(obs).masked_fill(~mask, -1e9)
+
+    def value(self, obs: torch.Tensor) -> torch.Tensor:
+        """Return state values, one a row."""
+        return self.critic(obs).squeeze(-1)
+
+
+def make_envs(args: IPPOArgs) -> ParallelVecEnv:
     """Return credited environments; they share a store, so that the critic compares episodes of all of them."""
     critic = LLMCritic(ScriptedClient()) if args.critic == "scripted" else SharedCritic()
     store = CreditStore(critic, workers=0)
@@ -59,21 +85,21 @@ def make_envs(args: Args) -> ParallelVecEnv:
     return ParallelVecEnv([lambda: CreditWrapper(make_env(), Deferred(store))] * args.num_envs)
 
 
-def play(agent: Agent, args: Args, greedy: bool) -> Evaluation:
+def play(agent: IPPOAgent, args: IPPOArgs, greedy: bool) -> Evaluation:
     """Return how the team does on layouts that it was not trained on."""
     make_env = environment_maker(args.env_id, action_mask=args.action_mask)
     team = [agent.actor] * len(make_env().possible_agents)
     return evaluate(make_env, Actors(team, "logits"), args.eval_episodes, greedy)
 
 
-def train(args: Args) -> Agent:
+def train(args: IPPOArgs) -> IPPOAgent:
     """Train a team and print its progress."""
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
     envs = make_envs(args)
     shape = (args.num_steps, envs.num_envs)
     features, n_actions = int(np.prod(envs.single_observation_space.shape)), int(envs.single_action_space.n)
-    agent = Agent(features, n_actions, args.hidden)
+    agent = IPPOAgent(features, n_actions, args.hidden)
     optimizer = torch.optim.Adam(agent.parameters(), lr=args.learning_rate, eps=1e-5, fused=True)
     obs, masks = torch.zeros((*shape, features)), torch.zeros((*shape, n_actions), dtype=torch.bool)
     actions, logprobs = torch.zeros(shape, dtype=torch.long), torch.zeros(shape)
@@ -134,17 +160,12 @@ def train(args: Args) -> Agent:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read the options and train.
-
-    Raises:
-        SystemExit: With code 2 and one line, for an unknown critic or environment.
-    """
+    """Read the options, train, and print how good the team is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for field in fields(Args):
-        default = field.default
-        choices = CRITICS if field.name == "critic" else None
+    for field in fields(IPPOArgs):
+        default, choices = field.default, CRITICS if field.name == "critic" else None
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(default), default=default, choices=choices)
-    args = Args(**vars(parser.parse_args(argv)))
+    args = IPPOArgs(**vars(parser.parse_args(argv)))
     try:
         environment_maker(args.env_id)
     except (ImportError, ValueError) as error:

@@ -21,7 +21,7 @@ from spaceworld.vector import SpaceworldVectorEnv
 
 
 @dataclass
-class Args:
+class SpaceworldArgs:
     """Settings; each is an option of the command line."""
 
     scenario: str = "solo"
@@ -43,7 +43,7 @@ class Args:
     eval_episodes: int = 100
 
 
-def layer(inputs: int, outputs: int, gain: float) -> nn.Linear:
+def layer(inputs: int, outputs: int, gain: float = 2**0.5) -> nn.Linear:
     """Return a linear layer, initialised orthogonally."""
     linear = nn.Linear(inputs, outputs)
     nn.init.orthogonal_(linear.weight, gain)
@@ -51,19 +51,13 @@ def layer(inputs: int, outputs: int, gain: float) -> nn.Linear:
     return linear
 
 
-class Agent(nn.Module):
+class SpaceworldAgent(nn.Module):
     """Actor and critic over one robot's observation."""
 
     def __init__(self, inputs: int, actions: int, hidden: int) -> None:
         super().__init__()
         self.actor, self.critic = (
-            nn.Sequential(
-                layer(inputs, hidden, 2**0.5),
-                nn.ReLU(),
-                layer(hidden, hidden, 2**0.5),
-                nn.ReLU(),
-                layer(hidden, n, gain),
-            )
+            nn.Sequential(layer(inputs, hidden), nn.ReLU(), layer(hidden, hidden), nn.ReLU(), layer(hidden, n, gain))
             for n, gain in ((actions, 0.01), (1, 1.0))
         )
 
@@ -77,7 +71,7 @@ class Agent(nn.Module):
 
 
 @torch.no_grad()
-def evaluate(agent: Agent, args: Args) -> tuple[float, float]:
+def evaluate(agent: SpaceworldAgent, args: SpaceworldArgs) -> tuple[float, float]:
     """Return greedy return and cost, means over unseen layouts: the first episode of each environment."""
     envs = SpaceworldVectorEnv(args.eval_episodes, args.scenario, action_mask=args.action_mask)
     obs, infos = envs.reset(seed=10_000_000)
@@ -91,14 +85,14 @@ def evaluate(agent: Agent, args: Args) -> tuple[float, float]:
     return float(results[:, 0].mean()), float(results[:, 1].mean())
 
 
-def train(args: Args) -> tuple[float, float]:
+def train(args: SpaceworldArgs) -> tuple[float, float]:
     """Train until solved or out of steps; return the last greedy return and the seconds it took."""
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
     envs = SpaceworldVectorEnv(args.num_envs, args.scenario, action_mask=args.action_mask)
     shape = (args.num_steps, args.num_envs, envs.n_agents)
     features = int(np.prod(envs.single_observation_space.shape))
-    agent = Agent(features, int(envs.single_action_space.n), args.hidden)
+    agent = SpaceworldAgent(features, int(envs.single_action_space.n), args.hidden)
     optimizer = torch.optim.Adam(agent.parameters(), lr=args.learning_rate, eps=1e-5)
     obs, masks = torch.zeros((*shape, features)), torch.zeros((*shape, 6), dtype=torch.bool)
     actions, logprobs = torch.zeros(shape, dtype=torch.long), torch.zeros(shape)
@@ -163,10 +157,9 @@ def train(args: Args) -> tuple[float, float]:
 def main(argv: list[str] | None = None) -> None:
     """Read the options and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for field in fields(Args):
-        default = field.default
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(default), default=default)
-    args = Args(**vars(parser.parse_args(argv)))
+    for field in fields(SpaceworldArgs):
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
+    args = SpaceworldArgs(**vars(parser.parse_args(argv)))
     result, seconds = train(args)
     verdict = "solved" if result >= args.solved else "not solved"
     print(f"{args.scenario}: {verdict}, greedy return {result:.3f} after {seconds:.0f} s")

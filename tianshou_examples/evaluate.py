@@ -11,31 +11,26 @@ from tianshou_examples.experiment.actors import load_actors
 from tianshou_examples.experiment.env_families import family_of
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.evaluation import UNSEEN, evaluate
-from tianshou_examples.experiment.settings import learner_name
-from tianshou_examples.experiment.trained_team import settings_of
+from tianshou_examples.experiment.settings import Settings, checkpoint_of, learner_name
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print return, success, collisions and length of each learner, greedy and sampled.
-
-    Raises:
-        SystemExit: With code 2 and one line, when the folder holds no run or a learner left no checkpoint.
-    """
+    """Print return, success, collisions and length of each learner, greedy and sampled."""
     parser = argparse.ArgumentParser(prog="python -m tianshou_examples.evaluate", description=__doc__)
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument("--episodes", type=int, default=900)
     parser.add_argument("--skip", type=int, default=100, help="layouts to leave out; the run's own table played 100")
     options = parser.parse_args(argv)
     try:
-        settings = settings_of(options.run)
+        settings = Settings.read(options.run)
         make_env = environment_maker(settings.env, action_mask=settings.action_mask)
     except (ImportError, ValueError) as error:
         parser.error(str(error))
     family = family_of(settings.env)
     torch.set_num_threads(1)
     print(f"{settings.env}, {options.episodes} layouts after the first {options.skip}")
-    for name in (learner_name(*learner) for learner in settings.learners):
-        checkpoint = options.run / "checkpoints" / f"{name}.pt"
+    for learner in settings.learners:
+        name, checkpoint = learner_name(*learner), checkpoint_of(options.run, *learner)
         if not checkpoint.exists():
             parser.error(f"there is no {checkpoint}; was {name} trained?")
         actors = load_actors(settings, make_env(), checkpoint)

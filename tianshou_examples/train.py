@@ -13,7 +13,6 @@ folder, holds `config.json`, `metrics.jsonl`, `tensorboard/`, `learning_curve.pn
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 
@@ -25,11 +24,7 @@ from tianshou_examples.experiment.training_run import TrainingRun, open_folder
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; return the exit code: 0 done, 1 a learner failed, 2 bad input, 130 interrupted.
-
-    Raises:
-        SystemExit: With code 2, for arguments that make no sense.
-    """
+    """Run the command line; return the exit code: 0 done, 1 a learner failed, 2 bad input, 130 interrupted."""
     began = time.monotonic()
     settings, resume = parse(argv)
     from tianshou_examples.experiment.critics import check_critics  # imports the SDKs, which --help does not need
@@ -39,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         settings, folder = open_folder(settings, resume)
         check_critics(settings)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(json.dumps(settings.as_dict(), indent=1), encoding="utf-8")
+        settings.write(folder)
     except CreditError as error:
         print(f"--critic {settings.critic}: {error} (here: --critic scripted, or --base-url)", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""Stand-ins shared by the tests of this folder: episodes of a corridor, and clients that are no models."""
+"""Stand-ins shared by the tests of this folder: corridor episodes, an environment that follows a script, clients."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Box, Discrete
+from pettingzoo.utils.env import ParallelEnv
 
-from credit_wrappers import Completion, Episode, Request, Usage
+from credit_wrappers import Completion, CreditWrapper, Deferred, Episode, Request, SharedCritic, Usage
 from credit_wrappers.testing.corridor import CorridorNarrator
 
 Reaction = str | Completion | Exception | Callable[[Request], "str | Completion"]
@@ -117,3 +119,83 @@ def praise_forward(request: Request) -> str:
             for agent in re.findall(r"(agent_[A-Z]+) forward", found[2]):
                 episodes[-1].append(event(agent, t, t + 1, 1.0, f"{agent} went forward"))
     return answer(*episodes)
+
+
+class Recorder:
+    """A critic that keeps the episodes."""
+
+    label = "recorder"
+
+    def __init__(self):
+        self.episodes = []
+
+    def score(self, episodes):
+        self.episodes.extend(episodes)
+        return SharedCritic().score(episodes)
+
+
+class Script(ParallelEnv):
+    """Pays, ends and informs as it is told; agents leave by themselves.
+
+    rewards[t][agent]; `leaves[agent]` is the step after which the agent is gone.
+    """
+
+    metadata = {"name": "script_v0"}  # noqa: RUF012
+
+    def __init__(self, rewards, leaves=None, keeps_agents=False, infos=None):
+        self.possible_agents = ["a", "b"]
+        self.agents = []
+        self.rewards, self.leaves, self.keeps_agents = rewards, leaves or {}, keeps_agents
+        self.shared_infos = infos
+        self.render_mode = None
+
+    def observation_space(self, agent):
+        return Box(-1, 100, (2,))
+
+    def action_space(self, agent):
+        return Discrete(10)
+
+    def _infos(self):
+        return self.shared_infos or {agent: {} for agent in self.agents}
+
+    def reset(self, seed=None, options=None):
+        self.agents, self.t = list(self.possible_agents), 0
+        return {agent: np.zeros(2, np.float32) for agent in self.agents}, self._infos()
+
+    def step(self, actions):
+        for agent in self.agents:
+            if not 0 <= actions[agent] < 10:
+                raise ValueError(f"{agent}: {actions[agent]}")
+        live, t = self.agents, self.t
+        self.t += 1
+        last = self.t == len(self.rewards)
+        gone = {agent: self.leaves.get(agent) == t for agent in live}
+        result = (
+            {agent: np.full(2, self.t, np.float32) for agent in live},
+            {agent: self.rewards[t][agent] for agent in live},
+            gone,
+            {agent: last and not gone[agent] for agent in live},
+            self._infos(),
+        )
+        if not self.keeps_agents:
+            self.agents = [] if last else [agent for agent in live if not gone[agent]]
+        return result
+
+
+def play(env, *joint_actions, seed=None):
+    """Reset and play; return the infos and rewards of every step."""
+    env.reset(seed=seed)
+    history = []
+    for joint in joint_actions:
+        actions = dict(zip(env.possible_agents, joint, strict=True))
+        _, rewards, *_, infos = env.step({agent: actions[agent] for agent in env.agents})
+        history.append((rewards, infos))
+    return history
+
+
+def recorded(env, *joint_actions, seed=None, **options):
+    critic = Recorder()
+    wrapped = CreditWrapper(env, Deferred(critic, workers=0), **options)
+    history = play(wrapped, *joint_actions, seed=seed)
+    wrapped.store.settle(range(10))
+    return critic.episodes, history, wrapped

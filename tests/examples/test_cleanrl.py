@@ -10,7 +10,7 @@ import torch
 
 from spaceworld.env import SpaceworldEnv
 from tianshou_examples import cleanrl_spaceworld
-from tianshou_examples.cleanrl_spaceworld import Agent, Args, evaluate, main, train
+from tianshou_examples.cleanrl_spaceworld import SpaceworldAgent, SpaceworldArgs, evaluate, main, train
 
 
 def test_it_uses_no_other_part_of_the_package() -> None:
@@ -22,9 +22,9 @@ def test_it_uses_no_other_part_of_the_package() -> None:
 
 def test_the_evaluation_is_the_mean_of_single_greedy_episodes() -> None:
     torch.manual_seed(3)
-    args = Args("duet", eval_episodes=5)
+    args = SpaceworldArgs("duet", eval_episodes=5)
     env = SpaceworldEnv("duet")
-    agent = Agent(env.observation_space("robot_0").shape[0], 6, 16)
+    agent = SpaceworldAgent(env.observation_space("robot_0").shape[0], 6, 16)
     found = []
     for k in range(5):
         observations, infos = env.reset(seed=10_000_000 + k)
@@ -41,28 +41,14 @@ def test_the_evaluation_is_the_mean_of_single_greedy_episodes() -> None:
 
 
 def test_a_tiny_run_ends_with_a_verdict(capsys: pytest.CaptureFixture[str]) -> None:
-    main(
-        [
-            "--total-steps",
-            "512",
-            "--num-envs",
-            "8",
-            "--num-steps",
-            "16",
-            "--hidden",
-            "16",
-            "--eval-every",
-            "2",
-            "--eval-episodes",
-            "3",
-        ]
-    )
+    sizes = "--total-steps 512 --num-envs 8 --num-steps 16 --hidden 16 --eval-every 2 --eval-episodes 3"
+    main(sizes.split())
     out = capsys.readouterr().out
     assert "512 env steps" in out and out.rstrip().splitlines()[-1].startswith("solo: not solved, greedy return")
 
 
 def test_it_gets_better_on_solo(capsys: pytest.CaptureFixture[str]) -> None:
-    before, _ = train(Args(total_steps=2048, num_envs=32, solved=2, eval_episodes=50))
+    before, _ = train(SpaceworldArgs(total_steps=2048, num_envs=32, solved=2, eval_episodes=50))
     # it stops when it has got there; how soon differs between processors, which round differently
-    after, _ = train(Args(total_steps=400_000, num_envs=128, solved=0.2, eval_every=4, eval_episodes=50))
+    after, _ = train(SpaceworldArgs(total_steps=400_000, num_envs=128, solved=0.2, eval_every=4, eval_episodes=50))
     assert before < 0.2 <= after

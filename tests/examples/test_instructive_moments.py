@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from credit_wrappers import Credit, CreditEvent, Episode, SummedCritic
@@ -269,15 +270,12 @@ def test_a_curve_is_drawn_from_whatever_there_is(records: list[dict[str, Any]], 
 
 
 def test_a_curve_is_the_mean_over_seeds_with_their_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import matplotlib.pyplot as plt
-
     figures = []
-    monkeypatch.setattr(plt, "close", figures.append)
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
     records = [point(0, 100), point(0, 400), point(0, 200), point(0, 300), point(1, 100), point(1, 500)]
     records += [{**point(1, s), "return": 0.0} for s in (100, 300)]  # seed 1 was killed and went on twice
     draw_curves(Settings(seeds=2), records, tmp_path / "curve.png")
     (figure,) = figures
-    monkeypatch.undo()
     (line,) = [x for x in figure.axes[0].lines if len(x.get_xdata()) == 200]
     steps, values = line.get_xdata(), line.get_ydata()
     assert (steps[0], steps[-1]) == (100, 300)
@@ -286,7 +284,6 @@ def test_a_curve_is_the_mean_over_seeds_with_their_range(tmp_path: Path, monkeyp
     (band,) = figure.axes[0].collections
     low, high = band.get_paths()[0].vertices[:, 1].min(), band.get_paths()[0].vertices[:, 1].max()
     assert (low, high) == (0.0, 3.0)
-    plt.close(figure)
 
 
 def test_the_first_record_with_80_percent_of_the_maximum_counts_of_each_learner() -> None:

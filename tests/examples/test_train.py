@@ -283,8 +283,7 @@ def test_a_second_ctrl_c_ends_everything_at_once(tmp_path: Path) -> None:
 
 
 def test_a_learner_that_crashes_stops_the_other_and_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    config = Settings(method=("mca", "shared"), steps=100_000_000, envs=2, eval_episodes=2).as_dict()
-    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    Settings(method=("mca", "shared"), steps=100_000_000, envs=2, eval_episodes=2).write(tmp_path)
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "mca-0.pt").write_bytes(b"no checkpoint")
     assert main(["--resume", str(tmp_path)]) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import threading
 from dataclasses import replace
@@ -21,7 +20,7 @@ from tianshou_examples.experiment.env_families import FAMILIES
 from tianshou_examples.experiment.environments import environment_maker, longest_episode
 from tianshou_examples.experiment.learner_process import run_learner
 from tianshou_examples.experiment.settings import Settings
-from tianshou_examples.experiment.trained_team import greedy_policy, load, settings_of
+from tianshou_examples.experiment.trained_team import greedy_policy, load
 from tianshou_examples.train import main
 
 LBF, RWARE = "lbf:Foraging-5x5-2p-1f-coop-v3", "rware:rware-tiny-2ag-easy-v2"
@@ -92,7 +91,7 @@ def test_finished_runs_are_played_again_but_not_watched_in_spaceworlds_window(
     assert ": return 0.000, length 500.0" in capsys.readouterr().out.splitlines()[1]
     env = environment_maker(LBF)()
     observations, infos = env.reset(seed=3)
-    act = greedy_policy(settings_of(foraging[0]), env, foraging[0] / "checkpoints" / "mca-0.pt")
+    act = greedy_policy(Settings.read(foraging[0]), env, foraging[0] / "checkpoints" / "mca-0.pt")
     actions = act(observations, infos)
     assert all(infos[agent]["action_mask"][action] for agent, action in actions.items())
     with pytest.raises(ValueError, match=r"was trained on lbf:.*only Spaceworld can be watched"):
@@ -122,7 +121,7 @@ def test_the_plain_script_prints_the_return_before_and_after(
 # -- settings and bad input -----------------------------------------------------------------------------------------
 
 
-def test_each_family_has_settings_of_its_own_and_spaceworlds_are_those_its_results_stand_on() -> None:
+def test_each_family_has_settings_of_its_own_and_spaceworlds_are_those_its_results_stand_on(tmp_path: Path) -> None:
     duet, _ = parse(["--env", "spaceworld:duet"])
     assert duet == Settings(steps=800_000)
     pinned = {"envs": 128, "lr": 2e-3, "gamma": 0.97, "batch": 512, "epochs": 8, "entropy": 0.02, "entropy_until": 0.35,
@@ -133,7 +132,8 @@ def test_each_family_has_settings_of_its_own_and_spaceworlds_are_those_its_resul
         settings, _ = parse(["--env", env])
         assert settings.steps == family.steps[env.partition(":")[2]]
         assert {name: getattr(settings, name) for name in family.settings} == dict(family.settings)
-        assert Settings.from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
+        settings.write(tmp_path)
+        assert Settings.read(tmp_path) == settings
         given, _ = parse(["--env", env, "--envs", "3", "--steps", "7", "--eval-episodes", "5"])
         assert given == replace(settings, envs=3, steps=7, eval_episodes=5)
 
@@ -175,4 +175,4 @@ def test_a_library_that_is_missing_is_named_with_its_extra(
     for script in (main, mca.main):
         with pytest.raises(SystemExit, match="2"):
             script(["--env", RWARE])
-        assert "pip install 'llm-credit-wrappers[rware]'" in capsys.readouterr().err
+        assert 'pip install "llm-credit-wrappers[rware]"' in capsys.readouterr().err

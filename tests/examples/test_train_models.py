@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from pathlib import Path
@@ -108,11 +107,10 @@ def test_a_budget_stops_the_run_and_a_larger_one_goes_on(tmp_path: Path, capsys:
 def test_a_limit_that_cannot_be_kept_is_refused_on_resume_too(
     limits: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    config = tmp_path / "config.json"
-    before = json.dumps(Settings(critic="anthropic", base_url="http://127.0.0.1:1").as_dict())
-    config.write_text(before, encoding="utf-8")
+    before = Settings(critic="anthropic", base_url="http://127.0.0.1:1")
+    before.write(tmp_path)
     assert said in refused(["--resume", str(tmp_path), *limits], capsys)
-    assert config.read_text(encoding="utf-8") == before
+    assert Settings.read(tmp_path) == before
 
 
 def test_a_model_without_a_key_is_one_line(

@@ -61,10 +61,11 @@ def test_rewards_that_are_credits_go_into_tianshous_own_buffer(tmp_path: Path) -
     waits.store.close()
 
 
-def test_immediate_delivery_trains_a_student_instead_of_mca() -> None:
+def test_immediate_delivery_trains_a_student_instead_of_mca(tmp_path: Path) -> None:
     settings, _ = parse(["--delivery", "immediate", "--labels", "30", "--method", "mca", "shared"])
     assert settings.method == ("student", "shared") and settings.labels == 30
-    assert Settings.from_dict(settings.as_dict()) == settings
+    settings.write(tmp_path)
+    assert Settings.read(tmp_path) == settings
     assert parse(["--method", "mca", "student-free"])[0].method == ("mca", "student-free")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -28,7 +27,7 @@ def run(tmp_path: Path) -> Path:
     settings = Settings(env="spaceworld:pair", action_mask="safe", method=("mca", "shared"), hidden=8)
     folder = tmp_path / "my run"
     (folder / "checkpoints").mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(settings.as_dict()), encoding="utf-8")
+    settings.write(folder)
     env = SpaceworldEnv("pair")
     network = mlp(env.observation_space("robot_0").shape[0], 6, 8, 0.0)
     with torch.no_grad():
@@ -70,7 +69,7 @@ def test_the_command_line_records_a_run(run: Path, tmp_path: Path, capsys: pytes
 
 
 def test_a_folder_without_a_run_or_without_a_checkpoint_is_named(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds no run: there is no config\.json"):
+    with pytest.raises(ValueError, match=r"holds no run: .*config\.json"):
         load(tmp_path)
     (run / "checkpoints" / "shared-0.pt").unlink()
     with pytest.raises(ValueError, match=r"holds no trained team: there is no .*mca-0\.pt"):

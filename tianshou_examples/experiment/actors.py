@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,18 @@ from tianshou_examples.experiment.settings import Settings
 
 def mlp(inputs: int, outputs: int, hidden: int, last_gain: float) -> nn.Sequential:
     """Return two ReLU layers and a linear one, initialised orthogonally."""
-    net = nn.Sequential(
-        nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs)
-    )
-    for k, gain in ((0, 2**0.5), (2, 2**0.5), (4, last_gain)):
-        layer = net[k]
-        assert isinstance(layer, nn.Linear)
+    layers = nn.Linear(inputs, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, outputs)
+    for layer, gain in zip(layers, (2**0.5, 2**0.5, last_gain), strict=True):
         nn.init.orthogonal_(layer.weight, gain)
         nn.init.zeros_(layer.bias)
-    return net
+    return nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
 
 
 def without_task(network: nn.Module, inputs: int, behind: int = 0) -> nn.Module:
-    """Return a copy of a network that reads only the first `inputs` and the last `behind` numbers of its input.
+    """Return a network that reads only the first `inputs` and the last `behind` numbers of another one's input.
 
-    For zeros between these numbers the network itself returns the same, so this is how policies of LLM-TACA act after
-    the training: without critic and tasks. A network that has no more inputs than these is returned as it is.
+    With zeros between these numbers, the other network returns the same. This is how policies of LLM-TACA act after
+    the training: without critic and tasks. A network without further inputs is returned as it is.
     """
     assert isinstance(network, nn.Sequential)
     first = network[0]
@@ -40,29 +37,21 @@ def without_task(network: nn.Module, inputs: int, behind: int = 0) -> nn.Module:
         return network
     cut = copy.deepcopy(network)
     layer = nn.Linear(inputs + behind, first.out_features)
-    weight = first.weight.detach()
-    layer.weight.data = torch.cat([weight[:, :inputs], weight[:, first.in_features - behind :]], dim=1)
-    layer.bias.data = first.bias.detach().clone()
+    weight = torch.cat([first.weight[:, :inputs], first.weight[:, first.in_features - behind :]], dim=1)
+    layer.load_state_dict({"weight": weight, "bias": first.bias})
     cut[0] = layer
     return cut
 
 
+@dataclass(frozen=True)
 class Actors:
-    """The networks of a team and how they choose: logits are sampled, Q values are explored with epsilon.
+    """The networks of a team and how they choose: logits are sampled, Q values are explored with epsilon."""
 
-    Args:
-        networks: One for each agent, in `possible_agents` order; the same object for a shared policy.
-        kind: "logits" or "q".
-        epsilon: Share of random actions when Q values are "sampled".
-        steps: Environment steps of their training, where that is known.
-        numbered: Whether they read which agent they play, one-hot, behind the observation.
-    """
-
-    def __init__(
-        self, networks: Sequence[nn.Module], kind: str, epsilon: float = 0.05, steps: int = 0, numbered: bool = False
-    ) -> None:
-        self.networks, self.kind, self.epsilon, self.steps = list(networks), kind, epsilon, steps
-        self.numbered = numbered
+    networks: Sequence[nn.Module]  # one for each agent, in `possible_agents` order; shared: the same one for all
+    kind: str  # "logits" or "q"
+    epsilon: float = 0.05  # share of random actions when Q values are "sampled"
+    steps: int = 0  # environment steps of their training, where that is known
+    numbered: bool = False  # whether they read which agent they play, one-hot, behind the observation
 
     @torch.no_grad()
     def choose(
@@ -99,9 +88,10 @@ def load_actors(settings: Settings, env: Any, checkpoint: Path) -> Actors:
     inputs, actions = env.observation_space(agent).shape[0], int(env.action_space(agent).n)
     networks: list[nn.Module] = []
     for member, tail in zip(state["members"], state["tails"], strict=True):
-        part, weights = "policy.actor.net." if settings.algo == "ppo" else "policy.model.net.", member
         if tail["n_averaged"]:
             part, weights = "module.", tail
+        else:
+            part, weights = "policy.actor.net." if settings.algo == "ppo" else "policy.model.net.", member
         own = {k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)}
         network = mlp(own["0.weight"].shape[1], actions, settings.hidden, 1.0)
         network.load_state_dict(own)

@@ -62,12 +62,7 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
 
 
 def _settings(given: dict[str, Any]) -> Settings:
-    """Return the settings that were given, over those of the environment's family.
-
-    Raises:
-        ValueError: They make no sense; the message says what is valid.
-        ImportError: The environment's library is not installed.
-    """
+    """Return the settings that were given, over those of the environment's family."""
     immediate = given.pop("delivery") == "immediate"
     methods = ["student" if immediate and method == "mca" else method for method in given["method"]]
     if immediate and (other := [m for m in methods if METHODS[m].asks and METHODS[m].student is None]):
@@ -90,7 +85,7 @@ def learner_settings(given: list[str]) -> dict[str, int | float]:
     """Return the settings that `--set` names, such as `["hidden=256", "gamma=0.99"]`.
 
     Raises:
-        ValueError: An unknown name, or a value that makes no sense; it names both and what is valid.
+        ValueError: An unknown name or a wrong value; the message says what is valid.
     """
     values: dict[str, int | float] = {}
     for pair in given:
@@ -108,18 +103,15 @@ def learner_settings(given: list[str]) -> dict[str, int | float]:
 
 
 def _check_critic(settings: Settings) -> None:
-    """Refuse options of one critic with another.
-
-    Raises:
-        ValueError: There are such options.
-    """
+    """Raise a ValueError where options of one critic are given with another."""
     critic, asks_model, models = settings.critic, settings.critic in providers(), " or ".join(providers())
-    if not asks_model and (settings.model or settings.base_url):
-        raise ValueError(f"--model and --base-url are for --critic {models}; {critic} asks no model")
-    if not asks_model and (settings.max_calls is not None or settings.max_cost is not None):
-        raise ValueError(f"--max-calls and --max-cost are for --critic {models}; the {critic} one is free")
-    if not asks_model and critic not in OWN_CRITICS and any(METHODS[method].tasks for method in settings.method):
-        raise ValueError(f"--method taca needs a critic that names tasks; {critic} assigns credit only")
+    if not asks_model:
+        if settings.model or settings.base_url:
+            raise ValueError(f"--model and --base-url are for --critic {models}; {critic} asks no model")
+        if settings.max_calls is not None or settings.max_cost is not None:
+            raise ValueError(f"--max-calls and --max-cost are for --critic {models}; the {critic} one is free")
+        if critic not in OWN_CRITICS and any(METHODS[method].tasks for method in settings.method):
+            raise ValueError(f"--method taca needs a critic that names tasks; {critic} assigns credit only")
     if critic == "openai" and not settings.model:
         raise ValueError("--critic openai needs --model")
     if (critic == "recorded") != (settings.replay is not None):

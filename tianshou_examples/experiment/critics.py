@@ -1,4 +1,4 @@
-"""Which critic pays a learner and in what form, and how long the learner waits for it."""
+"""The critic that pays a learner, and the source through which the learner gets its credit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from credit_wrappers import (
     Budget,
@@ -24,6 +24,7 @@ from credit_wrappers import (
     SummedCritic,
 )
 from credit_wrappers.critics import critic_registry as other_critics
+from credit_wrappers.critics.critic_settings import Fallback
 from credit_wrappers.llm.providers import provider_registry as model_providers
 from tianshou_examples.experiment.faults import FAULTS, FaultyCritic
 from tianshou_examples.experiment.instructive_moments import MonitoredCritic
@@ -63,18 +64,17 @@ def check_critics(settings: Settings) -> None:
     make_budget(settings)
     for method, seed in settings.learners:
         if METHODS[method].asks:
-            _judge(settings, method, None, learner_name(method, seed))
+            _named_critic(settings, method, None, learner_name(method, seed))
 
 
-def _judge(settings: Settings, method: str, ledger: Path | None, learner: str) -> Critic:
+def _named_critic(settings: Settings, method: str, ledger: Path | None, learner: str) -> Critic:
     """Return the critic that `--critic` names."""
     if settings.critic not in OWN_CRITICS and settings.critic not in providers():
         return other_critics.make_critic(settings.critic)
-    fallback: Any = settings.fallback
     return LLMCritic(
         make_client(settings, learner),
         ledger=None if settings.critic == "recorded" else ledger,
-        fallback=fallback,
+        fallback=cast(Fallback, settings.fallback),
         budget=make_budget(settings),
         tasks=METHODS[method].tasks,
     )
@@ -85,7 +85,7 @@ def make_critic(
 ) -> tuple[Critic, MonitoredCritic, LLMCritic | None]:
     """Return the critic of one method, the monitor in it, and the language-model critic in that, if there is one."""
     kind = METHODS[method]
-    inner = kind.baseline() if kind.baseline is not None else _judge(settings, method, ledger, learner)
+    inner = kind.baseline() if kind.baseline else _named_critic(settings, method, ledger, learner)
     # inside sums and faults, so that the report shows what the critic itself said
     monitor = MonitoredCritic(inner, settings.recent, counts=kind.student is None)
     critic: Critic = monitor
@@ -121,28 +121,20 @@ def _timed(method: Callable[..., Any], counter: str) -> Any:
 
 
 class TimedStore(CreditStore):
-    """A CreditStore that measures what the caller's thread spends in it, scoring or waiting.
+    """A CreditStore that measures the time of the caller's thread in it, scoring or waiting."""
 
-    Attributes:
-        in_submit: Seconds during collection.
-        in_settle: Seconds during updates.
-    """
-
-    in_submit = in_settle = 0.0
+    in_submit = 0.0  # seconds during collection
+    in_settle = 0.0  # seconds during updates
     submit = _timed(CreditStore.submit, "in_submit")
     settle = _timed(CreditStore.settle, "in_settle")
     ready = _timed(CreditStore.ready, "in_settle")
 
 
 class TimedDistillation(Distillation):
-    """A Distillation that shows every episode to a monitor, and measures what the caller's thread spends in it.
+    """A Distillation that shows every episode to a monitor, and measures the time of the caller's thread in it."""
 
-    Attributes:
-        in_submit: Seconds during collection, for labels and students.
-        in_settle: Zero; nothing is done during updates.
-    """
-
-    in_submit = in_settle = 0.0
+    in_submit = 0.0  # seconds during collection, for labels and students
+    in_settle = 0.0  # nothing is done during updates
 
     def __init__(self, critic: Critic, labels: int, *, monitor: MonitoredCritic, **options: Any) -> None:
         super().__init__(critic, labels, **options)

@@ -18,7 +18,7 @@ def steps_to(
 ) -> int | None:
     """Return the environment steps after which the training return first was that share of the maximum; None: never.
 
-    The training return is the environment's own, of the team as it explores, averaged over `Settings.recent` episodes.
+    It is the return of the environment's own reward while the team explores, averaged over `Settings.recent` episodes.
     """
     steps, values = _line(_of(records, "train", method, seed), "return")
     there = np.flatnonzero(values >= share * maximum)
@@ -36,16 +36,12 @@ def calls_at_end(records: Sequence[dict[str, Any]], method: str, seed: int, last
 
 def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw team return and, if there are any, collisions over environment steps; the band is the range over seeds."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure  # takes long to import
 
     family = family_of(settings.env)
     panels = [("return", "team return")] + [("collisions", "collisions per episode")] * family.collisions
-    figure, grid = plt.subplots(1, len(panels), figsize=(1.5 + 4.75 * len(panels), 4.8), constrained_layout=True,
-                                squeeze=False)  # fmt: skip
-    axes = grid[0]
+    figure = Figure(figsize=(1.5 + 4.75 * len(panels), 4.8), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (key, label) in zip(axes, panels, strict=True):
         for kind in settings.method:
             _draw_kind(axis, kind, key, records)
@@ -67,7 +63,6 @@ def draw_curves(settings: Settings, records: Sequence[dict[str, Any]], path: Pat
     figure.suptitle(f"{settings.env} ({settings.algo}, {settings.policy} policy, {seeds})\n{settings.critic_note}",
                     fontsize=10)  # fmt: skip
     figure.savefig(path, dpi=130)
-    plt.close(figure)
 
 
 def _draw_kind(axis: Any, kind: str, key: str, records: Sequence[dict[str, Any]]) -> None:
@@ -83,7 +78,7 @@ def _draw_kind(axis: Any, kind: str, key: str, records: Sequence[dict[str, Any]]
     axis.plot(grid, np.mean(curves, axis=0), color=colour, linewidth=1.8, label=METHODS[kind].title)
     if len(curves) > 1:
         axis.fill_between(grid, np.min(curves, axis=0), np.max(curves, axis=0), color=colour, alpha=0.18, linewidth=0)
-    field = {"return": "team_return"}.get(key, key)
+    field = "team_return" if key == "return" else key
     played = [
         np.array([[r["steps"], r["greedy"][field]] for r in _of(records, "evaluation", kind, seed)]).reshape(-1, 2)
         for seed in seeds

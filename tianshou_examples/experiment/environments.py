@@ -19,16 +19,14 @@ def check_environment(name: str) -> str:
     """Return the scenario of an environment's name.
 
     Raises:
-        ValueError: The name is unknown, and the message lists valid ones; or the networks here are not made for the
+        ValueError: The name is unknown, and the message lists valid ones; or the networks here do not fit the
             environment's observations or actions.
         ImportError: The family's library is not installed; the message says how to get it.
     """
     family, _, scenario = name.partition(":")
-    if family not in FAMILIES:
+    if family not in FAMILIES or (family == "spaceworld" and scenario not in PRESETS):
         raise ValueError(f"unknown env {name!r}; valid are {', '.join(examples())}")
     if family == "spaceworld":
-        if scenario not in PRESETS:
-            raise ValueError(f"unknown env {name!r}; valid are {', '.join(f'spaceworld:{s}' for s in PRESETS)}")
         return scenario
     env = _ADAPTERS[family](scenario)
     agent = env.possible_agents[0]

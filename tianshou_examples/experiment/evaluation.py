@@ -40,9 +40,8 @@ def evaluate(
             np.stack([views[k][0] for k in alive]), np.stack([views[k][1] for k in alive]), greedy, generator
         )
         for k, actions in zip(alive, chosen.tolist(), strict=True):
-            env = envs[k]
-            agents = env.agents
-            observations, rewards, terminated, _, infos = env.step(dict(zip(agents, actions, strict=True)))
+            agents = envs[k].agents
+            observations, rewards, terminated, _, infos = envs[k].step(dict(zip(agents, actions, strict=True)))
             views[k] = _view(observations, infos)
             cost = sum(info.get("cost", 0.0) for info in infos.values())
             totals[k] += (rewards[agents[0]], terminated[agents[0]], cost, 1)
@@ -69,8 +68,8 @@ def record(
             if not env.agents:
                 break
             actions = actors.choose(view[0][None], view[1][None], True, generator)[0].tolist()
-            out = env.step(dict(zip(env.agents, actions, strict=True)))
-            view = _view(out[0], out[4])
+            observations, *_, infos = env.step(dict(zip(env.agents, actions, strict=True)))
+            view = _view(observations, infos)
             pictures.append(env.render())
         pictures += [pictures[-1]] * hold
     return pictures

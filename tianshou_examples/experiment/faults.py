@@ -49,7 +49,7 @@ class FaultyCritic:
     """Another critic's credits after a fault, event by event; the same episode always gets the same credit.
 
     Args:
-        critic: Explains everything it pays by events.
+        critic: Explains all its credit by events.
         change: Returns what becomes of an event; see `Fault`.
     """
 
@@ -59,8 +59,7 @@ class FaultyCritic:
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         """Return the credits of what is left of the events."""
-        credits = self.critic.score(episodes)
-        return [self._changed(episode, credit) for episode, credit in zip(episodes, credits, strict=True)]
+        return [self._changed(*pair) for pair in zip(episodes, self.critic.score(episodes), strict=True)]
 
     def _changed(self, episode: Episode, credit: Credit) -> Credit:
         rng = np.random.default_rng(int(hashlib.blake2b(episode.key.encode(), digest_size=8).hexdigest(), 16))

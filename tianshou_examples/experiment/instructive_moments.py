@@ -1,4 +1,4 @@
-"""A critic around another one, which keeps episode statistics and the credited moments that are worth showing."""
+"""A critic around another one, which keeps episode statistics and the most instructive credited moments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from credit_wrappers import Credit, CreditEvent, Critic, Episode
 
 @dataclass(frozen=True)
 class Moment:
-    """One credited span, with what the critic saw around it."""
+    """A credit event, with what the critic saw around it."""
 
     agent: str
     start: int
@@ -62,18 +62,18 @@ def lesson_of(amount: float, steps: int, reward: float, others: float, cost: flo
 
 
 class MonitoredCritic:
-    """Scores with another critic, and keeps statistics of the episodes and the clearest moments; thread-safe.
+    """A critic that scores with another one, and keeps episode statistics and the clearest moments; thread-safe.
 
     Args:
         critic: Does the scoring.
         window: Episodes over which the statistics are averaged.
-        counts: Whether every episode is scored; else `count` must be called with each.
+        counts: Whether every episode is scored; otherwise call `count` with each.
     """
 
     def __init__(self, critic: Critic, window: int = 256, counts: bool = True) -> None:
         self.critic = critic
         self._counts = counts
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.label = critic.label
         self.episodes = 0
         self.recent: deque[tuple[float, float, float]] = deque(maxlen=window)  # return, cost and success
@@ -86,17 +86,15 @@ class MonitoredCritic:
             for episode, credit in zip(episodes, credits, strict=True):
                 self._compare(episode, credit)
                 if self._counts:
-                    self._count(episode)
+                    self.count(episode)
         return credits
 
     def count(self, episode: Episode) -> None:
         """Take an episode into the statistics."""
+        numbers = float(episode.team_reward.sum()), float(episode.cost.sum()), float(episode.terminated)
         with self._lock:
-            self._count(episode)
-
-    def _count(self, episode: Episode) -> None:
-        self.episodes += 1
-        self.recent.append((float(episode.team_reward.sum()), float(episode.cost.sum()), float(episode.terminated)))
+            self.episodes += 1
+            self.recent.append(numbers)
 
     def means(self) -> tuple[float, float, float]:
         """Return the mean return, cost and success of the recent episodes; zeros before the first."""
@@ -133,11 +131,7 @@ class MonitoredCritic:
             )
             lines.append(f"{t}: {joint} | {frames[t + 1] if frames else ''}")
         return Moment(
-            agent=event.agent,
-            start=event.start,
-            stop=event.stop,
-            amount=event.amount,
-            why=event.why,
+            **asdict(event),
             others={a: float(x) for a, x in zip(episode.agents, amounts, strict=True) if a != event.agent},
             team_reward=reward,
             source=credit.source,

@@ -21,7 +21,7 @@ from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.evaluation import evaluate
 from tianshou_examples.experiment.learners import Learner
 from tianshou_examples.experiment.methods import METHODS, credited_environment
-from tianshou_examples.experiment.settings import Settings, learner_name
+from tianshou_examples.experiment.settings import Settings, checkpoint_of, learner_name
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -29,15 +29,13 @@ CHECKPOINT_SECONDS = 60.0
 def run_learner(settings: Settings, method: str, seed: int, folder: Path, queue: Any, stop: Any) -> None:
     """Train one learner.
 
-    It sends `(kind, learner, value)` to `queue`: "record" for metrics.jsonl, "result" at the end or after a stop,
-    "error".
-
     Args:
         settings: The run.
-        method: What pays it.
+        method: What pays the learner.
         seed: Its seed.
         folder: The run's folder; a checkpoint found there is continued.
-        queue: Where messages go.
+        queue: Gets `(kind, learner's name, value)`: "record" for metrics.jsonl, "result" at the end or after a stop, or
+            "error".
         stop: An event; when it is set the learner saves itself and ends.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
@@ -59,7 +57,7 @@ class LearnerProcess:
         self.settings, self.method, self.seed, self.queue = settings, method, seed, queue
         self.name = learner_name(method, seed)
         self.folder = folder
-        self.checkpoint = folder / "checkpoints" / f"{self.name}.pt"
+        self.checkpoint = checkpoint_of(folder, method, seed)
         self.make_env = environment_maker(settings.env, action_mask=settings.action_mask)
         ledger = folder / f"ledger-{self.name}.sqlite"
         critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name)
@@ -119,8 +117,7 @@ class LearnerProcess:
         return self.learner.steps >= self.settings.steps
 
     def _train(self) -> None:
-        store = self.store
-        began = time.perf_counter()
+        store, began = self.store, time.perf_counter()
         submit, settle = store.in_submit, store.in_settle
         update = self.learner.train()
         total = time.perf_counter() - began
@@ -133,7 +130,8 @@ class LearnerProcess:
     def _report(self, board: Any) -> None:
         returns, collisions, success = self.monitor.means()
         numbers = self._critic_numbers()
-        shown = {"return": returns, "collisions": collisions, "success": success, **self._extra()}
+        shown = {"return": returns, "collisions": collisions, "success": success}
+        shown |= self.learner.venv.envs[0].task_metrics if METHODS[self.method].tasks else self._student() or {}
         for key, value in shown.items():
             board.add_scalar(f"train/{key}", value, self.learner.steps)
         board.add_scalar("critic/tokens", numbers["tokens"], self.learner.steps)
@@ -144,12 +142,6 @@ class LearnerProcess:
         """Send a record for metrics.jsonl."""
         record = {"kind": kind, "method": self.method, "seed": self.seed, "steps": self.learner.steps, **numbers}
         self.queue.put(("record", self.name, record))
-
-    def _extra(self) -> dict[str, float]:
-        """Return further numbers of this method, for metrics.jsonl and tensorboard."""
-        if METHODS[self.method].tasks:
-            return self.learner.venv.envs[0].task_metrics
-        return self._student() or {}
 
     def _student(self) -> dict[str, float] | None:
         """Return the metrics of the student that pays, if one does."""

@@ -35,8 +35,7 @@ LEAST_LR = 0.02  # of the initial learning rate, at the end
 class FallingLR(LRSchedulerFactory):
     """Learning rate that falls with the square of what is left of the training, whatever the number of updates.
 
-    It steadies the greedy team, which swings much more than the sampled one while the rate is large
-    (docs/results.md).
+    It steadies the greedy team, which swings more than the sampled one while the rate is large (docs/results.md).
 
     Args:
         left: Returns the share of the training that is left.
@@ -65,10 +64,6 @@ class Learner:
         settings: What to build.
         venv: The environments to learn in; its `learners` must fit `settings.policy`.
         seed: Seed of networks and exploration.
-
-    Attributes:
-        steps: Environment steps so far.
-        done: Share of the training that is done; schedules follow it.
     """
 
     def __init__(self, settings: Settings, venv: AgentVectorEnv, seed: int) -> None:
@@ -76,19 +71,20 @@ class Learner:
         torch.manual_seed(seed)
         np.random.seed(seed)  # Tianshou's exploration and shuffling draw from the global generator
         self.settings, self.venv = settings, venv
-        self.steps, self.done = 0, 0.0
+        self.steps = 0  # environment steps so far
+        self.done = 0.0  # share of the training that is done; schedules follow it
         self._updating = 0.0  # the trainer's running total
-        env = venv.envs[0]
+        env, agent = venv.envs[0], venv.agents[0]
         self._numbered = venv.n_agents if settings.agent_id else 0  # numbers that tell which agent it is
-        self._inputs = env.observation_space(env.possible_agents[0]).shape[0] + self._numbered
-        self._bare_inputs = env.unwrapped.observation_space(env.possible_agents[0]).shape[0]
-        self._space = env.action_space(env.possible_agents[0])
+        self._inputs = env.observation_space(agent).shape[0] + self._numbered
+        self._bare_inputs = env.unwrapped.observation_space(agent).shape[0]
+        self._space = env.action_space(agent)
         self._members: list[Any] = []
-        networks: list[nn.Module] = []
+        self._networks: list[nn.Module] = []
         for _ in range(1 if settings.policy == "shared" else venv.n_agents):
             member, network = self._ppo() if settings.algo == "ppo" else self._ddqn()
             self._members.append(member)
-            networks.append(network)
+            self._networks.append(network)
         if settings.policy == "shared":
             self.algorithm = self._members[0]
         else:
@@ -96,10 +92,9 @@ class Learner:
             self.algorithm = kind(algorithms=self._members, env=venv)
             # At every collection Tianshou would warn that returns are vectors; they are reduced only later.
             logging.getLogger("tianshou.data.stats").setLevel(logging.ERROR)
-        self._networks = networks
         # rows that the longest episode takes, of all agents in all environments
         self._longest_rows = (max(longest_episode(env) for env in venv.envs) + 1) * len(venv)
-        self._tails = [AveragedModel(network) for network in networks]
+        self._tails = [AveragedModel(network) for network in self._networks]
         self._trainer = self._ppo_trainer(seed) if settings.algo == "ppo" else self._ddqn_trainer(seed)
 
     @property
@@ -124,9 +119,8 @@ class Learner:
     def _ppo(self) -> tuple[PPO, nn.Module]:
         s = self.settings
         actor = mlp(self._inputs, int(self._space.n), s.hidden, 0.01)
-        policy = DiscreteActorPolicy(actor=ActionHead(actor, self._numbered), action_space=self._space)
         algorithm = PPO(
-            policy=policy,
+            policy=DiscreteActorPolicy(actor=ActionHead(actor, self._numbered), action_space=self._space),
             critic=ValueHead(mlp(self._inputs, 1, s.hidden, 1.0), self._numbered),
             optim=self._adam(),
             eps_clip=s.clip,
@@ -156,16 +150,14 @@ class Learner:
         )
         return algorithm, network
 
-    def _buffer(self, rows: int, seed: int) -> VectorReplayBuffer:
-        """Return Tianshou's own buffer where `step` pays the credit, else one that waits for it."""
-        if self.venv.store is None:
-            return VectorReplayBuffer(rows, len(self.venv), random_seed=seed)
-        return CreditReplayBuffer(rows, self.venv, random_seed=seed)
-
-    def _common(self, buffer: VectorReplayBuffer, explore: bool) -> dict[str, Any]:
-        self.buffer = buffer
+    def _common(self, rows: int, seed: int, explore: bool) -> dict[str, Any]:
+        """Make buffer and collector; return the parameters that both kinds of trainer have."""
+        if self.venv.store is None:  # `step` pays the credit, so nothing waits for it
+            self.buffer = VectorReplayBuffer(rows, len(self.venv), random_seed=seed)
+        else:
+            self.buffer = CreditReplayBuffer(rows, self.venv, random_seed=seed)
         self.collector = Collector(
-            self.algorithm, self.venv, buffer, exploration_noise=explore, raise_on_nan_in_buffer=False
+            self.algorithm, self.venv, self.buffer, exploration_noise=explore, raise_on_nan_in_buffer=False
         )
         many = self.settings.policy == "per-agent"
         return {
@@ -179,13 +171,12 @@ class Learner:
 
     def _ppo_trainer(self, seed: int) -> Any:
         # One whole episode in each environment, so that no update learns from an older policy's steps. Where episodes
-        # become short, that would make tiny updates: there a number of steps is played, and episodes that still run
+        # become short, that would make tiny updates: there, `rollout` steps are played, and episodes that still run
         # wait for the next update.
         rows = self.settings.rollout * len(self.venv)
-        buffer = self._buffer(rows + self._longest_rows, seed)
         return self.algorithm.create_trainer(
             OnPolicyTrainerParams(
-                **self._common(buffer, explore=False),
+                **self._common(rows + self._longest_rows, seed, explore=False),
                 collection_step_num_env_steps=rows or None,
                 collection_step_num_episodes=None if rows else len(self.venv),
                 batch_size=self.settings.batch,
@@ -195,16 +186,16 @@ class Learner:
 
     def _ddqn_trainer(self, seed: int) -> Any:
         s = self.settings
-        buffer = self._buffer(max(s.buffer, self._longest_rows), seed)
         rows = DQN_STEPS * len(self.venv)
-        params = OffPolicyTrainerParams(
-            **self._common(buffer, explore=True),
-            collection_step_num_env_steps=rows,
-            collection_step_num_episodes=None,
-            batch_size=s.batch * (1 if s.policy == "shared" else self.venv.n_agents),
-            update_step_num_gradient_steps_per_sample=1.0 / min(s.rows_per_update, rows),  # at least one
+        return self.algorithm.create_trainer(
+            OffPolicyTrainerParams(
+                **self._common(max(s.buffer, self._longest_rows), seed, explore=True),
+                collection_step_num_env_steps=rows,
+                collection_step_num_episodes=None,
+                batch_size=s.batch * (1 if s.policy == "shared" else self.venv.n_agents),
+                update_step_num_gradient_steps_per_sample=1.0 / min(s.rows_per_update, rows),  # at least one
+            )
         )
-        return self.algorithm.create_trainer(params)
 
     def train(self) -> float:
         """Collect once and do the updates that this allows; return the seconds spent in the updates."""
@@ -220,8 +211,9 @@ class Learner:
                 tail.update_parameters(network)
         if self.settings.policy == "per-agent":
             # Tianshou steps the schedulers of the team's algorithm, not those of its members
-            for scheduler in (s for member in self._members for s in member.lr_schedulers):
-                scheduler.step()
+            for member in self._members:
+                for scheduler in member.lr_schedulers:
+                    scheduler.step()
         return float(updating)
 
     def set_progress(self, done: float) -> None:
@@ -232,8 +224,7 @@ class Learner:
                 member.ent_coef = s.entropy * max(-s.entropy_debit, 1.0 - self.done / s.entropy_until)
             else:
                 # It falls on to 0: a team that always explores never sees how greedy robots block each other for ever.
-                least = 0.05 * (1.0 - self.done) ** 2
-                epsilon = max(least, 1.0 - 0.95 * self.done / s.exploration)
+                epsilon = max(0.05 * (1.0 - self.done) ** 2, 1.0 - 0.95 * self.done / s.exploration)
                 member.policy.set_eps_training(epsilon)
                 # Tianshou regards the first collection, and members of a team, as inference.
                 member.policy.set_eps_inference(epsilon)

@@ -53,11 +53,9 @@ def credited_environment(
 ) -> Callable[[], ParallelEnv]:
     """Return a maker of the environments in which a learner of this method is trained.
 
-    Teams are evaluated in the bare environment: the task input is cut out of networks that learned with tasks.
-
     Args:
         method: One of `METHODS`.
-        make_env: Makes the bare environment.
+        make_env: Makes the bare environment, in which the team is evaluated.
         source: Gives credits, and tasks, to all environments of the learner.
         wean_steps: Steps of each environment over which tasks fade; see `LLMTaskWrapper`.
     """

@@ -19,7 +19,7 @@ from tianshou_examples.experiment.env_families import family_of
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.evaluation import UNSEEN, record
 from tianshou_examples.experiment.instructive_moments import LESSONS, Moment
-from tianshou_examples.experiment.settings import Settings, learner_name
+from tianshou_examples.experiment.settings import Settings, checkpoint_of
 
 SHARES = {"steps_to_80": (0.8, "steps to 80 % of the maximum"), "steps_to_90": (0.9, "  to 90 %")}
 
@@ -28,12 +28,7 @@ def write_report(settings: Settings, folder: Path, results: Sequence[dict[str, A
                  console: Console) -> None:  # fmt: skip
     """Write results, curve, moments, animation and table into the run's folder, and print the table.
 
-    Args:
-        settings: The run.
-        folder: Its folder.
-        results: What its learners reported at their ends, at least one; numbers of the whole training are added.
-        seconds: How long the run took.
-        console: Where a person reads.
+    Numbers of the whole training are added to `results`: what the learners reported at their ends, at least one.
     """
     records = [json.loads(x) for x in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     maximum = family_of(settings.env).maximum
@@ -46,7 +41,7 @@ def write_report(settings: Settings, folder: Path, results: Sequence[dict[str, A
     (folder / "results.json").write_text(json.dumps(saved, indent=1), encoding="utf-8")
     draw_curves(settings, records, folder / "learning_curve.png")
     write_credits(settings, results, folder / "credits.txt")
-    _animate(settings, folder, results[0])
+    _animate(settings, folder, checkpoint_of(folder, results[0]["method"], results[0]["seed"]))
     print_table(settings, results, console)
     with (folder / "table.txt").open("w", encoding="utf-8") as file:
         print_table(settings, results, Console(file=file, width=150))
@@ -57,10 +52,9 @@ def write_report(settings: Settings, folder: Path, results: Sequence[dict[str, A
     )
 
 
-def _animate(settings: Settings, folder: Path, result: dict[str, Any]) -> None:
+def _animate(settings: Settings, folder: Path, checkpoint: Path) -> None:
     """Show the greedy team of a learner in some unseen layouts."""
     make_env = environment_maker(settings.env, "rgb_array", settings.action_mask)
-    checkpoint = folder / "checkpoints" / f"{learner_name(result['method'], result['seed'])}.pt"
     actors = load_actors(settings, make_env(), checkpoint)
     episodes, steps = family_of(settings.env).film
     pictures = record(make_env, actors, range(UNSEEN, UNSEEN + episodes), most_steps=steps)
@@ -83,7 +77,8 @@ def _soon(steps: Sequence[int | None]) -> str:
 
 def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: Console) -> None:
     """Print how each method ended, as means (± standard deviation) over its seeds, and what it took."""
-    kinds = [c for c in settings.method if any(r["method"] == c for r in results)]
+    by_kind = {kind: [r for r in results if r["method"] == kind] for kind in settings.method}
+    by_kind = {kind: of_kind for kind, of_kind in by_kind.items() if of_kind}
     episodes = results[0]["greedy"]["episodes"]
     table = Table(
         title=f"{settings.env}, {settings.algo}, {episodes} unseen layouts a seed; {settings.critic_note}",
@@ -97,8 +92,7 @@ def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: 
         del means["collisions / episode"]
     for column in ("method", "play", *means):
         table.add_column(column, justify="right" if column in means else "left")
-    for kind in kinds:
-        of_kind = [r for r in results if r["method"] == kind]
+    for kind, of_kind in by_kind.items():
         for how in ("greedy", "sampled"):
             table.add_row(
                 kind if how == "greedy" else "",
@@ -108,9 +102,9 @@ def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: 
             )
     console.print(table)
     cost = Table(title="What it took (one learner; mean over the seeds)", title_justify="left")
-    columns = [_cost(settings, [r for r in results if r["method"] == kind]) for kind in kinds]
+    columns = [_cost(settings, of_kind) for of_kind in by_kind.values()]
     cost.add_column("method")
-    for kind in kinds:
+    for kind in by_kind:
         cost.add_column(kind, justify="right")
     for name in columns[0]:  # down the page, so that it fits in 80 characters
         cost.add_row(name, *(column[name] for column in columns))

@@ -7,6 +7,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from operator import ge, gt, le
+from pathlib import Path
 from typing import Any
 
 from credit_wrappers.critics.critic_registry import critic_names
@@ -15,6 +16,7 @@ from tianshou_examples.experiment.environments import examples
 from tianshou_examples.experiment.faults import FAULTS
 from tianshou_examples.experiment.methods import METHODS
 
+CONFIG = "config.json"  # in a run's folder
 OWN_CRITICS = ("scripted", *FAULTS, "recorded")  # the others are providers of models, or critics that need none
 
 
@@ -119,8 +121,8 @@ class Settings:
     gae_lambda: float = _learner(0.95, least=0, most=1)
     entropy: float = _learner(0.02, least=0)
     # Randomness is rewarded in this share of the training and then penalised, so that the team learns to cope while
-    # it is nearly deterministic. Robots that choose alike block each other for ever when they are greedy, and a team
-    # that only ever acted at random has never seen that. It begins early, while the learning rate is large enough.
+    # it is nearly deterministic: greedy robots that choose alike block each other for ever, which a team that only ever
+    # acted at random has never seen. The penalty begins early, while the learning rate is large enough.
     entropy_until: float = _learner(0.35, above=0, most=1)
     entropy_debit: float = _learner(0.75, least=0)  # largest penalty, as a share of the entropy coefficient
     clip: float = _learner(0.2, above=0)
@@ -140,7 +142,7 @@ class Settings:
 
     @property
     def critic_note(self) -> str:
-        """Who the critic is, for a person who reads the results."""
+        """What the critic is, for a person who reads the results."""
         if self.critic == "recorded":
             return f"critic: answers recorded in {self.replay}"
         if self.critic in OWN_CRITICS:
@@ -151,18 +153,31 @@ class Settings:
         name = self.model or ("Anthropic default model" if self.critic == "anthropic" else self.critic)
         return f"critic: {name}" + (f" at {self.base_url}" if self.base_url else "")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return all settings as JSON values."""
-        return json.loads(json.dumps(asdict(self)))
+    def write(self, folder: Path) -> None:
+        """Write the settings into a run's folder."""
+        (folder / CONFIG).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
 
     @staticmethod
-    def from_dict(values: dict[str, Any]) -> Settings:
-        """Return the settings that `as_dict` wrote."""
-        given = {f.name: values[f.name] for f in fields(Settings) if f.name in values}
-        prices = given.get("prices")
-        return replace(Settings(**given), method=tuple(given["method"]), prices=prices and tuple(prices))
+    def read(folder: Path) -> Settings:
+        """Return the settings of the run in a folder.
+
+        Raises:
+            ValueError: There is no run in it; the message says so in one line.
+        """
+        try:
+            values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+            given = {f.name: values[f.name] for f in fields(Settings) if f.name in values}
+            prices = given.get("prices")
+            return replace(Settings(**given), method=tuple(given["method"]), prices=prices and tuple(prices))
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ValueError(f"{folder} holds no run: {folder / CONFIG} is missing or damaged") from None
 
 
 def learner_name(method: str, seed: int) -> str:
     """Return the name of a learner in files and tables."""
     return f"{method}-{seed}"
+
+
+def checkpoint_of(folder: Path, method: str, seed: int) -> Path:
+    """Return the checkpoint file of a learner in the folder of its run."""
+    return folder / "checkpoints" / f"{learner_name(method, seed)}.pt"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,21 +11,9 @@ import torch
 from pettingzoo import ParallelEnv
 
 from tianshou_examples.experiment.actors import load_actors
-from tianshou_examples.experiment.settings import Settings, learner_name
+from tianshou_examples.experiment.settings import Settings, checkpoint_of
 
 Policy = Callable[[dict[str, np.ndarray], dict[str, dict[str, Any]]], dict[str, int]]
-
-
-def settings_of(folder: Path) -> Settings:
-    """Return the settings of the run in a folder.
-
-    Raises:
-        ValueError: There is no run in it; the message says so in one line.
-    """
-    try:
-        return Settings.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(f"{folder} holds no run: there is no config.json of one in it") from None
 
 
 def load(folder: Path) -> tuple[dict[str, Any], Callable[[ParallelEnv], Policy]]:
@@ -37,16 +24,15 @@ def load(folder: Path) -> tuple[dict[str, Any], Callable[[ParallelEnv], Policy]]
         greedy policy in such an environment, of the first learner that left a checkpoint.
 
     Raises:
-        ValueError: The folder holds no run, or none on Spaceworld, or no checkpoint yet; the message says so in one
-            line.
+        ValueError: The folder holds no run, or none on Spaceworld, or no checkpoint yet.
     """
-    settings = settings_of(folder)
+    settings = Settings.read(folder)
     family, _, scenario = settings.env.partition(":")
     if family != "spaceworld":
         raise ValueError(
             f"{folder} was trained on {settings.env}, and only Spaceworld can be watched; see its team.gif"
         )
-    paths = [folder / "checkpoints" / f"{learner_name(*learner)}.pt" for learner in settings.learners]
+    paths = [checkpoint_of(folder, *learner) for learner in settings.learners]
     checkpoint = next((path for path in paths if path.exists()), None)
     if checkpoint is None:
         raise ValueError(f"{folder} holds no trained team: there is no {paths[0]}")

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from tianshou_examples.experiment.env_families import family_of
 from tianshou_examples.experiment.environments import environment_maker
-from tianshou_examples.experiment.settings import Settings, learner_name
+from tianshou_examples.experiment.settings import CONFIG, Settings, learner_name
 
 
 def open_folder(settings: Settings, resume: str | None) -> tuple[Settings, Path]:
@@ -29,43 +29,25 @@ def open_folder(settings: Settings, resume: str | None) -> tuple[Settings, Path]
     if resume is None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         folder = Path(settings.out or f"runs/{settings.env.replace(':', '-')}-{settings.algo}-{stamp}")
-        if (folder / "config.json").exists():
+        if (folder / CONFIG).exists():
             raise ValueError(f"--out {folder}: there is a run already; use --resume {folder}, or another folder")
         return settings, folder
     folder = Path(resume)
-    config = folder / "config.json"
-    if not config.exists():
-        raise ValueError(f"--resume {resume}: there is no config.json; give the folder of a run")
-    try:
-        saved = Settings.from_dict(json.loads(config.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"--resume {resume}: {config} is not the configuration of a run") from None
     limits = {k: v for k in ("max_calls", "max_cost", "prices") if (v := getattr(settings, k)) is not None}
-    settings = replace(saved, **limits)  # a run that its budget stopped goes on with a larger one
+    settings = replace(Settings.read(folder), **limits)  # a run that its budget stopped goes on with a larger one
     if settings.max_cost is not None and settings.prices is None:
         raise ValueError(f"--resume {resume}: --max-cost needs --prices, which the run did not have")
     return settings, folder
 
 
 class TrainingRun:
-    """One run and its folder.
-
-    Args:
-        settings: What to train.
-        folder: Where everything is written.
-        console: Where a person reads.
-
-    Attributes:
-        results: What each learner reported at its end, by name.
-        errors: What went wrong, one text for each learner that failed.
-        interrupted: Whether Ctrl-C was pressed.
-    """
+    """One run, which writes everything into its folder, and to the console what a person reads meanwhile."""
 
     def __init__(self, settings: Settings, folder: Path, console: Console) -> None:
         self.settings, self.folder, self.console = settings, folder, console
-        self.results: dict[str, dict[str, Any]] = {}
-        self.errors: list[str] = []
-        self.interrupted = False
+        self.results: dict[str, dict[str, Any]] = {}  # what each learner reported at its end, by name
+        self.errors: list[str] = []  # one text for each learner that failed
+        self.interrupted = False  # whether Ctrl-C was pressed
         self._running: dict[str, Any] = {}  # processes by the learner's name
 
     def prepare(self) -> None:
@@ -86,7 +68,7 @@ class TrainingRun:
         """
         context = multiprocessing.get_context("spawn")
         messages, stop = context.Queue(), context.Event()
-        waiting = list(self.settings.learners)
+        waiting = {learner_name(*learner): learner for learner in self.settings.learners}
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
                    TextColumn("{task.fields[state]}"), TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
         previous = signal.signal(signal.SIGINT, self._interrupt)
@@ -95,19 +77,15 @@ class TrainingRun:
                 (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as metrics,
                 Progress(*columns, console=self.console) as bars,
             ):
-                tasks = {
-                    name: bars.add_task(name, total=self.settings.steps, state="waiting")
-                    for name in (learner_name(*learner) for learner in waiting)
-                }
+                tasks = {name: bars.add_task(name, total=self.settings.steps, state="waiting") for name in waiting}
                 while waiting or self._running:
                     if (self.interrupted or self.errors) and not stop.is_set():
                         stop.set()
                         waiting.clear()
                         self.console.print("stopping: every learner saves itself; a further Ctrl-C kills them")
                     while waiting and len(self._running) < self.settings.jobs:
-                        learner = waiting.pop(0)
-                        name = learner_name(*learner)
-                        arguments = (self.settings, *learner, self.folder, messages, stop)
+                        name = next(iter(waiting))
+                        arguments = (self.settings, *waiting.pop(name), self.folder, messages, stop)
                         self._running[name] = context.Process(target=_learn, args=arguments, daemon=True)
                         start_shielded(self._running[name])
                         bars.update(tasks[name], state="starting")
@@ -156,8 +134,8 @@ class TrainingRun:
 
     def _state(self, value: dict[str, Any]) -> str:
         """Return what a learner's bar shows: its return, and what the critic took so far."""
-        text = (f"return {value['return']:+.2f}{self._collisions(value)}  "
-                f"calls {value['calls']:,}  tokens {value['tokens'] / 1e6:.1f}M")  # fmt: skip
+        text = f"return {value['return']:+.2f}{self._collisions(value)}  calls {value['calls']:,}"
+        text += f"  tokens {value['tokens'] / 1e6:.1f}M"
         if value.get("cached_tokens"):
             text += f"  {value['cached_tokens'] / value['tokens']:.0%} cached"
         if self.settings.prices is not None:
