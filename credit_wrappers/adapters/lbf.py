@@ -104,17 +104,7 @@ _GRID = re.compile(r"Foraging-grid(?:-(\d+)s)?(-.+)")
 
 
 class ForagingParallelEnv(TeamEnv):
-    """Level-Based Foraging; see the module's text.
-
-    Args:
-        env_id: One of the library's ids.
-        render_mode: None, "rgb_array" or "ansi".
-        arguments: Arguments of the library's environment, in place of the id's.
-
-    Raises:
-        ImportError: The library is not installed.
-        ValueError: An unknown id or render_mode.
-    """
+    """Level-Based Foraging; `parallel_env` and the module's text document it."""
 
     plane_names = ("player levels", "food levels", "free")
 
@@ -262,16 +252,21 @@ class ForagingParallelEnv(TeamEnv):
 
 
 def parallel_env(env_id: str = "Foraging-8x8-2p-3f-v3", **arguments: Any) -> ForagingParallelEnv:
-    """Return Level-Based Foraging as a ParallelEnv; arguments as `ForagingParallelEnv`."""
+    """Return Level-Based Foraging as a ParallelEnv.
+
+    Args:
+        env_id: One of the library's ids.
+        arguments: `render_mode`, and arguments of the library's environment in place of the id's.
+
+    Raises:
+        ImportError: The library is not installed.
+        ValueError: An unknown id or render_mode.
+    """
     return ForagingParallelEnv(env_id, **arguments)
 
 
 def arguments_of(env_id: str) -> dict[str, Any]:
-    """Return the arguments that an id stands for.
-
-    Raises:
-        ValueError: There is no such id; the message names the nearest.
-    """
+    """Return the arguments that an id stands for; the ValueError for an unknown id names the nearest."""
     known = registered(ENTRY_POINT)
     if env_id in known:
         return known[env_id]

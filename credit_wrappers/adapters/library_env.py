@@ -33,16 +33,8 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
 
     Every agent is paid the sum of the library's rewards; `infos[agent]` holds its `own_reward` and its `action_mask`.
 
-    Args:
-        env_id: The library's id; also `metadata["name"]`.
-        library: The library's environment, without any wrapper.
-        grid: Its rows and columns.
-        agents: Names of its agents.
-        arguments: All arguments that the library was given.
-        render_mode: None, "rgb_array" or "ansi".
-
-    Raises:
-        ValueError: An unknown render_mode.
+    `library` is the library's environment, without any wrapper, made with `arguments`; `grid` are its rows and columns.
+    An unknown `render_mode` raises ValueError.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 5}

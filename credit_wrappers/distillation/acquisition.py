@@ -15,12 +15,7 @@ _LEVELS = 4  # of the return
 
 
 class Pool:
-    """Candidates for labels: a uniform sample of the episodes that were offered, and those with the rarest changes.
-
-    Args:
-        room: Most episodes of each kind.
-        rng: Draws the sample.
-    """
+    """Candidates for labels: a uniform sample of the episodes offered, and those with the rarest changes; `room` each."""
 
     def __init__(self, room: int, rng: np.random.Generator) -> None:
         self._room, self._rng = room, rng

@@ -31,12 +31,8 @@ def action_width(spaces: Sequence[Space]) -> int | None:
 class ActionWords:
     """The names of each agent's actions.
 
-    Args:
-        spaces: Action spaces, by agent.
-        names: Names of the actions of a Discrete space or of a vector's components; for all agents, or by agent.
-
-    Raises:
-        ValueError: The number of names is not that of the actions or components, or an agent is unknown.
+    `names` are those of the actions of a Discrete space or of a vector's components, for all agents or by agent. A
+    wrong number of names or an unknown agent raises ValueError.
     """
 
     def __init__(
@@ -85,11 +81,7 @@ class ActionWords:
 
 
 def by_agent(what: str, given: Any, agents: Sequence[str]) -> dict[str, Any]:
-    """Return what was given for each agent; anything but a mapping is for all of them, None for none.
-
-    Raises:
-        ValueError: A key of the mapping is no agent.
-    """
+    """Return by agent what is given as a mapping, whose keys must be agents, or as one value for all; None is empty."""
     if given is None:
         return {}
     if not isinstance(given, Mapping):

@@ -21,13 +21,8 @@ class Features:
     A number is named by the keys that lead to it (`position.0`), or only by an index. Action masks and what is not
     numeric (texts, graphs, sequences) are left out. When there are more than 256 unnamed numbers, none is told.
 
-    Args:
-        agent: Its name, for errors.
-        space: Its observation space.
-        given: Names in order, None for a number that is not told; None: names made from the keys.
-
-    Raises:
-        ValueError: There are more or fewer names than numbers, or a name occurs twice.
+    `given` are other names in order, None for a number that is not told. ValueError if there are more or fewer names
+    than numbers, or a name occurs twice.
     """
 
     def __init__(self, agent: str, space: Space, given: Sequence[str | None] | None = None) -> None:

@@ -82,10 +82,7 @@ class TaskObservationWrapper(BaseParallelWrapper):
         return self.observation_spaces[agent]
 
     def assign(self, tasks: Mapping[str, str]) -> None:
-        """Give agents tasks, from the next observation on; agents that are not named keep theirs.
-
-        Args:
-            tasks: Task by agent; "" takes a task away.
+        """Give agents tasks, from the next observation on, or take them away by ""; other agents keep theirs.
 
         Raises:
             ValueError: There is no such agent or task.
