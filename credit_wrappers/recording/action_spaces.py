@@ -1,4 +1,4 @@
-"""Which actions can be credited, how an episode stores them and what they are called."""
+"""How an episode stores actions, and what they are called."""
 
 from __future__ import annotations
 
@@ -9,16 +9,6 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete, Space
 
 from credit_wrappers.recording.observation_spaces import number
-
-
-def require_actions(agent: str, space: Space) -> None:
-    """Raise TypeError unless a space holds single numbers or vectors."""
-    if not isinstance(space, Discrete | MultiDiscrete | MultiBinary | Box):
-        raise TypeError(
-            "credit needs actions that are a number or a vector (Discrete, MultiDiscrete, MultiBinary, Box); agent "
-            f"{agent!r} has {space}: put a wrapper around the environment that flattens its actions "
-            "(gymnasium.spaces.flatten_space, unflatten)"
-        )
 
 
 def action_width(spaces: Sequence[Space]) -> int | None:

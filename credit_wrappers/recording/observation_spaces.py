@@ -32,7 +32,8 @@ class Features:
         self._leaves = [(path, size) for path, _, size in leaves if size is not None]
         self.size = sum(size for _, size in self._leaves)
         if given is not None:
-            self.names = self._checked(given)
+            self.names = list(given)
+            self._check_names()
             self.groups = [(name, slice(k, k + 1)) for k, name in enumerate(self.names) if name is not None]
         elif self.size > MOST_TOLD:
             self.names, self.groups = [], []
@@ -82,16 +83,13 @@ class Features:
                 told.append(f"{name}={text}")
         return " ".join(told)
 
-    def _checked(self, given: Sequence[str | None]) -> list[str | None]:
-        names = list(given)
-        if len(names) != self.size:
+    def _check_names(self) -> None:
+        if len(self.names) != self.size:
             raise ValueError(
-                f"feature_names has {len(names)} names, but agent {self.agent!r} observes {self.size} numbers"
+                f"feature_names has {len(self.names)} names, but agent {self.agent!r} observes {self.size} numbers"
             )
-        twice = sorted({name for name in names if name is not None and names.count(name) > 1})
-        if twice:
+        if twice := sorted({name for name in self.names if name is not None and self.names.count(name) > 1}):
             raise ValueError(f"feature_names has {', '.join(map(repr, twice))} twice")
-        return names
 
     def _from_keys(self) -> tuple[list[str | None], list[tuple[str, slice]]]:
         names: list[str | None] = []
