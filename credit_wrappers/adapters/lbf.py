@@ -72,9 +72,9 @@ The id gives the arguments of the library's environment; each can be overridden:
 `min_food_level`, `max_food_level`, `normalize_reward`, `grid_observation`, `observe_agent_levels`. `render_mode`:
 `rgb_array` (our own picture, which needs no screen) or `ansi`; the library's own window is `env.library.render()`.
 
-`reset(seed=s)` starts the same episode as `reset(seed=s)` of a new environment of the library. (In an old one the
-start also depends on the last episode, whose cells new players avoid.) `get_state()` and `set_state()` take and restore
-states from which a rollout continues bit-identically.
+`reset(seed=s)` starts the same episode as `reset(seed=s)` of a new environment of the library. (In one that was played
+before, the library also keeps new players off the cells of the last ones.) `get_state()` and `set_state()` take and
+restore states from which a rollout continues bit-identically.
 
 `env.narrator.tasks()` are the tasks that a critic can give a player: `load food_0`, ....
 `env.task_target("load food_0", "player_1")` is the cell (row, column) of that food, None when it is gone;
@@ -149,8 +149,8 @@ class ForagingParallelEnv(TeamEnv):
         return ForagingNarrator(self._facts, self._moment)
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Observed:
-        """Start an episode: with a seed the one that a new environment of the library starts."""
-        if seed is not None:  # or the library would keep new players off the cells of the last episode's players
+        """Start an episode; with a seed the one that a new environment of the library starts."""
+        if seed is not None:  # else the library keeps new players off the cells of the last episode's
             for player in self.library.players:
                 player.position = None
         return super().reset(seed=seed, options=options)

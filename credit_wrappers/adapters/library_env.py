@@ -82,7 +82,7 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
         return self.action_spaces[agent]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Observed:
-        """Start an episode: with a seed the one that the library starts; without one the random stream continues."""
+        """Start an episode; with a seed the library's own, without one the random stream continues."""
         observations, _ = self.library.reset(seed=seed, options=options)
         self.agents = list(self.possible_agents)
         self.chosen, self._own, self._began = (), [0.0] * len(self.agents), True

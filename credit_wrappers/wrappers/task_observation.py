@@ -34,9 +34,8 @@ class TaskObservationWrapper(BaseParallelWrapper):
         weaning: How the tasks fade; None: they stay.
 
     Attributes:
-        tasks: All tasks.
+        tasks: As given, or the narrator's.
         assigned: Each agent's task; "" for none.
-        observation_spaces: Each agent's widened space.
 
     Raises:
         CreditError: There are no tasks.
