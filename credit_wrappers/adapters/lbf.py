@@ -72,9 +72,9 @@ The id gives the arguments of the library's environment; each can be overridden:
 `min_food_level`, `max_food_level`, `normalize_reward`, `grid_observation`, `observe_agent_levels`. `render_mode`:
 `rgb_array` (our own picture, which needs no screen) or `ansi`; the library's own window is `env.library.render()`.
 
-`reset(seed=s)` starts the same episode as `reset(seed=s)` of a new environment of the library. (In an old one the
-start also depends on the last episode, whose cells new players avoid.) `get_state()` and `set_state()` take and restore
-states from which a rollout continues bit-identically.
+`reset(seed=s)` starts the same episode as `reset(seed=s)` of a new environment of the library. (In one that was played
+before, the library also keeps new players off the cells of the last ones.) `get_state()` and `set_state()` take and
+restore states from which a rollout continues bit-identically.
 
 `env.narrator.tasks()` are the tasks that a critic can give a player: `load food_0`, ....
 `env.task_target("load food_0", "player_1")` is the cell (row, column) of that food, None when it is gone;
@@ -104,17 +104,7 @@ _GRID = re.compile(r"Foraging-grid(?:-(\d+)s)?(-.+)")
 
 
 class ForagingParallelEnv(TeamEnv):
-    """Level-Based Foraging; see the module's text.
-
-    Args:
-        env_id: One of the library's ids.
-        render_mode: None, "rgb_array" or "ansi".
-        arguments: Arguments of the library's environment, in place of the id's.
-
-    Raises:
-        ImportError: The library is not installed.
-        ValueError: An unknown id or render_mode.
-    """
+    """Level-Based Foraging; `parallel_env` and the module's text document it."""
 
     plane_names = ("player levels", "food levels", "free")
 
@@ -159,8 +149,8 @@ class ForagingParallelEnv(TeamEnv):
         return ForagingNarrator(self._facts, self._moment)
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Observed:
-        """Start an episode: with a seed the one that a new environment of the library starts."""
-        if seed is not None:  # or the library would keep new players off the cells of the last episode's players
+        """Start an episode; with a seed the one that a new environment of the library starts."""
+        if seed is not None:  # else the library keeps new players off the cells of the last episode's
             for player in self.library.players:
                 player.position = None
         return super().reset(seed=seed, options=options)
@@ -262,16 +252,21 @@ class ForagingParallelEnv(TeamEnv):
 
 
 def parallel_env(env_id: str = "Foraging-8x8-2p-3f-v3", **arguments: Any) -> ForagingParallelEnv:
-    """Return Level-Based Foraging as a ParallelEnv; arguments as `ForagingParallelEnv`."""
+    """Return Level-Based Foraging as a ParallelEnv.
+
+    Args:
+        env_id: One of the library's ids.
+        arguments: `render_mode`, and arguments of the library's environment in place of the id's.
+
+    Raises:
+        ImportError: The library is not installed.
+        ValueError: An unknown id or render_mode.
+    """
     return ForagingParallelEnv(env_id, **arguments)
 
 
 def arguments_of(env_id: str) -> dict[str, Any]:
-    """Return the arguments that an id stands for.
-
-    Raises:
-        ValueError: There is no such id; the message names the nearest.
-    """
+    """Return the arguments that an id stands for; the ValueError for an unknown id names the nearest."""
     known = registered(ENTRY_POINT)
     if env_id in known:
         return known[env_id]

@@ -33,16 +33,8 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
 
     Every agent is paid the sum of the library's rewards; `infos[agent]` holds its `own_reward` and its `action_mask`.
 
-    Args:
-        env_id: The library's id; also `metadata["name"]`.
-        library: The library's environment, without any wrapper.
-        grid: Its rows and columns.
-        agents: Names of its agents.
-        arguments: All arguments that the library was given.
-        render_mode: None, "rgb_array" or "ansi".
-
-    Raises:
-        ValueError: An unknown render_mode.
+    `library` is the library's environment, without any wrapper, made with `arguments`; `grid` are its rows and columns.
+    An unknown `render_mode` raises ValueError.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 5}
@@ -90,7 +82,7 @@ class TeamEnv(ParallelEnv[str, Any, Any]):
         return self.action_spaces[agent]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Observed:
-        """Start an episode: with a seed the one that the library starts; without one the random stream continues."""
+        """Start an episode; with a seed the library's own, without one the random stream continues."""
         observations, _ = self.library.reset(seed=seed, options=options)
         self.agents = list(self.possible_agents)
         self.chosen, self._own, self._began = (), [0.0] * len(self.agents), True

@@ -19,17 +19,13 @@ class LibraryNarrator(LiveNarrator, ABC):
     """A narrator that tells the first state whole, then what changed from one state to the next.
 
     The texts of the base prompt are in a file beside this one, each below its heading `## name`.
-
-    Args:
-        facts: What holds in all episodes.
-        source: Returns the present moment; only needed by `capture`.
     """
 
     words: ClassVar[str]  # the name of that file
 
     def __init__(self, facts: Any, source: Callable[[], Any] | None = None) -> None:
         super().__init__(source)
-        self.facts = facts
+        self.facts = facts  # what holds in all episodes
 
     def notation(self) -> str:
         """Return how an episode is written: part 2 of the base prompt."""

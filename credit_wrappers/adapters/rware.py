@@ -109,17 +109,7 @@ _AGENTS, _SHELVES = 0, 1  # layers of the library's grid
 
 
 class WarehouseParallelEnv(TeamEnv):
-    """The robotic warehouse; see the module's text.
-
-    Args:
-        env_id: One of the library's ids.
-        render_mode: None, "rgb_array" or "ansi".
-        arguments: Arguments of the library's environment, in place of the id's.
-
-    Raises:
-        ImportError: The library is not installed.
-        ValueError: An unknown id or render_mode, or DICT observations.
-    """
+    """The robotic warehouse; `parallel_env` and the module's text document it."""
 
     def __init__(self, env_id: str, *, render_mode: str | None = None, **arguments: Any) -> None:
         module = require("rware.warehouse", "rware")
@@ -291,7 +281,16 @@ class WarehouseParallelEnv(TeamEnv):
 
 
 def parallel_env(env_id: str = "rware-tiny-2ag-v2", **arguments: Any) -> WarehouseParallelEnv:
-    """Return the robotic warehouse as a ParallelEnv; arguments as `WarehouseParallelEnv`."""
+    """Return the robotic warehouse as a ParallelEnv.
+
+    Args:
+        env_id: One of the library's ids.
+        arguments: `render_mode`, and arguments of the library's environment in place of the id's.
+
+    Raises:
+        ImportError: The library is not installed.
+        ValueError: An unknown id or render_mode, or DICT observations.
+    """
     return WarehouseParallelEnv(env_id, **arguments)
 
 

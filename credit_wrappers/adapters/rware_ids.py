@@ -20,11 +20,9 @@ _PAID = {"indiv": "INDIVIDUAL", "global": "GLOBAL", "twostage": "TWO_STAGE"}
 
 
 def arguments_of(env_id: str) -> dict[str, Any]:
-    """Return the arguments that an id stands for: one that is registered, or that the library would register.
+    """Return the arguments that an id stands for, one that is registered or that the library would register.
 
-    Raises:
-        ImportError: The library is not installed.
-        ValueError: There is no such id; the message names the nearest.
+    The ValueError for an unknown id names the nearest.
     """
     library = require("rware", "rware")
     known = registered(ENTRY_POINT)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from operator import attrgetter
+from dataclasses import astuple, dataclass, field
+from operator import add
 from typing import Literal
 
 import numpy as np
@@ -37,10 +37,7 @@ class Usage:
         return self.input_tokens + self.output_tokens + self.cached_tokens + self.cache_write_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*(mine + others for mine, others in zip(_numbers(self), _numbers(other), strict=True)))
-
-
-_numbers = attrgetter(*Usage.__dataclass_fields__)
+        return Usage(*map(add, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,9 +80,6 @@ class AnswerError(CreditError):
         super().__init__(message)
         self.kind: AnswerFailure = kind
 
-    def __reduce__(self) -> tuple[type[AnswerError], tuple[str, AnswerFailure]]:
-        return type(self), (str(self), self.kind)
-
 
 class BudgetExceeded(CreditError):
     """The next call would go over the limit the user set."""

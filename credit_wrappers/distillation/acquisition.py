@@ -15,15 +15,10 @@ _LEVELS = 4  # of the return
 
 
 class Pool:
-    """Candidates for labels: a uniform sample of the episodes that were offered, and those with the rarest changes.
-
-    Args:
-        room: Most episodes of each kind.
-        rng: Draws the sample.
-    """
+    """Candidates for labels: a uniform sample of the episodes offered, and the `room` with the rarest changes."""
 
     def __init__(self, room: int, rng: np.random.Generator) -> None:
-        self._room, self._rng = room, rng
+        self._room, self._rng = room, rng  # room: most episodes of each kind
         self.clear([])
 
     def clear(self, labelled: Sequence[Episode]) -> None:

@@ -62,9 +62,8 @@ class Distillation:
         labels: Most episodes that it may label.
         settings: Form, size and fitting of the students.
         first: Labels of the first fit; default a sixteenth, at least 16.
-        threshold: Agreement is low when the error of agents' sums on held-out labels, divided by that on new ones, is
-            below this.
-        least_rank: Agreement is also low when the rank correlation of agents' sums on held-out labels is below this.
+        threshold: Least error of agents' sums on held-out labels, divided by that on new ones, before agreement is low.
+        least_rank: Least rank correlation of agents' sums on held-out labels before agreement is low.
         growth: Factor from the episodes at one round to those at the next, above 1.
         spacing: Fewest episodes between two rounds (half of it when agreement is low); default half of `labels`.
         episodes_per_query: See `CreditStore`.

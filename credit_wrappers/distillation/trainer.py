@@ -30,8 +30,8 @@ class StudentTrainer:
     """The labels and students of a distillation. Without a lock: one thread at a time may use it."""
 
     settings: StudentSettings
-    threshold: float  # agreement is low when the held-out error divided by the error on new labels is below this
-    least_rank: float  # or when the rank correlation of agents' sums on held-out labels is below this
+    threshold: float  # this and the next: see `Distillation`
+    least_rank: float
     roles: Mapping[str, str] | None  # see `fit_student`
     background: InitVar[bool]  # whether students are fitted in a thread
     newest: tuple[StudentCritic | None, int] = (None, 0)  # and its version, from 1

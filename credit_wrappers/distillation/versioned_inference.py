@@ -32,19 +32,12 @@ class VersionedInference:
 
     One student credits the whole of an episode, because a loop through two potentials might earn something.
 
-    Args:
-        source: Provides the students.
-        team: The agents in the order of rows; the student may have them in another order.
-        environments: E.
-
-    Attributes:
-        source: As given.
-        version: (E,), the version of the student that credits each environment's episode; 0 without a student.
+    The team has the agents in the order of rows; the student may have them in another order.
     """
 
     def __init__(self, source: StudentProvider, team: TeamSpec, environments: int = 1) -> None:
         self.source, self._team, self._environments = source, team, environments
-        self.version = np.zeros(environments, np.int64)
+        self.version = np.zeros(environments, np.int64)  # of the student of each episode; 0 without a student
         self._students: dict[int, StudentInference] = {}  # by version
 
     def begin(self, chosen: np.ndarray, rows: np.ndarray) -> None:

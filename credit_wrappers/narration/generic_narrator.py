@@ -86,18 +86,13 @@ class GenericNarrator:
         tasks, *rest = {tuple(self.words.name(agent, k) for k in numbers) for agent in self.agents}
         if rest:
             return ()
-        uses = Counter(tasks)
-        bad = [name for name in tasks if not _usable(name) or uses[name] > 1]
+        bad = [name for name in tasks if [name.strip()] != name.splitlines() or "; " in name or tasks.count(name) > 1]
         if bad:
             raise ValueError(
                 f"actions called {bad[0]!r} cannot be tasks: action_names must differ, and be texts of one line "
                 'without "; " and without blanks around them'
             )
         return tasks
-
-
-def _usable(name: str) -> bool:
-    return bool(name) and [name.strip()] == name.splitlines() and "; " not in name
 
 
 def _own_words(env: ParallelEnv) -> str:

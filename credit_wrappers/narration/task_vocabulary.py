@@ -21,11 +21,7 @@ def tasks_of_narrator(narrator: Narrator) -> tuple[str, ...]:
 
 
 def check_tasks(tasks: Sequence[str], whose: str) -> tuple[str, ...]:
-    """Return the tasks as a tuple.
-
-    Raises:
-        CreditError: They are no list; a task is not one line of text, has marks or blanks at an end, or occurs twice.
-    """
+    """Return a list of tasks as a tuple; raise CreditError, beginning with `whose`, for one that cannot be used."""
     if isinstance(tasks, str):
         raise CreditError(f"{whose}: {tasks!r} is one text; a list of them is needed, [{tasks!r}]")
     if not isinstance(tasks, Sequence):

@@ -1,4 +1,4 @@
-"""Which actions can be credited, how an episode stores them and what they are called."""
+"""How an episode stores actions, and what they are called."""
 
 from __future__ import annotations
 
@@ -11,16 +11,6 @@ from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete, Space
 from credit_wrappers.recording.observation_spaces import number
 
 
-def require_actions(agent: str, space: Space) -> None:
-    """Raise TypeError unless a space holds single numbers or vectors."""
-    if not isinstance(space, Discrete | MultiDiscrete | MultiBinary | Box):
-        raise TypeError(
-            "credit needs actions that are a number or a vector (Discrete, MultiDiscrete, MultiBinary, Box); agent "
-            f"{agent!r} has {space}: put a wrapper around the environment that flattens its actions "
-            "(gymnasium.spaces.flatten_space, unflatten)"
-        )
-
-
 def action_width(spaces: Sequence[Space]) -> int | None:
     """Return the length of the longest action vector; None when all actions are whole numbers from 0."""
     if all(isinstance(space, Discrete) and space.start >= 0 for space in spaces):
@@ -31,12 +21,8 @@ def action_width(spaces: Sequence[Space]) -> int | None:
 class ActionWords:
     """The names of each agent's actions.
 
-    Args:
-        spaces: Action spaces, by agent.
-        names: Names of the actions of a Discrete space or of a vector's components; for all agents, or by agent.
-
-    Raises:
-        ValueError: The number of names is not that of the actions or components, or an agent is unknown.
+    `names` are those of the actions of a Discrete space or of a vector's components, for all agents or by agent. A
+    wrong number of names or an unknown agent raises ValueError.
     """
 
     def __init__(
@@ -85,11 +71,7 @@ class ActionWords:
 
 
 def by_agent(what: str, given: Any, agents: Sequence[str]) -> dict[str, Any]:
-    """Return what was given for each agent; anything but a mapping is for all of them, None for none.
-
-    Raises:
-        ValueError: A key of the mapping is no agent.
-    """
+    """Return by agent what is given as a mapping, whose keys must be agents, or as one value for all; None is empty."""
     if given is None:
         return {}
     if not isinstance(given, Mapping):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gymnasium
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from pettingzoo.utils.env import ParallelEnv
-
-from credit_wrappers.recording.action_spaces import require_actions
 
 
 def require_parallel_class(env: object) -> None:
@@ -35,4 +34,10 @@ def require_parallel(env: object) -> None:
             "appear, so that an episode has the same agents from start to end; let the environment name them"
         )
     for agent in agents:
-        require_actions(agent, env.action_space(agent))
+        space = env.action_space(agent)
+        if not isinstance(space, Discrete | MultiDiscrete | MultiBinary | Box):
+            raise TypeError(
+                "credit needs actions that are a number or a vector (Discrete, MultiDiscrete, MultiBinary, Box); agent "
+                f"{agent!r} has {space}: put a wrapper around the environment that flattens its actions "
+                "(gymnasium.spaces.flatten_space, unflatten)"
+            )

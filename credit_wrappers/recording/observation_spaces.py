@@ -21,13 +21,8 @@ class Features:
     A number is named by the keys that lead to it (`position.0`), or only by an index. Action masks and what is not
     numeric (texts, graphs, sequences) are left out. When there are more than 256 unnamed numbers, none is told.
 
-    Args:
-        agent: Its name, for errors.
-        space: Its observation space.
-        given: Names in order, None for a number that is not told; None: names made from the keys.
-
-    Raises:
-        ValueError: There are more or fewer names than numbers, or a name occurs twice.
+    `given` are other names in order, None for a number that is not told. ValueError if there are more or fewer names
+    than numbers, or a name occurs twice.
     """
 
     def __init__(self, agent: str, space: Space, given: Sequence[str | None] | None = None) -> None:
@@ -37,7 +32,8 @@ class Features:
         self._leaves = [(path, size) for path, _, size in leaves if size is not None]
         self.size = sum(size for _, size in self._leaves)
         if given is not None:
-            self.names = self._checked(given)
+            self.names = list(given)
+            self._check_names()
             self.groups = [(name, slice(k, k + 1)) for k, name in enumerate(self.names) if name is not None]
         elif self.size > MOST_TOLD:
             self.names, self.groups = [], []
@@ -87,16 +83,13 @@ class Features:
                 told.append(f"{name}={text}")
         return " ".join(told)
 
-    def _checked(self, given: Sequence[str | None]) -> list[str | None]:
-        names = list(given)
-        if len(names) != self.size:
+    def _check_names(self) -> None:
+        if len(self.names) != self.size:
             raise ValueError(
-                f"feature_names has {len(names)} names, but agent {self.agent!r} observes {self.size} numbers"
+                f"feature_names has {len(self.names)} names, but agent {self.agent!r} observes {self.size} numbers"
             )
-        twice = sorted({name for name in names if name is not None and names.count(name) > 1})
-        if twice:
+        if twice := sorted({name for name in self.names if name is not None and self.names.count(name) > 1}):
             raise ValueError(f"feature_names has {', '.join(map(repr, twice))} twice")
-        return names
 
     def _from_keys(self) -> tuple[list[str | None], list[tuple[str, slice]]]:
         names: list[str | None] = []

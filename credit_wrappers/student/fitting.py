@@ -117,7 +117,7 @@ def fit_student(
 
     split, first, order = np.random.default_rng(settings.seed).spawn(3)
     held = held_out(split, settings.held_out, len(usable))
-    # The newest label weighs `recency` times as much as the oldest, and the mean weight is 1.
+    # The newest label weighs 1 or `recency` times as much as the oldest; the mean weight is 1.
     weight = (1.0 if start is None else settings.recency) ** np.linspace(0.0, 1.0, len(usable))
     weight = weight / weight.mean()
     learned, measured = (

@@ -52,11 +52,7 @@ class StudentInference:
         self._under_way = np.zeros(environments, bool)
 
     def begin(self, chosen: np.ndarray, observations: np.ndarray) -> None:
-        """Begin an episode in some environments.
-
-        Args:
-            chosen: (e,), the numbers of these environments, each once.
-            observations: (e, N, F), of the reset.
+        """Begin episodes of some environments, (e,), each given once, with the observations of the reset, (e, N, F).
 
         Raises:
             CreditError: The student was fitted for other observations; a number is not finite.

@@ -18,18 +18,8 @@ from credit_wrappers.student.team_spec import TeamSpec
 class StudentInputs:
     """The function from an environment's observations to rows of numbers.
 
-    Dict and Tuple observations become their numbers, sorted by key, without action masks.
-
-    Args:
-        env: The environment; its agents have Discrete actions from 0.
-
-    Attributes:
-        agents: `possible_agents`.
-        sizes: How many numbers each observes.
-        n_actions: How many actions each chooses from.
-
-    Raises:
-        TypeError: A student cannot read an agent's actions or observations; the message names the agent.
+    Dict and Tuple observations become their numbers, sorted by key, without action masks. Actions must be Discrete from
+    0. The TypeError for what a student cannot read names the agent.
     """
 
     def __init__(self, env: ParallelEnv) -> None:
@@ -45,7 +35,7 @@ class StudentInputs:
         for features, space in zip(self._features, spaces.values(), strict=True):
             if features.unread or not features.size:
                 raise TypeError(f"a student reads numbers; agent {features.agent!r} observes {space}")
-        self.sizes = tuple(features.size for features in self._features)
+        self.sizes = tuple(features.size for features in self._features)  # numbers that each agent observes
         self.n_actions = tuple(int(space.n) for space in actions.values())
         self._longest = max(self.sizes)
         flat = all(isinstance(space, Box | MultiBinary | MultiDiscrete | Discrete) for space in spaces.values())
@@ -59,8 +49,7 @@ class StudentInputs:
     def __call__(self, observations: Mapping[str, Any]) -> np.ndarray:
         """Return (N, F) float32, where F is the longest row; shorter ones end in zeros.
 
-        Raises:
-            CreditError: An agent is missing, or its observation does not fit its space.
+        A missing agent, or an observation that does not fit its space, raises CreditError.
         """
         if missing := [agent for agent in self.agents if agent not in observations]:
             raise CreditError(f"agent {missing[0]!r} has left; a student needs every agent in every step")

@@ -69,7 +69,7 @@ class StudentCritic:
 
     @classmethod
     def fit(cls, *_: Any, **__: Any) -> NoReturn:
-        """Raise AttributeError: a student is fitted by the function `fit_student`."""
+        """Raise AttributeError; use `fit_student`."""
         raise AttributeError("StudentCritic.fit(labels, ...) is now credit_wrappers.fit_student(labels, ...)")
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:

@@ -50,7 +50,7 @@ class TeamSpec:
         roles: Mapping[str, str] | None = None,
         actions: int | Mapping[str, int] | None = None,
     ) -> TeamSpec:
-        """Return the team of some labelled episodes.
+        """Return the team of some labelled episodes; raise ValueError for a missing or unknown agent.
 
         Args:
             agents: Names.
@@ -58,9 +58,6 @@ class TeamSpec:
             seen: The largest action of each in the labels, plus one.
             roles: Role by agent; None: one role for all agents that observe equally many numbers.
             actions: Number of actions, for all or by agent; None: as many as an agent of the role used.
-
-        Raises:
-            ValueError: A role or a number of actions is missing, or is given for an unknown agent.
         """
         given = by_agent("roles", roles, agents) or {
             agent: "agent" if len(set(sizes)) == 1 else f"observes {size}"

@@ -34,9 +34,8 @@ class TaskObservationWrapper(BaseParallelWrapper):
         weaning: How the tasks fade; None: they stay.
 
     Attributes:
-        tasks: All tasks.
+        tasks: As given, or the narrator's.
         assigned: Each agent's task; "" for none.
-        observation_spaces: Each agent's widened space.
 
     Raises:
         CreditError: There are no tasks.
@@ -82,10 +81,7 @@ class TaskObservationWrapper(BaseParallelWrapper):
         return self.observation_spaces[agent]
 
     def assign(self, tasks: Mapping[str, str]) -> None:
-        """Give agents tasks, from the next observation on; agents that are not named keep theirs.
-
-        Args:
-            tasks: Task by agent; "" takes a task away.
+        """Give agents tasks, from the next observation on, or take them away by ""; other agents keep theirs.
 
         Raises:
             ValueError: There is no such agent or task.

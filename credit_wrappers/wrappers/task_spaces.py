@@ -29,11 +29,7 @@ Join = Callable[[Any, np.ndarray, np.ndarray], Any]
 def widen(agent: str, space: Space, tasks: int, places: bool) -> tuple[Space, Join]:
     """Return the widened observation space of an agent, and the function that widens its observations.
 
-    Args:
-        agent: Its name, for errors.
-        space: Its observation space.
-        tasks: Number of tasks, K.
-        places: Whether the environment knows where tasks lead.
+    There are K `tasks`; `places` says whether the environment knows where they lead.
 
     Raises:
         TypeError: The space cannot carry a task; the message says what to do.
