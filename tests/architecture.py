@@ -49,7 +49,10 @@ ORDER = {
         ("cleanrl_ippo", "cleanrl_spaceworld", "evaluate", "mca", "train"),
     ),
 }
-DOORS = {"credit_wrappers": ("adapters", "testing", "cli")}  # for people and programs: no other room imports them
+DOORS = {  # for people and programs: no other room imports them
+    "credit_wrappers": ("adapters", "testing", "cli"),
+    "tianshou_examples": ORDER["tianshou_examples"][1],  # a reader of a script needs no other script
+}
 
 # Strings that name a module of ours, each with its reason.
 NAMED_IN_STRINGS = {

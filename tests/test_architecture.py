@@ -109,6 +109,7 @@ def test_a_circle_is_found_however_the_import_is_written(made_up, text):
         ("spaceworld/env.py", "credit_wrappers.llm.client"),
         ("spaceworld/env.py", "torch"),
         ("tianshou_examples/experiment/a.py", "tianshou_examples.train"),
+        ("tianshou_examples/mca.py", "tianshou_examples.train"),
         ("tianshou_examples/train.py", "tests.drawing"),
     ],
 )

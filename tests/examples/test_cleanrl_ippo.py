@@ -18,7 +18,6 @@ TINY = {"num_envs": 4, "num_steps": 64, "total_steps": 512, "hidden": 16, "minib
 
 def test_its_loop_has_exactly_one_line_for_credits() -> None:
     text = Path(cleanrl_ippo.__file__).read_text(encoding="utf-8")
-    assert "cleanrl_spaceworld" not in text  # a reader needs one script only
     loop = text[text.index("def train(") : text.index("def main(")].splitlines()
     added = [line for line in loop if "credit" in line.lower() or "relabel" in line]
     assert len(added) == 1 and added[0].strip().startswith(
@@ -46,7 +45,7 @@ def test_it_says_what_there_is_to_choose_from(capsys: pytest.CaptureFixture[str]
 
 
 class Commuter:
-    """Pays each robot for flying north or south, which the world does not."""
+    """Pays each robot for flying north or south, which the environment does not."""
 
     label = "commuter"
 

@@ -1,4 +1,4 @@
-"""Statistics over a critic's shoulder, the moments worth showing, and what the report makes of them."""
+"""A monitored critic's statistics, the moments that are worth showing, and the report of both."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AGENTS = ("robot_0", "robot_1", "robot_2")
 
 
 class Namer:
-    """Tells frames and actions of the test's episodes."""
+    """A narrator of the test's episodes."""
 
     def action_name(self, agent: str, action: int) -> str:
         return f"act{action}"
@@ -35,13 +35,13 @@ class Namer:
         return [f"state {m}" for m in moments]
 
 
-class Said:
-    """A critic that says what it was told to say."""
+class FixedEvents:
+    """A critic that always gives the same events."""
 
-    label = "said"
+    label = "fixed"
 
-    def __init__(self, *said: tuple[str, int, int, float]) -> None:
-        self.events = tuple(CreditEvent(a, start, stop, amount, f"because {a}") for a, start, stop, amount in said)
+    def __init__(self, *events: tuple[str, int, int, float]) -> None:
+        self.events = tuple(CreditEvent(a, start, stop, amount, f"because {a}") for a, start, stop, amount in events)
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         credits = []
@@ -91,7 +91,7 @@ def test_what_a_credited_span_teaches(
 
 def test_a_moment_holds_the_span_its_agent_and_what_the_others_got() -> None:
     # robot_1 is blamed for the fault of step 2 while robot_2 is paid; robot_0 caused one of its own in step 0
-    critic = Said(("robot_1", 2, 3, -0.3), ("robot_2", 1, 3, 0.4))
+    critic = FixedEvents(("robot_1", 2, 3, -0.3), ("robot_2", 1, 3, 0.4))
     monitor = MonitoredCritic(critic)
     monitor.score([episode([0.0, 0.0, 0.0, 1.0])])
     given = monitor.score([episode([-0.1, 0.0, -0.05, 1.0], {(0, 0): 1.0, (2, 1): 1.0})])
@@ -108,19 +108,19 @@ def test_a_moment_holds_the_span_its_agent_and_what_the_others_got() -> None:
     assert monitor.best["who did it"][0] == pytest.approx(0.4) and monitor.best["who did it"][1].agent == "robot_2"
 
 
-def test_a_clearer_moment_replaces_another_one_and_a_duller_one_does_not() -> None:
-    monitor = MonitoredCritic(Said(("robot_0", 0, 1, 0.5)))
+def test_only_a_clearer_moment_replaces_another_one() -> None:
+    monitor = MonitoredCritic(FixedEvents(("robot_0", 0, 1, 0.5)))
     monitor.score([episode([1.0])])
-    monitor.critic = Said(("robot_1", 0, 1, 0.4))
+    monitor.critic = FixedEvents(("robot_1", 0, 1, 0.4))
     monitor.score([episode([1.0])])
     assert monitor.best["payoff"][1].agent == "robot_0"
-    monitor.critic = Said(("robot_2", 0, 1, 0.6))
+    monitor.critic = FixedEvents(("robot_2", 0, 1, 0.6))
     monitor.score([episode([1.0])])
     assert monitor.best["payoff"][1].agent == "robot_2"
 
 
-def test_long_spans_are_told_in_part() -> None:
-    monitor = MonitoredCritic(Said(("robot_0", 1, 20, 0.5)))
+def test_of_a_long_span_only_the_first_steps_are_kept() -> None:
+    monitor = MonitoredCritic(FixedEvents(("robot_0", 1, 20, 0.5)))
     monitor.score([episode([0.0] * 20)])
     moment = monitor.best["on the way"][1]
     assert (moment.start, moment.stop) == (1, 20)
@@ -128,24 +128,24 @@ def test_long_spans_are_told_in_part() -> None:
 
 
 def test_statistics_are_those_of_the_last_episodes() -> None:
-    monitor = MonitoredCritic(Said(), window=2)
+    monitor = MonitoredCritic(FixedEvents(), window=2)
     assert monitor.means() == (0.0, 0.0, 0.0)
     monitor.score([episode([9.0, 9.0]), episode([0.5, 0.25], {(1, 2): 2.0}, done=False), episode([0.0, 1.0])])
     assert monitor.means() == (0.875, 1.0, 0.5)
     assert monitor.episodes == 3
 
 
-def test_a_watcher_comes_back_from_its_json() -> None:
-    monitor = MonitoredCritic(Said(("robot_0", 0, 2, 0.5), ("robot_1", 1, 2, -0.25)))
+def test_a_monitor_is_restored_from_its_json() -> None:
+    monitor = MonitoredCritic(FixedEvents(("robot_0", 0, 2, 0.5), ("robot_1", 1, 2, -0.25)))
     monitor.score([episode([0.0, 0.0]), episode([0.5, 0.25])])
-    other = MonitoredCritic(Said())
+    other = MonitoredCritic(FixedEvents())
     other.restore(json.loads(json.dumps(monitor.state())))
     assert other.state() == monitor.state() and other.means() == monitor.means()
     assert other.best["undone"] == monitor.best["undone"]
 
 
 def test_threads_may_score_while_the_numbers_are_read() -> None:
-    monitor = MonitoredCritic(Said(("robot_0", 0, 1, 0.1)), window=4)
+    monitor = MonitoredCritic(FixedEvents(("robot_0", 0, 1, 0.1)), window=4)
     threads = [threading.Thread(target=lambda: [monitor.score([episode([1.0])]) for _ in range(200)]) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -155,7 +155,7 @@ def test_threads_may_score_while_the_numbers_are_read() -> None:
     assert monitor.episodes == 800
 
 
-def test_summed_credit_is_watched_before_it_is_summed(tmp_path: Path) -> None:
+def test_summed_credit_is_monitored_before_it_is_summed(tmp_path: Path) -> None:
     critic, monitor, inner = make_critic(Settings(), "summed", tmp_path / "ledger.sqlite")
     assert isinstance(critic, SummedCritic) and critic.critic is monitor and monitor.critic is inner
     assert inner is not None and inner.ledger is not None
