@@ -76,12 +76,12 @@ class Asker:
             key = question.key
         try:
             if self.ledger is None:
-                return self._read(question, self._complete(question, key, stats), self.client.source, stats)
+                return self._read(question, self._complete(question, stats), self.client.source, stats)
             with self._alone(key):
                 with stats.timed("ledger"):
                     recorded = self.ledger.find(key)
                 if recorded is None:
-                    return self._ask_and_record(self.ledger, question, key, stats)
+                    return self._ask_and_record(self.ledger, question, stats)
                 stats.cache_hits += 1
                 return self._read(question, recorded, "cache", stats)
         except AnswerError:
@@ -104,13 +104,13 @@ class Asker:
                 self._under_way.discard(key)
                 self._changed.notify_all()
 
-    def _ask_and_record(self, ledger: Ledger, question: Question, key: str, stats: CriticStats) -> Judged:
+    def _ask_and_record(self, ledger: Ledger, question: Question, stats: CriticStats) -> Judged:
         """Ask the model; write the answer or the failure into the ledger."""
         completion: Completion | None = None
         judged: Judged | None = None
         error: AnswerError | ModelError | BudgetExceeded | None = None
         try:
-            completion = self._complete(question, key, stats)
+            completion = self._complete(question, stats)
             judged = self._read(question, completion, self.client.source, stats)
             return judged
         except (AnswerError, ModelError, BudgetExceeded) as failed:
@@ -127,12 +127,12 @@ class Asker:
                         failure="" if error is None else error.kind,
                         message=str(error or ""),
                         episodes=_episodes(question, judged),
-                        key=key,
+                        key=question.key,
                     )
 
-    def _complete(self, question: Question, key: str, stats: CriticStats) -> Completion:
+    def _complete(self, question: Question, stats: CriticStats) -> Completion:
         """Return what a batch brought, else what the model says."""
-        prefetched = self.prefetched.pop(key, None)
+        prefetched = self.prefetched.pop(question.key, None)
         if isinstance(prefetched, Completion):
             self.budget.charge(prefetched.usage, batch=True)
             stats.calls += 1
