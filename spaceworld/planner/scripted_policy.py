@@ -17,24 +17,6 @@ from spaceworld.rules import packing as pk
 ABSENT = 6  # steps without its part of the plan after which a robot is not counted on
 
 
-def policy(env: Any, agents: Sequence[str] | None = None) -> ScriptedPolicy:
-    """Return a callable `act(observations=None, infos=None)` that returns an action for each robot.
-
-    It reads the environment itself and ignores the observations, so that it can be called at any moment: in the middle
-    of an episode, after `set_state`, behind wrappers.
-
-    Args:
-        env: A Spaceworld, wrapped or not.
-        agents: The robots that it steers; None: all. It assumes that other robots help, plans again when they act
-            otherwise, and keeps clear of every cell that they could enter.
-
-    Raises:
-        TypeError: When there is no Spaceworld inside `env`.
-        ValueError: For an unknown agent.
-    """
-    return ScriptedPolicy(env, agents)
-
-
 def spaceworld_in(env: Any) -> SpaceworldEnv:
     """Return the Spaceworld inside wrappers and conversions.
 
@@ -56,7 +38,20 @@ def spaceworld_in(env: Any) -> SpaceworldEnv:
 
 
 class ScriptedPolicy:
-    """The scripted policy; see `policy`."""
+    """A callable `act(observations=None, infos=None)` that returns an action for each robot.
+
+    It reads the environment itself and ignores the observations, so that it can be called at any moment: in the middle
+    of an episode, after `set_state`, behind wrappers.
+
+    Args:
+        env: A Spaceworld, wrapped or not.
+        agents: The robots that it steers; None: all. It assumes that other robots help, plans again when they act
+            otherwise, and keeps clear of every cell that they could enter.
+
+    Raises:
+        TypeError: When there is no Spaceworld inside `env`.
+        ValueError: For an unknown agent.
+    """
 
     def __init__(self, env: Any, agents: Sequence[str] | None = None) -> None:
         self.env = spaceworld_in(env)
@@ -124,6 +119,9 @@ class ScriptedPolicy:
             joint = self._planned(row, self.world, tries=1, limit=world.n)
         self._asked = joint != pk.STAY
         return cautious(self.world, row, joint, self.own, self._still)
+
+
+policy = ScriptedPolicy  # called like a function: `act = policy(env)`
 
 
 def physical(world: World) -> np.ndarray:
