@@ -142,11 +142,10 @@ def next_delivery(board: Board, dice: Dice, canonical: bool) -> Board | None:
 
 def quickest(board: Board, module: int, when: list[int]) -> int:
     """Return the approximate time at which a team could be at the module."""
-    thrust, ready = 0, FAR
+    thrust = 0
     docker = min((t for t, can in zip(when, board.world.can_dock, strict=True) if can), default=FAR)
     for i in sorted(range(board.world.n), key=lambda i: (when[i], i)):
         thrust += board.world.thrust[i]
-        ready = when[i]
         if thrust >= board.world.mass[module]:
-            return max(ready, docker)
+            return max(when[i], docker)
     return FAR

@@ -27,13 +27,8 @@ def spaceworld_in(env: Any) -> SpaceworldEnv:
     for _ in range(20):
         if isinstance(inner, SpaceworldEnv):
             return inner
-        for name in ("par_env", "aec_env", "env", "unwrapped"):
-            deeper = getattr(inner, name, inner)
-            if deeper is not inner:
-                inner = deeper
-                break
-        else:
-            break
+        names = ("par_env", "aec_env", "env", "unwrapped")
+        inner = next((deeper for name in names if (deeper := getattr(inner, name, inner)) is not inner), None)
     raise TypeError(f"there is no Spaceworld inside {type(env).__name__}")
 
 

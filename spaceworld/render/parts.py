@@ -119,12 +119,8 @@ def module(cell: int, colour: Colour, mass: int, docked: bool) -> pygame.Surface
     canvas.fill(body, canvas.shade((92, 102, 128), (214, 222, 236)))
     canvas.stroke(body + 0.025, palette.HULL_EDGE, 0.05)
     plate = canvas.box(0, 0, half - 0.17, half - 0.17, 0.09)
-    dark, light = (
-        (mix(colour, palette.WHITE, 0.05), mix(colour, palette.WHITE, 0.5))
-        if docked
-        else (mix(colour, (10, 14, 30), 0.45), mix(colour, (10, 14, 30), 0.05))
-    )
-    canvas.fill(plate, canvas.shade(dark, light, 0.7))
+    tone, dark, light = (palette.WHITE, 0.05, 0.5) if docked else ((10, 14, 30), 0.45, 0.05)
+    canvas.fill(plate, canvas.shade(mix(colour, tone, dark), mix(colour, tone, light), 0.7))
     canvas.stroke(plate, palette.HULL_EDGE, 0.04)
     corner = half - 0.09
     for x, y in ((-corner, -corner), (corner, -corner), (-corner, corner), (corner, corner)):
