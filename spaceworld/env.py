@@ -131,7 +131,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         observations, mask = self._observe()
         if self.render_mode == "human":
             self.render()
-        return self._told(observations, mask, 0)
+        return self._by_agent(observations, mask, 0)
 
     def step(
         self, actions: dict[str, int]
@@ -167,7 +167,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
             self.agents = []
         if self._view is not None and self.render_mode == "human":  # a copy has no view and renders on request only
             self.render()
-        seen, infos = self._told(observations, mask, faults)
+        seen, infos = self._by_agent(observations, mask, faults)
         return (
             seen,
             dict.fromkeys(agents, reward),
@@ -220,7 +220,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     def observe_all(self) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
         """Return observations and infos of the present state, like `reset`; useful after `set_state`."""
-        return self._told(*self._observe(), int(self._faults.sum()))
+        return self._by_agent(*self._observe(), int(self._faults.sum()))
 
     @property
     def narrator(self) -> SpaceworldNarrator:
@@ -320,10 +320,10 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         look_around(self._spec, self._row, self._work, observations, mask)
         return observations, mask
 
-    def _told(
+    def _by_agent(
         self, observations: np.ndarray, mask: np.ndarray, faults: int
     ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
-        """Observations and infos by agent; one loop, because this is a good part of a step."""
+        """Return observations and infos by agent, in one loop, because this is a good part of a step."""
         seen, infos = {}, {}
         each = zip(self.possible_agents, observations, mask, self._codes.tolist())  # noqa: B905  # strict is slow
         for agent, own, legal, code in each:

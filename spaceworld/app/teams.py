@@ -24,17 +24,11 @@ GROUP = "spaceworld.policies"  # entry points to loaders, each named after the e
 
 @dataclass(frozen=True)
 class Team:
-    """A way to steer all robots.
-
-    Attributes:
-        name: What a person calls it.
-        policy: Makes the policy for some agents of an environment; called for each episode.
-        world: Arguments of `SpaceworldEnv` that this team was made for.
-    """
+    """A way to steer all robots."""
 
     name: str
-    policy: Callable[[SpaceworldEnv, Sequence[str]], Policy]
-    world: dict[str, Any] = field(default_factory=dict)
+    policy: Callable[[SpaceworldEnv, Sequence[str]], Policy]  # makes the policy for some agents, for each episode
+    world: dict[str, Any] = field(default_factory=dict)  # arguments of `SpaceworldEnv` that this team was made for
 
 
 def team_of(name: str, loader: str | None = None) -> Team:

@@ -1,4 +1,4 @@
-"""Checks before acting: whether a step costs anything, and whether robots of others could get in its way."""
+"""Checks before acting: whether a step costs anything, and whether robots that others steer could be in its way."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def safest(world: World, row: np.ndarray, joint: np.ndarray) -> np.ndarray:
 def cautious(
     world: World, row: np.ndarray, joint: np.ndarray, own: Sequence[bool], still: Sequence[int] | np.ndarray
 ) -> np.ndarray:
-    """Return the joint action, (N,), without our moves into cells where robots of others are or may go.
+    """Return the joint action, (N,), without our moves into cells where the others' robots are or may go.
 
     `own` (N,) says which robots are ours, `still` (N,) for how many calls each robot has not moved.
     """
     joint = joint.copy()
     units = _units(world, row)
-    loose: set[int] = set()  # cells where robots of others are or may go
+    loose: set[int] = set()  # cells where the others' robots are or may go
     for members, cells in units:
         if all(own[i] for i in members):
             continue

@@ -22,15 +22,10 @@ CLASHES = 10  # failed attempts to walk to the grip cells
 def deliver(
     board: Board, module: int, slot: int, when: Sequence[int], ends: Sequence[int] = ANY, legs: int = LEGS
 ) -> Board | None:
-    """Return a board on which the module's delivery to the slot is decided, too, or None.
+    """Return a board on which the module's delivery to the slot is decided, too, or None if it is impossible.
 
-    Args:
-        board: What is decided.
-        module: The module.
-        slot: The slot.
-        when: (N,) the approximate time at which each robot could be beside the module.
-        ends: The sides (bits) at which it may be held when it is docked.
-        legs: The number of new grips allowed on the way.
+    `when` (N,) is the approximate time at which each robot could be beside the module, `ends` are the sides (bits) at
+    which it may be held when it is docked, and `legs` is the number of new grips allowed on the way.
     """
     for count, team in enumerate(teams(board, module, when)):
         if count >= 2 * TEAMS:
@@ -50,7 +45,7 @@ def deliver_by(
     held = sum(1 << d for i in team if board.grips[i] == module for d in SIDES if beside(board, start, d, i))
     forbidden = np.zeros(world.cells, np.uint8)
     forbidden[list(board.slot_cell)] = 1
-    forbidden[board.track[:, :].ravel()] = 1
+    forbidden[board.track] = 1
     parked = board.parked(module)
     if parked[goal]:
         return None
@@ -59,9 +54,8 @@ def deliver_by(
     allowed = np.zeros(16, np.bool_)
     allowed[list(ends)] = True
     while allowed.any():
-        cost, drop, sides = route(
-            board.static, parked, world.width, start, goal, len(team), cell, held, allowed, forbidden
-        )
+        places = (board.static, parked, world.width, start, goal)
+        cost, drop, sides = route(*places, len(team), cell, held, allowed, forbidden)
         if cost >= FAR or (drop >= 0 and legs == 0):
             return None
         if drop >= 0:

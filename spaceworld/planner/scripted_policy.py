@@ -14,7 +14,7 @@ from spaceworld.planner.caution import cautious, safest
 from spaceworld.planner.schedule import Plan, make_plan
 from spaceworld.rules import packing as pk
 
-ABSENT = 6  # steps without its part of the plan after which a robot is not counted on
+ABSENT = 6  # a robot that has not done its part of the plan for so many steps is not counted on
 
 
 def spaceworld_in(env: Any) -> SpaceworldEnv:

@@ -29,11 +29,8 @@ class Painter:
     display is opened, and windows of other code are not touched.
 
     Args:
-        height: Height of a frame in pixels, at least 120.
+        height: Height of a frame in pixels; a ValueError is raised below 120.
         panel: Whether the side panel is drawn beside the grid.
-
-    Raises:
-        ValueError: If the height is too small.
     """
 
     def __init__(self, height: int = 480, panel: bool = True) -> None:
