@@ -120,8 +120,8 @@ from spaceworld.observations import feature_vector, image
 from spaceworld.rules import generator, kernel
 from tests.spaceworld import test_planes, test_reference
 assert config.DISABLE_JIT
-for module, name in ((kernel, "advance"), (feature_vector, "observe"), (image, "observe_image"), (generator, "generate")):
-    assert type(getattr(module, name)) is FunctionType, name
+for compiled in (kernel.advance, feature_vector.observe, image.observe_image, generator.generate):
+    assert type(compiled) is FunctionType, compiled
 for name in ("crowd", "quick", "pair"):
     counts = test_reference.compare(name, False, 120)
     assert counts["docks"] and counts["hits"], counts
