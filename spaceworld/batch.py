@@ -160,14 +160,10 @@ class Batch:
     def step(self, chosen: np.ndarray, actions: np.ndarray) -> BatchStep:
         """Advance running worlds by one joint action each, (e, N) in 0..5 (not checked)."""
         e, n = len(chosen), self.robots
-        observations, masks = self._blocks(e)
-        step = BatchStep(
-            observations, masks, np.empty(e), np.empty(e, np.int64), np.empty((e, n)), np.empty((e, n), np.int64)
-        )
+        results = (*self._blocks(e), np.empty(e), np.empty(e, np.int64), np.empty((e, n)), np.empty((e, n), np.int64))
         given = np.ascontiguousarray(actions, dtype=np.int64)
-        results = (observations, masks, step.rewards, step.status, step.costs, step.events)
         self._pool.share(e, advance_some, self.memory, chosen, given, *results, self.penalty, self._total)
-        return step
+        return BatchStep(*results)
 
     def _blocks(self, e: int) -> tuple[np.ndarray, np.ndarray]:
         shape = (e, self.robots)

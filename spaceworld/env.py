@@ -23,8 +23,7 @@ from spaceworld.rules.snapshot import VERSION, Snapshot, check, fingerprint
 from spaceworld.scenario import Scenario
 from spaceworld.text.events import EVENTS
 from spaceworld.text.narration import SpaceworldNarrator
-from spaceworld.text.scene import Overlay, Scene, overlay_of
-from spaceworld.text.scene_of import scene_of
+from spaceworld.text.scene import Overlay, Scene, overlay_of, scene_of
 from spaceworld.text.tasks import TaskTargets
 
 FLOAT32, INT8 = np.dtype(np.float32), np.dtype(np.int8)
@@ -32,13 +31,8 @@ TERMINATED, TRUNCATED = pk.TERMINATED, pk.TRUNCATED
 RENDER_MODES = ("human", "rgb_array", "ansi")
 
 
-def _choose(what: str, value: object, valid: tuple[object, ...]) -> None:
-    if value not in valid:
-        raise ValueError(f"unknown {what} {value!r}; valid are {', '.join(repr(v) for v in valid)}")
-
-
 class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
-    """In-orbit assembly by a team of robots, as a PettingZoo ParallelEnv (rules: ours; see `spaceworld_v0`).
+    """In-orbit assembly by a team of robots (the rules, which are ours, are in `spaceworld_v0`).
 
     Args:
         scenario: A preset's name or a `Scenario`.
@@ -75,10 +69,14 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         image_radius: int | None = None,
     ) -> None:
         self.scenario = get_scenario(scenario)
-        _choose("render_mode", render_mode, (None, *RENDER_MODES))
-        _choose("observation", observation, ("vector", "image"))
-        _choose("on_collision", on_collision, ("block", "terminate"))
-        _choose("action_mask", action_mask, ("possible", "safe"))
+        for what, value, valid in (
+            ("render_mode", render_mode, (None, *RENDER_MODES)),
+            ("observation", observation, ("vector", "image")),
+            ("on_collision", on_collision, ("block", "terminate")),
+            ("action_mask", action_mask, ("possible", "safe")),
+        ):
+            if value not in valid:
+                raise ValueError(f"unknown {what} {value!r}; valid are {', '.join(map(repr, valid))}")
         if max_cycles is not None and max_cycles < 1:
             raise ValueError(f"max_cycles is {max_cycles}; at least 1 step is needed")
         if image_radius is not None and (observation != "image" or image_radius < 1):
@@ -133,7 +131,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         observations, mask = self._observe()
         if self.render_mode == "human":
             self.render()
-        return self._told(observations, mask, 0)
+        return self._by_agent(observations, mask, 0)
 
     def step(
         self, actions: dict[str, int]
@@ -167,11 +165,9 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
             reward -= self.collision_penalty * faults
         if status:
             self.agents = []
-        if (
-            self._view is not None and self.render_mode == "human"
-        ):  # a copied environment has no view and renders on request only
+        if self._view is not None and self.render_mode == "human":  # a copy has no view and renders on request only
             self.render()
-        seen, infos = self._told(observations, mask, faults)
+        seen, infos = self._by_agent(observations, mask, faults)
         return (
             seen,
             dict.fromkeys(agents, reward),
@@ -224,7 +220,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
 
     def observe_all(self) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
         """Return observations and infos of the present state, like `reset`; useful after `set_state`."""
-        return self._told(*self._observe(), int(self._faults.sum()))
+        return self._by_agent(*self._observe(), int(self._faults.sum()))
 
     @property
     def narrator(self) -> SpaceworldNarrator:
@@ -243,7 +239,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         """Return the cell (row, column) that a task of `narrator.tasks()` leads to now, or None.
 
         Raises:
-            ValueError: There is no such task, or no such agent.
+            ValueError: For an unknown task or agent.
         """
         return self._targets.target(task, agent)
 
@@ -251,7 +247,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         """Return rows and columns from the robot to that cell, divided by the grid's, both in [-1, 1], or None.
 
         Raises:
-            ValueError: There is no such task, or no such agent.
+            ValueError: For an unknown task or agent.
         """
         return self._targets.offset(task, agent)
 
@@ -324,10 +320,10 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         look_around(self._spec, self._row, self._work, observations, mask)
         return observations, mask
 
-    def _told(
+    def _by_agent(
         self, observations: np.ndarray, mask: np.ndarray, faults: int
     ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
-        """Observations and infos by agent; one loop, because this is a good part of a step."""
+        """Return observations and infos by agent, in one loop, because this is a good part of a step."""
         seen, infos = {}, {}
         each = zip(self.possible_agents, observations, mask, self._codes.tolist())  # noqa: B905  # strict is slow
         for agent, own, legal, code in each:

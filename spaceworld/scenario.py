@@ -7,6 +7,7 @@ with `dataclasses.replace`. The rules are ours: the paper names the benchmark bu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 Cell = tuple[int, int]  # (row, col); row 0 is the top
@@ -100,77 +101,79 @@ class Scenario:
 
 
 def _check(s: Scenario) -> None:
-    where = f"scenario {s.name!r}"
-    if s.height < 3 or s.width < 3:
-        raise ValueError(f"{where}: the grid is {s.height}x{s.width}; at least 3x3 is needed")
+    require = partial(_require, s)
+    require(s.height >= 3 and s.width >= 3, f"the grid is {s.height}x{s.width}; at least 3x3 is needed")
     for what, things in (("robot", s.robots), ("module", s.modules), ("slot", s.slots)):
-        if not things:
-            raise ValueError(f"{where}: there is no {what}")
-    if len(s.slots) > MAX_SLOTS:
-        raise ValueError(f"{where}: {len(s.slots)} slots; at most {MAX_SLOTS} are supported")
-    if s.horizon < 1:
-        raise ValueError(f"{where}: horizon is {s.horizon}; at least 1 step is needed")
+        require(things, f"there is no {what}")
+    require(len(s.slots) <= MAX_SLOTS, f"{len(s.slots)} slots; at most {MAX_SLOTS} are supported")
+    require(s.horizon >= 1, f"horizon is {s.horizon}; at least 1 step is needed")
     for k, r in enumerate(s.robots):
-        if r.thrust < 1:
-            raise ValueError(f"{where}: robot_{k} has thrust {r.thrust}; it must be at least 1")
-        if r.sensor_range is not None and r.sensor_range < 0:
-            raise ValueError(f"{where}: robot_{k} has sensor_range {r.sensor_range}; it must be 0 or more, or None")
+        require(r.thrust >= 1, f"robot_{k} has thrust {r.thrust}; it must be at least 1")
+        sensed = r.sensor_range
+        require(sensed is None or sensed >= 0, f"robot_{k} has sensor_range {sensed}; it must be 0 or more, or None")
     for k, d in enumerate(s.debris):
-        if d.direction not in range(5) or d.period < 1:
-            raise ValueError(f"{where}: debris_{k} has direction {d.direction} and period {d.period}; the direction "
-                             "must be 0..4, the period at least 1")  # fmt: skip
-    if not any(r.can_dock and r.can_grip for r in s.robots):
-        raise ValueError(f"{where}: no robot can both grip and dock")
+        require(
+            d.direction in range(5) and d.period >= 1,
+            f"debris_{k} has direction {d.direction} and period {d.period}; the direction must be 0..4, the period at "
+            "least 1",
+        )
+    require(any(r.can_dock and r.can_grip for r in s.robots), "no robot can both grip and dock")
     thrust = lift(s)
     for k, m in enumerate(s.modules):
-        if m.mass < 1:
-            raise ValueError(f"{where}: module_{k} has mass {m.mass}; it must be at least 1")
-        if m.mass > thrust:
-            raise ValueError(f"{where}: module_{k} has mass {m.mass}, but the strongest team that can lift and dock "
-                             f"it, one robot at each of its {SIDES} sides, has thrust {thrust}")  # fmt: skip
-        slots = sum(slot.type == m.type for slot in s.slots)
-        if sum(other.type == m.type for other in s.modules) > slots:
-            raise ValueError(f"{where}: module_{k} has type {m.type!r}, of which there are more modules than slots")
+        require(m.mass >= 1, f"module_{k} has mass {m.mass}; it must be at least 1")
+        require(
+            m.mass <= thrust,
+            f"module_{k} has mass {m.mass}, but the strongest team that can lift and dock it, one robot at each of its "
+            f"{SIDES} sides, has thrust {thrust}",
+        )
+        alike, slots = (sum(x.type == m.type for x in things) for things in (s.modules, s.slots))
+        require(alike <= slots, f"module_{k} has type {m.type!r}, of which there are more modules than slots")
     for k, slot in enumerate(s.slots):
         for need in slot.needs:
-            if not 0 <= need < len(s.slots):
-                raise ValueError(f"{where}: slot_{k} needs slot {need}, which does not exist")
+            require(0 <= need < len(s.slots), f"slot_{k} needs slot {need}, which does not exist")
     dock_order(s)
     if s.layout is None:
-        _check_room(s, where)
+        _check_room(s)
     else:
-        _check_layout(s, s.layout, where)
+        _check_layout(s, s.layout)
+
+
+def _require(s: Scenario, holds: object, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(f"scenario {s.name!r}: {otherwise}")
 
 
 def lift(s: Scenario) -> int:
     """Return the thrust of the strongest team around one module: a robot that docks, and the best for other sides."""
     grippers = [r for r in s.robots if r.can_grip]
     docker = max((r for r in grippers if r.can_dock), key=lambda r: r.thrust)
-    rest = list(grippers)
-    rest.remove(docker)
-    return docker.thrust + sum(sorted((r.thrust for r in rest), reverse=True)[: SIDES - 1])
+    grippers.remove(docker)
+    return docker.thrust + sum(sorted((r.thrust for r in grippers), reverse=True)[: SIDES - 1])
 
 
-def _check_room(s: Scenario, where: str) -> None:
-    if s.keep_out < 0:
-        raise ValueError(f"{where}: keep_out is {s.keep_out}; it must be 0 or more")
+def _check_room(s: Scenario) -> None:
+    require, slots, grid = partial(_require, s), len(s.slots), f"{s.height}x{s.width}"
+    require(s.keep_out >= 0, f"keep_out is {s.keep_out}; it must be 0 or more")
     solids = len(s.robots) + len(s.modules) + len(s.debris) + 1
-    taken = solids + len(s.slots) + s.keep_out
-    if taken > s.height * s.width:
-        raise ValueError(f"{where}: {solids} solid things, {len(s.slots)} slots and {s.keep_out} keep-out cells do not "
-                         f"fit in {s.height}x{s.width} cells")  # fmt: skip
-    if s.slot_pattern not in PATTERNS:
-        raise ValueError(f"{where}: unknown slot_pattern {s.slot_pattern!r}; valid are {', '.join(PATTERNS)}")
+    require(
+        solids + slots + s.keep_out <= s.height * s.width,
+        f"{solids} solid things, {slots} slots and {s.keep_out} keep-out cells do not fit in {grid} cells",
+    )
+    pattern = s.slot_pattern
+    require(pattern in PATTERNS, f"unknown slot_pattern {pattern!r}; valid are {', '.join(PATTERNS)}")
     side, least = min(s.height, s.width), 5
-    if s.slot_pattern == "beside" and len(s.slots) > SIDES:
-        raise ValueError(f"{where}: slot_4 has no place: a core has {SIDES} sides; use slot_pattern='cross' or 'line'")
-    if s.slot_pattern == "line":
-        side, least = max(s.height, s.width), len(s.slots) + 4  # the core two cells from the border, the end one
-    if s.slot_pattern == "cross":
-        least = 2 * (-(-len(s.slots) // SIDES) + 1) + 1
-    if side < least:
-        raise ValueError(f"{where}: slot_{len(s.slots) - 1} has no place: {len(s.slots)} slots with slot_pattern="
-                         f"{s.slot_pattern!r} need {least} cells, the grid is {s.height}x{s.width}")  # fmt: skip
+    if pattern == "beside":
+        other = "use slot_pattern='cross' or 'line'"
+        require(slots <= SIDES, f"slot_4 has no place: a core has {SIDES} sides; {other}")
+    if pattern == "line":
+        side, least = max(s.height, s.width), slots + 4  # the core two cells from the border, the end one
+    if pattern == "cross":
+        least = 2 * (-(-slots // SIDES) + 1) + 1
+    require(
+        side >= least,
+        f"slot_{slots - 1} has no place: {slots} slots with slot_pattern={pattern!r} need {least} cells, the grid is "
+        f"{grid}",
+    )
 
 
 def dock_order(s: Scenario) -> tuple[int, ...]:
@@ -189,31 +192,28 @@ def dock_order(s: Scenario) -> tuple[int, ...]:
     return tuple(order)
 
 
-def _check_layout(s: Scenario, layout: Layout, where: str) -> None:
-    counted = (("slots", s.slots), ("modules", s.modules), ("robots", s.robots), ("debris", s.debris))
-    for what, things in counted:
+def _check_layout(s: Scenario, layout: Layout) -> None:
+    require = partial(_require, s)
+    for what, things in (("slots", s.slots), ("modules", s.modules), ("robots", s.robots), ("debris", s.debris)):
         cells = getattr(layout, what)
-        if len(cells) != len(things):
-            raise ValueError(f"{where}: the layout places {len(cells)} {what}, the scenario has {len(things)}")
+        require(len(cells) == len(things), f"the layout places {len(cells)} {what}, the scenario has {len(things)}")
     for what in ("core", "slots", "modules", "robots", "debris", "keep_out"):
         for row, col in getattr(layout, what):
-            if not (0 <= row < s.height and 0 <= col < s.width):
-                raise ValueError(f"{where}: the layout puts {what} at ({row}, {col}), outside the grid")
+            inside = 0 <= row < s.height and 0 <= col < s.width
+            require(inside, f"the layout puts {what} at ({row}, {col}), outside the grid")
     seen: dict[Cell, str] = {}
     for what in ("core", "modules", "robots", "debris"):
         for cell in getattr(layout, what):
-            if cell in seen:
-                raise ValueError(f"{where}: the layout puts {what} and {seen[cell]} on one cell, {cell}")
+            require(cell not in seen, f"the layout puts {what} and {seen.get(cell)} on one cell, {cell}")
             seen[cell] = what
     for cell in layout.slots:
-        if seen.get(cell) == "core" or layout.slots.count(cell) > 1:
-            raise ValueError(f"{where}: the slot at {cell} is not a free cell")
+        free = seen.get(cell) != "core" and layout.slots.count(cell) == 1
+        require(free, f"the slot at {cell} is not a free cell")
     fixed = set(layout.core) | {c for c, d in zip(layout.debris, s.debris, strict=True) if not d.direction}
     reached = _reached(s, [c for c, r in zip(layout.robots, s.robots, strict=True) if r.can_grip], fixed)
     for what, cells in (("slot", layout.slots), ("module", layout.modules)):
         for k, cell in enumerate(cells):
-            if cell not in reached:
-                raise ValueError(f"{where}: {what}_{k} at {cell} cannot be reached by any robot that grips")
+            require(cell in reached, f"{what}_{k} at {cell} cannot be reached by any robot that grips")
 
 
 def _reached(s: Scenario, starts: list[Cell], fixed: set[Cell]) -> set[Cell]:

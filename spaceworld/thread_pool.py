@@ -20,9 +20,8 @@ from numba.extending import intrinsic
 
 from spaceworld.rules.jit import lean_kernel, part
 
-PARTS, EACH, FAILED, ENDED, TAKEN = range(
-    5
-)  # words of a job: parts, parts per thread, failed, ended; from TAKEN on, a word per part
+# words of a job: parts, parts per thread, failed, ended; from TAKEN on, a word per part
+PARTS, EACH, FAILED, ENDED, TAKEN = range(5)
 _EACH = 32
 
 _Calls = SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]] | None]
@@ -88,10 +87,7 @@ class ThreadPool:
     """Threads that run kernels together; they start at the first use and end with the pool.
 
     Args:
-        threads: The number of threads, including the calling one.
-
-    Raises:
-        ValueError: For fewer than one.
+        threads: The number of threads, including the calling one; a ValueError is raised for fewer than one.
     """
 
     def __init__(self, threads: int) -> None:

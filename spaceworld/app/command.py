@@ -53,8 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="spaceworld", description=DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="play | watch | record | list")
     world = argparse.ArgumentParser(add_help=False)
-    presets = f"{', '.join(PRESETS)} (default pair, or the run's own)"
-    world.add_argument("--scenario", help=presets)
+    world.add_argument("--scenario", help=f"{', '.join(PRESETS)} (default pair, or the run's own)")
     world.add_argument("--seed", type=int, help="seed of the first layout, counted up for the next (default: random)")
     world.add_argument("--fps", type=float, help="steps per second (default 6)")
     world.add_argument("--height", type=int, help="height of the picture in pixels")
@@ -88,32 +87,35 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _play(options: argparse.Namespace) -> None:
-    from spaceworld.app.game import Game
-    from spaceworld.render.window import Window
-
     team = team_of("planner")
     env = _env(options, team)
     robots = len(env.possible_agents)
     if not 0 <= options.robot < robots:
         raise ValueError(f"--robot is {options.robot}; {env.scenario.name} has robots 0 to {robots - 1}")
-    layouts, fps = _layouts(options.seed, None), _fps(options, env)
-    window = Window(options.height, f"Spaceworld: {env.scenario.name}")
-    _run(Game(env, team, window, layouts, player=options.robot, real_time=options.real_time, fps=fps))
+    _show(options, env, team, env.scenario.name, player=options.robot, real_time=options.real_time)
 
 
 def _watch(options: argparse.Namespace) -> None:
     if options.record is not None:
         _record(options)
         return
+    team = team_of(options.team, options.policy)
+    env = _env(options, team)
+    _show(options, env, team, f"{env.scenario.name}, {team.name}", steps=_positive(options, "steps"))
+
+
+def _show(options: argparse.Namespace, env: SpaceworldEnv, team: Team, title: str, **choices: Any) -> None:
+    """Open a window and play in it until its end."""
     from spaceworld.app.game import Game
     from spaceworld.render.window import Window
 
-    team = team_of(options.team, options.policy)
-    env = _env(options, team)
     layouts, fps = _layouts(options.seed, _positive(options, "episodes")), _fps(options, env)
-    steps = _positive(options, "steps")
-    window = Window(options.height, f"Spaceworld: {env.scenario.name}, {team.name}")
-    _run(Game(env, team, window, layouts, fps=fps, steps=steps))
+    window = Window(options.height, f"Spaceworld: {title}")
+    try:
+        Game(env, team, window, layouts, fps=fps, **choices).run()
+    finally:
+        window.close()
+        env.close()
 
 
 def _record(options: argparse.Namespace) -> None:
@@ -138,12 +140,13 @@ def _record(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    from spaceworld.app.listing import legend, listing
+    from spaceworld.app.listing import listing
+    from spaceworld.render.ansi import LEGEND
 
     scenario = _scenario(options)
     for name in [get_scenario(scenario).name] if scenario else PRESETS:
         print(listing(name, options.seed))
-    print(legend())
+    print("\n".join(LEGEND))
 
 
 def _env(options: argparse.Namespace, team: Team) -> SpaceworldEnv:
@@ -176,15 +179,7 @@ def _fps(options: argparse.Namespace, env: SpaceworldEnv) -> float:
 
 
 def _positive(options: argparse.Namespace, name: str) -> int | None:
-    value: int | None = getattr(options, name)
+    value: int | None = getattr(options, name, None)
     if value is not None and value < 1:
         raise ValueError(f"--{name} is {value}; it must be at least 1")
     return value
-
-
-def _run(game: Any) -> None:
-    try:
-        game.run()
-    finally:
-        game.window.close()
-        game.env.close()

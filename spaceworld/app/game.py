@@ -64,7 +64,7 @@ class Game:
         self._wish: int | None = None  # the action chosen since the last step in real time
         self._paused = False
         self._held = 0  # how many pictures the end has been shown for
-        self.hint = PLAYING if player is not None else WATCHING
+        self.hint = ""
 
     def run(self) -> None:
         """Play until the person quits or, when watching, until the layouts end."""

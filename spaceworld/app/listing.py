@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from spaceworld.env import SpaceworldEnv
-from spaceworld.render.ansi import LEGEND, grid_lines
+from spaceworld.render.ansi import grid_lines
 
 
 def listing(scenario: str, seed: int) -> str:
@@ -26,11 +26,6 @@ def listing(scenario: str, seed: int) -> str:
     if scene.keep_out:
         parts.append(f"{len(scene.keep_out)} keep-out cells")
     return "\n".join(["; ".join(parts), *(line.rstrip() for line in grid_lines(scene)), ""])
-
-
-def legend() -> str:
-    """Return the legend of the pictures."""
-    return "\n".join(LEGEND)
 
 
 def _counted(what: str, kinds: Counter[str]) -> str:

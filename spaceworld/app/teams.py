@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -24,17 +24,11 @@ GROUP = "spaceworld.policies"  # entry points to loaders, each named after the e
 
 @dataclass(frozen=True)
 class Team:
-    """A way to steer all robots.
-
-    Attributes:
-        name: What a person calls it.
-        policy: Makes the policy for some agents of an environment; called for each episode.
-        world: Arguments of `SpaceworldEnv` that this team was made for.
-    """
+    """A way to steer all robots."""
 
     name: str
-    policy: Callable[[SpaceworldEnv, Sequence[str]], Policy]
-    world: dict[str, Any] = field(default_factory=dict)
+    policy: Callable[[SpaceworldEnv, Sequence[str]], Policy]  # makes the policy for some agents, for each episode
+    world: dict[str, Any] = field(default_factory=dict)  # arguments of `SpaceworldEnv` that this team was made for
 
 
 def team_of(name: str, loader: str | None = None) -> Team:
@@ -73,7 +67,9 @@ def _load_from_entry_points(folder: Path) -> tuple[dict[str, Any], Callable[[Par
         try:
             loader: Loader = point.load()
         except ImportError as error:
-            reasons.append(_how_to_install(point, error))
+            package = point.dist.name if point.dist else "the package that registered it"
+            install = f'pip install "{package}[{point.name}]"'
+            reasons.append(f"entry point {point.name!r} ({point.value}) needs more: {error}; {install}")
             continue
         try:
             return loader(folder)
@@ -82,11 +78,6 @@ def _load_from_entry_points(folder: Path) -> tuple[dict[str, Any], Callable[[Par
     if not reasons:
         raise ValueError(f"no installed package loads {folder}: name a function that does, --policy module:function")
     raise ValueError("; ".join(reasons))
-
-
-def _how_to_install(point: EntryPoint, error: ImportError) -> str:
-    package = point.dist.name if point.dist else "the package that registered it"
-    return f'entry point {point.name!r} ({point.value}) needs more: {error}; pip install "{package}[{point.name}]"'
 
 
 def _random(env: SpaceworldEnv, agents: Sequence[str]) -> Policy:

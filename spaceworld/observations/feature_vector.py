@@ -38,9 +38,8 @@ def feature_names(scenario: Scenario) -> tuple[str, ...]:
         names += [f"slot_{k}.is_{t}" for t in types]
     core = len(scenario.layout.core) if scenario.layout else 1
     keep = len(scenario.layout.keep_out) if scenario.layout else scenario.keep_out
-    for what, count in (("core", core), ("keep_out", keep)):
-        for k in range(count):
-            names += [f"{what}_{k}.{x}" for x in ("seen", "rel_row", "rel_col")]
+    for place in (*(f"core_{k}" for k in range(core)), *(f"keep_out_{k}" for k in range(keep))):
+        names += [f"{place}.{x}" for x in ("seen", "rel_row", "rel_col")]
     for k in range(len(scenario.debris)):
         names += [f"debris_{k}.{x}" for x in ("seen", "rel_row", "rel_col", "drift_row", "drift_col")]
     return tuple(names)
@@ -48,20 +47,10 @@ def feature_names(scenario: Scenario) -> tuple[str, ...]:
 
 @part
 def look(obs, i, p, own, cell_row, cell_col, down, across):  # type: ignore[no-untyped-def]  # compiled
-    """Write (seen, rel_row, rel_col) of a cell, as robot `i` sees it, at `obs[i, p]`.
+    """Write (seen, rel_row, rel_col) of a cell from `obs[i, p]` on; return whether robot `i` sees the cell.
 
-    Args:
-        obs: (N, F).
-        i: The robot.
-        p: Its feature to begin at. (Indices are passed because slicing an array takes longer than writing.)
-        own: (3 * N,) row, column and sensor range of the robots.
-        cell_row: The row of the cell.
-        cell_col: The column of the cell.
-        down: 1 / (height - 1).
-        across: 1 / (width - 1).
-
-    Returns:
-        Whether the robot sees the cell.
+    `own` (3 * N,) has row, column and sensor range of each robot, `down` is 1 / (height - 1), `across` 1 / (width - 1).
+    Indices are passed because slicing an array takes longer than writing.
     """
     dr, dc = cell_row - own[3 * i + 0], cell_col - own[3 * i + 1]
     if max(abs(dr), abs(dc)) > own[3 * i + 2]:
@@ -104,16 +93,9 @@ def module_slot(spec, row, module, filled):  # type: ignore[no-untyped-def]  # c
 
 @part
 def look_beside(spec, row, grid, i, seen, obs, mask):  # type: ignore[no-untyped-def]  # compiled
-    """Write robot `i`'s mask and, if `obs` is (N, F), what is solid beside it.
+    """Write robot `i`'s row of `mask`, (N, 6) int8, and, if `obs` is (N, F), what is solid beside it.
 
-    Args:
-        spec: The static array.
-        row: The state.
-        grid: (H*W + 1,) int64, the flag grid, then `G_OUTSIDE` for all cells outside it.
-        i: The robot.
-        seen: Its sensor range.
-        obs: (N, ...) float32, filled.
-        mask: (N, 6) int8, filled.
+    `grid` (H*W + 1,) is the flag grid, then `G_OUTSIDE` for all cells outside it; `seen` is the robot's sensor range.
     """
     at, static = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
     cell, held, safe = row[at + pk.R_CELL], row[at + pk.R_GRIPS], spec[pk.H_SAFE_MASK]
@@ -250,9 +232,9 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         cell_row, cell_col = split(spec, row[body + pk.D_CELL])
         for i in range(n):
             if look(obs, i, p, own, cell_row, cell_col, down, across):
-                drift = row[body + pk.D_DIR]
-                put_for(obs, i, p + 3, 1.0 * (drift == pk.SOUTH) - 1.0 * (drift == pk.NORTH))
-                put_for(obs, i, p + 4, 1.0 * (drift == pk.EAST) - 1.0 * (drift == pk.WEST))
+                drift_row, drift_col, _ = action_of(row[body + pk.D_DIR])
+                put_for(obs, i, p + 3, drift_row)
+                put_for(obs, i, p + 4, drift_col)
         p += DEBRIS
 
 

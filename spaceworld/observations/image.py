@@ -14,6 +14,7 @@ The plane `seen` marks the others. The `own` planes are constant: the robot's ow
 from __future__ import annotations
 
 from spaceworld.observations.feature_vector import look_beside, module_slot
+from spaceworld.observations.large_teams import action_of
 from spaceworld.rules import packing as pk
 from spaceworld.rules.jit import lean_kernel, part
 from spaceworld.rules.lookup import fill_grid, filled_slots, open_slot, split
@@ -67,24 +68,9 @@ def spot(own, cell_row, cell_col, radius):  # type: ignore[no-untyped-def]  # co
     return (dr + radius) * (2 * radius + 1) + dc + radius
 
 
-@part
-def sign(value, plus, minus):  # type: ignore[no-untyped-def]  # compiled
-    """Return 1 for the value `plus`, -1 for `minus`, 0 for others."""
-    if value == plus:
-        return 1.0
-    return -1.0 if value == minus else 0.0
-
-
 @lean_kernel
 def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compiled
-    """Draw the planes of all robots.
-
-    Args:
-        spec: (HEAD + blocks,) int64, static.
-        row: (rowsize,) int64, the state.
-        work: (work_size(spec),) int64, scratch.
-        out: (N, C, 2r+1, 2r+1) float32, contiguous, filled; r is read from its shape.
-    """
+    """Draw the planes of all robots into `out`, (N, C, 2r+1, 2r+1) float32, contiguous; r is read from its shape."""
     n, height, width = spec[pk.H_ROBOTS], spec[pk.H_HEIGHT], spec[pk.H_WIDTH]
     side = out.shape[3]
     radius, cells = (side - 1) // 2, height * width
@@ -141,18 +127,20 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
         body = spec[pk.H_DRIFT] + d * pk.D_WIDTH
         cell, direction = row[body + pk.D_CELL], row[body + pk.D_DIR]
         cell_row, cell_col = split(spec, cell)
+        down, across, _ = action_of(direction)
         period = spec[spec[pk.H_DEBRIS0] + d * pk.D_STATIC + pk.D_PERIOD]
         for i in range(n):
             at, p = spot(own[i], cell_row, cell_col, radius), planes[i]
             if at >= 0:
                 p[DEBRIS, at] = 1.0
-                p[DEBRIS_ROW, at] = sign(direction, pk.SOUTH, pk.NORTH)
-                p[DEBRIS_COL, at] = sign(direction, pk.EAST, pk.WEST)
+                p[DEBRIS_ROW, at] = down
+                p[DEBRIS_COL, at] = across
                 p[DEBRIS_DUE, at] = direction > 0 and (row[pk.S_STEP] + 1) % period == 0
 
     for j in range(n):
         body, sheet = spec[pk.H_ROBOT] + j * pk.R_WIDTH, spec[pk.H_ROBOT0] + j * pk.R_STATIC
-        held, action = row[body + pk.R_GRIPS], row[body + pk.R_ACTION]
+        held = row[body + pk.R_GRIPS]
+        down, across, interacts = action_of(row[body + pk.R_ACTION])
         for i in range(n):
             at, p = spot(own[i], own[j, 0], own[j, 1], radius), planes[i]
             if at >= 0:
@@ -161,9 +149,9 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
                 p[GRIPS, at] = held >= 0
                 p[SAME_MODULE, at] = held >= 0 and row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == held
                 p[COLLIDED, at] = row[body + pk.R_HITS] > 0
-                p[LAST_ROW, at] = sign(action, pk.SOUTH, pk.NORTH)
-                p[LAST_COL, at] = sign(action, pk.EAST, pk.WEST)
-                p[LAST_INTERACT, at] = action == pk.INTERACT
+                p[LAST_ROW, at] = down
+                p[LAST_COL, at] = across
+                p[LAST_INTERACT, at] = interacts
     for i in range(n):
         draw_own(spec, row, i, own[i], filled, wanted, pull, planes[i])
 

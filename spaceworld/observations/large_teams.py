@@ -48,16 +48,9 @@ def action_of(action):  # type: ignore[no-untyped-def]  # compiled
 
 @part
 def open_slots(spec, row, filled, ready):  # type: ignore[no-untyped-def]  # compiled
-    """List the open slots: not filled, precedence met.
+    """Write row, column and type of each open slot into `ready`, (3 * S,); return the number of open slots.
 
-    Args:
-        spec: The static array.
-        row: The state.
-        filled: A bit for each filled slot.
-        ready: (3 * S,) int64, filled with row, column and type of each open slot.
-
-    Returns:
-        The number of open slots.
+    A slot is open when it is not filled and its precedence is met; `filled` has a bit for each filled slot.
     """
     count = 0
     for s in range(spec[pk.H_SLOTS]):
@@ -115,13 +108,8 @@ def enter(spec, things, k, p, cell):  # type: ignore[no-untyped-def]  # compiled
 def describe_things(spec, row, pull, ready, things, shared):  # type: ignore[no-untyped-def]  # compiled
     """Write what all robots see alike of modules, slots, places and debris.
 
-    Args:
-        spec: The static array.
-        row: The state.
-        pull: (M,) the thrust on each module.
-        ready: (3 * S,) int64, scratch.
-        things: (3 * T + 3,) int64, filled with row, column and first float of each thing, at last where they end.
-        shared: The floats of all things, float32, filled.
+    It goes to `shared`, float32, and row, column and first float of each thing to `things`, (3 * T + 3,) int64, at last
+    where they end. `pull` (M,) is the thrust on each module, `ready` (3 * S,) scratch.
     """
     types = spec[pk.H_TYPES] if spec[pk.H_TYPES] > 1 else 0
     scale = spec[pk.H_SCALE : pk.H_SCALE + 5].view(np.float64)
@@ -165,24 +153,19 @@ def describe_things(spec, row, pull, ready, things, shared):  # type: ignore[no-
     for d in range(spec[pk.H_DEBRIS]):
         body = spec[pk.H_DRIFT] + d * pk.D_WIDTH
         enter(spec, things, k, p, row[body + pk.D_CELL])
-        drift = row[body + pk.D_DIR]
+        drift_row, drift_col, _ = action_of(row[body + pk.D_DIR])
         put(shared, p, 1.0)
-        put(shared, p + 3, 1.0 * (drift == pk.SOUTH) - 1.0 * (drift == pk.NORTH))
-        put(shared, p + 4, 1.0 * (drift == pk.EAST) - 1.0 * (drift == pk.WEST))
+        put(shared, p + 3, drift_row)
+        put(shared, p + 4, drift_col)
         p, k = p + DEBRIS, k + 1
     things[3 * k + 2] = p
 
 
 @lean_kernel
 def observe_shared(spec, row, own, pull, obs):  # type: ignore[no-untyped-def]  # compiled
-    """Fill `obs[:, OWN:]`.
+    """Fill `obs[:, OWN:]`, float32.
 
-    Args:
-        spec: The static array.
-        row: The state.
-        own: (3 * N,) int64, row, column and sensor range of each robot.
-        pull: (M,) the thrust on each module, followed by scratch.
-        obs: (N, F) float32.
+    `own` (3 * N,) has row, column and sensor range of each robot, `pull` the thrust on each module, then scratch.
     """
     n, height, width = spec[pk.H_ROBOTS], spec[pk.H_HEIGHT], spec[pk.H_WIDTH]
     ready = pull[spec[pk.H_MODULES] :]

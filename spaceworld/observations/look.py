@@ -11,7 +11,7 @@ from spaceworld.rules.lookup import parts_of
 
 @lean_kernel
 def look_around(spec, row, work, observations, masks):  # type: ignore[no-untyped-def]  # compiled
-    """Fill one world's observations, (N, F) or planes (N, C, 2r+1, 2r+1), and masks, (N, 6)."""
+    """Fill one world's observations, (N, F) or planes (N, C, 2r+1, 2r+1) float32, and masks, (N, 6) int8."""
     if observations.ndim == 2:  # decided when it is compiled
         observe(spec, row, work, observations, masks)
     else:
@@ -20,15 +20,10 @@ def look_around(spec, row, work, observations, masks):  # type: ignore[no-untype
 
 @lean_kernel
 def advance_and_look(memory, observations, masks):  # type: ignore[no-untyped-def]  # compiled
-    """Call `advance`, then `look_around`: one call with few arguments, for the step of a single environment.
+    """Call `advance`, then `look_around`; return what `advance` returns.
 
-    Args:
-        memory: Spec, row, actions and scratch, int64; see `packing.memory_of`.
-        observations: (N, F) or (N, C, 2r+1, 2r+1) float32, filled.
-        masks: (N, 6) int8, filled.
-
-    Returns:
-        What `advance` returns.
+    This is one call with few arguments, for the step of a single environment, whose `memory` is as from
+    `packing.memory_of`.
     """
     at, actions, end = parts_of(memory)
     spec, row, work = memory[:at], memory[at:actions], memory[end:]

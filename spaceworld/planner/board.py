@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spaceworld.planner.routes import predict
+from spaceworld.planner.routes import distances, predict
 from spaceworld.planner.spacetime import dodge, step_from
 from spaceworld.rules import packing as pk
+from spaceworld.rules.kernel import advance
 
 LOOSE, HELD, DOCKED = range(3)
 NEVER = 1 << 30
@@ -65,6 +66,11 @@ class World:
             drifts=any(x[pk.D_FIRST] for x in debris),
         )
 
+    def advance(self, row: np.ndarray, joint: np.ndarray) -> tuple[np.ndarray, int]:
+        """Return the state after one joint action, (N,), and its collisions and violations."""
+        after, work = row.copy(), np.zeros(pk.work_size(self.spec), np.int64)
+        return after, int(advance(self.spec, after, work, np.asarray(joint, np.int64))[1])
+
 
 @dataclass(slots=True, eq=False)
 class Board:
@@ -91,9 +97,10 @@ class Board:
         """The last time."""
         return self.taken.shape[0] - 1
 
-    def unit(self, module: int) -> int:
-        """Return the module's number in `taken`."""
-        return self.world.n + 1 + module
+    @property
+    def tables(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """What searches in space and time begin with; see `spacetime`."""
+        return self.static, self.taken, self.hazard, self.world.width
 
     def copy(self) -> Board:
         """Return a board to try something on, with arrays of its own."""
@@ -108,9 +115,15 @@ class Board:
         marks[self.module[without, -1]] = 0
         return marks
 
-    def last_cell(self, i: int) -> int:
-        """Return the cell of robot i at the end."""
-        return int(self.robot[i, -1])
+    def cell(self, i: int) -> int:
+        """Return the cell of robot i at the end of its decided time."""
+        return int(self.robot[i, self.end[i]])
+
+    def distances(self, module: int) -> np.ndarray:
+        """Return the robots' distances to the module, (cells,), with all modules where they are at the end."""
+        field = np.empty(self.world.cells, np.int64)
+        distances(self.static, self.parked(module), self.world.width, int(self.module[module, -1]), field)
+        return field
 
     def free_later_cells(self, keep: set[int]) -> None:
         """Free the cells of robots after their decided times, except of those in `keep` or with a module."""
@@ -146,17 +159,15 @@ class Board:
         # robots that can stay do so, and the others find a way around them; robots that failed before go first
         rest = sorted((i for i in free if i not in first), key=lambda i: (not self._may_rest(i), self.end[i], i))
         for i in first + rest:
-            end, cell = self.end[i], int(self.robot[i, self.end[i]])
-            path = self.robot[i]
-            if not dodge(self.static, self.taken, self.hazard, self.world.width, cell, end, path):
+            end, path = self.end[i], self.robot[i]
+            if not dodge(*self.tables, self.cell(i), end, path):
                 return i
             times = np.arange(end + 1, self.last + 1)
             self.taken[times, path[times]] = i + 1
         return -1
 
     def _may_rest(self, i: int) -> bool:
-        end, cell = self.end[i], self.robot[i, self.end[i]]
-        later = slice(end + 1, None)
+        cell, later = self.cell(i), slice(self.end[i] + 1, None)
         return not (self.static[cell] or self.taken[later, cell].any() or self.hazard[later, cell].any())
 
     def predict_debris(self) -> bool:

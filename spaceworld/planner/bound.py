@@ -18,7 +18,7 @@ import numpy as np
 from spaceworld.planner.spacetime import flood
 from spaceworld.rules import packing as pk
 from spaceworld.rules.jit import kernel
-from spaceworld.rules.kernel import shifted
+from spaceworld.rules.lookup import shifted
 
 FAR = 1 << 20  # longer than any way; a bound of FAR or more means that no plan exists
 
@@ -114,11 +114,7 @@ def held_from(spec, row, near, m, wait):  # type: ignore[no-untyped-def]  # comp
 def bound(spec, row, guide, wait):  # type: ignore[no-untyped-def]  # compiled
     """Return the bound for the state in `row`, in steps; FAR or more when it cannot be completed.
 
-    Args:
-        spec: (HEAD + blocks,) int64, static.
-        row: (rowsize,) int64, the state.
-        guide: The tables `near`, `carry` and `dock`.
-        wait: (N or more,) int64, scratch.
+    `guide` is the tables `near`, `carry` and `dock`, and `wait`, (N or more,) int64, is scratch.
     """
     near, carry, dock = guide
     best = 0

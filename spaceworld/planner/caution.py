@@ -1,4 +1,4 @@
-"""Checks before acting: whether a step costs anything, and whether robots of others could get in its way."""
+"""Checks before acting: whether a step costs anything, and whether robots that others steer could be in its way."""
 
 from __future__ import annotations
 
@@ -9,21 +9,14 @@ import numpy as np
 from spaceworld.planner.board import World
 from spaceworld.planner.spacetime import step_from
 from spaceworld.rules import packing as pk
-from spaceworld.rules.kernel import advance
 
 CALM = 2  # calls in one place after which a robot is assumed to stay there
 
 
-def faults(world: World, row: np.ndarray, joint: np.ndarray) -> int:
-    """Return the collisions and violations of one joint action (N,)."""
-    work = np.zeros(pk.work_size(world.spec), np.int64)
-    return int(advance(world.spec, row.copy(), work, np.asarray(joint, np.int64))[1])
-
-
 def safest(world: World, row: np.ndarray, joint: np.ndarray) -> np.ndarray:
     """Return the joint action when it costs nothing, or a similar one that costs less."""
-    best, cost = joint, faults(world, row, joint)
-    if cost and (other := faults(world, row, np.zeros_like(joint))) < cost:
+    best, (_, cost) = joint, world.advance(row, joint)
+    if cost and (other := world.advance(row, np.zeros_like(joint))[1]) < cost:
         best, cost = np.zeros_like(joint), other
     for i in range(world.n):
         for action in range(pk.N_ACTIONS):
@@ -31,7 +24,7 @@ def safest(world: World, row: np.ndarray, joint: np.ndarray) -> np.ndarray:
                 return best
             trial = best.copy()
             trial[i] = action
-            if (other := faults(world, row, trial)) < cost:
+            if (other := world.advance(row, trial)[1]) < cost:
                 best, cost = trial, other
     return best
 
@@ -39,18 +32,13 @@ def safest(world: World, row: np.ndarray, joint: np.ndarray) -> np.ndarray:
 def cautious(
     world: World, row: np.ndarray, joint: np.ndarray, own: Sequence[bool], still: Sequence[int] | np.ndarray
 ) -> np.ndarray:
-    """Return the joint action without our moves into cells where robots of others are or may go.
+    """Return the joint action, (N,), without our moves into cells where the others' robots are or may go.
 
-    Args:
-        world: The scenario.
-        row: The state.
-        joint: (N,) the planned actions.
-        own: (N,) whether each robot is ours.
-        still: (N,) the number of calls for which each robot has not moved.
+    `own` (N,) says which robots are ours, `still` (N,) for how many calls each robot has not moved.
     """
     joint = joint.copy()
     units = _units(world, row)
-    loose: set[int] = set()  # cells where robots of others are or may go
+    loose: set[int] = set()  # cells where the others' robots are or may go
     for members, cells in units:
         if all(own[i] for i in members):
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spaceworld.rules import packing as pk
 from spaceworld.rules.jit import kernel
-from spaceworld.rules.kernel import fill_grid, grip_target, shifted
+from spaceworld.rules.lookup import fill_grid, grip_target, shifted
 
 
 @kernel

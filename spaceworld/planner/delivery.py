@@ -9,7 +9,7 @@ import numpy as np
 
 from spaceworld.planner.board import DOCKED, HELD, LOOSE, Board, side_cell
 from spaceworld.planner.recruiting import TEAMS, teams
-from spaceworld.planner.routes import FAR, distances, route
+from spaceworld.planner.routes import FAR, route
 from spaceworld.planner.spacetime import fly, spread, trace_flight, trace_walk
 
 SIDES = range(4)
@@ -22,15 +22,10 @@ CLASHES = 10  # failed attempts to walk to the grip cells
 def deliver(
     board: Board, module: int, slot: int, when: Sequence[int], ends: Sequence[int] = ANY, legs: int = LEGS
 ) -> Board | None:
-    """Return a board on which the module's delivery to the slot is decided, too, or None.
+    """Return a board on which the module's delivery to the slot is decided, too, or None if it is impossible.
 
-    Args:
-        board: What is decided.
-        module: The module.
-        slot: The slot.
-        when: (N,) the approximate time at which each robot could be beside the module.
-        ends: The sides (bits) at which it may be held when it is docked.
-        legs: The number of new grips allowed on the way.
+    `when` (N,) is the approximate time at which each robot could be beside the module, `ends` are the sides (bits) at
+    which it may be held when it is docked, and `legs` is the number of new grips allowed on the way.
     """
     for count, team in enumerate(teams(board, module, when)):
         if count >= 2 * TEAMS:
@@ -50,18 +45,17 @@ def deliver_by(
     held = sum(1 << d for i in team if board.grips[i] == module for d in SIDES if beside(board, start, d, i))
     forbidden = np.zeros(world.cells, np.uint8)
     forbidden[list(board.slot_cell)] = 1
-    forbidden[board.track[:, :].ravel()] = 1
+    forbidden[board.track] = 1
     parked = board.parked(module)
     if parked[goal]:
         return None
     free = next((i for i in team if board.grips[i] < 0), team[0])
-    cell = board.last_cell(free)
+    cell = int(board.robot[free, -1])
     allowed = np.zeros(16, np.bool_)
     allowed[list(ends)] = True
     while allowed.any():
-        cost, drop, sides = route(
-            board.static, parked, world.width, start, goal, len(team), cell, held, allowed, forbidden
-        )
+        places = (board.static, parked, world.width, start, goal)
+        cost, drop, sides = route(*places, len(team), cell, held, allowed, forbidden)
         if cost >= FAR or (drop >= 0 and legs == 0):
             return None
         if drop >= 0:
@@ -81,16 +75,13 @@ def cut_off(before: Board, after: Board) -> bool:
     """Return whether a robot that could reach the next module no longer can."""
     if not after.left:
         return False
-    fields = np.empty((2, before.world.cells), np.int64)
-    for board, field in zip((before, after), fields, strict=True):
-        module = after.left[0]
-        distances(board.static, board.parked(module), board.world.width, int(board.module[module, -1]), field)
-    return any(fields[0, before.last_cell(i)] < FAR <= fields[1, after.last_cell(i)] for i in range(before.world.n))
+    near, far = (board.distances(after.left[0])[board.robot[:, -1]] for board in (before, after))
+    return bool(((near < FAR) & (far >= FAR)).any())
 
 
 def beside(board: Board, cell: int, side: int, robot: int) -> bool:
     """Return whether the robot is at this side of the cell at the end of its decided time."""
-    return side_cell(board.world, cell, side) == board.robot[robot, board.end[robot]]
+    return side_cell(board.world, cell, side) == board.cell(robot)
 
 
 class Carrying:
@@ -113,7 +104,7 @@ class Carrying:
         self.ready, self.sides = ready, 0  # the sides at which it is held in the end
         self.ends = np.zeros(16, np.bool_)
         self.ends[list(ends)] = True
-        self.unit = board.unit(module)
+        self.unit = board.world.n + 1 + module  # its number in `taken`
         self.start = int(board.module[module, -1])
         self.side_cells = [side_cell(board.world, self.start, d) for d in SIDES]
 
@@ -123,9 +114,7 @@ class Carrying:
         for _ in range(self.before.world.n):
             board = self.before.copy()
             board.free_later_cells(keep)
-            if not self._enter(board):
-                return None
-            if not board.predict_debris():
+            if not self._enter(board) or not board.predict_debris():
                 return None
             stuck = board.settle(keep)
             if stuck < 0:
@@ -138,7 +127,7 @@ class Carrying:
     def _enter(self, board: Board) -> bool:
         """Find the quickest way and write it down; try short walks first, because that search is fast."""
         width = board.world.width
-        away = [int(board.robot[i, board.end[i]]) for i in self.team]
+        away = [board.cell(i) for i in self.team]
         ways = [abs(c // width - self.start // width) + abs(c % width - self.start % width) for c in away]
         soon = max(board.end[i] + way for i, way in zip(self.team, ways, strict=True)) + 20
         late = board.last if board.world.cells <= SMALL else soon + 2 * width
@@ -148,7 +137,7 @@ class Carrying:
         presence = [self._presence(board, i, limit) for i in self.team]
         starts = self._starts(board, presence)
         until = min(max(limit, self.ready) + 4 * board.world.width, board.last)
-        tables = (board.static, board.taken, board.hazard, board.world.width)
+        tables = board.tables
         for _ in range(CLASHES):
             seen = np.zeros((board.last + 1, board.world.cells, 16), np.uint8)
             stop, sides = fly(*tables, self.unit, starts, self.start, self.goal, self.ends, self.ready, until, seen)
@@ -166,13 +155,13 @@ class Carrying:
 
     def _presence(self, board: Board, i: int, limit: int) -> np.ndarray:
         """Return, (4, T+1), whether the robot may grip at each side at each time."""
-        world, end, cell = board.world, board.end[i], int(board.robot[i, board.end[i]])
+        cell = board.cell(i)
         able = np.zeros((4, board.last + 1), np.bool_)
         if board.grips[i] == self.module:
             able[self.side_cells.index(cell)] = True
             return able
-        reach = np.zeros((board.last + 1, world.cells), np.uint8)
-        spread(board.static, board.taken, board.hazard, world.width, cell, end, limit, reach)
+        reach = np.zeros((board.last + 1, board.world.cells), np.uint8)
+        spread(*board.tables, cell, board.end[i], limit, reach)
         for d in SIDES:
             side = self.side_cells[d]
             if side >= 0:
@@ -225,17 +214,15 @@ class Carrying:
         return None
 
     def _walk(self, board: Board, i: int, side: int, begin: int) -> bool:
-        world, end = board.world, board.end[i]
-        cell = int(board.robot[i, end])
+        end = board.end[i]
         if begin <= end:
             return False
-        reach = np.zeros((board.last + 1, world.cells), np.uint8)
-        tables = (board.static, board.taken, board.hazard, world.width)
-        spread(*tables, cell, end, begin, reach)
+        reach = np.zeros((board.last + 1, board.world.cells), np.uint8)
+        spread(*board.tables, board.cell(i), end, begin, reach)
         if not (reach[begin, side] and reach[begin - 1, side]):
             return False
         path = board.robot[i].copy()
-        trace_walk(*tables, reach, end, side, begin - 1, path)
+        trace_walk(*board.tables, reach, end, side, begin - 1, path)
         path[begin] = side
         times = np.arange(end + 1, begin + 1)
         board.robot[i, times] = path[times]

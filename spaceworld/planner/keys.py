@@ -46,14 +46,9 @@ def place_of(fields, families, k):  # type: ignore[no-untyped-def]  # compiled
 
 @kernel
 def pack(spec, row, families, scratch, words):  # type: ignore[no-untyped-def]  # compiled
-    """Write the key of the state in `row`.
+    """Write the key of the state in `row` into `words`, (2,) int64.
 
-    Args:
-        spec: (HEAD + blocks,) int64, static.
-        row: (rowsize,) int64, the state.
-        families: (N + M,) int64, as from `families_of`.
-        scratch: (3, N + M) int64.
-        words: (2,) int64, filled.
+    `families` is as from `families_of`, and `scratch` is (3, N + M) int64.
     """
     n, modules = spec[pk.H_ROBOTS], spec[pk.H_MODULES]
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
@@ -79,13 +74,9 @@ def pack(spec, row, families, scratch, words):  # type: ignore[no-untyped-def]  
 
 @kernel
 def unpack(spec, words, slot_at, row):  # type: ignore[no-untyped-def]  # compiled
-    """Write the state of `words` into `row`, which already has what never changes.
+    """Write the state of `words` into `row`, which already has what never changes; the step is set to 0.
 
-    Args:
-        spec: (HEAD + blocks,) int64, static.
-        words: (2,) int64.
-        slot_at: (H*W,) int64, the slot in each cell, or -1.
-        row: (rowsize,) int64; robots, modules and slots are written, the step is set to 0.
+    `slot_at`, (H*W,) int64, is the slot in each cell, or -1.
     """
     modules = spec[pk.H_MODULES]
     cells = spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]
@@ -110,12 +101,10 @@ def unpack(spec, words, slot_at, row):  # type: ignore[no-untyped-def]  # compil
 
 @kernel
 def find(keys, table, words):  # type: ignore[no-untyped-def]  # compiled
-    """Return the place in the hash table where `words` are, or belong.
+    """Return the place in the hash table where `words`, (2,) int64, are or belong.
 
-    Args:
-        keys: (K, 2) int64, the words of each node.
-        table: (a power of two > K,) int32, node + 1, or 0 for a free place.
-        words: (2,) int64.
+    `keys`, (K, 2) int64, are the words of each node; `table`, (a power of two > K,) int32, has node + 1, or 0 where it
+    is free.
     """
     mask = table.size - 1
     # `int`, because numpy's integers would warn of the overflow without compilation

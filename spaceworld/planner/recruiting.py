@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-import numpy as np
-
 from spaceworld.planner.board import Board
-from spaceworld.planner.routes import FAR, distances
+from spaceworld.planner.routes import FAR
 
 NEAREST = 6  # the nearest robots, from which teams are made
 TEAMS = 3  # the number of teams of one size
@@ -17,15 +15,14 @@ TEAMS = 3  # the number of teams of one size
 def arrivals(board: Board, module: int) -> list[int]:
     """Return the approximate time at which each robot could be beside the module; FAR if never."""
     world = board.world
-    field = np.empty(world.cells, np.int64)
-    distances(board.static, board.parked(module), world.width, int(board.module[module, -1]), field)
+    field = board.distances(module)
     times = []
     for i in range(world.n):
         end = board.end[i]
         if board.grips[i] >= 0:
             times.append(0 if board.grips[i] == module else FAR)
         else:
-            way = min(int(field[board.robot[i, end]]), int(field[board.last_cell(i)]))
+            way = int(min(field[board.cell(i)], field[board.robot[i, -1]]))
             times.append(end + max(way - 1, 0) if world.can_grip[i] and way < FAR else FAR)
     return times
 

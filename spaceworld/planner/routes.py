@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spaceworld.planner.spacetime import flood, step_from
+from spaceworld.rules.generator import count_of
 from spaceworld.rules.jit import kernel
 
 FAR = 1 << 30
@@ -44,12 +45,6 @@ def holdable(static, parked, width, cell, sides, field):  # type: ignore[no-unty
 
 
 @kernel
-def bits(sides):  # type: ignore[no-untyped-def]  # compiled
-    """Return the number of sides in the bits `sides`."""
-    return (sides & 1) + (sides >> 1 & 1) + (sides >> 2 & 1) + (sides >> 3 & 1)
-
-
-@kernel
 def route(static, parked, width, start, goal, count, robot, held, ends, forbidden):  # type: ignore[no-untyped-def]  # compiled
     """Return the cheapest way to carry a module from `start` to `goal` by `count` robots.
 
@@ -83,11 +78,9 @@ def route(static, parked, width, start, goal, count, robot, held, ends, forbidde
     distances(static, parked, width, robot, field)
     parked[start] = 0
     for sides in range(1, 16):
-        if (
-            bits(sides) == count
-            and sides & held == held
-            and holdable(static, parked, width, start, sides & ~held, field)
-        ):
+        if count_of(sides) != count or sides & held != held:
+            continue
+        if holdable(static, parked, width, start, sides & ~held, field):
             cost[start * 16 + sides] = 0
             entry[used], link[used], head[0] = start * 16 + sides, head[0], used
             used += 1
@@ -116,7 +109,7 @@ def route(static, parked, width, start, goal, count, robot, held, ends, forbidde
                 continue
             useful = False
             for other in range(1, 16):
-                useful = useful or (bits(other) == count and cost[cell * 16 + other] > price + REGRIP)
+                useful = useful or (count_of(other) == count and cost[cell * 16 + other] > price + REGRIP)
             if not useful:
                 continue
             for direction in range(1, 5):
@@ -126,7 +119,7 @@ def route(static, parked, width, start, goal, count, robot, held, ends, forbidde
                     parked[cell] = 0
                     break
             for other in range(1, 16):
-                if bits(other) != count or cost[cell * 16 + other] <= price + REGRIP:
+                if count_of(other) != count or cost[cell * 16 + other] <= price + REGRIP:
                     continue
                 if holdable(static, parked, width, cell, other, field):
                     cost[cell * 16 + other] = price + REGRIP

@@ -11,8 +11,6 @@ from spaceworld.planner.delivery import ANY, deliver
 from spaceworld.planner.recruiting import arrivals
 from spaceworld.planner.routes import FAR, distances
 from spaceworld.rules import packing as pk
-from spaceworld.rules.kernel import advance
-from spaceworld.rules.packing import work_size
 
 JITTER = 6  # steps of noise in the robots' arrival times, in all orders but the first
 FEW = 2  # modules; only in worlds up to this size are the sides varied, too
@@ -51,12 +49,8 @@ class Dice:
 def make_plan(world: World, row: np.ndarray, last: int, tries: int, limit: int = NEVER) -> Plan:
     """Return the best of several plans for the state in `row`, looking `last` steps ahead.
 
-    Args:
-        world: The scenario.
-        row: The state.
-        last: The number of steps to look ahead.
-        tries: The number of delivery orders to try; more are tried while no plan is complete.
-        limit: The most deliveries to decide.
+    At least `tries` orders of deliveries are tried, more while no plan is complete; a plan decides at most `limit`
+    deliveries.
     """
     best: Plan | None = None
     for number in range(4 * tries + 4):
@@ -64,12 +58,11 @@ def make_plan(world: World, row: np.ndarray, last: int, tries: int, limit: int =
             break
         canonical = number == tries
         for let_go in (False, True):
-            lead = release(world, row) if let_go else None
+            lead, start = release(world, row) if let_go else (None, row)
             if let_go and lead is None:
                 continue
-            start = row if lead is None else lead[1]
             board = decide_all(board_of(world, start, last), Dice(number), canonical, limit)
-            plan = played(world, row, board, None if lead is None else lead[0])
+            plan = played(world, row, board, lead)
             if best is None or plan.rank < best.rank:
                 best = plan
         if limit < NEVER and best is not None and best.cost == 0:
@@ -78,15 +71,13 @@ def make_plan(world: World, row: np.ndarray, last: int, tries: int, limit: int =
     return best
 
 
-def release(world: World, row: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the joint action that releases all modules and the state after it; None when none is held."""
+def release(world: World, row: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return the joint action that releases all modules, None when none is held, and the state after it."""
     grips = pk.blocks(world.spec, row)["robots"][:, pk.R_GRIPS]
     if (grips < 0).all():
-        return None
+        return None, row
     actions = np.where(grips >= 0, pk.INTERACT, pk.STAY).astype(np.int64)
-    after = row.copy()
-    advance(world.spec, after, np.zeros(work_size(world.spec), np.int64), actions)
-    return actions, after
+    return actions, world.advance(row, actions)[0]
 
 
 def played(world: World, row: np.ndarray, board: Board, lead: np.ndarray | None) -> Plan:
@@ -94,11 +85,10 @@ def played(world: World, row: np.ndarray, board: Board, lead: np.ndarray | None)
     acts = board.actions()[: board.length + (LOITER if board.left else 0)]
     if lead is not None:
         acts = np.concatenate([lead[None], acts])
-    rows, work = [row.copy()], np.zeros(work_size(world.spec), np.int64)
-    cost = 0
+    rows, cost = [row.copy()], 0
     for joint in acts:
-        after = rows[-1].copy()
-        cost += int(advance(world.spec, after, work, joint)[1])
+        after, faults = world.advance(rows[-1], joint)
+        cost += faults
         rows.append(after)
     views = pk.blocks(world.spec, rows[-1])
     complete = bool((views["modules"][:, pk.M_SLOT] >= 0).all())
@@ -127,20 +117,16 @@ def next_delivery(board: Board, dice: Dice, canonical: bool) -> Board | None:
     when = {m: [t + dice.roll(JITTER) for t in arrivals(board, m)] for m in board.left if m not in absent}
     options = []
     for rank, slot in enumerate(board.world.order):
-        if board.opens[slot] < NEVER:
-            continue
-        if any(board.opens[k] == NEVER for k in board.world.needs[slot]):
-            continue
         ready = max([board.opens[k] for k in board.world.needs[slot]], default=0)
+        if board.opens[slot] < NEVER or ready == NEVER:
+            continue
         field = np.empty(board.world.cells, np.int64)
         empty = np.zeros(board.world.cells, np.uint8)
         distances(board.static, empty, board.world.width, board.slot_cell[slot], field)
         for m in when:
             if board.world.module_type[m] != board.world.slot_type[slot]:
                 continue
-            done = max(quickest(board, m, when[m]) + int(field[board.module[m, -1]]), ready)
-            if done >= FAR:
-                done = FAR
+            done = min(max(quickest(board, m, when[m]) + int(field[board.module[m, -1]]), ready), FAR)
             held = board.state[m, -1] == HELD
             noise = dice.roll(4 + done // 4)
             options.append((rank if canonical else 0, not held, done + noise, rank, m, slot))
@@ -156,11 +142,10 @@ def next_delivery(board: Board, dice: Dice, canonical: bool) -> Board | None:
 
 def quickest(board: Board, module: int, when: list[int]) -> int:
     """Return the approximate time at which a team could be at the module."""
-    thrust, ready = 0, FAR
+    thrust = 0
     docker = min((t for t, can in zip(when, board.world.can_dock, strict=True) if can), default=FAR)
     for i in sorted(range(board.world.n), key=lambda i: (when[i], i)):
         thrust += board.world.thrust[i]
-        ready = when[i]
         if thrust >= board.world.mass[module]:
-            return max(ready, docker)
+            return max(when[i], docker)
     return FAR

@@ -14,11 +14,26 @@ from spaceworld.planner.caution import cautious, safest
 from spaceworld.planner.schedule import Plan, make_plan
 from spaceworld.rules import packing as pk
 
-ABSENT = 6  # steps without its part of the plan after which a robot is not counted on
+ABSENT = 6  # a robot that has not done its part of the plan for so many steps is not counted on
 
 
-def policy(env: Any, agents: Sequence[str] | None = None) -> ScriptedPolicy:
-    """Return a callable `act(observations=None, infos=None)` that returns an action for each robot.
+def spaceworld_in(env: Any) -> SpaceworldEnv:
+    """Return the Spaceworld inside wrappers and conversions.
+
+    Raises:
+        TypeError: When there is none.
+    """
+    inner = env
+    for _ in range(20):
+        if isinstance(inner, SpaceworldEnv):
+            return inner
+        names = ("par_env", "aec_env", "env", "unwrapped")
+        inner = next((deeper for name in names if (deeper := getattr(inner, name, inner)) is not inner), None)
+    raise TypeError(f"there is no Spaceworld inside {type(env).__name__}")
+
+
+class ScriptedPolicy:
+    """A callable `act(observations=None, infos=None)` that returns an action for each robot.
 
     It reads the environment itself and ignores the observations, so that it can be called at any moment: in the middle
     of an episode, after `set_state`, behind wrappers.
@@ -32,31 +47,6 @@ def policy(env: Any, agents: Sequence[str] | None = None) -> ScriptedPolicy:
         TypeError: When there is no Spaceworld inside `env`.
         ValueError: For an unknown agent.
     """
-    return ScriptedPolicy(env, agents)
-
-
-def spaceworld_in(env: Any) -> SpaceworldEnv:
-    """Return the Spaceworld inside wrappers and conversions.
-
-    Raises:
-        TypeError: When there is none.
-    """
-    inner = env
-    for _ in range(20):
-        if isinstance(inner, SpaceworldEnv):
-            return inner
-        for name in ("par_env", "aec_env", "env", "unwrapped"):
-            deeper = getattr(inner, name, inner)
-            if deeper is not inner:
-                inner = deeper
-                break
-        else:
-            break
-    raise TypeError(f"there is no Spaceworld inside {type(env).__name__}")
-
-
-class ScriptedPolicy:
-    """The scripted policy; see `policy`."""
 
     def __init__(self, env: Any, agents: Sequence[str] | None = None) -> None:
         self.env = spaceworld_in(env)
@@ -124,6 +114,9 @@ class ScriptedPolicy:
             joint = self._planned(row, self.world, tries=1, limit=world.n)
         self._asked = joint != pk.STAY
         return cautious(self.world, row, joint, self.own, self._still)
+
+
+policy = ScriptedPolicy  # called like a function: `act = policy(env)`
 
 
 def physical(world: World) -> np.ndarray:

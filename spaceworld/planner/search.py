@@ -40,16 +40,10 @@ def arrays_for(spec, families):  # type: ignore[no-untyped-def]  # compiled
 def search(spec, row, work, guide, families, slot_at, limit, nodes):  # type: ignore[no-untyped-def]  # compiled
     """Search for a shortest plan without collisions and violations from the state in `row`.
 
-    Args:
-        spec: (HEAD + blocks,) int64, static.
-        row: (rowsize,) int64, the state.
-        work: (work_size(spec),) int64, scratch.
-        guide: The tables of the bound.
-        families: (N + M,) int64, as from `keys.families_of`.
-        slot_at: (H*W,) int64, the slot in each cell, or -1.
-        limit: The most steps that a plan may have, below FAR.
-        nodes: For each node its key, (K, 2) int64, its parent, its steps and the next in its stack, (K,) int32 each,
-            and the hash table, (a power of two > K,) int32, all 0.
+    `guide` is the tables of the bound, `families` as from `keys.families_of`, `slot_at`, (H*W,) int64, the slot in each
+    cell or -1, and `limit`, below FAR, the most steps that a plan may have. `nodes` is for each node its key, (K, 2)
+    int64, its parent, its steps and the next in its stack, (K,) int32 each, then the hash table, (a power of two > K,)
+    int32, all 0.
 
     Returns:
         The goal's node, or NONE, LATE or FULL, and the number of nodes made.

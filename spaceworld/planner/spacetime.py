@@ -120,19 +120,9 @@ def trace_walk(static, taken, hazard, width, reach, start, cell, stop, path):  #
 def fly(static, taken, hazard, width, unit, starts, origin, goal, ends, ready, until, seen):  # type: ignore[no-untyped-def]  # compiled
     """Return the earliest time to release the module on `goal`, and the sides at which it is held; (-1, 0) if never.
 
-    Args:
-        static: Solid and keep-out cells.
-        taken: Units on cells.
-        hazard: Cells to keep clear of debris.
-        width: The width of the grid.
-        unit: The assembly's number in `taken`.
-        starts: (16, T+1) whether the team may hold it at these sides at this time, still on `origin`.
-        origin: The module's cell at the start.
-        goal: The cell to reach.
-        ends: (16,) the sides at which it may arrive.
-        ready: The earliest time.
-        until: The latest time.
-        seen: (T+1, cells, 16) uint8, zero; filled for `trace_flight`.
+    `starts` (16, T+1) says when the team may hold the module at which sides, still on `origin`, and `ends` (16,) at
+    which sides it may arrive, from time `ready` to time `until`. `seen` (T+1, cells, 16) uint8 must be zero and is
+    filled for `trace_flight`.
     """
     last, cells = taken.shape[0] - 1, static.size
     for t in range(last, -1, -1):  # the module stays there forever: wait until no other unit needs the cell

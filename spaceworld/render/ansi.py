@@ -26,12 +26,7 @@ LEGEND = (
 
 
 def render_ansi(scene: Scene, overlay: Overlay | None = None) -> str:
-    """Return the scene as lines of text: status, grid, robots, slots, legend.
-
-    Args:
-        scene: The moment to draw.
-        overlay: Credits, tasks and an explanation to add.
-    """
+    """Return the scene as lines of text: status, grid, robots, slots, legend, and what `overlay` adds."""
     overlay = overlay or Overlay()
     lines = [_status(scene), "", *grid_lines(scene), "", *_robots(scene, overlay), *_slots(scene), *_legend(scene)]
     if overlay.text:

@@ -13,8 +13,11 @@ def sky(width: int, height: int) -> pygame.Surface:
     rows, cols = np.mgrid[0:height, 0:width]
     y, x = (rows + 0.5) / height, (cols + 0.5) / height  # both in units of the height
     picture = _blend(np.array(palette.SPACE, float), np.array(palette.SPACE_HIGH, float), (1 - y) * 0.8)
-    picture = _cloud(picture, palette.NEBULA_COOL, x, y, centre=(0.22, 0.30), spread=0.38, seed=1)
-    picture = _cloud(picture, palette.NEBULA_WARM, x, y, centre=(0.85, 0.18), spread=0.30, seed=2)
+    clouds = ((palette.NEBULA_COOL, 0.22, 0.30, 0.38, 1), (palette.NEBULA_WARM, 0.85, 0.18, 0.30, 2))
+    for colour, centre_x, centre_y, spread, seed in clouds:
+        near = np.exp(-((x - centre_x) ** 2 + (y - centre_y) ** 2) / (2 * spread**2))
+        dense = np.clip(_noise(x, y, seed) - 0.3, 0, 1)
+        picture = _blend(picture, np.array(colour, float), near * dense * 0.75)
     picture = _stars(picture)
     picture = _planet(picture, x, y)
     picture += (_hash01(rows * width + cols, 9) - 0.5)[..., None]  # dithering: no bands in the dark
@@ -49,19 +52,6 @@ def _noise(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
         below = corner[2] * (1 - fu) + corner[3] * fu
         total += (above * (1 - fv) + below * fv) * 0.5 ** (octave + 1)
     return total / 0.9375
-
-
-def _cloud(
-    picture: np.ndarray,
-    colour: palette.Colour,
-    x: np.ndarray,
-    y: np.ndarray,
-    centre: tuple[float, float],
-    spread: float,
-    seed: int,
-) -> np.ndarray:
-    near = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * spread**2))
-    return _blend(picture, np.array(colour, float), near * np.clip(_noise(x, y, seed) - 0.3, 0, 1) * 0.75)
 
 
 def _stars(picture: np.ndarray) -> np.ndarray:

@@ -21,15 +21,14 @@ Point = tuple[float, float]  # (x, y)
 
 
 class Canvas:
-    """A square sprite under construction, as large as its cell times `reach`."""
+    """A square sprite under construction.
+
+    Args:
+        cell: Edge of a cell in pixels.
+        reach: How far the sprite extends, in half cells from the centre; 1 is the cell itself.
+    """
 
     def __init__(self, cell: int, reach: float = 1.0) -> None:
-        """Make an empty canvas.
-
-        Args:
-            cell: Edge of a cell in pixels.
-            reach: How far the sprite extends, in half cells from the centre; 1 is the cell itself.
-        """
         margin = math.ceil(cell * (reach - 1) / 2)
         self.size = cell + 2 * margin
         self.pixel = 2 / cell
@@ -99,9 +98,9 @@ class Canvas:
         self._alpha = self._alpha * keep + cover
 
 
-def union(first: Field, second: Field) -> Field:
-    """Return the distance to both shapes together."""
-    return np.minimum(first, second)
+def polar(angle: float, radius: float) -> Point:
+    """Return the point at this angle (0 is east, clockwise) and distance from the centre."""
+    return radius * math.cos(angle), radius * math.sin(angle)
 
 
 def cut(shape: Field, hole: Field) -> Field:

@@ -9,9 +9,9 @@ import pygame
 
 from spaceworld.render import palette, parts, robots
 from spaceworld.render.canvas import TINY
-from spaceworld.render.motion import STILL, Motion, Offset
+from spaceworld.render.lettering import Lettering
+from spaceworld.render.motion import Motion, Offset
 from spaceworld.render.palette import Colour, mix, robot_colour, type_colours
-from spaceworld.render.sprites import Sprites
 from spaceworld.render.symbols import OFFSETS, grip_direction, type_letters
 from spaceworld.scenario import Cell
 from spaceworld.text.scene import Scene
@@ -23,10 +23,13 @@ REST: Offset = (0.0, 0.0)
 
 
 class GridPicture:
-    """The grid of one scene and everything on it, moved by `motion`."""
+    """The grid of one scene and everything on it, moved by `motion`; `sprite(draw, *key)` is `draw(*key)`, cached."""
 
-    def __init__(self, sprites: Sprites, height: int, scene: Scene, motion: Motion = STILL) -> None:
-        self._sprites, self._height, self._scene, self._motion = sprites, height, scene, motion
+    def __init__(
+        self, sprite: Callable[..., pygame.Surface], lettering: Lettering, height: int, scene: Scene, motion: Motion
+    ) -> None:
+        self._sprite, self._lettering = sprite, lettering
+        self._height, self._scene, self._motion = height, scene, motion
         margin = round(height / 30)
         self.cell = max(4, min((height - 2 * margin) // scene.height, int(height * WIDEST - 2 * margin) // scene.width))
         self.width = (max(self.cell * scene.width + 2 * margin, height // 2) + 1) // 2 * 2
@@ -41,7 +44,7 @@ class GridPicture:
     def paint_still(self, layer: pygame.Surface) -> None:
         """Draw what does not change in an episode."""
         scene = self._scene
-        layer.blit(self._sprites.get(grid, self.cell, scene.height, scene.width), (self._left - 2, self._top - 2))
+        layer.blit(self._sprite(grid, self.cell, scene.height, scene.width), (self._left - 2, self._top - 2))
         if self.cell >= 30:
             for index in range(scene.height):
                 self._label(layer, str(index), self._left // 2, self._top + self.cell * index + self.cell // 2)
@@ -50,9 +53,9 @@ class GridPicture:
         for cell in scene.keep_out:
             self._put(layer, cell, parts.keep_out)
         core = set(scene.structure)
-        for order, (row, col) in enumerate(sorted(core)):
-            joined = frozenset(d for d, (dr, dc) in OFFSETS.items() if (row + dr, col + dc) in core)
-            self._put(layer, (row, col), parts.station, joined, order % 3)
+        for order, cell in enumerate(sorted(core)):
+            joined = frozenset(direction for direction in OFFSETS if _beside(cell, direction) in core)
+            self._put(layer, cell, parts.station, joined, order % 3)
 
     def paint(self, frame: pygame.Surface, player: str = "") -> None:
         """Draw what may change from step to step, bottom layer first; mark the robot `player`."""
@@ -98,19 +101,10 @@ class GridPicture:
                 at = parts.BADGE / 2
                 self._write(frame, module.cell, mass, 0.18, palette.WHITE, x=right + at, y=down + at)
         for module in scene.modules:
-            if not module.docked:
-                continue
-            row, col = module.cell
-            for direction in (2, 4):
-                self._joint(frame, (row, col), direction, solid, self._colours[module.type])
-            for direction, (dr, dc) in ((1, OFFSETS[1]), (3, OFFSETS[3])):
-                if (row + dr, col + dc) in scene.structure:
-                    self._joint(frame, (row, col), direction, solid, self._colours[module.type])
-
-    def _joint(self, frame: pygame.Surface, cell: Cell, direction: int, solid: set[Cell], colour: Colour) -> None:
-        dr, dc = OFFSETS[direction]
-        if (cell[0] + dr, cell[1] + dc) in solid:
-            self._put(frame, cell, parts.collar, colour, direction)
+            # joints to modules in the north and west are drawn from there
+            for direction, joined in ((2, solid), (4, solid), (1, scene.structure), (3, scene.structure)):
+                if module.docked and _beside(module.cell, direction) in joined:
+                    self._put(frame, module.cell, parts.collar, self._colours[module.type], direction)
 
     def _robots(self, frame: pygame.Surface, player: str) -> None:
         team = self._scene.robots
@@ -138,7 +132,7 @@ class GridPicture:
     def _put(
         self, frame: pygame.Surface, cell: Cell, make: Callable[..., pygame.Surface], *key: Any, offset: Offset = REST
     ) -> None:
-        drawn = self._sprites.get(make, self.cell, *key)
+        drawn = self._sprite(make, self.cell, *key)
         inset = (drawn.get_width() - self.cell) // 2
         x, y = round((cell[1] + offset[1]) * self.cell), round((cell[0] + offset[0]) * self.cell)
         frame.blit(drawn, (self._left + x - inset, self._top + y - inset))
@@ -150,14 +144,18 @@ class GridPicture:
         pixels = round(size * self.cell)
         if pixels < READABLE:
             return
-        drawn = self._sprites.lettering.draw(text, pixels, colour)
+        drawn = self._lettering.draw(text, pixels, colour)
         middle_x = self._left + (cell[1] + 0.5 + x) * self.cell
         middle_y = self._top + (cell[0] + 0.5 + y) * self.cell
         frame.blit(drawn, (round(middle_x - drawn.get_width() / 2), round(middle_y - drawn.get_height() / 2)))
 
     def _label(self, layer: pygame.Surface, text: str, x: int, y: int) -> None:
-        drawn = self._sprites.lettering.draw(text, max(7, self._height // 53), palette.FAINT)
+        drawn = self._lettering.draw(text, max(7, self._height // 53), palette.FAINT)
         layer.blit(drawn, (x - drawn.get_width() // 2, y - drawn.get_height() // 2))
+
+
+def _beside(cell: Cell, direction: int) -> Cell:
+    return cell[0] + OFFSETS[direction][0], cell[1] + OFFSETS[direction][1]
 
 
 def _offset(offsets: tuple[Offset, ...], index: int) -> Offset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import OrderedDict
+from functools import lru_cache
 
 import pygame
 
@@ -22,31 +22,21 @@ class Lettering:
 
     def __init__(self) -> None:
         self._fonts: dict[int, pygame.font.Font] = {}
-        self._widths: dict[tuple[str, int], int] = {}
-        self._cache: OrderedDict[tuple[str, int, Colour], pygame.Surface] = OrderedDict()
+        self._drawn = lru_cache(CACHE)(self._draw)
+        self._width = lru_cache(CACHE)(lambda text, size: self._font(size).size(printable(text))[0])
 
     def draw(self, text: str, size: int, colour: Colour) -> pygame.Surface:
         """Return the text on a transparent surface; `size` is the height of a line in pixels."""
-        key = (text, size, colour)
-        if key in self._cache:
-            self._cache.move_to_end(key)
-            return self._cache[key]
+        return self._drawn(text, size, colour)
+
+    def _draw(self, text: str, size: int, colour: Colour) -> pygame.Surface:
         large = self._font(size).render(printable(text) or " ", True, colour)
-        width, height = large.get_size()
-        small = (max(1, round(width / OVERSAMPLE)), max(1, round(height / OVERSAMPLE)))
-        surface = self._cache[key] = pygame.transform.smoothscale(large, small)
-        if len(self._cache) > CACHE:
-            self._cache.popitem(last=False)
-        return surface
+        width, height = (max(1, round(length / OVERSAMPLE)) for length in large.get_size())
+        return pygame.transform.smoothscale(large, (width, height))
 
     def width(self, text: str, size: int) -> int:
         """Return how wide the text is in pixels."""
-        key = (text, size)
-        if key not in self._widths:
-            if len(self._widths) >= CACHE:
-                self._widths.clear()
-            self._widths[key] = round(self._font(size).size(printable(text))[0] / OVERSAMPLE)
-        return self._widths[key]
+        return round(self._width(text, size) / OVERSAMPLE)
 
     def elide(self, text: str, size: int, width: int) -> str:
         """Return the text, cut with an ellipsis where it is wider than `width` pixels."""
@@ -78,7 +68,7 @@ class Lettering:
     def _font(self, size: int) -> pygame.font.Font:
         if size not in self._fonts:
             pygame.font.init()
-            # pygame's default font is about 0.7 of the nominal size high.
+            # pygame's default font is about 0.7 of the nominal size high
             self._fonts[size] = pygame.font.Font(None, round(size * OVERSAMPLE * 1.4))
         return self._fonts[size]
 

@@ -10,6 +10,7 @@ from spaceworld.render.symbols import OFFSETS
 from spaceworld.text.scene import DebrisView, ModuleView, RobotView, Scene
 
 Offset = tuple[float, float]  # (rows, cols), in cells, to be added to the present cell
+Movers = Sequence[RobotView | ModuleView | DebrisView]
 BUMP = 0.16  # how far a blocked robot leans towards what blocks it, in cells
 
 
@@ -30,7 +31,7 @@ def follows(before: Scene, after: Scene) -> bool:
     """Return whether `after` is the step after `before`, so that the motion can be shown."""
     if after.step != before.step + 1 or (before.height, before.width) != (after.height, after.width):
         return False
-    pairs = ((before.robots, after.robots), (before.modules, after.modules), (before.debris, after.debris))
+    pairs = list(zip(_movers(before), _movers(after), strict=True))
     if any(len(a) != len(b) for a, b in pairs) or before.structure != after.structure:
         return False
     return all(max(abs(r), abs(c)) <= 1 for a, b in pairs for r, c in _ways(a, b))
@@ -46,7 +47,7 @@ def motion(before: Scene, after: Scene, share: float) -> Motion:
     left = 1.0 - share * share * (3.0 - 2.0 * share)
     robots, modules, debris = (
         [(rows * left, cols * left) for rows, cols in _ways(a, b)]
-        for a, b in ((before.robots, after.robots), (before.modules, after.modules), (before.debris, after.debris))
+        for a, b in zip(_movers(before), _movers(after), strict=True)
     )
     lean = BUMP * math.sin(math.pi * share)
     for index, robot in enumerate(after.robots):
@@ -58,8 +59,10 @@ def motion(before: Scene, after: Scene, share: float) -> Motion:
     return Motion(tuple(robots), tuple(modules), tuple(debris), share)
 
 
-def _ways(
-    before: Sequence[RobotView | ModuleView | DebrisView], after: Sequence[RobotView | ModuleView | DebrisView]
-) -> list[Offset]:
+def _movers(scene: Scene) -> tuple[Movers, Movers, Movers]:
+    return scene.robots, scene.modules, scene.debris
+
+
+def _ways(before: Movers, after: Movers) -> list[Offset]:
     """Return the way from each present cell back to the one before."""
     return [(a.cell[0] - b.cell[0], a.cell[1] - b.cell[1]) for a, b in zip(before, after, strict=True)]

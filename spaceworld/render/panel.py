@@ -26,10 +26,9 @@ def panel_width(height: int) -> int:
 
 
 class PanelPicture:
-    """The side panel of one picture; lengths are in pixels of a frame that is 480 pixels high."""
+    """The side panel of a frame, from its column `left` on; lengths are pixels of a frame that is 480 pixels high."""
 
     def __init__(self, lettering: Lettering, frame: pygame.Surface, left: int, scene: Scene, overlay: Overlay) -> None:
-        """Prepare to draw on `frame`, from its column `left` on."""
         self._lettering, self._frame, self._scene, self._overlay = lettering, frame, scene, overlay
         self._height = frame.get_height()
         self._letters = type_letters(scene)
@@ -131,12 +130,13 @@ class PanelPicture:
         wide = (width - gap * (columns - 1)) // columns
         fit = max(1, (bottom - top + gap) // (height + gap)) * columns
         shown = len(robots) if fit >= len(robots) else fit - 1
-        for index in range(shown):
+        for index in range(min(shown + 1, len(robots))):
             at, y = x + index % columns * (wide + gap), top + index // columns * (height + gap)
-            self._card(at, y, wide, height, index)
-        if shown < len(robots):
-            at, y = x + shown % columns * (wide + gap), top + shown // columns * (height + gap) + height // 2
-            self._text(f"and {len(robots) - shown} more", at + wide // 2, y, 10, palette.DIM, 0.5)
+            if index < shown:
+                self._card(at, y, wide, height, index)
+            else:
+                more = f"and {len(robots) - shown} more"
+                self._text(more, at + wide // 2, y + height // 2, 10, palette.DIM, 0.5)
         return top + rows * (height + gap)
 
     def _types(self, y: int) -> None:
@@ -171,8 +171,7 @@ class PanelPicture:
             right -= cost_width + px(10)
             task = overlay.tasks.get(robot.name, "") if width > px(150) else ""
             if credit is not None and task:  # a number in place of the bar
-                number = f"{credit:+.2f}" if credit else "0"
-                right -= self._text(number, right, middle, 10, _sign_colour(credit), 1) + px(6)
+                right -= self._number(credit, right, middle) + px(6)
             elif credit is not None:
                 self._credit(left, middle, right - left, credit)
             if task or (credit is None and width > px(150)):
@@ -199,8 +198,8 @@ class PanelPicture:
     def _credit(self, x: int, y: int, width: int, credit: float) -> None:
         """Draw a credit as a bar from the middle, to the right if positive, and its number if it fits."""
         px = self._px
-        number = px(44) if width > px(90) else 0
-        track = width - number
+        with_number = width > px(90)
+        track = width - px(44) if with_number else width
         thick = px(6)
         middle = x + track // 2
         self._box(x, y - thick // 2, track, thick, palette.LINE)
@@ -210,8 +209,12 @@ class PanelPicture:
             shape = (start, y - thick // 2, length, thick)
             pygame.draw.rect(self._frame, _sign_colour(credit), shape, border_radius=px(2))
         pygame.draw.rect(self._frame, palette.DIM, (middle, y - thick // 2 - px(2), px(1), thick + 2 * px(2)))
-        if number:
-            self._text(f"{credit:+.2f}" if credit else "0", x + width, y, 10, _sign_colour(credit), 1)
+        if with_number:
+            self._number(credit, x + width, y)
+
+    def _number(self, credit: float, x: int, y: int) -> int:
+        """Write a credit, its right end at x; return its width."""
+        return self._text(f"{credit:+.2f}" if credit else "0", x, y, 10, _sign_colour(credit), 1)
 
 
 def _doing(robot: RobotView) -> str:

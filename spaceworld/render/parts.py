@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pygame
 
 from spaceworld.render import palette
-from spaceworld.render.canvas import TINY, Canvas, union
+from spaceworld.render.canvas import TINY, Canvas, polar
 from spaceworld.render.palette import Colour, mix
 from spaceworld.render.symbols import OFFSETS
 
@@ -27,7 +28,7 @@ def station(cell: int, joined: frozenset[int], variant: int) -> pygame.Surface:
     hull = canvas.box(0, 0, 0.94, 0.94, 0.16)
     for direction in joined:
         dy, dx = OFFSETS[direction]
-        hull = union(hull, canvas.box(dx * 0.5, dy * 0.5, 0.94 if dy else 0.56, 0.94 if dx else 0.56))
+        hull = np.minimum(hull, canvas.box(dx * 0.5, dy * 0.5, 0.94 if dy else 0.56, 0.94 if dx else 0.56))
     canvas.glow(hull, (0, 0, 0), 0.10, 0.6)
     canvas.fill(hull, canvas.shade((84, 94, 120), (170, 182, 206)))
     canvas.stroke(hull + 0.03, palette.HULL_EDGE, 0.06)
@@ -45,8 +46,7 @@ def _hub(canvas: Canvas) -> None:
     canvas.fill(ring, canvas.shade((54, 62, 86), (112, 124, 152)))
     canvas.stroke(ring, (40, 46, 66), 0.05)
     for step in range(8):
-        angle = math.pi / 8 + step * math.pi / 4
-        lamp = canvas.circle(0.39 * math.cos(angle), 0.39 * math.sin(angle), 0.04)
+        lamp = canvas.circle(*polar(math.pi / 8 + step * math.pi / 4, 0.39), 0.04)
         canvas.glow(lamp, palette.WINDOW, 0.05, 0.5)
         canvas.fill(lamp, palette.WINDOW)
     port = canvas.circle(0, 0, 0.26)
@@ -119,12 +119,8 @@ def module(cell: int, colour: Colour, mass: int, docked: bool) -> pygame.Surface
     canvas.fill(body, canvas.shade((92, 102, 128), (214, 222, 236)))
     canvas.stroke(body + 0.025, palette.HULL_EDGE, 0.05)
     plate = canvas.box(0, 0, half - 0.17, half - 0.17, 0.09)
-    dark, light = (
-        (mix(colour, palette.WHITE, 0.05), mix(colour, palette.WHITE, 0.5))
-        if docked
-        else (mix(colour, (10, 14, 30), 0.45), mix(colour, (10, 14, 30), 0.05))
-    )
-    canvas.fill(plate, canvas.shade(dark, light, 0.7))
+    tone, dark, light = (palette.WHITE, 0.05, 0.5) if docked else ((10, 14, 30), 0.45, 0.05)
+    canvas.fill(plate, canvas.shade(mix(colour, tone, dark), mix(colour, tone, light), 0.7))
     canvas.stroke(plate, palette.HULL_EDGE, 0.04)
     corner = half - 0.09
     for x, y in ((-corner, -corner), (corner, -corner), (-corner, corner), (corner, corner)):
@@ -175,7 +171,7 @@ def debris(cell: int, variant: int, direction: int) -> pygame.Surface:
     for step in range(9):
         angle = step * 2 * math.pi / 9 + variant * 0.9
         radius = 0.56 + 0.10 * math.sin(step * 2.3 + variant * 1.7) + 0.05 * math.cos(step * 5.1 + variant)
-        outline.append((radius * math.cos(angle), radius * math.sin(angle)))
+        outline.append(polar(angle, radius))
     rock = canvas.polygon(outline) - 0.05
     canvas.glow(rock, (0, 0, 0), 0.10, 0.6)
     canvas.fill(rock, canvas.shade(palette.ROCK_DARK, (176, 160, 146), 0.9))

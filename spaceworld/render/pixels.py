@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,9 @@ import pygame
 from spaceworld.render import palette
 from spaceworld.render.backdrop import sky
 from spaceworld.render.grid_picture import GridPicture
+from spaceworld.render.lettering import Lettering
 from spaceworld.render.motion import STILL, Motion
 from spaceworld.render.panel import PanelPicture, panel_width
-from spaceworld.render.sprites import Sprites
 from spaceworld.text.scene import Overlay, Scene
 
 SMALLEST = 120  # pixels; smaller pictures cannot be read
@@ -25,22 +27,18 @@ class Painter:
 
     The same scene and overlay give the same bytes, whatever was painted before. SDL's video is never initialised, so no
     display is opened, and windows of other code are not touched.
+
+    Args:
+        height: Height of a frame in pixels; a ValueError is raised below 120.
+        panel: Whether the side panel is drawn beside the grid.
     """
 
     def __init__(self, height: int = 480, panel: bool = True) -> None:
-        """Set the size of the frames.
-
-        Args:
-            height: Height of a frame in pixels, at least 120.
-            panel: Whether the side panel is drawn beside the grid.
-
-        Raises:
-            ValueError: If the height is too small.
-        """
         if height < SMALLEST:
             raise ValueError(f"height must be at least {SMALLEST} pixels, got {height}")
         self.height = height
-        self._sprites = Sprites()
+        self._lettering = Lettering()
+        self._sprite = cache(_make)  # each sprite is drawn once
         self._panel = panel_width(height) if panel else 0  # its width
         self._layers: OrderedDict[tuple[Any, ...], pygame.Surface] = OrderedDict()
 
@@ -55,19 +53,22 @@ class Painter:
     def draw(self, scene: Scene, overlay: Overlay | None = None, motion: Motion = STILL) -> pygame.Surface:
         """Return the picture as a new surface, with everything moved by `motion`."""
         overlay = overlay or Overlay()
-        grid = GridPicture(self._sprites, self.height, scene, motion)
+        grid = self._grid(scene, motion)
         try:
             frame = self._background(scene, grid).copy()
             grid.paint(frame, overlay.player)
             if self._panel:
-                PanelPicture(self._sprites.lettering, frame, grid.width, scene, overlay).paint()
+                PanelPicture(self._lettering, frame, grid.width, scene, overlay).paint()
         finally:
-            self._sprites.lettering.close()
+            self._lettering.close()
         return frame
 
     def size(self, scene: Scene) -> tuple[int, int]:
         """Return (width, height) of the pictures of a scene."""
-        return GridPicture(self._sprites, self.height, scene).width + self._panel, self.height
+        return self._grid(scene).width + self._panel, self.height
+
+    def _grid(self, scene: Scene, motion: Motion = STILL) -> GridPicture:
+        return GridPicture(self._sprite, self._lettering, self.height, scene, motion)
 
     def _background(self, scene: Scene, grid: GridPicture) -> pygame.Surface:
         """Return what does not change in an episode: sky, grid, keep-out cells, station core."""
@@ -76,7 +77,7 @@ class Painter:
         if layer is None:
             layer = pygame.Surface((grid.width + self._panel, self.height), 0, 32)
             layer.fill(palette.PANEL)
-            layer.blit(self._sprites.get(sky, grid.width, self.height), (0, 0))
+            layer.blit(self._sprite(sky, grid.width, self.height), (0, 0))
             grid.paint_still(layer)
             if self._panel:
                 pygame.draw.line(layer, palette.LINE, (grid.width, 0), (grid.width, self.height))
@@ -84,6 +85,10 @@ class Painter:
         if len(self._layers) > LAYERS:
             self._layers.popitem(last=False)
         return layer
+
+
+def _make(draw: Callable[..., pygame.Surface], *arguments: Any) -> pygame.Surface:
+    return draw(*arguments)
 
 
 def pixels(frame: pygame.Surface) -> np.ndarray:

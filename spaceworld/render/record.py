@@ -36,26 +36,22 @@ def check_name(path: str | Path) -> None:
 
 
 def save_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -> None:
-    """Write a film that every browser plays (H.264, yuv420p); an odd last row or column is cut off.
+    """Write a film that every browser plays (H.264, yuv420p), from the arguments of `save_gif`.
 
-    Args:
-        path: Where the file goes; its folder must exist.
-        frames: Pictures of one size, (H, W, 3) uint8; they are written one by one.
-        fps: Frames per second.
+    The frames are written one by one. An odd last row or column is cut off.
 
     Raises:
         ValueError: As `save_gif`; an incomplete file is removed.
         ImportError: If imageio-ffmpeg is missing.
     """
-    _check_speed(fps)
+    pictures = _checked(frames, fps)
+    first = next(pictures)
     try:
         import imageio_ffmpeg
     except ImportError as error:
         raise ImportError(
             "an MP4 needs imageio-ffmpeg: pip install 'llm-credit-wrappers[video]', or record to a .gif"
         ) from error
-    pictures = _checked(frames)
-    first = next(pictures)
     height, width = first.shape[0] // 2 * 2, first.shape[1] // 2 * 2
     film = imageio_ffmpeg.write_frames(str(path), (width, height), fps=fps, quality=8, macro_block_size=2)
     try:
@@ -81,8 +77,7 @@ def save_gif(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -
         ValueError: If there is no frame, a frame is no picture, sizes differ or `fps` is out of range.
         ImportError: If Pillow is missing.
     """
-    _check_speed(fps)
-    pictures = list(_checked(frames))
+    pictures = list(_checked(frames, fps))
     try:
         from PIL import Image
     except ImportError as error:
@@ -95,13 +90,10 @@ def save_gif(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -
     coded[0].save(path, "GIF", save_all=True, append_images=coded[1:], duration=delay, loop=0, disposal=1)
 
 
-def _check_speed(fps: float) -> None:
+def _checked(frames: Iterable[np.ndarray], fps: float) -> Iterator[np.ndarray]:
+    """Yield the frames as arrays of one shape."""
     if not SLOWEST <= fps <= FASTEST:
         raise ValueError(f"fps must be {SLOWEST} to {FASTEST}, got {fps}")
-
-
-def _checked(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the frames as arrays of one shape."""
     shape = None
     for index, frame in enumerate(frames):
         picture = np.asarray(frame)

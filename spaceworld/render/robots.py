@@ -8,7 +8,7 @@ import numpy as np
 import pygame
 
 from spaceworld.render import palette
-from spaceworld.render.canvas import TINY, Canvas, Field, Point, cut, union
+from spaceworld.render.canvas import TINY, Canvas, Field, Point, cut, polar
 from spaceworld.render.palette import Colour, mix
 from spaceworld.render.symbols import OFFSETS
 
@@ -55,9 +55,7 @@ def _outline(canvas: Canvas, role: str) -> Field:
     if role == "tug":
         return canvas.circle(0, 0, BODY)
     if role == "assembler":
-        corners = [math.pi / 6 + step * math.pi / 3 for step in range(6)]
-        radius = BODY * 1.06
-        return canvas.polygon([(radius * math.cos(a), radius * math.sin(a)) for a in corners]) - 0.03
+        return canvas.polygon([polar(math.pi / 6 + step * math.pi / 3, BODY * 1.06) for step in range(6)]) - 0.03
     return canvas.box(0, 0, BODY * 0.93, BODY * 0.93, 0.18)
 
 
@@ -72,14 +70,9 @@ def flame(cell: int, direction: int) -> pygame.Surface:
         (0.045, 0.4, palette.WHITE, 1.0),
     ):
         tip = start + (stop - start) * length
-        side: Point = (-dy * width, dx * width)
-        jet = canvas.polygon(
-            [
-                (-dx * start + side[0], -dy * start + side[1]),
-                (-dx * tip, -dy * tip),
-                (-dx * start - side[0], -dy * start - side[1]),
-            ]
-        )
+        left = (-dx * start - dy * width, -dy * start + dx * width)
+        right = (-dx * start + dy * width, -dy * start - dx * width)
+        jet = canvas.polygon([left, (-dx * tip, -dy * tip), right])
         canvas.glow(jet, colour, 0.06, alpha * 0.5)
         canvas.fill(jet - 0.02, colour, alpha)
     return canvas.surface()
@@ -98,13 +91,14 @@ def arm(cell: int, colour: Colour, direction: int) -> pygame.Surface:
         bones += [(at(1.14, 0.0), at(1.20, 0.30 * side), 0.06), (at(1.20, 0.30 * side), at(1.37, 0.30 * side), 0.06)]
     shape = canvas.line(*bones[0])
     for bone in bones[1:]:
-        shape = union(shape, canvas.line(*bone))
+        shape = np.minimum(shape, canvas.line(*bone))
     canvas.glow(shape, colour, 0.10, 0.55)
     canvas.fill(shape - 0.035, palette.HULL_EDGE)
     canvas.fill(shape, canvas.shade(palette.STEEL, palette.WHITE))
     canvas.fill(canvas.line(at(BODY, 0), at(1.08, 0), 0.03), colour)
-    canvas.fill(canvas.circle(*at(1.12, 0.0), 0.10), colour)
-    canvas.stroke(canvas.circle(*at(1.12, 0.0), 0.10), palette.HULL_EDGE, 0.035)
+    claw = canvas.circle(*at(1.12, 0.0), 0.10)
+    canvas.fill(claw, colour)
+    canvas.stroke(claw, palette.HULL_EDGE, 0.035)
     return canvas.surface()
 
 
@@ -125,8 +119,7 @@ def crash(cell: int, beat: int = 0) -> pygame.Surface:
     spikes = []
     for step in range(24):
         radius = ((1.34, 0.86)[step % 2] if step % 4 else 1.12) * grow
-        angle = step * math.pi / 12 + 0.13
-        spikes.append((radius * math.cos(angle), radius * math.sin(angle)))
+        spikes.append(polar(step * math.pi / 12 + 0.13, radius))
     burst = canvas.polygon(spikes)
     hole = canvas.circle(0, 0, 0.70)
     ring = abs(burst) - 0.035
@@ -156,11 +149,7 @@ def docking(cell: int, colour: Colour, beat: int = 0) -> pygame.Surface:
         canvas.stroke(body - distance * grow, light, 0.06, alpha)
     for step in range(12):
         angle = math.pi / 12 + step * math.pi / 6
-        near, far = (
-            (math.cos(angle) * 1.30 * grow, math.sin(angle) * 1.30 * grow),
-            (math.cos(angle) * 1.85 * grow, math.sin(angle) * 1.85 * grow),
-        )
-        canvas.fill(canvas.line(near, far, 0.025), light, 0.65)
+        canvas.fill(canvas.line(polar(angle, 1.30 * grow), polar(angle, 1.85 * grow), 0.025), light, 0.65)
     return canvas.surface()
 
 

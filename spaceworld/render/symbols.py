@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from string import ascii_uppercase
+
 from spaceworld.scenario import Cell
 from spaceworld.text.scene import RobotView, Scene
 
 OFFSETS: dict[int, Cell] = {1: (-1, 0), 2: (1, 0), 3: (0, -1), 4: (0, 1)}  # (row, col) by action number
-FALLBACK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def type_letters(scene: Scene) -> dict[str, str]:
@@ -15,7 +16,7 @@ def type_letters(scene: Scene) -> dict[str, str]:
     types = {module.type for module in scene.modules} | {slot.type for slot in scene.slots}
     for name in sorted(types):
         own = [char for char in name.upper() if char.isascii() and char.isalnum()]
-        free = (char for char in (*own, *FALLBACK) if char not in letters.values())
+        free = (char for char in (*own, *ascii_uppercase) if char not in letters.values())
         letters[name] = next(free, "?")
     return letters
 

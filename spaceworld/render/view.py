@@ -10,7 +10,7 @@ from spaceworld.text.scene import Overlay, Scene
 
 
 class View:
-    """A renderer for one mode; painter or window are made at the first picture.
+    """A renderer for one mode; its painter or window is made for the first picture.
 
     Args:
         mode: "human", "rgb_array" or "ansi".

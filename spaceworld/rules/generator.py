@@ -273,9 +273,7 @@ def deliverable(spec, grid, start, goal, need, at, regrip, region, queue):  # ty
                 seen[to * 16 + sides] = True
                 stack[top] = to * 16 + sides
                 top += 1
-        if not regrip:
-            continue
-        if sides & regripped[cell]:
+        if not regrip or sides & regripped[cell]:
             continue
         within = free_sides(spec, grid, cell)  # or grip it at other sides
         if not sides_meet(spec, grid, cell):

@@ -76,9 +76,7 @@ def propose(spec, row, actions, unit_dir):  # type: ignore[no-untyped-def]  # co
         row[at + pk.R_EVENT] |= pk.E_EDGE * int(free & (not inside))
     for m in range(spec[pk.H_MODULES]):
         unit_dir[n + m] = 0
-    for k in range(
-        n
-    ):  # the carriers decide; a module with several carriers is decided once for each, with the same result
+    for k in range(n):  # the carriers decide; a module is decided once for each of them, with the same result
         m = row[robots + k * pk.R_WIDTH + pk.R_GRIPS]
         if m < 0 or actions[k] < 1 or actions[k] > 4:
             continue
@@ -286,10 +284,8 @@ def advance(spec, row, work, actions):  # type: ignore[no-untyped-def]  # compil
     grid, occupant, claim = work[:cells], work[cells : 2 * cells], work[2 * cells : 3 * cells]
     free = work[3 * cells :]
     unit_dir, blocked, member = free[:units], free[units : 2 * units], free[2 * units : 3 * units]
-    mover, target = (
-        free[3 * units : 4 * units + 1],
-        free[4 * units + 1 : 5 * units + 2],
-    )  # one extra entry, which `move` writes and ignores
+    # one extra entry each, which `move` writes and ignores
+    mover, target = free[3 * units : 4 * units + 1], free[4 * units + 1 : 5 * units + 2]
     for i in range(n):
         at = spec[pk.H_ROBOT] + i * pk.R_WIDTH
         row[at + pk.R_ACTION] = actions[i]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from spaceworld.scenario import PATTERNS, Cell, Scenario, dock_order
+from spaceworld.scenario import PATTERNS, Scenario, dock_order
 
 # -- spec head -------------------------------------------------------------------------------------------
 H_HEIGHT, H_WIDTH, H_ROBOTS, H_MODULES, H_SLOTS, H_DEBRIS, H_CORE, H_KEEP = range(8)
@@ -108,7 +108,7 @@ def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: boo
     spec[H_SHARED] = int(n > _FEW)
     spec[H_NEXT] = len(spec)
     spec[H_REL] = spec[H_NEXT] + scenario.height * scenario.width * N_ACTIONS
-    tables = (neighbours(scenario.height, scenario.width).ravel(), differences(scenario.height, scenario.width))
+    tables = neighbours(scenario.height, scenario.width).ravel(), differences(scenario.height, scenario.width)
     spec[H_SPECSIZE] = len(spec) + sum(map(len, tables))
     return np.concatenate([np.array(spec, dtype=np.int64), *tables])
 
@@ -148,29 +148,20 @@ def place(spec: np.ndarray, row: np.ndarray, scenario: Scenario) -> None:
     """Write the scenario's fixed layout into a cleared row."""
     layout, width = scenario.layout, scenario.width
     assert layout is not None
-
-    def put(start: int, step: int, cells: tuple[Cell, ...]) -> None:
-        for k, (r, c) in enumerate(cells):
-            row[start + k * step] = r * width + c
-
-    put(int(spec[H_ROBOT]), R_WIDTH, layout.robots)
-    put(int(spec[H_MODULE]), M_WIDTH, layout.modules)
-    put(int(spec[H_SLOT]), T_WIDTH, layout.slots)
-    put(int(spec[H_DRIFT]), D_WIDTH, layout.debris)
-    put(int(spec[H_COREROW]), 1, layout.core)
-    put(int(spec[H_KEEPROW]), 1, layout.keep_out)
-    for k, debris in enumerate(scenario.debris):
-        row[int(spec[H_DRIFT]) + k * D_WIDTH + D_DIR] = debris.direction
+    views = blocks(spec, row)
+    for name in ("robots", "modules", "slots", "debris"):
+        views[name][:, 0] = [r * width + c for r, c in getattr(layout, name)]  # the cell is every block's first column
+    for name in ("core", "keep_out"):
+        views[name][:] = [r * width + c for r, c in getattr(layout, name)]
+    views["debris"][:, D_DIR] = [debris.direction for debris in scenario.debris]
 
 
 def clear(spec: np.ndarray, row: np.ndarray) -> None:
     """Clear a row in place, except its two random words."""
     row[S_STEP:] = 0
-    robots, modules = row[spec[H_ROBOT] : spec[H_MODULE]], row[spec[H_MODULE] : spec[H_SLOT]]
-    robots[R_GRIPS::R_WIDTH] = -1
-    robots[R_ACTION::R_WIDTH] = -1
-    modules[M_SLOT::M_WIDTH] = -1
-    modules[M_WHEN::M_WIDTH] = -1
+    views = blocks(spec, row)
+    views["robots"][:, [R_GRIPS, R_ACTION]] = -1
+    views["modules"][:, [M_SLOT, M_WHEN]] = -1
 
 
 def seed_row(row: np.ndarray, seed: int | None) -> None:

@@ -26,12 +26,7 @@ def fingerprint(spec: np.ndarray) -> str:
 
 
 def check(snapshot: object, scenario: str, own: str) -> np.ndarray:
-    """Return the row of a snapshot that fits an environment.
-
-    Args:
-        snapshot: The snapshot.
-        scenario: The environment's scenario.
-        own: The environment's fingerprint.
+    """Return the row of a snapshot that fits the environment with this scenario and this fingerprint.
 
     Raises:
         TypeError: When it is no snapshot.

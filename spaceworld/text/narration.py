@@ -6,6 +6,7 @@ The texts are short, so that a language model reads them cheaply, and regular, s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -70,9 +71,7 @@ class SpaceworldNarrator:
         if self._alike:
             robots = f"each robot is a {_kind(s.robots[0])}"
         else:
-            kinds = "; ".join(
-                sorted(set(map(_kind, s.robots)))
-            )  # sorted, so that the order does not reveal a robot's number
+            kinds = "; ".join(sorted(set(map(_kind, s.robots))))  # sorted: the order must not reveal a robot's number
             robots = f"the robots differ; the start of an episode says which is what: {kinds}"
         return (
             f"Spaceworld, scenario {s.name}: {len(s.robots)} robots assemble a station in orbit on a grid of "
@@ -146,13 +145,9 @@ class SpaceworldNarrator:
             names: The name of the k-th robot of `order`.
         """
         rows: list[list[int]] = np.array(moments).tolist()
-        called = {robot: name for robot, name in zip(order, names, strict=True)}
-        texts = [self._whole(rows[0], called)]
-        before = rows[0]
-        for now in rows[1:]:
-            texts.append(self._change(before, now, called))
-            before = now
-        return texts
+        called = dict(zip(order, names, strict=True))
+        changes = (self._change(before, now, called) for before, now in pairwise(rows))
+        return [self._whole(rows[0], called), *changes]
 
     def _whole(self, row: list[int], called: Mapping[int, str]) -> str:
         s, spec, cells = self.scenario, self._spec, self._cells

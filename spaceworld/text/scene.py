@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from spaceworld.scenario import Cell
+import numpy as np
+
+from spaceworld.rules import packing as pk
+from spaceworld.scenario import Cell, Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +91,7 @@ class Overlay:
 
 
 def overlay_of(agents: Sequence[str], credits: Mapping[str, float], tasks: Mapping[str, str], text: str) -> Overlay:
-    """Return an overlay with copies of the mappings.
-
-    Raises:
-        ValueError: For an agent outside `agents`, or a credit that is not finite.
-    """
+    """Return an overlay with copies of the mappings; raise a ValueError for what `set_overlay` refuses."""
     for agent in (*credits, *tasks):
         if agent not in agents:
             raise ValueError(f"there is no agent {agent!r}; the agents are {', '.join(agents)}")
@@ -101,3 +100,65 @@ def overlay_of(agents: Sequence[str], credits: Mapping[str, float], tasks: Mappi
         if not math.isfinite(amount):
             raise ValueError(f"the credit of {agent!r} is {amount}; it must be finite")
     return Overlay(amounts, dict(tasks), text)
+
+
+def scene_of(scenario: Scenario, spec: np.ndarray, row: np.ndarray, horizon: int, collision_penalty: float) -> Scene:
+    """Return the scene of one packed state, (rowsize,) int64."""
+    views, width, step = pk.blocks(spec, row), scenario.width, int(row[pk.S_STEP])
+    robots, total = views["robots"], scenario.total_mass
+    docked_now = sum(m.mass for m, at in zip(scenario.modules, views["modules"], strict=True) if at[pk.M_WHEN] == step)
+    faults_now = int(robots[:, pk.R_HITS].sum() + robots[:, pk.R_VIOLATION].sum())
+
+    def cell(value: int) -> Cell:
+        return int(value) // width, int(value) % width
+
+    filled = {k for k, s in enumerate(views["slots"]) if s[pk.T_FILLED]}
+    return Scene(
+        scenario=scenario.name,
+        height=scenario.height,
+        width=width,
+        step=step,
+        horizon=horizon,
+        structure=tuple(cell(c) for c in views["core"]),
+        keep_out=tuple(cell(c) for c in views["keep_out"]),
+        robots=tuple(
+            RobotView(
+                name=f"robot_{k}",
+                cell=cell(r[pk.R_CELL]),
+                role=scenario.robots[k].role,
+                thrust=scenario.robots[k].thrust,
+                grips=int(r[pk.R_GRIPS]) if r[pk.R_GRIPS] >= 0 else None,
+                action=int(r[pk.R_ACTION]) if r[pk.R_ACTION] >= 0 else None,
+                collisions=int(r[pk.R_HITS]),
+                violations=int(r[pk.R_VIOLATION]),
+                cost=float(r[pk.R_COST]),
+            )
+            for k, r in enumerate(robots)
+        ),
+        modules=tuple(
+            ModuleView(
+                name=f"module_{k}",
+                cell=cell(m[pk.M_CELL]),
+                type=scenario.modules[k].type,
+                mass=scenario.modules[k].mass,
+                docked=bool(m[pk.M_SLOT] >= 0),
+                just_docked=bool(m[pk.M_WHEN] == step and m[pk.M_SLOT] >= 0),
+            )
+            for k, m in enumerate(views["modules"])
+        ),
+        slots=tuple(
+            SlotView(
+                name=f"slot_{k}",
+                cell=cell(t[pk.T_CELL]),
+                type=scenario.slots[k].type,
+                filled=k in filled,
+                open=k not in filled and set(scenario.slots[k].needs) <= filled,
+            )
+            for k, t in enumerate(views["slots"])
+        ),
+        debris=tuple(DebrisView(cell(d[pk.D_CELL]), int(d[pk.D_DIR])) for d in views["debris"]),
+        team_reward=docked_now / total - collision_penalty * faults_now,
+        team_return=int(row[pk.S_DOCKED]) / total - collision_penalty * int(row[pk.S_FAULTS]),
+        terminated=bool(row[pk.S_STATUS] == pk.TERMINATED),
+        truncated=bool(row[pk.S_STATUS] == pk.TRUNCATED),
+    )

@@ -23,13 +23,7 @@ def task_names(scenario: Scenario) -> list[str]:
 
 
 class TaskTargets:
-    """The cells that tasks lead to in the present state of a row.
-
-    Args:
-        scenario: The scenario.
-        spec: Its packed form.
-        row: The live state, (rowsize,) int64; it is not copied.
-    """
+    """The cells that tasks lead to in the live state `row`, (rowsize,) int64, which is not copied."""
 
     def __init__(self, scenario: Scenario, spec: np.ndarray, row: np.ndarray) -> None:
         robot, module, slot = (int(spec[h]) for h in (pk.H_ROBOT, pk.H_MODULE, pk.H_SLOT))
@@ -49,11 +43,7 @@ class TaskTargets:
         self._tasks[CLEAR] = -1, None
 
     def target(self, task: str, agent: str) -> Cell | None:
-        """Return the cell that the task leads to, or None.
-
-        Raises:
-            ValueError: For an unknown task or agent.
-        """
+        """Return the cell that the task leads to, or None; raise a ValueError for an unknown task or agent."""
         if agent not in self._robots:
             raise ValueError(f"there is no agent {agent!r}; valid: {', '.join(self._robots)}")
         if task not in self._tasks:
@@ -67,11 +57,7 @@ class TaskTargets:
         return here if slots is None else self._nearest_open(slots, here)
 
     def offset(self, task: str, agent: str) -> tuple[float, float] | None:
-        """Return rows and columns from the robot to the target, divided by the grid's, or None without a target.
-
-        Raises:
-            ValueError: For an unknown task or agent.
-        """
+        """Return rows and columns from the robot to the target, divided by the grid's, or None without a target."""
         target = self.target(task, agent)
         if target is None:
             return None

@@ -42,12 +42,12 @@ def test_bad_environments_are_named() -> None:
         ...#..
         ....A.
     """, horizon=5)  # fmt: skip
-    original = env._told
+    original = env._by_agent
 
     def costless(*given: Any) -> Any:
         observations, infos = original(*given)
         return observations, {agent: {"action_mask": info["action_mask"]} for agent, info in infos.items()}
 
-    env._told = costless
+    env._by_agent = costless
     with pytest.raises(KeyError, match=r"robot_0.*no 'cost'"):
         CostDictWrapper(env).step({"robot_0": 0, "robot_1": 0})
