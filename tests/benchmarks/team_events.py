@@ -19,8 +19,8 @@ from spaceworld.vector import SpaceworldVectorEnv
 from tianshou_examples.experiment.actors import load_actors
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.evaluation import UNSEEN
-from tianshou_examples.experiment.settings import learner_name
-from tianshou_examples.experiment.trained_team import load, settings_of
+from tianshou_examples.experiment.settings import Settings, checkpoint_of
+from tianshou_examples.experiment.trained_team import load
 
 
 def counted(envs: SpaceworldVectorEnv, choose, layouts: int) -> Counter[str]:  # type: ignore[no-untyped-def]
@@ -43,12 +43,12 @@ def main() -> None:
     parser.add_argument("--layouts", type=int, default=100)
     parser.add_argument("--greedy", action="store_true")
     options = parser.parse_args()
-    settings, (world, _) = settings_of(options.run), load(options.run)
+    settings, (world, _) = Settings.read(options.run), load(options.run)
     make_env = environment_maker(settings.env, action_mask=settings.action_mask)
     envs = SpaceworldVectorEnv(options.layouts, **world)
     totals: dict[str, list[Counter[str]]] = {}
     for method, seed in settings.learners:
-        actors = load_actors(settings, make_env(), options.run / "checkpoints" / f"{learner_name(method, seed)}.pt")
+        actors = load_actors(settings, make_env(), checkpoint_of(options.run, method, seed))
         generator = torch.Generator().manual_seed(seed)
         found = counted(
             envs,

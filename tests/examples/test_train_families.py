@@ -15,12 +15,13 @@ from PIL import Image
 from tests.examples.one_learner import Queue
 from tests.examples.test_train import cells, records, results
 from tianshou_examples import evaluate, mca
+from tianshou_examples.experiment.actors import load_actors
 from tianshou_examples.experiment.command_line import parse
 from tianshou_examples.experiment.env_families import FAMILIES
 from tianshou_examples.experiment.environments import environment_maker, longest_episode
 from tianshou_examples.experiment.learner_process import run_learner
 from tianshou_examples.experiment.settings import Settings
-from tianshou_examples.experiment.trained_team import greedy_policy, load
+from tianshou_examples.experiment.trained_team import load
 from tianshou_examples.train import main
 
 LBF, RWARE = "lbf:Foraging-5x5-2p-1f-coop-v3", "rware:rware-tiny-2ag-easy-v2"
@@ -91,8 +92,8 @@ def test_finished_runs_are_played_again_but_not_watched_in_spaceworlds_window(
     assert ": return 0.000, length 500.0" in capsys.readouterr().out.splitlines()[1]
     env = environment_maker(LBF)()
     observations, infos = env.reset(seed=3)
-    act = greedy_policy(Settings.read(foraging[0]), env, foraging[0] / "checkpoints" / "mca-0.pt")
-    actions = act(observations, infos)
+    actors = load_actors(Settings.read(foraging[0]), env, foraging[0] / "checkpoints" / "mca-0.pt")
+    actions = actors.best_actions(observations, infos)
     assert all(infos[agent]["action_mask"][action] for agent, action in actions.items())
     with pytest.raises(ValueError, match=r"was trained on lbf:.*only Spaceworld can be watched"):
         load(foraging[0])

@@ -74,6 +74,12 @@ class Actors:
             drawn = torch.where(explore, drawn, best)
         return drawn.numpy()
 
+    def best_actions(self, observations: dict[str, np.ndarray], infos: dict[str, dict[str, Any]]) -> dict[str, int]:
+        """Return the greedy actions of a team in one environment, given what `reset` or `step` returned."""
+        masks = np.stack([infos[agent]["action_mask"] for agent in observations])
+        chosen = self.choose(np.stack(list(observations.values()))[None], masks[None], True, torch.Generator())
+        return dict(zip(observations, chosen[0].tolist(), strict=True))
+
 
 def actors_of(settings: Settings, networks: list[nn.Module], agents: int, steps: int = 0) -> Actors:
     """Return the actors of a team: a network for each agent, or one network that all of them share."""

@@ -53,9 +53,5 @@ FAMILIES: dict[str, Family] = {
 
 
 def family_of(env: str) -> Family:
-    """Return the family of an environment's name.
-
-    Raises:
-        KeyError: There is none of that name.
-    """
+    """Return the family of a valid environment's name."""
     return FAMILIES[env.partition(":")[0]]

@@ -50,8 +50,7 @@ def environment_maker(
     """Return a maker of the named environment; `action_mask` is for Spaceworld, which alone has a choice.
 
     Raises:
-        ValueError: As `check_environment`.
-        ImportError: As `check_environment`.
+        ValueError, ImportError: As `check_environment`.
     """
     scenario = check_environment(name)
     adapter = _ADAPTERS.get(name.partition(":")[0])

@@ -59,17 +59,14 @@ def record(
 ) -> list[np.ndarray]:
     """Return pictures of the first `most_steps` of greedy episodes; the last one of each is repeated `hold` times."""
     env = make_env()
-    generator = torch.Generator()
     pictures: list[np.ndarray] = []
     for seed in seeds:
-        view = _view(*env.reset(seed=seed))
+        observations, infos = env.reset(seed=seed)
         pictures.append(env.render())
         for _ in range(most_steps):
             if not env.agents:
                 break
-            actions = actors.choose(view[0][None], view[1][None], True, generator)[0].tolist()
-            observations, *_, infos = env.step(dict(zip(env.agents, actions, strict=True)))
-            view = _view(observations, infos)
+            observations, *_, infos = env.step(actors.best_actions(observations, infos))
             pictures.append(env.render())
         pictures += [pictures[-1]] * hold
     return pictures

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from pettingzoo import ParallelEnv
 
 from tianshou_examples.experiment.actors import load_actors
@@ -37,16 +36,4 @@ def load(folder: Path) -> tuple[dict[str, Any], Callable[[ParallelEnv], Policy]]
     if checkpoint is None:
         raise ValueError(f"{folder} holds no trained team: there is no {paths[0]}")
     arguments = {"scenario": scenario, "action_mask": settings.action_mask}
-    return arguments, lambda env: greedy_policy(settings, env, checkpoint)
-
-
-def greedy_policy(settings: Settings, env: ParallelEnv, checkpoint: Path) -> Policy:
-    """Return the policy that takes the best legal action of a checkpoint's networks."""
-    actors, generator = load_actors(settings, env, checkpoint), torch.Generator()
-
-    def act(observations: dict[str, np.ndarray], infos: dict[str, dict[str, Any]]) -> dict[str, int]:
-        seen = np.stack(list(observations.values()))[None]
-        masks = np.stack([infos[agent]["action_mask"] for agent in observations])[None]
-        return dict(zip(observations, actors.choose(seen, masks, True, generator)[0].tolist(), strict=True))
-
-    return act
+    return arguments, lambda env: load_actors(settings, env, checkpoint).best_actions
