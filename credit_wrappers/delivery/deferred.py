@@ -13,6 +13,7 @@ from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.delivery.intake import Listener
 from credit_wrappers.delivery.remote_store import RemoteStore
+from credit_wrappers.delivery.source import CreditSource
 from credit_wrappers.delivery.store import CreditStore
 from credit_wrappers.recording.recorder import EpisodeRecorder, StepColumns
 from credit_wrappers.student.inputs import StudentInputs
@@ -32,6 +33,10 @@ class Deferred:
     Attributes:
         store: The store.
 
+    Raises:
+        TypeError: Neither a store nor a critic.
+        ValueError: Options for a store that is there already.
+
     Examples:
         >>> from credit_wrappers import CreditWrapper, Deferred, EqualSplitCritic
         >>> from credit_wrappers.testing.corridor import CorridorEnv
@@ -47,7 +52,6 @@ class Deferred:
 
     distillation = None
     pays = False
-    together = True
     takes_episodes = True
     window = 0
 
@@ -56,6 +60,8 @@ class Deferred:
             if options:
                 raise ValueError(f"the store is ready made; remove {', '.join(sorted(options))}")
             self.store: Any = store
+        elif isinstance(store, type) or not hasattr(store, "score"):
+            raise TypeError(f"Deferred takes a CreditStore or a critic, got {store!r}")
         else:
             self.store = CreditStore(store, **options)
 
@@ -68,6 +74,10 @@ class Deferred:
     def reads_observations(self) -> bool:
         """Whether episodes must hold observations, as a student in the store needs them."""
         return hasattr(self.critic, "check_env")
+
+    def joins(self, other: CreditSource) -> bool:
+        """Return whether both have the same store."""
+        return other.store is self.store
 
     def payer(self, env: ParallelEnv, name: str) -> DeferredPayer:
         """Return a payer for one environment; see `CreditSource`."""
@@ -107,6 +117,6 @@ class DeferredPayer:
         else:
             self._store.submit(episode, scored=listener)
 
-    def joined(self, environments: int) -> DeferredPayer:
+    def joined(self, payers: Sequence[DeferredPayer]) -> DeferredPayer:
         """Return itself: nothing is kept for an environment."""
         return self

@@ -15,6 +15,7 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.process_registry import reference, share, shared
 from credit_wrappers.delivery.intake import Listener
+from credit_wrappers.delivery.source import CreditSource
 from credit_wrappers.recording.recorder import EpisodeRecorder, StepColumns
 
 
@@ -29,6 +30,7 @@ class Online:
         window: Steps that it reads, at least 1. More of them show it more of what led to the last.
 
     Raises:
+        TypeError: Not a critic, or a student.
         ValueError: The window is empty.
 
     Examples:
@@ -43,16 +45,23 @@ class Online:
     store = None
     distillation = None
     pays = True
-    together = False
     takes_episodes = False
     reads_observations = False
 
     def __init__(self, critic: Critic, window: int = 8) -> None:
+        if isinstance(critic, type) or not hasattr(critic, "score"):
+            raise TypeError(f"Online takes a critic, got {critic!r}")
+        if hasattr(critic, "check_env"):
+            raise TypeError("Online asks a critic about moments, which a student does not read: use Student(student)")
         if window < 1:
             raise ValueError(f"window must be at least 1 step, got {window}")
         self.critic = critic
         self.window = window
         self._number = share(self)
+
+    def joins(self, other: CreditSource) -> bool:
+        """Return False: the critic is asked about one environment at a time."""
+        return False
 
     def payer(self, env: ParallelEnv, name: str) -> OnlinePayer:
         """Return a payer for one environment; see `CreditSource`."""
@@ -100,9 +109,9 @@ class OnlinePayer:
     def finish(self, episode: Episode, listener: Listener | None) -> None:
         """Do nothing."""
 
-    def joined(self, environments: int) -> OnlinePayer:
-        """Return a payer of the same source."""
-        return OnlinePayer(self._source)
+    def joined(self, payers: Sequence[OnlinePayer]) -> OnlinePayer:
+        """Raise: see `Online.joins`."""
+        raise NotImplementedError
 
 
 def _source_of(process: int, number: int) -> Online:

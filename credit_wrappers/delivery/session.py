@@ -31,7 +31,7 @@ class CreditSession:
         recorder: Records them.
         team_rewards: For each environment, how its team reward is made.
         listeners: For each environment, who is told its credits.
-        keeps_observations: Whether episodes hold observations: the payer's rows where it reads some.
+        keeps_observations: Whether episodes hold observations. If the payer reads observations, its rows are kept.
 
     Attributes:
         source: As given.
@@ -60,7 +60,7 @@ class CreditSession:
     def takes_columns(self) -> bool:
         """Whether steps may come as columns: rewards are shared, and nobody needs to see the dicts."""
         return (
-            self.source.together
+            self.source.joins(self.source)
             and (not self.keeps_observations or self._reads is not None)
             and all(reward.rule != "sum" for reward in self.team_rewards)
             and not (self.source.pays and any(self.listeners))
@@ -96,9 +96,11 @@ class CreditSession:
         """
         ids = [self._payer.open(k) for k in chosen.tolist()]
         for j, k in enumerate(chosen.tolist()):
+            self._whole[k] = False
             self.recorder.start(k, ids[j], seeds[j], moments[j], rows[j].copy() if self.keeps_observations else None)
-            self._whole[k] = True
         self._payer.start(chosen, rows)
+        for k in chosen.tolist():
+            self._whole[k] = True
         return ids
 
     def read(
@@ -143,10 +145,8 @@ class CreditSession:
         """Record and credit one step of some environments, given what `read` returned for each; see `credit`."""
         for row, _ in rows:
             self.recorder.add_row(row)
-            terminated, truncated, over = row[6:]
-            if over and not self._pays:
-                self._finish(row[0], terminated, truncated)
         if not self._pays:
+            self._finish([(row[0], row[6], row[7]) for row, _ in rows if row[8]])
             return None
         columns = [*zip(*(row for row, _ in rows), strict=True), [read for _, read in rows]]
         return self._pay(StepColumns(*columns))
@@ -175,19 +175,27 @@ class CreditSession:
                 if self.listeners[k]:
                     window = self.recorder.window(k, self.source.window, step.terminated[j], step.truncated[j])
                     self._tell(k, window, self._payer.credit(k, paid[j]))
-        for j in np.flatnonzero(step.over).tolist():
-            self._finish(int(step.chosen[j]), bool(step.terminated[j]), bool(step.truncated[j]))
+        over = np.flatnonzero(step.over).tolist()
+        self._finish([(int(step.chosen[j]), bool(step.terminated[j]), bool(step.truncated[j])) for j in over])
         return paid
 
     def credit_of(self, k: int, paid: np.ndarray) -> Credit:
         """Return the credit of the last steps of environment `k`, where the source pays; the last was paid `paid`."""
         return self._payer.credit(k, paid)
 
-    def _finish(self, k: int, terminated: bool, truncated: bool) -> None:
-        self.recorder.active[k] = False
-        if self.source.takes_episodes and self._whole[k]:
-            episode = self.recorder.episode(k, terminated, truncated)
-            self._payer.finish(episode, partial(self._tell, k) if self.listeners[k] else None)
+    def _finish(self, ended: list[tuple[int, bool, bool]]) -> None:
+        """Hand on the episodes of environments that are terminated, or truncated; raise what went wrong first."""
+        error: BaseException | None = None
+        for k, terminated, truncated in ended:
+            self.recorder.active[k] = False
+            if self.source.takes_episodes and self._whole[k]:
+                try:
+                    episode = self.recorder.episode(k, terminated, truncated)
+                    self._payer.finish(episode, partial(self._tell, k) if self.listeners[k] else None)
+                except BaseException as raised:  # the episodes of the others are handed on all the same
+                    error = error or raised
+        if error is not None:
+            raise error
 
     def _tell(self, k: int, episode: Episode, credit: Credit) -> None:
         for listener in self.listeners[k]:
@@ -235,19 +243,13 @@ def join_sessions(sessions: Sequence[CreditSession]) -> CreditSession | None:
     Episodes begin in it anew; listeners are shared with the sessions given.
     """
     first = sessions[0]
-    joins = first.source.together and all(
-        session.source.critic is first.source.critic
-        and session.source.store is first.source.store
-        and session.source.distillation is first.source.distillation
-        and type(session.source) is type(first.source)
-        and session.keeps_observations == first.keeps_observations
-        for session in sessions
-    )
-    if not joins:
-        return None
+    for session in sessions:
+        source, keeps = session.source, session.keeps_observations
+        if not (first.source.joins(source) and source.joins(first.source)) or keeps != first.keeps_observations:
+            return None
     return CreditSession(
         first.source,
-        first._payer.joined(len(sessions)),
+        first._payer.joined([session._payer for session in sessions]),
         EpisodeRecorder([env for session in sessions for env in session.recorder.envs]),
         [reward for session in sessions for reward in session.team_rewards],
         [listeners for session in sessions for listeners in session.listeners],

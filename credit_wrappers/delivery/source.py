@@ -45,8 +45,8 @@ class Payer(Protocol):
         """Take a finished episode; `listener` is to be told its credit, where that comes only now."""
         ...
 
-    def joined(self, environments: int) -> Payer:
-        """Return a payer of the same source for that many environments, which are stepped together."""
+    def joined(self, payers: Sequence[Any]) -> Payer:
+        """Return one payer for the environments of several payers, each of one environment, of sources that join."""
         ...
 
 
@@ -71,11 +71,6 @@ class CreditSource(Protocol):
         ...
 
     @property
-    def together(self) -> bool:
-        """Whether many environments can be credited in one call."""
-        ...
-
-    @property
     def takes_episodes(self) -> bool:
         """Whether finished episodes go to the source."""
         ...
@@ -88,6 +83,10 @@ class CreditSource(Protocol):
     @property
     def window(self) -> int:
         """Of how many last steps, at most, `Payer.credit` tells the credit."""
+        ...
+
+    def joins(self, other: CreditSource) -> bool:
+        """Return whether environments of both sources can be credited in one call; False is always safe."""
         ...
 
     def payer(self, env: ParallelEnv, name: str) -> Payer:

@@ -261,10 +261,16 @@ class CreditStore(EpisodeIntake):
         for credit in credits:
             self.counts[credit.source] += 1
             self.usage += credit.usage
-        for episode, credit in zip(query, credits, strict=True):
-            self._tell(episode, credit)
         if self._bar is not None:
             self._bar.add(len(query))
+        error: Exception | None = None
+        for episode, credit in zip(query, credits, strict=True):
+            try:
+                self._tell(episode, credit)
+            except Exception as raised:  # the other listeners are told all the same
+                error = error or raised
+        if error is not None:
+            raise error
 
     def _drain(self) -> list[tuple[int, Credit]]:
         credits, self._scored = list(self._scored.items()), {}

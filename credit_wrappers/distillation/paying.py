@@ -13,6 +13,7 @@ from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.delivery.intake import Listener
+from credit_wrappers.delivery.source import CreditSource
 from credit_wrappers.distillation.distillation import Distillation
 from credit_wrappers.distillation.versioned_inference import FixedStudent, StudentProvider, VersionedInference
 from credit_wrappers.recording.recorder import EpisodeRecorder, StepColumns
@@ -35,13 +36,18 @@ class Student:
     store = None
     distillation = None
     pays = True
-    together = True
     takes_episodes = False
     reads_observations = False
     window = 1
 
     def __init__(self, student: StudentCritic) -> None:
+        if isinstance(student, type) or not hasattr(student, "check_env"):
+            raise TypeError(f"Student takes a StudentCritic, got {student!r}; for a critic: Deferred(critic)")
         self.critic = student
+
+    def joins(self, other: CreditSource) -> bool:
+        """Return whether both have the same student."""
+        return other.critic is self.critic
 
     def payer(self, env: ParallelEnv, name: str) -> StudentPayer:
         """Return a payer for one environment; see `CreditSource`.
@@ -67,13 +73,18 @@ class Distilled:
 
     store = None
     pays = True
-    together = True
     takes_episodes = True
     reads_observations = True
     window = 1
 
     def __init__(self, distillation: Distillation) -> None:
+        if isinstance(distillation, type) or not hasattr(distillation, "offer"):
+            raise TypeError(f"Distilled takes a Distillation, got {distillation!r}; for a student: Student(student)")
         self.distillation = distillation
+
+    def joins(self, other: CreditSource) -> bool:
+        """Return whether both have the same distillation."""
+        return other.distillation is self.distillation
 
     @property
     def critic(self) -> Critic:
@@ -99,7 +110,7 @@ class StudentPayer:
         students: Has the newest student.
         inputs: How observations are read.
         distillation: Numbers the episodes and takes them when they are over; None: nobody does.
-        environments: E.
+        begun: (E,) how many episodes were begun in each environment before.
     """
 
     def __init__(
@@ -107,12 +118,12 @@ class StudentPayer:
         students: StudentProvider,
         inputs: StudentInputs,
         distillation: Distillation | None = None,
-        environments: int = 1,
+        begun: Sequence[int] = (0,),
     ) -> None:
         self.reads = inputs
         self._students, self._distillation = students, distillation
-        self._episodes = [0] * environments  # begun in each environment
-        self._inference = VersionedInference(students, inputs.team, environments)
+        self._episodes = list(begun)
+        self._inference = VersionedInference(students, inputs.team, len(self._episodes))
 
     def open(self, k: int) -> int:
         """Return a fresh episode id for environment `k`."""
@@ -146,6 +157,7 @@ class StudentPayer:
         if self._distillation is not None and episode.observations is not None:
             self._distillation.offer(replace(episode, observations=self.reads.columns(list(episode.observations))))
 
-    def joined(self, environments: int) -> StudentPayer:
-        """Return a payer of the same students for many environments."""
-        return StudentPayer(self._students, self.reads, self._distillation, environments)
+    def joined(self, payers: Sequence[StudentPayer]) -> StudentPayer:
+        """Return a payer of the same students for the environments of several payers."""
+        begun = [episodes for payer in payers for episodes in payer._episodes]
+        return StudentPayer(self._students, self.reads, self._distillation, begun)

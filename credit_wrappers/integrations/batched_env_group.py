@@ -101,7 +101,8 @@ class BatchedEnvGroup:
             rows = step.observations.reshape(len(chosen), n, -1)
             # What is recorded is copied: the caller may write into the actions, and into the observations that it gets.
             kept = rows.copy() if self.session.keeps_observations else None
-            moments = self._batch.rows[chosen] if self.session.source.takes_episodes else [None] * len(chosen)
+            wanted = self.session.source.takes_episodes or any(self.session.listeners)
+            moments = self._batch.rows[chosen] if wanted else [None] * len(chosen)
             columns = (given.copy(), step.rewards, step.costs, moments, kept, terminated, truncated, over, rows)
             paid = self.session.credit(StepColumns(chosen, *columns))
         rewards = np.repeat(step.rewards, n).reshape(-1, n) if paid is None else paid
@@ -143,7 +144,7 @@ def make_env_group(envs: Sequence[ParallelEnv], agents: Sequence[str]) -> EnvGro
 
 
 def _plain(env: ParallelEnv) -> bool:
-    """Return whether at most a credit wrapper is around the env, whose session asks for nothing that a batch has not.
+    """Return whether at most a credit wrapper is around the env, whose session needs nothing that a batch lacks.
 
     A batch does not draw: an env that shows itself to a person in a window must step by itself.
     """

@@ -61,8 +61,8 @@ class Ends:
 class EnvGroup:
     """E environments with the same N agents.
 
-    Where a `CreditWrapper` is outermost around every one, and one credit source credits them all, the environments
-    within are stepped, and one crediting session does for all of them what the wrappers would do one by one.
+    If the outermost wrapper of every environment is a `CreditWrapper` with the same credit source, the environments
+    inside are stepped directly, and one crediting session credits them all.
 
     Args:
         envs: The environments.
@@ -219,7 +219,7 @@ def _common_session(envs: Sequence[Any]) -> CreditSession | None:
     for env in envs:
         plain = isinstance(env, CreditWrapper) and type(env).step is CreditWrapper.step
         # A window shows credits while the env steps, which the wrapper does.
-        if not plain or type(env).reset is not CreditWrapper.reset or env.render_mode == "human":
+        if not plain or type(env).reset is not CreditWrapper.reset or getattr(env, "render_mode", None) == "human":
             return None
     if len({id(env.session) for env in envs}) < max(2, len(envs)):
         return None

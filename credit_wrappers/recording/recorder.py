@@ -114,6 +114,9 @@ class StepColumns(NamedTuple):
 Row = tuple[int, Any, float, list[float], object, Any, bool, bool, bool]
 
 
+_TRIM = 64  # columns that are kept before any are dropped
+
+
 class EpisodeRecorder:
     """Remembers the running episode of each of E environments, as cheaply as possible.
 
@@ -141,7 +144,7 @@ class EpisodeRecorder:
         # Which of these steps each episode begins with, counted from the very first.
         self._begin = [0] * len(self.envs)
         self._dropped = 0
-        self._trim_at = 64
+        self._trim_at = _TRIM
 
     def start(self, k: int, episode_id: int, seed: int | None, moment: Any, observations: Any = None) -> None:
         """Begin an episode of environment `k` with the state after its reset; an unfinished one is forgotten.
@@ -191,9 +194,9 @@ class EpisodeRecorder:
 
     def _steps(self, k: int) -> list[Row]:
         """Return the rows of the running episode of environment `k`."""
-        if self._rows[k] or not self._columns:
+        if not self._columns:
             return self._rows[k]
-        rows = []
+        rows = list(self._rows[k])
         for step, places in self._columns[self._begin[k] - self._dropped :]:
             if (j := places.get(k) if places else k) is not None:
                 observations = None if step.observations is None else step.observations[j]
@@ -204,10 +207,14 @@ class EpisodeRecorder:
     def _trim(self) -> None:
         """Drop the columns that no running episode needs."""
         ends = self._dropped + len(self._columns)
+        for k, active in enumerate(self.active):
+            # An episode that took part in few of the columns since it began must not keep them all.
+            if active and ends - self._begin[k] > _TRIM and 4 * len(steps := self._steps(k)) < ends - self._begin[k]:
+                self._rows[k], self._begin[k] = steps, ends
         needed = min((begin for begin, active in zip(self._begin, self.active, strict=True) if active), default=ends)
         del self._columns[: needed - self._dropped]
         self._dropped = needed
-        self._trim_at = max(64, 2 * len(self._columns))
+        self._trim_at = max(_TRIM, 2 * len(self._columns))
 
     def _episode(
         self,
@@ -220,7 +227,7 @@ class EpisodeRecorder:
     ) -> Episode:
         env = self.envs[k]
         _, actions, rewards, costs, moments, observations, *_ = zip(*rows, strict=True)
-        team_reward = np.array(rewards, dtype=np.float64)
+        team_reward, moments = np.array(rewards, dtype=np.float64), (before[0], *moments)
         if not np.isfinite(team_reward).all():
             step = int(np.flatnonzero(~np.isfinite(team_reward))[0])
             raise CreditError(f"{env.env_id}, step {start + step}: the team reward is {team_reward[step]}")
@@ -235,7 +242,7 @@ class EpisodeRecorder:
             cost=np.array(costs, dtype=np.float64),
             terminated=terminated,
             truncated=truncated,
-            moments=() if narrator is None or before[0] is None else (before[0], *moments),
+            moments=() if any(moment is None for moment in moments) else moments,
             narrator=narrator,
             observations=None if before[1] is None else _stack([before[1], *observations]),
             env_id=env.env_id,

@@ -56,8 +56,8 @@ class CreditWrapper(BaseParallelWrapper):
         source: Where credit comes from, and when.
         narrator: Turns the episode into text; default `env.unwrapped.narrator`, where there is one.
         team_reward: How the team reward is made from the environment's rewards: "shared": all agents are paid
-            the same number, which is it (CreditError where they differ); "sum": their sum; "auto": shared,
-            until rewards differ for the first time, from then on the sum. Say which one it is where you know.
+            the same number, and that is the team reward (CreditError where they differ); "sum": it is their sum;
+            "auto": "shared" until rewards differ for the first time, from then on "sum". Say which it is if you know.
         record_observations: Keep the observations in the episode; of Dict and Tuple observations the numbers, flat,
             one after another by key, without action masks.
 
@@ -102,8 +102,10 @@ class CreditWrapper(BaseParallelWrapper):
             if name not in _FORMER:
                 raise TypeError(f"CreditWrapper has no argument {name!r}")
             raise TypeError(f"CreditWrapper takes a credit source instead of {name}=: {_FORMER[name]}")
-        if not hasattr(source, "payer"):
+        if isinstance(source, type) or not hasattr(source, "payer"):
             what = "nothing was given" if source is None else f"got {type(source).__name__}"
+            if isinstance(source, type):
+                what = f"got the class {source.__name__}"
             raise TypeError(
                 f"CreditWrapper takes a credit source, {what}: write CreditWrapper(env, Deferred(critic)), or "
                 "Online(critic), Student(student) or Distilled(distillation) instead of Deferred(critic)"
