@@ -21,7 +21,7 @@ class Narrator(Protocol):
         """Return one short text for each moment: the first state whole, then only what changed.
 
         A later text may be "" when nothing changed. A clause of the form `name: text`, between "; " and without a
-        second ": ", is written behind the action of that agent, which saves its name: `agent_A west (2,3)`.
+        second ": ", is appended to that agent's action, so its name is not repeated: `agent_A west (2,3)`.
 
         Args:
             moments: T+1 values that `capture` returned.

@@ -35,7 +35,7 @@ class CriticSettings(Shaping):
             models whose scale drifts from query to query; "none".
         conserve: "none": credit may add up to something else than was paid (dense, like the paper's); "episode": each
             episode's credits sum to its return; "step": each step's credits sum to its reward, which leaves
-            differences between agents (structural credit) and takes the temporal part.
+            differences between agents (structural credit) and removes the temporal part.
         blend: In [0, 1]; what is paid is (1 - blend) * credit + blend * team reward. 0: the critic's credit alone, as
             in the paper.
         names: "neutral": agent_A, agent_B, ... in prompt order, since names can carry a bias; "own": the

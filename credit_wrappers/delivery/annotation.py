@@ -128,7 +128,7 @@ class _Batches:
         self.taken: str | None = None  # the batch whose answers are being read
 
     def groups(self, queries: Sequence[list[Episode]]) -> Iterator[list[int]]:
-        """Yield the queries group by group, each when its answers are there: only one group's are in memory.
+        """Yield the queries of one group at a time, once its answers have arrived. Only one group is in memory.
 
         All batches are made before the first is waited for.
         """

@@ -17,7 +17,7 @@ _stand_in: Callable[[int, int], Any] | None = None
 
 
 class EpisodeIntake:
-    """Numbers episodes, and remembers who is to be told their credit.
+    """Numbers episodes, and remembers the listener of each.
 
     A pickle is a reference: in the process of the store it leads to the store, in a worker process to its stand-in.
 

@@ -1,7 +1,7 @@
 """The seam between a crediting session and where its credit comes from.
 
-A *credit source* is what a user hands to `CreditWrapper(env, source)`; several environments may share one. A *payer*
-is what a source makes for the environments of one crediting session: it holds what differs between them.
+A *credit source* is what a user hands to `CreditWrapper(env, source)`; several environments may share one. For each
+crediting session the source makes a *payer*, which keeps the state of each environment in the session.
 """
 
 from __future__ import annotations

@@ -118,8 +118,8 @@ class CreditStore(EpisodeIntake):
 
         Args:
             episode: What happened.
-            scored: Is told the episode's credit as soon as it is there, in the thread that scored it, besides
-                and before whoever collects it. It must be quick, and must not call the store.
+            scored: Called with the episode and its credit as soon as it is there, in the thread that scored it. It must
+                be quick, and must not call the store. The credit can be collected afterwards as usual.
         """
         with self._changed:
             if self._closed:

@@ -1,10 +1,10 @@
 """Rules by which the scripted critic judges a Spaceworld episode that it reads as text.
 
 A robot's credit for a step is the difference of its potential (`spaceworld_potential`). So every closed loop of states
-sums to zero: gripping and letting go, walking to and fro, carrying there and back earn nothing. Outside the potential
-stands only what cannot be repeated for gain. A dock pays those who were needed; for all others the potential of that
-step is not counted. A collision is debited to the robot that caused it, and a keep-out cell to the robot in it; when
-that robot was also at fault in the step before, twice as much, and a free robot that keeps standing in a carrier's
+sums to zero: gripping and letting go, walking to and fro, carrying there and back earn nothing. Only what cannot be
+repeated for gain is credited outside the potential. A dock pays those who were needed; for all others the potential of
+that step is not counted. A collision is debited to the robot that caused it, and a keep-out cell to the robot in it;
+when that robot was also at fault in the step before, twice as much, and a free robot that keeps standing in a carrier's
 way is debited as well. Amounts are integers, in hundredths of a credit, so that the sums are exact.
 """
 

@@ -26,11 +26,11 @@ class LLMTaskWrapper(TaskObservationWrapper):
     """LLM-TACA around any parallel environment: credits as with `LLMCreditWrapper`, and tasks in the observations.
 
     The critic's answer about an episode carries one task for each agent. They are the agents' tasks from the next
-    reset of this environment on (with `delivery="immediate"`, where the critic is asked in every step: from the
-    observation on that this step returns), until an answer about a later episode of it brings others; a fallback
-    brings none. Over the first `wean_steps` steps they fade, and then the task input is always zero: the policies
-    need no critic any more. See `TaskObservationWrapper` for what agents see of a task, and for `eval()`, which
-    zeroes it, `task_metrics` and `infos`.
+    reset of this environment on, until an answer about a later episode of it brings others; a fallback brings none.
+    (With `delivery="immediate"` the critic is asked in every step, and its tasks hold starting with the observation
+    that the same step returns.) Over the first `wean_steps` steps they fade, and then the task input is always
+    zero: the policies need no critic any more. See `TaskObservationWrapper` for what agents see of a task, and for
+    `eval()`, which zeroes it, `task_metrics` and `infos`.
 
     Args:
         env: As for `LLMCreditWrapper`.

@@ -6,7 +6,7 @@ Run it on one machine before and after a change, and compare the lines. It uses 
 
     rollouts   1,000 random Spaceworld episodes: observations, rewards, ends, infos
     prompts    200 requests to a model, as the critic renders them
-    trainings  60,000 environment steps of six learners: every number they report but the seconds
+    trainings  60,000 environment steps of five learners: every number they report but the seconds
 """
 
 from __future__ import annotations

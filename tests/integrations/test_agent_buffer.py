@@ -99,7 +99,7 @@ def test_an_episode_that_fills_its_slot_from_the_middle_has_all_its_rows() -> No
 
 
 def test_the_rows_between_indices_of_different_slots_are_refused() -> None:
-    with pytest.raises(ValueError, match="different slots"):
+    with pytest.raises(ValueError, match="different agent columns"):
         AgentReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS).get_buffer_indices(1, 6)
 
 

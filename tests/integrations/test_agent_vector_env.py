@@ -209,7 +209,7 @@ def test_a_part_of_a_team_can_be_neither_stepped_nor_reset(slots: Any) -> None:
 def test_a_wrong_number_of_actions_is_refused() -> None:
     venv = raw_venv(2, 2)
     venv.reset()
-    with pytest.raises(ValueError, match="3 actions for 4 slots"):
+    with pytest.raises(ValueError, match="3 actions for 4 agent rows"):
         venv.step(np.zeros(3, dtype=int))
 
 
@@ -290,7 +290,7 @@ def test_a_gymnasium_env_is_refused() -> None:
 
 
 def test_anything_else_is_refused() -> None:
-    with pytest.raises(TypeError, match="returned int"):
+    with pytest.raises(TypeError, match="expected a PettingZoo ParallelEnv, got int"):
         AgentVectorEnv([lambda: 3])
     with pytest.raises(ValueError, match="env_fns is empty"):
         AgentVectorEnv([])

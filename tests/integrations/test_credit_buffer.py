@@ -265,7 +265,7 @@ def test_before_the_first_episode_has_ended_there_is_nothing_to_learn_from() -> 
 def test_an_episode_longer_than_a_slot_is_refused_before_it_overwrites_itself() -> None:
     play = Play(slot_size=6, n_envs=1, lengths=(7,))
     play.steps(6)
-    with pytest.raises(ValueError, match=r"more than 6 steps.*total_size at least 2 slots"):
+    with pytest.raises(ValueError, match=r"more than 6 steps.*total_size at least 2 agent columns"):
         play.steps(1)
 
 
@@ -283,7 +283,7 @@ def test_an_episode_as_long_as_a_slot_fits() -> None:
 def test_on_policy_sampling_warns_when_finished_episodes_were_overwritten_unlearned() -> None:
     play = Play(n_envs=1, slot_size=7, lengths=(5,))
     play.steps(9)
-    with pytest.warns(RuntimeWarning, match=r"4 rows of finished episodes .* 2 slots, and has 7 rows"):
+    with pytest.warns(RuntimeWarning, match=r"4 rows of finished episodes .* 2 agent columns, and has 7 rows"):
         batch, _ = play.buffer.sample(0)
     assert play.exact(batch) == {key for key in play.all_of(0, 0) if key[3] >= 2}
 

@@ -164,7 +164,7 @@ def test_rows_infos_credits_and_episodes_are_the_same(worker: str, make: Any, cr
         assert len({id(episode.narrator) for episode in other_episodes}) == 3
 
 
-class Hearing(CreditWrapper):
+class Listening(CreditWrapper):
     """Wants to be told every credit, and keeps what it knew at each reset."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -195,12 +195,12 @@ class TaskCritic(EqualSplitCritic):
 
 
 @pytest.mark.parametrize("worker", PROCESSES)
-def test_an_environment_hears_its_credits_before_the_reset_that_it_would_know_them_at_inline(worker: str) -> None:
+def test_an_environment_is_told_its_credits_before_the_reset_that_it_would_know_them_at_inline(worker: str) -> None:
     known = []
     for kind in ("inline", worker):
         store = CreditStore(TaskCritic(), workers=0, episodes_per_query=2)
         store.ready()
-        venv = AgentVectorEnv([lambda s=store: Hearing(CorridorEnv(), store=s)] * 3, worker=kind)
+        venv = AgentVectorEnv([lambda s=store: Listening(CorridorEnv(), Deferred(s))] * 3, worker=kind)
         rng = np.random.default_rng(0)
         venv.reset(seed=0)
         for _ in range(60):

@@ -17,8 +17,8 @@ class RowCounts:
     """What became of the rows that a `CreditReplayBuffer` took in, besides those that still wait.
 
     Attributes:
-        credited: StudentInputs that got their credit.
-        late: StudentInputs of scored episodes that were overwritten or cleared before the score came.
+        credited: Rows that got their credit.
+        late: Rows of scored episodes that were overwritten or cleared before the score came.
         abandoned: Rows of episodes that never ended: the env was reset in mid-episode, or the
             buffer was cleared.
     """
