@@ -143,10 +143,14 @@ class CreditSession:
 
     def credit_rows(self, rows: Sequence[tuple[Row, np.ndarray | None]]) -> np.ndarray | None:
         """Record and credit one step of some environments, given what `read` returned for each; see `credit`."""
+        ended = []
         for row, _ in rows:
             self.recorder.add_row(row)
+            if row[8]:
+                ended.append((row[0], row[6], row[7]))
         if not self._pays:
-            self._finish([(row[0], row[6], row[7]) for row, _ in rows if row[8]])
+            if ended:
+                self._finish(ended)
             return None
         columns = [*zip(*(row for row, _ in rows), strict=True), [read for _, read in rows]]
         return self._pay(StepColumns(*columns))

@@ -37,8 +37,9 @@ class TeamReward:
         if not values:
             return 0.0
         if not self._summed:
-            if values.count(values[0]) == len(values):
-                return float(values[0])
+            first = values[0]
+            if values.count(first) == len(values):
+                return float(first)
             if self.rule == "shared":
                 raise CreditError(
                     f"the agents' rewards differ ({dict(rewards)}), but team_reward='shared' was asked for; use "
