@@ -18,7 +18,7 @@ from pettingzoo import ParallelEnv
 from tianshou.data import Batch
 from torch import nn
 
-from credit_wrappers import Credit, CreditStore, CreditWrapper, Deferred, Episode, Online
+from credit_wrappers import Credit, CreditStore, CreditWrapper, Deferred, Episode, Online, Student, StudentCritic
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
 
 N_ACTIONS = 4
@@ -190,7 +190,8 @@ Log = dict[tuple[int, int], Played]
 
 def paid(env: KnownCreditEnv, payer: Any) -> CreditWrapper:
     """Return the env with credits in the reward that `step` returns."""
-    return CreditWrapper(env, Online(payer), record_observations=True)
+    source = Student(payer) if isinstance(payer, StudentCritic) else Online(payer)
+    return CreditWrapper(env, source, record_observations=True)
 
 
 def known_venv(

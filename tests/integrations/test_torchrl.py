@@ -27,7 +27,7 @@ def test_its_own_check_passes_on_a_wrapped_spaceworld(delivery: Any, options: di
     source = Online(EqualSplitCritic()) if delivery == "immediate" else Deferred(EqualSplitCritic(), workers=0)
     if delivery == "deferred":
         source.store.ready()  # or the store warns that nobody collects its credits
-    env = CreditWrapper(SpaceworldEnv("pair", max_cycles=3), Deferred(source))
+    env = CreditWrapper(SpaceworldEnv("pair", max_cycles=3), source)
     wrapped = PettingZooWrapper(NumericInfos(env), **options)
     check_env_specs(wrapped)
     rollout = wrapped.rollout(7, break_when_any_done=False)
