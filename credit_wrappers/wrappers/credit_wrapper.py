@@ -199,13 +199,8 @@ class CreditWrapper(BaseParallelWrapper):
         self, agents: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any]], team: float, step: int
     ) -> dict[str, dict[str, Any]]:
         """Return fresh infos, one dict for each agent, with the evidence added."""
-        episode_id = self._episode_id
-        return {
-            agent: {
-                **infos.get(agent, {}),
-                "team_reward": team,
-                "episode_id": episode_id,
-                "episode_step": step,
-            }
-            for agent in agents
-        }
+        added = {"team_reward": team, "episode_id": self._episode_id, "episode_step": step}
+        try:
+            return {agent: {**infos[agent], **added} for agent in agents}
+        except KeyError:
+            return {agent: {**infos.get(agent, {}), **added} for agent in agents}
