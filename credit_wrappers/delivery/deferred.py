@@ -16,6 +16,7 @@ from credit_wrappers.delivery.remote_store import RemoteStore
 from credit_wrappers.delivery.source import CreditSource
 from credit_wrappers.delivery.store import CreditStore
 from credit_wrappers.recording.recorder import EpisodeRecorder, StepColumns
+from credit_wrappers.recording.team_reward import TeamRewardDecision
 from credit_wrappers.student.inputs import StudentInputs
 
 
@@ -56,6 +57,7 @@ class Deferred:
     window = 0
 
     def __init__(self, store: CreditStore | RemoteStore | Critic, **options: Any) -> None:
+        self._team_reward = TeamRewardDecision()  # for a store of another make
         if hasattr(store, "submit"):
             if options:
                 raise ValueError(f"the store is ready made; remove {', '.join(sorted(options))}")
@@ -64,6 +66,12 @@ class Deferred:
             raise TypeError(f"Deferred takes a CreditStore or a critic, got {store!r}")
         else:
             self.store = CreditStore(store, **options)
+
+    @property
+    def team_reward(self) -> TeamRewardDecision:
+        """What the team reward of all environments of the store is, where they do not say it."""
+        decision: TeamRewardDecision = getattr(self.store, "team_reward", self._team_reward)
+        return decision
 
     @property
     def critic(self) -> Any:

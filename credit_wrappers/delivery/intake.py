@@ -9,6 +9,7 @@ from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.process_registry import shared
+from credit_wrappers.recording.team_reward import TeamRewardDecision
 
 Listener = Callable[[Episode, Credit], None]
 
@@ -24,11 +25,15 @@ class EpisodeIntake:
     Args:
         ids: Where fresh episode ids come from.
         reference: Returns the process of the store, and its number there.
+
+    Attributes:
+        team_reward: What the team reward is in all environments that hand episodes in, where they do not say it.
     """
 
     def __init__(self, ids: Iterator[int], reference: Callable[[], tuple[int, int]]) -> None:
         self._ids, self._reference = ids, reference
         self._listeners: dict[int, Listener] = {}  # by episode
+        self.team_reward = TeamRewardDecision()
 
     def open(self) -> int:
         """Return a fresh episode id."""

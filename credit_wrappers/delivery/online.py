@@ -17,6 +17,7 @@ from credit_wrappers.core.process_registry import reference, share, shared
 from credit_wrappers.delivery.intake import Listener
 from credit_wrappers.delivery.source import CreditSource
 from credit_wrappers.recording.recorder import EpisodeRecorder, StepColumns
+from credit_wrappers.recording.team_reward import TeamRewardDecision
 
 
 class Online:
@@ -57,6 +58,7 @@ class Online:
             raise ValueError(f"window must be at least 1 step, got {window}")
         self.critic = critic
         self.window = window
+        self.team_reward = TeamRewardDecision()
         self._number = share(self)
 
     def joins(self, other: CreditSource) -> bool:

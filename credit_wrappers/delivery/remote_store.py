@@ -9,22 +9,25 @@ from typing import Any, NamedTuple
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.delivery.intake import EpisodeIntake, Listener, use_stand_ins
+from credit_wrappers.recording.team_reward import TeamRewardDecision
 
 
 class StoreMessage(NamedTuple):
-    """What a stand-in tells its store: an episode was opened, or it is finished.
+    """What a stand-in tells its store: an episode was opened, or it is finished, or what the team reward is.
 
     Attributes:
         store: The stand-in; where the message is read, the store itself.
         id: Number of the episode in the worker.
         episode: The finished episode; None: it was opened.
         listens: Somebody in the worker wants to be told its credit.
+        agreed: Arguments of `TeamRewardDecision.agree`; None: the message is about an episode.
     """
 
     store: Any
     id: int
     episode: Episode | None = None
     listens: bool = False
+    agreed: tuple[str, str] | None = None
 
 
 class Outbox:
@@ -63,6 +66,7 @@ class RemoteStore(EpisodeIntake):
         super().__init__(outbox.ids, lambda: (process, number))
         self._outbox = outbox
         self._open: set[int] = set()
+        self.team_reward.changed = self._agreed
 
     def open(self) -> int:
         """Return a fresh episode id; it is good in this process."""
@@ -87,6 +91,10 @@ class RemoteStore(EpisodeIntake):
         self._outbox.messages.append(StoreMessage(self, episode.id, episode, scored is not None))
         if scored is not None:
             self._outbox.awaited[episode.id] = self, episode
+
+    def _agreed(self, decision: TeamRewardDecision) -> None:
+        assert decision.rule is not None
+        self._outbox.messages.append(StoreMessage(self, -1, agreed=(decision.rule, decision.told)))
 
     def __repr__(self) -> str:
         return "RemoteStore(process={}, number={})".format(*self._reference())

@@ -14,8 +14,9 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.delivery.intake import Listener
 from credit_wrappers.delivery.source import CreditSource, Payer
+from credit_wrappers.recording.attendance import Attendance
 from credit_wrappers.recording.recorder import EpisodeRecorder, RecordedEnv, Row, StepColumns
-from credit_wrappers.recording.team_reward import TeamReward
+from credit_wrappers.recording.team_reward import TeamReward, TeamRewardRule
 
 
 class CreditSession:
@@ -36,6 +37,7 @@ class CreditSession:
     Attributes:
         source: As given.
         recorder: As given.
+        attendance: For each environment, who of its team is there.
         listeners: As given; more may be added at any time.
     """
 
@@ -52,6 +54,7 @@ class CreditSession:
         self.source, self.recorder = source, recorder
         self.team_rewards, self.listeners = list(team_rewards), list(listeners)
         self.keeps_observations = keeps_observations
+        self.attendance = [Attendance(env.env_id, env.agents) for env in recorder.envs]
         self._payer, self._reads, self._pays = payer, payer.reads, source.pays
         # Whether nothing of the running episode is missing; an episode with a gap is not handed on.
         self._whole = [False] * len(recorder.envs)
@@ -66,13 +69,15 @@ class CreditSession:
             and not (self.source.pays and any(self.listeners))
         )
 
-    def start(self, k: int, seed: int | None, observations: Mapping[str, Any]) -> int:
-        """Begin an episode of environment `k` after its reset; return the episode's id.
+    def start(self, k: int, seed: int | None, returned: Any) -> int:
+        """Begin an episode of environment `k` with what its reset returned; return the episode's id.
 
         Raises:
-            CreditError: An agent was never named, or the source cannot read an observation.
+            CreditError: The reset returned something else than two dicts, an agent was never named, or the source
+                cannot read an observation.
         """
         self._whole[k] = False
+        observations, _ = self.attendance[k].reset(returned)
         episode_id = self._payer.open(k)
         env = self.recorder.envs[k]
         moment = env.moment(observations)
@@ -107,28 +112,27 @@ class CreditSession:
         self,
         k: int,
         taken: Any,
-        observations: Mapping[str, Any],
-        rewards: Mapping[str, Any],
-        infos: Mapping[str, Mapping[str, Any]],
-        ends: tuple[bool, bool, bool],
+        agents: Sequence[str],
+        returned: Any,
     ) -> tuple[Row, np.ndarray | None]:
         """Return what one step of environment `k` brought: a recorder's row, and the row (N, F) that a payer reads.
 
         Args:
             k: Which environment.
             taken: The joint action, as `RecordedEnv.joint` returned it before the step.
-            observations: What the step returned, as the next two.
-            rewards: The agents' rewards.
-            infos: The agents' infos.
-            ends: What `episode_ends` returned: terminated, truncated, over.
+            agents: `env.agents` after the step.
+            returned: What the step returned.
 
         Raises:
-            CreditError: Rewards differ where they must not, an agent was never named, or the source cannot read an
-                observation.
+            CreditError: The step returned something else than five dicts, rewards are no numbers or differ where they
+                must not, an agent was never named, or the source cannot read an observation.
         """
-        env = self.recorder.envs[k]
+        env, attendance = self.recorder.envs[k], self.attendance[k]
         try:
-            team_reward = self.team_rewards[k](rewards)
+            acting = attendance.now.live
+            terminated, truncated, over = attendance.step(agents, returned).ends
+            observations, rewards, _, _, infos = returned
+            team_reward = self.team_rewards[k](rewards, acting)
             moment = env.moment(observations)
             read = None if self._reads is None else self._reads(observations)
             kept = self._kept(env, observations, read) if self.keeps_observations else None
@@ -138,7 +142,6 @@ class CreditSession:
             if isinstance(error, CreditError):
                 raise CreditError(f"step {self.recorder.length(k)}: {error}") from error
             raise
-        terminated, truncated, over = ends
         return (k, taken, team_reward, costs, moment, kept, terminated, truncated, over), read
 
     def credit_rows(self, rows: Sequence[tuple[Row, np.ndarray | None]]) -> np.ndarray | None:
@@ -220,7 +223,7 @@ def session_for(
     env: ParallelEnv,
     source: CreditSource,
     recorded: RecordedEnv,
-    team_reward: TeamReward,
+    rule: TeamRewardRule = "auto",
     *,
     keeps_observations: bool = False,
 ) -> CreditSession:
@@ -230,12 +233,13 @@ def session_for(
         env: The environment.
         source: Where its credit comes from.
         recorded: What its recorder must know of it.
-        team_reward: How its team reward is made.
+        rule: How its team reward is made.
         keeps_observations: Whether episodes hold observations, also where the source does not need them.
 
     Raises:
         CreditError, TypeError, ValueError: The source cannot credit the environment; the message says why.
     """
+    team_reward = TeamReward(rule, source.team_reward, recorded.env_id)
     payer = source.payer(env, recorded.env_id)
     keeps = keeps_observations or source.reads_observations
     return CreditSession(source, payer, EpisodeRecorder([recorded]), [team_reward], [[]], keeps_observations=keeps)
@@ -259,21 +263,3 @@ def join_sessions(sessions: Sequence[CreditSession]) -> CreditSession | None:
         [listeners for session in sessions for listeners in session.listeners],
         keeps_observations=first.keeps_observations,
     )
-
-
-def episode_ends(
-    agents: Sequence[str], terminations: Mapping[str, bool], truncations: Mapping[str, bool]
-) -> tuple[bool, bool, bool]:
-    """Return whether an episode is terminated, truncated and over, from what a step returned.
-
-    Args:
-        agents: The agents that the environment has left after the step.
-        terminations: Of the agents that acted.
-        truncations: Of the agents that acted.
-    """
-    if agents and not (True in terminations.values() or True in truncations.values()):
-        return False, False, False
-    # Some environments leave `agents` filled after the end; their flags tell.
-    if agents and not all(terminations[agent] or truncations[agent] for agent in terminations):
-        return False, False, False
-    return any(terminations.values()), any(truncations.values()), True

@@ -16,6 +16,7 @@ from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.delivery.intake import Listener
 from credit_wrappers.recording.recorder import EpisodeRecorder, StepColumns
+from credit_wrappers.recording.team_reward import TeamRewardDecision
 
 
 class Payer(Protocol):
@@ -52,6 +53,11 @@ class Payer(Protocol):
 
 class CreditSource(Protocol):
     """Where credit comes from, and when."""
+
+    @property
+    def team_reward(self) -> TeamRewardDecision:
+        """What the team reward of all its environments is, where they do not say it."""
+        ...
 
     @property
     def critic(self) -> Any:

@@ -20,6 +20,7 @@ from credit_wrappers.core.process_registry import reference, share, shared
 from credit_wrappers.delivery.store import CreditStore
 from credit_wrappers.distillation.acquisition import Pool, choose, contents
 from credit_wrappers.distillation.trainer import StudentTrainer
+from credit_wrappers.recording.team_reward import TeamRewardDecision
 from credit_wrappers.student.agreement import Agreement
 from credit_wrappers.student.student_critic import StudentCritic
 from credit_wrappers.student.student_settings import StudentSettings
@@ -77,6 +78,7 @@ class Distillation:
     Attributes:
         episodes: Number of episodes that were offered.
         requested: Number of labels that were requested.
+        team_reward: What the team reward of its environments is, where they do not say it.
 
     Raises:
         ValueError: A number is not possible.
@@ -140,6 +142,7 @@ class Distillation:
         self._rng = np.random.default_rng(seed)
         self._pool = Pool(_ROOM, self._rng)
         self._ids = itertools.count()
+        self.team_reward = TeamRewardDecision()
         self._pending: dict[int, Episode] = {}  # episodes whose labels were requested and have not arrived
         self._next = 0  # number of episodes at which the next round is due
         self._exhausted = self._closed = False  # whether the critic's budget is used up

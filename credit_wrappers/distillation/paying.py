@@ -17,6 +17,7 @@ from credit_wrappers.delivery.source import CreditSource
 from credit_wrappers.distillation.distillation import Distillation
 from credit_wrappers.distillation.versioned_inference import FixedStudent, StudentProvider, VersionedInference
 from credit_wrappers.recording.recorder import EpisodeRecorder, StepColumns
+from credit_wrappers.recording.team_reward import TeamRewardDecision
 from credit_wrappers.student.inputs import StudentInputs
 from credit_wrappers.student.student_critic import StudentCritic
 
@@ -44,6 +45,7 @@ class Student:
         if isinstance(student, type) or not hasattr(student, "check_env"):
             raise TypeError(f"Student takes a StudentCritic, got {student!r}; for a critic: Deferred(critic)")
         self.critic = student
+        self.team_reward = TeamRewardDecision()
 
     def joins(self, other: CreditSource) -> bool:
         """Return whether both have the same student."""
@@ -85,6 +87,11 @@ class Distilled:
     def joins(self, other: CreditSource) -> bool:
         """Return whether both have the same distillation."""
         return other.distillation is self.distillation
+
+    @property
+    def team_reward(self) -> TeamRewardDecision:
+        """What the team reward of all environments of the distillation is, where they do not say it."""
+        return self.distillation.team_reward
 
     @property
     def critic(self) -> Critic:

@@ -63,7 +63,7 @@ class BatchedEnvGroup:
 
     def reset(
         self, chosen: np.ndarray, seeds: Iterable[int | None], options: dict[str, Any] | None
-    ) -> tuple[Gathered, np.ndarray, list[int | None]]:
+    ) -> tuple[Gathered, list[int | None]]:
         """Reset some envs; see `EnvGroup.reset`. The options are ignored."""
         given = list(seeds)
         self._batch.seed(chosen, given)
@@ -76,7 +76,7 @@ class BatchedEnvGroup:
             episodes = [*self.session.start_many(chosen, given, self._batch.rows[chosen], rows)]
         shape = observations.shape[:2]
         flags = np.zeros(shape, dtype=bool)
-        return self._gather(observations, masks, np.zeros(shape), flags, flags), ~flags, episodes
+        return self._gather(observations, masks, np.zeros(shape), flags, flags), episodes
 
     def step(self, chosen: np.ndarray, actions: np.ndarray, acting: np.ndarray) -> Gathered:
         """Step some envs; see `EnvGroup.step`.
@@ -106,7 +106,7 @@ class BatchedEnvGroup:
             columns = (given.copy(), step.rewards, step.costs, moments, kept, terminated, truncated, over, rows)
             paid = self.session.credit(StepColumns(chosen, *columns))
         rewards = np.repeat(step.rewards, n).reshape(-1, n) if paid is None else paid
-        flags = [np.repeat(x, n).reshape(-1, n) for x in (terminated, truncated)]
+        flags = [np.repeat(x, n).reshape(-1, n) for x in (terminated, truncated & ~terminated)]
         return self._gather(step.observations, step.masks, rewards, *flags)
 
     def _gather(
@@ -120,7 +120,8 @@ class BatchedEnvGroup:
         def rows(array: np.ndarray) -> np.ndarray:
             return array.reshape(-1, *array.shape[2:])
 
-        return Gathered(rows(observations), rows(masks).astype(bool), rewards.reshape(-1), terminated, truncated)
+        there = ~(terminated | truncated)
+        return Gathered(rows(observations), rows(masks).astype(bool), rewards.reshape(-1), terminated, truncated, there)
 
 
 def make_env_group(envs: Sequence[ParallelEnv], agents: Sequence[str]) -> EnvGroup | BatchedEnvGroup:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from pettingzoo import ParallelEnv
 
-from credit_wrappers.delivery.session import CreditSession, episode_ends, join_sessions
+from credit_wrappers.delivery.session import CreditSession, join_sessions
+from credit_wrappers.recording.attendance import Attendance, Presence
 from credit_wrappers.recording.recorder import Row
+from credit_wrappers.recording.team_reward import number
 from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
 
 
@@ -24,7 +27,8 @@ class Gathered:
         masks: (R, A) bool, legal actions; None when the envs have no masks.
         rewards: (R,) float64.
         terminated: (e, N) bool, the agents' own flags.
-        truncated: (e, N) bool.
+        truncated: (e, N) bool, in no agent together with `terminated`.
+        there: (e, N) bool, who acts next: agents that go on, arrive or come back.
     """
 
     observations: np.ndarray
@@ -32,30 +36,12 @@ class Gathered:
     rewards: np.ndarray
     terminated: np.ndarray
     truncated: np.ndarray
+    there: np.ndarray
 
-    def ends(self, acting: np.ndarray) -> Ends:
-        """Return what this step ended, given (e, N) bool: which agents were there to act."""
-        terminated = self.terminated & acting
-        truncated = self.truncated & acting & ~terminated
-        alive = acting & ~terminated & ~truncated
-        return Ends(terminated, truncated, alive, ~alive.any(axis=1))
-
-
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """What a step ended.
-
-    Attributes:
-        terminated: (e, N) bool, agents that the world ended in this step.
-        truncated: (e, N) bool, others for which time ran out in this step.
-        alive: (e, N) bool, agents that go on.
-        over: (e,) bool, envs in which no agent goes on.
-    """
-
-    terminated: np.ndarray
-    truncated: np.ndarray
-    alive: np.ndarray
-    over: np.ndarray
+    @property
+    def over(self) -> np.ndarray:
+        """(e,) bool, envs in which no agent goes on."""
+        return np.logical_not(self.there.any(axis=1))
 
 
 class EnvGroup:
@@ -84,6 +70,9 @@ class EnvGroup:
         self._pick = _getter(agents)
         self.session = _common_session(envs)
         self._envs: list[Any] = list(envs) if self.session is None else [env.env for env in envs]
+        self._attendance = (
+            [Attendance(_name(env), agents) for env in envs] if self.session is None else self.session.attendance
+        )
 
     def require_masks(self, n_actions: int) -> None:
         """Give masks in any case; where infos bring none, every action is legal."""
@@ -91,32 +80,34 @@ class EnvGroup:
 
     def reset(
         self, chosen: np.ndarray, seeds: Iterable[int | None], options: dict[str, Any] | None
-    ) -> tuple[Gathered, np.ndarray, list[int | None]]:
+    ) -> tuple[Gathered, list[int | None]]:
         """Reset some envs.
 
         Returns:
-            What the agents got; (e, N) bool, who is there; the id of each env's episode, if it has one.
+            What the agents got; the id of each env's episode, if it has one.
         """
         observations: list[Any] = []
         masks: list[Any] = []
         there: list[list[bool]] = []
         episodes: list[int | None] = []
         for k, seed in zip(chosen.tolist(), seeds, strict=True):
-            obs, infos = self._envs[k].reset(seed=seed, options=options)
+            returned = self._envs[k].reset(seed=seed, options=options)
+            if self.session is not None:
+                episodes.append(self.session.start(k, seed, returned))
+                obs, infos = returned
+            else:
+                obs, infos = self._attendance[k].reset(returned)
+                stamped = (info["episode_id"] for info in infos.values() if "episode_id" in info)
+                episodes.append(next(stamped, None))
             if self.masked is None:
                 self._look_for_masks(infos)
             observations += self._complete(obs, self._blank)
             if self.masked:
                 masks += self._masks(infos)
-            there.append([agent in obs for agent in self.agents])
-            if self.session is not None:
-                episodes.append(self.session.start(k, seed, obs))
-            else:
-                stamped = (info["episode_id"] for info in infos.values() if "episode_id" in info)
-                episodes.append(next(stamped, None))
+            there.append(self._are_in(self._attendance[k].now.live))
         nothing = np.zeros((len(there), len(self.agents)))
         flags = nothing.astype(bool)
-        return self._gather(observations, masks, nothing.ravel(), flags, flags), np.array(there), episodes
+        return self._gather(observations, masks, nothing.ravel(), flags, flags, np.array(there)), episodes
 
     def step(self, chosen: np.ndarray, actions: np.ndarray, acting: np.ndarray) -> Gathered:
         """Step some envs.
@@ -131,8 +122,7 @@ class EnvGroup:
         observations: list[Any] = []
         masks: list[Any] = []
         rewards: list[float] = []
-        terminated: list[bool] = []
-        truncated: list[bool] = []
+        ended: list[tuple[int, Presence]] = []  # where the team changed, or is not complete, and how
         steps: list[tuple[Row, np.ndarray | None]] = []
         places: list[int] = []  # of these steps among the chosen envs
         # Python numbers are the cheapest thing to hand to an env; the vectors of a Box stay arrays.
@@ -144,45 +134,43 @@ class EnvGroup:
                 complete = all(here)
                 moves = dict(zip(agents, moved[first : first + n], strict=True))
                 first += n
+                env, attendance = envs[k], self._attendance[k]
                 if not complete:
-                    moves = {agent: moves[agent] for agent, there in zip(agents, here, strict=True) if there}
-                if session is None:
-                    obs, reward, termination, truncation, infos = envs[k].step(moves)
-                else:
+                    moves = dict(compress(moves.items(), here))
+                if session is not None and session.recorder.active[k]:
                     taken = session.recorder.envs[k].joint(moves)
-                    obs, reward, termination, truncation, infos = envs[k].step(moves)
-                    if session.recorder.active[k]:  # what happens after the end is up to the environment
-                        ends = episode_ends(envs[k].agents, termination, truncation)
-                        steps.append(session.read(k, taken, obs, reward, infos, ends))
-                        places.append(place)
-                if complete and len(obs) == n:
+                    returned = env.step(moves)
+                    steps.append(session.read(k, taken, env.agents, returned))
+                    places.append(place)
+                    presence = attendance.now
+                else:  # what happens after the end is up to the environment
+                    returned = env.step(moves)
+                    presence = attendance.step(env.agents, returned)
+                obs, reward, _, _, infos = returned
+                if complete and attendance.complete and len(obs) == n == len(reward):
                     observations += pick(obs)
                     rewards += pick(reward)
-                    terminated += pick(termination)
-                    truncated += pick(truncation)
                 else:
                     observations += self._complete(obs, self._blank)
                     rewards += self._complete(reward, 0.0)
-                    terminated += self._complete(termination, False)
-                    truncated += self._complete(truncation, False)
+                    ended.append((place, presence))
                 if masked:
                     masks += self._masks(infos)
         finally:  # the steps that were made are recorded, also when a later env raises
             if session is not None and steps:
                 paid = session.credit_rows(steps)
         shape = acting.shape
-        values = np.array(rewards, dtype=np.float64)
+        values = self._numbers(rewards, shape)
         if steps:
             values = values.reshape(shape)
             values[places] = np.array([row[2] for row, _ in steps])[:, None] * acting[places] if paid is None else paid
             values = values.reshape(-1)
-        return self._gather(
-            observations,
-            masks,
-            values,
-            np.array(terminated, dtype=bool).reshape(shape),
-            np.array(truncated, dtype=bool).reshape(shape),
-        )
+        there = np.ones(shape, dtype=bool)
+        terminated, truncated = np.zeros((2, *shape), dtype=bool)
+        for place, presence in ended:
+            there[place] = self._are_in(presence.live)
+            terminated[place], truncated[place] = self._are_in(presence.terminated), self._are_in(presence.truncated)
+        return self._gather(observations, masks, values, terminated, truncated, there)
 
     def _gather(
         self,
@@ -191,9 +179,26 @@ class EnvGroup:
         rewards: np.ndarray,
         terminated: np.ndarray,
         truncated: np.ndarray,
+        there: np.ndarray,
     ) -> Gathered:
         legal = np.array(masks, dtype=bool) if self.masked else None
-        return Gathered(np.array(observations), legal, rewards, terminated, truncated)
+        return Gathered(np.array(observations), legal, rewards, terminated, truncated, there)
+
+    def _are_in(self, some: Collection[str]) -> list[bool]:
+        return [agent in some for agent in self.agents]
+
+    def _numbers(self, rewards: list[Any], shape: tuple[int, ...]) -> np.ndarray:
+        """Return rewards as (R,) numbers; raise CreditError for one that is none."""
+        try:
+            values = np.array(rewards, dtype=np.float64)
+            if values.ndim == 1:
+                return values
+        except (TypeError, ValueError):
+            pass  # the loop names it
+        names = self.agents * shape[0]
+        return np.array(
+            [number(value, f"the reward of agent {name!r}") for name, value in zip(names, rewards, strict=True)]
+        )
 
     def _complete(self, values: Mapping[str, Any], missing: Any) -> list[Any]:
         """Return a value for each agent, with a stand-in for agents that are not there."""
@@ -224,6 +229,10 @@ def _common_session(envs: Sequence[Any]) -> CreditSession | None:
     if len({id(env.session) for env in envs}) < max(2, len(envs)):
         return None
     return join_sessions([env.session for env in envs])
+
+
+def _name(env: Any) -> str:
+    return str((getattr(env, "metadata", None) or {}).get("name") or type(env.unwrapped).__name__)
 
 
 def _getter(agents: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

@@ -15,7 +15,7 @@ def action_width(spaces: Sequence[Space]) -> int | None:
     """Return the length of the longest action vector; None when all actions are whole numbers from 0."""
     if all(isinstance(space, Discrete) and space.start >= 0 for space in spaces):
         return None  # -1 is free to mark an agent that has left
-    return max(_length(space) for space in spaces)
+    return max(length(space) for space in spaces)
 
 
 class ActionWords:
@@ -32,7 +32,7 @@ class ActionWords:
         self.names: dict[str, Sequence[str]] = {}
         for agent, given in by_agent("action_names", names, list(spaces)).items():
             space = spaces[agent]
-            count = int(space.n) if isinstance(space, Discrete) else _length(space)
+            count = int(space.n) if isinstance(space, Discrete) else length(space)
             if len(given) != count:
                 what = "actions" if isinstance(space, Discrete) else "components in each action"
                 raise ValueError(f"action_names has {len(given)} names, but agent {agent!r} has {count} {what}")
@@ -48,7 +48,7 @@ class ActionWords:
             chosen = int(np.ravel(action)[0])
             known = names is not None and 0 <= chosen - space.start < len(names)
             return names[chosen - space.start] if names and known else f"action {chosen}"
-        values = list(map(number, np.ravel(action)[: _length(space)]))
+        values = list(map(number, np.ravel(action)[: length(space)]))
         if names is not None:
             values = [f"{name}={value}" for name, value in zip(names, values, strict=True)]
         return f"[{' '.join(values)}]"
@@ -59,7 +59,7 @@ class ActionWords:
         if isinstance(space, Discrete):
             first, last = int(space.start), int(space.start + space.n) - 1
             return f"the actions {', '.join(names)}" if names else f"the actions {first} to {last}"
-        kind = f"{_length(space)} "
+        kind = f"{length(space)} "
         if isinstance(space, MultiBinary):
             kind += "zeros and ones"
         elif isinstance(space, MultiDiscrete):
@@ -82,7 +82,8 @@ def by_agent(what: str, given: Any, agents: Sequence[str]) -> dict[str, Any]:
     return dict(given)
 
 
-def _length(space: Space) -> int:
+def length(space: Space) -> int:
+    """Return how many numbers an action of a space has."""
     return int(np.prod(space.shape))  # 1 for Discrete, whose shape is ()
 
 

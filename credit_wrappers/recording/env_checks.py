@@ -34,6 +34,14 @@ def require_parallel(env: object) -> None:
             "appear, so that an episode has the same agents from start to end; let the environment name them"
         )
     for agent in agents:
+        if not isinstance(agent, str) or not agent.strip():
+            raise TypeError(
+                f"{type(env.unwrapped).__name__}: agent {agent!r} in possible_agents is not a name, but a "
+                f"{type(agent).__name__}: critics are told agents by name, so let the environment call them by texts, "
+                "for instance 'agent_0'"
+            )
+        if list(agents).count(agent) > 1:
+            raise TypeError(f"{type(env.unwrapped).__name__}: possible_agents names {agent!r} twice, {list(agents)}")
         space = env.action_space(agent)
         if not isinstance(space, Discrete | MultiDiscrete | MultiBinary | Box):
             raise TypeError(

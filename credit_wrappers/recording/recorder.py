@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.recording.observation_spaces import Features
+from credit_wrappers.recording.team_reward import number
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class RecordedEnv:
         narrator: Captures what must be remembered of each state; None: nothing is remembered.
         readers: How the observations of some agents become arrays of numbers; those of the others are kept as they are.
         action_width: A, the longest vector that is an action; None: all actions are whole numbers. See `action_width`.
+        action_sizes: Length of each agent's own vectors, in the order of `agents`; (): they are not checked.
     """
 
     agents: tuple[str, ...]
@@ -32,24 +35,43 @@ class RecordedEnv:
     narrator: Narrator | None = None
     readers: Mapping[str, Features] = field(default_factory=dict)
     action_width: int | None = None
+    action_sizes: tuple[int, ...] = ()
 
     def joint(self, actions: Mapping[str, Any]) -> list[Any] | np.ndarray:
-        """Return a copy of a joint action as it is recorded: N numbers, -1 for an agent that has left, or (N, A)."""
+        """Return a copy of a joint action as it is recorded: N numbers, -1 for an agent without one, or (N, A).
+
+        Raises:
+            CreditError: An action is no whole number, or a vector of another length than its space's.
+        """
         if self.action_width is None:
-            return [actions.get(agent, -1) for agent in self.agents]
+            given = [actions.get(agent, -1) for agent in self.agents]
+            try:
+                return [*map(index, given)]
+            except TypeError:
+                return [_whole(action, agent) for action, agent in zip(given, self.agents, strict=True)]
         rows = np.full((len(self.agents), self.action_width), np.nan)
-        for row, agent in zip(rows, self.agents, strict=True):
+        sizes = self.action_sizes or (None,) * len(self.agents)
+        for row, agent, size in zip(rows, self.agents, sizes, strict=True):
             if actions.get(agent) is not None:
-                vector = np.asarray(actions[agent], dtype=np.float64).reshape(-1)[: self.action_width]
+                vector = _vector(actions[agent], agent, size)
                 row[: vector.size] = vector
         return rows
 
     def costs(self, infos: Mapping[str, Mapping[str, Any]]) -> list[float]:
-        """Return each agent's `cost`, 0 where infos tell none."""
+        """Return each agent's `cost`, 0 where infos tell none.
+
+        Raises:
+            CreditError: A cost is no number.
+        """
         try:
-            return [infos[agent]["cost"] for agent in self.agents]
-        except KeyError:
-            return [infos.get(agent, {}).get("cost", 0.0) for agent in self.agents]
+            costs = [infos[agent]["cost"] for agent in self.agents]
+        except (KeyError, TypeError):  # an agent has none, or no info
+            costs = [(infos.get(agent) or {}).get("cost", 0.0) for agent in self.agents]
+        for cost in costs:
+            if not isinstance(cost, _NUMBER):
+                named = zip(costs, self.agents, strict=True)
+                return [number(cost, f"the cost of agent {agent!r}") for cost, agent in named]
+        return costs
 
     def moment(self, observations: Mapping[str, Any]) -> object:
         """Return what the narrator remembers of the present state.
@@ -114,6 +136,7 @@ class StepColumns(NamedTuple):
 Row = tuple[int, Any, float, list[float], object, Any, bool, bool, bool]
 
 
+_NUMBER = (float, int)
 _TRIM = 64  # columns that are kept before any are dropped
 
 
@@ -249,6 +272,27 @@ class EpisodeRecorder:
             seed=self._seeds[k],
             start=start,
         )
+
+
+def _whole(action: Any, agent: str) -> int:
+    """Return an action as a whole number; None is no action, -1."""
+    if action is None:
+        return -1
+    value = number(action, f"the action of agent {agent!r}")
+    if value != int(value):
+        raise CreditError(f"the action of agent {agent!r} is {action!r}; a whole number is needed")
+    return int(value)
+
+
+def _vector(action: Any, agent: str, size: int | None) -> np.ndarray:
+    """Return an action as numbers, flat."""
+    try:
+        vector = np.asarray(action, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        raise CreditError(f"the action of agent {agent!r} is {action!r}; numbers are needed") from None
+    if size is not None and vector.size != size:
+        raise CreditError(f"the action of agent {agent!r} has {vector.size} numbers, {action!r}; its space has {size}")
+    return vector
 
 
 def _nothing(observations: Mapping[str, Any]) -> None:

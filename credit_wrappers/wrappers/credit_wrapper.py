@@ -10,13 +10,13 @@ from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.delivery.intake import Listener
-from credit_wrappers.delivery.session import episode_ends, session_for
+from credit_wrappers.delivery.session import session_for
 from credit_wrappers.delivery.source import CreditSource
-from credit_wrappers.recording.action_spaces import action_width
+from credit_wrappers.recording.action_spaces import action_width, length
 from credit_wrappers.recording.env_checks import require_parallel
 from credit_wrappers.recording.observation_spaces import readers_of
 from credit_wrappers.recording.recorder import RecordedEnv
-from credit_wrappers.recording.team_reward import TeamReward, TeamRewardRule
+from credit_wrappers.recording.team_reward import TeamRewardRule
 from credit_wrappers.wrappers.overlay import CreditOverlay
 
 # What the constructor took before there were credit sources, and what to write now.
@@ -56,8 +56,10 @@ class CreditWrapper(BaseParallelWrapper):
         source: Where credit comes from, and when.
         narrator: Turns the episode into text; default `env.unwrapped.narrator`, where there is one.
         team_reward: How the team reward is made from the environment's rewards: "shared": all agents are paid
-            the same number, and that is the team reward (CreditError where they differ); "sum": it is their sum;
-            "auto": "shared" until rewards differ for the first time, from then on "sum". Say which it is if you know.
+            the same number, and that is the team reward (CreditError where they differ); "mean": it is their mean;
+            "sum": it is their sum; "auto": the first reward that is not zero decides for all environments of the
+            source, "mean" if all agents are paid the same, else "sum"; it is logged once when rewards differ. Agents
+            that have left do not count. Say which it is if you know.
         record_observations: Keep the observations in the episode; of Dict and Tuple observations the numbers, flat,
             one after another by key, without action masks.
 
@@ -113,16 +115,17 @@ class CreditWrapper(BaseParallelWrapper):
         super().__init__(env)
         self.source: CreditSource = source  # type: ignore[assignment]
         self.narrator = narrator if narrator is not None else getattr(env.unwrapped, "narrator", None)
-        rule = TeamReward(team_reward)
         keeps = record_observations or self.source.reads_observations
+        spaces = [env.action_space(agent) for agent in env.possible_agents]
         recorded = RecordedEnv(
             tuple(env.possible_agents),
             str((getattr(env, "metadata", None) or {}).get("name") or type(env.unwrapped).__name__),
             self.narrator,
             readers_of(env) if keeps else {},
-            action_width([env.action_space(agent) for agent in env.possible_agents]),
+            action_width(spaces),
+            tuple(map(length, spaces)),
         )
-        self.session = session_for(env, self.source, recorded, rule, keeps_observations=keeps)
+        self.session = session_for(env, self.source, recorded, team_reward, keeps_observations=keeps)
         self._env = recorded
         self._steps, self._episode_id = 0, -1  # of the running episode: steps taken, and its id
         self._overlay = CreditOverlay.of(env.unwrapped, running=self.source.pays)
@@ -145,9 +148,10 @@ class CreditWrapper(BaseParallelWrapper):
         """Start a new episode; an unfinished one is dropped."""
         if self._overlay is not None:
             self._overlay.show()
-        observations, infos = self.env.reset(seed=seed, options=options)
+        returned = self.env.reset(seed=seed, options=options)
         self._steps = 0
-        self._episode_id = self.session.start(0, seed, observations)
+        self._episode_id = self.session.start(0, seed, returned)
+        observations, infos = returned
         return observations, self._infos(observations, infos, 0.0, -1)
 
     def step(
@@ -158,12 +162,12 @@ class CreditWrapper(BaseParallelWrapper):
         taken = self._env.joint(actions)  # a copy, since an environment may change the dict
         if self._overlay is not None:
             self._overlay.show()
-        observations, rewards, terminations, truncations, infos = self.env.step(actions)
+        returned = self.env.step(actions)
         if not session.recorder.active[0]:  # what happens after the end is up to the environment
-            return observations, rewards, terminations, truncations, infos
-        ends = episode_ends(self.env.agents, terminations, truncations)
+            return returned
         # Only now: an action that the environment refuses with an error is not recorded.
-        row = session.read(0, taken, observations, rewards, infos, ends)
+        row = session.read(0, taken, self.env.agents, returned)
+        observations, rewards, terminations, truncations, infos = returned
         team = row[0][2]
         infos = self._infos(observations, infos, team, self._steps)
         self._steps += 1

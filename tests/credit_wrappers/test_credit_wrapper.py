@@ -124,7 +124,7 @@ class TestRefusals:
             CreditWrapper(CorridorEnv(), colour="red")
 
     def test_unknown_options_name_the_valid_ones(self):
-        with pytest.raises(ValueError, match="unknown team_reward 'x'; valid: 'auto', 'shared', 'sum'"):
+        with pytest.raises(ValueError, match="unknown team_reward 'x'; valid: 'auto', 'shared', 'mean', 'sum'"):
             CreditWrapper(CorridorEnv(), Deferred(SharedCritic()), team_reward="x")
         with pytest.raises(ValueError, match="unknown delivery 'x'; valid: 'deferred', 'immediate'"):
             LLMCreditWrapper(CorridorEnv(), critic=SharedCritic(), delivery="x")

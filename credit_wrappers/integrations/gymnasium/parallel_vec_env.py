@@ -25,9 +25,9 @@ class ParallelVecEnv(VectorEnv):
     placeholder that `relabel_rewards` writes the credits over.
 
     An env whose agents have all ended begins again in the same step (`AutoresetMode.SAME_STEP`). An agent that leaves
-    earlier has ended, terminated or truncated, in the step in which it left. From then on its agent row has
-    observations of zeros and rewards of 0, its actions are ignored, `infos["alive"]` is False; it ends
-    once more, as terminated, with its env, so that no value leaks from the next episode into these rows.
+    earlier has ended, terminated or truncated, in the step in which it left. As long as an agent is not there, its row
+    has observations of zeros and rewards of 0, its actions are ignored, `infos["alive"]` is False. The row ends once
+    more, as terminated, when its agent arrives or comes back, and with its env, so that no value leaks into it.
 
     Of infos, (S,) arrays for S agent rows:
 
@@ -126,19 +126,21 @@ class ParallelVecEnv(VectorEnv):
         if not acting.any():
             raise RuntimeError("call reset() before step()")
         got = self._teams.step(np.arange(len(self.envs)), given, acting)
-        ends = got.ends(acting)
-        terminated = ends.terminated | (ends.over[:, None] & ~acting)
-        done = terminated | ends.truncated
+        # A row that is not there ends once more with its env, and when its agent arrives.
+        terminated = got.terminated | (~acting & (got.over[:, None] | got.there))
+        done = terminated | got.truncated
         observations, masks = got.observations, got.masks
         rewards = np.where(acting.reshape(-1), got.rewards, 0.0)
-        self._alive = ends.alive
+        self._alive = got.there.copy()
         self._steps += acting
         self._returns += rewards.reshape(acting.shape)
         final = self._final(observations, masks, done.reshape(-1), acting.reshape(-1)) if done.any() else {}
-        observations[~ends.alive.reshape(-1)] = 0
-        over = np.flatnonzero(ends.over)
+        observations[~got.there.reshape(-1)] = 0
+        over = np.flatnonzero(got.over)
         if self._played is not None:
-            self._played.advance(over, self._steps[over])
+            self._played.advance(over, acting)
+        arrived = got.there & ~acting
+        self._steps[arrived], self._returns[arrived] = 0, 0.0
         if len(over):
             rows = (over[:, None] * self.n_agents + np.arange(self.n_agents)).reshape(-1)
             first, legal = self._begin(over, [None] * len(over), None)
@@ -146,7 +148,7 @@ class ParallelVecEnv(VectorEnv):
             if masks is not None:
                 masks[rows] = legal
         infos = self._infos(masks) | final
-        return observations, rewards, terminated.reshape(-1), ends.truncated.reshape(-1), infos
+        return observations, rewards, terminated.reshape(-1), got.truncated.reshape(-1), infos
 
     def render(self) -> tuple[Any, ...] | None:
         """Return the picture of every env (not every agent row); None without a render mode."""
@@ -164,8 +166,8 @@ class ParallelVecEnv(VectorEnv):
         self, chosen: np.ndarray, seeds: Sequence[int | None], options: dict[str, Any] | None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Reset some envs; return the first observations of their agents, and masks."""
-        got, there, episodes = self._teams.reset(chosen, seeds, options)
-        self._alive[chosen], self._steps[chosen], self._returns[chosen] = there, 0, 0.0
+        got, episodes = self._teams.reset(chosen, seeds, options)
+        self._alive[chosen], self._steps[chosen], self._returns[chosen] = got.there, 0, 0.0
         if self._played is not None:
             self._played.begin(chosen, episodes)
         return got.observations, got.masks

@@ -22,7 +22,7 @@ class _Span:
 
     env: int
     start: int  # time of the episode's first step
-    acted: np.ndarray  # (N,) steps each agent acted in; the longest is the episode's length
+    acted: np.ndarray  # (T, N) bool, who acted in each of its steps
 
 
 class PlayedEpisodes:
@@ -39,6 +39,7 @@ class PlayedEpisodes:
         self.time = -1  # of the newest step
         self._episode = [-1] * n_envs  # id of the running episode
         self._start = np.zeros(n_envs, dtype=np.int64)  # time of its first step
+        self._acting = np.zeros((64, n_envs, n_agents), dtype=bool)  # who acted at time t, in row t % its length
         self._unscored: dict[int, _Span] = {}
         self._asked = False  # whether credits were ever asked for, or the warning was given
         store.ready()  # tells the store that somebody collects its credits
@@ -55,11 +56,18 @@ class PlayedEpisodes:
             self._episode[env] = episode
         self._start[envs] = self.time + 1
 
-    def advance(self, over: np.ndarray, acted: np.ndarray) -> None:
-        """Note a step, with which the episodes of some envs ended; `acted`: (e, N) steps of each of their agents."""
+    def advance(self, over: np.ndarray, acting: np.ndarray) -> None:
+        """Note a step: in which envs it ended the episode, and who acted in it, (E, N) bool."""
         self.time += 1
-        for env, steps in zip(over.tolist(), acted, strict=True):
-            self._unscored[self._episode[env]] = _Span(env, int(self._start[env]), steps)
+        if self.time - self._start.min() >= len(self._acting):  # an episode is longer than any before
+            kept, times = self._acting, np.arange(self.time - len(self._acting), self.time)
+            self._acting = np.zeros((2 * len(kept), *kept.shape[1:]), dtype=bool)
+            self._acting[times % len(self._acting)] = kept[times % len(kept)]
+        self._acting[self.time % len(self._acting)] = acting
+        for env in over.tolist():
+            start = int(self._start[env])
+            acted = self._acting[np.arange(start, self.time + 1) % len(self._acting), env]
+            self._unscored[self._episode[env]] = _Span(env, start, acted)
         if not self._asked and self.time >= _FORGOTTEN_STEPS:
             self._asked = True
             warnings.warn(
@@ -80,7 +88,7 @@ class PlayedEpisodes:
         # Others are for instance episodes of an evaluation that shares the store.
         ours = [(id, credit.values) for id, credit in scored if id in self._unscored]
         for id, values in ours:
-            shape = (int(self._unscored[id].acted.max()), self.n_agents)
+            shape = self._unscored[id].acted.shape
             if values.shape != shape:
                 raise CreditError(f"episode {id}: credit has shape {values.shape}, but {shape} was played")
         found = [(self._unscored.pop(id), values) for id, values in ours]
@@ -124,7 +132,7 @@ def relabel_rewards(
 
     - An episode of T steps that ended in row k is written to rows k - T + 1 to k. Of one that began in an earlier
       rollout the part that is in this one is written; the rows before it have been learned from.
-    - Rows of an agent that had left keep their reward, which is 0.
+    - Rows of an agent that is not there keep their reward, which is 0.
     - Rows of episodes that still run keep the placeholder, the team reward. Where that is not wanted,
       leave them out of the update: the result tells them. The longer the rollout, the fewer they are.
 
@@ -157,8 +165,7 @@ def relabel_rewards(
     rows, columns, values = [], [], []
     for span, credits in played.collect(step == len(rewards) - 1 if wait is None else wait, timeout):
         first = step - (stamp.time - span.start)  # row of the episode's first step; below 0 in an earlier rollout
-        times = np.arange(len(credits))
-        t, agent = np.nonzero((times[:, None] < span.acted) & (first + times[:, None] >= 0))
+        t, agent = np.nonzero(span.acted & (first + np.arange(len(credits))[:, None] >= 0))
         rows.append(first + t)
         columns.append(span.env * played.n_agents + agent)
         values.append(credits[t, agent])

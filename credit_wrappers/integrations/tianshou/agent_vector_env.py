@@ -29,8 +29,9 @@ class AgentVectorEnv(BaseVectorEnv):
     one learner per agent. (`tianshou.env.PettingZooEnv` is made for turn-based games: behind `parallel_to_aec` it gives
     every reward and end flag to the last agent.)
 
-    An agent row ends when its env ends. An agent that leaves earlier has an observation of zeros from then on, and its
-    actions are ignored. Its rows are marked `GONE`, so that `CreditReplayBuffer` never samples them.
+    An agent row ends when its env ends. An agent that is not there, because it left earlier or has not arrived yet, has
+    an observation of zeros, and its actions are ignored. Its rows are marked `GONE`, so that `CreditReplayBuffer` never
+    samples them. When it arrives or comes back, its rows go on with its own observation.
 
     The observation is a plain array, or a Batch when there is more to tell:
 
@@ -138,15 +139,15 @@ class AgentVectorEnv(BaseVectorEnv):
         chosen = self._envs_of(env_id)
         numbers = chosen.tolist()
         seeds = [self._seeds[k] if seed is None else seed + k for k in numbers]
-        got, there, episodes = self._teams.reset(chosen, seeds, options)
+        got, episodes = self._teams.reset(chosen, seeds, options)
         for k in numbers:
             self._seeds[k] = None
         if self.store is not None and None in episodes:
             raise KeyError("the envs have a credit store, but no infos[agent]['episode_id'] at reset")
         self._episode_id[chosen] = [-1 if episode is None else episode for episode in episodes]
-        self._alive[chosen] = there
+        self._alive[chosen] = got.there
         self._time[chosen] = 0
-        status = np.where(there, ACTIVE, GONE)
+        status = np.where(got.there, ACTIVE, GONE)
         return self._observation(got), self._info(chosen, self._time[chosen] - 1, status)
 
     def step(
@@ -168,20 +169,19 @@ class AgentVectorEnv(BaseVectorEnv):
             raise ValueError(f"{len(actions)} actions for {len(chosen) * self.n_agents} agent rows")
         acting = self._alive[chosen]  # (e, N)
         got = self._teams.step(chosen, actions, acting)
-        ends = got.ends(acting)
-        status = np.where(acting, ends.terminated * TERMINATED + ends.truncated * TRUNCATED, GONE)
+        status = np.where(acting, got.terminated * TERMINATED + got.truncated * TRUNCATED, GONE)
         time = self._time[chosen]
-        self._alive[chosen] = ends.alive
+        self._alive[chosen] = got.there
         self._time[chosen] = time + 1
-        over = ends.over[:, None]
+        over = got.over[:, None]
         rewards = got.rewards
         if self.learners == "per-agent":
             rewards = np.repeat(rewards.reshape(-1, self.n_agents), self.n_agents, axis=0)
         return (
             self._observation(got),
             rewards,
-            (over & (ends.terminated | ~acting)).reshape(-1),
-            (over & ends.truncated).reshape(-1),
+            (over & (got.terminated | ~acting)).reshape(-1),
+            (over & got.truncated).reshape(-1),
             self._info(chosen, time, status),
         )
 

@@ -7,7 +7,7 @@ import pickle
 import traceback
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cloudpickle
 import gymnasium
@@ -55,7 +55,7 @@ class TeamStep(NamedTuple):
     Attributes:
         observations: (N, ...).
         masks: (N, A) bool, or None.
-        table: (4, N) float64: rewards; terminated; truncated; who was there at the reset.
+        table: (4, N) float64: rewards; terminated; truncated; who is there.
         episode: The `episode_id` that the infos told at the reset, if any; the worker's number.
     """
 
@@ -65,9 +65,9 @@ class TeamStep(NamedTuple):
     episode: int | None = None
 
     @staticmethod
-    def of(got: Gathered, there: np.ndarray, episode: int | None = None) -> TeamStep:
+    def of(got: Gathered, episode: int | None = None) -> TeamStep:
         """Return what was gathered from one environment."""
-        flags = (got.terminated[0], got.truncated[0], there[0])
+        flags = (got.terminated[0], got.truncated[0], got.there[0])
         return TeamStep(got.observations, got.masks, np.array([got.rewards, *flags]), episode)
 
 
@@ -192,13 +192,15 @@ class WorkerEnv(gymnasium.Env):
 
     def _reset(self, seed: int | None, options: bytes | None) -> TeamStep:
         given = None if options is None else pickle.loads(options)
-        got, there, episodes = self._teams.reset(np.zeros(1, dtype=int), [seed], given)
-        return TeamStep.of(got, there, episodes[0])
+        got, episodes = self._teams.reset(np.zeros(1, dtype=int), [seed], given)
+        return TeamStep.of(got, episodes[0])
 
     def _step(self, actions: np.ndarray, acting: np.ndarray) -> TeamStep:
         # A copy: what comes by Ray cannot be written to.
-        got = self._teams.step(np.zeros(1, dtype=int), np.array(actions), acting[None])
-        return TeamStep.of(got, acting[None])
+        return TeamStep.of(self._teams.step(np.zeros(1, dtype=int), np.array(actions), acting[None]))
+
+    def _agree(self, store: RemoteStore, rule: Literal["mean", "sum"], told: str) -> None:
+        store.team_reward.agree(rule, told)
 
     def _get(self, name: str) -> bytes:
         value = getattr(self._env, name)

@@ -52,6 +52,9 @@ class WorkerEnvGroup:
                 self.close()
             raise
         self.envs = [RemoteEnv(pickle.loads(fact), partial(self._tell, k)) for k, fact in enumerate(facts)]
+        for k, store in enumerate(env.store for env in self.envs):
+            if store is not None and store.team_reward.rule is not None:
+                self._tell(k, "agree", store, store.team_reward.rule, store.team_reward.told)
 
     def require_masks(self, n_actions: int) -> None:
         """Give masks in any case; where infos bring none, every action is legal."""
@@ -59,7 +62,7 @@ class WorkerEnvGroup:
 
     def reset(
         self, chosen: np.ndarray, seeds: Iterable[int | None], options: dict[str, Any] | None
-    ) -> tuple[Gathered, np.ndarray, list[int | None]]:
+    ) -> tuple[Gathered, list[int | None]]:
         """Reset some envs; see `EnvGroup.reset`."""
         numbers = chosen.tolist()
         packed = cloudpickle.dumps(options) if options else None
@@ -68,9 +71,8 @@ class WorkerEnvGroup:
             self._masked = got[0].masks is not None
             if self._masked:
                 self._all_legal = np.ones(got[0].masks.shape[1], dtype=bool)
-        there = np.array([team.table[3] for team in got], dtype=bool)
         episodes = [self._ids[k].get(team.episode, team.episode) for k, team in zip(numbers, got, strict=True)]
-        return self._gather(got), there, episodes
+        return self._gather(got), episodes
 
     def step(self, chosen: np.ndarray, actions: np.ndarray, acting: np.ndarray) -> Gathered:
         """Step some envs; see `EnvGroup.step`."""
@@ -100,26 +102,34 @@ class WorkerEnvGroup:
             line.send(Command(name, tuple(arguments), self._credits_for(line.number)))
         answers = [line.receive() for line in lines]
         failures = []
+        decided: list[Any] = []  # stores whose environments agreed on a team reward
         for line, (_, messages, failure) in zip(lines, answers, strict=True):
             try:
                 if messages is not None:
-                    self._submit(line.number, messages)
+                    decided += self._submit(line.number, messages)
             except Exception as error:
                 failures.append(error)
             if failure is not None:
                 failures.append(failure)
         if failures:
             raise failures[0]
+        for store in dict.fromkeys(decided):
+            agreed = ("agree", store, store.team_reward.rule, store.team_reward.told)
+            self._ask([line.number for line in self._lines], [agreed] * len(self._lines))
         return [value for value, _, _ in answers]
 
     def _tell(self, number: int, name: str, *arguments: Any) -> Any:
         """Return one env's answer."""
         return self._ask([number], [(name, *arguments)])[0]
 
-    def _submit(self, number: int, messages: bytes) -> None:
-        """Do with the stores what an env did with their stand-ins."""
-        ids = self._ids[number]
-        for (store, local, episode, listens), narrator in pickle.loads(messages):
+    def _submit(self, number: int, messages: bytes) -> list[Any]:
+        """Do with the stores what an env did with their stand-ins; return those with a new kind of team reward."""
+        ids, decided = self._ids[number], []
+        for (store, local, episode, listens, agreed), narrator in pickle.loads(messages):
+            if agreed is not None:
+                if store.team_reward.agree(*agreed):
+                    decided.append(store)
+                continue
             if episode is None:
                 ids[local] = store.open()
                 continue
@@ -130,6 +140,7 @@ class WorkerEnvGroup:
                 store.submit(episode, scored=partial(self._keep_credit, number, local))
             else:
                 store.submit(episode)
+        return decided
 
     def _keep_credit(self, number: int, local: int, episode: Episode, credit: Credit) -> None:
         """Keep a credit for the worker; called from whatever thread scored it."""
@@ -154,4 +165,5 @@ class WorkerEnvGroup:
             tables[:, 0].ravel(),
             tables[:, 1].astype(bool),
             tables[:, 2].astype(bool),
+            tables[:, 3].astype(bool),
         )

@@ -1,0 +1,144 @@
+"""Who of a team is there: read from what a parallel environment returns, whose form is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from credit_wrappers.core.errors import CreditError
+
+# What RLlib's environments write into their dicts beside the names of agents.
+_EVERYONE = "__all__"
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who is there after a reset or a step, and whom the step ended.
+
+    Attributes:
+        live: The agents that act next.
+        terminated: The agents that the world ended in this step. One that disappears without a flag is among them.
+        truncated: The other agents for which time ran out in this step.
+        ends: Whether the episode is terminated, truncated and over with this step.
+        stale: The agents that have ended and are still named in `env.agents`.
+    """
+
+    live: frozenset[str]
+    terminated: frozenset[str] = frozenset()
+    truncated: frozenset[str] = frozenset()
+    ends: tuple[bool, bool, bool] = (False, False, False)
+    stale: frozenset[str] = frozenset()
+
+
+class Attendance:
+    """Keeps who of one environment's team is there.
+
+    An agent goes on while it is named in `env.agents`, has no flag, and is in one of the dicts that a step returns. It
+    arrives, or comes back, when it is named in `env.agents` and was not named before, and observes something. A flag
+    "__all__", as RLlib's environments have it, is everybody's.
+
+    Args:
+        env_id: Name of the environment, for messages.
+        possible: Its `possible_agents`.
+
+    Attributes:
+        now: Who is there now.
+        complete: Whether that is everybody.
+    """
+
+    def __init__(self, env_id: str, possible: Sequence[str]) -> None:
+        self.env_id, self.possible = env_id, tuple(possible)
+        self._all = Presence(frozenset(possible))
+        self._n = len(self.possible)
+        self.now, self.complete = self._all, True
+
+    def reset(self, returned: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Begin an episode with what a reset returned; return the observations and the infos.
+
+        Raises:
+            CreditError: It did not return two dicts.
+        """
+        if not _dicts(returned, 2):
+            raise CreditError(
+                f"{self.env_id}: reset() of a PettingZoo parallel environment returns (observations, infos), each a "
+                f"dict by agent; this one returned {_form(returned)}"
+            )
+        observations, infos = returned
+        self.now = Presence(frozenset(agent for agent in self.possible if agent in observations))
+        self.complete = len(self.now.live) == self._n
+        return observations, infos
+
+    def step(self, agents: Collection[str], returned: Any) -> Presence:
+        """Return who is there after a step.
+
+        Args:
+            agents: `env.agents` after the step.
+            returned: What the step returned.
+
+        Raises:
+            CreditError: It did not return five dicts.
+        """
+        try:
+            observations, rewards, flags, cut, infos = returned
+            if (
+                self.complete
+                and len(observations) == self._n == len(agents) == len(flags)
+                and True not in flags.values()
+                and True not in cut.values()
+                and infos is not None
+            ):
+                return self._all
+            given = _dicts(returned, 5)
+        except (TypeError, ValueError, AttributeError):
+            given = False
+        if not given:
+            raise CreditError(
+                f"{self.env_id}: step() of a PettingZoo parallel environment returns (observations, rewards, "
+                f"terminations, truncations, infos), each a dict by agent; this one returned {_form(returned)}"
+            )
+        self.now = self._after(agents, observations, rewards, flags, cut)
+        self.complete = len(self.now.live) == self._n
+        return self.now
+
+    def _after(
+        self,
+        agents: Collection[str],
+        observations: Mapping[str, Any],
+        rewards: Mapping[str, Any],
+        flags: Mapping[str, Any],
+        cut: Mapping[str, Any],
+    ) -> Presence:
+        all_flagged, all_cut = bool(flags.get(_EVERYONE)), bool(cut.get(_EVERYONE))
+        before, live, terminated, truncated, stale = self.now, [], [], [], []
+        for agent in self.possible:
+            ended, late = all_flagged or bool(flags.get(agent)), all_cut or bool(cut.get(agent))
+            named, goes_on = agent in agents, not ended and not late
+            if agent in before.live:
+                told = agent in observations or agent in rewards or agent in flags or agent in cut
+                if named and told and goes_on:
+                    live.append(agent)
+                elif late and not ended:
+                    truncated.append(agent)
+                else:
+                    terminated.append(agent)
+            elif named and goes_on and agent in observations and agent not in before.stale:
+                live.append(agent)
+            if named and (not live or live[-1] != agent):
+                stale.append(agent)
+        ends = (False, False, False) if live else (bool(terminated), bool(truncated), True)
+        return Presence(frozenset(live), frozenset(terminated), frozenset(truncated), ends, frozenset(stale))
+
+
+def _dicts(returned: Any, count: int) -> bool:
+    return (
+        isinstance(returned, tuple | list)
+        and len(returned) == count
+        and all(isinstance(part, Mapping) for part in returned)
+    )
+
+
+def _form(returned: Any) -> str:
+    if not isinstance(returned, tuple | list):
+        return f"one {type(returned).__name__}"
+    return f"{len(returned)} values ({', '.join(type(part).__name__ for part in returned)})"
