@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import compress
 from operator import itemgetter
@@ -189,12 +190,10 @@ class EnvGroup:
 
     def _numbers(self, rewards: list[Any], shape: tuple[int, ...]) -> np.ndarray:
         """Return rewards as (R,) numbers; raise CreditError for one that is none."""
-        try:
-            values = np.array(rewards, dtype=np.float64)
-            if values.ndim == 1:
-                return values
-        except (TypeError, ValueError):
-            pass  # the loop names it
+        with suppress(ValueError):  # arrays of different shapes, which the loop names
+            values = np.array(rewards)
+            if values.ndim == 1 and values.dtype.kind in "fiub":
+                return values.astype(np.float64)
         names = self.agents * shape[0]
         return np.array(
             [number(value, f"the reward of agent {name!r}") for name, value in zip(names, rewards, strict=True)]

@@ -86,7 +86,8 @@ class Attendance:
                 and len(observations) == self._n == len(agents) == len(flags)
                 and True not in flags.values()
                 and True not in cut.values()
-                and infos is not None
+                and isinstance(rewards, dict)
+                and isinstance(infos, dict)
             ):
                 return self._all
             given = _dicts(returned, 5)

@@ -206,5 +206,5 @@ class CreditWrapper(BaseParallelWrapper):
         added = {"team_reward": team, "episode_id": self._episode_id, "episode_step": step}
         try:
             return {agent: {**infos[agent], **added} for agent in agents}
-        except KeyError:
-            return {agent: {**infos.get(agent, {}), **added} for agent in agents}
+        except (KeyError, TypeError):  # an agent has no info
+            return {agent: {**(infos.get(agent) or {}), **added} for agent in agents}
