@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from pettingzoo import ParallelEnv
 
 from credit_wrappers.delivery.session import CreditSession, episode_ends, join_sessions
+from credit_wrappers.recording.observation_spaces import MASK
 from credit_wrappers.recording.recorder import Row
 from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
 
@@ -106,8 +108,7 @@ class EnvGroup:
             if self.masked is None:
                 self._look_for_masks(infos)
             observations += self._complete(obs, self._blank)
-            if self.masked:
-                masks += self._masks(infos)
+            masks += self._masks(infos)
             there.append([agent in obs for agent in self.agents])
             if self.session is not None:
                 episodes.append(self.session.start(k, seed, obs))
@@ -126,7 +127,7 @@ class EnvGroup:
             actions: (R,) actions, or (R, ...).
             acting: (e, N) bool: agents that are still there; the actions of the others are dropped.
         """
-        envs, agents, pick, masked, session = self._envs, self.agents, self._pick, self.masked, self.session
+        envs, agents, pick, session = self._envs, self.agents, self._pick, self.session
         n = len(agents)
         observations: list[Any] = []
         masks: list[Any] = []
@@ -165,8 +166,7 @@ class EnvGroup:
                     rewards += self._complete(reward, 0.0)
                     terminated += self._complete(termination, False)
                     truncated += self._complete(truncation, False)
-                if masked:
-                    masks += self._masks(infos)
+                masks += self._masks(infos)
         finally:  # the steps that were made are recorded, also when a later env raises
             if session is not None and steps:
                 paid = session.credit_rows(steps)
@@ -192,7 +192,7 @@ class EnvGroup:
         terminated: np.ndarray,
         truncated: np.ndarray,
     ) -> Gathered:
-        legal = np.array(masks, dtype=bool) if self.masked else None
+        legal = self._legal(masks) if self.masked else None
         return Gathered(np.array(observations), legal, rewards, terminated, truncated)
 
     def _complete(self, values: Mapping[str, Any], missing: Any) -> list[Any]:
@@ -200,18 +200,47 @@ class EnvGroup:
         return [values.get(agent, missing) for agent in self.agents]
 
     def _masks(self, infos: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+        if not self.masked:
+            for agent in self.agents:
+                if infos.get(agent, {}).get(MASK) is not None:
+                    raise late_mask(repr(agent))
+            return []
         try:
-            return [info["action_mask"] for info in self._pick(infos)]
+            return [info[MASK] for info in self._pick(infos)]
         except KeyError:  # an agent is not there, or there is no mask with the last observation
-            return [infos.get(agent, {}).get("action_mask", self._all_legal) for agent in self.agents]
+            return [infos.get(agent, {}).get(MASK, self._all_legal) for agent in self.agents]
+
+    def _legal(self, masks: list[Any]) -> np.ndarray:
+        """Return the masks as an array; None stands for a mask of which every action is legal."""
+        shape = self._all_legal.shape
+        with suppress(ValueError):  # masks of several shapes
+            legal = np.array(masks, dtype=bool)
+            if legal.shape == (len(masks), *shape):
+                return legal
+        complete = [self._all_legal if mask is None else np.asarray(mask) for mask in masks]
+        for row, mask in enumerate(complete):
+            if mask.shape != shape:
+                raise ValueError(
+                    f"{self.agents[row % len(self.agents)]!r} has an action_mask of shape {mask.shape}, expected "
+                    f"{shape}: all agents share one array of masks, whose shape never changes"
+                )
+        return np.array(complete, dtype=bool)
 
     def _look_for_masks(self, infos: Mapping[str, Mapping[str, Any]]) -> None:
-        found = [info["action_mask"] for info in infos.values() if "action_mask" in info]
+        found = [info[MASK] for info in infos.values() if info.get(MASK) is not None]
         if len({len(mask) for mask in found}) > 1:
             raise ValueError("agents with action masks of different lengths cannot share one array of masks")
         self.masked = bool(found)
         if found:
             self._all_legal = np.ones(len(found[0]), dtype=bool)
+
+
+def late_mask(whose: str) -> ValueError:
+    """Return the error for masks of which the first reset of the first env told nothing."""
+    return ValueError(
+        f"{whose} has an action_mask in its infos, but at the first reset of the first env there was none, which "
+        "decides for all rows: return masks at reset, too"
+    )
 
 
 def _common_session(envs: Sequence[Any]) -> CreditSession | None:
