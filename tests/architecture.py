@@ -239,3 +239,16 @@ def small_descriptions(house: House) -> Iterator[str]:
                     for name, text in re.findall(rf"^ {{{indent}}}(?! )([\w*, ./]+?)(?: \([^)]*\))?: (.*)", body, re.M):
                         if text[:1].islower():
                             yield f"{module.name}.{getattr(node, 'name', '')}: {section}: {name}: {text}"
+
+
+def texts_of_the_locale(house: House) -> Iterator[str]:
+    """Yield calls that read or write a text file without saying in which encoding, so in the locale's."""
+    for module in house.values():
+        for node in ast.walk(module.tree):
+            if not isinstance(node, ast.Call) or any(keyword.arg == "encoding" for keyword in node.keywords):
+                continue
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            modes = [a.value for a in node.args if isinstance(a, ast.Constant) and set(str(a.value)) <= set("rwxabt+")]
+            mode = "".join(modes) or ("r" if isinstance(node.func, ast.Name) else "")  # `store.open()` opens no file
+            if called in ("read_text", "write_text") or (called == "open" and mode and "b" not in mode):
+                yield f"{module.name}, line {node.lineno}: {called}"

@@ -18,6 +18,7 @@ from tests.architecture import (
     read_house,
     rooms_without_a_place,
     small_descriptions,
+    texts_of_the_locale,
 )
 
 ROOT = Path(__file__).parent.parent
@@ -75,6 +76,11 @@ def test_only_rooms_lie_at_the_root_of_credit_wrappers():
 
 def test_descriptions_in_docstrings_begin_with_a_capital_letter(house):
     assert list(small_descriptions(house)) == []
+
+
+def test_text_files_are_utf_8_in_every_locale(house):
+    # `archive.open(name, "w")` of a zip file takes bytes
+    assert [call for call in texts_of_the_locale(house) if not call.startswith("credit_wrappers.cli.export")] == []
 
 
 @pytest.mark.parametrize(
@@ -184,3 +190,21 @@ def f(a, b):
 '''
     (fault,) = small_descriptions(made_up({"spaceworld/env.py": text}))
     assert fault == "spaceworld.env.f: Args: b: as it should not be."
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("path.write_text(text)", True),
+        ("path.read_text(encoding='utf-8')", False),
+        ("open(name, 'w')", True),
+        ("open(name)", True),
+        ("open('a.txt', 'rb')", False),
+        ("path.open('x', encoding='utf-8')", False),
+        ("path.open('rb')", False),
+        ("store.open()", False),
+        ("source.open(k)", False),
+    ],
+)
+def test_a_text_file_in_the_locales_encoding_is_found(made_up, text, found):
+    assert bool(list(texts_of_the_locale(made_up({"spaceworld/env.py": text})))) == found

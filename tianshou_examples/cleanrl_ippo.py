@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from credit_wrappers import CreditStore, CreditWrapper, Deferred, LLMCritic, ScriptedClient, SharedCritic
+from credit_wrappers.cli.output import printing
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv, relabel_rewards
 from tianshou_examples.experiment.actors import Actors
 from tianshou_examples.experiment.environments import environment_maker
@@ -181,4 +182,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with printing():
+        main()

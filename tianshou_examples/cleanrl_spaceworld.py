@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from spaceworld.text.output import printing
 from spaceworld.vector import SpaceworldVectorEnv
 
 
@@ -166,4 +167,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with printing():
+        main()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from credit_wrappers.cli.output import printing
 from tianshou_examples.experiment.actors import load_actors
 from tianshou_examples.experiment.env_families import family_of
 from tianshou_examples.experiment.environments import environment_maker
@@ -45,4 +46,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with printing():
+        main()

@@ -19,6 +19,7 @@ import time
 from rich.console import Console
 
 from credit_wrappers import CreditError
+from credit_wrappers.cli.output import printing
 from tianshou_examples.experiment.command_line import parse
 from tianshou_examples.experiment.training_run import TrainingRun, open_folder
 
@@ -57,4 +58,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with printing():
+        sys.exit(main())

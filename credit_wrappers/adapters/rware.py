@@ -47,9 +47,13 @@ The library's own, named in `env.feature_names`: the robot's `own.x` (column), `
 senses, row by row from the upper left one, `(dy,dx).robot`, `.up`, `.down`, `.left`, `.right` (`.up` is also 1 where no
 robot is), `.message_k`, `.shelf`, `.requested`. dy and dx count from the robot, dy to the south, dx to the east.
 
-With ids that have `-img` a robot observes planes with itself in the middle, `env.plane_names` (shelves, requests,
-robots, goals, accessible), turned to where it faces unless the id has `-Nd`; with `-imgdict` a Dict of these planes,
-`image`, and its own `features`. The library's DICT observations are refused: its values do not fit its spaces.
+With ids that have `-img` a robot observes planes with itself in the middle, turned to where it faces unless the id has
+`-Nd`. `env.plane_names` are `shelves`, `requests`, `agents`, `goals`, `accessible`, or those of
+`image_observation_layers`, also by name: `["SHELVES", "AGENT_DIRECTION", "AGENT_LOAD"]`. `agent_direction` is 1 where a
+robot faces north, 2 south, 3 west, 4 east, in turned planes as well. (rware 2.0.0 writes `agent_direction` and
+`agent_load` into wrong cells, or fails; here both are right.) With `-imgdict` a robot observes a Dict of these planes,
+`image`, and of `features`: its `up`, `down`, `left`, `right`, `highway`, `carries`. The library's DICT observations are
+refused: its values do not fit its spaces.
 
 `state()`, named in `env.state_names`: of each robot row, column, heading (one-hot), whether it carries a shelf and
 whether that shelf was delivered; of each request row and column; of each shelf's place whether a shelf stands there;
@@ -112,16 +116,13 @@ class WarehouseParallelEnv(TeamEnv):
     """The robotic warehouse; `parallel_env` and the module's text document it."""
 
     def __init__(self, env_id: str, *, render_mode: str | None = None, **arguments: Any) -> None:
-        module = require("rware.warehouse", "rware")
-        given = {**arguments_of(env_id), **arguments}
-        for name, kind in (("reward_type", module.RewardType), ("observation_type", module.ObservationType)):
-            if isinstance(given.get(name), str):
-                given[name] = kind[given[name]]
-        if given.get("observation_type") is module.ObservationType.DICT:
-            raise ValueError("the library's DICT observations do not fit its spaces; use FLATTENED, with feature_names")
+        require("rware.warehouse", "rware")
+        from credit_wrappers.adapters.rware_floor import Floor, with_members
+
+        given = with_members({**arguments_of(env_id), **arguments})
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*precision lowered", UserWarning)  # the library's bounds are float64
-            library = module.Warehouse(**given)
+            library = Floor(**given)
         names = [f"robot_{i}" for i in range(library.n_agents)]
         rows, columns = library.grid_size
         super().__init__(env_id, library, (rows, columns), names, given, render_mode)
@@ -144,8 +145,7 @@ class WarehouseParallelEnv(TeamEnv):
             paid=library.reward_type.name,
         )
         self.feature_names = _feature_names(library) if library.fast_obs else ()
-        layers = () if library.fast_obs else library.image_observation_layers
-        self.plane_names = tuple(layer.name.lower() for layer in layers)
+        self.plane_names = tuple(layer.name.lower() for layer in library.planes)
         parts = ("row", "column", *_SIDES, "carries", "delivered")
         asked = [f"request_{k}.{part}" for k in range(self._facts.requests) for part in parts[:2]]
         homes = [f"({r},{c}).shelf" for r, c in self._homes]
@@ -289,7 +289,7 @@ def parallel_env(env_id: str = "rware-tiny-2ag-v2", **arguments: Any) -> Warehou
 
     Raises:
         ImportError: The library is not installed.
-        ValueError: An unknown id or render_mode, or DICT observations.
+        ValueError: An unknown id, render_mode, reward, observation or plane; DICT observations; planes without images.
     """
     return WarehouseParallelEnv(env_id, **arguments)
 

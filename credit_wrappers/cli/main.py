@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 
 from credit_wrappers.cli.diff import diff
 from credit_wrappers.cli.export import export
+from credit_wrappers.cli.output import printing
 from credit_wrappers.cli.show import show
 from credit_wrappers.cli.stats import stats
 from credit_wrappers.core.errors import CreditError
@@ -23,18 +23,18 @@ def main(argv: list[str] | None = None) -> int:
     Raises:
         SystemExit: With code 2 for arguments that cannot be parsed, with code 0 after --help.
     """
-    options = _parser().parse_args(argv)
-    try:
-        for line in options.run(options):
-            print(line)
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has read enough; nothing more may be written, not even at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (CreditError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    with printing():
+        options = _parser().parse_args(argv)
+        try:
+            for line in options.run(options):
+                print(line)
+        except BrokenPipeError:
+            raise
+        except (CreditError, ValueError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            return 130
     return 0
 
 

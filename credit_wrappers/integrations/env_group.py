@@ -14,6 +14,7 @@ from pettingzoo import ParallelEnv
 
 from credit_wrappers.delivery.session import CreditSession, join_sessions
 from credit_wrappers.recording.attendance import Attendance, Presence
+from credit_wrappers.recording.observation_spaces import MASK
 from credit_wrappers.recording.recorder import Row
 from credit_wrappers.recording.team_reward import number
 from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
@@ -98,13 +99,12 @@ class EnvGroup:
                 obs, infos = returned
             else:
                 obs, infos = self._attendance[k].reset(returned)
-                stamped = (info["episode_id"] for info in infos.values() if "episode_id" in info)
+                stamped = (info["episode_id"] for info in infos.values() if info and "episode_id" in info)
                 episodes.append(next(stamped, None))
             if self.masked is None:
                 self._look_for_masks(infos)
             observations += self._complete(obs, self._blank)
-            if self.masked:
-                masks += self._masks(infos)
+            masks += self._masks(infos)
             there.append(self._are_in(self._attendance[k].now.live))
         nothing = np.zeros((len(there), len(self.agents)))
         flags = nothing.astype(bool)
@@ -118,7 +118,7 @@ class EnvGroup:
             actions: (R,) actions, or (R, ...).
             acting: (e, N) bool: agents that are still there; the actions of the others are dropped.
         """
-        envs, agents, pick, masked, session = self._envs, self.agents, self._pick, self.masked, self.session
+        envs, agents, pick, session = self._envs, self.agents, self._pick, self.session
         n = len(agents)
         observations: list[Any] = []
         masks: list[Any] = []
@@ -155,8 +155,7 @@ class EnvGroup:
                     observations += self._complete(obs, self._blank)
                     rewards += self._complete(reward, 0.0)
                     ended.append((place, presence))
-                if masked:
-                    masks += self._masks(infos)
+                masks += self._masks(infos)
         finally:  # the steps that were made are recorded, also when a later env raises
             if session is not None and steps:
                 paid = session.credit_rows(steps)
@@ -182,7 +181,7 @@ class EnvGroup:
         truncated: np.ndarray,
         there: np.ndarray,
     ) -> Gathered:
-        legal = np.array(masks, dtype=bool) if self.masked else None
+        legal = self._legal(masks) if self.masked else None
         return Gathered(np.array(observations), legal, rewards, terminated, truncated, there)
 
     def _are_in(self, some: Collection[str]) -> list[bool]:
@@ -204,18 +203,47 @@ class EnvGroup:
         return [values.get(agent, missing) for agent in self.agents]
 
     def _masks(self, infos: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+        if not self.masked:
+            for agent in self.agents:
+                if (infos.get(agent) or {}).get(MASK) is not None:
+                    raise late_mask(repr(agent))
+            return []
         try:
-            return [info["action_mask"] for info in self._pick(infos)]
-        except KeyError:  # an agent is not there, or there is no mask with the last observation
-            return [infos.get(agent, {}).get("action_mask", self._all_legal) for agent in self.agents]
+            return [info[MASK] for info in self._pick(infos)]
+        except (KeyError, TypeError):  # an agent is not there, or has no info or no mask
+            return [(infos.get(agent) or {}).get(MASK, self._all_legal) for agent in self.agents]
+
+    def _legal(self, masks: list[Any]) -> np.ndarray:
+        """Return the masks as an array; None stands for a mask of which every action is legal."""
+        shape = self._all_legal.shape
+        with suppress(ValueError):  # masks of several shapes
+            legal = np.array(masks, dtype=bool)
+            if legal.shape == (len(masks), *shape):
+                return legal
+        complete = [self._all_legal if mask is None else np.asarray(mask) for mask in masks]
+        for row, mask in enumerate(complete):
+            if mask.shape != shape:
+                raise ValueError(
+                    f"{self.agents[row % len(self.agents)]!r} has an action_mask of shape {mask.shape}, expected "
+                    f"{shape}: all agents share one array of masks, whose shape never changes"
+                )
+        return np.array(complete, dtype=bool)
 
     def _look_for_masks(self, infos: Mapping[str, Mapping[str, Any]]) -> None:
-        found = [info["action_mask"] for info in infos.values() if "action_mask" in info]
+        found = [info[MASK] for info in infos.values() if info and info.get(MASK) is not None]
         if len({len(mask) for mask in found}) > 1:
             raise ValueError("agents with action masks of different lengths cannot share one array of masks")
         self.masked = bool(found)
         if found:
             self._all_legal = np.ones(len(found[0]), dtype=bool)
+
+
+def late_mask(whose: str) -> ValueError:
+    """Return the error for masks of which the first reset of the first env told nothing."""
+    return ValueError(
+        f"{whose} has an action_mask in its infos, but at the first reset of the first env there was none, which "
+        "decides for all rows: return masks at reset, too"
+    )
 
 
 def _common_session(envs: Sequence[Any]) -> CreditSession | None:

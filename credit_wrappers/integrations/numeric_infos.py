@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.recording.env_checks import require_parallel_class
+from credit_wrappers.recording.observation_spaces import MASK
 
 Infos = dict[str, dict[str, Any]]
 
@@ -19,12 +20,16 @@ class NumericInfos(BaseParallelWrapper):
 
     TorchRL's `PettingZooWrapper` makes a tensor of every info: it stops at a text, such as `credit_source` or
     Spaceworld's `events`, and at a name that was not there at reset. An agent's first infos decide which names stay.
+    Where an `action_mask` is missing or None later, every action is legal.
 
     Args:
         env: A PettingZoo parallel environment.
+        without: Names that are left out in any case.
 
     Raises:
-        TypeError: `env` is not one.
+        TypeError: `env` is not one, or `without` is one name.
+        ValueError: In `step` or `reset`: another name than `action_mask` is missing, a value is no number any more or
+            has another shape, or an `action_mask` was not there at first.
 
     Examples:
         >>> from credit_wrappers import CreditWrapper, EqualSplitCritic, Online
@@ -38,27 +43,60 @@ class NumericInfos(BaseParallelWrapper):
         True
     """
 
-    def __init__(self, env: ParallelEnv) -> None:
+    def __init__(self, env: ParallelEnv, without: Collection[str] = ()) -> None:
         require_parallel_class(env)
+        if isinstance(without, str):
+            raise TypeError(f"without takes a list of names, such as [{without!r}]")
         super().__init__(env)
-        self._names: dict[str, list[str]] = {}  # of each agent
+        self._without = frozenset(without)
+        self._first: Infos = {}  # the first infos of each agent, as far as they are numbers
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Any], Infos]:
         """Reset the environment."""
         observations, infos = self.env.reset(seed=seed, options=options)
-        return observations, self._kept(infos)
+        return observations, self._kept(observations, infos)
 
     def step(
         self, actions: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], Infos]:
         """Advance the environment."""
         observations, rewards, terminations, truncations, infos = self.env.step(actions)
-        return observations, rewards, terminations, truncations, self._kept(infos)
+        return observations, rewards, terminations, truncations, self._kept(observations, infos)
 
-    def _kept(self, infos: Mapping[str, Mapping[str, Any]]) -> Infos:
-        for agent in infos.keys() - self._names.keys():
-            self._names[agent] = [name for name, value in infos[agent].items() if _numeric(value)]
-        return {agent: {name: info[name] for name in self._names[agent]} for agent, info in infos.items()}
+    def _kept(self, observations: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any]]) -> Infos:
+        kept: Infos = {}
+        for agent in {**observations, **infos}:
+            info = infos.get(agent, {})
+            if agent not in self._first:
+                told = {name: _value(name, value) for name, value in info.items() if name not in self._without}
+                self._first[agent] = {name: value for name, value in told.items() if _numeric(value)}
+            first = self._first[agent]
+            if MASK not in first and MASK not in self._without and info.get(MASK) is not None:
+                raise ValueError(f"{agent!r} has an {MASK} in its infos that was not there at reset: return one there")
+            kept[agent] = {name: _like(value, agent, name, info) for name, value in first.items()}
+        return kept
+
+
+def _like(first: Any, agent: str, name: str, info: Mapping[str, Any]) -> Any:
+    """Return what an info tells under a name, if it is like the first value; a mask of ones if that is gone."""
+    value = _value(name, info.get(name))
+    if value is None and name == MASK:
+        return np.ones_like(first)
+    if not _numeric(value):
+        now = f"is {value!r} now" if name in info else "is missing now"
+    elif np.shape(value) != np.shape(first):
+        now = f"has shape {np.shape(value)} now"
+    else:
+        return value
+    raise ValueError(
+        f"infos[{agent!r}][{name!r}] {now}; at first it was a number or an array of shape {np.shape(first)}, and must "
+        f"be so in every step. It can be left out: NumericInfos(env, without=[{name!r}])"
+    )
+
+
+def _value(name: str, value: Any) -> Any:
+    """Return the value; a mask that is a list as an array."""
+    return np.asarray(value) if name == MASK and isinstance(value, list | tuple) else value
 
 
 def _numeric(value: object) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +14,7 @@ from spaceworld.app.teams import Team, team_of
 from spaceworld.env import SpaceworldEnv
 from spaceworld.presets import PRESETS, get_scenario
 from spaceworld.render.display import NoDisplay
+from spaceworld.text.output import printing
 
 DESCRIPTION = "Robots assemble a station in orbit. Without a command: play `pair`, one robot from the keyboard."
 LARGE = 16  # rows; recordings of larger grids are taller
@@ -28,16 +28,17 @@ def main(argv: list[str] | None = None) -> int:
         SystemExit: With code 2, for arguments that argparse refuses.
     """
     given = sys.argv[1:] if argv is None else argv
-    options = _parser().parse_args(_with_command(given))
-    try:
-        options.run(options)
-    except BrokenPipeError:  # as by `| head`; Python must not write at the exit either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError, ImportError, NoDisplay) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    with printing():
+        options = _parser().parse_args(_with_command(given))
+        try:
+            options.run(options)
+        except BrokenPipeError:
+            raise
+        except (ValueError, OSError, ImportError, NoDisplay) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            return 130
     return 0
 
 

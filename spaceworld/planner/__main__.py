@@ -19,6 +19,7 @@ from spaceworld.env import SpaceworldEnv
 from spaceworld.planner.exact import shortest_plan
 from spaceworld.planner.scripted_policy import policy
 from spaceworld.presets import PRESETS
+from spaceworld.text.output import printing
 from spaceworld.vector import SpaceworldVectorEnv
 
 CHUNK = 5  # seeds that a process is given at once
@@ -131,4 +132,5 @@ def _played(jobs: list[tuple[str, int, bool]], processes: int) -> Iterable[Outco
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with printing():
+        sys.exit(main())

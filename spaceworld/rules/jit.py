@@ -3,6 +3,9 @@
 Numba's own cache looks only at the file of the function that it compiles, so a kernel would keep the old code of a
 kernel that it calls in another file. Here the folder of the cache is named after the contents of the kernel's module
 and of every module of this package that it imports, directly or not. Other files may change without compiling anew.
+
+Loading a kernel from disk runs what is in the file, so no folder is used into which somebody else could write, unless
+the user chose it. Where there is no folder, kernels are compiled in every process.
 """
 
 from __future__ import annotations
@@ -10,9 +13,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import tempfile
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from importlib.util import cache_from_source
+from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +56,65 @@ def sources_of(file: Path) -> tuple[Path, ...]:
 
 
 @cache
-def cache_folder(file: Path) -> str:
-    """Return the folder in which the compiled kernels of `file` are kept."""
+def cache_base() -> Path | None:
+    """Return the folder that holds the folders of all kernels; None, with a warning, where there is none to write to.
+
+    It is NUMBA_CACHE_DIR, if set. Else it is where Python keeps the compiled files of this package, or a folder in the
+    temporary directory that belongs to this user alone.
+    """
+    faults = []
+    for find in (_chosen,) if config.CACHE_DIR else (_beside_bytecode, _temporary):
+        try:
+            folder = find()
+            tempfile.TemporaryFile(dir=folder).close()
+            return folder
+        except OSError as error:
+            faults.append(str(error))
+    if current_process().name == "MainProcess":  # workers do not say it again
+        warnings.warn(
+            f"compiled kernels are kept nowhere, so every process compiles them anew: {'; '.join(faults)}. Set "
+            "NUMBA_CACHE_DIR to a folder into which only you can write",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return None
+
+
+def _chosen() -> Path:
+    folder = Path(config.CACHE_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _beside_bytecode() -> Path:
+    folder = Path(cache_from_source(str(_PACKAGE / "__init__.py"))).parent  # heeds PYTHONPYCACHEPREFIX
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _temporary() -> Path:
+    if not hasattr(os, "getuid"):  # Windows, where the temporary directory is the user's own
+        folder = Path(tempfile.gettempdir()) / "spaceworld-kernels"
+        folder.mkdir(exist_ok=True)
+        return folder
+    folder = Path(tempfile.gettempdir()) / f"spaceworld-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()  # of a link itself
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise PermissionError(f"{folder} is not a folder into which only this user can write")
+    return folder
+
+
+@cache
+def cache_folder(file: Path) -> str | None:
+    """Return the folder in which the compiled kernels of `file` are kept; None for nowhere."""
+    base = cache_base()
+    if base is None:
+        return None
     digest = hashlib.sha256(numba.__version__.encode())
     for source in sources_of(file):
         digest.update(source.read_bytes())
-    if config.CACHE_DIR:  # NUMBA_CACHE_DIR: the user's choice
-        base = Path(config.CACHE_DIR)
-    elif os.access(_PACKAGE, os.W_OK):
-        base = _PACKAGE / "__pycache__"
-    else:
-        base = Path(tempfile.gettempdir()) / f"spaceworld-{os.getuid() if hasattr(os, 'getuid') else 'kernels'}"
     return str(base / f"kernels-{digest.hexdigest()[:12]}")
 
 
@@ -85,10 +141,12 @@ def part(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _compiled(function: Callable[..., Any], **options: bool) -> Callable[..., Any]:
+    if config.DISABLE_JIT:
+        return function
     folder = cache_folder(Path(function.__code__.co_filename))
-    before, config.CACHE_DIR = config.CACHE_DIR, folder
+    before, config.CACHE_DIR = config.CACHE_DIR, folder or config.CACHE_DIR
     try:
-        make = numba.njit(cache=True, error_model="numpy", nogil=True, **options)
+        make = numba.njit(cache=folder is not None, error_model="numpy", nogil=True, **options)
         compiled: Callable[..., Any] = make(function)
     finally:
         config.CACHE_DIR = before

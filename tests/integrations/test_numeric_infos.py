@@ -69,6 +69,54 @@ def test_of_a_wrapped_spaceworld_the_mask_the_cost_and_the_evidence_stay() -> No
     assert "events" not in infos["robot_0"]
 
 
+class Told(KnownCreditEnv):
+    """Its infos hold `told[t]` at time t; None: no infos at all."""
+
+    def __init__(self, *told: dict[str, Any] | None, **more: Any) -> None:
+        super().__init__(0, 2, {}, lengths=(len(told),), **more)
+        self.told = told
+
+    def _view(self, agents: Any) -> tuple[dict, dict]:
+        observations, infos = super()._view(agents)
+        told = self.told[min(self.t, len(self.told) - 1)]
+        return observations, {} if told is None else {agent: dict(told) for agent in infos}
+
+
+def told_later(first: dict[str, Any], later: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
+    env = NumericInfos(Told(first, later), **more)
+    env.reset()
+    return env.step(dict.fromkeys(env.agents, 0))[4]["walker_0"]
+
+
+@pytest.mark.parametrize(
+    ("later", "now"),
+    [
+        ({"other": 1}, "is missing now"),
+        (None, "is missing now"),
+        ({"fuel": None}, "is None now"),
+        ({"fuel": "high"}, "is 'high' now"),
+        ({"fuel": [1.0, 2.0]}, r"is \[1\.0, 2\.0\] now"),
+        ({"fuel": np.zeros(3)}, r"has shape \(3,\) now"),
+        ({"fuel": np.zeros((1, 2))}, r"has shape \(1, 2\) now"),
+        ({"fuel": 1.0}, r"has shape \(\) now"),
+    ],
+)
+def test_a_number_that_is_gone_or_changed_its_shape_is_refused_by_name(later: Any, now: str) -> None:
+    with pytest.raises(ValueError, match=rf"infos\['walker_0'\]\['fuel'\] {now}.*shape \(2,\).*without=\['fuel'\]"):
+        told_later({"fuel": np.zeros(2)}, later)
+
+
+def test_what_is_left_out_may_come_and_go() -> None:
+    assert told_later({"fuel": 1.0, "seed": 3}, {"fuel": 2}, without=["seed"]) == {"fuel": 2}
+    assert told_later({"fuel": 1.0}, {"fuel": 2, "action_mask": [1, 0]}, without=["action_mask"]) == {"fuel": 2}
+    with pytest.raises(TypeError, match=r"without.*'seed'"):
+        NumericInfos(Told({}), without="seed")
+
+
+def test_numbers_may_be_of_another_type_later() -> None:
+    assert told_later({"fuel": 1}, {"fuel": np.float32(0.5)}) == {"fuel": 0.5}
+
+
 def test_other_environments_are_refused() -> None:
     with pytest.raises(TypeError, match="aec_to_parallel"):
         NumericInfos(parallel_to_aec(KnownCreditEnv(0, 2, {})))

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import pkgutil
 import shutil
+import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from numba import config
 from numba.core.registry import CPUDispatcher
 
 import spaceworld
+from spaceworld.rules import jit
 from spaceworld.rules.jit import cache_folder, sources_of
 
 PACKAGE = Path(spaceworld.__file__).parent
@@ -88,3 +93,105 @@ def test_a_change_renames_the_cache_of_the_kernels_that_depend_on_it_and_no_othe
         "planner/keys.py": {"search"},
         "render/panel.py": set(),
     }
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """The package cannot keep its kernels beside its files: something is in the way. The temporary directory is new."""
+    for name in ("package", "tmp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "package" / "__pycache__").write_text("in the way", encoding="utf-8")
+    monkeypatch.setattr(jit, "_PACKAGE", tmp_path / "package")
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    monkeypatch.setattr(config, "CACHE_DIR", "")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    own = tmp_path / "tmp" / f"spaceworld-{os.getuid()}"
+    return {"package": tmp_path / "package", "own": own, "all": tmp_path}
+
+
+def base() -> Path | None:
+    """Where kernels would be kept, found anew."""
+    return jit.cache_base.__wrapped__()
+
+
+def test_kernels_are_kept_beside_pythons_compiled_files(places: dict[str, Path], monkeypatch: Any) -> None:
+    (places["package"] / "__pycache__").unlink()
+    assert base() == places["package"] / "__pycache__"
+    monkeypatch.setattr(sys, "pycache_prefix", str(places["all"] / "prefix"))
+    assert base() == places["all"] / "prefix" / places["package"].relative_to("/")
+    monkeypatch.setattr(config, "CACHE_DIR", str(places["all"] / "new" / "chosen"))
+    assert base() == places["all"] / "new" / "chosen"
+    assert not places["own"].exists()
+
+
+def test_where_the_package_cannot_be_written_to_the_folder_is_this_users_alone(places: dict[str, Path]) -> None:
+    assert base() == base() == places["own"]  # made, then found
+    assert stat.S_IMODE(places["own"].stat().st_mode) == 0o700
+
+
+def to_all(own: Path) -> None:
+    own.mkdir()
+    own.chmod(0o777)
+
+
+def to_the_group(own: Path) -> None:
+    own.mkdir()
+    own.chmod(0o770)
+
+
+def a_link(own: Path) -> None:
+    (own.parent / "elsewhere").mkdir(mode=0o700)
+    own.symlink_to(own.parent / "elsewhere")
+
+
+def a_file(own: Path) -> None:
+    own.write_text("", encoding="utf-8")
+
+
+@pytest.mark.parametrize("made", [to_all, to_the_group, a_link, a_file])
+def test_a_folder_into_which_others_could_write_is_not_used(
+    places: dict[str, Path], made: Callable[[Path], None]
+) -> None:
+    made(places["own"])
+    with pytest.warns(RuntimeWarning, match=rf"compiles them anew: .*__pycache__.*; {places['own']} is not a folder"):
+        assert base() is None
+
+
+def test_a_folder_of_somebody_else_is_not_used(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    places["own"].mkdir(mode=0o700)
+    user = os.getuid() + 1
+    places["own"].rename(places["own"].with_name(f"spaceworld-{user}"))
+    monkeypatch.setattr(os, "getuid", lambda: user)
+    with pytest.warns(RuntimeWarning, match=f"spaceworld-{user} is not a folder into which only this user can write"):
+        assert base() is None
+
+
+def test_a_missing_temporary_directory_is_no_error(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(places["all"] / "nowhere"))
+    with pytest.warns(RuntimeWarning, match="nowhere"):
+        assert base() is None
+
+
+PROGRAM = """
+import multiprocessing
+import numpy as np
+from spaceworld.rules import lookup, packing
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:  # the worker imports this file, too
+        pool.apply(int)
+    print(lookup.shifted(np.arange(packing.H_NEXT + 50), 5, 3) - packing.H_NEXT)
+"""
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_an_unusable_chosen_folder_is_said_once_and_kernels_work(tmp_path: Path, usable: bool) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    (tmp_path / "run.py").write_text(PROGRAM, encoding="utf-8")
+    chosen = tmp_path / ("folder" if usable else "file") / "cache"
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(chosen), "PYTHONPATH": str(PACKAGE.parent)}
+    command = [sys.executable, str(tmp_path / "run.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.split() == ["33"]
+    assert done.stderr.count("RuntimeWarning: compiled kernels are kept nowhere") == (0 if usable else 1)
+    assert bool(list(tmp_path.rglob("*.nbc"))) == usable

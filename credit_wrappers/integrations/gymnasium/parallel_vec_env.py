@@ -31,7 +31,8 @@ class ParallelVecEnv(VectorEnv):
 
     Of infos, (S,) arrays for S agent rows:
 
-    - `action_mask`: (S, A) bool, legal next actions; where the envs' infos have masks.
+    - `action_mask`: (S, A) bool, legal next actions; where the first env's infos have masks at its first reset. Of a
+      mask that is missing or None later, every action is legal.
     - `alive`: (S,) bool, whether the agent is there to take the next action.
     - `final_obs` and `_final_obs`: (S, ...) the own last observation of rows that ended in this step, and (S,) bool,
       which did. The value of a truncated agent must be taken from it. Only in steps that end some.

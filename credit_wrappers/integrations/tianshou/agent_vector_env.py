@@ -40,6 +40,9 @@ class AgentVectorEnv(BaseVectorEnv):
     | "shared" | array | Batch `agent_id` (index), `obs`, `mask` |
     | "per-agent" | as with masks; all actions legal | Batch `agent_id` (name), `obs`, `mask` |
 
+    The first env's infos at its first reset say whether there are masks. Of a mask that is missing or None later, every
+    action is legal.
+
     Rewards are what the envs pay: a number for each agent row ("shared"), or the rewards of its whole team
     ("per-agent", where Tianshou's dispatcher picks the learner's own column; pass the trainer a
     `multi_agent_return_reduction`). `info` is an `AgentInfo`.

@@ -16,7 +16,7 @@ from pettingzoo import ParallelEnv
 
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.episode import Episode
-from credit_wrappers.integrations.env_group import Gathered
+from credit_wrappers.integrations.env_group import Gathered, late_mask
 from credit_wrappers.integrations.tianshou.env_worker import Command, TeamStep
 from credit_wrappers.integrations.tianshou.remote_env import RemoteEnv
 from credit_wrappers.integrations.tianshou.worker_connection import WorkerConnection
@@ -71,6 +71,9 @@ class WorkerEnvGroup:
             self._masked = got[0].masks is not None
             if self._masked:
                 self._all_legal = np.ones(got[0].masks.shape[1], dtype=bool)
+        for k, team in zip(numbers, got, strict=True):
+            if team.masks is not None and not self._masked:
+                raise late_mask(f"env {k}")
         episodes = [self._ids[k].get(team.episode, team.episode) for k, team in zip(numbers, got, strict=True)]
         return self._gather(got), episodes
 
