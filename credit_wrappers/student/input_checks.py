@@ -71,7 +71,7 @@ def check_actions(team: TeamSpec, actions: np.ndarray, what: str, row: str, numb
     k, i = (int(place) for place in np.argwhere(wrong)[0])
     where, agent = f"{what}, {row} {numbers[k]}", team.agents[i]
     if actions[k, i] == -1:
-        raise CreditError(f"{where}: agent {agent!r} has left; a student needs every agent in every step")
+        raise CreditError(f"{where}: agent {agent!r} is not there; a student needs every agent in every step")
     raise CreditError(
         f"{where}: agent {agent!r} chose action {actions[k, i]}; the student is fitted for 0 to {team.actions[i] - 1}"
     )

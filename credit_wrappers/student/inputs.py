@@ -52,7 +52,7 @@ class StudentInputs:
         A missing agent, or an observation that does not fit its space, raises CreditError.
         """
         if missing := [agent for agent in self.agents if agent not in observations]:
-            raise CreditError(f"agent {missing[0]!r} has left; a student needs every agent in every step")
+            raise CreditError(f"agent {missing[0]!r} is not there; a student needs every agent in every step")
         with np.errstate(over="ignore"):  # what becomes infinite as float32 is named by the student's checks
             if self._alike:
                 with suppress(TypeError, ValueError):  # an observation of another shape, which `numbers` names below

@@ -95,7 +95,7 @@ def _flattened(episode: Episode, seen: np.ndarray, agent: str) -> np.ndarray:
     if rows.dtype == object:
         if any(row is None for row in rows):
             raise CreditError(
-                f"episode {episode.id}: agent {agent!r} has left; a student needs every agent in every step"
+                f"episode {episode.id}: agent {agent!r} is not there; a student needs every agent in every step"
             )
         try:
             rows = np.stack([np.asarray(row) for row in rows])

@@ -118,7 +118,7 @@ def test_it_refuses_what_step_refuses():
             inference.pay([3, 0], *wrong)
     for agent, action, message in (
         (2, 3, "actions, environment 3: agent 'r' chose action 3; the student is fitted for 0 to 2"),
-        (3, -1, "actions, environment 3: agent 's' has left"),
+        (3, -1, "actions, environment 3: agent 's' is not there"),
     ):
         wrong = acted.copy()
         wrong[0, agent] = action

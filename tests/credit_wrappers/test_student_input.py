@@ -72,7 +72,7 @@ def test_episodes_without_observations_or_with_others_than_arrays_are_refused(st
     for t, i in np.ndindex(rows.shape):
         rows[t, i] = np.zeros(2)
     rows[9:, 1] = None
-    refused(student, "episode 5: agent 'walker_1' has left", observations=rows)
+    refused(student, "episode 5: agent 'walker_1' is not there", observations=rows)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
@@ -101,7 +101,7 @@ def test_actions_must_be_whole_numbers_that_the_labels_know(student):
     actions[4, 1] = 3
     refused(student, "episode 5, step 4: agent 'walker_1' chose action 3; .* fitted for 0 to 2", actions=actions)
     actions[4, 1] = -1
-    refused(student, "episode 5, step 4: agent 'walker_1' has left", actions=actions)
+    refused(student, "episode 5, step 4: agent 'walker_1' is not there", actions=actions)
     with pytest.raises(TypeError, match="dtype float64"):
         student.step(np.zeros((1, 2, 2)), np.zeros((1, 2)), np.zeros((1, 2, 2)), np.zeros(1), np.zeros(1, bool))
 

@@ -172,7 +172,7 @@ def test_an_agent_that_leaves_in_mid_episode_is_named(kind, which):
     env.reset(seed=0)
     env.step(dict.fromkeys("pqr", 0))
     env.step(dict.fromkeys("pqr", 0))
-    with pytest.raises(CreditError, match="agent 'q' has left; a student needs every agent in every step"):
+    with pytest.raises(CreditError, match="agent 'q' is not there; a student needs every agent in every step"):
         env.step(dict.fromkeys("pr", 0))
 
 

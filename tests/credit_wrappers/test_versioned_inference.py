@@ -73,7 +73,7 @@ def test_before_the_first_student_what_none_could_learn_from_is_named_with_its_e
     inference.begin(chosen, rows)
     with pytest.raises(CreditError, match=f"^next_{said}"):
         inference.pay(chosen, acted, wrong, reward, ended)
-    with pytest.raises(CreditError, match=r"^actions, environment 4: agent 'q' has left"):
+    with pytest.raises(CreditError, match=r"^actions, environment 4: agent 'q' is not there"):
         inference.pay(chosen, left, rows, reward, ended)
     with pytest.raises(CreditError, match=r"actions must have shape \(2, 3\), got \(2, 3, 1\)"):
         inference.pay(chosen, acted[..., None], rows, reward, ended)
