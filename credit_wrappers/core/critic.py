@@ -38,7 +38,7 @@ def check_critic(critic: object, taker: str) -> None:
         return
     meant = ""
     if hasattr(critic, "complete"):
-        meant = f", a model client: make a critic of it, LLMCritic({critic!r}), or give it to LLMCreditWrapper as client="
+        meant = f", a model client: LLMCritic({critic!r}) makes a critic of it; LLMCreditWrapper takes it as client="
     elif hasattr(critic, "submit"):
         meant = ", a store: CreditWrapper(env, Deferred(store)), or LLMCreditWrapper(env, store=store)"
     raise TypeError(f"{taker}, got {critic!r}{meant}")

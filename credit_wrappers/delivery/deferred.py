@@ -62,7 +62,7 @@ class Deferred:
             self.store: Any = store
         else:
             check_critic(store, "Deferred takes a CreditStore or a critic")
-            self.store = CreditStore(store, **options)
+            self.store = CreditStore(store, **options)  # type: ignore[arg-type]  # checked
 
     @property
     def critic(self) -> Any:

@@ -67,8 +67,8 @@ class LLMCreditWrapper(CreditWrapper):
     Raises:
         CreditError: No key, no client and no server was given.
         TypeError: An unknown option; a critic, client or budget that is none. See `CreditWrapper` for others.
-        ValueError: Options that exclude each other or would do nothing, for instance `describe` for an environment with its own narrator;
-            another number of names than there are things to be named.
+        ValueError: Options that exclude each other or would do nothing, for instance `describe` for an environment with
+            its own narrator; another number of names than there are things to be named.
     """
 
     def __init__(

@@ -77,7 +77,7 @@ def test_a_critic_that_is_none_is_named(take):
         take(ScriptedClient())
     with pytest.raises(TypeError, match=r"EqualSplitCritic'>: give an object, EqualSplitCritic\(\.\.\.\)"):
         take(EqualSplitCritic)
-    with pytest.raises(TypeError, match="takes .*a critic, got 42"):
+    with pytest.raises(TypeError, match=r"takes .*a critic, got 42"):
         take(42)
 
 
@@ -123,7 +123,7 @@ def test_a_keyword_like_no_other_lists_them_all():
         llm(qqq=1)
 
 
-# -- arguments that would do nothing ------------------------------------------------------------------------------------
+# -- arguments that would do nothing ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("more", [{}, {"delivery": "immediate", "labels": 5}])
@@ -149,7 +149,7 @@ def test_the_store_that_is_made_has_the_settings_that_were_given():
     assert llm(client=ScriptedClient()).store.episodes_per_query == 8
 
 
-# -- credit sources -----------------------------------------------------------------------------------------------------
+# -- credit sources ---------------------------------------------------------------------------------------------------
 
 
 def test_what_is_no_credit_source_is_told_how_to_become_one():
@@ -188,7 +188,7 @@ def test_an_environment_takes_one_credit_wrapper(inner, outer):
         outer(inner())
 
 
-# -- narrators ----------------------------------------------------------------------------------------------------------
+# -- narrators --------------------------------------------------------------------------------------------------------
 
 
 class Mute(CorridorNarrator):
@@ -215,7 +215,7 @@ TAKE_NARRATORS = [
 
 @pytest.mark.parametrize("take", TAKE_NARRATORS)
 def test_a_narrator_that_lacks_something_is_refused_at_once(take):
-    with pytest.raises(TypeError, match=r"the narrator, object, lacks capture\(\), frames\(\), .*action_name\(\): foll"):
+    with pytest.raises(TypeError, match=r"the narrator, object, lacks capture\(\), frames\(\), .*action_name\(\): f"):
         take(object())
     with pytest.raises(TypeError, match=r"the narrator, Mute, lacks frames\(\): .*narrator=ArrayNarrator\(env\)"):
         take(Mute(2, 4))
@@ -234,10 +234,14 @@ def test_the_environments_own_narrator_is_checked_too():
         CreditWrapper(env, Deferred(SharedCritic()))
 
 
-# -- labels -------------------------------------------------------------------------------------------------------------
+# -- labels -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("take", [fit_student, lambda labels: StudentCritic.compare(object.__new__(StudentCritic), labels)])
+def compare(labels):
+    return object.__new__(StudentCritic).compare(labels)
+
+
+@pytest.mark.parametrize("take", [fit_student, compare])
 def test_what_is_no_label_is_named(take):
     with pytest.raises(TypeError, match=r"takes labels, pairs \(episode, credit\), and number 0 is 'a'"):
         take(["a"])
@@ -250,7 +254,7 @@ def test_what_is_no_episode_is_named():
         annotate(["a"], SharedCritic())
 
 
-# -- the stand-in -------------------------------------------------------------------------------------------------------
+# -- the stand-in -----------------------------------------------------------------------------------------------------
 
 
 def test_the_stand_in_warns_once_that_it_cannot_judge_an_unknown_environment(caplog):

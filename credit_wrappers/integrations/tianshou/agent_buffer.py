@@ -30,7 +30,7 @@ class AgentReplayBuffer(VectorReplayBuffer):
 
     def __init__(self, total_size: int, buffer_num: int, *, random_seed: int = 42) -> None:
         if total_size < buffer_num:
-            raise ValueError(f"total_size is {total_size}: each of the {buffer_num} agent columns needs rows of its own")
+            raise ValueError(f"total_size is {total_size}: each of the {buffer_num} agent columns needs its own rows")
         super().__init__(total_size, buffer_num)
         self._meta: Batch  # all rows of all agent columns
         del self.buffers  # their state would be stale; whoever asks for them gets an AttributeError

@@ -80,7 +80,8 @@ class AgentVectorEnv(BaseVectorEnv):
     Raises:
         TypeError: An env is not a ParallelEnv, or `env_fns` holds other things than factories.
         ValueError: Envs with different agents, agents with different observation shapes, different
-            stores; two factories that return one env; one learner per agent with other than Discrete actions; an unknown worker.
+            stores; two factories that return one env; one learner per agent with other than Discrete actions; an
+            unknown worker.
         ImportError: Ray is asked for and not installed.
     """
 
