@@ -10,7 +10,6 @@ from pettingzoo.utils.env import ParallelEnv
 from credit_wrappers.core.critic import Critic, check_critic
 from credit_wrappers.core.keywords import check_keywords, keywords_of
 from credit_wrappers.core.narrator import Narrator
-from credit_wrappers.critics.critic_settings import CriticSettings
 from credit_wrappers.delivery.deferred import Deferred
 from credit_wrappers.delivery.online import Online
 from credit_wrappers.delivery.source import CreditSource
@@ -25,9 +24,6 @@ from credit_wrappers.student.student_critic import StudentCritic
 from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
 
 Delivery = Literal["deferred", "immediate"]
-
-# Of `LLMCritic`, which is imported at its first use.
-CRITIC_OPTIONS = ("settings", "ledger", "budget", *(field.name for field in fields(CriticSettings)))
 
 
 class LLMCreditWrapper(CreditWrapper):
@@ -95,7 +91,7 @@ class LLMCreditWrapper(CreditWrapper):
         **critic_options: Any,
     ) -> None:
         require_parallel(env)
-        check_keywords("LLMCreditWrapper", critic_options, [*keywords_of(LLMCreditWrapper.__init__), *CRITIC_OPTIONS])
+        check_keywords("LLMCreditWrapper", critic_options, known_options())
         if critic is not None:
             check_critic(critic, "critic= takes a critic")
         if delivery not in get_args(Delivery):
@@ -155,6 +151,14 @@ class LLMCreditWrapper(CreditWrapper):
             # Looked up, not kept: copies and pickles of this environment share the critic.
             if self.source.critic.ledger is not None:
                 self.source.critic.ledger.flush()
+
+
+def known_options() -> list[str]:
+    """Return the names of all options of `LLMCreditWrapper`, those of its critic included."""
+    from credit_wrappers.critics.critic_settings import CriticSettings  # at its first use: it brings pydantic
+
+    settings = [field.name for field in fields(CriticSettings)]
+    return [*keywords_of(LLMCreditWrapper.__init__), "settings", "ledger", "budget", *settings]
 
 
 def _llm_critic(client: ModelClient | None, model: str | None, base_url: str | None, options: dict[str, Any]) -> Critic:

@@ -18,7 +18,7 @@ from credit_wrappers.narration.fallback_narrators import ActionNames, FeatureNam
 from credit_wrappers.narration.task_vocabulary import OtherTasks, tasks_of_narrator
 from credit_wrappers.recording.env_checks import require_parallel
 from credit_wrappers.student.student_critic import StudentCritic
-from credit_wrappers.wrappers.llm_credit_wrapper import CRITIC_OPTIONS, LLMCreditWrapper
+from credit_wrappers.wrappers.llm_credit_wrapper import LLMCreditWrapper, known_options
 from credit_wrappers.wrappers.task_observation import TaskObservationWrapper
 from credit_wrappers.wrappers.weaning import Schedule, Weaning
 
@@ -85,8 +85,7 @@ class LLMTaskWrapper(TaskObservationWrapper):
         **options: Any,
     ) -> None:
         require_parallel(env)
-        known = [*keywords_of(LLMTaskWrapper.__init__, LLMCreditWrapper.__init__), *CRITIC_OPTIONS]
-        check_keywords("LLMTaskWrapper", options, known)
+        check_keywords("LLMTaskWrapper", options, [*keywords_of(LLMTaskWrapper.__init__), *known_options()])
         if critic is not None:
             check_critic(critic, "critic= takes a critic")
         narrator = narrator_for(

@@ -37,7 +37,7 @@ def test_size_and_vector_env_in_the_wrong_order_are_refused() -> None:
     with pytest.raises(TypeError, match=r"CreditReplayBuffer\(total_size, venv\) takes a size and an AgentVectorEnv"):
         CreditReplayBuffer(venv, 100)  # type: ignore[arg-type]
     for size in (0, 3):
-        with pytest.raises(ValueError, match=rf"total_size is {size}: each of the 4 agent columns needs rows"):
+        with pytest.raises(ValueError, match=rf"total_size is {size}: each of the 4 agent columns needs its own rows"):
             CreditReplayBuffer(size, venv)
     with pytest.raises(ValueError, match="total_size is 1: each of the 2 agent columns"):
         AgentReplayBuffer(1, 2)
