@@ -91,7 +91,8 @@ class LLMCreditWrapper(CreditWrapper):
         **critic_options: Any,
     ) -> None:
         require_parallel(env)
-        check_keywords("LLMCreditWrapper", critic_options, known_options())
+        if critic_options:
+            check_keywords("LLMCreditWrapper", critic_options, known_options())
         if critic is not None:
             check_critic(critic, "critic= takes a critic")
         if delivery not in get_args(Delivery):

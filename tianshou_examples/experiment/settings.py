@@ -85,7 +85,9 @@ class Settings:
     base_url: str | None = _option(
         None, "a server that speaks the Messages API (anthropic) or OpenAI's chat completions (openai)"
     )
-    replay: str | None = _option(None, "with --critic recorded: the run whose ledgers answer", metavar="FOLDER")
+    replay: str | None = _option(
+        None, "with --critic recorded: the run that is repeated, with its settings and its answers", metavar="FOLDER"
+    )
     max_calls: int | None = _option(None, "most calls for each learner; then it stops, and can be resumed", type=int)
     max_cost: float | None = _option(None, "most money for each learner; needs --prices", type=float)
     prices: tuple[float, ...] | None = _option(
@@ -101,7 +103,11 @@ class Settings:
     algo: str = _option("ppo", "PPO or double DQN", choices=("ppo", "ddqn"))
     policy: str = _option("shared", "one network for the team, or one per agent", choices=("shared", "per-agent"))
     agent_id: bool = _option(False, "tell the shared network which agent it plays (one-hot)", action="store_true")
-    steps: int = _option(0, "environment steps of each learner; 0: the environment's own number", type=number(int, 0))
+    steps: int = _option(
+        0,
+        "environment steps of each learner, at least: the last update is finished; 0: the environment's own number",
+        type=number(int, 0),
+    )
     seeds: int = _option(1, "seeds of each method", type=number(int, 1))
     jobs: int = _option(2, "learners that train at the same time, each in its own process", type=number(int, 1))
     envs: int = _option(128, "environments of each learner", type=number(int, 1))
