@@ -7,7 +7,8 @@ import itertools
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -28,8 +29,8 @@ def main(argv: list[str] | None = None) -> int:
         SystemExit: With code 2, for arguments that argparse refuses.
     """
     given = sys.argv[1:] if argv is None else argv
-    options = _parser().parse_args(_with_command(given))
     try:
+        options = _parser().parse_args(_with_command(given))
         options.run(options)
     except BrokenPipeError:  # as by `| head`; Python must not write at the exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -42,15 +43,31 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _with_command(argv: list[str]) -> list[str]:
-    """Add the command that is meant when none is named: `watch` with --record, else `play`."""
+    """Add the command that is meant when none is named: `watch` with --record, else `play`.
+
+    Raises:
+        ValueError: A scenario or a folder stands where a command is expected; the message has the command.
+    """
+    if argv and argv[0] in PRESETS:
+        raise ValueError(f"{argv[0]} is a scenario; to play it: spaceworld play {' '.join(argv)}")
+    if argv and Path(argv[0]).is_dir():
+        raise ValueError(f"{argv[0]} is a folder; to watch the team of a run: spaceworld watch {' '.join(argv)}")
     if argv and (not argv[0].startswith("-") or argv[0] in ("-h", "--help")):
         return argv
     recording = any(word == "--record" or word.startswith("--record=") for word in argv)
     return ["watch" if recording else "play", *argv]
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line; --help shows the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with code 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="spaceworld", description=DESCRIPTION)
+    parser = OneLineParser(prog="spaceworld", description=DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="play | watch | record | list")
     world = argparse.ArgumentParser(add_help=False)
     world.add_argument("--scenario", help=f"{', '.join(PRESETS)} (default pair, or the run's own)")

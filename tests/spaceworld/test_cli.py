@@ -258,6 +258,9 @@ def test_without_imageio_ffmpeg_the_error_tells_what_to_install(
         (["record", "a.gif", "--team", "random", "--fps", "40"], "fps must be"),
         (["record", "a.gif", "--team", "random", "--height", "9"], "height must be at least 120"),
         (["play", "--robot", "2"], "--robot is 2; pair has robots 0 to 1"),
+        (["crew"], "crew is a scenario; to play it: spaceworld play crew"),
+        (["crew", "--robot", "1"], "spaceworld play crew --robot 1"),
+        (["."], ". is a folder; to watch the team of a run: spaceworld watch ."),
         (["play", "moon"], "unknown scenario 'moon'; the presets are solo, duet, pair"),
         (["play", "crew", "--scenario", "pair"], "two scenarios are named, crew and --scenario pair; name one"),
         (["list", "crew", "--scenario", "pair"], "two scenarios are named"),
@@ -273,6 +276,14 @@ def test_bad_input_is_one_line_that_names_the_valid(
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["wacth"], ["play", "--robot", "x"], ["record"]])
+def test_arguments_that_cannot_be_parsed_are_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    error = capsys.readouterr().err
+    assert error.startswith("spaceworld") and ": error: " in error and error.count("\n") == 1
 
 
 def test_without_a_command_pair_is_opened_for_playing_and_record_alone_watches_the_planner(
