@@ -249,7 +249,7 @@ def test_without_imageio_ffmpeg_the_error_tells_what_to_install(
     ("arguments", "message"),
     [
         (["watch", "nobody"], "unknown team 'nobody'; valid are planner, random, or the folder"),
-        (["watch", "random", "--scenario", "moon"], "unknown scenario 'moon'; the presets are solo, duet, pair"),
+        (["watch", "random", "--scenario", "moon"], "unknown scenario 'moon'; the presets are solo"),
         (["list", "--scenario", "moon"], "the presets are"),
         (["record", "a.avi"], "must end in .gif or .mp4"),
         (["record", "nowhere/a.gif"], "there is no folder 'nowhere'"),
@@ -261,7 +261,7 @@ def test_without_imageio_ffmpeg_the_error_tells_what_to_install(
         (["crew"], "crew is a scenario; to play it: spaceworld play crew"),
         (["crew", "--robot", "1"], "spaceworld play crew --robot 1"),
         (["."], ". is a folder; to watch the team of a run: spaceworld watch ."),
-        (["play", "moon"], "unknown scenario 'moon'; the presets are solo, duet, pair"),
+        (["play", "moon"], "unknown scenario 'moon'; the presets are solo"),
         (["play", "crew", "--scenario", "pair"], "two scenarios are named, crew and --scenario pair; name one"),
         (["list", "crew", "--scenario", "pair"], "two scenarios are named"),
         (["record", "a.gif", "crew", "--scenario", "pair"], "two scenarios are named"),
