@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from credit_wrappers.adapters import lbf, lbf_narrator, rware, rware_narrator
+from credit_wrappers.adapters import lbf, rware
+from tests.adapters.worlds import WORLDS
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
+MODULES = list(dict.fromkeys(type(make()).__module__ for make in WORLDS.values()))
 
 
-@pytest.mark.parametrize("module", [lbf, rware])
-def test_the_page_is_the_docstring(module: ModuleType) -> None:
-    page = (DOCS / f"{module.__name__.rpartition('.')[2]}.md").read_text(encoding="utf-8")
-    assert (module.__doc__ or "").strip() in page
+@pytest.mark.parametrize("name", MODULES)
+def test_the_page_is_the_docstring(name: str) -> None:
+    page = (DOCS / f"{name.rpartition('.')[2]}.md").read_text(encoding="utf-8")
+    assert (importlib.import_module(name).__doc__ or "").strip() in page
 
 
-@pytest.mark.parametrize(("module", "narrator"), [(lbf, lbf_narrator), (rware, rware_narrator)])
-def test_the_actions_of_the_page_are_those_of_the_code(module: ModuleType, narrator: ModuleType) -> None:
+@pytest.mark.parametrize("name", MODULES)
+def test_the_actions_of_the_page_are_those_of_the_code(name: str) -> None:
+    module, narrator = importlib.import_module(name), importlib.import_module(f"{name}_narrator")
     numbered = {}
     for numbers, names in re.findall(r"^\| ([\d, ]+) \| ([a-z, ]+) \|", module.__doc__ or "", re.MULTILINE):
         numbered.update(zip(map(int, numbers.split(", ")), names.split(", "), strict=True))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Discrete
 
 from credit_wrappers.adapters import lbf, rware
 from credit_wrappers.adapters.library_env import TeamEnv
@@ -31,7 +32,7 @@ def busy(
     actions: dict[str, Any] = {}
     for agent in env.agents:
         space = env.action_space(agent)
-        moves = 6 if "Foraging" in env.metadata["name"] else 5
+        moves = int(space.n) if isinstance(space, Discrete) else int(space.nvec[0])
         mask = infos[agent]["action_mask"][:moves]
         eager = rng.random() < 0.4 and mask[-1]
         move = moves - 1 if eager else int(rng.choice(moves if free else np.flatnonzero(mask)))
