@@ -51,6 +51,8 @@ def adapter_pages() -> None:
         rng = np.random.default_rng(2)
         _, infos = env.reset(seed=seed)
         for _ in range(20):
+            if not env.agents:
+                break
             masks = {agent: info["action_mask"] for agent, info in infos.items()}
             choices = {agent: int(rng.choice(np.flatnonzero(mask))) for agent, mask in masks.items()}
             *_, infos = env.step(choices)
