@@ -56,13 +56,13 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> OneLineParser:
     parser = OneLineParser(prog="credit-wrappers", description="The critic's ledgers and prompts.")
     topics = parser.add_subparsers(required=True, metavar="ledger | prompts")
     about = "Reads ledgers, the SQLite files with every question to a model and every answer; changes none."
     ledger = topics.add_parser("ledger", help="read a ledger", description=about)
     commands = ledger.add_subparsers(required=True, metavar=" | ".join(LEDGER_COMMANDS))
-    file = argparse.ArgumentParser(add_help=False)
+    file = OneLineParser(add_help=False)
     file.add_argument("file", metavar="FILE", help="the ledger, such as ledger-llm-0.sqlite")
 
     about = "counts, failures, tokens, cost, latency, and how much credit depends on the order of the agents"

@@ -66,15 +66,15 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> OneLineParser:
     parser = OneLineParser(prog="spaceworld", description=DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="play | watch | record | list")
-    world = argparse.ArgumentParser(add_help=False)
+    world = OneLineParser(add_help=False)
     world.add_argument("--scenario", help=f"{', '.join(PRESETS)} (default pair, or the run's own)")
     world.add_argument("--seed", type=int, help="seed of the first layout, counted up for the next (default: random)")
     world.add_argument("--fps", type=float, help="steps per second (default 6)")
     world.add_argument("--height", type=int, help="height of the picture in pixels")
-    team = argparse.ArgumentParser(add_help=False)
+    team = OneLineParser(add_help=False)
     team.add_argument("--episodes", type=int, help="number of episodes (default: watch without end, record one)")
     team.add_argument("--steps", type=int, help="longest episode in steps")
     team.add_argument("--smooth", type=int, default=4, help="pictures per step in a recording (default 4)")
