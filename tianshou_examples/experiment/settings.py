@@ -17,6 +17,7 @@ from tianshou_examples.experiment.faults import FAULTS
 from tianshou_examples.experiment.methods import METHODS
 
 CONFIG = "config.json"  # in a run's folder
+ON_POLICY = {"ppo": True, "ddqn": False}  # the algorithms: whether one learns from its newest steps only
 OWN_CRITICS = ("scripted", *FAULTS, "recorded")  # the others are providers of models, or critics that need none
 
 
@@ -100,7 +101,7 @@ class Settings:
     in_flight: int = _option(8, "queries to the model that are under way at the same time", type=number(int, 1))
     fallback: str = _option("equal", "credit if an answer is unusable twice", choices=("equal", "shared", "raise"))
     episodes_per_query: int = _option(8, "episodes that the critic compares in one query", type=number(int, 1))
-    algo: str = _option("ppo", "PPO or double DQN", choices=("ppo", "ddqn"))
+    algo: str = _option("ppo", "PPO or double DQN", choices=tuple(ON_POLICY))
     policy: str = _option("shared", "one network for the team, or one per agent", choices=("shared", "per-agent"))
     agent_id: bool = _option(False, "tell the shared network which agent it plays (one-hot)", action="store_true")
     steps: int = _option(
@@ -140,6 +141,11 @@ class Settings:
     q_lr: float = _learner(1e-3, above=0)  # instead of lr
     # share of the steps over which epsilon falls from 1 to 0.05; then it falls slowly to 0
     exploration: float = _learner(0.08, above=0, most=1)
+
+    @property
+    def on_policy(self) -> bool:
+        """Whether the algorithm learns a policy from its newest steps; else Q values from a replay buffer."""
+        return ON_POLICY[self.algo]
 
     @property
     def learners(self) -> list[tuple[str, int]]:
