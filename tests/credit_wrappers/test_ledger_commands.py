@@ -297,7 +297,7 @@ class TestCommandLine:
 
     def test_folder_instead_of_a_file_is_answered_with_its_ledgers(self, tmp_path, capsys):
         assert main(["ledger", "stats", str(tmp_path)]) == 2
-        said = f"error: {tmp_path} is a folder; name a ledger in it: there is none (*.sqlite)\n"
+        said = f"error: cannot open ledger {tmp_path}: it is a folder; name a ledger in it: there is none (*.sqlite)\n"
         assert capsys.readouterr().err == said
         for name in ("ledger-mca-0.sqlite", "ledger-mca-1.sqlite"):
             Ledger(tmp_path / name).close()

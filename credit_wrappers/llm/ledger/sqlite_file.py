@@ -92,7 +92,7 @@ def _inspect(path: Path, *, may_be_made: bool) -> None:
     before = stamp(path)
     if path.is_dir():
         there = ", ".join(sorted(str(file) for file in path.glob("*.sqlite"))) or "there is none (*.sqlite)"
-        raise LedgerError(f"{path} is a folder; name a ledger in it: {there}")
+        raise LedgerError(f"cannot open ledger {path}: it is a folder; name a ledger in it: {there}")
     try:
         with path.open("rb") as file:
             header = file.read(100)
