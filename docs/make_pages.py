@@ -14,14 +14,14 @@ from spaceworld.planner import policy
 from spaceworld.render.pixels import Painter
 
 HERE = Path(__file__).parent
-SIDE = 480  # pixels of each preset in the picture of all presets
+SIDE, ACROSS = 480, 4  # in the picture of all presets: pixels of each, presets in a row
 
 
 def main() -> None:
     """Write all pages and pictures."""
     adapter_pages()
     text = (spaceworld_v0.__doc__ or "").strip()
-    picture = f"![The eight presets: {', '.join(PRESETS)}](images/presets.png)"
+    picture = f"![The presets: {', '.join(PRESETS)}](images/presets.png)"
     film = "![The scripted team at work on crew](images/crew.gif)\n\n"
     film += "`spaceworld record crew.gif crew --seed 3 --smooth 1`"
     (HERE / "spaceworld.md").write_text(f"{text}\n\n{picture}\n\n{film}\n", encoding="utf-8")
@@ -35,7 +35,8 @@ def main() -> None:
             env.step(act())
         frame = Image.fromarray(Painter(height=720, panel=False).paint(env.scene()))
         pictures.append(np.asarray(frame.resize((SIDE, SIDE), Image.Resampling.LANCZOS)))
-    rows = [np.concatenate(pictures[k : k + 4], axis=1) for k in (0, 4)]
+    pictures += [np.zeros_like(pictures[0])] * (-len(pictures) % ACROSS)
+    rows = [np.concatenate(pictures[k : k + ACROSS], axis=1) for k in range(0, len(pictures), ACROSS)]
     (HERE / "images").mkdir(exist_ok=True)
     Image.fromarray(np.concatenate(rows)).save(HERE / "images" / "presets.png", optimize=True)
 
@@ -50,6 +51,8 @@ def adapter_pages() -> None:
         rng = np.random.default_rng(2)
         _, infos = env.reset(seed=seed)
         for _ in range(20):
+            if not env.agents:
+                break
             masks = {agent: info["action_mask"] for agent, info in infos.items()}
             choices = {agent: int(rng.choice(np.flatnonzero(mask))) for agent, mask in masks.items()}
             *_, infos = env.step(choices)

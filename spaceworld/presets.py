@@ -1,4 +1,4 @@
-"""The eight presets, from one robot and one module to sixteen robots and 32 modules (ours)."""
+"""The presets, from one robot and one module to sixteen robots and 32 modules (ours)."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ one, and must not collide.
 | Actions | Discrete |
 | Parallel API | Yes |
 | Manual control | Yes: `spaceworld`, or `python -m spaceworld` |
-| Agents | `robot_0`, `robot_1`, ... (solo 1, duet 2, pair 2, truss 3, hazard 3, crew 4, station 8, swarm 16) |
+| Agents | `robot_0`, `robot_1`, ..., as many as the scenario has robots |
 | Action shape | `()` |
 | Action values | `Discrete(6)` |
-| Observation shape | `(F,)`: solo 36, duet 47, pair 70, truss 138, hazard 141, crew 180, station 402, swarm 794; or planes, `(35, 2r+1, 2r+1)` |
+| Observation shape | `(F,)`, F by scenario ([table](#arguments)); or planes, `(35, 2r+1, 2r+1)` |
 | Observation values | `[-1, 1]`, float32 |
 | State | `state()`, float32 in `[-1, 1]` |
 
@@ -81,20 +81,20 @@ spaceworld_v0.parallel_env(scenario="pair", render_mode=None, max_cycles=None, o
 truncation; None takes the scenario's own. `observation`: `vector` or `image`; `image_radius`: r of the planes.
 `on_collision="terminate"` ends the episode at the first collision. `spaceworld_v0.env(...)` makes the AEC form.
 
-| scenario | grid | robots | modules | about | horizon | steps to complete | random return |
-|---|---|---|---|---|---|---|---|
-| `solo` | 5x5 | 1 | 1 light | sanity | 40 | 6.7, at most 10 | -0.11 |
-| `duet` | 6x6 | 2 | 1 heavy (mass 2) | the agreement problem alone | 60 | 8.9, at most 14 | -0.40 |
-| `pair` | 6x6 | 2 | 2, one light, one heavy | when to act alone, when together | 100 | 14.2, at most 23; scripted 15.0 | -0.86 |
-| `truss` | 9x9 | 3 | 5, each after the one before | temporal credit | 250 | scripted 30.0, at most 50 | -2.82 |
-| `hazard` | 9x9 | 3 | 4 | drifting debris, keep-out cells | 250 | scripted 30.1, at most 67 | -6.35 |
-| `crew` | 10x10 | 4 | 6 | roles: tugs lift but do not dock, assemblers are weak but dock | 250 | scripted 38.3, at most 54 | -3.79 |
-| `station` | 16x16 | 8 | 16, four trusses | scale | 400 | scripted 63.3, at most 85 | -11.20 |
-| `swarm` | 32x32 | 16 | 32, four trusses | scale, and robots that see 8 cells far | 800 | scripted 129.2, at most 178 | -23.15 |
+| scenario | grid | robots | F | modules | about | horizon | steps to complete | random return |
+|---|---|---|---|---|---|---|---|---|
+| `solo` | 5x5 | 1 | 36 | 1 light | sanity | 40 | 6.7, at most 10 | -0.11 |
+| `duet` | 6x6 | 2 | 47 | 1 heavy (mass 2) | the agreement problem alone | 60 | 8.9, at most 14 | -0.40 |
+| `pair` | 6x6 | 2 | 70 | 2, one light, one heavy | when to act alone, when together | 100 | 14.2, at most 23; scripted 15.0 | -0.86 |
+| `truss` | 9x9 | 3 | 138 | 5, each after the one before | temporal credit | 250 | scripted 30.0, at most 50 | -2.82 |
+| `hazard` | 9x9 | 3 | 141 | 4 | drifting debris, keep-out cells | 250 | scripted 30.1, at most 67 | -6.35 |
+| `crew` | 10x10 | 4 | 180 | 6 | roles: tugs lift but do not dock, assemblers are weak but dock | 250 | scripted 38.3, at most 54 | -3.79 |
+| `station` | 16x16 | 8 | 402 | 16, four trusses | scale | 400 | scripted 63.3, at most 85 | -11.20 |
+| `swarm` | 32x32 | 16 | 794 | 32, four trusses | scale, and robots that see 8 cells far | 800 | scripted 129.2, at most 178 | -23.15 |
 
 The numbers are means over the layouts of seeds 0 to 999. Steps: for `solo`, `duet` and `pair` the shortest joint plans (`python -m
 spaceworld.planner --exact --seeds 1000`), for the others the scripted team (`python -m spaceworld.planner --seeds 1000`), which
-completed each of the 8,000 layouts without a collision or violation, for a return of 1. Random return: all robots choose among the
+completed each of the layouts without a collision or violation, for a return of 1. Random return: all robots choose among the
 possible actions at random.
 
 Layouts are random and checked to be solvable. `get_state()` and `set_state()` take and restore snapshots, from which a rollout

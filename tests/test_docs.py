@@ -6,12 +6,14 @@ import importlib
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from spaceworld import PRESETS, spaceworld_v0
 from spaceworld.env import SpaceworldEnv
+from tianshou_examples.experiment.settings import OWN_CRITICS, Settings, critics
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -50,15 +52,21 @@ def test_the_environment_page_is_the_module_docstring_and_its_facts_fit_the_code
     for name, scenario in PRESETS.items():
         env = SpaceworldEnv(name)
         (features,) = env.observation_space("robot_0").shape
-        assert f"{name} {features}" in text.split("Observation values")[0]
-        assert f"{name} {len(scenario.robots)}" in text.split("Action shape")[0]
         (line,) = re.findall(rf"^\| `{name}` \|.*$", text, re.MULTILINE)
         cells = [cell.strip() for cell in line.split("|")[2:-1]]
         assert cells[0] == f"{scenario.height}x{scenario.width}"
-        count = re.match(r"\d+", cells[2])
+        count = re.match(r"\d+", cells[3])
         assert count and (int(cells[1]), int(count[0])) == (len(scenario.robots), len(scenario.modules))
-        assert int(cells[4]) == scenario.horizon
+        assert (int(cells[2]), int(cells[5])) == (features, scenario.horizon)
         assert not re.search("TODO", line)
+
+
+def test_the_training_page_names_every_option_and_every_critic() -> None:
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    options = [f.name for f in fields(Settings) if "help" in f.metadata]
+    assert not [name for name in options if f"`--{name.replace('_', '-')}" not in page]
+    assert {*OWN_CRITICS, "equal", "shared"} <= set(critics())
+    assert not [name for name in critics() if f"`{name}`" not in page]
 
 
 @pytest.mark.parametrize("package", ["credit_wrappers", "spaceworld"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import torch
 
 from credit_wrappers.cli.output import printing
 from tianshou_examples.experiment.actors import load_actors
+from tianshou_examples.experiment.command_line import OneLineParser
 from tianshou_examples.experiment.env_families import family_of
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.evaluation import UNSEEN, evaluate
@@ -17,7 +17,7 @@ from tianshou_examples.experiment.settings import Settings, checkpoint_of, learn
 
 def main(argv: list[str] | None = None) -> None:
     """Print return, success, collisions and length of each learner, greedy and sampled."""
-    parser = argparse.ArgumentParser(prog="python -m tianshou_examples.evaluate", description=__doc__)
+    parser = OneLineParser(prog="python -m tianshou_examples.evaluate", description=__doc__)
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument("--episodes", type=int, default=900)
     parser.add_argument("--skip", type=int, default=100, help="layouts to leave out; the run's own table played 100")

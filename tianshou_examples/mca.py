@@ -26,7 +26,7 @@ from credit_wrappers.cli.output import printing
 from credit_wrappers.integrations.tianshou import ActionHead, AgentVectorEnv, CreditReplayBuffer, ValueHead
 from tianshou_examples.experiment.environments import environment_maker, longest_episode
 
-# environment steps, environments, rows of a gradient step and evaluation episodes of each family
+# environment steps, environments, rows of a gradient step and evaluation episodes of each family; others are as lbf
 SIZES = {"spaceworld": (300_000, 64, 512, 100), "lbf": (40_000, 16, 256, 100), "rware": (60_000, 4, 256, 10)}
 
 
@@ -62,8 +62,9 @@ def main(argv: list[str] | None = None) -> None:
         make_env = environment_maker(args.env)
     except (ImportError, ValueError) as error:
         parser.error(str(error))
-    sizes = zip((args.steps, args.envs, args.batch, args.episodes), SIZES[args.env.partition(":")[0]], strict=True)
-    steps, envs, batch, episodes = (usual if given is None else given for given, usual in sizes)
+    usual = SIZES.get(args.env.partition(":")[0], SIZES["lbf"])
+    sizes = zip((args.steps, args.envs, args.batch, args.episodes), usual, strict=True)
+    steps, envs, batch, episodes = (size if given is None else given for given, size in sizes)
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     np.random.seed(args.seed)  # shuffles

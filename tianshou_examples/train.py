@@ -20,12 +20,16 @@ from rich.console import Console
 
 from credit_wrappers import CreditError
 from credit_wrappers.cli.output import printing
+from credit_wrappers.llm.providers.base import MissingKey
 from tianshou_examples.experiment.command_line import parse
 from tianshou_examples.experiment.training_run import TrainingRun, open_folder
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; return the exit code: 0 done, 1 a learner failed, 2 bad input, 130 interrupted."""
+    """Run the command line and return the exit code.
+
+    0: done; 1: a learner failed, or no answer of its model could be used; 2: bad input; 130: interrupted.
+    """
     began = time.monotonic()
     settings, resume = parse(argv)
     from tianshou_examples.experiment.critics import check_critics  # imports the SDKs, which --help does not need
@@ -36,8 +40,15 @@ def main(argv: list[str] | None = None) -> int:
         check_critics(settings)
         folder.mkdir(parents=True, exist_ok=True)
         settings.write(folder)
+    except MissingKey as error:
+        print(
+            f"--critic {settings.critic} needs a key: set {error.variable} in the environment, or name a server that "
+            "needs none by --base-url; --critic scripted asks no model",
+            file=sys.stderr,
+        )
+        return 2
     except CreditError as error:
-        print(f"--critic {settings.critic}: {error} (here: --critic scripted, or --base-url)", file=sys.stderr)
+        print(f"--critic {settings.critic}: {error}", file=sys.stderr)
         return 2
     except (ImportError, OSError, ValueError) as error:
         print(error, file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from typing import NoReturn
 
 from credit_wrappers.cli.diff import diff
 from credit_wrappers.cli.export import export
@@ -16,6 +17,8 @@ from credit_wrappers.llm.budget import Prices
 from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.llm.prompts.templates import Templates
 
+LEDGER_COMMANDS = ("stats", "show", "export", "diff")
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 done, 2 bad input, 130 interrupted.
@@ -24,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
         SystemExit: With code 2 for arguments that cannot be parsed, with code 0 after --help.
     """
     with printing():
-        options = _parser().parse_args(argv)
+        options = _parser().parse_args(_with_topic(sys.argv[1:] if argv is None else argv))
         try:
             for line in options.run(options):
                 print(line)
@@ -38,13 +41,28 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="credit-wrappers", description="The critic's ledgers and prompts.")
+def _with_topic(argv: list[str]) -> list[str]:
+    """Return the arguments; raise ValueError, with the command that is meant, where `ledger` was left out."""
+    if argv and argv[0] in LEDGER_COMMANDS:
+        raise ValueError(f"{argv[0]} is a command of ledger: credit-wrappers ledger {' '.join(argv)}")
+    return argv
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line; --help shows the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with code 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(prog="credit-wrappers", description="The critic's ledgers and prompts.")
     topics = parser.add_subparsers(required=True, metavar="ledger | prompts")
     about = "Reads ledgers, the SQLite files with every question to a model and every answer; changes none."
     ledger = topics.add_parser("ledger", help="read a ledger", description=about)
-    commands = ledger.add_subparsers(required=True, metavar="stats | show | export | diff")
-    file = argparse.ArgumentParser(add_help=False)
+    commands = ledger.add_subparsers(required=True, metavar=" | ".join(LEDGER_COMMANDS))
+    file = OneLineParser(add_help=False)
     file.add_argument("file", metavar="FILE", help="the ledger, such as ledger-llm-0.sqlite")
 
     about = "counts, failures, tokens, cost, latency, and how much credit depends on the order of the agents"

@@ -25,6 +25,25 @@ class Critic(Protocol):
         ...
 
 
+def check_critic(critic: object, taker: str) -> None:
+    """Raise TypeError unless an object is a critic.
+
+    Args:
+        critic: The object.
+        taker: Begins the message, such as "Online takes a critic".
+    """
+    if isinstance(critic, type):
+        raise TypeError(f"{taker}, got {critic!r}: give an object, {critic.__name__}(...)")
+    if callable(getattr(critic, "score", None)):
+        return
+    meant = ""
+    if hasattr(critic, "complete"):
+        meant = f", a model client: LLMCritic({critic!r}) makes a critic of it; LLMCreditWrapper takes it as client="
+    elif hasattr(critic, "submit"):
+        meant = ", a store: CreditWrapper(env, Deferred(store)), or LLMCreditWrapper(env, store=store)"
+    raise TypeError(f"{taker}, got {critic!r}{meant}")
+
+
 def check_credits(query: Sequence[Episode], credits: Sequence[Credit]) -> None:
     """Raise CreditError unless there is one finite (T, N) credit for each episode."""
     if len(credits) != len(query):
@@ -35,3 +54,13 @@ def check_credits(query: Sequence[Episode], credits: Sequence[Credit]) -> None:
             raise CreditError(f"episode {episode.id}: credit has shape {credit.values.shape}, expected {expected}")
         if not np.isfinite(credit.values).all():
             raise CreditError(f"episode {episode.id}: credit contains NaN or infinity")
+
+
+def check_labels(labels: Sequence[object], taker: str) -> None:
+    """Raise TypeError unless each label is a pair of an episode and its credit; `taker` begins the message."""
+    for k, label in enumerate(labels):
+        if not (isinstance(label, tuple | list) and len(label) == 2):
+            raise TypeError(f"{taker} takes labels, pairs (episode, credit), and number {k} is {label!r}")
+        if not (isinstance(label[0], Episode) and isinstance(label[1], Credit)):
+            kinds = " and ".join(type(part).__name__ for part in label)
+            raise TypeError(f"{taker} takes labels, pairs (episode, credit), and number {k} is a pair of {kinds}")

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from credit_wrappers.core.errors import CreditError
+
+DEFINITIONS = ("temporal", "structural", "under_collaboration", "over_collaboration", "agreement")
+_NEEDED = ("capture", "frames", "describe", "notation", "examples", "action_name")  # without tasks(): none are named
+
 
 class Narrator(Protocol):
     """Turns an environment's history into text. Must pickle.
@@ -39,7 +44,7 @@ class Narrator(Protocol):
         ...
 
     def examples(self) -> Mapping[str, str]:
-        """Return part 3 of the base prompt: worked examples by `temporal`, `structural`, `under_collaboration`, ...."""
+        """Return part 3 of the base prompt: a worked example of each of the five `DEFINITIONS`, by its name."""
         ...
 
     def action_name(self, agent: str, action: Any) -> str:
@@ -49,3 +54,33 @@ class Narrator(Protocol):
     def tasks(self) -> Sequence[str]:
         """Return the tasks that agents can be given; empty when the environment names none."""
         ...
+
+
+def check_narrator(narrator: object) -> None:
+    """Raise an error that names what is missing, unless an object follows `Narrator`.
+
+    Raises:
+        TypeError: It is a class, or lacks methods.
+        CreditError: It has no example of some definition.
+    """
+    if isinstance(narrator, type):
+        raise TypeError(f"the narrator is the class {narrator.__name__}; give an object, {narrator.__name__}(...)")
+    missing = [name for name in _NEEDED if not callable(getattr(narrator, name, None))]
+    if missing:
+        raise TypeError(
+            f"the narrator, {type(narrator).__name__}, lacks {', '.join(f'{name}()' for name in missing)}: follow "
+            "credit_wrappers.Narrator, or have the environment told by its numbers, narrator=ArrayNarrator(env)"
+        )
+    checked_examples(narrator)  # type: ignore[arg-type]
+
+
+def checked_examples(narrator: Narrator) -> Mapping[str, str]:
+    """Return a narrator's examples; raise CreditError, which names those that it lacks."""
+    examples = narrator.examples()
+    whose = f"{type(narrator).__name__}.examples()"
+    if not isinstance(examples, Mapping):
+        raise CreditError(f"{whose} returns a {type(examples).__name__}; a mapping is needed, from each definition")
+    missing = [name for name in DEFINITIONS if not examples.get(name)]
+    if missing:
+        raise CreditError(f"{whose} lacks {', '.join(missing)}")
+    return examples

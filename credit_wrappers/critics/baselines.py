@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from credit_wrappers.core.credit import Credit
-from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.critic import Critic, check_critic
 from credit_wrappers.core.episode import Episode
 
 
@@ -50,6 +50,7 @@ class SummedCritic:
     """
 
     def __init__(self, critic: Critic) -> None:
+        check_critic(critic, "SummedCritic takes a critic")
         self.critic = critic
         self.label = f"{critic.label}, summed"
 

@@ -29,7 +29,7 @@ import numpy as np
 from credit_wrappers.core.credit import Credit, CreditEvent, Usage
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, ModelError
-from credit_wrappers.core.narrator import Narrator
+from credit_wrappers.core.narrator import Narrator, check_narrator
 from credit_wrappers.critics.asking import Asker, Judged
 from credit_wrappers.critics.baselines import equal_values, shared_values
 from credit_wrappers.critics.critic_settings import CriticSettings
@@ -39,7 +39,7 @@ from credit_wrappers.critics.order import joint_tasks, order_drift
 from credit_wrappers.critics.question import Question, ask_about
 from credit_wrappers.llm.answers.task_answers import tasks_of
 from credit_wrappers.llm.budget import Budget
-from credit_wrappers.llm.client import ModelClient
+from credit_wrappers.llm.client import ModelClient, check_client
 from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.llm.prompts.render import agent_name, render_system, with_own_names
 from credit_wrappers.llm.prompts.templates import Templates
@@ -61,6 +61,8 @@ class LLMCritic:
         changes: Single settings by name, instead of or on top of `settings`: `order="shuffled"`, ...
 
     Raises:
+        TypeError: `client` is no model client, `budget` no `Budget`, or a setting is unknown.
+        CreditError: `narrator` lacks an example.
         AnswerError: From `score`, with fallback="raise": the second answer did not fit either.
         ModelError: From `score`: the model cannot be asked at all (wrong key, unknown model), or, with
             fallback="raise", refused or stayed unreachable.
@@ -80,6 +82,14 @@ class LLMCritic:
         known = [field.name for field in fields(CriticSettings)]
         if unknown := sorted(set(changes) - set(known)):
             raise TypeError(f"unknown setting {', '.join(unknown)}; there are: {', '.join(known)}")
+        check_client(client)
+        if narrator is not None:
+            check_narrator(narrator)
+        if budget is not None and not isinstance(budget, Budget):
+            raise TypeError(
+                f"budget={budget!r}: give a Budget, such as Budget(max_calls=100), or "
+                "Budget(max_cost=5.0, prices=Prices(input=3.0, output=15.0))"
+            )
         self.settings = replace(settings or CriticSettings(), **changes)
         if self.settings.names == "own" and client.source == "scripted":
             raise ValueError("the scripted stand-in reads neutral names only; leave names='neutral'")

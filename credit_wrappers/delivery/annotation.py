@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from credit_wrappers.core.credit import Credit
-from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.critic import Critic, check_critic
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError, ModelError
 from credit_wrappers.critics.progress import CreditProgress
@@ -54,12 +54,17 @@ def annotate(
         progress: Show a bar with calls, tokens, cost and cache share.
 
     Raises:
+        TypeError: `critic` is no critic, or something in `episodes` no `Episode`.
         ValueError: `batch` with a critic that cannot; the message says what is missing.
         CreditError: What `critic.score` raises.
     """
     if episodes_per_query < 1 or in_flight < 1:
         raise ValueError(f"episodes_per_query and in_flight must be at least 1, got {episodes_per_query}, {in_flight}")
+    check_critic(critic, "annotate takes a critic")
     everything = list(episodes)
+    for k, episode in enumerate(everything):
+        if not isinstance(episode, Episode):
+            raise TypeError(f"annotate takes episodes, and number {k} is {episode!r}")
     queries = [everything[at : at + episodes_per_query] for at in range(0, len(everything), episodes_per_query)]
     bar = CreditProgress(critic, len(everything)) if progress else None
     scored: dict[int, list[Credit]] = {}

@@ -9,7 +9,7 @@ import numpy as np
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.credit import Credit
-from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.critic import Critic, check_critic
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.delivery.intake import Listener
 from credit_wrappers.delivery.remote_store import RemoteStore
@@ -58,14 +58,13 @@ class Deferred:
 
     def __init__(self, store: CreditStore | RemoteStore | Critic, **options: Any) -> None:
         self._team_reward = TeamRewardDecision()  # for a store of another make
-        if hasattr(store, "submit"):
+        if hasattr(store, "submit") and not isinstance(store, type):
             if options:
                 raise ValueError(f"the store is ready made; remove {', '.join(sorted(options))}")
             self.store: Any = store
-        elif isinstance(store, type) or not hasattr(store, "score"):
-            raise TypeError(f"Deferred takes a CreditStore or a critic, got {store!r}")
         else:
-            self.store = CreditStore(store, **options)
+            check_critic(store, "Deferred takes a CreditStore or a critic")
+            self.store = CreditStore(store, **options)  # type: ignore[arg-type]  # checked
 
     @property
     def team_reward(self) -> TeamRewardDecision:

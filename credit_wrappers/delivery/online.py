@@ -10,7 +10,7 @@ import numpy as np
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.credit import Credit
-from credit_wrappers.core.critic import Critic, check_credits
+from credit_wrappers.core.critic import Critic, check_credits, check_critic
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.process_registry import reference, share, shared
@@ -50,8 +50,7 @@ class Online:
     reads_observations = False
 
     def __init__(self, critic: Critic, window: int = 8) -> None:
-        if isinstance(critic, type) or not hasattr(critic, "score"):
-            raise TypeError(f"Online takes a critic, got {critic!r}")
+        check_critic(critic, "Online takes a critic")
         if hasattr(critic, "check_env"):
             raise TypeError("Online asks a critic about moments, which a student does not read: use Student(student)")
         if window < 1:

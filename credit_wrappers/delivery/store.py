@@ -16,7 +16,7 @@ from functools import partial
 from types import TracebackType
 
 from credit_wrappers.core.credit import Credit, Usage
-from credit_wrappers.core.critic import Critic, check_credits
+from credit_wrappers.core.critic import Critic, check_credits, check_critic
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.process_registry import reference, share
@@ -82,6 +82,7 @@ class CreditStore(EpisodeIntake):
     def __init__(
         self, critic: Critic, *, episodes_per_query: int = 8, workers: int = 4, progress: bool = False
     ) -> None:
+        check_critic(critic, "CreditStore takes a critic")
         if episodes_per_query < 1:
             raise ValueError(f"episodes_per_query must be at least 1, got {episodes_per_query}")
         if workers < 0:

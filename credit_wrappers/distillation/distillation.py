@@ -7,15 +7,16 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from credit_wrappers.core.credit import Credit
-from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.critic import Critic, check_critic
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import BudgetExceeded, CreditError
+from credit_wrappers.core.keywords import check_keywords, keywords_of
 from credit_wrappers.core.process_registry import reference, share, shared
 from credit_wrappers.delivery.store import CreditStore
 from credit_wrappers.distillation.acquisition import Pool, choose, contents
@@ -81,6 +82,7 @@ class Distillation:
         team_reward: What the team reward of its environments is, where they do not say it.
 
     Raises:
+        TypeError: `critic` is no critic, or a setting is unknown.
         ValueError: A number is not possible.
 
     Examples:
@@ -116,6 +118,9 @@ class Distillation:
         progress: bool = False,
         **changes: Any,
     ) -> None:
+        check_critic(critic, "Distillation takes a critic")
+        known = [*keywords_of(Distillation.__init__), *(field.name for field in fields(StudentSettings))]
+        check_keywords("Distillation", changes, known)
         for name, number in (("labels", labels), ("first", first), ("spacing", spacing)):
             if number is not None and not isinstance(number, int | np.integer):
                 raise ValueError(f"{name} must be a whole number, got {number!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gymnasium
@@ -10,6 +10,37 @@ from gymnasium.spaces import Discrete
 from pettingzoo import ParallelEnv
 
 from credit_wrappers.recording.env_checks import require_parallel_class
+
+
+def make_envs(env_fns: Sequence[Callable[[], ParallelEnv]]) -> list[ParallelEnv]:
+    """Return a new env of each factory.
+
+    Raises:
+        TypeError: As `check_factories`.
+        ValueError: Two factories return one env.
+    """
+    check_factories(env_fns)
+    envs = [make() for make in env_fns]
+    first: dict[int, int] = {}
+    for number, env in enumerate(envs):
+        if first.setdefault(id(env), number) != number:
+            raise ValueError(
+                f"env {first[id(env)]} and env {number} are one object: each factory must make a new env when it is "
+                "called, such as lambda: CreditWrapper(make_env(), Deferred(store))"
+            )
+    return envs
+
+
+def check_factories(env_fns: Sequence[Callable[[], ParallelEnv]]) -> None:
+    """Raise TypeError unless all of a list of factories can be called."""
+    if isinstance(env_fns, ParallelEnv) or callable(env_fns):
+        raise TypeError("env_fns is a list of factories, one for each env: [make_env] * 4")
+    for number, make in enumerate(env_fns):
+        if not callable(make):
+            raise TypeError(
+                f"env_fns[{number}] is {type(make).__name__}, and a factory is needed, a function that makes an env: "
+                "[make_env] * 4 instead of [make_env()] * 4"
+            )
 
 
 def check_team(envs: Sequence[ParallelEnv]) -> list[str]:

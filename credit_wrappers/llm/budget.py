@@ -88,6 +88,8 @@ class Budget:
         for name, value in (("max_calls", max_calls), ("max_tokens", max_tokens), ("max_cost", max_cost)):
             if value is not None and not value >= 0:
                 raise ValueError(f"{name} must be 0 or more, got {value!r}")
+        if prices is not None and not isinstance(prices, Prices):
+            raise TypeError(f"prices={prices!r}: give Prices(input=..., output=...), per million tokens")
         if max_cost is not None and prices is None:
             raise ValueError("max_cost needs prices=Prices(input=..., output=...), per million tokens")
         if then not in ("stop", "fallback"):

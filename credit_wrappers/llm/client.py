@@ -74,3 +74,18 @@ class ModelClient(Protocol):
 
     def complete(self, request: Request) -> Completion:
         """Return the model's answer; raise ModelError when there is none."""
+
+
+def check_client(client: object) -> None:
+    """Raise TypeError unless an object is a `ModelClient`; the message says what it is instead."""
+    if isinstance(client, type):
+        raise TypeError(f"the model client is the class {client.__name__}; give an object, {client.__name__}(...)")
+    missing = [name for name in ("name", "source", "complete") if not hasattr(client, name)]
+    if not missing:
+        return
+    if hasattr(client, "score"):
+        raise TypeError(f"{client!r} is a critic, not a model client: give it to a wrapper as critic=")
+    raise TypeError(
+        f"{client!r} is no model client, it lacks {', '.join(missing)}: give AnthropicClient(model), "
+        "OpenAICompatibleClient(model, base_url=...), RecordedClient(ledger) or ScriptedClient()"
+    )

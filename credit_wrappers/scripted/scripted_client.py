@@ -3,12 +3,14 @@
 It reads the text that a model reads and answers with the JSON that a model must answer. It needs no key and no
 network, costs nothing and is deterministic, so tests and demonstrations use it. Episodes of Spaceworld, Level-Based
 Foraging and Robotic Warehouse are judged by rules for that environment. For all others there is one general rule: each
-agent gets an equal part of each reward. Where the base prompt asks for tasks, the same rules assign them.
+agent gets an equal part of each reward. This says nothing about who earned it, so the log has one warning. Where the
+base prompt asks for tasks, the same rules assign them.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -23,6 +25,7 @@ from credit_wrappers.scripted.read_prompt import Transcript, agents_told, read_t
 from credit_wrappers.scripted.rware_rules import WarehouseRules
 from credit_wrappers.scripted.spaceworld_rules import SpaceworldRules
 
+_LOG = logging.getLogger("credit_wrappers")
 RULES: tuple[type[EpisodeRules], ...] = (SpaceworldRules, ForagingRules, WarehouseRules)
 
 
@@ -31,6 +34,7 @@ class ScriptedClient:
 
     name = "scripted-2"  # the number changes with the rules: a ledger must not answer with old ones
     source: Literal["scripted"] = "scripted"
+    _warned = False  # of an environment without rules; once for each client
 
     def complete(self, request: Request) -> Completion:
         """Return the judgement of every episode in the request, as the JSON text a model must return.
@@ -43,6 +47,13 @@ class ScriptedClient:
         if not transcripts:
             raise ModelError("the scripted critic found no episode in the request", "setup")
         rules = next(filter(None, (kind.for_system(request.system) for kind in RULES)), None)
+        if rules is None and not self._warned:
+            self._warned = True
+            _LOG.warning(
+                "the scripted critic has no rules for this environment: it splits each reward equally, which says "
+                "nothing about who earned it. It judges Spaceworld, Level-Based Foraging and Robotic Warehouse only; "
+                "give a model for any other"
+            )
         asked = tasks_asked(request.system)
         judged: list[dict[str, Any]] = []
         for episode in transcripts:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from credit_wrappers.core.credit import Credit
-from credit_wrappers.core.critic import check_credits
+from credit_wrappers.core.critic import check_credits, check_labels
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.optional import require
@@ -79,7 +79,8 @@ def fit_student(
         CreditError: Labels are too few or do not fit each other; a number is not finite; `start` has another team, form
             or size.
         ImportError: PyTorch or scipy is missing.
-        TypeError: Actions are not whole numbers, observations are not arrays of numbers, or a setting is unknown.
+        TypeError: Something in `labels` is no (episode, credit); actions are not whole numbers, observations are not
+            arrays of numbers, or a setting is unknown.
         ValueError: A setting, a role or a number of actions is not possible.
 
     Examples:
@@ -102,6 +103,7 @@ def fit_student(
     settings = replace(settings or StudentSettings(), **changes)
     torch = require("torch", "student")
     given = list(labels)
+    check_labels(given, "fit_student")
     usable = [(episode, credit) for episode, credit in given if credit.source != "fallback"]
     _check_enough(usable, len(given) - len(usable))
     episodes = [episode for episode, _ in usable]

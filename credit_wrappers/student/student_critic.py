@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from credit_wrappers.core.credit import Credit
+from credit_wrappers.core.critic import check_labels
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.student.agreement import Agreement, AgreementScores
@@ -94,6 +95,7 @@ class StudentCritic:
     def compare(self, labels: Iterable[tuple[Episode, Credit]]) -> Agreement:
         """Return the agreement with other labels, at least one; raise what `score` raises."""
         pairs = list(labels)
+        check_labels(pairs, "compare")
         if not pairs:
             raise CreditError("agreement needs at least 1 labelled episode, got 0")
         own = [values.mean(axis=0) for values in self._each([episode for episode, _ in pairs])]

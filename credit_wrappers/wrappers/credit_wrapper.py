@@ -8,7 +8,8 @@ from typing import Any
 from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
 
-from credit_wrappers.core.narrator import Narrator
+from credit_wrappers.core.keywords import check_keywords, keywords_of
+from credit_wrappers.core.narrator import Narrator, check_narrator
 from credit_wrappers.delivery.intake import Listener
 from credit_wrappers.delivery.session import session_for
 from credit_wrappers.delivery.source import CreditSource
@@ -71,9 +72,10 @@ class CreditWrapper(BaseParallelWrapper):
         narrator: Turns the episode into text, or None.
 
     Raises:
-        CreditError: The source's student is fitted for another environment, other agents, observations or actions.
-        TypeError: `env` is not a parallel environment, has no `possible_agents`, or has other actions; a student cannot
-            read it; `source` is no credit source.
+        CreditError: The source's student is fitted for another environment, other agents, observations or actions; the
+            narrator lacks an example.
+        TypeError: `env` is not a parallel environment, has no `possible_agents`, has other actions, or has a credit
+            wrapper already; a student cannot read it; `source` is no credit source; the narrator lacks methods.
         ValueError: A rule or a distillation that does not fit.
 
     Examples:
@@ -100,21 +102,16 @@ class CreditWrapper(BaseParallelWrapper):
         **former: Any,
     ) -> None:
         require_parallel(env)
+        _check_bare(env)
+        check_keywords("CreditWrapper", former, [*keywords_of(CreditWrapper.__init__), "source", *_FORMER])
         for name in former:
-            if name not in _FORMER:
-                raise TypeError(f"CreditWrapper has no argument {name!r}")
             raise TypeError(f"CreditWrapper takes a credit source instead of {name}=: {_FORMER[name]}")
-        if isinstance(source, type) or not hasattr(source, "payer"):
-            what = "nothing was given" if source is None else f"got {type(source).__name__}"
-            if isinstance(source, type):
-                what = f"got the class {source.__name__}"
-            raise TypeError(
-                f"CreditWrapper takes a credit source, {what}: write CreditWrapper(env, Deferred(critic)), or "
-                "Online(critic), Student(student) or Distilled(distillation) instead of Deferred(critic)"
-            )
+        _check_source(source)
         super().__init__(env)
         self.source: CreditSource = source  # type: ignore[assignment]
         self.narrator = narrator if narrator is not None else getattr(env.unwrapped, "narrator", None)
+        if self.narrator is not None:
+            check_narrator(self.narrator)
         keeps = record_observations or self.source.reads_observations
         spaces = [env.action_space(agent) for agent in env.possible_agents]
         recorded = RecordedEnv(
@@ -208,3 +205,37 @@ class CreditWrapper(BaseParallelWrapper):
             return {agent: {**infos[agent], **added} for agent in agents}
         except (KeyError, TypeError):  # an agent has no info
             return {agent: {**(infos.get(agent) or {}), **added} for agent in agents}
+
+
+def _check_bare(env: ParallelEnv) -> None:
+    """Raise TypeError if there is a credit wrapper around the environment, or further inside."""
+    inner: Any = env
+    while isinstance(inner, ParallelEnv):
+        if isinstance(inner, CreditWrapper):
+            raise TypeError(
+                f"there is a {type(inner).__name__} around {type(env.unwrapped).__name__} already, and an environment "
+                "takes one: give the environment without it"
+            )
+        inner = getattr(inner, "env", None)
+
+
+def _check_source(source: object) -> None:
+    """Raise TypeError unless an object is a credit source; the message says how to make one of it."""
+    if not isinstance(source, type) and hasattr(source, "payer"):
+        return
+    what = f"got {type(source).__name__}"
+    if source is None:
+        what = "nothing was given"
+    elif isinstance(source, type):
+        what = f"got the class {source.__name__}"
+    ways = (
+        ("submit", "CreditWrapper(env, Deferred(store))"),
+        ("offer", "CreditWrapper(env, Distilled(distillation))"),
+        ("check_env", "CreditWrapper(env, Student(student))"),
+        ("complete", "CreditWrapper(env, Deferred(LLMCritic(client))), or LLMCreditWrapper(env, client=client)"),
+    )
+    way = next((way for name, way in ways if hasattr(source, name)), None)
+    if way is None:
+        way = "CreditWrapper(env, Deferred(critic)), or Online(critic), Student(student) or Distilled(distillation) "
+        way += "instead of Deferred(critic)"
+    raise TypeError(f"CreditWrapper takes a credit source, {what}: write {way}")

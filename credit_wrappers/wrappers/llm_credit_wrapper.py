@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any, Literal, get_args
 
 from pettingzoo.utils.env import ParallelEnv
 
-from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.critic import Critic, check_critic
+from credit_wrappers.core.keywords import check_keywords, keywords_of
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.delivery.deferred import Deferred
 from credit_wrappers.delivery.online import Online
@@ -44,14 +46,15 @@ class LLMCreditWrapper(CreditWrapper):
             its `describe()`, else its docstring.
         action_names: What actions are called, for an environment without a narrator; see `ArrayNarrator`.
         feature_names: What the observed numbers are called, likewise; the environment is then told by its numbers.
-        episodes_per_query: Episodes the model compares in one query.
+        episodes_per_query: Episodes the model compares in one query; default as `CreditStore`.
         workers: Threads that ask the model; default 4 for a model, 0 for a client that computes.
         delivery: "deferred": credit comes from `env.store` after the episode (`Deferred`). "immediate": `step` pays it,
             asking the model in every step (`Online`), or by a student where `labels` are given (`Distilled`) or
             `critic` is one (`Student`).
         labels: With immediate delivery: how many episodes the model scores at most for a student to learn from; see
             `Distillation`, which can be made by hand to set more, and to be shared.
-        window: Of how many last steps the model is asked in every step; see `Online`.
+        window: Of how many last steps the model is asked in every step; only with immediate delivery by the model
+            itself. Default as `Online`.
         team_reward: See `CreditWrapper`.
         progress: Show a bar with scored episodes, calls, tokens, cost and cache share.
         critic_options: Further arguments of `LLMCritic`: `ledger`, `budget`, and its settings by name
@@ -59,8 +62,9 @@ class LLMCreditWrapper(CreditWrapper):
 
     Raises:
         CreditError: No key, no client and no server was given.
-        ValueError: Options that exclude each other, for instance `describe` for an environment with its own narrator;
-            another number of names than there are things to be named.
+        TypeError: An unknown option; a critic, client or budget that is none. See `CreditWrapper` for others.
+        ValueError: Options that exclude each other or would do nothing, for instance `describe` for an environment with
+            its own narrator; another number of names than there are things to be named.
     """
 
     def __init__(
@@ -77,16 +81,20 @@ class LLMCreditWrapper(CreditWrapper):
         describe: str | None = None,
         action_names: ActionNames | None = None,
         feature_names: FeatureNames | None = None,
-        episodes_per_query: int = 8,
+        episodes_per_query: int | None = None,
         workers: int | None = None,
         delivery: Delivery = "deferred",
         labels: int | None = None,
-        window: int = 8,
+        window: int | None = None,
         team_reward: TeamRewardRule = "auto",
         progress: bool = False,
         **critic_options: Any,
     ) -> None:
         require_parallel(env)
+        if critic_options:
+            check_keywords("LLMCreditWrapper", critic_options, known_options())
+        if critic is not None:
+            check_critic(critic, "critic= takes a critic")
         if delivery not in get_args(Delivery):
             raise ValueError(f"unknown delivery {delivery!r}; valid: 'deferred', 'immediate'")
         narrator = narrator_for(
@@ -106,11 +114,19 @@ class LLMCreditWrapper(CreditWrapper):
             raise ValueError(f"the critic is given ready made; remove {', '.join(given)}")
         if store is not None and (distillation is not None or delivery == "immediate"):
             raise ValueError("a store delivers deferred credit: give either store= or distillation=, or critic=")
+        in_steps = shares is None and labels is None and delivery == "immediate"
+        if window is not None and (not in_steps or isinstance(critic, StudentCritic)):
+            raise ValueError(f"window={window} is for delivery='immediate' where the critic is asked in every step")
+        queries: dict[str, Any] = {"episodes_per_query": episodes_per_query, "workers": workers}
+        queries = {name: value for name, value in queries.items() if value is not None}
+        queries |= {"progress": True} if progress else {}
+        if queries and (shares is not None or in_steps):
+            why = "each step is credited by itself" if in_steps else "what is shared has its own"
+            raise ValueError(f"{', '.join(queries)} would do nothing here ({why}); remove it")
         if shares is None and critic is None:
             critic = _llm_critic(client, model, base_url, critic_options)
         if workers is None:  # a critic that computes needs no threads
-            workers = 4 if getattr(critic, "source", "model") == "model" else 0
-        queries: dict[str, Any] = {"episodes_per_query": episodes_per_query, "workers": workers, "progress": progress}
+            queries["workers"] = 4 if getattr(critic, "source", "model") == "model" else 0
         if critic is not None and labels is not None:
             distillation = Distillation(critic, labels, **queries)
         source: CreditSource
@@ -121,7 +137,7 @@ class LLMCreditWrapper(CreditWrapper):
         elif isinstance(critic, StudentCritic):
             source = Student(critic)
         else:
-            source = Online(critic, window)  # type: ignore[arg-type]
+            source = Online(critic, **({} if window is None else {"window": window}))  # type: ignore[arg-type]
         super().__init__(env, source, narrator=narrator, team_reward=team_reward)
 
     def close(self) -> None:
@@ -136,6 +152,14 @@ class LLMCreditWrapper(CreditWrapper):
             # Looked up, not kept: copies and pickles of this environment share the critic.
             if self.source.critic.ledger is not None:
                 self.source.critic.ledger.flush()
+
+
+def known_options() -> list[str]:
+    """Return the names of all options of `LLMCreditWrapper`, those of its critic included."""
+    from credit_wrappers.critics.critic_settings import CriticSettings  # at its first use: it brings pydantic
+
+    settings = [field.name for field in fields(CriticSettings)]
+    return [*keywords_of(LLMCreditWrapper.__init__), "settings", "ledger", "budget", *settings]
 
 
 def _llm_critic(client: ModelClient | None, model: str | None, base_url: str | None, options: dict[str, Any]) -> Critic:

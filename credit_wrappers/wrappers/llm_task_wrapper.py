@@ -9,15 +9,16 @@ from typing import Any
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.credit import Credit
-from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.critic import Critic, check_critic
 from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.keywords import check_keywords, keywords_of
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.delivery.store import CreditStore
 from credit_wrappers.narration.fallback_narrators import ActionNames, FeatureNames, narrator_for
 from credit_wrappers.narration.task_vocabulary import OtherTasks, tasks_of_narrator
 from credit_wrappers.recording.env_checks import require_parallel
 from credit_wrappers.student.student_critic import StudentCritic
-from credit_wrappers.wrappers.llm_credit_wrapper import LLMCreditWrapper
+from credit_wrappers.wrappers.llm_credit_wrapper import LLMCreditWrapper, known_options
 from credit_wrappers.wrappers.task_observation import TaskObservationWrapper
 from credit_wrappers.wrappers.weaning import Schedule, Weaning
 
@@ -84,6 +85,9 @@ class LLMTaskWrapper(TaskObservationWrapper):
         **options: Any,
     ) -> None:
         require_parallel(env)
+        check_keywords("LLMTaskWrapper", options, [*keywords_of(LLMTaskWrapper.__init__), *known_options()])
+        if critic is not None:
+            check_critic(critic, "critic= takes a critic")
         narrator = narrator_for(
             env, narrator, describe=describe, action_names=action_names, feature_names=feature_names
         )

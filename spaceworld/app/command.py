@@ -6,7 +6,8 @@ import argparse
 import itertools
 import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -43,22 +44,38 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _with_command(argv: list[str]) -> list[str]:
-    """Add the command that is meant when none is named: `watch` with --record, else `play`."""
+    """Add the command that is meant when none is named: `watch` with --record, else `play`.
+
+    Raises:
+        ValueError: A scenario or a folder stands where a command is expected; the message has the command.
+    """
+    if argv and argv[0] in PRESETS:
+        raise ValueError(f"{argv[0]} is a scenario; to play it: spaceworld play {' '.join(argv)}")
+    if argv and Path(argv[0]).is_dir():
+        raise ValueError(f"{argv[0]} is a folder; to watch the team of a run: spaceworld watch {' '.join(argv)}")
     if argv and (not argv[0].startswith("-") or argv[0] in ("-h", "--help")):
         return argv
     recording = any(word == "--record" or word.startswith("--record=") for word in argv)
     return ["watch" if recording else "play", *argv]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="spaceworld", description=DESCRIPTION)
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line; --help shows the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with code 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(prog="spaceworld", description=DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="play | watch | record | list")
-    world = argparse.ArgumentParser(add_help=False)
+    world = OneLineParser(add_help=False)
     world.add_argument("--scenario", help=f"{', '.join(PRESETS)} (default pair, or the run's own)")
     world.add_argument("--seed", type=int, help="seed of the first layout, counted up for the next (default: random)")
     world.add_argument("--fps", type=float, help="steps per second (default 6)")
     world.add_argument("--height", type=int, help="height of the picture in pixels")
-    team = argparse.ArgumentParser(add_help=False)
+    team = OneLineParser(add_help=False)
     team.add_argument("--episodes", type=int, help="number of episodes (default: watch without end, record one)")
     team.add_argument("--steps", type=int, help="longest episode in steps")
     team.add_argument("--smooth", type=int, default=4, help="pictures per step in a recording (default 4)")

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from credit_wrappers.adapters import lbf, lbf_narrator, rware, rware_narrator
+from credit_wrappers.adapters import lbf, rware
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
+ADAPTERS = DOCS.parent / "credit_wrappers" / "adapters"
+NAMES = sorted({file.stem for file in ADAPTERS.glob("*.py")} & {page.stem for page in DOCS.glob("*.md")})
 
 
-@pytest.mark.parametrize("module", [lbf, rware])
-def test_the_page_is_the_docstring(module: ModuleType) -> None:
-    page = (DOCS / f"{module.__name__.rpartition('.')[2]}.md").read_text(encoding="utf-8")
-    assert (module.__doc__ or "").strip() in page
+def test_every_adapter_has_its_page() -> None:
+    narrated = {file.stem.removesuffix("_narrator") for file in ADAPTERS.glob("*_narrator.md")}
+    assert narrated == set(NAMES)
 
 
-@pytest.mark.parametrize(("module", "narrator"), [(lbf, lbf_narrator), (rware, rware_narrator)])
-def test_the_actions_of_the_page_are_those_of_the_code(module: ModuleType, narrator: ModuleType) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_is_the_docstring(name: str) -> None:
+    page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    assert (importlib.import_module(f"credit_wrappers.adapters.{name}").__doc__ or "").strip() in page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_actions_of_the_page_are_those_of_the_code(name: str) -> None:
+    module, narrator = (importlib.import_module(f"credit_wrappers.adapters.{name}{part}") for part in ("", "_narrator"))
     numbered = {}
     for numbers, names in re.findall(r"^\| ([\d, ]+) \| ([a-z, ]+) \|", module.__doc__ or "", re.MULTILINE):
         numbered.update(zip(map(int, numbers.split(", ")), names.split(", "), strict=True))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Discrete
 
 from credit_wrappers.adapters import lbf, rware
 from credit_wrappers.adapters.library_env import TeamEnv
@@ -24,6 +25,12 @@ WORLDS: dict[str, Callable[..., TeamEnv]] = {
 }
 
 
+def moves_of(env: TeamEnv, agent: str) -> int:
+    """How many moves there are; messages to other agents do not count."""
+    space = env.action_space(agent)
+    return int(space.n) if isinstance(space, Discrete) else int(space.nvec[0])
+
+
 def busy(
     env: TeamEnv, infos: dict[str, dict[str, Any]], rng: np.random.Generator, free: bool = False
 ) -> dict[str, Any]:
@@ -31,7 +38,7 @@ def busy(
     actions: dict[str, Any] = {}
     for agent in env.agents:
         space = env.action_space(agent)
-        moves = 6 if "Foraging" in env.metadata["name"] else 5
+        moves = moves_of(env, agent)
         mask = infos[agent]["action_mask"][:moves]
         eager = rng.random() < 0.4 and mask[-1]
         move = moves - 1 if eager else int(rng.choice(moves if free else np.flatnonzero(mask)))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event, relabelled
 
-from credit_wrappers import Completion, Ledger, LLMCritic, ModelError, Usage
+from credit_wrappers import Completion, Ledger, LedgerError, LLMCritic, ModelError, Usage
 from credit_wrappers.__main__ import main
 from credit_wrappers.cli.diff import ranks
 from credit_wrappers.cli.reading import episode_texts, is_reask, read
@@ -288,10 +288,26 @@ class TestCommandLine:
     @pytest.mark.parametrize(
         "argv", [[], ["ledger"], ["ledger", "stats"], ["ledger", "stats", "x", "--input-price", "a"]]
     )
-    def test_senseless_arguments_end_with_code_2(self, argv, capsys):
+    def test_senseless_arguments_end_with_code_2_and_one_line(self, argv, capsys):
         with pytest.raises(SystemExit) as caught:
             main(argv)
         assert caught.value.code == 2
+        error = capsys.readouterr().err
+        assert error.startswith("credit-wrappers") and error.count("\n") == 1
+
+    def test_folder_instead_of_a_file_is_answered_with_its_ledgers(self, tmp_path, capsys):
+        assert main(["ledger", "stats", str(tmp_path)]) == 2
+        said = f"error: cannot open ledger {tmp_path}: it is a folder; name a ledger in it: there is none (*.sqlite)\n"
+        assert capsys.readouterr().err == said
+        for name in ("ledger-mca-0.sqlite", "ledger-mca-1.sqlite"):
+            Ledger(tmp_path / name).close()
+        with pytest.raises(LedgerError, match=r"in it: .*ledger-mca-0.sqlite, .*ledger-mca-1.sqlite$"):
+            LLMCritic(FakeClient(), ledger=tmp_path)
+
+    def test_command_without_its_topic_is_answered_with_the_whole_command(self, capsys):
+        assert main(["stats", "a.sqlite"]) == 2
+        said = "error: stats is a command of ledger: credit-wrappers ledger stats a.sqlite\n"
+        assert capsys.readouterr().err == said
 
     def test_help_names_the_commands(self, capsys):
         with pytest.raises(SystemExit) as caught:

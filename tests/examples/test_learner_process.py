@@ -19,6 +19,7 @@ from tianshou_examples.experiment.actors import load_actors
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.learner_process import LearnerProcess, run_learner
 from tianshou_examples.experiment.learners import LEAST_LR, TAIL
+from tianshou_examples.experiment.settings import ON_POLICY
 
 KINDS = [("ppo", "shared", "mca"), ("ppo", "per-agent", "summed"), ("ddqn", "shared", "equal"),
          ("ddqn", "per-agent", "mca")]  # fmt: skip
@@ -72,7 +73,7 @@ def test_a_stopped_learner_goes_on_where_it_was(algo: str, policy: str, method: 
                 assert torch.equal(value, member.state_dict()[name]), name
         steps = {int(s["step"]) for s in member.state_dict()["_optimizers"][0]["state"].values()}
         assert steps == {int(s["step"]) for s in weights["_optimizers"][0]["state"].values()} != {0}
-        if algo == "ppo":
+        if settings.on_policy:
             assert (member.ret_rms.mean, member.ret_rms.var, member.ret_rms.count) == (
                 scale.mean, scale.var, scale.count)  # fmt: skip
     assert process.monitor.episodes > 0
@@ -121,7 +122,7 @@ def test_the_same_seed_gives_the_same_run(algo: str, policy: str, method: str, t
 
 
 @pytest.mark.parametrize("policy", ["shared", "per-agent"])
-@pytest.mark.parametrize("algo", ["ppo", "ddqn"])
+@pytest.mark.parametrize("algo", ON_POLICY)
 def test_actors_of_a_checkpoint_are_the_networks_that_act(algo: str, policy: str, tmp_path: Path) -> None:
     settings = settings_of(algo, policy)
     play(settings, "shared", tmp_path)
@@ -143,18 +144,18 @@ def test_actors_of_a_checkpoint_are_the_networks_that_act(algo: str, policy: str
         from tianshou.data import Batch
 
         mask = np.stack([infos[agent]["action_mask"]]).astype(bool)
-        head = member.policy.actor if algo == "ppo" else member.policy.model
+        head = member.policy.actor if settings.on_policy else member.policy.model
         logits, _ = head(Batch(obs=rows[i : i + 1].numpy(), mask=mask))
         assert torch.equal(logits[0][mask[0]], learning[i](rows[i : i + 1])[0][mask[0]])
 
 
 @pytest.mark.parametrize("policy", ["shared", "per-agent"])
-@pytest.mark.parametrize("algo", ["ppo", "ddqn"])
+@pytest.mark.parametrize("algo", ON_POLICY)
 def test_schedules_follow_the_steps_done(algo: str, policy: str, tmp_path: Path) -> None:
     settings = settings_of(algo, policy)
     process = LearnerProcess(settings, "shared", 0, tmp_path, Queue())
     learner, before = process.learner, 0.0
-    rate = settings.lr if algo == "ppo" else settings.q_lr
+    rate = settings.lr if settings.on_policy else settings.q_lr
     assert rates(process) == [rate] * len(learner._members)
     while learner.steps < settings.steps:
         learner.train()
@@ -165,7 +166,7 @@ def test_schedules_follow_the_steps_done(algo: str, policy: str, tmp_path: Path)
         assert set(rates(process)) <= expected
         for member in learner._members:
             assert member._optimizers[0]._optim.param_groups[0]["lr"] in expected
-            if algo == "ppo":
+            if settings.on_policy:
                 assert member.ent_coef == settings.entropy * max(-0.75, 1 - done / 0.35)
             else:
                 epsilon = max(0.05 * (1 - done) ** 2, 1 - 0.95 * done / settings.exploration)
@@ -175,7 +176,7 @@ def test_schedules_follow_the_steps_done(algo: str, policy: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("policy", ["shared", "per-agent"])
-@pytest.mark.parametrize("algo", ["ppo", "ddqn"])
+@pytest.mark.parametrize("algo", ON_POLICY)
 def test_what_plays_is_the_average_of_the_last_networks(algo: str, policy: str, tmp_path: Path) -> None:
     settings = settings_of(algo, policy, steps=3000)
     process = LearnerProcess(settings, "shared", 0, tmp_path, Queue())
@@ -216,7 +217,7 @@ def test_ddqn_explores_from_its_first_step_on(policy: str, tmp_path: Path) -> No
         assert rows.obs.mask[np.arange(len(rows)), rows.act].all()
 
 
-@pytest.mark.parametrize("algo", ["ppo", "ddqn"])
+@pytest.mark.parametrize("algo", ON_POLICY)
 def test_all_steps_that_were_played_are_counted(algo: str, tmp_path: Path) -> None:
     process = LearnerProcess(settings_of(algo, "shared"), "shared", 0, tmp_path, Queue())
     played, teams = 0, process.learner.venv._teams

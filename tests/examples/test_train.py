@@ -361,7 +361,15 @@ def test_arguments_that_make_no_sense_are_answered_with_the_valid_ones(
     printed = capsys.readouterr()
     for text in said:
         assert text in printed.err
-    assert printed.out == "" and "Traceback" not in printed.err
+    assert printed.out == "" and printed.err.count("\n") == 1 and "--help lists all" in printed.err
+
+
+def test_help_shows_defaults_where_there_are_some(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "(default: mca shared)" in text and "(default: spaceworld:duet)" in text and "(default: 8)" in text
+    assert not re.search(r"\(default: *(None|\[\]|False|\()?\)", text)
 
 
 def refused(arguments: list[str], capsys: pytest.CaptureFixture) -> str:

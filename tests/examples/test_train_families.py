@@ -119,6 +119,14 @@ def test_the_plain_script_prints_the_return_before_and_after(
     assert len(Path(mca.__file__).read_text(encoding="utf-8").splitlines()) < 100
 
 
+def test_the_plain_script_takes_a_family_that_has_no_sizes_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(mca, "SIZES", {"lbf": (150, 2, 64, 2)})
+    mca.main(["--env", "spaceworld:duet"])
+    assert "after 150 steps" in capsys.readouterr().out
+
+
 # -- settings and bad input -----------------------------------------------------------------------------------------
 
 

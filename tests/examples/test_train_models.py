@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from credit_wrappers import EqualSplitCritic, Ledger, Request, ScriptedClient
-from credit_wrappers.testing import MessagesServer, question
+from credit_wrappers.testing import MessagesServer, Reply, question, scripted_answer
 from tests.examples.one_learner import play
 from tests.examples.test_train import TINY, cells, refused, results
 from tianshou_examples.experiment import critics
@@ -69,13 +70,13 @@ def test_prose_now_and_then_is_fallen_back_from_and_counted_and_the_run_repeated
     assert "not-to-be-written-down" not in printed.out
     again = tmp_path / "again"
     monkeypatch.delenv("OPENAI_API_KEY")
-    assert main([*TINY, *MODEL, "--critic", "recorded", "--replay", str(folder), "--out", str(again)]) == 0
+    assert main(["--critic", "recorded", "--replay", str(folder), "--out", str(again)]) == 0  # with its settings
     assert learned(again) == learned(folder)
     assert results(again)["mca"]["critic"]["tokens"] == 0
     assert not list(again.glob("ledger*"))
     assert f"critic: answers recorded in {folder}" in " ".join(capsys.readouterr().out.split())
-    said = refused([*TINY, "--critic", "recorded", "--replay", str(tmp_path), "--out", str(tmp_path / "x")], capsys)
-    assert "ledger-mca-0.sqlite" in said
+    said = refused(["--critic", "recorded", "--replay", str(again), "--out", str(tmp_path / "x")], capsys)
+    assert "there is no ledger" in said and "ledger-mca-0.sqlite" in said and "scripted" not in said
 
 
 def learned(folder: Path) -> tuple[Any, ...]:
@@ -119,8 +120,77 @@ def test_a_model_without_a_key_is_one_line(
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     said = refused([*TINY, "--critic", "anthropic", "--out", str(tmp_path / "run")], capsys)
-    assert "ANTHROPIC_API_KEY" in said and "--critic scripted" in said and "--base-url" in said
+    assert "set ANTHROPIC_API_KEY in the environment" in said and "--critic scripted" in said and "--base-url" in said
+    assert "client=" not in said and "ScriptedClient" not in said  # which is Python
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_never_answers_ends_the_run_with_an_error_and_resume_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder, down = tmp_path / "run", [True]
+    busy = Reply("busy", status=529, headers={"retry-after": "0.01"})
+    with MessagesServer(lambda body: busy if down else scripted_answer(body)) as server:
+        model = ["--critic", "anthropic", "--base-url", server.url, "--episodes-per-query", "1", "--method", "mca"]
+        assert main([*TINY, "--steps", "2000", *model, "--out", str(folder)]) == 1
+        printed = capsys.readouterr()
+        assert "mca-0: no answer came from the model, asked" in printed.err
+        assert f"What was trained is kept: go on with --resume {folder}" in printed.err
+        half = results(folder)["mca"]
+        assert not half["complete"] and 0 < half["steps"] < 2000 and (folder / "checkpoints" / "mca-0.pt").exists()
+        down.clear()
+        assert main(["--resume", str(folder)]) == 0
+    whole = results(folder)["mca"]
+    assert whole["complete"] and whole["critic"]["episodes"] > whole["critic"]["fallbacks"] > 0
+
+
+def test_a_model_whose_answers_are_all_unusable_ends_the_run_with_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    with MessagesServer(lambda body: "Well done, all of you.") as server:
+        model = ["--critic", "anthropic", "--base-url", server.url, "--method", "mca"]
+        assert main([*TINY, *model, "--out", str(tmp_path / "run")]) == 1
+    found = results(tmp_path / "run")["mca"]
+    assert found["complete"] and found["critic"]["fallbacks"] == found["critic"]["episodes"] > 0
+    said = capsys.readouterr().err
+    assert f"mca-0: no answer of the model could be used: all {found['critic']['episodes']} episodes" in said
+
+
+# -- a replay takes the settings of its run -------------------------------------------------------------------------
+
+
+def test_a_replay_takes_the_settings_of_its_run_but_for_those_that_cannot_change_a_question(tmp_path: Path) -> None:
+    run = Settings(env="spaceworld:solo", method=("taca", "shared"), seeds=2, steps=700, envs=3, hidden=16, in_flight=3,
+                   critic="openai", model="m", base_url="http://127.0.0.1:1", max_calls=9, out="x")  # fmt: skip
+    run.write(tmp_path)
+    replay = ["--critic", "recorded", "--replay", str(tmp_path)]
+    settings, _ = parse(replay)
+    own = {"critic": "recorded", "model": None, "base_url": None, "max_calls": None, "in_flight": 8, "out": ""}
+    assert settings == replace(run, replay=str(tmp_path), **own)
+    fewer, _ = parse([*replay, "--method", "taca", "equal", "--seeds", "1", "--eval-episodes", "3", "--jobs", "1"])
+    assert fewer == replace(settings, method=("taca", "equal"), seeds=1, eval_episodes=3, jobs=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--steps", "800"], "that run had --steps 700, not 800; leave the option out"),
+        (["--env", "spaceworld:duet"], "that run had --env spaceworld:solo, not spaceworld:duet"),
+        (["--fallback", "shared"], "that run had --fallback equal, not shared"),
+        (["--set", "hidden=32"], "that run had --set hidden=16, not 32"),
+        (["--seeds", "3"], "that run had taca-0, taca-1, so there are no answers for taca-2; leave --method"),
+        (["--method", "mca"], "so there are no answers for mca-0"),
+        (["--replay", "nowhere"], "--replay nowhere holds no run: nowhere/config.json is missing or damaged"),
+    ],
+)
+def test_a_replay_that_would_ask_something_else_is_refused_at_once(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    Settings(env="spaceworld:solo", method=("taca",), seeds=2, steps=700, hidden=16).write(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        parse(["--critic", "recorded", "--replay", str(tmp_path), *arguments])
+    printed = capsys.readouterr()
+    assert said in printed.err and printed.err.count("\n") == 1
 
 
 # -- critics and providers of other packages ------------------------------------------------------------------------

@@ -249,7 +249,7 @@ def test_without_imageio_ffmpeg_the_error_tells_what_to_install(
     ("arguments", "message"),
     [
         (["watch", "nobody"], "unknown team 'nobody'; valid are planner, random, or the folder"),
-        (["watch", "random", "--scenario", "moon"], "unknown scenario 'moon'; the presets are solo, duet, pair"),
+        (["watch", "random", "--scenario", "moon"], "unknown scenario 'moon'; the presets are solo"),
         (["list", "--scenario", "moon"], "the presets are"),
         (["record", "a.avi"], "must end in .gif or .mp4"),
         (["record", "nowhere/a.gif"], "there is no folder 'nowhere'"),
@@ -258,7 +258,10 @@ def test_without_imageio_ffmpeg_the_error_tells_what_to_install(
         (["record", "a.gif", "--team", "random", "--fps", "40"], "fps must be"),
         (["record", "a.gif", "--team", "random", "--height", "9"], "height must be at least 120"),
         (["play", "--robot", "2"], "--robot is 2; pair has robots 0 to 1"),
-        (["play", "moon"], "unknown scenario 'moon'; the presets are solo, duet, pair"),
+        (["crew"], "crew is a scenario; to play it: spaceworld play crew"),
+        (["crew", "--robot", "1"], "spaceworld play crew --robot 1"),
+        (["."], ". is a folder; to watch the team of a run: spaceworld watch ."),
+        (["play", "moon"], "unknown scenario 'moon'; the presets are solo"),
         (["play", "crew", "--scenario", "pair"], "two scenarios are named, crew and --scenario pair; name one"),
         (["list", "crew", "--scenario", "pair"], "two scenarios are named"),
         (["record", "a.gif", "crew", "--scenario", "pair"], "two scenarios are named"),
@@ -273,6 +276,14 @@ def test_bad_input_is_one_line_that_names_the_valid(
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["wacth"], ["play", "--robot", "x"], ["record"]])
+def test_arguments_that_cannot_be_parsed_are_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    error = capsys.readouterr().err
+    assert error.startswith("spaceworld") and ": error: " in error and error.count("\n") == 1
 
 
 def test_without_a_command_pair_is_opened_for_playing_and_record_alone_watches_the_planner(

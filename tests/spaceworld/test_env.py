@@ -206,7 +206,7 @@ def test_step_before_reset_and_after_the_end_is_pettingzoos_error() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"scenario": "trio"}, "unknown scenario 'trio'; the presets are solo, duet, pair, truss"),
+        ({"scenario": "moon"}, f"unknown scenario 'moon'; the presets are {', '.join(PRESETS)}"),
         ({"render_mode": "3d"}, "'rgb_array'"),
         ({"observation": "pixels"}, "'vector'"),
         ({"on_collision": "explode"}, "'terminate'"),

@@ -84,7 +84,7 @@ class Actors:
 def actors_of(settings: Settings, networks: list[nn.Module], agents: int, steps: int = 0) -> Actors:
     """Return the actors of a team: a network for each agent, or one network that all of them share."""
     networks = networks * agents if settings.policy == "shared" else networks
-    return Actors(networks, "logits" if settings.algo == "ppo" else "q", steps=steps, numbered=settings.agent_id)
+    return Actors(networks, "logits" if settings.on_policy else "q", steps=steps, numbered=settings.agent_id)
 
 
 def load_actors(settings: Settings, env: Any, checkpoint: Path) -> Actors:
@@ -97,7 +97,7 @@ def load_actors(settings: Settings, env: Any, checkpoint: Path) -> Actors:
         if tail["n_averaged"]:
             part, weights = "module.", tail
         else:
-            part, weights = "policy.actor.net." if settings.algo == "ppo" else "policy.model.net.", member
+            part, weights = "policy.actor.net." if settings.on_policy else "policy.model.net.", member
         own = {k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)}
         network = mlp(own["0.weight"].shape[1], actions, settings.hidden, 1.0)
         network.load_state_dict(own)

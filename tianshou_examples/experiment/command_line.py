@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, ArgumentDefaultsHelpFormatter, ArgumentParser, ArgumentTypeError
+from argparse import SUPPRESS, Action, ArgumentDefaultsHelpFormatter, ArgumentParser, ArgumentTypeError
 from dataclasses import fields, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from tianshou_examples.experiment.env_families import FAMILIES, family_of
 from tianshou_examples.experiment.environments import check_environment
 from tianshou_examples.experiment.methods import METHODS
-from tianshou_examples.experiment.settings import OWN_CRITICS, Settings, critics, providers
+from tianshou_examples.experiment.settings import OWN_CRITICS, Settings, critics, learner_name, providers
 
 LEARNER = {f.name: f for f in fields(Settings) if "set" in f.metadata}  # settings for --set
+# A replay need not share these with its run: who answers, within which limits, where to, and how it is evaluated.
+UNSHARED = ("critic", "model", "base_url", "replay", "max_calls", "max_cost", "prices", "in_flight", "jobs", "out",
+            "eval_episodes", "evaluations", "recent")  # fmt: skip
+
+
+class OneLineParser(ArgumentParser):
+    """A parser whose errors are one line; the usage, which is a page, is shown by --help."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with code 2."""
+        self.exit(2, f"{self.prog}: error: {message} (--help lists all options)\n")
+
+
+class _Help(ArgumentDefaultsHelpFormatter):
+    """Shows defaults, where there is one."""
+
+    def _get_help_string(self, action: Action) -> str | None:
+        default = action.default
+        if isinstance(default, tuple):
+            return f"{action.help} (default: {' '.join(map(str, default))})"
+        there = default not in (None, "", []) and default is not False
+        return super()._get_help_string(action) if there else action.help
 
 
 def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
@@ -20,10 +43,29 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     Raises:
         SystemExit: With code 2 and one line that names the valid values.
     """
-    parser = ArgumentParser(
+    parser = _parser()
+    given = vars(parser.parse_args(argv))
+    try:
+        recorded = None
+        if given["critic"] == "recorded" and given["replay"] and given["resume"] is None:
+            recorded = _recorded(given["replay"])
+            parser.set_defaults(**{f.name: getattr(recorded, f.name) for f in fields(Settings)
+                                   if f.name not in (*LEARNER, *UNSHARED)})  # fmt: skip
+            given = vars(parser.parse_args(argv))
+        resume = given.pop("resume")
+        settings = _settings(given, recorded)
+        if resume is None:
+            _check_critic(settings)
+    except (ValueError, ImportError) as error:
+        parser.error(str(error))
+    return settings, resume
+
+
+def _parser() -> ArgumentParser:
+    parser = OneLineParser(
         prog="python -m tianshou_examples.train",
         description="Train teams on a critic's credit, side by side with teams on the shared reward.",
-        formatter_class=ArgumentDefaultsHelpFormatter,
+        formatter_class=_Help,
     )
     for f in fields(Settings):
         if f.name in LEARNER:
@@ -50,19 +92,38 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
         metavar="FOLDER",
         help="go on with an interrupted run; of the other options only --max-calls, --max-cost and --prices count",
     )
-    given = vars(parser.parse_args(argv))
-    resume = given.pop("resume")
+    return parser
+
+
+def _recorded(folder: str) -> Settings:
+    """Return the settings of the run that a replay repeats."""
     try:
-        settings = _settings(given)
-        if resume is None:
-            _check_critic(settings)
-    except (ValueError, ImportError) as error:
-        parser.error(str(error))
-    return settings, resume
+        return Settings.read(Path(folder))
+    except ValueError as error:
+        raise ValueError(f"--replay {error}") from None
 
 
-def _settings(given: dict[str, Any]) -> Settings:
-    """Return the settings that were given, over those of the environment's family."""
+def _check_replay(settings: Settings, recorded: Settings) -> None:
+    """Raise a ValueError where a run cannot repeat the recorded one, whose answers fit its own episodes only."""
+    for f in fields(Settings):
+        ours, theirs = getattr(settings, f.name), getattr(recorded, f.name)
+        if ours != theirs and f.name not in (*UNSHARED, "method", "seeds"):
+            option = f"--set {f.name}=" if f.name in LEARNER else f"--{f.name.replace('_', '-')} "
+            raise ValueError(
+                f"--replay {settings.replay}: that run had {option}{theirs}, not {ours}; leave the option out, since a "
+                "replay takes the settings of its run"
+            )
+    for method, seed in settings.learners:
+        if METHODS[method].asks and (method, seed) not in recorded.learners:
+            there = ", ".join(learner_name(*learner) for learner in recorded.learners)
+            raise ValueError(
+                f"--replay {settings.replay}: that run had {there}, so there are no answers for "
+                f"{learner_name(method, seed)}; leave --method and --seeds out, or ask for fewer"
+            )
+
+
+def _settings(given: dict[str, Any], recorded: Settings | None) -> Settings:
+    """Return the settings that were given, over those of the run to be repeated or of the environment's family."""
     immediate = given.pop("delivery") == "immediate"
     methods = ["student" if immediate and method == "mca" else method for method in given["method"]]
     if immediate and (other := [m for m in methods if METHODS[m].asks and METHODS[m].student is None]):
@@ -71,7 +132,9 @@ def _settings(given: dict[str, Any]) -> Settings:
     given["prices"] = given["prices"] and tuple(given["prices"])
     given |= learner_settings(given.pop("set"))
     scenario, family = check_environment(given["env"]), family_of(given["env"])
-    settings = replace(Settings(), **{**family.settings, **given})
+    settings = replace(Settings(), **{**family.settings, **given}) if recorded is None else replace(recorded, **given)
+    if recorded is not None:
+        _check_replay(settings, recorded)
     if settings.action_mask != Settings.action_mask and not family.masks:
         raise ValueError(f"--action-mask {settings.action_mask} is for Spaceworld; {settings.env} has its own masks")
     if settings.agent_id and settings.policy != "shared":

@@ -24,6 +24,7 @@ from tianshou_examples.experiment.methods import METHODS, credited_environment
 from tianshou_examples.experiment.settings import Settings, checkpoint_of, learner_name
 
 CHECKPOINT_SECONDS = 60.0
+MOST_IN_VAIN = 3  # questions; after as many the critic itself speaks of an outage
 
 
 def run_learner(settings: Settings, method: str, seed: int, folder: Path, queue: Any, stop: Any) -> None:
@@ -93,7 +94,7 @@ class LearnerProcess:
     def _run(self, stop: Any) -> dict[str, dict[str, float]]:
         saved = time.monotonic()
         with SummaryWriter(str(self.folder / "tensorboard" / self.name)) as board:
-            while not self._complete and not stop.is_set() and not _orphaned():
+            while not self._complete and not stop.is_set() and not _orphaned() and self._in_vain < MOST_IN_VAIN:
                 self._train()
                 self._report(board)
                 due = self.learner.steps * (self.settings.evaluations + 1) // self.settings.steps
@@ -115,6 +116,14 @@ class LearnerProcess:
     @property
     def _complete(self) -> bool:
         return self.learner.steps >= self.settings.steps
+
+    @property
+    def _in_vain(self) -> int:
+        """Questions to which the model gave no answer in this session, if it gave none to any."""
+        if self.inner is None or self.inner.source != "model":
+            return 0
+        stats = self.inner.stats
+        return 0 if stats.usage.calls or stats.cache_hits else stats.model_errors
 
     def _train(self) -> None:
         store, began = self.store, time.perf_counter()
@@ -175,6 +184,7 @@ class LearnerProcess:
             **final,
             "times": self.times,
             "critic": self._critic_numbers(),
+            "in_vain": self._in_vain,
             "student": self._student(),
             "moments": self.monitor.state()["best"],
         }

@@ -27,7 +27,7 @@ from tianshou_examples.experiment.actors import Actors, actors_of, mlp, without_
 from tianshou_examples.experiment.environments import longest_episode
 from tianshou_examples.experiment.settings import Settings
 
-DQN_STEPS = 8  # of every environment between two rounds of double DQN's updates
+OFF_POLICY_STEPS = 8  # of every environment between two rounds of updates
 TAIL = 0.1  # share of the training, at its end, whose networks are averaged into the one that plays
 LEAST_LR = 0.02  # of the initial learning rate, at the end
 
@@ -79,23 +79,24 @@ class Learner:
         self._inputs = env.observation_space(agent).shape[0] + self._numbered
         self._bare_inputs = env.unwrapped.observation_space(agent).shape[0]
         self._space = env.action_space(agent)
+        make: Callable[[], tuple[Any, nn.Module]] = {"ppo": self._ppo, "ddqn": self._ddqn}[settings.algo]
         self._members: list[Any] = []
         self._networks: list[nn.Module] = []
         for _ in range(1 if settings.policy == "shared" else venv.n_agents):
-            member, network = self._ppo() if settings.algo == "ppo" else self._ddqn()
+            member, network = make()
             self._members.append(member)
             self._networks.append(network)
         if settings.policy == "shared":
             self.algorithm = self._members[0]
         else:
-            kind = MultiAgentOnPolicyAlgorithm if settings.algo == "ppo" else MultiAgentOffPolicyAlgorithm
+            kind = MultiAgentOnPolicyAlgorithm if settings.on_policy else MultiAgentOffPolicyAlgorithm
             self.algorithm = kind(algorithms=self._members, env=venv)
             # At every collection Tianshou would warn that returns are vectors; they are reduced only later.
             logging.getLogger("tianshou.data.stats").setLevel(logging.ERROR)
         # rows that the longest episode takes, of all agents in all environments
         self._longest_rows = (max(longest_episode(env) for env in venv.envs) + 1) * len(venv)
         self._tails = [AveragedModel(network) for network in self._networks]
-        self._trainer = self._ppo_trainer(seed) if settings.algo == "ppo" else self._ddqn_trainer(seed)
+        self._trainer = self._on_policy_trainer(seed) if settings.on_policy else self._off_policy_trainer(seed)
 
     @property
     def actors(self) -> Actors:
@@ -112,7 +113,7 @@ class Learner:
 
     def _adam(self) -> OptimizerFactory:
         # fused: one call for all parameters, a quarter less time in an update on a CPU
-        rate = self.settings.lr if self.settings.algo == "ppo" else self.settings.q_lr
+        rate = self.settings.lr if self.settings.on_policy else self.settings.q_lr
         adam = TorchOptimizerFactory(torch.optim.Adam, lr=rate, eps=1e-5, fused=True)
         return adam.with_lr_scheduler_factory(FallingLR(lambda: 1.0 - self.done))
 
@@ -169,7 +170,7 @@ class Learner:
             "show_progress": False,
         }
 
-    def _ppo_trainer(self, seed: int) -> Any:
+    def _on_policy_trainer(self, seed: int) -> Any:
         # One whole episode in each environment, so that no update learns from an older policy's steps. Where episodes
         # become short, that would make tiny updates: there, `rollout` steps are played, and episodes that still run
         # wait for the next update.
@@ -184,9 +185,9 @@ class Learner:
             )
         )
 
-    def _ddqn_trainer(self, seed: int) -> Any:
+    def _off_policy_trainer(self, seed: int) -> Any:
         s = self.settings
-        rows = DQN_STEPS * len(self.venv)
+        rows = OFF_POLICY_STEPS * len(self.venv)
         return self.algorithm.create_trainer(
             OffPolicyTrainerParams(
                 **self._common(max(s.buffer, self._longest_rows), seed, explore=True),
@@ -200,7 +201,7 @@ class Learner:
     def train(self) -> float:
         """Collect once and do the updates that this allows; return the seconds spent in the updates."""
         before = self.collector.collect_step
-        if self.settings.algo == "ddqn" and len(self.buffer) == 0:  # the first update needs credited rows
+        if not self.settings.on_policy and len(self.buffer) == 0:  # the first update needs credited rows
             self.collector.collect(n_episode=len(self.venv))
         timing = self._trainer.execute_epoch().info_stat.timing
         updating, self._updating = timing.train_time_update - self._updating, timing.train_time_update
@@ -220,7 +221,7 @@ class Learner:
         """Move the schedules of learning rate, entropy and exploration."""
         s, self.done = self.settings, min(1.0, done)
         for member in self._members:
-            if s.algo == "ppo":
+            if s.on_policy:
                 member.ent_coef = s.entropy * max(-s.entropy_debit, 1.0 - self.done / s.entropy_until)
             else:
                 # It falls on to 0: a team that always explores never sees how greedy robots block each other for ever.

@@ -17,6 +17,7 @@ from tianshou_examples.experiment.faults import FAULTS
 from tianshou_examples.experiment.methods import METHODS
 
 CONFIG = "config.json"  # in a run's folder
+ON_POLICY = {"ppo": True, "ddqn": False}  # the algorithms: whether one learns from its newest steps only
 OWN_CRITICS = ("scripted", *FAULTS, "recorded")  # the others are providers of models, or critics that need none
 
 
@@ -85,7 +86,9 @@ class Settings:
     base_url: str | None = _option(
         None, "a server that speaks the Messages API (anthropic) or OpenAI's chat completions (openai)"
     )
-    replay: str | None = _option(None, "with --critic recorded: the run whose ledgers answer", metavar="FOLDER")
+    replay: str | None = _option(
+        None, "with --critic recorded: the run that is repeated, with its settings and its answers", metavar="FOLDER"
+    )
     max_calls: int | None = _option(None, "most calls for each learner; then it stops, and can be resumed", type=int)
     max_cost: float | None = _option(None, "most money for each learner; needs --prices", type=float)
     prices: tuple[float, ...] | None = _option(
@@ -98,10 +101,14 @@ class Settings:
     in_flight: int = _option(8, "queries to the model that are under way at the same time", type=number(int, 1))
     fallback: str = _option("equal", "credit if an answer is unusable twice", choices=("equal", "shared", "raise"))
     episodes_per_query: int = _option(8, "episodes that the critic compares in one query", type=number(int, 1))
-    algo: str = _option("ppo", "PPO or double DQN", choices=("ppo", "ddqn"))
+    algo: str = _option("ppo", "PPO or double DQN", choices=tuple(ON_POLICY))
     policy: str = _option("shared", "one network for the team, or one per agent", choices=("shared", "per-agent"))
     agent_id: bool = _option(False, "tell the shared network which agent it plays (one-hot)", action="store_true")
-    steps: int = _option(0, "environment steps of each learner; 0: the environment's own number", type=number(int, 0))
+    steps: int = _option(
+        0,
+        "environment steps of each learner, at least: the last update is finished; 0: the environment's own number",
+        type=number(int, 0),
+    )
     seeds: int = _option(1, "seeds of each method", type=number(int, 1))
     jobs: int = _option(2, "learners that train at the same time, each in its own process", type=number(int, 1))
     envs: int = _option(128, "environments of each learner", type=number(int, 1))
@@ -134,6 +141,11 @@ class Settings:
     q_lr: float = _learner(1e-3, above=0)  # instead of lr
     # share of the steps over which epsilon falls from 1 to 0.05; then it falls slowly to 0
     exploration: float = _learner(0.08, above=0, most=1)
+
+    @property
+    def on_policy(self) -> bool:
+        """Whether the algorithm learns a policy from its newest steps; else Q values from a replay buffer."""
+        return ON_POLICY[self.algo]
 
     @property
     def learners(self) -> list[tuple[str, int]]:

@@ -125,6 +125,8 @@ class TrainingRun:
             return
         if kind == "result":
             self.results[name] = value
+            if said := _without_model(value, self.folder):
+                self.errors.append(f"{name}: {said}")
         else:
             self.errors.append(f"{name}: {value}")
         self._running.pop(name).join(timeout=30)
@@ -151,6 +153,20 @@ class TrainingRun:
         names = [learner_name(*learner) for learner in self.settings.learners]
         if results := [self.results[name] for name in names if name in self.results]:
             write_report(self.settings, self.folder, results, seconds, self.console)
+
+
+def _without_model(result: dict[str, Any], folder: Path) -> str:
+    """Return what is wrong if a learner had no usable answer of a model; "" if it had one, or needed none."""
+    critic = result["critic"]
+    if result["in_vain"]:
+        again = "train again" if result["complete"] else f"go on with --resume {folder}"
+        return f"no answer came from the model, asked {result['in_vain']} times. What was trained is kept: {again}"
+    if critic["fallbacks"] == critic["episodes"] > 0:
+        return (
+            f"no answer of the model could be used: all {critic['episodes']} episodes got the fallback credit. The "
+            "answers are on record: python -m credit_wrappers ledger stats FILE"
+        )
+    return ""
 
 
 def _learn(*arguments: Any) -> None:

@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space
 from pettingzoo import ParallelEnv
 
 from credit_wrappers.integrations.batched_env_group import make_env_group
-from credit_wrappers.integrations.group_checks import check_equal, check_team, common_store
+from credit_wrappers.integrations.group_checks import check_equal, check_team, common_store, make_envs
 from credit_wrappers.integrations.gymnasium.relabelling import CreditStamp, PlayedEpisodes
 
 
@@ -53,8 +53,9 @@ class ParallelVecEnv(VectorEnv):
         store: The credit store that all envs share (`env.store` of a `CreditWrapper`), or None.
 
     Raises:
-        TypeError: An env is not a ParallelEnv.
-        ValueError: Envs with different agents, agents with different spaces, different stores.
+        TypeError: An env is not a ParallelEnv, or `env_fns` holds other things than factories.
+        ValueError: Envs with different agents, agents with different spaces, different stores; two factories that
+            return one env.
 
     Examples:
         >>> from credit_wrappers import CreditStore, CreditWrapper, Deferred, EqualSplitCritic
@@ -73,7 +74,7 @@ class ParallelVecEnv(VectorEnv):
     metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": AutoresetMode.SAME_STEP}
 
     def __init__(self, env_fns: Sequence[Callable[[], ParallelEnv]]) -> None:
-        self.envs = [make() for make in env_fns]
+        self.envs = make_envs(env_fns)
         self.agents = check_team(self.envs)
         self.single_observation_space, self.single_action_space = check_equal(self.envs, self.agents)
         self.store = common_store(self.envs)

@@ -23,9 +23,14 @@ class AgentReplayBuffer(VectorReplayBuffer):
         total_size: Rows in all; each agent column gets ceil(total_size / buffer_num).
         buffer_num: Number of agent columns.
         random_seed: Seed of `sample`.
+
+    Raises:
+        ValueError: There is not a row for each agent column.
     """
 
     def __init__(self, total_size: int, buffer_num: int, *, random_seed: int = 42) -> None:
+        if total_size < buffer_num:
+            raise ValueError(f"total_size is {total_size}: each of the {buffer_num} agent columns needs its own rows")
         super().__init__(total_size, buffer_num)
         self._meta: Batch  # all rows of all agent columns
         del self.buffers  # their state would be stale; whoever asks for them gets an AttributeError

@@ -12,7 +12,13 @@ from tianshou.env import BaseVectorEnv
 
 from credit_wrappers.integrations.batched_env_group import make_env_group
 from credit_wrappers.integrations.env_group import Gathered
-from credit_wrappers.integrations.group_checks import check_discrete, check_team, common_store
+from credit_wrappers.integrations.group_checks import (
+    check_discrete,
+    check_factories,
+    check_team,
+    common_store,
+    make_envs,
+)
 from credit_wrappers.integrations.tianshou.agent_info import ACTIVE, GONE, TERMINATED, TRUNCATED, AgentInfo
 from credit_wrappers.integrations.tianshou.worker_connection import WORKERS, Worker
 from credit_wrappers.integrations.tianshou.worker_env_group import WorkerEnvGroup
@@ -76,9 +82,10 @@ class AgentVectorEnv(BaseVectorEnv):
         store: The credit store that all envs share (`env.store` of a `CreditWrapper`), or None.
 
     Raises:
-        TypeError: An env is not a ParallelEnv.
+        TypeError: An env is not a ParallelEnv, or `env_fns` holds other things than factories.
         ValueError: Envs with different agents, agents with different observation shapes, different
-            stores; one learner per agent with other than Discrete actions; an unknown worker.
+            stores; two factories that return one env; one learner per agent with other than Discrete actions; an
+            unknown worker.
         ImportError: Ray is asked for and not installed.
     """
 
@@ -94,8 +101,9 @@ class AgentVectorEnv(BaseVectorEnv):
             raise ValueError(f"learners must be 'shared' or 'per-agent', got {learners!r}")
         if worker not in WORKERS:
             raise ValueError(f"unknown worker {worker!r}; valid: {', '.join(map(repr, WORKERS))}")
+        check_factories(env_fns)
         self._workers = None if worker == "inline" else WorkerEnvGroup(env_fns, worker)
-        self.envs: list[ParallelEnv] = [make() for make in env_fns] if self._workers is None else self._workers.envs
+        self.envs: list[ParallelEnv] = make_envs(env_fns) if self._workers is None else self._workers.envs
         try:
             self._lay_out(learners)
         except BaseException:

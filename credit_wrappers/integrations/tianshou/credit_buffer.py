@@ -48,7 +48,8 @@ class CreditReplayBuffer(AgentReplayBuffer):
         counts: `RowCounts` since the start.
 
     Raises:
-        ValueError: The envs of `venv` have no credit store.
+        TypeError: `venv` is no `AgentVectorEnv`.
+        ValueError: The envs of `venv` have no credit store; there is not a row for each agent column.
     """
 
     def __init__(
@@ -59,6 +60,11 @@ class CreditReplayBuffer(AgentReplayBuffer):
         timeout: float | None = None,
         random_seed: int = 42,
     ) -> None:
+        if not isinstance(venv, AgentVectorEnv):
+            raise TypeError(
+                f"CreditReplayBuffer(total_size, venv) takes a size and an AgentVectorEnv, got {total_size!r} and "
+                f"{venv!r}"
+            )
         store: _Store | None = venv.store
         if store is None:
             raise ValueError(

@@ -90,6 +90,9 @@ def _inspect(path: Path, *, may_be_made: bool) -> None:
     This only reads, whereas SQLite itself would write to a file, or beside it, on opening.
     """
     before = stamp(path)
+    if path.is_dir():
+        there = ", ".join(sorted(str(file) for file in path.glob("*.sqlite"))) or "there is none (*.sqlite)"
+        raise LedgerError(f"cannot open ledger {path}: it is a folder; name a ledger in it: {there}")
     try:
         with path.open("rb") as file:
             header = file.read(100)

@@ -15,12 +15,11 @@ import numpy as np
 
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
-from credit_wrappers.core.narrator import Narrator
+from credit_wrappers.core.narrator import DEFINITIONS, Narrator, checked_examples
 from credit_wrappers.llm.client import AnswerForm
 from credit_wrappers.llm.prompts.templates import PACKAGED, Templates
 
 _NEUTRAL = re.compile(r"\bagent_[A-Z]+\b")
-DEFINITIONS = ("temporal", "structural", "under_collaboration", "over_collaboration", "agreement")
 
 
 def agent_name(k: int) -> str:
@@ -62,10 +61,7 @@ def render_system(
         tasks: The tasks of which each agent is to get one; empty: no tasks are asked for.
         templates: The templates to fill in.
     """
-    examples = narrator.examples()
-    missing = [name for name in DEFINITIONS if not examples.get(name)]
-    if missing:
-        raise CreditError(f"{type(narrator).__name__}.examples() lacks {', '.join(missing)}")
+    examples = checked_examples(narrator)
     answer = templates.fill(f"form_{form}" if explain else f"form_{form}_brief").strip()
     if tasks:
         lines = "\n".join(f"- {task}" for task in tasks)

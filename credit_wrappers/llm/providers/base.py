@@ -23,6 +23,22 @@ _NO_KEY = (
 )
 
 
+class MissingKey(CreditError):
+    """Neither a key nor a server was given.
+
+    Args:
+        message: Names the ways out in Python.
+        variable: The environment variable that the key is read from.
+    """
+
+    def __init__(self, message: str, variable: str) -> None:
+        super().__init__(message)
+        self.variable = variable
+
+    def __reduce__(self) -> tuple[type[MissingKey], tuple[str, str]]:
+        return type(self), (str(self), self.variable)
+
+
 class ConnectionOptions(TypedDict, total=False):
     """Keyword arguments of every `RemoteClient`."""
 
@@ -51,7 +67,7 @@ class RemoteClient:
             closes it, and copies made by pickling do not have it.
 
     Raises:
-        CreditError: Neither a key nor a server was given; the message names the ways out.
+        MissingKey: Neither a key nor a server was given; the message names the ways out.
         ValueError: `base_url` is no http(s) address.
     """
 
@@ -75,9 +91,9 @@ class RemoteClient:
     ) -> None:
         base_url = base_url or os.environ.get(self.address_variable) or None
         if base_url is None and not self._keys():
-            raise CreditError(
-                _NO_KEY.format(api=self.api, key=self.key_variables[0], example=self.example, protocol=self.protocol)
-            )
+            key = self.key_variables[0]
+            message = _NO_KEY.format(api=self.api, key=key, example=self.example, protocol=self.protocol)
+            raise MissingKey(message, key)
         if base_url is not None and urlsplit(base_url).scheme not in ("http", "https"):
             raise ValueError(f"base_url must begin with http:// or https://, got {_host(base_url)!r}")
         self.model = model
