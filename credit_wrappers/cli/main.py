@@ -27,8 +27,8 @@ def main(argv: list[str] | None = None) -> int:
         SystemExit: With code 2 for arguments that cannot be parsed, with code 0 after --help.
     """
     with printing():
-        options = _parser().parse_args(_with_topic(sys.argv[1:] if argv is None else argv))
         try:
+            options = _parser().parse_args(_with_topic(sys.argv[1:] if argv is None else argv))
             for line in options.run(options):
                 print(line)
         except BrokenPipeError:

@@ -30,8 +30,8 @@ def main(argv: list[str] | None = None) -> int:
     """
     given = sys.argv[1:] if argv is None else argv
     with printing():
-        options = _parser().parse_args(_with_command(given))
         try:
+            options = _parser().parse_args(_with_command(given))
             options.run(options)
         except BrokenPipeError:
             raise
