@@ -293,3 +293,13 @@ def test_with_fallback_raise_the_learner_ends_and_the_answers_it_got_are_kept(tm
     assert not list(tmp_path.glob("*.sqlite-wal")), "the ledger is open still"
     with Ledger(tmp_path / "ledger-mca-0.sqlite") as ledger:
         assert len(ledger) == len(server.requests) >= 2  # every answer was paid for
+
+
+def test_a_resumed_learner_keeps_the_kind_of_team_reward_that_was_decided(tmp_path: Path) -> None:
+    settings = settings_of("ppo", "shared")
+    box = play(settings, "mca", tmp_path, stop_after=1)
+    assert box.records("train")[0]["team_reward"] in (None, "mean")  # Spaceworld pays all robots the same
+    process = LearnerProcess(settings, "mca", 0, tmp_path, Queue())
+    process.store.team_reward.agree("sum", "rewards differed")
+    process._save()
+    assert LearnerProcess(settings, "mca", 0, tmp_path, Queue()).store.team_reward.rule == "sum"

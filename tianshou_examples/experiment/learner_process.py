@@ -145,6 +145,7 @@ class LearnerProcess:
             board.add_scalar(f"train/{key}", value, self.learner.steps)
         board.add_scalar("critic/tokens", numbers["tokens"], self.learner.steps)
         counts = {key: numbers[key] for key in ("calls", "tokens", "fallbacks", "cached_tokens", "cost")}
+        counts["team_reward"] = self.store.team_reward.rule  # None: nothing but zero was paid so far
         self._send("train", {**shown, "wall": sum(self.times.values()), **counts})
 
     def _send(self, kind: str, numbers: dict[str, Any]) -> None:
@@ -198,6 +199,7 @@ class LearnerProcess:
             "critic": self._critic_numbers(),
             "evaluated": self.evaluated,
             "final": self.final,
+            "team_reward": (self.store.team_reward.rule, self.store.team_reward.told),
             "student": self.store.state() if isinstance(self.store, Distillation) else None,
             "torch": torch.get_rng_state(),
             "numpy": np.random.get_state(),
@@ -216,6 +218,8 @@ class LearnerProcess:
                 env.task_progress = min(1.0, self.learner.steps / max(1.0, self.settings.wean * self.settings.steps))
         if isinstance(self.store, Distillation):
             self.store.restore(state["student"])
+        if state["team_reward"][0] is not None:
+            self.store.team_reward.agree(*state["team_reward"])
         self.monitor.restore(state["watch"])
         self.times, self.before = state["times"], state["critic"]
         self.evaluated, self.final = state["evaluated"], state["final"]
