@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from pettingzoo.utils.env import ParallelEnv
 
+from credit_wrappers.core.content_digest import content_digest
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.narration.generic_narrator import ActionNames, GenericNarrator
@@ -90,10 +90,10 @@ class ArrayNarrator(GenericNarrator):
         _warn_of_what_is_not_told(self._features)
 
     def capture(self, observations: Mapping[str, Any]) -> object:
-        """Return each agent's numbers, (F,) float64, (0,) when none is told; None for an agent that is not there."""
+        """Return each agent's numbers, (F,) float64, or a digest when none is told; None for one that is not there."""
         seen = [(features, observations.get(features.agent)) for features in self._features]
         return tuple(
-            None if own is None else features.numbers(own) if features.told else np.empty(0) for features, own in seen
+            None if own is None else features.numbers(own) if features.told else _digest(own) for features, own in seen
         )
 
     def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
@@ -167,6 +167,14 @@ class StateNarrator(LiveNarrator, GenericNarrator):
             "clauses that changed are written: a clause takes the place of the earlier one about the same thing, and "
             "`no longer ...` says that a clause holds no more."
         )
+
+
+def _digest(observation: Any) -> bytes:
+    """Return what tells an observation apart that is not told, so that its episode has a key of its own."""
+    try:
+        return content_digest(observation)
+    except TypeError:
+        return b""
 
 
 def _warn_of_what_is_not_told(agents: Sequence[Features]) -> None:
