@@ -13,8 +13,8 @@ import numpy as np
 def content_digest(*values: object) -> bytes:
     """Return 8 bytes that differ when the values differ.
 
-    Numbers count by their value: 1, 1.0, True and arrays of any numeric type. Lists, tuples and arrays are alike, and so
-    are mappings in any order.
+    Numbers count by their value: 1, 1.0 and True are alike, in arrays of any type. Lists, tuples and arrays are alike,
+    and so are mappings in any order.
 
     Args:
         values: None, texts, bytes, numbers and arrays; lists, tuples, mappings and dataclasses of such values.
