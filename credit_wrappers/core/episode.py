@@ -66,7 +66,7 @@ class Episode:
         """The T+1 narrated frames, in the environment's order and with its names; () without a narrator."""
         if self.narrator is None:
             return ()
-        return tuple(self.narrator.frames(self.moments, range(self.n_agents), self.agents))
+        return tuple(self.narrator.frames(self.moments, range(self.n_agents), tuple(map(str, self.agents))))
 
     @cached_property
     def key(self) -> str:

@@ -191,7 +191,7 @@ def _episodes(question: Question, judged: Judged | None) -> list[JudgedEpisode]:
     found = []
     for k, (episode, order) in enumerate(zip(question.episodes, question.orders, strict=True)):
         values = None if judged is None else judged.tables[k].astype(np.float32)
-        found.append(JudgedEpisode(episode.key, tuple(episode.agents[i] for i in order), values, episode.length))
+        found.append(JudgedEpisode(episode.key, tuple(str(episode.agents[i]) for i in order), values, episode.length))
     return found
 
 

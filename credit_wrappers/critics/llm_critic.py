@@ -262,10 +262,13 @@ class LLMCritic:
         """Return the base prompt and the tasks that it lists."""
         narrator, settings = self._narrator(episode), self.settings
         own = settings.names == "own"
-        names = episode.agents if own else tuple(agent_name(k) for k in range(episode.n_agents))
+        told = tuple(map(str, episode.agents))
+        names = told if own else tuple(agent_name(k) for k in range(episode.n_agents))
         place = (id(narrator), names)
         known = self._base_prompts.get(place)
         if known is None or known[0] is not narrator:
+            if len(set(told)) < len(told):
+                raise CreditError(f"two agents of {list(episode.agents)} have the same name as text; rename one")
             odd = [name for name in names if not _WORD.fullmatch(name)]
             if own and settings.answer_format == "arrays" and odd:
                 raise CreditError(

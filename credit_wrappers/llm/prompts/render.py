@@ -33,10 +33,10 @@ def agent_name(k: int) -> str:
 
 
 def with_own_names(text: str, own: Mapping[str, str]) -> str:
-    """Return an explanation in which `own[neutral name]` replaces each neutral name."""
+    """Return an explanation in which `own[neutral name]` replaces each neutral name; agents may be ints, too."""
     if "agent_" not in text:  # most explanations name nobody
         return text
-    return _NEUTRAL.sub(lambda found: own.get(found[0], found[0]), text)
+    return _NEUTRAL.sub(lambda found: str(own.get(found[0], found[0])), text)
 
 
 def render_system(
