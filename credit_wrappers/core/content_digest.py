@@ -60,6 +60,6 @@ def _numbers(value: Any) -> np.ndarray | None:
         array = np.asarray(value)
         if array.dtype == object and isinstance(value, np.ndarray) and array.size:
             array = np.asarray(array.tolist())  # arrays in an array, or numbers
-    except ValueError:  # parts of unlike shapes
+    except (ValueError, TypeError, RuntimeError):  # parts of unlike shapes, or what is no array
         return None
     return np.asarray(array, np.float64) + 0.0 if array.dtype.kind in "biuf" else None
