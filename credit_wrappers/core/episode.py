@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from credit_wrappers.core.content_digest import content_digest
 from credit_wrappers.core.narrator import Narrator
 
 
@@ -70,10 +70,22 @@ class Episode:
 
     @cached_property
     def key(self) -> str:
-        """Name in a ledger, the same when a run is repeated: environment, seed, digest of the steps."""
-        digest = hashlib.blake2b(self.actions.tobytes(), digest_size=8)
-        digest.update(self.team_reward.tobytes())
-        digest.update(self.cost.tobytes())
+        """Name in a ledger: environment, seed, digest of all that was recorded but the id.
+
+        It is the same when a run is repeated, in every process, for one environment and for many that step together.
+        """
+        flags = self.terminated, self.truncated
+        done = self.agents, self.actions, self.team_reward, self.cost, flags, self.observations
+        try:
+            digest = content_digest(*done, self.moments)
+        except TypeError:  # moments that only their narrator can read
+            digest = content_digest(*done, self.frames)
         seed = "-" if self.seed is None else self.seed
         part = f"/{self.start}" if self.start else ""
-        return f"{self.env_id}/{seed}/{digest.hexdigest()}{part}"
+        return f"{self.env_id}/{seed}/{digest.hex()}{part}"
+
+    def without_narration(self) -> Episode:
+        """Return the episode without what only a critic reads, the moments and the narrator. Its key stays."""
+        bare = replace(self, moments=(), narrator=None)
+        bare.__dict__["key"] = self.key
+        return bare

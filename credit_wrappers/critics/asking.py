@@ -24,9 +24,11 @@ from credit_wrappers.llm.ledger.entry import JudgedEpisode
 from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.llm.prompts.templates import Templates
 
-# Sums so many times larger than the bound are nonsense, or were ordered by a text inside the episode. Scaled into the
-# bound they would leave nothing of the query's other credits.
-_MOST_BOUNDS = 100
+# Larger credits are nonsense, or were ordered by a text inside the episode: they would drown all others. The limits are
+# generous, and each episode is held to them by itself, whatever its length and its company.
+_MOST_SUM = 100  # bounds that an agent's credits may sum to where they are scaled into the bound afterwards
+# Bounds that a step may be worth on average, beside one bound for the episode, where nothing is scaled.
+_MOST_MEAN = 0.2
 
 
 @dataclass(frozen=True)
@@ -181,8 +183,7 @@ class Asker:
                 event_values(answer["events"], names, length)
                 for answer, names, length in zip(answers, question.names, question.lengths, strict=True)
             ]
-            if settings.normalise != "none":
-                _check_size(tables, question, settings.bound)
+            _check_size(tables, question, settings)
         return Judged(question, answers, tables, source)
 
 
@@ -195,12 +196,25 @@ def _episodes(question: Question, judged: Judged | None) -> list[JudgedEpisode]:
     return found
 
 
-def _check_size(tables: list[np.ndarray], question: Question, bound: float) -> None:
+def _check_size(tables: list[np.ndarray], question: Question, settings: CriticSettings) -> None:
     """Raise AnswerError where an agent's credits are out of all proportion to the bound."""
-    for k, table in enumerate(tables):
-        sums = np.abs(table.sum(axis=0))
-        if sums.max(initial=0.0) > _MOST_BOUNDS * bound:
-            agent = question.names[k][int(sums.argmax())]
+    bound = settings.bound
+    for number, (table, names) in enumerate(zip(tables, question.names, strict=True), 1):
+        if not table.size:
+            continue
+        sizes = np.abs(table)
+        if settings.normalise != "none":
+            sums, limit = np.abs(table.sum(axis=0)), _MOST_SUM * bound
+        else:
+            sums, limit = sizes.sum(axis=0), bound * (1 + _MOST_MEAN * len(table))
+            t, i = np.unravel_index(sizes.argmax(), table.shape)
+            if sizes[t, i] > bound:
+                raise AnswerError(
+                    f"episode {number}: {names[i]} gets {table[t, i]:g} for step {t}; one step may be worth at most "
+                    f"{bound:g} in size"
+                )
+        if sums.max() > limit:
             raise AnswerError(
-                f"episode {k + 1}: the credits of {agent} sum to {sums.max():g} in size; at most {bound:g} is asked for"
+                f"episode {number}: the credits of {names[int(sums.argmax())]} sum to {sums.max():g} in size; at most "
+                f"{bound:g} is asked for"
             )

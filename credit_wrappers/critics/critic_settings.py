@@ -28,11 +28,15 @@ class CriticSettings(Shaping):
         tasks: Also ask for one task for each agent, of those that the narrator names (LLM-TACA; see `LLMTaskWrapper`).
         explain: Ask for a reason with each event and a summary. Without them answers are two to three times shorter,
             and nobody can check them.
-        bound: Largest size of an agent's summed credits in one episode (paper: 10).
-        normalise: How a query's credits are brought to a common size, always by one factor for the whole query, which
-            keeps the comparison between its episodes. "bound": only when an agent exceeds the bound, so that a query
-            of poor episodes is not scaled up to look like a good one; "full": the largest sum becomes the bound, for
-            models whose scale drifts from query to query; "none".
+        bound: What the question asks for: an agent's credits sum to at most this size in an episode (paper: 10). With
+            normalise="none" an answer is asked for again if it gives an agent more than this in a step, or more than
+            this and a fifth of it for each step in an episode (the sizes of its credits summed); otherwise, if an
+            agent's credits sum to more than a hundred times this.
+        normalise: "none": credits stay as they were given, so a deed is worth the same whichever episodes share its
+            query. The others scale all credits of a query by one factor, as in the paper, which makes a deed's worth
+            depend on the query's other episodes. "bound": only when an agent's sum exceeds the bound, so that it
+            becomes the bound; "full": the largest sum always becomes the bound, for models whose scale drifts from
+            query to query.
         conserve: "none": credit may add up to something else than was paid (dense, like the paper's); "episode": each
             episode's credits sum to its return; "step": each step's credits sum to its reward, which leaves
             differences between agents (structural credit) and removes the temporal part.

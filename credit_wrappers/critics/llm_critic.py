@@ -8,10 +8,10 @@ The way of a query:
 4. The ledger is searched for an answer; else the model is asked, within the budget (`asking`).
 5. The answer is parsed and checked. If it does not fit, one corrective question quotes what was wrong.
 6. The sums of its events become a table (T, N) for each episode; several orders are averaged.
-7. One factor for the whole query brings the tables to a common size (`shaping`).
-8. On request the credits are made to sum to what was paid, and blended with the team reward.
-9. The columns return to the environment's order, the texts to the agents' own names.
-10. Without a usable answer every episode of the query gets the fallback, labelled and counted.
+7. On request one factor brings the whole query to a common size (the paper's rule), the credits are made to sum to
+   what was paid, and they are blended with the team reward (`shaping`).
+8. The columns return to the environment's order, the texts to the agents' own names.
+9. Without a usable answer every episode of the query gets the fallback, labelled and counted.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from credit_wrappers.llm.answers.schema import answer_schema
 from credit_wrappers.llm.client import Request
 from credit_wrappers.llm.prompts.render import agent_name, render_episode, render_reask
 from credit_wrappers.llm.prompts.templates import Templates
+from credit_wrappers.narration.text_diff import mentions
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +75,22 @@ def ask_about(
             names = tuple(episode.agents[i] for i in order)
         else:
             names = tuple(agent_name(i) for i in range(episode.n_agents))
-        frames = narrator.frames(episode.moments, order, names)
+        frames = _told(narrator.frames(episode.moments, order, names), episode, order, names, tasks)
         texts.append(render_episode(k, episode, frames, order, names, narrator.action_name))
         orders.append(order)
         all_names.append(names)
     schema = answer_schema(settings.answer_format, settings.explain, tasks)
     request = Request(system, "\n\n".join(texts), schema, model, settings.max_tokens, settings.temperature)
     return Question(tuple(episodes), tuple(orders), tuple(all_names), request, tasks)
+
+
+def _told(
+    frames: Sequence[str], episode: Episode, order: Sequence[int], names: Sequence[str], tasks: Sequence[str]
+) -> list[str]:
+    """Return frames whose first says who is who among the agents that tasks name by their own names."""
+    each = [(name, episode.agents[i]) for name, i in zip(names, order, strict=True)]
+    who = [f"{name} is {own}" for name, own in each if name != own and any(mentions(task, own) for task in tasks)]
+    if not (who and frames):
+        return list(frames)
+    said = frames[0].split("; ")
+    return ["; ".join([*(clause for clause in who if clause not in said), frames[0]]), *frames[1:]]

@@ -11,7 +11,7 @@ import numpy as np
 
 from credit_wrappers.llm.answers.schema import EventAnswer
 
-Normalise = Literal["bound", "full", "none"]
+Normalise = Literal["none", "bound", "full"]
 Conserve = Literal["none", "episode", "step"]
 
 _MOST_STRETCH = 10.0  # by which conservation scales credits at most
@@ -23,7 +23,7 @@ class Shaping:
     """What is done to the numbers that a model gave; `CriticSettings` explains the fields."""
 
     bound: float = 10.0
-    normalise: Normalise = "bound"
+    normalise: Normalise = "none"
     conserve: Conserve = "none"
     blend: float = 0.0
 
@@ -58,10 +58,15 @@ class Shaping:
         return shaped
 
     def _factor(self, tables: Sequence[np.ndarray]) -> float:
-        """Return the one factor for a whole query; a factor for each episode would erase their comparison."""
+        """Return the one factor for a whole query; a factor for each episode would erase their comparison.
+
+        It is 1 unless the paper's rule is asked for, since it makes an episode's credit depend on the query's others.
+        """
+        if self.normalise == "none":
+            return 1.0
         largest = max((float(np.abs(table.sum(axis=0)).max()) for table in tables if table.size), default=0.0)
         fits = largest < _NOTHING * self.bound or (self.normalise == "bound" and largest <= self.bound)
-        return 1.0 if self.normalise == "none" or fits else self.bound / largest
+        return 1.0 if fits else self.bound / largest
 
 
 def check_choices(settings: object, **choices: Any) -> None:

@@ -325,7 +325,7 @@ class Distillation:
     def _take(self, credits: list[tuple[int, Credit]]) -> None:
         for id, credit in credits:
             # Only the critic needs the moments, which may be large.
-            self._trainer.labels.append((replace(self._pending.pop(id), moments=(), narrator=None), credit))
+            self._trainer.labels.append((self._pending.pop(id).without_narration(), credit))
 
     def _schedule(self) -> None:
         """Set when the next round is due."""

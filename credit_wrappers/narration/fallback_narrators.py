@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from pettingzoo.utils.env import ParallelEnv
 
+from credit_wrappers.core.content_digest import content_digest
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.narration.generic_narrator import ActionNames, GenericNarrator
@@ -87,13 +87,14 @@ class ArrayNarrator(GenericNarrator):
         super().__init__(env, describe, action_names)
         given = by_agent("feature_names", feature_names, self.agents)
         self._features = [Features(agent, env.observation_space(agent), given.get(agent)) for agent in self.agents]
+        self._note_names(name for features in self._features for name in features.names if name and not name.isdigit())
         _warn_of_what_is_not_told(self._features)
 
     def capture(self, observations: Mapping[str, Any]) -> object:
-        """Return each agent's numbers, (F,) float64, (0,) when none is told; None for an agent that is not there."""
+        """Return each agent's numbers, (F,) float64, or a digest when none is told; None for one that is not there."""
         seen = [(features, observations.get(features.agent)) for features in self._features]
         return tuple(
-            None if own is None else features.numbers(own) if features.told else np.empty(0) for features, own in seen
+            None if own is None else features.numbers(own) if features.told else _digest(own) for features, own in seen
         )
 
     def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
@@ -132,7 +133,8 @@ class StateNarrator(LiveNarrator, GenericNarrator):
     """A narrator that tells what the environment's `describe_state()` says: all of it at first, then what changed.
 
     The text is cut into clauses at "; " and at line breaks, so each clause should say by itself what it is about. Names
-    of agents are replaced by their names in the prompt. `ArrayNarrator` documents `describe` and `action_names`.
+    of agents such as `robot_1` are replaced by their names in the prompt. A name that may also be another word, such as
+    `a`, `1` or `robot`, stays, and the start says who is who. `ArrayNarrator` documents `describe` and `action_names`.
     """
 
     def __init__(
@@ -150,23 +152,40 @@ class StateNarrator(LiveNarrator, GenericNarrator):
 
     def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
         """Return the first state whole, then the clauses that changed; "" when none did."""
-        called = {str(self.agents[i]): str(name) for name, i in zip(names, order, strict=True)}
+        clear = [(name, i) for name, i in zip(names, order, strict=True) if not self._unclear[i]]
+        called = {str(self.agents[i]): name for name, i in clear}
         states = {text: listed(clauses(renamed(text, called)), list(called.values())) for text in set(moments)}
         texts: list[str] = []
         before: list[str] = []
         for moment in moments:
             now = states[moment]
-            texts.append("; ".join(difference(before, now) if texts else self.who(order, names) + now))
+            texts.append("; ".join(difference(before, now) if texts else self.who(order, names, states) + now))
             before = now
         return texts
 
     def notation(self) -> str:
         """Return how frames are written."""
-        return (
+        text = (
             "The start is the state in the environment's own words, in clauses between semicolons. Later only the "
             "clauses that changed are written: a clause takes the place of the earlier one about the same thing, and "
             "`no longer ...` says that a clause holds no more."
         )
+        left = sorted(f"`{agent}`" for agent, unclear in zip(self.agents, self._unclear, strict=True) if unclear)
+        if left:
+            text += (
+                " Some names of agents may also be other words and stand as the environment wrote them: "
+                f"{', '.join(left)}. Where such an agent has another name in the steps, the start says who it is. "
+                "Whether the word means the agent, its clause tells."
+            )
+        return text
+
+
+def _digest(observation: Any) -> bytes:
+    """Return what tells an observation apart that is not told, so that its episode has a key of its own."""
+    try:
+        return content_digest(observation)
+    except TypeError:
+        return b""
 
 
 def _warn_of_what_is_not_told(agents: Sequence[Features]) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Dict, Discrete, Space, Tuple
 from pettingzoo.utils.env import ParallelEnv
 
-from credit_wrappers.narration.text_diff import mentions
+from credit_wrappers.narration.text_diff import is_clear, mentions
 from credit_wrappers.recording.action_spaces import ActionWords
 from credit_wrappers.recording.observation_spaces import MASK
 
@@ -42,8 +42,10 @@ class GenericNarrator:
         self.words = ActionWords(spaces, action_names)
         self._about = describe if describe is not None else _own_words(env)
         seen = [_space_text(env.observation_space(agent)) for agent in self.agents]
-        # The frames must say who is who among the agents that the description names.
-        self._known = [mentions(self._about, str(agent)) for agent in self.agents]
+        self._unclear = [not is_clear(str(agent)) for agent in self.agents]
+        # The frames must say who is who among the agents that the description or the actions name.
+        self._named = [False] * len(self.agents)
+        self._note_names([self._about, *(name for names in self.words.names.values() for name in names)])
         self._kinds = [(text, self.words.describe(a)) for text, a in zip(seen, self.agents, strict=True)]
 
     def describe(self) -> str:
@@ -58,10 +60,19 @@ class GenericNarrator:
             spaces = f"The agents differ: {'; '.join(each)}."
         return f"{self._about}\n\nA team of {len(self.agents)} agents. {spaces}".strip()
 
-    def who(self, order: Sequence[int], names: Sequence[str]) -> list[str]:
-        """Return who is who among the agents that the description names."""
-        each = zip(names, order, strict=True)
-        return [f"{name} is {self.agents[i]}" for name, i in each if self._known[i] and name != self.agents[i]]
+    def who(self, order: Sequence[int], names: Sequence[str], states: Iterable[str] = ()) -> list[str]:
+        """Return who is who among the agents that the prompt calls by their own names.
+
+        These are the agents that the description or the actions name, and those that `states` name by a word that may
+        mean something else.
+        """
+        told = []
+        for name, i in zip(names, order, strict=True):
+            own = str(self.agents[i])
+            named = self._named[i] or (self._unclear[i] and any(mentions(text, own) for text in states))
+            if named and name != own:
+                told.append(f"{name} is {own}")
+        return told
 
     def examples(self) -> Mapping[str, str]:
         """Return examples that hold in any environment."""
@@ -93,6 +104,13 @@ class GenericNarrator:
                 'without "; " and without blanks around them'
             )
         return tasks
+
+    def _note_names(self, texts: Iterable[str]) -> None:
+        """Note which agents are named by texts that the prompt repeats word for word."""
+        whole = "\n".join(texts)
+        self._named = [
+            named or mentions(whole, str(agent)) for named, agent in zip(self._named, self.agents, strict=True)
+        ]
 
 
 def _own_words(env: ParallelEnv) -> str:

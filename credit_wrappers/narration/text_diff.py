@@ -9,17 +9,27 @@ from collections.abc import Mapping, Sequence
 _SPLIT = re.compile(r"; |\n")
 _LABEL = re.compile(r"[^:=]+[:=]")
 _VALUE = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?")
+_CLEAR = re.compile(r"(?=.*[^\W\d_]{2})(?=.*[\d_])\w(?:\S*\w)?")
+
+
+def is_clear(name: str) -> bool:
+    """Return whether a word of a text that is an agent's name can mean nothing else.
+
+    `robot_1`, `adversary_0` and `tug-2` are clear: they have two letters in a row, and a digit or an underscore. `a`,
+    `1`, `x1` and `robot` may be other words, numbers or places.
+    """
+    return _CLEAR.fullmatch(name) is not None
 
 
 def renamed(text: str, names: Mapping[str, str]) -> str:
-    """Return `text` with whole words replaced, all at once, by the new name of each name; digits are left alone."""
-    words = [name for name in names if name and not name.isdigit()]
+    """Return `text` with whole words replaced, all at once, by the new name of each name that is clear."""
+    words = list(filter(is_clear, names))
     return _any_of(words).sub(lambda match: names[match[0]], text) if words else text
 
 
 def mentions(text: str, name: str) -> bool:
-    """Return whether a name of more than one character is a whole word of `text`."""
-    return len(name) > 1 and _any_of([name]).search(text) is not None
+    """Return whether a name is a whole word of `text`."""
+    return name != "" and _any_of([name]).search(text) is not None
 
 
 def clauses(text: str) -> list[str]:
@@ -32,6 +42,8 @@ def listed(found: Sequence[str], names: Sequence[str]) -> list[str]:
 
     Clauses about no agent keep their places.
     """
+    if not names:
+        return list(found)
     pattern = _any_of(names)
     first = [pattern.search(clause) for clause in found]
     about = iter(sorted((names.index(m[0]), k) for k, m in enumerate(first) if m))

@@ -217,17 +217,22 @@ def test_values_that_division_would_round_are_single_steps():
     ]
 
 
-def test_an_order_to_pay_a_million_is_refused_and_a_smaller_one_stays_within_the_bound():
+def test_an_order_to_pay_a_million_is_refused_and_so_is_a_smaller_one():
     episodes = [corridor_episode([[0, 0]] * 3), corridor_episode([[0, 0]] * 5)]
 
-    def paid(amount):
+    def paid(amount, **options):
         text = answer([event("agent_A", 0, 3, amount, ORDER)], [event("agent_B", 0, 5, 5.0)], summary=ORDER)
-        return LLMCritic(FakeClient(text)).score(episodes)
+        return LLMCritic(FakeClient(text), **options).score(episodes)
 
     refused = paid(1e6)
     assert {credit.source for credit in refused} == {"fallback"}
+    assert "agent_A gets 333333 for step 0; one step may be worth at most 10 in size" in refused[0].summary
+    refused = paid(1e6, normalise="bound")
     assert "the credits of agent_A sum to 1e+06 in size; at most 10 is asked for" in refused[0].summary
-    bound = paid(900.0)
+    refused = paid(900.0)
+    assert {credit.source for credit in refused} == {"fallback"}
+    assert "agent_A gets 300 for step 0; one step may be worth at most 10 in size" in refused[0].summary
+    bound = paid(900.0, normalise="bound")
     assert [credit.values.sum() for credit in bound] == pytest.approx([10.0, 5.0 / 90])
     assert bound[0].summary == bound[0].events[0].why == ORDER.replace("agent_A", "walker_0")
 

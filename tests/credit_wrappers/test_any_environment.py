@@ -4,11 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
+from credit_fakes import FakeClient, answer, event
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 from pettingzoo.utils.conversions import aec_to_parallel, turn_based_aec_to_parallel
 from pettingzoo.utils.env import ParallelEnv
 
-from credit_wrappers import LLMCreditWrapper, ScriptedClient
+from credit_wrappers import Ledger, LLMCreditWrapper, ScriptedClient
+from credit_wrappers.cli.reading import read
 
 with warnings.catch_warnings():
     # PettingZoo's packages import environments in a way that PettingZoo itself calls deprecated.
@@ -171,8 +173,40 @@ def test_image_that_can_be_described_is_told_in_words():
     image = Box(0, 255, (32, 32, 3), np.uint8)
     request, _, _ = credited(Seen({"a": image, "b": image}, SPACES["nested"][1]), order="given")
     lines = request.prompt.splitlines()
-    assert lines[2] == "start: agent_A is at 0; agent_B sleeps"
-    assert all(line.endswith(f" | reward 1 | agent_A is at {t + 1}") for t, line in enumerate(lines[3:]))
+    assert lines[2] == "start: agent_A is a; agent_B is b; a is at 0; b sleeps"
+    assert all(line.endswith(f" | reward 1 | a is at {t + 1}") for t, line in enumerate(lines[3:]))
+
+
+@pytest.mark.parametrize("agents", [("0", "1"), ("a", "b"), ("x.*", "[")], ids=str)
+@pytest.mark.parametrize("names", ["neutral", "own"])
+@pytest.mark.parametrize("words", [True, False])
+def test_agents_may_have_any_names_from_the_wrapper_to_the_ledger(agents, names, words, tmp_path):
+    class Seen(Samples):
+        if words:
+
+            def describe_state(self):
+                return "; ".join(f"{agent} is at {self.time}" for agent in self.possible_agents)
+
+    first = "agent_A" if names == "neutral" else str(agents[0])
+    client = FakeClient(answer([event(first, 0, 2, 1.0, f"{first} went")], summary=f"{first} won"))
+    env = Seen({a: Box(0, 1, (2,)) for a in agents}, {a: Discrete(2) for a in agents})
+    path = tmp_path / "run.sqlite"
+    options = {"order": "given", "fallback": "raise", "ledger": path}
+    wrapped = LLMCreditWrapper(env, client=client, names=names, workers=0, **options)
+    wrapped.reset()
+    while wrapped.agents:
+        wrapped.step(dict.fromkeys(wrapped.agents, 1))
+    [(_, credit)] = wrapped.store.settle([0])
+    wrapped.close()
+    assert credit.values[:2].tolist() == [[0.5, 0.0]] * 2
+    assert credit.events[0].agent == agents[0]
+    assert (credit.events[0].why, credit.summary) == (f"{agents[0]} went", f"{agents[0]} won")
+    with Ledger(path, read_only=True) as ledger:
+        [reading] = [reading for entry in ledger.entries() for reading in read(entry)]
+    assert reading.judged.totals == {str(agents[0]): 1.0, str(agents[1]): 0.0}
+    assert reading.events[0].agent == str(agents[0])
+    prompt = client.requests[0].prompt
+    assert (f"agent_A is {agents[0]}; agent_B is {agents[1]}; " in prompt) == (words and names == "neutral")
 
 
 @pytest.mark.parametrize(

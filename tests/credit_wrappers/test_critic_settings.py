@@ -71,9 +71,10 @@ def test_full_normalisation_stretches_the_whole_query_to_the_bound(normalise, su
     assert [credit.events[0].amount for credit in credits] == pytest.approx(sums)
 
 
-def test_without_normalisation_nothing_is_bound():
-    [credit], _ = score(answer([event("agent_B", 0, 4, 99.0)]), normalise="none")
-    assert credit.values.sum() == pytest.approx(99.0)
+def test_without_normalisation_nothing_is_scaled():
+    [credit], _ = score(answer([event("agent_B", 0, 4, 17.0)]), normalise="none")
+    assert credit.values.sum() == pytest.approx(17.0)
+    assert CriticSettings().normalise == "none"
 
 
 @pytest.mark.parametrize("events", [[], [event("agent_B", 0, 4, 1e-310)]])

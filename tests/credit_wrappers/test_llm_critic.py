@@ -55,22 +55,6 @@ class TestNumbers:
         assert credit.events[0].why == "walker_1 let walker_0 pass, agent_C and agent_AB not"
         assert credit.summary == "walker_0 won"
 
-    def test_one_factor_brings_the_whole_query_within_the_bound(self):
-        big = answer([event("agent_B", 0, 4, 16.0), event("agent_B", 0, 1, 4.0)], [event("agent_A", 0, 1, -1.0)])
-        credits, *_ = score(big, episodes=[EPISODE, EPISODE])
-        assert credits[0].values.sum(axis=0).tolist() == [10.0, 0.0]
-        assert credits[1].values[0].tolist() == [0.0, -0.5]
-        assert [event.amount for event in credits[0].events] == [8.0, 2.0]
-        assert [event.amount for event in credits[1].events] == [-0.5]
-
-    def test_blame_is_bound_like_praise(self):
-        [credit], *_ = score(answer([event("agent_B", 0, 4, -40.0)]), bound=2.0)
-        assert credit.values[:, 0].tolist() == [-0.5] * 4
-
-    def test_credits_within_the_bound_are_left_as_they_are(self):
-        [credit], *_ = score(answer([event("agent_B", 0, 4, 10.0), event("agent_A", 0, 1, 10.0)]))
-        assert credit.values.sum(axis=0).tolist() == [10.0, 10.0]
-
     def test_values_are_the_sum_of_the_events(self):
         random = np.random.default_rng(0)
         events = []
@@ -78,7 +62,7 @@ class TestNumbers:
             start = int(random.integers(0, 4))
             stop = int(random.integers(start + 1, 5))
             events.append(event(random.choice(["agent_A", "agent_B"]), start, stop, float(random.normal() * 5)))
-        [credit], *_ = score(answer(events), bound=3.0)
+        [credit], *_ = score(answer(events), bound=3.0, normalise="bound")
         expected = np.zeros((4, 2))
         for item in credit.events:
             column = EPISODE.agents.index(item.agent)

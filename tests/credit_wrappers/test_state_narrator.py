@@ -1,11 +1,14 @@
 """The narrator that repeats an environment's own words: in the prompt's names, and only what changed."""
 
 import pickle
+from dataclasses import replace
 
 import pytest
+from credit_fakes import FORWARD, STAY, FakeClient, corridor_episode
 
-from credit_wrappers import CreditError
+from credit_wrappers import CreditError, LLMCritic
 from credit_wrappers.narration.fallback_narrators import ArrayNarrator, StateNarrator, narrator_for
+from credit_wrappers.narration.task_vocabulary import OtherTasks
 from credit_wrappers.narration.text_diff import clauses, difference, renamed
 from credit_wrappers.testing.corridor import CorridorEnv
 
@@ -53,15 +56,77 @@ def test_names_and_the_clauses_about_them_follow_the_order_in_the_prompt_and_may
     ("names", "text", "read"),
     [
         (("agent_1", "agent_10"), "agent_1, agent_10 and agent_100", "agent_A, agent_B and agent_100"),
-        (("tug", "tug-2"), "tug-2 pulls tug, not tugboat, my_tug", "agent_B pulls agent_A, not tugboat, my_tug"),
-        (("a.b", "a+b"), "a.b axb a+b (a+b)", "agent_A axb agent_B (agent_B)"),
-        (("Käfer", "Käferlein"), "Käferlein, Käfer, Käfers", "agent_B, agent_A, Käfers"),
-        (("機器人", "[x]"), "機器人 [x] x", "agent_A agent_B x"),
+        (("tug-1", "tug-12"), "tug-12 pulls tug-1, not tug-123", "agent_B pulls agent_A, not tug-123"),
+        (("uav.1", "uav+1"), "uav.1 uavx1 uav+1 (uav+1)", "agent_A uavx1 agent_B (agent_B)"),
+        (("Käfer_1", "Käfer_10"), "Käfer_10, Käfer_1, Käfer_1s", "agent_B, agent_A, Käfer_1s"),
+        (("機器人1", "機器人2"), "機器人2 拉 機器人1 x", "agent_B 拉 agent_A x"),
+        (("adversary_0", "agent_0"), "agent_0 flees adversary_0", "agent_B flees agent_A"),
+        (("piston_3", "archer_0"), "piston_3, archer_0's bow, piston_33", "agent_A, agent_B's bow, piston_33"),
+        # A word that may mean something else stays.
+        (("robot", "robot_1"), "robot_1 pulls the robot", "agent_B pulls the robot"),
+        (("a", "b"), "b holds a crate of type a", "b holds a crate of type a"),
+        (("left", "right"), "left is on the right", "left is on the right"),
+        (("x1", "r2"), "x1 at r2", "x1 at r2"),
+        (("player 1", "player 2"), "player 1 m from player 2", "player 1 m from player 2"),
+        (("機器人", "[x]"), "機器人 [x] x", "機器人 [x] x"),
         (("0", "1"), "agent 0 at (1,0)", "agent 0 at (1,0)"),
+        (("", "a_b c"), "a_b c", "a_b c"),
     ],
 )
-def test_whole_words_that_are_names_are_replaced(names, text, read):
+def test_whole_words_that_can_only_be_names_are_replaced(names, text, read):
     assert renamed(text, dict(zip(names, ("agent_A", "agent_B"), strict=True))) == read
+
+
+def test_names_that_may_be_other_words_stay_and_the_start_says_who_is_who():
+    before, after = "b holds a crate of type a; fog", "b holds a crate of type b; fog"
+    assert frames([before, after], names=("a", "b"), order=(1, 0)) == [
+        "agent_A is b; agent_B is a; b holds a crate of type a; fog",
+        "b holds a crate of type b; no longer b holds a crate of type a",
+    ]
+    told = StateNarrator(Speaking(("b", "a"))).notation()
+    assert "may also be other words and stand as the environment wrote them: `a`, `b`." in told
+    assert "other words" not in StateNarrator(Speaking()).notation()
+
+
+def test_only_who_is_called_by_an_unclear_name_is_told():
+    assert frames(["robot_1 pulls robot; far: tug"], names=("robot", "robot_1", "tugs"), order=(2, 1, 0)) == [
+        "agent_C is robot; agent_B pulls robot; far: tug"
+    ]
+    assert frames(["2 at (1,0)"], names=(1, 2)) == ["agent_A is 1; agent_B is 2; 2 at (1,0)"]
+    assert frames(["(0, 1) waits"], names=((0, 0), (0, 1))) == ["agent_B is (0, 1); (0, 1) waits"]
+
+
+def test_own_names_stand_as_they_are_and_articles_do_not_sort_clauses():
+    env = Speaking(("a", "b"), "b holds a crate; it is a day; b sleeps; a waits")
+    tells = StateNarrator(env)
+    assert tells.frames([tells.capture({})], (1, 0), ("b", "a")) == [env.text]
+    env = Speaking(("bot_1", "bot_2"), "bot_1 waits; bot_2 sleeps")
+    tells = StateNarrator(env)
+    assert tells.frames([tells.capture({})], (1, 0), ("bot_2", "bot_1")) == ["bot_2 sleeps; bot_1 waits"]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [(("walker_0", "walker_1"), "agent_B is walker_1"), (("a", "b"), "agent_A is a"), (("0", "1"), "agent_B is 1")],
+)
+@pytest.mark.parametrize("where", ["describe", "action_names", "feature_names"])
+def test_who_is_who_is_told_where_other_texts_name_agents(where, names, told):
+    text = {"agent_B is walker_1": "after walker_1", "agent_A is a": "with a key", "agent_B is 1": "to 1"}[told]
+    options = {"describe": "", where: text if where == "describe" else (text, "x_", "y_")[: 2 + (where[0] == "a")]}
+    tells = ArrayNarrator(Speaking(names), **options)
+    start = tells.frames([tells.capture({})], (0, 1), ("agent_A", "agent_B"))
+    assert start == [f"{told}; agent_A is not there; agent_B is not there"]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_who_is_who_is_told_where_tasks_name_agents(own):
+    episode = corridor_episode([[FORWARD, STAY], [FORWARD, FORWARD]], start=(1, 2))
+    episode = replace(episode, narrator=OtherTasks(episode.narrator, ["help walker_1", "wait"]))
+    critic = LLMCritic(FakeClient(""), tasks=True, order="given", names="own" if own else "neutral")
+    [question] = critic.questions([episode])
+    names = ("walker_0", "walker_1") if own else ("agent_A", "agent_B")
+    who = "" if own else "agent_B is walker_1; "
+    assert f"start: {who}{names[0]} at 1; {names[1]} at 2\n" in question.request.prompt
 
 
 @pytest.mark.parametrize(

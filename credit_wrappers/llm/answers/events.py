@@ -21,7 +21,7 @@ from credit_wrappers.llm.answers.problems import Problems, quoted
 from credit_wrappers.llm.answers.schema import EpisodeAnswer, TaskedEpisode, checked
 from credit_wrappers.llm.answers.task_answers import find_task_problems
 
-# Larger amounts are nonsense; accepting them would scale all other credits of the query down to nothing.
+# Larger amounts are nonsense, whatever bound was asked for.
 LARGEST_AMOUNT = 1e6
 
 
