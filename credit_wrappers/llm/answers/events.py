@@ -2,7 +2,8 @@
 
 | Text | Read as |
 |---|---|
-| the object {"episodes": [...]}, alone, in prose or in a code fence | the answer; of several the last complete one |
+| the object {"episodes": [...]}, alone, in prose or in a code fence | the answer; of several the last one |
+| the same, and behind it another answer that breaks off | nothing, unless it only repeats itself until it is cut |
 | no such object, but one list of episodes | the answer |
 | no such object, but one object {"events": ...} | one episode; its number may be absent if one was asked for |
 | several lists or single episodes, half an answer, JSON with faults | nothing |

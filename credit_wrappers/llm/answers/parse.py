@@ -1,7 +1,8 @@
 """What a model must answer, and which texts are accepted as an answer.
 
 An answer is accepted whole, or rejected with a message that says what is wrong and where. No number is padded,
-clipped or guessed, and a text that can be read in two ways is not read at all. There are two forms:
+clipped or guessed, and a text that can be read in two ways is not read at all. Reasoning is no answer (see
+`answers.reasoning`), and a draft never stands in for a final answer that breaks off. There are two forms:
 
 | Form | The model writes | Checked against |
 |---|---|---|
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.arrays import read_arrays
 from credit_wrappers.llm.answers.events import read_events
+from credit_wrappers.llm.answers.reasoning import without_reasoning
 from credit_wrappers.llm.answers.schema import EpisodeAnswer, check_form
 from credit_wrappers.llm.client import AnswerForm
 
@@ -56,6 +58,9 @@ def parse_answer(
         raise AnswerError(f"the answer has {len(text)} characters: far too many", "no_answer")
     if not text.strip(" \t\r\n\ufeff\0"):
         raise AnswerError("the answer is empty", "empty")
+    text = without_reasoning(text)
+    if not text.strip():
+        raise AnswerError("the answer is reasoning only: nothing follows it", "no_answer")
     read = read_events if form == "events" else read_arrays
     judgements = read(text, lengths, names, explain, tasks)
     for judged in judgements:
