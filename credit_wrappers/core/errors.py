@@ -18,6 +18,7 @@ ModelFailure = Literal[
     "permission",  # 403
     "not_found",  # 404: unknown model, wrong address
     "bad_request",  # any other 4xx
+    "truncated",  # the server read a part of the question only
     "not_recorded",  # a replay has no answer to this question
     "setup",  # the client cannot even ask
 ]
@@ -41,7 +42,8 @@ class ModelError(CreditError):
     """The model could not be asked, or refused to answer.
 
     The critic answers with its fallback when an error concerns one query, or is transient but outlives the client's
-    retries. A fatal error (wrong key, unknown model) stops the run, because every later call would fail the same way.
+    retries. A fatal error (wrong key, unknown model, questions cut to a short context) stops the run, because every
+    later call would fail the same way.
 
     Args:
         message: What happened; never contains a key.

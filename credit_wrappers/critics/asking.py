@@ -23,10 +23,24 @@ from credit_wrappers.llm.client import Completion, ModelClient
 from credit_wrappers.llm.ledger.entry import JudgedEpisode
 from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.llm.prompts.templates import Templates
+from credit_wrappers.llm.tokens import estimate_tokens
 
 # Sums so many times larger than the bound are nonsense, or were ordered by a text inside the episode. Scaled into the
 # bound they would leave nothing of the query's other credits.
 _MOST_BOUNDS = 100
+
+# A server whose context is shorter than a question drops the front of it and answers all the same; it reports the
+# tokens that it read. Fewer than this share of the estimate are too few: our texts have 0.42 to 0.57 words for each
+# estimated token, so that even a token for every word is more, and real tokenizers count 1.0 to 1.2. Only the episodes
+# are estimated, because some servers do not report what was in their cache: the base prompt, and in a corrective
+# question everything. Characters beyond ASCII are left out, of which a token can hold many.
+_LEAST_READ = 0.4
+_SMALLEST_QUESTION = 1_000  # tokens; a shorter one fits into any context, and could be in a cache by chance
+_TRUNCATED = (
+    "{label} read {read:,} tokens of a question of about {asked:,}: the server cut it to fit its context, so its "
+    "answer is no judgement. Raise the server's context length (Ollama: num_ctx, or OLLAMA_CONTEXT_LENGTH in its environment; "
+    "llama.cpp: --ctx-size), or let a query hold fewer or shorter episodes (episodes_per_query)"
+)
 
 
 @dataclass(frozen=True)
@@ -161,6 +175,8 @@ class Asker:
         """Return the judgements of an answer that fits; raise AnswerError or ModelError for one that does not."""
         settings = self.settings
         with stats.timed("parse"):
+            if source == "model":
+                _check_read(question, completion.usage, self.client.name)
             if completion.stop_reason == "refusal":
                 raise ModelError(f"the model refused to answer: {completion.text[:200]!r}", "refusal")
             try:
@@ -193,6 +209,18 @@ def _episodes(question: Question, judged: Judged | None) -> list[JudgedEpisode]:
         values = None if judged is None else judged.tables[k].astype(np.float32)
         found.append(JudgedEpisode(episode.key, tuple(episode.agents[i] for i in order), values, episode.length))
     return found
+
+
+def _check_read(question: Question, usage: Usage, label: str) -> None:
+    """Raise ModelError (kind "truncated") where the model read far less than it was asked; see `_LEAST_READ`."""
+    read = usage.tokens - usage.output_tokens
+    if read == 0 or question.corrective:  # nothing was reported
+        return
+    request = question.request
+    episodes = estimate_tokens(request.prompt.encode("ascii", "ignore").decode())
+    if episodes >= _SMALLEST_QUESTION and read < _LEAST_READ * episodes:
+        asked = estimate_tokens(request.system) + estimate_tokens(request.prompt)
+        raise ModelError(_TRUNCATED.format(label=label, read=read, asked=asked), "truncated")
 
 
 def _check_size(tables: list[np.ndarray], question: Question, bound: float) -> None:
