@@ -27,6 +27,7 @@ AnswerFailure = Literal[
     "cut_off",  # ended by max_tokens before it was complete
     "no_answer",  # nothing in the text has the form that was asked for
     "schema",  # it has the form, but fields are missing or of a wrong type
+    "placeholder",  # it repeats the placeholders of the form
     "content",  # it has the form, but what it says does not fit the episodes
 ]
 

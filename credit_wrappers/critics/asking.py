@@ -17,11 +17,13 @@ from credit_wrappers.critics.outage import Outage
 from credit_wrappers.critics.question import Question
 from credit_wrappers.critics.shaping import event_values
 from credit_wrappers.llm.answers.parse import parse_answer
+from credit_wrappers.llm.answers.placeholders import placeholder_texts
 from credit_wrappers.llm.answers.schema import EpisodeAnswer
 from credit_wrappers.llm.budget import Budget
 from credit_wrappers.llm.client import Completion, ModelClient
 from credit_wrappers.llm.ledger.entry import JudgedEpisode
 from credit_wrappers.llm.ledger.ledger import Ledger
+from credit_wrappers.llm.prompts.render import render_form
 from credit_wrappers.llm.prompts.templates import Templates
 from credit_wrappers.llm.tokens import estimate_tokens
 
@@ -38,8 +40,8 @@ _LEAST_READ = 0.4
 _SMALLEST_QUESTION = 1_000  # tokens; a shorter one fits into any context, and could be in a cache by chance
 _TRUNCATED = (
     "{label} read {read:,} tokens of a question of about {asked:,}: the server cut it to fit its context, so its "
-    "answer is no judgement. Raise the server's context length (Ollama: num_ctx, or OLLAMA_CONTEXT_LENGTH in its environment; "
-    "llama.cpp: --ctx-size), or let a query hold fewer or shorter episodes (episodes_per_query)"
+    "answer is no judgement. Raise the server's context length (Ollama: num_ctx, or the variable "
+    "OLLAMA_CONTEXT_LENGTH; llama.cpp: --ctx-size), or let a query hold fewer or shorter episodes (episodes_per_query)"
 )
 
 
@@ -98,8 +100,9 @@ class Asker:
                     return self._ask_and_record(self.ledger, question, stats)
                 stats.cache_hits += 1
                 return self._read(question, recorded, "cache", stats)
-        except AnswerError:
+        except AnswerError as error:
             stats.rejected += 1
+            stats.placeholders += error.kind == "placeholder"
             raise
         except ModelError:
             stats.model_errors += 1
@@ -171,6 +174,11 @@ class Asker:
         stats.usage += completion.usage
         return completion
 
+    def _placeholders(self, question: Question) -> frozenset[str]:
+        form, explain = self.settings.answer_format, self.settings.explain
+        described = render_form(form, explain, self.templates)
+        return placeholder_texts(described, form, explain, tuple(question.known), question.tasks)
+
     def _read(self, question: Question, completion: Completion, source: Source, stats: CriticStats) -> Judged:
         """Return the judgements of an answer that fits; raise AnswerError or ModelError for one that does not."""
         settings = self.settings
@@ -187,6 +195,7 @@ class Asker:
                     form=settings.answer_format,
                     explain=settings.explain,
                     tasks=question.tasks,
+                    placeholders=self._placeholders(question),
                 )
             except AnswerError as error:
                 if completion.stop_reason != "max_tokens":

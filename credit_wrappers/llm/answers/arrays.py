@@ -21,6 +21,7 @@ from itertools import groupby
 
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.events import LARGEST_AMOUNT
+from credit_wrappers.llm.answers.placeholders import refuse_copied_form, refuse_placeholders
 from credit_wrappers.llm.answers.problems import Problems, quoted
 from credit_wrappers.llm.answers.schema import EpisodeAnswer, EventAnswer, TaskedEpisode
 from credit_wrappers.llm.answers.task_answers import find_task_problems, read_task_lines
@@ -43,7 +44,12 @@ _LABEL = re.compile(r"\W*(?:Explanation|Summary)\W*:\W*|\W+", re.IGNORECASE)
 
 
 def read_arrays(
-    text: str, lengths: Sequence[int], names: Sequence[str], explain: bool, tasks: Sequence[str]
+    text: str,
+    lengths: Sequence[int],
+    names: Sequence[str],
+    explain: bool,
+    tasks: Sequence[str],
+    placeholders: frozenset[str],
 ) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes; see `parse_answer`.
 
@@ -72,7 +78,9 @@ def read_arrays(
             if tasks:
                 find_task_problems(number, assigned, names, tasks, problems)
                 judged[number] = TaskedEpisode(**judged[number], tasks=assigned)
+    refuse_placeholders(list(judged.values()), placeholders)
     if not judged and not problems.count:
+        refuse_copied_form(text, placeholders)
         raise AnswerError(f'no array such as "{names[0]}: [0, 0.5]" in the answer', "no_answer")
     missing = [str(number) for number in range(1, len(lengths) + 1) if number not in judged]
     if missing:

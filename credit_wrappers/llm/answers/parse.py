@@ -38,6 +38,7 @@ def parse_answer(
     form: AnswerForm = "events",
     explain: bool = True,
     tasks: Sequence[str] = (),
+    placeholders: frozenset[str] = frozenset(),
 ) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes.
 
@@ -48,10 +49,11 @@ def parse_answer(
         form: What was asked for; see `answers.events` and `answers.arrays` for what is accepted.
         explain: Whether reasons were asked for. If not, `summary` and `why` are "" where they are absent.
         tasks: The tasks of which each agent was to get one; empty: tasks in the answer are ignored.
+        placeholders: Texts of the form that are no judgement; see `placeholder_texts`.
 
     Raises:
         AnswerError: The answer does not fit. Its message can be quoted to the model; its kind is "empty",
-            "no_answer", "schema" or "content". Nothing else is raised, whatever the text.
+            "no_answer", "schema", "placeholder" or "content". Nothing else is raised, whatever the text.
     """
     check_form(form)
     if len(text) > _LONGEST_TEXT:
@@ -62,7 +64,7 @@ def parse_answer(
     if not text.strip():
         raise AnswerError("the answer is reasoning only: nothing follows it", "no_answer")
     read = read_events if form == "events" else read_arrays
-    judgements = read(text, lengths, names, explain, tasks)
+    judgements = read(text, lengths, names, explain, tasks, placeholders)
     for judged in judgements:
         judged["summary"] = _printable(judged["summary"])
         for event in judged["events"]:
