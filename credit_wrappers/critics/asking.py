@@ -37,7 +37,7 @@ _MOST_BOUNDS = 100
 # are estimated, because some servers do not report what was in their cache: the base prompt, and in a corrective
 # question everything. Characters beyond ASCII are left out, of which a token can hold many.
 _LEAST_READ = 0.4
-_SMALLEST_QUESTION = 1_000  # tokens; a shorter one fits into any context, and could be in a cache by chance
+_SMALLEST_QUESTION = 1_000  # tokens; of a shorter one a larger part may be in a server's cache
 _TRUNCATED = (
     "{label} read {read:,} tokens of a question of about {asked:,}: the server cut it to fit its context, so its "
     "answer is no judgement. Raise the server's context length (Ollama: num_ctx, or the variable "

@@ -99,6 +99,20 @@ def test_text_without_reasoning_is_left_alone():
         assert without_reasoning(text) is text
 
 
+def test_the_time_is_proportional_to_the_length():
+    # Each of these would take hours if anything were tried twice.
+    for text in (
+        "<think></think>" + " " * 300_000 + "x",
+        "<think>" * 30_000 + "</think>",
+        "<think " * 30_000 + ">",
+        "<" + "a" * 200_000 + "<think>",
+        '<think>{"' * 30_000,
+        "<|channel|>" + " " * 300_000,
+    ):
+        assert refusal(text)
+        assert refusal(text, "arrays")
+
+
 def test_tasks_in_the_reasoning_are_no_tasks():
     def told(task):
         tasks = [{"agent": name, "task": task} for name in NAMES]

@@ -34,7 +34,8 @@ _HEADING = re.compile(
 _ARRAY = re.compile(r"""(?<!\w)(\w++)[*`"']*+\s*+[:=]\s*+[*`"']*+\s*+\[([^\[\]]*+)(\]?)""")
 # The start of a heading or of an array, at the end of the text.
 _CUT = re.compile(
-    r"""^[ \t]*+#++[ \t*_]*+(?:E\w{0,6}+)?[ \t]*+\Z|(?<!\w)(\w++)[*`"']*+\s*+[:=][*`"'\s]*+\Z""",
+    r"""^[ \t]*+#++[ \t*_]*+(?:E(?:p(?:i(?:s(?:o(?:de?)?)?)?)?)?)?[ \t]*+\Z"""
+    r"""|(?<!\w)(\w++)[*`"']*+\s*+[:=][*`"'\s]*+\Z""",
     re.MULTILINE | re.IGNORECASE,
 )
 _TAIL = 200  # characters in which it is looked for

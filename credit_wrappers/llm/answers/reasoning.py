@@ -26,7 +26,7 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _SIGNS = ("<", "◁", "THINK]", "assistantfinal")  # without one of them there is no tag; the search takes longer
-_LAST = re.compile(r"\s*<\|(?:return|end)\|>\s*\Z")  # ends an answer of harmony
+_LAST = re.compile(r"<\|(?:return|end)\|>\s*\Z")  # ends an answer of harmony
 
 
 def without_reasoning(text: str) -> str:
