@@ -52,30 +52,8 @@ ADVICE: dict[ModelFailure, str] = {
     "setup": "check {keys} and base_url, {server}",
 }
 # Keys that people set because the SDK insists on one: nothing to hide, and words of messages.
-_NO_KEYS = {
-    "none",
-    "null",
-    "empty",
-    "ollama",
-    "lm-studio",
-    "vllm",
-    "local",
-    "localhost",
-    "dummy",
-    "fake",
-    "test",
-    "unused",
-}
-_NO_KEYS |= {
-    "no-key",
-    "no_key",
-    "api-key",
-    "api_key",
-    "not-needed",
-    "not-required",
-    "placeholder",
-    "sk-no-key-required",
-}
+_NO_KEYS = {"none", "null", "empty", "ollama", "lm-studio", "vllm", "local", "dummy", "fake", "test", "unused"}
+_NO_KEYS |= {"no-key", "no_key", "api-key", "not-needed", "not-required", "placeholder", "sk-no-key-required"}
 _TOO_LONG = re.compile(r"prompt is too long|input is too long|context[ _](length|window|size|limit)", re.IGNORECASE)
 
 
@@ -109,7 +87,7 @@ def classify_reply(body: str, error: Exception) -> tuple[ModelFailure, str]:
         if said and said[0] not in "[{":  # no part of a JSON
             return "bad_reply", f"the reply is no JSON: {said}"
     else:
-        if _words(value):
+        if _words(value) or (isinstance(value, dict) and value.get("error")):
             return _error_kind(value.get("error") or value, said), f"the reply is an error: {said}"
     return "bad_reply", f"the reply cannot be read: {type(error).__name__}: {error}"
 
