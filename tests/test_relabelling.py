@@ -46,7 +46,7 @@ class WhimsicalClient:
                 for k, start in enumerate(starts)
             ]
             judged.append({"episode": len(judged) + 1, "summary": "", "events": events})
-        return Completion(json.dumps({"episodes": judged}), Usage(1, 1, 1), self.name)
+        return Completion(json.dumps({"episodes": judged}), Usage(1), self.name)
 
 
 SETTINGS: list[dict[str, Any]] = [

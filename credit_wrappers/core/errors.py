@@ -18,6 +18,7 @@ ModelFailure = Literal[
     "permission",  # 403
     "not_found",  # 404: unknown model, wrong address
     "bad_request",  # any other 4xx
+    "truncated",  # the server read a part of the question only
     "not_recorded",  # a replay has no answer to this question
     "setup",  # the client cannot even ask
 ]
@@ -26,6 +27,7 @@ AnswerFailure = Literal[
     "cut_off",  # ended by max_tokens before it was complete
     "no_answer",  # nothing in the text has the form that was asked for
     "schema",  # it has the form, but fields are missing or of a wrong type
+    "placeholder",  # it repeats the placeholders of the form
     "content",  # it has the form, but what it says does not fit the episodes
 ]
 
@@ -41,7 +43,8 @@ class ModelError(CreditError):
     """The model could not be asked, or refused to answer.
 
     The critic answers with its fallback when an error concerns one query, or is transient but outlives the client's
-    retries. A fatal error (wrong key, unknown model) stops the run, because every later call would fail the same way.
+    retries. A fatal error (wrong key, unknown model, questions cut to a short context) stops the run, because every
+    later call would fail the same way.
 
     Args:
         message: What happened; never contains a key.

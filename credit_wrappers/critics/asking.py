@@ -17,18 +17,34 @@ from credit_wrappers.critics.outage import Outage
 from credit_wrappers.critics.question import Question
 from credit_wrappers.critics.shaping import event_values
 from credit_wrappers.llm.answers.parse import parse_answer
+from credit_wrappers.llm.answers.placeholders import placeholder_texts
 from credit_wrappers.llm.answers.schema import EpisodeAnswer
 from credit_wrappers.llm.budget import Budget
 from credit_wrappers.llm.client import Completion, ModelClient
 from credit_wrappers.llm.ledger.entry import JudgedEpisode
 from credit_wrappers.llm.ledger.ledger import Ledger
+from credit_wrappers.llm.prompts.render import render_form
 from credit_wrappers.llm.prompts.templates import Templates
+from credit_wrappers.llm.tokens import estimate_tokens
 
 # Larger credits are nonsense, or were ordered by a text inside the episode: they would drown all others. The limits are
 # generous, and each episode is held to them by itself, whatever its length and its company.
 _MOST_SUM = 100  # bounds that an agent's credits may sum to where they are scaled into the bound afterwards
 # Bounds that a step may be worth on average, beside one bound for the episode, where nothing is scaled.
 _MOST_MEAN = 0.2
+
+# A server whose context is shorter than a question drops the front of it and answers all the same; it reports the
+# tokens that it read. Fewer than this share of the estimate are too few: our texts have 0.42 to 0.57 words for each
+# estimated token, so that even a token for every word is more, and real tokenizers count 1.0 to 1.2. Only the episodes
+# are estimated, because some servers do not report what was in their cache: the base prompt, and in a corrective
+# question everything. Characters beyond ASCII are left out, of which a token can hold many.
+_LEAST_READ = 0.4
+_SMALLEST_QUESTION = 1_000  # tokens; of a shorter one a larger part may be in a server's cache
+_TRUNCATED = (
+    "{label} read {read:,} tokens of a question of about {asked:,}: the server cut it to fit its context, so its "
+    "answer is no judgement. Raise the server's context length (Ollama: num_ctx, or the variable "
+    "OLLAMA_CONTEXT_LENGTH; llama.cpp: --ctx-size), or let a query hold fewer or shorter episodes (episodes_per_query)"
+)
 
 
 @dataclass(frozen=True)
@@ -86,8 +102,9 @@ class Asker:
                     return self._ask_and_record(self.ledger, question, stats)
                 stats.cache_hits += 1
                 return self._read(question, recorded, "cache", stats)
-        except AnswerError:
+        except AnswerError as error:
             stats.rejected += 1
+            stats.placeholders += error.kind == "placeholder"
             raise
         except ModelError:
             stats.model_errors += 1
@@ -159,10 +176,17 @@ class Asker:
         stats.usage += completion.usage
         return completion
 
+    def _placeholders(self, question: Question) -> frozenset[str]:
+        form, explain = self.settings.answer_format, self.settings.explain
+        described = render_form(form, explain, self.templates)
+        return placeholder_texts(described, form, explain, tuple(question.known), question.tasks)
+
     def _read(self, question: Question, completion: Completion, source: Source, stats: CriticStats) -> Judged:
         """Return the judgements of an answer that fits; raise AnswerError or ModelError for one that does not."""
         settings = self.settings
         with stats.timed("parse"):
+            if source == "model":
+                _check_read(question, completion.usage, self.client.name)
             if completion.stop_reason == "refusal":
                 raise ModelError(f"the model refused to answer: {completion.text[:200]!r}", "refusal")
             try:
@@ -173,6 +197,7 @@ class Asker:
                     form=settings.answer_format,
                     explain=settings.explain,
                     tasks=question.tasks,
+                    placeholders=self._placeholders(question),
                 )
             except AnswerError as error:
                 if completion.stop_reason != "max_tokens":
@@ -194,6 +219,18 @@ def _episodes(question: Question, judged: Judged | None) -> list[JudgedEpisode]:
         values = None if judged is None else judged.tables[k].astype(np.float32)
         found.append(JudgedEpisode(episode.key, tuple(episode.agents[i] for i in order), values, episode.length))
     return found
+
+
+def _check_read(question: Question, usage: Usage, label: str) -> None:
+    """Raise ModelError (kind "truncated") where the model read far less than it was asked; see `_LEAST_READ`."""
+    read = usage.tokens - usage.output_tokens
+    if read == 0 or question.corrective:  # nothing was reported
+        return
+    request = question.request
+    episodes = estimate_tokens(request.prompt.encode("ascii", "ignore").decode())
+    if episodes >= _SMALLEST_QUESTION and read < _LEAST_READ * episodes:
+        asked = estimate_tokens(request.system) + estimate_tokens(request.prompt)
+        raise ModelError(_TRUNCATED.format(label=label, read=read, asked=asked), "truncated")
 
 
 def _check_size(tables: list[np.ndarray], question: Question, settings: CriticSettings) -> None:

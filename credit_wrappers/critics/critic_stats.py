@@ -21,6 +21,7 @@ class CriticStats:
         cache_hits: Requests answered from the ledger.
         reasks: Corrective questions.
         rejected: Answers that did not fit.
+        placeholders: Those of them that only repeated the placeholders of the form.
         model_errors: Requests without an answer, refusals included.
         fallbacks: Episodes that got the fallback instead of the model's credit.
         zero_answers: Episodes to which the model gave no credit at all.
@@ -41,6 +42,7 @@ class CriticStats:
     cache_hits: int = 0
     reasks: int = 0
     rejected: int = 0
+    placeholders: int = 0
     model_errors: int = 0
     fallbacks: int = 0
     zero_answers: int = 0

@@ -26,6 +26,7 @@ class Question:
     names: tuple[tuple[str, ...], ...]  # for each episode what these agents are called in the prompt
     request: Request
     tasks: tuple[str, ...] = ()  # of which each agent is to get one; empty: none are asked for
+    corrective: bool = False  # whether it quotes what was wrong with the answer to the same question
 
     @cached_property
     def lengths(self) -> list[int]:
@@ -46,7 +47,7 @@ class Question:
         """Return the corrective question: the same episodes, and what was wrong with the answer."""
         form = settings.answer_format
         prompt = render_reask(self.request.prompt, error, len(self.episodes), form=form, templates=templates)
-        return replace(self, request=replace(self.request, prompt=prompt))
+        return replace(self, request=replace(self.request, prompt=prompt), corrective=True)
 
     def own_names(self, k: int) -> dict[str, str]:
         """Return the agents' own names by those of the prompt, in episode k."""

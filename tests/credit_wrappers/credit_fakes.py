@@ -83,8 +83,8 @@ def answer(*episodes: Sequence[dict[str, Any]], summary: str = "so it went") -> 
     )
 
 
-def completion(text: str, stop_reason: str = "end_turn") -> Completion:
-    return Completion(text, Usage(1, 100, 10, 5, 0.25), "fake-1", stop_reason)
+def completion(text: str, stop_reason: str = "end_turn", read: int = 100) -> Completion:
+    return Completion(text, Usage(1, read, 10, 5, 0.25), "fake-1", stop_reason)
 
 
 class FakeClient:
@@ -105,7 +105,10 @@ class FakeClient:
             raise reaction
         if callable(reaction):
             reaction = reaction(request)
-        return reaction if isinstance(reaction, Completion) else completion(reaction)
+        if isinstance(reaction, Completion):
+            return reaction
+        # A long question that was read whole: nobody takes the answer to another.
+        return completion(reaction, read=100 if len(request.prompt) < 2000 else len(request.prompt) // 3)
 
 
 def praise_forward(request: Request) -> str:

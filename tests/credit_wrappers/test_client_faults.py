@@ -79,7 +79,7 @@ def provider():
         (Fault.raw('{"content": "", "choices": ""}'), 1, "bad_reply", 1),
         (Fault.raw("[" * 200_000), 1, "bad_reply", 1),  # too deep for the parser
         (Fault.raw("1" * 5000), 1, "bad_reply", 1),  # a number too long for Python
-        (Fault.raw('{"error": {"type": "api_error", "message": "no"}}'), 1, "bad_reply", 1),
+        (Fault.raw('{"error": {"type": "api_error", "message": "no"}}'), 1, "server_error", 1),
     ],
     ids=lambda value: value.name if isinstance(value, Fault) else None,
 )

@@ -151,7 +151,7 @@ def critic_numbers(inner: LLMCritic | None) -> dict[str, Any]:
     """Return the counters of a language-model critic as JSON values; zeros for any other."""
     stats = inner.stats if inner is not None else CriticStats()
     prices = inner.budget.prices if inner is not None and inner.budget is not None else None
-    counts = ("calls", "cache_hits", "reasks", "fallbacks", "zero_answers", "episodes")
+    counts = ("calls", "cache_hits", "reasks", "placeholders", "fallbacks", "zero_answers", "episodes")
     return {
         **{name: getattr(stats, name) for name in counts},
         "tokens": stats.usage.tokens,

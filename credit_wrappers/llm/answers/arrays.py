@@ -7,9 +7,10 @@
 
 This is the paper's own form: text, from which a parser takes an N x T matrix. An array is an agent's name, a colon
 or equals sign, and numbers in square brackets, separated by commas (or by spaces alone); bold type, quotes and code
-fences around them are ignored. Parts of the text without an array are commentary. The heading may be absent if one
-episode was asked for. The episode's `summary` is its text without the arrays. If tasks are asked for, each agent also
-has a line `agent_A task: load food_0`.
+fences around them are ignored. Parts of the text without an array are commentary, but a second heading behind an
+episode's arrays is not: an answer begins anew there. The heading may be absent if one episode was asked for. The
+episode's `summary` is its text without the arrays. If tasks are asked for, each agent also has a line
+`agent_A task: load food_0`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from itertools import groupby
 
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.events import LARGEST_AMOUNT
+from credit_wrappers.llm.answers.placeholders import refuse_copied_form, refuse_placeholders
 from credit_wrappers.llm.answers.problems import Problems, quoted
 from credit_wrappers.llm.answers.schema import EpisodeAnswer, EventAnswer, TaskedEpisode
 from credit_wrappers.llm.answers.task_answers import find_task_problems, read_task_lines
@@ -30,13 +32,25 @@ _HEADING = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _ARRAY = re.compile(r"""(?<!\w)(\w++)[*`"']*+\s*+[:=]\s*+[*`"']*+\s*+\[([^\[\]]*+)(\]?)""")
+# The start of a heading or of an array, at the end of the text.
+_CUT = re.compile(
+    r"""^[ \t]*+#++[ \t*_]*+(?:E(?:p(?:i(?:s(?:o(?:de?)?)?)?)?)?)?[ \t]*+\Z"""
+    r"""|(?<!\w)(\w++)[*`"']*+\s*+[:=][*`"'\s]*+\Z""",
+    re.MULTILINE | re.IGNORECASE,
+)
+_TAIL = 200  # characters in which it is looked for
 _NUMBER = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _LINE_START = re.compile(r"[\s>*`\"'+{,-]*")
 _LABEL = re.compile(r"\W*(?:Explanation|Summary)\W*:\W*|\W+", re.IGNORECASE)
 
 
 def read_arrays(
-    text: str, lengths: Sequence[int], names: Sequence[str], explain: bool, tasks: Sequence[str]
+    text: str,
+    lengths: Sequence[int],
+    names: Sequence[str],
+    explain: bool,
+    tasks: Sequence[str],
+    placeholders: frozenset[str],
 ) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes; see `parse_answer`.
 
@@ -48,6 +62,8 @@ def read_arrays(
         assigned, section = read_task_lines(section, names) if tasks else ([], section)
         arrays, words = _arrays(section, names)
         if not arrays:
+            if number in judged:
+                problems.add(f"episode {number} is there twice")
             continue
         if number is None:
             problems.add(f'an array of {quoted(arrays[0][0])[1:-1]} stands before the first heading "## Episode 1"')
@@ -63,11 +79,16 @@ def read_arrays(
             if tasks:
                 find_task_problems(number, assigned, names, tasks, problems)
                 judged[number] = TaskedEpisode(**judged[number], tasks=assigned)
+    refuse_placeholders(list(judged.values()), placeholders)
     if not judged and not problems.count:
+        refuse_copied_form(text, placeholders)
         raise AnswerError(f'no array such as "{names[0]}: [0, 0.5]" in the answer', "no_answer")
     missing = [str(number) for number in range(1, len(lengths) + 1) if number not in judged]
     if missing:
         problems.add(f"missing episode {', '.join(missing)}")
+    cut = _CUT.search(text.rstrip()[-_TAIL:])
+    if cut is not None and (cut[1] is None or cut[1] in names):
+        problems.add(f"the answer breaks off at {quoted(cut[0].strip())}", "schema")
     problems.refuse()
     return [judged[number] for number in sorted(judged)]
 

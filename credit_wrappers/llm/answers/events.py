@@ -2,7 +2,8 @@
 
 | Text | Read as |
 |---|---|
-| the object {"episodes": [...]}, alone, in prose or in a code fence | the answer; of several the last complete one |
+| the object {"episodes": [...]}, alone, in prose or in a code fence | the answer; of several the last one |
+| the same, and behind it another answer that breaks off | nothing, unless it only repeats itself until it is cut |
 | no such object, but one list of episodes | the answer |
 | no such object, but one object {"events": ...} | one episode; its number may be absent if one was asked for |
 | several lists or single episodes, half an answer, JSON with faults | nothing |
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from credit_wrappers.llm.answers.json_text import find_json
+from credit_wrappers.llm.answers.placeholders import refuse_placeholders
 from credit_wrappers.llm.answers.problems import Problems, quoted
 from credit_wrappers.llm.answers.schema import EpisodeAnswer, TaskedEpisode, checked
 from credit_wrappers.llm.answers.task_answers import find_task_problems
@@ -26,13 +28,19 @@ LARGEST_AMOUNT = 1e6
 
 
 def read_events(
-    text: str, lengths: Sequence[int], names: Sequence[str], explain: bool, tasks: Sequence[str]
+    text: str,
+    lengths: Sequence[int],
+    names: Sequence[str],
+    explain: bool,
+    tasks: Sequence[str],
+    placeholders: frozenset[str],
 ) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes; see `parse_answer`."""
     value = find_json(text, lambda found: isinstance(found, dict) and "episodes" in found, _is_bare, "episodes")
     if isinstance(value, dict) and "episodes" not in value:
         value = [{"episode": 1, **value}] if len(lengths) == 1 else [value]
     judgements = checked({"episodes": value} if isinstance(value, list) else value, explain, bool(tasks))
+    refuse_placeholders(judgements, placeholders)
     problems = Problems("content")
     _find_problems(judgements, lengths, names, problems)
     if tasks:

@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.problems import quoted
 
 _NEAR = 40  # characters after a bracket; one of these words within them marks an attempt at an answer, not prose
 _ATTEMPT = re.compile(r"episode|event")
-# A bracket after which JSON can go on, or one that begins an attempt.
+# A bracket after which JSON can go on, or one that begins an attempt, or ends the text.
 _OPENING = re.compile(
-    rf"""\{{(?=\s*+["}}])|\[(?=\s*+[]\[{{"0-9tfnNI-])|[\[{{](?=.{{0,{_NEAR}}}?(?:{_ATTEMPT.pattern}))""", re.DOTALL
+    rf"""\{{(?=\s*+["}}])|\[(?=\s*+[]\[{{"0-9tfnNI-])|[\[{{](?=.{{0,{_NEAR}}}?(?:{_ATTEMPT.pattern})|\s*+\Z)""",
+    re.DOTALL,
 )
+# An answer that was certainly begun: the first key of one, or as much of it as there is before the text ends.
+_BEGUN = re.compile(r"""[\[{][\s\[{"'`]*+(?:episode|event|summary|\w{0,7}+\Z)""")
 _CUT = 4096  # characters; a JSONDecodeError counts the lines before it, every time
 _LONGEST_INTEGER = 20  # digits; Python itself refuses to convert thousands of them
 _FAULTS = (
@@ -32,23 +35,25 @@ _FAULTS = (
 )
 
 
-def find_json(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any], bool], key: str) -> Any:
-    """Return the last JSON value in `text` that is wanted, else the only one that is possible.
+class Document(NamedTuple):
+    """A JSON value in a text, or an attempt at one that failed."""
 
-    Values inside other values do not count, nor do values inside an unfinished one. The time is proportional
-    to the length of the text.
+    start: int
+    stop: int  # one past its last character; where it failed
+    value: Any
+    twice: str | None  # a key that one of its objects has twice: Python would silently keep the last value
+    broken: bool
 
-    Args:
-        text: The model's answer.
-        wanted: Whether a value has the form that was asked for.
-        possible: Whether it has another form that can be read in one way only.
-        key: The key that every such value has; messages name it.
+
+def documents(text: str) -> Iterator[Document]:
+    """Yield the JSON values in `text` and the attempts that failed; values inside values are not among them.
+
+    The time is proportional to the length of the text.
 
     Raises:
-        AnswerError: "no_answer": there is no such value, or several that are only possible; "schema": it has
-            a key twice.
+        AnswerError: "no_answer": brackets are nested too deeply.
     """
-    repeated: list[str] = []  # keys that an object has twice: Python would silently keep the last value
+    repeated: list[str] = []
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -57,9 +62,6 @@ def find_json(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any]
         return found
 
     decoder = json.JSONDecoder(object_pairs_hook=once, parse_int=_integer)
-    best: tuple[Any, list[str]] | None = None  # the last wanted value, and its repeated keys
-    others: list[tuple[Any, list[str]]] = []
-    broken = (0, 0)  # the longest attempt that failed: its characters, and where it begins
     rest, skipped = text, 0
     opening = _OPENING.search(rest)
     while opening:
@@ -70,21 +72,51 @@ def find_json(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any]
         except json.JSONDecodeError as error:
             # Every bracket that is open here would fail here, too, so none of them is tried again.
             end = max(error.pos, at + 1)
-            if _ATTEMPT.search(rest, at, max(end, at + _NEAR)):
-                broken = max(broken, (end - at, skipped + at))
+            yield Document(skipped + at, skipped + end, None, None, True)
         except RecursionError:
             raise AnswerError("brackets are nested too deeply", "no_answer") from None
         else:
-            if wanted(value):
-                best = value, repeated[:1]
-            elif possible(value):
-                others.append((value, repeated[:1]))
+            yield Document(skipped + at, skipped + end, value, repeated[0] if repeated else None, False)
         if end > _CUT:
             rest, skipped, end = rest[end:], skipped + end, 0
         opening = _OPENING.search(rest, end)
+
+
+def find_json(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any], bool], key: str) -> Any:
+    """Return the last JSON value in `text` that is wanted, else the only one that is possible.
+
+    Values inside other values do not count, nor do values inside an unfinished one. If another answer begins behind
+    the last wanted value and breaks off, there is none: what was meant to be final is never replaced by a draft. Only
+    a value that repeats itself until the text ends is still an answer. The time is proportional to the length of the
+    text.
+
+    Args:
+        text: The model's answer, without reasoning.
+        wanted: Whether a value has the form that was asked for.
+        possible: Whether it has another form that can be read in one way only.
+        key: The key that every such value has; messages name it.
+
+    Raises:
+        AnswerError: "no_answer": there is no such value, or several that are only possible; "schema": it has
+            a key twice.
+    """
+    best: Document | None = None  # the last wanted value
+    final: Document | None = None  # an answer behind it that breaks off
+    others: list[Document] = []
+    longest, fault = 0, 0  # the longest attempt that failed: its characters, and where it failed
+    for found in documents(text):
+        if found.broken:
+            if _ATTEMPT.search(text, found.start, max(found.stop, found.start + _NEAR)):
+                longest, fault = max((longest, fault), (found.stop - found.start, found.stop))
+            if best is not None and final is None and _BEGUN.match(text, found.start):
+                final = found
+        elif wanted(found.value):
+            best, final = found, None
+        elif possible(found.value):
+            others.append(found)
     if best is None:
-        if broken[0]:  # the other values may be part of it
-            raise AnswerError(_fault(text, sum(broken)), "no_answer")
+        if longest:  # the other values may be part of it
+            raise AnswerError(_fault(text, fault), "no_answer")
         if not others:
             raise AnswerError(f'no JSON object with the key "{key}" in the answer', "no_answer")
         if len(others) > 1:
@@ -93,10 +125,17 @@ def find_json(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any]
                 "no_answer",
             )
         best = others[0]
-    value, twice = best
-    if twice:
-        raise AnswerError(f"an object has the key {quoted(twice[0])} twice", "schema")
-    return value
+    elif final is not None and not _repeats(text, best, final):
+        raise AnswerError(f"another answer begins behind a complete one, but {_fault(text, final.stop)}", "no_answer")
+    if best.twice is not None:
+        raise AnswerError(f"an object has the key {quoted(best.twice)} twice", "schema")
+    return best.value
+
+
+def _repeats(text: str, whole: Document, broken: Document) -> bool:
+    """Return whether the rest of the text is a value once more: nothing in between, and the same as far as it goes."""
+    same = text.startswith(text[broken.start :].rstrip(), whole.start)
+    return same and not text[whole.stop : broken.start].strip()
 
 
 def _integer(digits: str) -> int | float:

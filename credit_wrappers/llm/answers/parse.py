@@ -1,7 +1,8 @@
 """What a model must answer, and which texts are accepted as an answer.
 
 An answer is accepted whole, or rejected with a message that says what is wrong and where. No number is padded,
-clipped or guessed, and a text that can be read in two ways is not read at all. There are two forms:
+clipped or guessed, and a text that can be read in two ways is not read at all. Reasoning is no answer (see
+`answers.reasoning`), and a draft never stands in for a final answer that breaks off. There are two forms:
 
 | Form | The model writes | Checked against |
 |---|---|---|
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.arrays import read_arrays
 from credit_wrappers.llm.answers.events import read_events
+from credit_wrappers.llm.answers.reasoning import without_reasoning
 from credit_wrappers.llm.answers.schema import EpisodeAnswer, check_form
 from credit_wrappers.llm.client import AnswerForm
 
@@ -36,6 +38,7 @@ def parse_answer(
     form: AnswerForm = "events",
     explain: bool = True,
     tasks: Sequence[str] = (),
+    placeholders: frozenset[str] = frozenset(),
 ) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes.
 
@@ -46,18 +49,22 @@ def parse_answer(
         form: What was asked for; see `answers.events` and `answers.arrays` for what is accepted.
         explain: Whether reasons were asked for. If not, `summary` and `why` are "" where they are absent.
         tasks: The tasks of which each agent was to get one; empty: tasks in the answer are ignored.
+        placeholders: Texts of the form that are no judgement; see `placeholder_texts`.
 
     Raises:
         AnswerError: The answer does not fit. Its message can be quoted to the model; its kind is "empty",
-            "no_answer", "schema" or "content". Nothing else is raised, whatever the text.
+            "no_answer", "schema", "placeholder" or "content". Nothing else is raised, whatever the text.
     """
     check_form(form)
     if len(text) > _LONGEST_TEXT:
         raise AnswerError(f"the answer has {len(text)} characters: far too many", "no_answer")
     if not text.strip(" \t\r\n\ufeff\0"):
         raise AnswerError("the answer is empty", "empty")
+    text = without_reasoning(text)
+    if not text.strip():
+        raise AnswerError("the answer is reasoning only: nothing follows it", "no_answer")
     read = read_events if form == "events" else read_arrays
-    judgements = read(text, lengths, names, explain, tasks)
+    judgements = read(text, lengths, names, explain, tasks, placeholders)
     for judged in judgements:
         judged["summary"] = _printable(judged["summary"])
         for event in judged["events"]:

@@ -24,6 +24,7 @@ _BATCH_ROWS, _BATCH_SECONDS = 64, 2.0  # answers that cost nothing to repeat are
 _PAGE = 64  # entries read at a time; no query stays open in between, and memory is bounded
 
 _USAGE = "input_tokens, output_tokens, cached_tokens, seconds, cache_write_tokens"
+_UNANSWERED = "(answer IS NULL OR failure = 'truncated')"
 _ENTRY = (
     f"SELECT id, key, answers.time, source, client, model, stop_reason, {_USAGE}, failure, message, s.text, "
     "j.text, prompt, max_tokens, temperature, answer, episodes, credits FROM answers "
@@ -63,14 +64,17 @@ class Ledger:
         self._finalizer = weakref.finalize(self, write_and_close, self._db, self._waiting, self._process)
 
     def find(self, key: str) -> Completion | None:
-        """Return the last recorded answer to the request with this key, with its cost at the time, or None."""
+        """Return the last recorded answer to the request with this key, with its cost at the time, or None.
+
+        An answer to a truncated question is none: the same question can be asked again once the server reads it all.
+        """
         with self._lock:
             waiting = self._waiting.completions.get(key)
             if waiting is not None:
                 return waiting
             row = self._run(
                 f"SELECT answer, model, stop_reason, {_USAGE} "
-                "FROM answers WHERE key = ? AND answer IS NOT NULL ORDER BY id DESC LIMIT 1",
+                f"FROM answers WHERE key = ? AND NOT {_UNANSWERED} ORDER BY id DESC LIMIT 1",
                 (key,),
             ).fetchone()
         if row is None:
@@ -80,7 +84,7 @@ class Ledger:
 
     def find_failure(self, key: str) -> tuple[str, str] | None:
         """Return (class, message) of the failure if the last attempt at this request got no answer."""
-        query = "SELECT answer IS NULL, failure, message FROM answers WHERE key = ? ORDER BY id DESC LIMIT 1"
+        query = f"SELECT {_UNANSWERED}, failure, message FROM answers WHERE key = ? ORDER BY id DESC LIMIT 1"
         for unanswered, failure, message in self._fetch(query, (key,)):
             return (failure, message) if unanswered else None
         return None
@@ -117,7 +121,7 @@ class Ledger:
                     self._known_texts.add(name)
                     self._waiting.texts.append((name, text))
             self._waiting.rows.append(row)
-            if completion is not None:
+            if completion is not None and failure != "truncated":
                 self._waiting.completions[key] = completion
             late = time.monotonic() - self._written_at > _BATCH_SECONDS
             if source == "model" or late or len(self._waiting.rows) >= _BATCH_ROWS:

@@ -62,7 +62,7 @@ def render_system(
         templates: The templates to fill in.
     """
     examples = checked_examples(narrator)
-    answer = templates.fill(f"form_{form}" if explain else f"form_{form}_brief").strip()
+    answer = render_form(form, explain, templates)
     if tasks:
         lines = "\n".join(f"- {task}" for task in tasks)
         answer += "\n\n" + templates.fill(f"tasks_{form}", tasks=lines, example=tasks[0]).strip()
@@ -75,6 +75,11 @@ def render_system(
         query=templates.fill("query", bound=f"{bound:g}", form=answer).strip(),
         **{name: examples[name].strip() for name in DEFINITIONS},
     ).rstrip()
+
+
+def render_form(form: AnswerForm, explain: bool, templates: Templates = PACKAGED) -> str:
+    """Return the text that describes a form of answers to the model."""
+    return templates.fill(f"form_{form}" if explain else f"form_{form}_brief").strip()
 
 
 def render_episode(

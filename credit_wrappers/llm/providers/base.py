@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from credit_wrappers.core.errors import CreditError, ModelError, ModelFailure
 from credit_wrappers.llm.client import Completion, Request
-from credit_wrappers.llm.providers.failures import ADVICE, classify, redact
+from credit_wrappers.llm.providers.failures import ADVICE, classify, classify_reply, redact
+from credit_wrappers.llm.providers.proxies import is_this_machine, proxy_variable
 
 T = TypeVar("T")
 
@@ -159,7 +160,14 @@ class RemoteClient:
             ModelError: There is no reply, or none that can be read.
         """
         raw = self._guarded(lambda: send(self._connected()), lambda error: self._failure(*classify(error)))
-        return self._guarded(lambda: read(raw.parse()), self._bad_reply)
+
+        def readable() -> T:
+            reply = raw.parse()
+            if getattr(reply, "error", None):
+                raise ValueError("an error instead of an answer")
+            return read(reply)
+
+        return self._guarded(readable, lambda error: self._failure(*classify_reply(str(raw.http_response.text), error)))
 
     @staticmethod
     def _guarded(call: Callable[[], T], failure: Callable[[Exception], ModelError]) -> T:
@@ -201,8 +209,19 @@ class RemoteClient:
             timeout=self.timeout,
             protocol=self.protocol,
         )
-        text = redact(f"{self.name}: {account}", keys)
-        return ModelError(f"{text}; {advice}" if advice else text, kind)
+        parts = [redact(f"{self.name}: {account}", keys), advice, self._proxy_advice(kind)]
+        return ModelError("; ".join(filter(None, parts)), kind)
+
+    def _proxy_advice(self, kind: ModelFailure) -> str:
+        """Return which variable's proxy the request went through, where that may be what failed; else ""."""
+        url = self.base_url or str(getattr(self._sdk, "base_url", ""))
+        # An HTTP client that was given has proxies of its own. One's own machine is seldom meant to be behind a proxy.
+        if self._http_client is not None or not (kind in ("connection", "timeout", "setup") or is_this_machine(url)):
+            return ""
+        if (variable := proxy_variable(url)) is None:
+            return ""
+        host = urlsplit(url).hostname
+        return f"the request went through the proxy in {variable}; to reach the server directly, add {host} to NO_PROXY"
 
     @classmethod
     def _keys(cls) -> list[str]:

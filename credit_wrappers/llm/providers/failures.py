@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from credit_wrappers.core.errors import ModelFailure
 
@@ -52,6 +51,9 @@ ADVICE: dict[ModelFailure, str] = {
     "bad_reply": "check that base_url, {server}, speaks the {protocol}",
     "setup": "check {keys} and base_url, {server}",
 }
+# Keys that people set because the SDK insists on one: nothing to hide, and words of messages.
+_NO_KEYS = {"none", "null", "empty", "ollama", "lm-studio", "vllm", "local", "dummy", "fake", "test", "unused"}
+_NO_KEYS |= {"no-key", "no_key", "api-key", "not-needed", "not-required", "placeholder", "sk-no-key-required"}
 _TOO_LONG = re.compile(r"prompt is too long|input is too long|context[ _](length|window|size|limit)", re.IGNORECASE)
 
 
@@ -59,7 +61,7 @@ def classify(error: Exception) -> tuple[ModelFailure, str]:
     """Return the class of failure and an account of it, which may be long and may hold a key."""
     name, names = type(error).__name__, {base.__name__ for base in type(error).__mro__}
     if "APIStatusError" in names:
-        status, said = error.status_code, _said(error)  # type: ignore[attr-defined]
+        status, said = error.status_code, _said(error.response.text)  # type: ignore[attr-defined]
         return _status_kind(status, said), f"{name} ({status}): {said}"
     if names & {"APITimeoutError", "TimeoutException"}:
         return "timeout", f"{name}: no complete answer in time"
@@ -71,6 +73,25 @@ def classify(error: Exception) -> tuple[ModelFailure, str]:
     return "setup", f"{name}: {error}"
 
 
+def classify_reply(body: str, error: Exception) -> tuple[ModelFailure, str]:
+    """Return the class of failure of a reply without an answer, though its status is 200, and an account of it.
+
+    Args:
+        body: The reply.
+        error: What reading it led to; told only where the server itself says nothing.
+    """
+    said = _said(body)
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        if said and said[0] not in "[{":  # no part of a JSON
+            return "bad_reply", f"the reply is no JSON: {said}"
+    else:
+        if _words(value) or (isinstance(value, dict) and value.get("error")):
+            return _error_kind(value.get("error") or value, said), f"the reply is an error: {said}"
+    return "bad_reply", f"the reply cannot be read: {type(error).__name__}: {error}"
+
+
 def said_kind(kind: ModelFailure, text: str) -> ModelFailure:
     """Return the class of failure given the server's text: some bad requests are too long ones."""
     return "too_large" if kind == "bad_request" and _TOO_LONG.search(text) else kind
@@ -80,9 +101,9 @@ def redact(text: str, keys: Iterable[str]) -> str:
     """Return `text` without keys and without anything that looks like one, then cut to a length for messages."""
     for key in keys:
         for part in key.split():  # a key with a line break in it is quoted with an escape
-            if len(part) >= 4:
+            if len(part) >= 4 and part.lower() not in _NO_KEYS:
                 text = text.replace(part, "[key]")
-    text = re.sub(r"\bsk-[\w-]{6,}", "[key]", text)
+    text = re.sub(r"\bsk-[\w-]{6,}", lambda found: found[0] if found[0].lower() in _NO_KEYS else "[key]", text)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
@@ -94,17 +115,32 @@ def _status_kind(status: int, said: str) -> ModelFailure:
     return said_kind(_STATUS.get(status, "server_error" if status >= 500 else "bad_request"), said)
 
 
-def _said(error: Any) -> str:
+def _error_kind(error: object, said: str) -> ModelFailure:
+    """Return the class of failure of an error that came with status 200, by its own status or type."""
+    fields = error if isinstance(error, dict) else {}
+    if isinstance(code := fields.get("code"), int) and 400 <= code < 600:
+        return _status_kind(code, said)
+    if said_kind("bad_request", said) == "too_large":
+        return "too_large"
+    return ERROR_TYPES.get(str(fields.get("type")), "bad_reply")
+
+
+def _said(text: str) -> str:
     """Return what the server said, without tags."""
-    text = str(error.response.text)
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
         text = re.sub(r"<[^>]*>", " ", text)
     else:
-        inner = body.get("error", body) if isinstance(body, dict) else body
-        if isinstance(inner, dict) and isinstance(inner.get("message"), str):
-            text = " ".join(str(inner[name]) for name in ("message", "code", "param") if inner.get(name))
-        else:
-            text = json.dumps(body, ensure_ascii=False)  # without escapes, behind which a key could hide
+        text = _words(body) or json.dumps(body, ensure_ascii=False)  # without escapes, behind which a key could hide
     return " ".join(text.split())
+
+
+def _words(body: object) -> str:
+    """Return the message of an error in JSON, with its code; "" if there is none."""
+    inner = (body.get("error") or body) if isinstance(body, dict) else None
+    if isinstance(inner, str):
+        return inner
+    if not isinstance(inner, dict) or not isinstance(inner.get("message"), str):
+        return ""
+    return " ".join(str(inner[name]) for name in ("message", "code", "param") if inner.get(name))

@@ -60,11 +60,12 @@ class OpenAICompatibleClient(RemoteClient):
 
     def _completion(self, reply: Any, seconds: float) -> Completion:
         choice = reply.choices[0]
-        refusal = getattr(choice.message, "refusal", None)
+        content = choice.message.content
+        refusal = getattr(choice.message, "refusal", None) or _text(content, "refusal")
         stop = str(choice.finish_reason or "stop")
         cached = count(getattr(getattr(reply, "usage", None), "prompt_tokens_details", None), "cached_tokens")
         return Completion(
-            text=clean(refusal or choice.message.content or ""),
+            text=clean(refusal or _text(content, "text", "output_text")),
             usage=Usage(
                 calls=1,
                 input_tokens=max(0, count(reply.usage, "prompt_tokens") - cached),
@@ -82,6 +83,21 @@ class OpenAICompatibleClient(RemoteClient):
         # A local server needs no key, but the SDK insists on one.
         [key] = self._keys() or ["none"]
         return openai.OpenAI(api_key=key, **options)
+
+
+def _text(content: Any, *kinds: str) -> str:
+    """Return the chunks of these kinds, joined: servers send the content as one string, or as a list of chunks.
+
+    Other kinds, such as reasoning, are no part of the answer.
+    """
+    chunks = content if isinstance(content, list) else [content or ""]
+    found = []
+    for chunk in chunks:
+        fields = {"text": chunk} if isinstance(chunk, str) else chunk if isinstance(chunk, dict) else vars(chunk)
+        kind = fields.get("type") or "text"
+        if kind in kinds:
+            found.append(fields["refusal" if kind == "refusal" else "text"])
+    return "".join(found)
 
 
 def _limit_name(base_url: str | None) -> str:

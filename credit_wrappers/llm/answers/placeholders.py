@@ -1,0 +1,102 @@
+"""Placeholders of the form: a model that fills in "one short sentence" has repeated the form and judged nothing.
+
+What counts as a placeholder is read from the form itself: the example in its text, and the descriptions in the schema.
+Only texts are compared, never numbers, because an honest answer can hold the example's numbers. If the example names
+an agent that exists, it is a worked example of a user's own form. Its texts are no placeholders then: `gripped the
+module` may be the honest reason of another event.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from credit_wrappers.core.errors import AnswerError
+from credit_wrappers.llm.answers.json_text import documents
+from credit_wrappers.llm.answers.problems import Problems, quoted
+from credit_wrappers.llm.answers.schema import EpisodeAnswer, answer_schema
+from credit_wrappers.llm.client import AnswerForm
+
+# In the form `arrays`: `Explanation: what happened`, and `agent_?: [0, 0.1, ...]`.
+_EXPLANATION = re.compile(r"^\s*(?:Explanation|Summary)[ \t]*:[ \t]*(\S.*)$", re.MULTILINE | re.IGNORECASE)
+_ROW = re.compile(r"^\s*(\S+)[ \t]*:[ \t]*\[", re.MULTILINE)
+_EDGES = " .,:;!…'\"`*()[]<>"
+_LEAST_COPIED = 7  # characters of a placeholder that is recognised within a longer text
+
+
+@lru_cache(maxsize=4096)  # reasons repeat themselves
+def folded(text: str) -> str:
+    """Return a text without the differences that do not matter: case, white space, marks at its ends."""
+    return " ".join(text.casefold().split()).strip(_EDGES)
+
+
+@lru_cache(maxsize=64)
+def placeholder_texts(
+    described: str, form: AnswerForm, explain: bool, names: tuple[str, ...], tasks: tuple[str, ...]
+) -> frozenset[str]:
+    """Return the placeholders of a form of answers, folded; none if its example could be an answer.
+
+    Args:
+        described: The text that describes the form to the model.
+        form: Which form it describes.
+        explain: Whether it asks for reasons.
+        names: The agents' names, which are no placeholders.
+        tasks: The tasks that it lists, which are no placeholders either.
+    """
+    texts = set(_EXPLANATION.findall(described)) if form == "arrays" else set()
+    agents = set(_ROW.findall(described)) if form == "arrays" else set()
+    for found in documents(described):
+        for key, value in _fields(found.value):
+            (agents if key == "agent" else texts).add(value)
+    if agents & set(names):
+        return frozenset()
+    texts |= agents | set(_descriptions(answer_schema(form, explain, tasks)))
+    return frozenset(filter(None, map(folded, texts))) - frozenset(map(folded, tasks))
+
+
+def refuse_placeholders(judgements: Sequence[EpisodeAnswer], placeholders: frozenset[str]) -> None:
+    """Raise AnswerError (kind "placeholder") if an answer has placeholders where its own words belong."""
+    if not placeholders:
+        return
+    problems = Problems("placeholder")
+    for judged in judgements:
+        episode = f"episode {judged['episode']}"
+        if folded(judged["summary"]) in placeholders:
+            problems.add(f"{episode}: the summary {quoted(judged['summary'])} is only the form's placeholder")
+        for part in ("events", "tasks"):
+            for k, item in enumerate(judged.get(part, ()), 1):  # type: ignore[arg-type, var-annotated]
+                for key, value in item.items():
+                    if isinstance(value, str) and folded(value) in placeholders:
+                        where = f"event {k}" if part == "events" else f"task {k}"
+                        problems.add(f"{episode}, {where}: {key} {quoted(value)} is only the form's placeholder")
+    if problems.count:
+        problems.add("judge the episodes in words of your own, with the names of their agents")
+    problems.refuse()
+
+
+def refuse_copied_form(text: str, placeholders: frozenset[str]) -> None:
+    """Raise AnswerError (kind "placeholder") for free text without any array that repeats the form."""
+    plain = " ".join(text.casefold().split())
+    copied = next((part for part in sorted(placeholders) if len(part) >= _LEAST_COPIED and part in plain), None)
+    if copied is not None:
+        raise AnswerError(f"{quoted(copied)} is only the form's placeholder: judge the episodes", "placeholder")
+
+
+def _fields(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the key and text of every text in a JSON value."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from [(key, item)] if isinstance(item, str) else _fields(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _fields(item)
+
+
+def _descriptions(schema: dict[str, Any] | None) -> Iterator[str]:
+    """Yield what the schema says of each text."""
+    for node in () if schema is None else schema["$defs"].values():
+        for field in node["properties"].values():
+            if field.get("type") == "string" and "description" in field:
+                yield field["description"]
