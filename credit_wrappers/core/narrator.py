@@ -56,8 +56,12 @@ class Narrator(Protocol):
         ...
 
 
-def check_narrator(narrator: object) -> None:
+def check_narrator(narrator: object, *, told: bool = True) -> None:
     """Raise an error that names what is missing, unless an object follows `Narrator`.
+
+    Args:
+        narrator: The object.
+        told: Whether a critic has episodes told; else only `capture` is needed.
 
     Raises:
         TypeError: It is a class, or lacks methods.
@@ -65,13 +69,14 @@ def check_narrator(narrator: object) -> None:
     """
     if isinstance(narrator, type):
         raise TypeError(f"the narrator is the class {narrator.__name__}; give an object, {narrator.__name__}(...)")
-    missing = [name for name in _NEEDED if not callable(getattr(narrator, name, None))]
+    missing = [name for name in (_NEEDED if told else _NEEDED[:1]) if not callable(getattr(narrator, name, None))]
     if missing:
         raise TypeError(
             f"the narrator, {type(narrator).__name__}, lacks {', '.join(f'{name}()' for name in missing)}: follow "
             "credit_wrappers.Narrator, or have the environment told by its numbers, narrator=ArrayNarrator(env)"
         )
-    checked_examples(narrator)  # type: ignore[arg-type]
+    if told:
+        checked_examples(narrator)  # type: ignore[arg-type]
 
 
 def checked_examples(narrator: Narrator) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ import numpy as np
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.critic import Critic, check_critic
 from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.narrator import Narrator
 
 
 def shared_values(episode: Episode) -> np.ndarray:
@@ -53,6 +54,11 @@ class SummedCritic:
         check_critic(critic, "SummedCritic takes a critic")
         self.critic = critic
         self.label = f"{critic.label}, summed"
+
+    def check_narrator(self, narrator: Narrator) -> None:
+        """Raise what the other critic raises, where a narrator cannot tell it episodes."""
+        if hasattr(self.critic, "check_narrator"):
+            self.critic.check_narrator(narrator)
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         """Return, for every agent, the team's sum of the other critic's credits at each step."""

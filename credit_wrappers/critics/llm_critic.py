@@ -121,6 +121,10 @@ class LLMCritic:
             credits.update(zip(members, self._query([episodes[i] for i in members], questions), strict=True))
         return [credits[i] for i in range(len(episodes))]
 
+    def check_narrator(self, narrator: Narrator) -> None:
+        """Raise TypeError or CreditError, which name what is missing, where a narrator cannot tell episodes."""
+        check_narrator(narrator)
+
     def close(self) -> None:
         """Write pending records; close the client, and the ledger if it was given as a path."""
         if self.ledger is not None:

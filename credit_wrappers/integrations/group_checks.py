@@ -23,9 +23,10 @@ def make_envs(env_fns: Sequence[Callable[[], ParallelEnv]]) -> list[ParallelEnv]
     envs = [make() for make in env_fns]
     first: dict[int, int] = {}
     for number, env in enumerate(envs):
-        if first.setdefault(id(env), number) != number:
+        world = id(getattr(env, "unwrapped", env))
+        if first.setdefault(world, number) != number:
             raise ValueError(
-                f"env {first[id(env)]} and env {number} are one object: each factory must make a new env when it is "
+                f"env {first[world]} and env {number} are one object: each factory must make a new env when it is "
                 "called, such as lambda: CreditWrapper(make_env(), Deferred(store))"
             )
     return envs

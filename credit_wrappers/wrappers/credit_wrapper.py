@@ -111,7 +111,9 @@ class CreditWrapper(BaseParallelWrapper):
         self.source: CreditSource = source  # type: ignore[assignment]
         self.narrator = narrator if narrator is not None else getattr(env.unwrapped, "narrator", None)
         if self.narrator is not None:
-            check_narrator(self.narrator)
+            check_narrator(self.narrator, told=False)
+            if hasattr(self.source.critic, "check_narrator"):  # one that has episodes told, which needs more
+                self.source.critic.check_narrator(self.narrator)
         keeps = record_observations or self.source.reads_observations
         spaces = [env.action_space(agent) for agent in env.possible_agents]
         recorded = RecordedEnv(

@@ -307,7 +307,7 @@ def test_numbers_that_make_no_sense_are_refused(options, said):
 
 
 def test_a_model_is_asked_in_threads_and_a_critic_that_computes_in_the_callers():
-    assert Distillation(SimpleNamespace(source="model", label="m"))._trainer._thread is not None
+    assert Distillation(SimpleNamespace(source="model", label="m", score=list))._trainer._thread is not None
     assert Distillation(ActionCritic())._trainer._thread is None
 
 

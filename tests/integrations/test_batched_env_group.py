@@ -146,12 +146,10 @@ def test_a_window_is_stepped_by_its_own_environment_and_a_common_step_still_hand
     assert all("credit +0.000" in text for text in venv.render())
 
 
-def test_different_worlds_and_the_same_world_twice_are_stepped_one_by_one() -> None:
+def test_different_worlds_are_stepped_one_by_one() -> None:
     penalties = iter((0.1, 0.2))
     venv = AgentVectorEnv([lambda: SpaceworldEnv("pair", collision_penalty=next(penalties))] * 2)
     assert type(venv._teams) is EnvGroup
-    env = SpaceworldEnv("pair")
-    assert type(AgentVectorEnv([lambda: env] * 2)._teams) is EnvGroup
 
 
 def test_bad_actions_and_steps_after_the_end_are_refused() -> None:

@@ -29,6 +29,9 @@ def test_factories_that_return_one_environment_are_refused(make: Callable[[Any],
     one = CorridorEnv()
     with pytest.raises(ValueError, match="env 0 and env 2 are one object"):
         make([lambda: one, CorridorEnv, lambda: one])
+    store = CreditStore(EqualSplitCritic(), workers=0)
+    with pytest.raises(ValueError, match="env 0 and env 1 are one object"):
+        make([lambda: CreditWrapper(one, Deferred(store))] * 2)
 
 
 def test_size_and_vector_env_in_the_wrong_order_are_refused() -> None:
