@@ -22,7 +22,6 @@ from tianshou.trainer import OnPolicyTrainerParams
 from torch import nn
 
 from credit_wrappers import CreditStore, CreditWrapper, Deferred, LLMCritic, ScriptedClient
-from credit_wrappers.cli.output import printing
 from credit_wrappers.integrations.tianshou import ActionHead, AgentVectorEnv, CreditReplayBuffer, ValueHead
 from tianshou_examples.experiment.environments import environment_maker, longest_episode
 
@@ -97,5 +96,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    with printing():
-        main()
+    main()

@@ -177,7 +177,13 @@ class CreditWrapper(BaseParallelWrapper):
         source = session.credit_of(0, credits[0]).source
         for agent, info in infos.items():
             info["credit"], info["credit_source"] = paid[agent], source
-        return observations, {agent: paid[agent] for agent in rewards}, terminations, truncations, infos
+        return (
+            observations,
+            {agent: paid[agent] for agent in rewards if agent in paid},
+            terminations,
+            truncations,
+            infos,
+        )
 
     def add_listener(self, listener: Listener) -> None:
         """Have a function told the credit of every episode of this environment: `listener(episode, credit)`.
