@@ -22,6 +22,7 @@ from tianshou.trainer import OnPolicyTrainerParams
 from torch import nn
 
 from credit_wrappers import CreditStore, CreditWrapper, Deferred, LLMCritic, ScriptedClient
+from credit_wrappers.cli.output import printing
 from credit_wrappers.integrations.tianshou import ActionHead, AgentVectorEnv, CreditReplayBuffer, ValueHead
 from tianshou_examples.experiment.environments import environment_maker, longest_episode
 
@@ -96,4 +97,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with printing():
+        main()
