@@ -141,6 +141,7 @@ class CreditSession:
             self._whole[k] = False
             if isinstance(error, CreditError):
                 raise CreditError(f"step {self.recorder.length(k)}: {error}") from error
+            attendance.check_step(returned)  # what has another form may fail in any of these lines
             raise
         return (k, taken, team_reward, costs, moment, kept, terminated, truncated, over), read
 

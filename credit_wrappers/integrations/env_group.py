@@ -146,6 +146,7 @@ class EnvGroup:
                     presence = attendance.now
                 else:  # what happens after the end is up to the environment
                     returned = env.step(moves)
+                    attendance.check_step(returned)
                     presence = attendance.step(env.agents, returned)
                 obs, reward, _, _, infos = returned
                 if complete and attendance.complete and len(obs) == n == len(reward):

@@ -77,30 +77,31 @@ class Attendance:
             returned: What the step returned.
 
         Raises:
-            CreditError: It did not return five dicts.
+            CreditError: It did not return five dicts. (If all agents go on, rewards and infos are not looked at.)
         """
         try:
-            observations, rewards, flags, cut, infos = returned
+            observations, rewards, flags, cut, _ = returned
             if (
                 self.complete
                 and len(observations) == self._n == len(agents) == len(flags)
                 and True not in flags.values()
                 and True not in cut.values()
-                and isinstance(rewards, dict)
-                and isinstance(infos, dict)
             ):
                 return self._all
-            given = _dicts(returned, 5)
         except (TypeError, ValueError, AttributeError):
-            given = False
-        if not given:
+            pass  # of another form, as the next line says
+        self.check_step(returned)
+        self.now = self._after(agents, observations, rewards, flags, cut)
+        self.complete = len(self.now.live) == self._n
+        return self.now
+
+    def check_step(self, returned: Any) -> None:
+        """Raise CreditError unless a step returned five dicts."""
+        if not _dicts(returned, 5):
             raise CreditError(
                 f"{self.env_id}: step() of a PettingZoo parallel environment returns (observations, rewards, "
                 f"terminations, truncations, infos), each a dict by agent; this one returned {_form(returned)}"
             )
-        self.now = self._after(agents, observations, rewards, flags, cut)
-        self.complete = len(self.now.live) == self._n
-        return self.now
 
     def _after(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,9 +45,10 @@ class RecordedEnv:
         if self.action_width is None:
             given = [actions.get(agent, -1) for agent in self.agents]
             try:
-                return [*map(index, given)]
-            except TypeError:
-                return [_whole(action, agent) for action, agent in zip(given, self.agents, strict=True)]
+                whole = type(sum(given)) is int
+            except (TypeError, ValueError):  # one of them is no number
+                whole = False
+            return given if whole else [_whole(action, agent) for action, agent in zip(given, self.agents, strict=True)]
         rows = np.full((len(self.agents), self.action_width), np.nan)
         sizes = self.action_sizes or (None,) * len(self.agents)
         for row, agent, size in zip(rows, self.agents, sizes, strict=True):
@@ -64,14 +64,13 @@ class RecordedEnv:
             CreditError: A cost is no number.
         """
         try:
-            costs = [infos[agent]["cost"] for agent in self.agents]
-        except (KeyError, TypeError):  # an agent has none, or no info
+            costs = [infos[agent].get("cost", 0.0) for agent in self.agents]
+            if type(sum(costs)) is float:
+                return costs
+        except (KeyError, TypeError, AttributeError):  # an agent has no info, or its cost is no number
             costs = [(infos.get(agent) or {}).get("cost", 0.0) for agent in self.agents]
-        for cost in costs:
-            if not isinstance(cost, _NUMBER):
-                named = zip(costs, self.agents, strict=True)
-                return [number(cost, f"the cost of agent {agent!r}") for cost, agent in named]
-        return costs
+        named = zip(costs, self.agents, strict=True)
+        return [number(cost, f"the cost of agent {agent!r}") for cost, agent in named]
 
     def moment(self, observations: Mapping[str, Any]) -> object:
         """Return what the narrator remembers of the present state.
@@ -136,7 +135,6 @@ class StepColumns(NamedTuple):
 Row = tuple[int, Any, float, list[float], object, Any, bool, bool, bool]
 
 
-_NUMBER = (float, int)
 _TRIM = 64  # columns that are kept before any are dropped
 
 

@@ -101,7 +101,8 @@ class TeamReward:
             raise ValueError(f"unknown team_reward {rule!r}; valid: {', '.join(map(repr, get_args(TeamRewardRule)))}")
         self.rule = rule
         self.env_id = env_id
-        self.decision = decision or TeamRewardDecision()
+        self.decision = decision if decision is not None and rule == "auto" else TeamRewardDecision()
+        self._is_mean = rule in ("shared", "mean")  # where rewards are the same
 
     def __call__(self, rewards: Mapping[str, Any], counted: Collection[str] | None = None) -> float:
         """Return the team reward of a step; 0 when nobody was paid.
@@ -114,15 +115,10 @@ class TeamReward:
             CreditError: A reward is no number; the rule is "shared", and the rewards differ.
         """
         values = list(rewards.values())
-        if (
-            self.rule != "sum"
-            and values
-            and (counted is None or len(values) == len(counted))
-            and type(first := values[0]) is float
-            and values.count(first) == len(values)
-            and (self.decision.rule == "mean" or first == 0.0 or self.rule != "auto")
-        ):
-            return first
+        if values and type(first := values[0]) is float and values.count(first) == len(values):
+            same = first == 0.0 or self._is_mean or self.decision.rule == "mean"
+            if same and (counted is None or len(values) == len(counted)):
+                return first
         paid = {
             agent: number(reward, f"the reward of agent {agent!r}")
             for agent, reward in rewards.items()

@@ -131,15 +131,15 @@ def training(steps: int) -> Callable[[], None]:
 
 
 CASES: dict[str, Callable[[], Callable[[], None]]] = {
-    "dicts pair": lambda: dicts("pair", 20_000),
-    "dicts station": lambda: dicts("station", 4_000),
-    "batches pair": lambda: batches("pair", 400),
-    "batches station": lambda: batches("station", 60),
-    "wrapper pair": lambda: wrapped("pair", 15_000),
-    "wrapper crew": lambda: wrapped("crew", 8_000),
-    "rows one after another": lambda: one_after_another(250),
-    "student 1": lambda: student(1, 4_000),
-    "student 64": lambda: student(64, 250),
+    "dicts pair": lambda: dicts("pair", 80_000),
+    "dicts station": lambda: dicts("station", 30_000),
+    "batches pair": lambda: batches("pair", 1_500),
+    "batches station": lambda: batches("station", 250),
+    "wrapper pair": lambda: wrapped("pair", 50_000),
+    "wrapper crew": lambda: wrapped("crew", 30_000),
+    "rows one after another": lambda: one_after_another(700),
+    "student 1": lambda: student(1, 12_000),
+    "student 64": lambda: student(64, 1_000),
     "training": lambda: training(40_000),
 }
 
