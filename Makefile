@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: help setup test test-python lint format docs bench digests dist ci clean
+.PHONY: help setup test test-python lint format docs bench against digests dist ci clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ bench: ## speed of environments, wrappers and learners on this machine
 	$(RUN) -m tests.benchmarks.env_speed
 	$(RUN) -m tests.benchmarks.spaceworld_speed
 	$(RUN) -m tests.benchmarks.learner_speed
+
+against: ## speed against another checkout, interleaved: make against OTHER=../before
+	$(RUN) -m tests.benchmarks.against $(OTHER)
 
 digests: ## what must not change in a refactoring: compare the output before and after (minutes)
 	$(RUN) -m tests.benchmarks.digests
