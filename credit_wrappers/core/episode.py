@@ -56,6 +56,12 @@ class Episode:
         """Number of agents, N."""
         return len(self.agents)
 
+    @cached_property
+    def present(self) -> np.ndarray:
+        """(T, N) bool, who acted in each step; everybody in a step in which nobody did."""
+        acted = self.actions != -1 if self.actions.ndim == 2 else ~np.isnan(self.actions).all(axis=2)
+        return acted | ~acted.any(axis=1, keepdims=True)
+
     @property
     def ended(self) -> str:
         """How it ended: "terminated", "truncated" or "not yet"."""

@@ -14,13 +14,14 @@ from credit_wrappers.core.narrator import Narrator
 
 
 def shared_values(episode: Episode) -> np.ndarray:
-    """Return (T, N) float32: every agent gets the whole team reward."""
-    return np.tile(episode.team_reward.astype(np.float32)[:, None], episode.n_agents)
+    """Return (T, N) float32: every agent that is there gets the whole team reward."""
+    values: np.ndarray = episode.team_reward.astype(np.float32)[:, None] * episode.present
+    return values
 
 
 def equal_values(episode: Episode) -> np.ndarray:
-    """Return (T, N) float32: every agent gets the same part of the team reward; the parts sum to it."""
-    return shared_values(episode) / np.float32(episode.n_agents)
+    """Return (T, N) float32: every agent that is there gets the same part of the team reward; the parts sum to it."""
+    return shared_values(episode) / episode.present.sum(axis=1, keepdims=True, dtype=np.float32)
 
 
 class SharedCritic:
@@ -34,7 +35,7 @@ class SharedCritic:
 
 
 class EqualSplitCritic:
-    """Pays every agent the team reward divided by the number of agents."""
+    """Pays every agent that is there the team reward divided by the number of such agents."""
 
     label = "equal"
 

@@ -199,7 +199,8 @@ class LLMCritic:
         """Return the credits of one query, in the environment's order and with the agents' own names."""
         n, listed = len(judged), judged[0].question.orders
         tables = [self._average(k, judged, stats) for k in range(len(episodes))]
-        shaped = self.settings.shape(tables, [episode.team_reward for episode in episodes])
+        present = [episode.present[:, list(order)] for episode, order in zip(episodes, listed, strict=True)]
+        shaped = self.settings.shape(tables, [episode.team_reward for episode in episodes], present)
         credits: list[Credit] = []
         for k, (values, factor, _) in enumerate(shaped):
             answers = [(one.answers[k], one.question.own_names(k)) for one in judged]

@@ -35,25 +35,28 @@ class Shaping:
             raise ValueError(f"blend must be in [0, 1], got {self.blend}")
 
     def shape(
-        self, tables: Sequence[np.ndarray], rewards: Sequence[np.ndarray]
+        self, tables: Sequence[np.ndarray], rewards: Sequence[np.ndarray], present: Sequence[np.ndarray] | None = None
     ) -> list[tuple[np.ndarray, float, np.ndarray]]:
         """Return (values, factor, rest) for each episode of a query: `values = factor * table + rest`.
 
-        A table is (T, N) float64, the sums of the model's events; rewards are (T,) float64, what the team was paid.
+        A table is (T, N) float64, the sums of the model's events; rewards are (T,) float64, what the team was paid;
+        `present` is (T, N) bool, who was there to be paid the rest (None: everybody).
         """
+        if present is None:
+            present = [np.ones(table.shape, dtype=bool) for table in tables]
         within = self._factor(tables)
         shaped = []
-        for table, reward in zip(tables, rewards, strict=True):
+        for table, reward, there in zip(tables, rewards, present, strict=True):
             factor, rest = within, np.zeros((len(reward), 1))
             if self.conserve == "episode":
                 stretch, added = conserve_factor(within * table, float(reward.sum()))
                 factor *= stretch
-                rest += added
+                rest += added * there.size / there.sum()
             elif self.conserve == "step":
                 missing = reward - factor * table.sum(axis=1)
-                rest = missing[:, None] / table.shape[1]
+                rest = missing[:, None] / there.sum(axis=1, keepdims=True)
             factor *= 1.0 - self.blend
-            rest = (1.0 - self.blend) * rest + self.blend * reward[:, None]
+            rest = ((1.0 - self.blend) * rest + self.blend * reward[:, None]) * there
             shaped.append((factor * table + rest, factor, rest))
         return shaped
 

@@ -80,13 +80,14 @@ class ScriptedClient:
 
 
 def equal_parts(episode: Transcript) -> tuple[str, list[dict[str, Any]]]:
-    """Return an equal part for every agent of each step's reward: the general rule."""
-    agents = agents_told(episode)
+    """Return an equal part of each step's reward for every agent that acted in it: the general rule."""
+    team = agents_told(episode)
     why = "equal part of the team reward: the scripted critic has no rules for this environment"
     return "scripted: each reward split equally", [
         {"agent": a, "start": t, "stop": t + 1, "amount": round(step.reward / len(agents), 6), "why": why}
         for t, step in enumerate(episode.steps)
         if step.reward
+        for agents in [[deed.partition(" ")[0] for deed in step.deeds if deed] or team]
         for a in agents
     ]
 
