@@ -53,8 +53,8 @@ class StudentInputs:
         """
         if missing := [agent for agent in self.agents if agent not in observations]:
             raise CreditError(
-                f"agent {missing[0]!r} is not there; a student needs every agent in every step. Where agents come and go, "
-                "credit comes after the episode: Deferred(critic), without labels="
+                f"agent {missing[0]!r} is not there; a student needs every agent in every step. Where agents come "
+                "and go, credit comes after the episode: Deferred(critic), without labels="
             )
         with np.errstate(over="ignore"):  # what becomes infinite as float32 is named by the student's checks
             if self._alike:
