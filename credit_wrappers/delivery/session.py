@@ -108,6 +108,18 @@ class CreditSession:
             self._whole[k] = True
         return ids
 
+    def taken(self, k: int, actions: Mapping[str, Any]) -> Any:
+        """Return the joint action of environment `k` as it is recorded; agents that are not there have none.
+
+        Raises:
+            CreditError: An action is no whole number, or a vector of another length than its space's.
+        """
+        attendance = self.attendance[k]
+        if not attendance.complete:
+            live = attendance.now.live
+            actions = {agent: action for agent, action in actions.items() if agent in live}
+        return self.recorder.envs[k].joint(actions)
+
     def read(
         self,
         k: int,
@@ -119,7 +131,7 @@ class CreditSession:
 
         Args:
             k: Which environment.
-            taken: The joint action, as `RecordedEnv.joint` returned it before the step.
+            taken: The joint action, as `taken` returned it before the step.
             agents: `env.agents` after the step.
             returned: What the step returned.
 

@@ -139,7 +139,7 @@ class EnvGroup:
                 if not complete:
                     moves = dict(compress(moves.items(), here))
                 if session is not None and session.recorder.active[k]:
-                    taken = session.recorder.envs[k].joint(moves)
+                    taken = session.taken(k, moves)
                     returned = env.step(moves)
                     steps.append(session.read(k, taken, env.agents, returned))
                     places.append(place)

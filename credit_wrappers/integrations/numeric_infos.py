@@ -9,6 +9,7 @@ import numpy as np
 from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
 
+from credit_wrappers.recording.attendance import Attendance
 from credit_wrappers.recording.env_checks import require_parallel_class
 from credit_wrappers.recording.observation_spaces import MASK
 
@@ -48,25 +49,29 @@ class NumericInfos(BaseParallelWrapper):
         if isinstance(without, str):
             raise TypeError(f"without takes a list of names, such as [{without!r}]")
         super().__init__(env)
+        self._attendance = Attendance(type(env.unwrapped).__name__, getattr(env, "possible_agents", ()))
         self._without = frozenset(without)
         self._first: Infos = {}  # the first infos of each agent, as far as they are numbers
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Any], Infos]:
         """Reset the environment."""
-        observations, infos = self.env.reset(seed=seed, options=options)
+        observations, infos = self._attendance.reset(self.env.reset(seed=seed, options=options))
+        observations = dict(observations)
         return observations, self._kept(observations, infos)
 
     def step(
         self, actions: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], Infos]:
         """Advance the environment."""
-        observations, rewards, terminations, truncations, infos = self.env.step(actions)
+        returned = self.env.step(actions)
+        self._attendance.check_step(returned)
+        observations, rewards, terminations, truncations, infos = returned
         return observations, rewards, terminations, truncations, self._kept(observations, infos)
 
     def _kept(self, observations: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any]]) -> Infos:
         kept: Infos = {}
         for agent in {**observations, **infos}:
-            info = infos.get(agent, {})
+            info = infos.get(agent) or {}
             if agent not in self._first:
                 told = {name: _value(name, value) for name, value in info.items() if name not in self._without}
                 self._first[agent] = {name: value for name, value in told.items() if _numeric(value)}

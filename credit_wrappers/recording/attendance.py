@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from credit_wrappers.core.errors import CreditError
 
+_LOG = logging.getLogger("credit_wrappers")
 # What RLlib's environments write into their dicts beside the names of agents.
 _EVERYONE = "__all__"
 
@@ -52,6 +54,7 @@ class Attendance:
         self._all = Presence(frozenset(possible))
         self._n = len(self.possible)
         self.now, self.complete = self._all, True
+        self._told = False  # whether it was logged that an agent seems to come back
 
     def reset(self, returned: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Begin an episode with what a reset returned; return the observations and the infos.
@@ -95,6 +98,16 @@ class Attendance:
         self.complete = len(self.now.live) == self._n
         return self.now
 
+    def flags(
+        self, terminations: Mapping[str, Any], truncations: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the flags of the last step, in which a flag "__all__" is written out for each agent that it ended."""
+        given = dict(terminations), dict(truncations)
+        if given[0].pop(_EVERYONE, False) or given[1].pop(_EVERYONE, False):
+            given[0].update(dict.fromkeys(self.now.terminated, True))
+            given[1].update(dict.fromkeys(self.now.truncated, True))
+        return given
+
     def check_step(self, returned: Any) -> None:
         """Raise CreditError unless a step returned five dicts."""
         if not _dicts(returned, 5):
@@ -124,8 +137,16 @@ class Attendance:
                     truncated.append(agent)
                 else:
                     terminated.append(agent)
-            elif named and goes_on and agent in observations and agent not in before.stale:
-                live.append(agent)
+            elif named and goes_on and agent in observations:
+                if agent not in before.stale:
+                    live.append(agent)
+                elif not self._told:
+                    self._told = True
+                    _LOG.warning(
+                        "%s: agent %r has ended, is still named in env.agents and is observed again: it is taken to "
+                        "have left for the rest of the episode. If it comes back, take it out of env.agents meanwhile",
+                        self.env_id, agent,
+                    )  # fmt: skip
             if named and (not live or live[-1] != agent):
                 stale.append(agent)
         ends = (False, False, False) if live else (bool(terminated), bool(truncated), True)

@@ -45,7 +45,7 @@ class RecordedEnv:
         if self.action_width is None:
             given = [actions.get(agent, -1) for agent in self.agents]
             try:
-                whole = type(sum(given)) is int
+                whole = type(total := sum(given)) is int and -_LARGEST < total < _LARGEST
             except (TypeError, ValueError):  # one of them is no number
                 whole = False
             return given if whole else [_whole(action, agent) for action, agent in zip(given, self.agents, strict=True)]
@@ -135,6 +135,7 @@ class StepColumns(NamedTuple):
 Row = tuple[int, Any, float, list[float], object, Any, bool, bool, bool]
 
 
+_LARGEST = 2**53  # whole numbers below are exact in every type
 _TRIM = 64  # columns that are kept before any are dropped
 
 
@@ -277,7 +278,7 @@ def _whole(action: Any, agent: str) -> int:
     if action is None:
         return -1
     value = number(action, f"the action of agent {agent!r}")
-    if value != int(value):
+    if not -_LARGEST < value < _LARGEST or value != int(value):
         raise CreditError(f"the action of agent {agent!r} is {action!r}; a whole number is needed")
     return int(value)
 

@@ -71,6 +71,8 @@ class TeamRewardDecision:
             return False
         if self.changed is None and told and not self.told:
             _LOG.warning("%s", told)
+        elif self.changed is None and self.rule is None:
+            _LOG.info("team_reward='auto': all agents are paid the same number, which is the team reward")
         self.rule, self.told = rule, told or self.told
         if self.changed is not None:
             self.changed(self)
@@ -116,7 +118,7 @@ class TeamReward:
         """
         values = list(rewards.values())
         if values and type(first := values[0]) is float and values.count(first) == len(values):
-            same = first == 0.0 or self._is_mean or self.decision.rule == "mean"
+            same = first == 0.0 or (math.isfinite(first) and (self._is_mean or self.decision.rule == "mean"))
             if same and (counted is None or len(values) == len(counted)):
                 return first
         paid = {
@@ -150,9 +152,11 @@ def number(value: Any, what: str) -> float:
     Raises:
         CreditError: It is something else.
     """
-    if type(value) is float:
+    if type(value) is float and math.isfinite(value):
         return value
     array = np.asarray(value)
+    if array.size == 1 and array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise CreditError(f"{what} is {value!r}")
     if array.size != 1 or array.dtype.kind not in "biuf":
         shape = f" of shape {array.shape}" if array.size != 1 else ""
         raise CreditError(f"{what} is {value!r}{shape}; a number is needed")

@@ -76,7 +76,7 @@ class CreditWrapper(BaseParallelWrapper):
             narrator lacks an example.
         TypeError: `env` is not a parallel environment, has no `possible_agents`, has other actions, or has a credit
             wrapper already; a student cannot read it; `source` is no credit source; the narrator lacks methods.
-        ValueError: A rule or a distillation that does not fit.
+        ValueError: A rule or a distillation that does not fit; `black_death` inside, unless rewards are summed.
 
     Examples:
         >>> from credit_wrappers import CreditWrapper, Deferred, EqualSplitCritic
@@ -102,7 +102,7 @@ class CreditWrapper(BaseParallelWrapper):
         **former: Any,
     ) -> None:
         require_parallel(env)
-        _check_bare(env)
+        _check_inside(env, team_reward)
         check_keywords("CreditWrapper", former, [*keywords_of(CreditWrapper.__init__), "source", *_FORMER])
         for name in former:
             raise TypeError(f"CreditWrapper takes a credit source instead of {name}=: {_FORMER[name]}")
@@ -127,9 +127,15 @@ class CreditWrapper(BaseParallelWrapper):
         self.session = session_for(env, self.source, recorded, team_reward, keeps_observations=keeps)
         self._env = recorded
         self._steps, self._episode_id = 0, -1  # of the running episode: steps taken, and its id
+        self._over = False  # whether it has ended
         self._overlay = CreditOverlay.of(env.unwrapped, running=self.source.pays)
         if self._overlay is not None:
             self.add_listener(self._overlay.tell)
+
+    @property
+    def agents(self) -> list[str]:
+        """The agents that act next; none once the episode is over."""
+        return [] if self._over else self.env.agents
 
     @property
     def store(self) -> Any:
@@ -148,7 +154,7 @@ class CreditWrapper(BaseParallelWrapper):
         if self._overlay is not None:
             self._overlay.show()
         returned = self.env.reset(seed=seed, options=options)
-        self._steps = 0
+        self._steps, self._over = 0, False
         self._episode_id = self.session.start(0, seed, returned)
         observations, infos = returned
         return observations, self._infos(observations, infos, 0.0, -1)
@@ -158,7 +164,7 @@ class CreditWrapper(BaseParallelWrapper):
     ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Advance the environment; pay the team reward or credit, as the source does."""
         session = self.session
-        taken = self._env.joint(actions)  # a copy, since an environment may change the dict
+        taken = session.taken(0, actions)  # a copy, since an environment may change the dict
         if self._overlay is not None:
             self._overlay.show()
         returned = self.env.step(actions)
@@ -167,6 +173,9 @@ class CreditWrapper(BaseParallelWrapper):
         # Only now: an action that the environment refuses with an error is not recorded.
         row = session.read(0, taken, self.env.agents, returned)
         observations, rewards, terminations, truncations, infos = returned
+        if row[0][8]:  # the episode is over, also where the environment says so by other means than PettingZoo's
+            self._over = True
+            terminations, truncations = session.attendance[0].flags(terminations, truncations)
         team = row[0][2]
         infos = self._infos(observations, infos, team, self._steps)
         self._steps += 1
@@ -215,14 +224,25 @@ class CreditWrapper(BaseParallelWrapper):
             return {agent: {**(infos.get(agent) or {}), **added} for agent in agents}
 
 
-def _check_bare(env: ParallelEnv) -> None:
-    """Raise TypeError if there is a credit wrapper around the environment, or further inside."""
+def _check_inside(env: ParallelEnv, team_reward: str) -> None:
+    """Refuse wrappers around the environment, or further inside, that cannot be credited through.
+
+    Raises:
+        TypeError: One of them is a credit wrapper.
+        ValueError: One of them pays agents that have left a reward of 0, and the rewards are not summed.
+    """
     inner: Any = env
     while isinstance(inner, ParallelEnv):
         if isinstance(inner, CreditWrapper):
             raise TypeError(
                 f"there is a {type(inner).__name__} around {type(env.unwrapped).__name__} already, and an environment "
                 "takes one: give the environment without it"
+            )
+        if type(inner).__name__.startswith("black_death") and team_reward != "sum":
+            raise ValueError(
+                "SuperSuit's black_death pays agents that have left a reward of 0, so a reward that the others share "
+                "looks as if it was not shared: leave it out (agents may leave), put it around the credit wrapper, or "
+                "say team_reward='sum' if each agent is paid for itself"
             )
         inner = getattr(inner, "env", None)
 

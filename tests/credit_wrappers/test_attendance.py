@@ -325,3 +325,60 @@ def test_who_arrives_is_paid_by_a_critic_that_is_asked_at_once():
     while env.agents:
         paid.append(env.step(dict.fromkeys(env.agents, 1))[1])
     assert [set(rewards) for rewards in paid] == [{"a"}, {"a", "b"}, {"a", "b"}, {"a", "b"}, {"a", "b"}]
+
+
+def test_actions_of_an_agent_that_has_left_are_not_recorded():
+    class Lenient(Script):
+        def step(self, actions):
+            return super().step({a: actions[a] for a in self.agents})
+
+    critic = Recorder()
+    env = CreditWrapper(Lenient(ONES, leaves={"b": 0}), Deferred(critic, workers=0))
+    env.reset()
+    for _ in ONES:
+        env.step({"a": 1, "b": 3})
+    env.store.settle([0])
+    assert critic.episodes[0].actions.tolist() == [[1, 3], [1, -1], [1, -1], [1, -1]]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("source", [Online(EqualSplitCritic()), Deferred(EqualSplitCritic(), workers=0)], ids=repr)
+def test_the_usual_loop_ends_where_only_the_flag_of_all_tells_the_end(which, source):
+    env = CreditWrapper(Dicts(all_flag(which), steps=9), source)
+    for _ in range(2):
+        env.reset()
+        steps = 0
+        while env.agents:
+            _, _, *flags, infos = env.step(dict.fromkeys(env.agents, 1))
+            steps += 1
+            assert all("team_reward" in infos[agent] for agent in "ab")
+        assert steps == 3 and flags[which] == {"a": True, "b": True} and not any(flags[1 - which].values())
+
+
+def test_an_agent_that_seems_to_come_back_while_it_is_named_is_told_once(caplog):
+    def change(env, o, r, t, u, i):
+        env.agents = ["a", "b"]
+        return dict.fromkeys("ab", np.zeros(2)), dict.fromkeys("ab", 1.0), {"b": env.t == 2}, {}, i
+
+    env = CreditWrapper(Vanishing(change, steps=9), Deferred(EqualSplitCritic(), workers=0))
+    env.reset()
+    for _ in range(5):
+        env.step({"a": 1, "b": 1})
+    assert env.session.attendance[0].now.live == {"a"}
+    assert len(caplog.messages) == 1 and "agent 'b' has ended, is still named in env.agents" in caplog.text
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), 10**30, -(10**30), 1e300], ids=repr)
+def test_actions_that_no_array_holds_are_refused_in_the_step(wrong):
+    env = CreditWrapper(Script(ONES), Deferred(EqualSplitCritic(), workers=0))
+    env.reset()
+    with pytest.raises(CreditError, match="the action of agent 'b' is"):
+        env.step({"a": 1, "b": wrong})
+
+
+def test_rows_of_absent_agents_in_tianshous_own_buffers_are_told_once(caplog):
+    venv = AgentVectorEnv([lambda: Script([{"a": 1.0, "b": 1.0}] * 9, leaves={"b": 0})] * 2)
+    venv.reset()
+    for _ in range(4):
+        venv.step(np.ones(4, int))
+    assert len(caplog.messages) == 1 and "info.status == GONE" in caplog.text

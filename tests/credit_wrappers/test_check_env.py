@@ -104,7 +104,7 @@ def test_masks_costs_and_snapshots_are_told():
             "reset and step",
             r"reward of agent 'a' is .*a number is needed",
         ),
-        (script(rewards=paid((0, 0), (np.nan, 0))), "reset and step", "step 1: the team reward is nan"),
+        (script(rewards=paid((0, 0), (np.nan, 0))), "reset and step", "step 1: the reward of agent 'a' is nan"),
         (
             lambda: CreditWrapper(Script(SHARED), Deferred(SharedCritic())),
             "environment",

@@ -141,3 +141,19 @@ def test_workers_that_decide_differently_in_one_step_are_an_error():
 def test_unknown_rules_are_refused():
     with pytest.raises(ValueError, match="unknown team_reward 'max'; valid: 'auto', 'shared', 'mean', 'sum'"):
         TeamReward("max")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), np.float32("nan")], ids=repr)
+@pytest.mark.parametrize("rule", ["auto", "shared", "mean", "sum"])
+def test_a_reward_that_is_not_finite_is_refused_in_its_step_and_decides_nothing(bad, rule, caplog):
+    env = CreditWrapper(Script(paid((0.0, 0.0), (bad, bad))), Deferred(SharedCritic(), workers=0), team_reward=rule)
+    with pytest.raises(CreditError, match="step 1: the reward of agent 'a' is"):
+        play(env, (1, 1), (1, 1))
+    assert env.store.team_reward.rule is None and not caplog.messages
+
+
+def test_a_decision_without_a_difference_is_logged_as_information(caplog):
+    caplog.set_level("INFO", "credit_wrappers")
+    env = CreditWrapper(Script(paid(*[(1.0, 1.0)] * 3)), Deferred(SharedCritic(), workers=0))
+    assert totals(env, 2) == [1.0] * 6
+    assert [record.levelname for record in caplog.records] == ["INFO"] and "paid the same number" in caplog.text

@@ -83,7 +83,7 @@ class TestTeamReward:
             recorded(Script([{"a": 1, "b": 0}]), [0, 0], team_reward="shared")
 
     def test_reward_that_is_no_number_is_an_error_naming_the_step(self):
-        with pytest.raises(CreditError, match="step 1: the team reward is nan"):
+        with pytest.raises(CreditError, match="step 1: the reward of agent 'a' is nan"):
             recorded(Script([{"a": 0, "b": 0}, {"a": float("nan"), "b": 0}]), [0, 0], [0, 0])
 
 

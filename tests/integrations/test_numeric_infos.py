@@ -9,8 +9,9 @@ import pytest
 from known_credit import KnownCreditEnv, KnownCritic, paid
 from pettingzoo.utils import parallel_to_aec
 
-from credit_wrappers import CreditWrapper, EqualSplitCritic, Online
+from credit_wrappers import CreditError, CreditWrapper, EqualSplitCritic, Online
 from credit_wrappers.integrations.numeric_infos import NumericInfos
+from credit_wrappers.testing.corridor import CorridorEnv
 from spaceworld.env import SpaceworldEnv
 
 
@@ -120,3 +121,25 @@ def test_numbers_may_be_of_another_type_later() -> None:
 def test_other_environments_are_refused() -> None:
     with pytest.raises(TypeError, match="aec_to_parallel"):
         NumericInfos(parallel_to_aec(KnownCreditEnv(0, 2, {})))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda self, actions: (1, 2, 3, 4), r"step\(\) of a PettingZoo parallel environment returns .* 4 values"),
+        (lambda self, actions: ({}, {}, {}, {}, None), r"returned 5 values \(dict, dict, dict, dict, NoneType\)"),
+    ],
+)
+def test_a_step_of_another_form_is_refused_in_one_sentence(change, message):
+    env = NumericInfos(type("Odd", (CorridorEnv,), {"step": change})())
+    env.reset()
+    with pytest.raises(CreditError, match=message):
+        env.step({})
+
+
+def test_a_reset_without_infos_is_refused_and_an_info_of_none_is_empty():
+    bare = type("Bare", (CorridorEnv,), {"reset": lambda self, seed=None, options=None: {"walker_0": 1}})
+    with pytest.raises(CreditError, match=r"reset\(\) of a PettingZoo parallel environment returns"):
+        NumericInfos(bare()).reset()
+    none = type("None_", (CorridorEnv,), {"reset": lambda self, seed=None, options=None: ({"w": 1}, {"w": None})})
+    assert NumericInfos(none()).reset() == ({"w": 1}, {"w": {}})

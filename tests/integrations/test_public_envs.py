@@ -237,20 +237,11 @@ class TestBlackDeath:
             paid.append(rewards)
         return paid
 
-    def test_inside_of_the_wrapper_it_makes_a_shared_reward_differ_which_is_refused_or_told(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        store = CreditStore(RowCritic(), workers=0)
-        with pytest.raises(CreditError, match="step 2: the agents' rewards differ"):
-            self.play(CreditWrapper(supersuit.black_death_v3(leaver()), Deferred(store), team_reward="shared"))
-        paid = self.play(CreditWrapper(supersuit.black_death_v3(leaver()), Deferred(store)))
-        assert [rewards["a"] for rewards in paid] == [
-            1.0,
-            1.0,
-            0.5,
-            0.5,
-            0.0,
-        ] and "now their rewards differ" in caplog.text
+    @pytest.mark.parametrize("rule", ["shared", "mean", "auto"])
+    def test_inside_of_the_wrapper_it_is_refused_unless_rewards_are_summed(self, rule: Any) -> None:
+        env = supersuit.black_death_v3(leaver())
+        with pytest.raises(ValueError, match="black_death pays agents that have left a reward of 0"):
+            CreditWrapper(env, Deferred(RowCritic()), team_reward=rule)
 
     def test_around_the_wrapper_the_living_are_paid_the_team_reward(self) -> None:
         store = CreditStore(RowCritic(), workers=0)

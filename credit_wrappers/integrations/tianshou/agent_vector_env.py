@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from credit_wrappers.integrations.tianshou.agent_info import ACTIVE, GONE, TERMI
 from credit_wrappers.integrations.tianshou.worker_connection import WORKERS, Worker
 from credit_wrappers.integrations.tianshou.worker_env_group import WorkerEnvGroup
 
+_LOG = logging.getLogger("credit_wrappers")
 AgentRows = int | Sequence[int] | np.ndarray | None
 
 
@@ -135,6 +137,7 @@ class AgentVectorEnv(BaseVectorEnv):
         self._episode_id = np.full(len(self.envs), -1)  # (E,)
         self._time = np.zeros(len(self.envs), dtype=np.int64)  # (E,) steps taken in the episode
         self._alive = np.zeros((len(self.envs), self.n_agents), dtype=bool)  # (E, N)
+        self._told = False  # whether it was logged that rows of absent agents are sampled
 
     def reset(
         self, env_id: AgentRows = None, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -179,6 +182,13 @@ class AgentVectorEnv(BaseVectorEnv):
         if len(actions) != len(chosen) * self.n_agents:
             raise ValueError(f"{len(actions)} actions for {len(chosen) * self.n_agents} agent rows")
         acting = self._alive[chosen]  # (e, N)
+        if self.store is None and not self._told and not acting.all():
+            self._told = True
+            _LOG.warning(
+                "agents are not there while others act. Tianshou's own buffers sample their rows, too, whose "
+                "observations are zeros; info.status == GONE marks them. A CreditReplayBuffer leaves them out, where "
+                "credit is deferred"
+            )
         got = self._teams.step(chosen, actions, acting)
         status = np.where(acting, got.terminated * TERMINATED + got.truncated * TRUNCATED, GONE)
         time = self._time[chosen]
