@@ -342,9 +342,9 @@ def test_actions_of_an_agent_that_has_left_are_not_recorded():
 
 
 @pytest.mark.parametrize("which", [0, 1])
-@pytest.mark.parametrize("source", [Online(EqualSplitCritic()), Deferred(EqualSplitCritic(), workers=0)], ids=repr)
-def test_the_usual_loop_ends_where_only_the_flag_of_all_tells_the_end(which, source):
-    env = CreditWrapper(Dicts(all_flag(which), steps=9), source)
+@pytest.mark.parametrize("make_source", [Online, Deferred])
+def test_the_usual_loop_ends_where_only_the_flag_of_all_tells_the_end(which, make_source):
+    env = CreditWrapper(Dicts(all_flag(which), steps=9), make_source(EqualSplitCritic()))
     for _ in range(2):
         env.reset()
         steps = 0
