@@ -84,9 +84,9 @@ def _parser() -> OneLineParser:
     team.add_argument(
         "--policy",
         metavar="MODULE:FUNCTION",
-        help="for the folder of a training run: the function that loads it. It gets the folder as a Path, and returns the "
-        "arguments of SpaceworldEnv and a function from an environment to a policy. By default the installed packages "
-        "are asked, which is right for runs of tianshou_examples.train",
+        help="for the folder of a training run: the function that loads it. It gets the folder as a Path, and returns "
+        "the arguments of SpaceworldEnv and a function from an environment to a policy. By default the installed "
+        "packages are asked, which is right for runs of tianshou_examples.train",
     )
     who = "planner, random, or the folder of a training run"
 
