@@ -53,7 +53,7 @@ def _resolved(name: str) -> Callable[[], Any]:
         raise ValueError(f"{name}: {error}; {how}") from None
     if not callable(found):
         raise ValueError(f"{name} is no function but a {type(found).__name__}; {how}")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 if __name__ == "__main__":

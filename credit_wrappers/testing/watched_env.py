@@ -171,8 +171,8 @@ def _not_finite(value: Any) -> str:
     if isinstance(value, Mapping):
         return next((bad for part in value.values() if (bad := _not_finite(part))), "")
     array = np.asarray(value) if isinstance(value, float | np.ndarray | np.generic) else np.zeros(0)
-    bad = array[~np.isfinite(array)] if array.dtype.kind == "f" else array[:0]
-    return str(bad.flat[0]) if bad.size else ""
+    found = array[~np.isfinite(array)] if array.dtype.kind == "f" else np.zeros(0)
+    return str(found[0]) if found.size else ""
 
 
 def _what(seen: Any) -> str:
