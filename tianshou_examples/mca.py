@@ -43,7 +43,8 @@ def greedy_return(env: ParallelEnv, net: nn.Module, episodes: int) -> float:
         observations, infos = env.reset(seed=10**6 + seed)
         while env.agents:
             scores = net(torch.as_tensor(np.stack([observations[a] for a in env.agents]))).numpy()
-            scores[np.stack([infos[a]["action_mask"] for a in env.agents]) == 0] = -np.inf
+            legal = [infos[a].get("action_mask", np.ones(scores.shape[1])) for a in env.agents]
+            scores[np.stack(legal) == 0] = -np.inf
             actions = dict(zip(env.agents, scores.argmax(1).tolist(), strict=True))
             observations, rewards, _, _, infos = env.step(actions)
             total += next(iter(rewards.values()))  # every agent is paid the team's reward

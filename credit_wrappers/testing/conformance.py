@@ -8,6 +8,7 @@ from typing import Any
 
 from pettingzoo.utils.env import ParallelEnv
 
+from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.narrator import Narrator, check_narrator
 from credit_wrappers.critics.baselines import EqualSplitCritic
 from credit_wrappers.critics.critic_settings import CriticSettings
@@ -18,20 +19,21 @@ from credit_wrappers.narration.fallback_narrators import narrator_for
 from credit_wrappers.recording.action_spaces import ActionWords
 from credit_wrappers.recording.env_checks import require_parallel
 from credit_wrappers.recording.observation_spaces import Features
-from credit_wrappers.recording.team_reward import TeamRewardRule
+from credit_wrappers.recording.team_reward import TeamReward, TeamRewardRule
 from credit_wrappers.testing.env_paths import (
     FreshEnvs,
+    Progress,
     env_name,
     found_of_copies,
     found_of_sources,
     found_of_vectors,
 )
-from credit_wrappers.testing.env_report import EnvFinding, EnvReport
+from credit_wrappers.testing.env_report import EnvFinding, EnvReport, failed
 from credit_wrappers.testing.watched_env import DrawnActions, WatchedEnv
 from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
 
 _MANY = 20_000  # tokens of an episode: more is expensive, and models read it badly
-_AS_ENV = "change the environment, or put a wrapper around it that does"
+_AS_ENV = "repair what the message names, in the environment or in a wrapper around it"
 
 
 def check_env(
@@ -55,12 +57,18 @@ def check_env(
         narrator: As the wrapper is to be given it.
         team_reward: As the wrapper is to be given it.
 
+    Raises:
+        ValueError: There are no steps to play, or there is no such `team_reward`.
+
     Examples:
         >>> from credit_wrappers.testing.corridor import CorridorEnv
         >>> report = check_env(CorridorEnv, steps=50)
         >>> len(report.problems), report.about("actions")[0].text
         (0, 'each agent chooses from the actions 0 to 2')
     """
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    TeamReward(team_reward)  # raises
     is_env = not callable(env_or_factory) or (hasattr(env_or_factory, "reset") and not isinstance(env_or_factory, type))
     fresh = FreshEnvs(env_or_factory if is_env else None, None if is_env else env_or_factory)
     try:
@@ -85,17 +93,19 @@ def check_env(
             play = _EnvPlay(watched, reader, team_reward, seed)
         except Exception as error:
             fresh.close()
-            return EnvReport(env_name(env), 0, 0, (*found, _failed(topic, error, way_out)))
+            return EnvReport(env_name(env), 0, 0, (*found, failed(topic, error, way_out)))
     play.go(steps)
     found += _safely("reset and step", play.found())
     found += _safely("text", _found_of_text(play, reader, [str(w.message) for w in told]))
     away = play.left or play.arrived or (play.unseen and f"{play.unseen} observes nothing")
-    found += _safely(
-        "Student", found_of_sources(env, fresh, seed, min(steps, 20), team_reward, play.error is None, away)
-    )
+    found += _safely("Student", found_of_sources(env, fresh, seed, min(steps, 20), team_reward, play.progress, away))
     fresh.close()
-    if play.error is None:
+    if play.error is None and watched.late_mask:
+        for topic in ("ParallelVecEnv", "AgentVectorEnv"):
+            found.append(EnvFinding("note", topic, "not checked: it needs action masks from the first reset on"))
+    elif play.error is None:
         found += _safely("ParallelVecEnv", found_of_vectors(fresh, seed, min(steps, 100), team_reward))
+    if play.error is None:
         found += _safely("seeds", found_of_copies(fresh, seed, min(steps, 100)))
     return EnvReport(env_name(env), watched.steps, len(play.episodes), tuple(found))
 
@@ -130,12 +140,21 @@ class _EnvPlay:
                     before = attendance.now
                     live = [agent for agent in self.env.possible_agents if agent in before.live]
                     returned = self.env.step({agent: draw(agent, returned[0], returned[-1]) for agent in live})
+                    if self.watched.bad_reward:
+                        raise CreditError(self.watched.bad_reward)
                     self._look(before, attendance.now)
                 self.newest = self.env.session.recorder.episode(0, *attendance.now.ends[:2])
                 if not self.env.session.recorder.active[0]:
                     self.env.store.settle([self.newest.id])
         except Exception as error:
-            self.error = error
+            self.error = CreditError(self.watched.bad_reward) if self.watched.bad_reward else error
+
+    @property
+    def progress(self) -> Progress:
+        """How far the play came."""
+        if self.error is not None:
+            return "stopped" if self.watched.steps else "not begun"
+        return "ended" if self.episodes else "played"
 
     def _look(self, before: Any, now: Any) -> None:
         """Note what a step did to the team."""
@@ -168,7 +187,8 @@ class _EnvPlay:
             yield EnvFinding("works", "reset and step", "they return dicts by agent, which the wrapper reads")
         else:
             where = f"play stopped after {self.watched.steps} steps: "
-            yield _failed("reset and step", self.error, _AS_ENV, where)
+            way_out = "repair the reward" if self.watched.bad_reward else _AS_ENV
+            yield failed("reset and step", self.error, way_out, where)
         if self.watched.steps:
             yield from self._found_of_rewards()
             yield from self._found_of_ends()
@@ -176,6 +196,9 @@ class _EnvPlay:
         if self.watched.costs:
             text = "infos[agent]['cost'] is kept in the episode, and is no part of the team reward"
             yield EnvFinding("works", "costs", text)
+        if self.watched.bad_seen:
+            how = "repair the observation; networks and students cannot read it"
+            yield EnvFinding("problem", "observations", self.watched.bad_seen, how)
         if self.watched.outside:
             how = "declare what is observed; a learner, and a student, may stop at it"
             yield EnvFinding("problem", "observations", f"not in their space: {self.watched.outside}", how)
@@ -195,6 +218,8 @@ class _EnvPlay:
         if self.env.session.team_rewards[0].rule != "auto":
             rule = self.env.session.team_rewards[0].rule
             yield EnvFinding("works", "rewards", f"team_reward={rule!r}, as you said")
+        elif self.watched.bad_reward:
+            return
         elif told:
             yield EnvFinding("note", "rewards", told)
         elif not self.paid:
@@ -237,7 +262,10 @@ class _EnvPlay:
 
     def _found_of_masks(self) -> Iterator[EnvFinding]:
         have, lack = self.watched.with_mask, self.watched.without_mask
-        if have and lack:
+        if self.watched.late_mask:
+            text = "reset() returned no action_mask, step() did"
+            yield EnvFinding("problem", "action masks", text, "return one from both; vectorised environments need it")
+        elif have and lack:
             text = f"{lack} of {have + lack} infos of acting agents have no 'action_mask': there every action is legal"
             yield EnvFinding("note", "action masks", f"{text}; vectorised environments need one at the first reset")
         elif have:
@@ -275,7 +303,7 @@ def _found_of_text(play: _EnvPlay, narrator: Narrator, told: list[str]) -> Itera
         less = "tell less: a narrator, describe_state(), or feature_names= with None for what does not matter"
         yield EnvFinding("note", "text", text, less) if tokens > _MANY else EnvFinding("works", "text", text)
     except Exception as error:
-        yield _failed("text", error, "repair the narrator, or describe_state()", f"{kind}: ")
+        yield failed("text", error, "repair the narrator, or describe_state()", f"{kind}: ")
 
 
 def _safely(topic: str, findings: Iterator[EnvFinding]) -> Iterator[EnvFinding]:
@@ -283,15 +311,11 @@ def _safely(topic: str, findings: Iterator[EnvFinding]) -> Iterator[EnvFinding]:
     try:
         yield from findings
     except Exception as error:
-        yield _failed(topic, error, _AS_ENV)
-
-
-def _failed(topic: str, error: Exception, way_out: str, where: str = "") -> EnvFinding:
-    return EnvFinding("problem", topic, f"{where}{type(error).__name__}: {error}", way_out)
+        yield failed(topic, error, _AS_ENV)
 
 
 def _refused(env_id: str, topic: str, error: Exception, way_out: str) -> EnvReport:
-    return EnvReport(env_id, 0, 0, (_failed(topic, error, way_out),))
+    return EnvReport(env_id, 0, 0, (failed(topic, error, way_out),))
 
 
 def _of_each(agents: list[str], told: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pettingzoo.utils.env import ParallelEnv
@@ -18,11 +18,14 @@ from credit_wrappers.integrations.group_checks import check_discrete
 from credit_wrappers.integrations.gymnasium import ParallelVecEnv
 from credit_wrappers.recording.team_reward import TeamRewardRule
 from credit_wrappers.student.inputs import StudentInputs
-from credit_wrappers.testing.env_report import EnvFinding
+from credit_wrappers.testing.env_report import EnvFinding, failed
 from credit_wrappers.testing.watched_env import DrawnActions, digest
 from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
 
 _REPAIR = "repair what 'reset and step' says"
+
+# How far an environment was played: an error before its first step, or later; no episode ended, or one did.
+Progress = Literal["not begun", "stopped", "played", "ended"]
 
 
 def env_name(env: Any) -> str:
@@ -62,7 +65,7 @@ class FreshEnvs:
 
 
 def found_of_sources(
-    env: ParallelEnv, fresh: FreshEnvs, seed: int, steps: int, rule: TeamRewardRule, recorded: bool, away: str
+    env: ParallelEnv, fresh: FreshEnvs, seed: int, steps: int, rule: TeamRewardRule, progress: Progress, away: str
 ) -> Iterator[EnvFinding]:
     """Yield for each credit source whether it works.
 
@@ -72,19 +75,26 @@ def found_of_sources(
         seed: Of resets and actions.
         steps: Steps to play with each.
         rule: How its team reward is made.
-        recorded: Whether nothing went wrong when it was played.
+        progress: How far it was played.
         away: Which agent left or arrived in mid-episode, in words; "".
     """
-    if recorded:
-        yield EnvFinding("works", "Deferred", "every finished episode is credited")
+    if progress in ("played", "ended"):
+        if progress == "ended":
+            yield EnvFinding("works", "Deferred", "every finished episode is credited")
+        else:
+            yield EnvFinding("note", "Deferred", "not checked: no episode ended")
         yield _tried("Online", lambda: _online(fresh.make(), seed, steps, rule), "the critic is asked in every step")
     else:
         yield EnvFinding("problem", "Deferred", "the wrapper cannot record it", _REPAIR)
     try:
         StudentInputs(env)
         text = f"{away}: a student needs every agent in every step"
-        works = EnvFinding("works", "Student", "a student reads what the agents observe and do")
-        yield EnvFinding("problem", "Student", text, "credit by Deferred") if away else works
+        if away:
+            yield EnvFinding("problem", "Student", text, "credit by Deferred")
+        elif progress == "not begun":
+            yield EnvFinding("note", "Student", "not checked: play stopped before the first step")
+        else:
+            yield EnvFinding("works", "Student", "a student reads what the agents observe and do")
     except Exception as error:
         yield EnvFinding("problem", "Student", str(error), "credit by Deferred, or flatten what is observed and done")
 
@@ -118,8 +128,7 @@ def _tried(topic: str, trial: Callable[[], Any], text: str, way_out: str = "") -
     try:
         noted = trial()
     except Exception as error:
-        told = f"{type(error).__name__}: {error}"
-        return EnvFinding("problem", topic, told, way_out or "as the message says, or use CreditWrapper alone")
+        return failed(topic, error, way_out or "as the message says, or use CreditWrapper alone")
     return EnvFinding("note", topic, noted) if noted else EnvFinding("works", topic, text)
 
 

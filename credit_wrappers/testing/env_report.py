@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sysconfig
 import textwrap
+import traceback
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 _WIDTH, _TOPIC, _MOST = 120, 15, 370  # columns of the page, and of its topics; letters of one text
@@ -27,6 +31,32 @@ class EnvFinding:
     topic: str
     text: str
     way_out: str = ""
+
+
+def failed(topic: str, error: Exception, way_out: str, where: str = "") -> EnvFinding:
+    """Return the problem that an exception is, with the line of the user's code that raised it, if one did.
+
+    Args:
+        topic: What was tried.
+        error: The exception.
+        way_out: What to do about it, where no line of the user's code raised it.
+        where: What its text begins with.
+    """
+    text = f"{where}{type(error).__name__}: {error}"
+    if line := _line_of_user(error):
+        return EnvFinding("problem", topic, f"{text} ({line})", "repair it there")
+    return EnvFinding("problem", topic, text, way_out)
+
+
+def _line_of_user(error: Exception) -> str:
+    """Return "file:line" of the innermost frame that is in no installed package and not in this one; "" for none."""
+    installed = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
+    ours = (str(Path(__file__).parent.parent), *installed, "<")
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith(ours):
+            near = os.path.relpath(frame.filename)
+            return f"{frame.filename if near.startswith('..') else near}:{frame.lineno}"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ class WatchedEnv(BaseParallelWrapper):
         steps: How many steps were taken.
         last: What the last reset or step returned.
         outside: The first observation that is not in its space, in words; "".
+        bad_seen: The first observation with a number that is not finite, in words; "".
+        bad_reward: The first reward of an acting agent that is not finite, in words; "".
+        late_mask: Whether a step returned an action mask and the reset before it none.
         again: What is returned again with other contents: "the same dict", "the same array"; "".
         shared: Whether agents were given arrays that share memory.
         with_mask: How many infos had an action mask, of agents that act next.
@@ -39,7 +42,9 @@ class WatchedEnv(BaseParallelWrapper):
         super().__init__(env)
         self.steps = 0
         self.last: tuple[Any, ...] = ()
-        self.outside, self.again = "", ""
+        self.outside, self.again, self.bad_seen, self.bad_reward = "", "", "", ""
+        self.late_mask = False
+        self._masked_reset = False
         self.shared = self.costs = self.everyone = False
         self.with_mask = self.without_mask = 0
         self._spaces = {agent: env.observation_space(agent) for agent in env.possible_agents}
@@ -48,6 +53,7 @@ class WatchedEnv(BaseParallelWrapper):
         """Reset the environment."""
         returned = self.env.reset(seed=seed, options=options)
         self._note(returned)
+        self._masked_reset = self._masked()
         return returned
 
     def step(self, actions: Mapping[str, Any]) -> Any:
@@ -59,8 +65,16 @@ class WatchedEnv(BaseParallelWrapper):
             self.again = _again(before[0], returned[0])
         if _dicts(returned) and len(returned) == 5:
             self.everyone |= any("__all__" in flags for flags in returned[2:4])
+            for agent in actions:
+                if not self.bad_reward and (bad := _not_finite(returned[1].get(agent))):
+                    self.bad_reward = f"step {self.steps - 1}: the reward of agent {agent!r} is {bad}"
         self._note(returned)
+        self.late_mask |= self._masked() and not self._masked_reset
         return returned
+
+    def _masked(self) -> bool:
+        """Return whether an info of what was returned last has an action mask."""
+        return bool(self.last) and any(MASK in (info or {}) for info in self.last[-1].values())
 
     def _note(self, returned: Any) -> None:
         self.last = returned if _dicts(returned) else ()
@@ -70,7 +84,9 @@ class WatchedEnv(BaseParallelWrapper):
         arrays = [seen for seen in observations.values() if isinstance(seen, np.ndarray)]
         self.shared |= any(np.may_share_memory(a, b) for a, b in pairwise(arrays))
         for agent, seen in observations.items():
-            if not self.outside and agent in self._spaces and not _inside(self._spaces[agent], seen):
+            if bad := _not_finite(seen):
+                self.bad_seen = self.bad_seen or f"step {self.steps}: agent {agent!r} observes {bad}"
+            elif not self.outside and agent in self._spaces and not _inside(self._spaces[agent], seen):
                 self.outside = (
                     f"step {self.steps}: agent {agent!r} observes {_what(seen)}, its space is {self._spaces[agent]}"
                 )
@@ -148,6 +164,15 @@ def _inside(space: Any, seen: Any) -> bool:
         return bool(space.contains(seen))
     except Exception:  # a space that cannot say it does not contain it
         return False
+
+
+def _not_finite(value: Any) -> str:
+    """Return "nan" or "inf" if a number in a value is one; "" otherwise."""
+    if isinstance(value, Mapping):
+        return next((bad for part in value.values() if (bad := _not_finite(part))), "")
+    array = np.asarray(value) if isinstance(value, float | np.ndarray | np.generic) else np.zeros(0)
+    found = array[~np.isfinite(array)] if array.dtype.kind == "f" else np.zeros(0)
+    return str(found[0]) if found.size else ""
 
 
 def _what(seen: Any) -> str:

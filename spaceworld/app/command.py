@@ -76,10 +76,18 @@ def _parser() -> OneLineParser:
     world.add_argument("--fps", type=float, help="steps per second (default 6)")
     world.add_argument("--height", type=int, help="height of the picture in pixels")
     team = OneLineParser(add_help=False)
-    team.add_argument("--episodes", type=int, help="number of episodes (default: watch without end, record one)")
+    team.add_argument(
+        "--episodes", type=int, help="number of episodes (default: without end in a window, one in a recording)"
+    )
     team.add_argument("--steps", type=int, help="longest episode in steps")
     team.add_argument("--smooth", type=int, default=4, help="pictures per step in a recording (default 4)")
-    team.add_argument("--policy", metavar="MODULE:FUNCTION", help="loads the training run (default: what is installed)")
+    team.add_argument(
+        "--policy",
+        metavar="MODULE:FUNCTION",
+        help="for the folder of a training run: the function that loads it. It gets the folder as a Path, and returns "
+        "the arguments of SpaceworldEnv and a function from an environment to a policy. By default the installed "
+        "packages are asked, which is right for runs of tianshou_examples.train",
+    )
     who = "planner, random, or the folder of a training run"
 
     play = commands.add_parser("play", parents=[world], help="steer one robot; the planner steers the others")

@@ -104,7 +104,15 @@ def test_masks_costs_and_snapshots_are_told():
             "reset and step",
             r"reward of agent 'a' is .*a number is needed",
         ),
+<<<<<<< HEAD
         (script(rewards=paid((0, 0), (np.nan, 0))), "reset and step", "step 1: the reward of agent 'a' is nan"),
+=======
+        (
+            script(rewards=paid((0, 0), (np.nan, 0))),
+            "reset and step",
+            "step 1: the reward of agent 'a' is nan repair the reward",
+        ),
+>>>>>>> a4d7547b5fb02c0940bd1607e6a7e211ca3b02d6
         (
             lambda: CreditWrapper(Script(SHARED), Deferred(SharedCritic())),
             "environment",
@@ -235,15 +243,92 @@ def test_snapshots_are_compared_with_what_really_followed(broken):
     assert level_of(report, "snapshots") == ["problem" if broken else "works"], str(report)
 
 
-def test_masks_that_are_there_at_times_are_noted():
-    class Masked(Script):
-        def step(self, actions):
-            *rest, infos = super().step(actions)
-            return (*rest, {agent: {"action_mask": np.ones(10, np.int8)} for agent in infos} if self.t == 2 else infos)
+class Masked(Script):
+    """Has action masks when `told` says so, of the number of the step."""
 
-    report = check_env(script(Masked), steps=8)
+    def __init__(self, rewards, told):
+        super().__init__(rewards)
+        self.told = told
+
+    def _infos(self):
+        return {agent: {"action_mask": np.ones(10, np.int8)} if self.told(self.t) else {} for agent in self.agents}
+
+
+def test_masks_that_are_there_at_times_are_noted():
+    report = check_env(script(Masked, told=lambda t: t != 2), steps=8)
+    assert level_of(report, "action masks") == ["note"]
     assert "have no 'action_mask'" in text_of(report, "action masks")
-    assert "return masks at reset, too" in text_of(report, "ParallelVecEnv")
+    assert level_of(report, "ParallelVecEnv") == level_of(report, "AgentVectorEnv") == ["works"], str(report)
+
+
+def test_masks_that_are_missing_at_reset_only_are_one_problem():
+    report = check_env(script(Masked, told=lambda t: t > 0), steps=8)
+    assert [finding.topic for finding in report.problems] == ["action masks"]
+    assert "reset() returned no action_mask, step() did return one from both" in text_of(report, "action masks")
+    for topic in ("ParallelVecEnv", "AgentVectorEnv"):
+        assert level_of(report, topic) == ["note"] and "not checked" in text_of(report, topic)
+
+
+def test_what_was_not_played_is_not_said_to_work():
+    report = check_env(script(Endless), steps=9)
+    assert level_of(report, "Deferred") == ["note"] and "not checked: no episode ended" in text_of(report, "Deferred")
+
+    class Stuck(Script):
+        def step(self, actions):
+            raise RuntimeError("boom")
+
+    for broken in (NoInfos, Stuck):
+        report = check_env(script(broken), steps=9)
+        assert "play stopped after 0 steps" in text_of(report, "reset and step")
+        assert level_of(report, "Student") == ["note"] and "not checked" in text_of(report, "Student")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, np.float32(np.nan), np.array([np.nan])])
+@pytest.mark.parametrize("rule", ["auto", "shared", "sum"])
+def test_a_reward_that_is_no_number_is_the_fault_and_nothing_is_said_of_how_agents_are_paid(value, rule):
+    report = check_env(script(rewards=paid((0, 0), (value, 0), (1, 1))), steps=9, team_reward=rule)
+    assert "step 1: the reward of agent 'a' is " in text_of(report, "reset and step")
+    assert text_of(report, "reset and step").endswith("repair the reward")
+    assert "differ" not in str(report)
+
+
+def test_an_observation_that_is_no_number_is_the_fault():
+    class Blind(Script):
+        def step(self, actions):
+            observations, *rest = super().step(actions)
+            return ({agent: seen * np.nan for agent, seen in observations.items()}, *rest)
+
+    report = check_env(script(Blind), steps=9)
+    assert level_of(report, "observations") == ["works", "problem"], str(report)
+    assert "step 1: agent 'a' observes nan" in text_of(report, "observations")
+    assert "repair the observation" in text_of(report, "observations")
+
+
+def test_an_error_names_the_line_of_the_users_code():
+    class Deep(Script):
+        def step(self, actions):
+            return self._inner(actions) if self.t == 2 else super().step(actions)
+
+        def _inner(self, actions):
+            return np.zeros(2).reshape(7)  # raised inside numpy
+
+    (problem,) = check_env(script(Deep), steps=9).about("reset and step")
+    line = Deep._inner.__code__.co_firstlineno + 1
+    assert problem.text.startswith("play stopped after 2 steps: ValueError: cannot reshape")
+    assert problem.text.endswith(f"test_check_env.py:{line})") and problem.way_out == "repair it there"
+    (problem,) = check_env(lambda: 1 / 0).about("making")
+    assert "test_check_env.py:" in problem.text
+    (problem,) = check_env(script(FourValues), steps=9).about("reset and step")
+    assert ".py:" not in problem.text and "in a wrapper around it" in problem.way_out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"team_reward": "avg"}, "unknown team_reward 'avg'; valid: 'auto'"), ({"steps": 0}, "at least 1")],
+)
+def test_a_wrong_argument_is_an_error_and_no_problem_of_the_environment(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        check_env(CorridorEnv, **wrong)
 
 
 def test_images_are_told_by_actions_alone():
@@ -306,7 +391,14 @@ def test_the_page_shortens_numbers_and_texts():
 def test_the_command_prints_the_report(capsys, monkeypatch):
     assert main(["credit_wrappers.testing.corridor:CorridorEnv", "--steps", "20"]) == 0
     assert "corridor_v0: 20 steps" in capsys.readouterr().out
-    assert main(["credit_wrappers.testing.corridor:Nothing"]) == 2
-    assert "write MODULE:FUNCTION" in capsys.readouterr().err
+    for name in ("corridor:Nothing", "corridor", "corridor:np", "corridor:_STEP"):
+        assert main([f"credit_wrappers.testing.{name}"]) == 2
+        assert "write MODULE:FUNCTION, for example myenv:Ring; the module must be" in capsys.readouterr().err
+    assert main(["/path/myenv.py:Ring"]) == main(["no_such_module:Ring"]) == 2
+    assert capsys.readouterr().err.count("importable from the current folder") == 2
+    assert main(["credit_wrappers.testing.corridor:CorridorEnv", "--steps", "0"]) == 2
+    assert capsys.readouterr().err == "error: steps must be at least 1, got 0\n"
+    assert main(["credit_wrappers.testing.corridor:CorridorEnv", "--steps", "20", "--team-reward", "sum"]) == 0
+    assert "team_reward='sum', as you said" in capsys.readouterr().out
     monkeypatch.setattr(sys.modules[__name__], "broken", script(NoInfos), raising=False)
     assert main([f"{__name__}:broken"]) == 1

@@ -329,7 +329,10 @@ def test_settings_of_the_learners_are_set_over_those_of_the_family() -> None:
     ("arguments", "said"),
     [
         (["--env", "spaceworld:moon"], ["spaceworld:solo", "spaceworld:duet", "spaceworld:pair", "spaceworld:truss"]),
-        (["--env", "duet"], ["spaceworld:duet"]),
+        (["--env", "duet"], ["did you mean spaceworld:duet?"]),
+        (["--env", "spaceworld:duett"], ["did you mean spaceworld:duet?"]),
+        (["--env", "Foraging-8x8-2p-2f-coop-v3"], ["did you mean lbf:Foraging-8x8-2p-2f-coop-v3?"]),
+        (["--env", "mpe:x"], ["every other id of lbf and rware", "copy tianshou_examples/mca.py"]),
         (["--method", "mca", "fair"], ["'mca'", "'summed'", "'shared'", "'equal'"]),
         (["--critic", "oracle"], ["'scripted'", "'anthropic'", "'openai'", "'recorded'"]),
         (["--algo", "sac"], ["'ppo'", "'ddqn'"]),
@@ -385,7 +388,9 @@ def test_a_folder_that_cannot_be_used_is_refused_and_left_alone(tmp_path: Path, 
     said = refused([*TINY, "--out", str(tmp_path)], capsys)
     assert str(tmp_path) in said and "--resume" in said
     assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
-    assert "config.json" in refused(["--resume", str(tmp_path / "none")], capsys)
-    assert str(tmp_path / "config.json") in refused(["--resume", str(tmp_path)], capsys)
+    for folder in (tmp_path / "none", tmp_path):
+        with pytest.raises(SystemExit, match="2"):
+            main(["--resume", str(folder)])
+        assert f"--resume {folder} holds no run: {folder / 'config.json'} is missing" in capsys.readouterr().err
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert str(tmp_path / "file") in refused([*TINY, "--out", str(tmp_path / "file" / "run")], capsys)

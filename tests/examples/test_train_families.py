@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import threading
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from credit_wrappers import LLMCreditWrapper
+from credit_wrappers.testing.corridor import CorridorEnv
 from tests.examples.one_learner import Queue
 from tests.examples.test_train import cells, records, results
 from tianshou_examples import evaluate, mca
@@ -185,3 +189,22 @@ def test_a_library_that_is_missing_is_named_with_its_extra(
         with pytest.raises(SystemExit, match="2"):
             script(["--env", RWARE])
         assert 'pip install "llm-credit-wrappers[rware]"' in capsys.readouterr().err
+
+
+def test_a_copy_of_mca_trains_in_an_environment_of_ones_own_as_the_page_says(capsys: pytest.CaptureFixture) -> None:
+    class Ring(CorridorEnv):  # nothing but what PettingZoo asks for: neither masks nor a narrator
+        def __init__(self) -> None:
+            super().__init__()
+            del self.narrator
+
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    script = Path(mca.__file__).read_text(encoding="utf-8")
+    changes = re.findall(r"^(\S.*?) +->  (.*)$", page, re.MULTILINE)
+    assert len(changes) == 3
+    for before, after in changes:
+        assert script.count(before) == 1
+        script = script.replace(before, after)
+    copy: dict[str, Any] = {"__name__": "copy", "Ring": Ring, "LLMCreditWrapper": LLMCreditWrapper}
+    exec(compile(script, "copy.py", "exec"), copy)
+    copy["main"](["--steps", "200", "--envs", "2", "--episodes", "2"])
+    assert "greedy return after 200 steps" in capsys.readouterr().out

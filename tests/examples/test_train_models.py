@@ -193,6 +193,37 @@ def test_a_replay_that_would_ask_something_else_is_refused_at_once(
     assert said in printed.err and printed.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--steps", "9000"], "that run had --steps 700, not 9000; leave the option out"),
+        (["--method", "student"], "that run had --method taca shared, not student"),
+        (["--seeds", "1"], "that run had --seeds 2, not 1"),
+        (["--jobs", "1"], "that run had --jobs 2, not 1"),
+        (["--eval-episodes", "7"], "that run had --eval-episodes 100, not 7"),
+        (["--critic", "equal"], "that run had --critic anthropic, not equal"),
+        (["--critic", "recorded", "--replay", "x"], "that run had --critic anthropic, not recorded"),
+        (["--delivery", "immediate"], "--delivery immediate pays by a student's credit"),
+        (["--set", "hidden=32"], "that run had --set hidden=16, not 32"),
+    ],
+)
+def test_a_run_that_goes_on_refuses_options_that_it_would_not_follow(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run = Settings(env="spaceworld:solo", method=("taca", "shared"), critic="anthropic", seeds=2, steps=700, hidden=16,
+                   max_cost=1.0, prices=(3.0, 15.0))  # fmt: skip
+    run.write(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        parse(["--resume", str(tmp_path), *arguments])
+    printed = capsys.readouterr()
+    assert said in printed.err and printed.err.count("\n") == 1
+    same = ["--steps", "700", "--method", "taca", "shared", "--set", "hidden=16"]
+    assert parse(["--resume", str(tmp_path), *same]) == (run, str(tmp_path))
+    limits = ["--max-calls", "9", "--max-cost", "2", "--prices", "1", "2", "3"]
+    settings, _ = parse(["--resume", str(tmp_path), *limits])
+    assert settings == replace(run, max_calls=9, max_cost=2.0, prices=(1.0, 2.0, 3.0))
+
+
 # -- critics and providers of other packages ------------------------------------------------------------------------
 
 

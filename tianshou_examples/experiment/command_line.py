@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS, Action, ArgumentDefaultsHelpFormatter, ArgumentParser, ArgumentTypeError
+from collections.abc import Collection
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ LEARNER = {f.name: f for f in fields(Settings) if "set" in f.metadata}  # settin
 # A replay need not share these with its run: who answers, within which limits, where to, and how it is evaluated.
 UNSHARED = ("critic", "model", "base_url", "replay", "max_calls", "max_cost", "prices", "in_flight", "jobs", "out",
             "eval_episodes", "evaluations", "recent")  # fmt: skip
+LIMITS = ("max_calls", "max_cost", "prices")  # a run that goes on may have others than before
 
 
 class OneLineParser(ArgumentParser):
@@ -46,16 +48,25 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     parser = _parser()
     given = vars(parser.parse_args(argv))
     try:
-        recorded = None
-        if given["critic"] == "recorded" and given["replay"] and given["resume"] is None:
-            recorded = _recorded(given["replay"])
+        recorded: Settings | None = None
+        own: tuple[str, ...] = ()
+        if given["resume"] is not None:
+            recorded = _recorded("resume", given["resume"])
+        elif given["critic"] == "recorded" and given["replay"]:
+            recorded, own = _recorded("replay", given["replay"]), UNSHARED
+        if recorded is not None:
             parser.set_defaults(**{f.name: getattr(recorded, f.name) for f in fields(Settings)
-                                   if f.name not in (*LEARNER, *UNSHARED)})  # fmt: skip
+                                   if f.name not in (*LEARNER, *own)})  # fmt: skip
             given = vars(parser.parse_args(argv))
         resume = given.pop("resume")
         settings = _settings(given, recorded)
-        if resume is None:
-            _check_critic(settings)
+        if resume is not None and recorded is not None:
+            _check_same(f"--resume {resume}", settings, recorded, LIMITS)
+            return settings, resume
+        if recorded is not None:
+            _check_same(f"--replay {settings.replay}", settings, recorded, (*UNSHARED, "method", "seeds"))
+            _check_answers(settings, recorded)
+        _check_critic(settings)
     except (ValueError, ImportError) as error:
         parser.error(str(error))
     return settings, resume
@@ -90,29 +101,39 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--resume",
         metavar="FOLDER",
-        help="go on with an interrupted run; of the other options only --max-calls, --max-cost and --prices count",
+        help="go on with an interrupted run; of the other options only --max-calls, --max-cost and --prices may differ "
+        "from the run's",
     )
     return parser
 
 
-def _recorded(folder: str) -> Settings:
-    """Return the settings of the run that a replay repeats."""
+def _recorded(option: str, folder: str) -> Settings:
+    """Return the settings of the run that is repeated or goes on."""
     try:
         return Settings.read(Path(folder))
     except ValueError as error:
-        raise ValueError(f"--replay {error}") from None
+        raise ValueError(f"--{option} {error}") from None
 
 
-def _check_replay(settings: Settings, recorded: Settings) -> None:
-    """Raise a ValueError where a run cannot repeat the recorded one, whose answers fit its own episodes only."""
+def _check_same(given: str, settings: Settings, recorded: Settings, own: Collection[str]) -> None:
+    """Raise a ValueError where settings other than `own` differ from those of the run that is repeated or goes on."""
     for f in fields(Settings):
-        ours, theirs = getattr(settings, f.name), getattr(recorded, f.name)
-        if ours != theirs and f.name not in (*UNSHARED, "method", "seeds"):
+        ours, theirs = (_told(getattr(each, f.name)) for each in (settings, recorded))
+        if ours != theirs and f.name not in own:
             option = f"--set {f.name}=" if f.name in LEARNER else f"--{f.name.replace('_', '-')} "
             raise ValueError(
-                f"--replay {settings.replay}: that run had {option}{theirs}, not {ours}; leave the option out, since a "
-                "replay takes the settings of its run"
+                f"{given}: that run had {option}{theirs}, not {ours}; leave the option out, since the settings of that "
+                "run are taken"
             )
+
+
+def _told(value: Any) -> str:
+    """Return a value as it is written on the command line."""
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _check_answers(settings: Settings, recorded: Settings) -> None:
+    """Raise a ValueError where a learner would need answers that the recorded run did not get."""
     for method, seed in settings.learners:
         if METHODS[method].asks and (method, seed) not in recorded.learners:
             there = ", ".join(learner_name(*learner) for learner in recorded.learners)
@@ -123,7 +144,7 @@ def _check_replay(settings: Settings, recorded: Settings) -> None:
 
 
 def _settings(given: dict[str, Any], recorded: Settings | None) -> Settings:
-    """Return the settings that were given, over those of the run to be repeated or of the environment's family."""
+    """Return the settings that were given, over those of the recorded run or of the environment's family."""
     immediate = given.pop("delivery") == "immediate"
     methods = ["student" if immediate and method == "mca" else method for method in given["method"]]
     if immediate and (other := [m for m in methods if METHODS[m].asks and METHODS[m].student is None]):
@@ -133,15 +154,15 @@ def _settings(given: dict[str, Any], recorded: Settings | None) -> Settings:
     given |= learner_settings(given.pop("set"))
     scenario, family = check_environment(given["env"]), family_of(given["env"])
     settings = replace(Settings(), **{**family.settings, **given}) if recorded is None else replace(recorded, **given)
-    if recorded is not None:
-        _check_replay(settings, recorded)
     if settings.action_mask != Settings.action_mask and not family.masks:
         raise ValueError(f"--action-mask {settings.action_mask} is for Spaceworld; {settings.env} has its own masks")
     if settings.agent_id and settings.policy != "shared":
         raise ValueError("--agent-id is for --policy shared; otherwise each agent has its own network")
     if settings.prices is not None and not 2 <= len(settings.prices) <= 3:
         raise ValueError(f"--prices takes two or three numbers, got {len(settings.prices)}")
-    return settings if settings.steps else replace(settings, steps=family.steps.get(scenario, family.other_steps))
+    if settings.steps or recorded is not None:
+        return settings
+    return replace(settings, steps=family.steps.get(scenario, family.other_steps))
 
 
 def learner_settings(given: list[str]) -> dict[str, int | float]:

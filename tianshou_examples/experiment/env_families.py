@@ -33,7 +33,7 @@ FAMILIES: dict[str, Family] = {
         other_steps=8_000_000,
         collisions=True,
         masks=True,
-        starting="compiling the environment (once; later runs start at once) ...",
+        starting="starting the environment (the first time it is compiled, for up to a minute) ...",
         film=(3, 10_000),
     ),
     "lbf": Family(

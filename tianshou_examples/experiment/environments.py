@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 from gymnasium.spaces import Box, Discrete
@@ -25,7 +26,14 @@ def check_environment(name: str) -> str:
     """
     family, _, scenario = name.partition(":")
     if family not in FAMILIES or (family == "spaceworld" and scenario not in PRESETS):
-        raise ValueError(f"unknown env {name!r}; valid are {', '.join(examples())}")
+        meant = next((valid for valid in examples() if valid.endswith(f":{name}")), "")
+        meant = meant or next(iter(get_close_matches(name, examples(), n=1, cutoff=0.75)), "")
+        others = " and ".join(_ADAPTERS)
+        raise ValueError(
+            f"unknown env {name!r}; {f'did you mean {meant}? ' if meant else ''}valid are {', '.join(examples())}, and "
+            f"every other id of {others}. For an environment of your own copy tianshou_examples/mca.py "
+            "(docs/training.md)"
+        )
     if family == "spaceworld":
         return scenario
     env = _ADAPTERS[family](scenario)

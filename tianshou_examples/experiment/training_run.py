@@ -53,7 +53,7 @@ class TrainingRun:
     def prepare(self) -> None:
         """Print what will be trained, and make the environment once, so that no learner has to compile it."""
         s = self.settings
-        self.console.print(f"{s.env}: {', '.join(s.method)} for {s.steps:,} environment steps each, "
+        self.console.print(f"{s.env}: {', '.join(s.method)} for at least {s.steps:,} environment steps each, "
                            f"{s.seeds} seed(s); {s.critic_note}")  # fmt: skip
         self.console.print(family_of(s.env).starting)
         env = environment_maker(s.env)()
