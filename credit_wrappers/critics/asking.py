@@ -47,6 +47,10 @@ _TRUNCATED = (
 )
 
 
+# Stop reasons of an answer that was not finished, as providers name them.
+_CUT = ("max_tokens", "length", "model_context_window_exceeded")
+
+
 @dataclass(frozen=True)
 class Judged:
     """A question's answer."""
@@ -187,6 +191,8 @@ class Asker:
         with stats.timed("parse"):
             if source == "model":
                 _check_read(question, completion.usage, self.client.name)
+            if completion.stop_reason == "error":
+                raise ModelError(f"the server broke the answer off with an error: {completion.text[:200]!r}", "server_error")
             if completion.stop_reason == "refusal":
                 raise ModelError(f"the model refused to answer: {completion.text[:200]!r}", "refusal")
             try:
@@ -198,9 +204,10 @@ class Asker:
                     explain=settings.explain,
                     tasks=question.tasks,
                     placeholders=self._placeholders(question),
+                    cut=completion.stop_reason in _CUT,
                 )
             except AnswerError as error:
-                if completion.stop_reason != "max_tokens":
+                if completion.stop_reason not in _CUT:
                     raise
                 message = f"the answer was cut off at max_tokens; be shorter ({error})"
                 raise AnswerError(message, "cut_off") from None
