@@ -87,7 +87,9 @@ def test_a_part_of_a_placeholder_or_one_among_other_words(text):
         assert "episode 1: the summary" in refused(ARRAYS.format(text), "arrays")
 
 
-@pytest.mark.parametrize("text", ["a short sentence", "Short sentence.", "<one short sentence>", "reason: one short sentence"])
+@pytest.mark.parametrize(
+    "text", ["a short sentence", "Short sentence.", "<one short sentence>", "reason: one short sentence"]
+)
 def test_a_part_of_the_forms_reason(text):
     assert "episode 1, event 1: why" in refused(answer([event("agent_A", 0, 3, 1.0, text)]))
 
@@ -95,7 +97,8 @@ def test_a_part_of_the_forms_reason(text):
 @pytest.mark.parametrize(
     "text",
     ["went forward", "moved", "better", "two grips", "what a waste", "it happened to help", "docked, what else",
-     "one", "the", "-", "?", "+1", "the agent", "reason unknown", "short of the goal", "向前走", "it would have been better to wait"],
+     "one", "the", "-", "?", "+1", "the agent", "reason unknown", "short of the goal", "向前走",
+     "it would have been better to wait"],
 )  # fmt: skip
 def test_honest_short_reasons_are_taken(text):
     assert read(answer([event("agent_A", 0, 3, 1.0, text)], summary=text))

@@ -193,7 +193,7 @@ def test_whatever_follows_an_answer_that_was_cut_off_makes_it_a_draft(form, rest
     assert "cut off at max_tokens; be shorter (" in client.requests[1].prompt
 
 
-@pytest.mark.parametrize("rest", ["", " \n", "\n```\n", FINAL, FINAL[:70]])
+@pytest.mark.parametrize("rest", ["", " \n", "\n```\n", FINAL, FINAL[:70], " and so on" * 3, "}]" * 99])
 def test_an_answer_that_ends_or_repeats_itself_where_it_is_cut_is_an_answer(rest):
     client = FakeClient(completion(FINAL + rest, "max_tokens"))
     assert LLMCritic(client).score([EPISODE])[0].values.sum() == 1.5

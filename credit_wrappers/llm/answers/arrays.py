@@ -9,9 +9,8 @@ This is the paper's own form: text, from which a parser takes an N x T matrix. A
 or equals sign, and numbers in square brackets, separated by commas (or by spaces alone); bold type, quotes and code
 fences around them are ignored. Parts of the text without an array are commentary, but a second heading behind an
 episode's arrays is not: an answer begins anew there. Nor are numbers of an agent that are no array, a table of them, or
-a line that announces another answer. The heading may be absent if one episode was asked for. The
-episode's `summary` is its text without the arrays. If tasks are asked for, each agent also has a line
-`agent_A task: load food_0`.
+a line that announces another answer. The heading may be absent if one episode was asked for. The episode's `summary` is
+its text without the arrays. If tasks are asked for, each agent also has a line `agent_A task: load food_0`.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from itertools import groupby
 
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.events import LARGEST_AMOUNT
-from credit_wrappers.llm.answers.json_text import announces
+from credit_wrappers.llm.answers.json_text import announces, goes_on
 from credit_wrappers.llm.answers.placeholders import refuse_copied_form, refuse_placeholders
 from credit_wrappers.llm.answers.problems import Problems, quoted
 from credit_wrappers.llm.answers.schema import EpisodeAnswer, EventAnswer, TaskedEpisode
@@ -43,6 +42,7 @@ _CUT = re.compile(
 _TAIL = 200  # characters in which it is looked for
 _NUMBER = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _TABLE = re.compile(r"^[ \t]*+\|?[ \t]*+:?-{3,}+:?[ \t]*+\|", re.MULTILINE)  # the line under a table's heading
+_CLOSING = "*`\"'}"  # directly behind the last array
 _LINE_START = re.compile(r"[\s>*`\"'+{,-]*")
 _LABEL = re.compile(r"\W*(?:Explanation|Summary)\W*:\W*|\W+", re.IGNORECASE)
 
@@ -97,7 +97,7 @@ def read_arrays(
     begun = _CUT.search(text.rstrip()[-_TAIL:])
     if begun is not None and (begun[1] is None or begun[1] in names):
         problems.add(f"the answer breaks off at {quoted(begun[0].strip())}", "schema")
-    if cut and rest.strip("*`\"'{}-# \t\r\n"):
+    if cut and goes_on(rest.lstrip(_CLOSING)):
         problems.add("the text goes on behind the last array: give the final answer only", "no_answer")
     problems.refuse()
     return [judged[number] for number in sorted(judged)]

@@ -36,6 +36,7 @@ _ANNOUNCED = re.compile(
 _LONGEST_LINE = 400  # characters of a line in which it is looked for
 _CUT = 4096  # characters; a JSONDecodeError counts the lines before it, every time
 _WHITE = " \t\r\n\0\ufeff`"  # with the end of a code fence
+_LONGEST_LOOP, _LONGEST_PHRASE = 10_000, 200  # characters
 _LONGEST_INTEGER = 20  # digits; Python itself refuses to convert thousands of them
 _FAULTS = (
     ("'", "single quotes; JSON has double quotes"),
@@ -98,15 +99,22 @@ def announces(text: str) -> bool:
     return any(_ANNOUNCED.match(line.strip()[-_LONGEST_LINE:]) for line in text.splitlines())
 
 
+def goes_on(rest: str) -> bool:
+    """Return whether the text behind an answer that was cut off is more than white space, or one phrase for ever."""
+    rest = rest[:_LONGEST_LOOP]
+    periods = range(1, min(_LONGEST_PHRASE, len(rest) // 2) + 1)
+    return bool(rest.strip(_WHITE)) and not any(rest.startswith(rest[period:]) for period in periods)
+
+
 def find_json(
     text: str, wanted: Callable[[Any], bool], possible: Callable[[Any], bool], key: str, cut: bool = False
 ) -> Any:
     """Return the last JSON value in `text` that is wanted, else the only one that is possible.
 
-    Values inside other values do not count, nor do values inside an unfinished one. If another answer stands, begins or is
-    announced behind the last wanted value, there is none: what was meant to be final is never replaced by a draft. Only
-    a value that repeats itself, whole or until the text ends, is still an answer. The time is proportional to the
-    length of the text.
+    Values inside other values do not count, nor do values inside an unfinished one. If another answer stands, begins
+    or is announced behind the last wanted value, there is none: what was meant to be final is never replaced by a
+    draft. Only a value that repeats itself, whole or until the text ends, is still an answer. The time is proportional
+    to the length of the text.
 
     Args:
         text: The model's answer, without reasoning.
@@ -155,7 +163,7 @@ def find_json(
         raise AnswerError(
             f'another answer stands behind a complete one: give one object with the key "{key}"', "no_answer"
         )
-    if final is None and (announces(rest) or (cut and rest.strip(_WHITE))):
+    if final is None and (announces(rest) or (cut and goes_on(rest))):
         raise AnswerError("the text goes on behind a complete answer: give the final answer only", "no_answer")
     if best.twice is not None:
         raise AnswerError(f"an object has the key {quoted(best.twice)} twice", "schema")

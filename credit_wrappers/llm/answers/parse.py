@@ -2,7 +2,8 @@
 
 An answer is accepted whole, or rejected with a message that says what is wrong and where. No number is padded,
 clipped or guessed, and a text that can be read in two ways is not read at all. Reasoning is no answer (see
-`answers.reasoning`), and a draft never stands in for a final answer, whether that is complete, breaks off or is only announced. There are two forms:
+`answers.reasoning`), and a draft never stands in for a final answer, even one that breaks off or is only announced.
+There are two forms:
 
 | Form | The model writes | Checked against |
 |---|---|---|
