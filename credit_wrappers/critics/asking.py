@@ -35,16 +35,26 @@ _MOST_MEAN = 0.2
 
 # A server whose context is shorter than a question drops the front of it and answers all the same; it reports the
 # tokens that it read. Fewer than this share of the estimate are too few: our texts have 0.42 to 0.57 words for each
-# estimated token, so that even a token for every word is more, and real tokenizers count 1.0 to 1.2. Only the episodes
-# are estimated, because some servers do not report what was in their cache: the base prompt, and in a corrective
-# question everything. Characters beyond ASCII are left out, of which a token can hold many.
+# estimated token, so that even a token for every word is more, and real tokenizers count 1.0 to 1.2. Some servers do
+# not report what was in their cache: the base prompt, and in a corrective question everything. So the whole question
+# is counted only where the server reports its cache, else the episodes. Characters beyond ASCII are left out, of which
+# a token can hold many.
 _LEAST_READ = 0.4
 _SMALLEST_QUESTION = 1_000  # tokens; of a shorter one a larger part may be in a server's cache
+# A cut question fills the context, whose size is a round number: a power of two, or a multiple of 1024 (some servers
+# keep a few tokens free). Such a number is suspect below this share, and also of the whole first question with a base
+# prompt, most of which no server has in its cache. Four characters for a token, as stand-ins count, are 0.7 and more.
+_LEAST_ROUND = 0.75
+_ROUND, _NEARLY, _SMALLEST_CONTEXT = 1024, 4, 256
 _TRUNCATED = (
     "{label} read {read:,} tokens of a question of about {asked:,}: the server cut it to fit its context, so its "
     "answer is no judgement. Raise the server's context length (Ollama: num_ctx, or the variable "
     "OLLAMA_CONTEXT_LENGTH; llama.cpp: --ctx-size), or let a query hold fewer or shorter episodes (episodes_per_query)"
 )
+
+
+# Stop reasons of an answer that was not finished, as providers name them.
+_CUT = ("max_tokens", "length", "model_context_window_exceeded")
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,7 @@ class Asker:
     outage: Outage = field(default_factory=Outage)
     # Answers that a message batch brought, by request key; they are taken instead of a call.
     prefetched: dict[str, Completion | ModelError] = field(default_factory=dict)
+    _read_before: set[str] = field(default_factory=set)  # base prompts to which an answer has come
     _under_way: set[str] = field(default_factory=set)  # keys of the questions that are being asked
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -186,7 +197,13 @@ class Asker:
         settings = self.settings
         with stats.timed("parse"):
             if source == "model":
-                _check_read(question, completion.usage, self.client.name)
+                base = question.request.system
+                _check_read(question, completion.usage, self.client.name, base not in self._read_before)
+                self._read_before.add(base)
+            if completion.stop_reason == "error":
+                raise ModelError(
+                    f"the server broke the answer off with an error: {completion.text[:200]!r}", "server_error"
+                )
             if completion.stop_reason == "refusal":
                 raise ModelError(f"the model refused to answer: {completion.text[:200]!r}", "refusal")
             try:
@@ -198,9 +215,10 @@ class Asker:
                     explain=settings.explain,
                     tasks=question.tasks,
                     placeholders=self._placeholders(question),
+                    cut=completion.stop_reason in _CUT,
                 )
             except AnswerError as error:
-                if completion.stop_reason != "max_tokens":
+                if completion.stop_reason not in _CUT:
                     raise
                 message = f"the answer was cut off at max_tokens; be shorter ({error})"
                 raise AnswerError(message, "cut_off") from None
@@ -221,16 +239,30 @@ def _episodes(question: Question, judged: Judged | None) -> list[JudgedEpisode]:
     return found
 
 
-def _check_read(question: Question, usage: Usage, label: str) -> None:
-    """Raise ModelError (kind "truncated") where the model read far less than it was asked; see `_LEAST_READ`."""
+def _check_read(question: Question, usage: Usage, label: str, first: bool) -> None:
+    """Raise ModelError (kind "truncated") where the model read far less than it was asked; see `_LEAST_READ`.
+
+    `first`: no other answer to a question with this base prompt has come.
+    """
     read = usage.tokens - usage.output_tokens
     if read == 0 or question.corrective:  # nothing was reported
         return
-    request = question.request
-    episodes = estimate_tokens(request.prompt.encode("ascii", "ignore").decode())
-    if episodes >= _SMALLEST_QUESTION and read < _LEAST_READ * episodes:
-        asked = estimate_tokens(request.system) + estimate_tokens(request.prompt)
-        raise ModelError(_TRUNCATED.format(label=label, read=read, asked=asked), "truncated")
+    system, episodes = (
+        estimate_tokens(text.encode("ascii", "ignore").decode())
+        for text in (question.request.system, question.request.prompt)
+    )
+    reported = usage.cached_tokens > 0 or usage.cache_write_tokens > 0
+    asked = system + episodes if reported else episodes
+    too_few = episodes >= _SMALLEST_QUESTION and read < _LEAST_READ * asked
+    asked = system + episodes if first else asked
+    if too_few or (_is_round(read) and read < _LEAST_ROUND * asked):
+        raise ModelError(_TRUNCATED.format(label=label, read=read, asked=system + episodes), "truncated")
+
+
+def _is_round(tokens: int) -> bool:
+    """Return whether a number of tokens is the size of a context, or a few less."""
+    near = min(tokens % _ROUND, -tokens % _ROUND) <= _NEARLY
+    return tokens >= _SMALLEST_CONTEXT and (near or tokens & (tokens - 1) == 0)
 
 
 def _check_size(tables: list[np.ndarray], question: Question, settings: CriticSettings) -> None:

@@ -104,15 +104,11 @@ def test_masks_costs_and_snapshots_are_told():
             "reset and step",
             r"reward of agent 'a' is .*a number is needed",
         ),
-<<<<<<< HEAD
-        (script(rewards=paid((0, 0), (np.nan, 0))), "reset and step", "step 1: the reward of agent 'a' is nan"),
-=======
         (
             script(rewards=paid((0, 0), (np.nan, 0))),
             "reset and step",
             "step 1: the reward of agent 'a' is nan repair the reward",
         ),
->>>>>>> a4d7547b5fb02c0940bd1607e6a7e211ca3b02d6
         (
             lambda: CreditWrapper(Script(SHARED), Deferred(SharedCritic())),
             "environment",

@@ -4,9 +4,18 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from credit_fakes import FakeClient, answer, corridor_episode, event
 from faulty_provider import FaultyProvider
 
-from credit_wrappers import AnthropicClient, ModelError, OpenAICompatibleClient, Request
+from credit_wrappers import (
+    AnthropicClient,
+    Completion,
+    LLMCritic,
+    ModelError,
+    OpenAICompatibleClient,
+    Request,
+    Usage,
+)
 from credit_wrappers.llm.providers.openai_compatible import _text
 from credit_wrappers.testing import Reply
 
@@ -60,6 +69,7 @@ both = pytest.mark.parametrize("kind", [AnthropicClient, OpenAICompatibleClient]
         ([THOUGHT, TEXT, {"type": "reasoning", "text": "a draft"}, MORE], '{"episodes": []}'),
         ([{"text": "one "}, "two"], "one two"),
         (TEXT, '{"episodes": '),
+        ([{"type": "text", "text": None}, TEXT], '{"episodes": '),
         ([], ""),
         ([THOUGHT], ""),
         (None, ""),
@@ -100,6 +110,11 @@ def test_content_of_another_shape_is_a_bad_reply(content):
         ({"error": {"message": "half an answer"}, **chat("x"), "content": []}, "half an answer", "bad_reply"),
         ({"error": {"reason": "a kind of its own"}}, '{"error": {"reason": "a kind of its own"}}', "bad_reply"),
         ({"error": {"message": "no model loaded"}, "choices": []}, "no model loaded", "bad_reply"),
+        ({"detail": "Not found"}, "Not found", "bad_reply"),
+        ({"detail": [{"loc": ["body"], "msg": "field required"}]}, "field required", "bad_reply"),
+        ({"errors": ["quota exceeded", {"message": "ask later"}]}, "quota exceeded; ask later", "bad_reply"),
+        ([{"error": {"message": "bad", "code": 503}}], "bad 503", "server_error"),
+        ({"choices": [{"error": {"message": "upstream failed", "code": 502}}]}, "upstream failed 502", "server_error"),
     ],
 )  # fmt: skip
 def test_an_error_with_status_200_is_told_in_its_own_words(kind, body, said, failed):
@@ -108,6 +123,29 @@ def test_an_error_with_status_200_is_told_in_its_own_words(kind, body, said, fai
     assert said in str(error)
     assert error.kind == failed
     assert "Error:" not in str(error)  # no exception of Python
+
+
+def test_an_error_inside_a_choice_is_no_answer():
+    body = chat("part of an answer")
+    body["choices"][0] |= {"finish_reason": "error", "error": {"message": "upstream failed", "code": 502}}
+    error = failure(OpenAICompatibleClient, body)
+    assert "the reply is an error: upstream failed 502" in str(error)
+    assert error.kind == "server_error"
+
+
+def test_an_answer_that_stopped_with_an_error_is_never_a_credit():
+    good = answer([event("agent_A", 0, 3, 1.0)])
+    critic = LLMCritic(FakeClient(Completion(good, Usage(1, 9, 9), "m", "error"), good))
+    first, second = (critic.score([corridor_episode([[2, 0]] * 3, id=i)])[0] for i in range(2))
+    assert (first.source, second.source, critic.stats.model_errors) == ("fallback", "model", 1)
+
+
+@pytest.mark.parametrize("body", [chat(7), chat([None]), chat([{"type": "text", "text": {"value": "b"}}]),
+                                  {"choices": None, "id": "x7"}, {"choices": [None]}, {"choices": "none"}])  # fmt: skip
+def test_no_exception_of_python_is_told(body):
+    said = str(failure(OpenAICompatibleClient, body))
+    assert "the reply cannot be read" in said
+    assert not any(word in said for word in ("TypeError", "AttributeError", "KeyError", "NoneType", "object"))
 
 
 @both

@@ -68,6 +68,44 @@ def test_a_reason_alone(text):
     assert "episode 1, event 2: why" in said
 
 
+PARTS = [
+    "Two sentences.",
+    "two sentences: what happened",
+    SUMMARY.replace(",", ""),
+    f"{SUMMARY}: agent_A walked",
+    f"Here are {SUMMARY}!",
+    "What would have been better",
+]
+
+
+@pytest.mark.parametrize("text", [*PARTS, "...", "…", ". . ."])
+def test_a_part_of_a_placeholder_or_one_among_other_words(text):
+    walked = event("agent_A", 0, 3, 1.0, "it walked")
+    assert "episode 1: the summary" in refused(answer([walked], summary=text))
+    assert "episode 1, event 2: why" in refused(answer([walked, event("agent_B", 0, 3, 1.0, text)]))
+    if text in PARTS:  # dots are no words, of which arrays need some
+        assert "episode 1: the summary" in refused(ARRAYS.format(text), "arrays")
+
+
+@pytest.mark.parametrize(
+    "text", ["a short sentence", "Short sentence.", "<one short sentence>", "reason: one short sentence"]
+)
+def test_a_part_of_the_forms_reason(text):
+    assert "episode 1, event 1: why" in refused(answer([event("agent_A", 0, 3, 1.0, text)]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["went forward", "moved", "better", "two grips", "what a waste", "it happened to help", "docked, what else",
+     "one", "the", "-", "?", "+1", "the agent", "reason unknown", "short of the goal", "向前走",
+     "it would have been better to wait"],
+)  # fmt: skip
+def test_honest_short_reasons_are_taken(text):
+    assert read(answer([event("agent_A", 0, 3, 1.0, text)], summary=text))
+    if any(map(str.isalpha, text)):
+        assert read(ARRAYS.format(text), "arrays")
+
+
 @pytest.mark.parametrize("text", [SUMMARY, f"**{SUMMARY.title()}.**"])
 def test_arrays_with_the_forms_explanation(text):
     assert "episode 1: the summary" in refused(ARRAYS.format(text), "arrays")
@@ -106,6 +144,10 @@ def test_a_worked_example_with_agents_that_exist_holds_no_placeholders(tmp_path)
     assert read(answer([event("agent_A", 0, 2, 0.7, "it walked")], summary="agent_A walked."), templates=own)
     (tmp_path / "form_events.md").write_text(re.sub(WHY, "<your reason>", form))
     own = Templates(tmp_path)
+    assert read(answer([event("agent_A", 0, 2, 0.7, "reason your")]), templates=own)
+    (tmp_path / "form_events.md").write_text(re.sub(WHY, "carried the module to its slot", form))
+    example = Templates(tmp_path)
+    assert read(answer([event("agent_A", 0, 2, 0.7, "carried the module")]), templates=example)
     assert "your reason" in refused(answer([event("agent_A", 0, 2, 0.7, "your reason")]), templates=own)
 
 

@@ -24,6 +24,10 @@ TAGS = [
     ("<thought>", "</thought>"),
     ('<reasoning effort="high">', "</reasoning>"),
     ("<seed:think>", "</seed:think>"),
+    ("<reason>", "</reason>"),
+    ("<scratch_pad>", "</scratch_pad>"),
+    ("<inner_monologue>", "</inner_monologue>"),
+    ("<inner_thoughts>", "</inner_thoughts>"),
     ("[THINK]", "[/THINK]"),
     ("◁think▷", "◁/think▷"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
@@ -94,6 +98,25 @@ def test_a_tag_inside_an_explanation_is_a_word():
         assert parse(f"<think>{text}</think>{text}") == [judged]
 
 
+@pytest.mark.parametrize("label", ["thinking", "Reasoning", "thought", " scratchpad"])
+@both
+def test_a_fence_with_such_a_label_holds_no_answer(form, label):
+    draft, final = FORMS[form]
+    assert paid(f"```{label}\n{draft}\nno\n```\n{final}", form) == 1.5
+    assert paid(f"{final}\n~~~{label}\n{draft}\n~~~\n", form) == 1.5
+    assert "reasoning only" in refusal(f"```{label}\n{draft}\n```\n", form)
+    assert refusal(f"```{label}\n{draft}", form)
+
+
+@both
+def test_a_sentence_that_names_a_tag_hides_nothing(form):
+    draft, final = FORMS[form]
+    for words in ("I use no <think> tags.", "Without `<thinking>`,", "No reasoning (<think>), as asked."):
+        assert paid(f"{words}\n{final}", form) == 1.5
+        assert paid(f"{words}\n<think>{draft}</think>\n{final}", form) == 1.5
+    assert paid(f"{final}\n<think>{draft}", form) == 1.5
+
+
 def test_text_without_reasoning_is_left_alone():
     for text in ("a < b", "an analysis", "analysis: good", "<thinker>", "[think]", FINAL, "<think/>"):
         assert without_reasoning(text) is text
@@ -140,6 +163,40 @@ def test_a_final_answer_that_breaks_off_anywhere_is_not_replaced_by_the_draft(jo
 )  # fmt: skip
 def test_a_final_answer_with_a_fault_is_not_replaced_by_the_draft(final):
     assert "another answer begins behind a complete one" in refusal(f"{DRAFT}\nFinal: {final}")
+
+
+@pytest.mark.parametrize(
+    "final",
+    [
+        '{"reasoning": "A blocked B", "episodes": [{"epis',
+        '{"reasoning": "A blocked B", "episodes": [{"episode": 1, "summary": "x", "events": [}]}',
+        "{'thoughts': 'long " + "words " * 40 + "', 'episodes': []}",
+        '{"a": 1, "b" 2, "agent": "agent_A"}',
+    ],
+)
+@pytest.mark.parametrize("draft", [DRAFT, json.dumps(json.loads(DRAFT)["episodes"])], ids=["object", "list"])
+def test_a_broken_final_answer_with_a_first_key_of_its_own_is_not_replaced_by_the_draft(draft, final):
+    assert refusal(f"{draft}\nCorrected: it is\n{final}")
+
+
+@pytest.mark.parametrize("stop", ["max_tokens", "length", "model_context_window_exceeded"])
+@pytest.mark.parametrize(
+    "rest", ["Wait, on reflection robot A", "Wait.\n```json\n", "<think>hm", '{"a": "', "[1, 2]", "1."]
+)
+@both
+def test_whatever_follows_an_answer_that_was_cut_off_makes_it_a_draft(form, rest, stop):
+    draft, final = FORMS[form]
+    client = FakeClient(completion(f"{draft}\n{rest}", stop), final)
+    critic = LLMCritic(client, answer_format=form)
+    [credit] = critic.score([EPISODE])
+    assert (credit.values.sum(), critic.stats.reasks) == (1.5, 1)
+    assert "cut off at max_tokens; be shorter (" in client.requests[1].prompt
+
+
+@pytest.mark.parametrize("rest", ["", " \n", "\n```\n", FINAL, FINAL[:70], " and so on" * 3, "}]" * 99])
+def test_an_answer_that_ends_or_repeats_itself_where_it_is_cut_is_an_answer(rest):
+    client = FakeClient(completion(FINAL + rest, "max_tokens"))
+    assert LLMCritic(client).score([EPISODE])[0].values.sum() == 1.5
 
 
 def test_an_answer_that_repeats_itself_until_it_is_cut_is_an_answer():

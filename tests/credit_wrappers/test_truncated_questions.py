@@ -69,7 +69,45 @@ def test_the_context_of_4096_tokens_is_too_short_for_a_long_question(scored):
 @pytest.mark.parametrize(
     "usage",
     [
+        {"input_tokens": 4096},
+        {"input_tokens": 4092},
+        {"input_tokens": 5120},
+        {"input_tokens": 2048, "cache_read_input_tokens": 2048},
+        {"input_tokens": 900, "cache_read_input_tokens": 2000},  # it reports its cache: less than 0.4 of the whole
+    ],
+)
+def test_a_full_context_of_the_usual_sizes_is_found_out_at_the_first_answer(scored, usage):
+    assert sum(usage.values()) < 0.75 * (SYSTEM + PROMPT)
+    with pytest.raises(ModelError, match="num_ctx") as caught:
+        scored(usage)
+    assert caught.value.kind == "truncated"
+
+
+@pytest.mark.parametrize("read", [256, 512, 1024])
+def test_a_full_context_that_is_too_short_for_a_short_question(scored, read):
+    short = [corridor_episode([[0, 2]] * 9) for _ in range(2)]
+    with pytest.raises(ModelError, match=f"read {read:,} tokens"):
+        scored({"input_tokens": read}, short)
+
+
+def test_later_questions_are_held_to_their_episodes():
+    def fake(read):
+        return Completion(GOOD, Usage(1, read, 9), "m")
+
+    later = [corridor_episode([[0, 2], [2, 1]] * 100, id=i) for i in range(2, 4)]
+    full = next(n for n in range(1024, 10**6, 1024) if n >= 0.75 * PROMPT)  # of the episodes alone it is enough
+    critic = LLMCritic(FakeClient(fake(SYSTEM + PROMPT), fake(full), fake(full - 1024)))
+    assert {credit.source for credit in critic.score(EPISODES) + critic.score(later)} == {"model"}
+    with pytest.raises(ModelError, match="num_ctx"):
+        critic.score([corridor_episode([[0, 2], [2, 1]] * 100, id=i) for i in range(4, 6)])
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
         {},
+        {"input_tokens": 8192},
+        {"input_tokens": 4087},  # no round number
         {"input_tokens": 0},
         {"input_tokens": SYSTEM + PROMPT},
         {"input_tokens": 5, "cache_read_input_tokens": SYSTEM + PROMPT},

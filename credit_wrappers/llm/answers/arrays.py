@@ -8,9 +8,9 @@
 This is the paper's own form: text, from which a parser takes an N x T matrix. An array is an agent's name, a colon
 or equals sign, and numbers in square brackets, separated by commas (or by spaces alone); bold type, quotes and code
 fences around them are ignored. Parts of the text without an array are commentary, but a second heading behind an
-episode's arrays is not: an answer begins anew there. The heading may be absent if one episode was asked for. The
-episode's `summary` is its text without the arrays. If tasks are asked for, each agent also has a line
-`agent_A task: load food_0`.
+episode's arrays is not: an answer begins anew there. Nor are numbers of an agent that are no array, a table of them, or
+a line that announces another answer. The heading may be absent if one episode was asked for. The episode's `summary` is
+its text without the arrays. If tasks are asked for, each agent also has a line `agent_A task: load food_0`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from itertools import groupby
 
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.events import LARGEST_AMOUNT
+from credit_wrappers.llm.answers.json_text import announces, goes_on
 from credit_wrappers.llm.answers.placeholders import refuse_copied_form, refuse_placeholders
 from credit_wrappers.llm.answers.problems import Problems, quoted
 from credit_wrappers.llm.answers.schema import EpisodeAnswer, EventAnswer, TaskedEpisode
@@ -40,6 +41,8 @@ _CUT = re.compile(
 )
 _TAIL = 200  # characters in which it is looked for
 _NUMBER = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
+_TABLE = re.compile(r"^[ \t]*+\|?[ \t]*+:?-{3,}+:?[ \t]*+\|", re.MULTILINE)  # the line under a table's heading
+_CLOSING = "*`\"'}"  # directly behind the last array
 _LINE_START = re.compile(r"[\s>*`\"'+{,-]*")
 _LABEL = re.compile(r"\W*(?:Explanation|Summary)\W*:\W*|\W+", re.IGNORECASE)
 
@@ -51,16 +54,19 @@ def read_arrays(
     explain: bool,
     tasks: Sequence[str],
     placeholders: frozenset[str],
+    cut: bool = False,
 ) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes; see `parse_answer`.
 
     Every run of equal numbers other than zero becomes one event with an empty `why`.
     """
     problems = Problems("content")
+    row = _row(names)
+    rest = ""  # the text behind the last array
     judged: dict[int, EpisodeAnswer] = {}
     for number, section in _sections(text, len(lengths) == 1):
         assigned, section = read_task_lines(section, names) if tasks else ([], section)
-        arrays, words = _arrays(section, names)
+        arrays, words, rest = _arrays(section, names)
         if not arrays:
             if number in judged:
                 problems.add(f"episode {number} is there twice")
@@ -72,6 +78,8 @@ def read_arrays(
         elif number in judged:
             problems.add(f"episode {number} is there twice")
         else:
+            if announces(rest) or row.search(rest) or (_TABLE.search(rest) and any(name in rest for name in names)):
+                problems.add(f"episode {number}: another answer begins behind complete arrays", "no_answer")
             if explain and not words:
                 problems.add(f"episode {number}: the explanation is missing", "schema")
             events = _events(number, arrays, lengths[number - 1], names, problems)
@@ -86,9 +94,11 @@ def read_arrays(
     missing = [str(number) for number in range(1, len(lengths) + 1) if number not in judged]
     if missing:
         problems.add(f"missing episode {', '.join(missing)}")
-    cut = _CUT.search(text.rstrip()[-_TAIL:])
-    if cut is not None and (cut[1] is None or cut[1] in names):
-        problems.add(f"the answer breaks off at {quoted(cut[0].strip())}", "schema")
+    begun = _CUT.search(text.rstrip()[-_TAIL:])
+    if begun is not None and (begun[1] is None or begun[1] in names):
+        problems.add(f"the answer breaks off at {quoted(begun[0].strip())}", "schema")
+    if cut and goes_on(rest.lstrip(_CLOSING)):
+        problems.add("the text goes on behind the last array: give the final answer only", "no_answer")
     problems.refuse()
     return [judged[number] for number in sorted(judged)]
 
@@ -105,8 +115,8 @@ def _sections(text: str, single: bool) -> list[tuple[int | None, str]]:
     return [*sections, (number, text[begin:])]
 
 
-def _arrays(section: str, names: Sequence[str]) -> tuple[list[tuple[str, str, bool]], str]:
-    """Return (label, inside, whether it is closed) of each array, and the other words of the section.
+def _arrays(section: str, names: Sequence[str]) -> tuple[list[tuple[str, str, bool]], str, str]:
+    """Return (label, inside, whether it is closed) of each array, the other words, and the text behind the last one.
 
     An array whose label is no agent's name counts only if it begins a line and holds numbers only: then it is meant
     for an agent that does not exist, or for one by another name.
@@ -125,7 +135,14 @@ def _arrays(section: str, names: Sequence[str]) -> tuple[list[tuple[str, str, bo
         words.append(section[end : found.start()])
         end = found.end()
     words.append(section[end:])
-    return arrays, _tidy(words)
+    return arrays, _tidy(words), section[end:]
+
+
+def _row(names: Sequence[str]) -> re.Pattern[str]:
+    """Return what finds an agent's numbers that are no array: `agent_A = (1, 0)`, `| agent_A | 1 | 0 |`."""
+    number = r"[0-9][0-9.eE]*+"
+    agents = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    return re.compile(rf"(?<!\w)(?:{agents})(?!\w)[^\w\n]{{1,40}}+{number}[ \t,;|:]{{1,10}}+[-+.]{{0,2}}+{number}")
 
 
 def _tidy(parts: Sequence[str]) -> str:

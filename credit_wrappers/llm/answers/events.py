@@ -3,7 +3,8 @@
 | Text | Read as |
 |---|---|
 | the object {"episodes": [...]}, alone, in prose or in a code fence | the answer; of several the last one |
-| the same, and behind it another answer that breaks off | nothing, unless it only repeats itself until it is cut |
+| the same, and behind it another answer of another form, announced only, or broken | nothing, except a repetition |
+| the same, and behind it anything, when the text was cut off at `max_tokens` | nothing, except a repetition |
 | no such object, but one list of episodes | the answer |
 | no such object, but one object {"events": ...} | one episode; its number may be absent if one was asked for |
 | several lists or single episodes, half an answer, JSON with faults | nothing |
@@ -34,9 +35,10 @@ def read_events(
     explain: bool,
     tasks: Sequence[str],
     placeholders: frozenset[str],
+    cut: bool = False,
 ) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes; see `parse_answer`."""
-    value = find_json(text, lambda found: isinstance(found, dict) and "episodes" in found, _is_bare, "episodes")
+    value = find_json(text, lambda found: isinstance(found, dict) and "episodes" in found, _is_bare, "episodes", cut)
     if isinstance(value, dict) and "episodes" not in value:
         value = [{"episode": 1, **value}] if len(lengths) == 1 else [value]
     judgements = checked({"episodes": value} if isinstance(value, list) else value, explain, bool(tasks))

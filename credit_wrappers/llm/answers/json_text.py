@@ -24,7 +24,19 @@ _OPENING = re.compile(
 )
 # An answer that was certainly begun: the first key of one, or as much of it as there is before the text ends.
 _BEGUN = re.compile(r"""[\[{][\s\[{"'`]*+(?:episode|event|summary|\w{0,7}+\Z)""")
+# A key of an answer, with or without quotes: what breaks off behind a complete answer and holds one was an answer, too.
+_KEY = re.compile(r"""(?:["'`]|[{,]\s*+)(?:episodes|events|agent)["'`]?\s*+:""")
+# A line that says only, or at its end, that another answer follows: `# Final answer`, `I was wrong. Corrected:`.
+_ANNOUNCED = re.compile(
+    r"(?:[\W_]*+(?:(?:my|the|here (?:is|are))\s++){0,2}|.*(?<!\w)(?=[\w\s]*+:))"
+    r"(?:final|corrected|correction|revised|updated)"
+    r"(?:\s++(?:answer|version|arrays?|credits?|judge?ments?|scores?|values|numbers))?+[\W_]*+\Z",
+    re.IGNORECASE,
+)
+_LONGEST_LINE = 400  # characters of a line in which it is looked for
 _CUT = 4096  # characters; a JSONDecodeError counts the lines before it, every time
+_WHITE = " \t\r\n\0\ufeff`"  # with the end of a code fence
+_LONGEST_LOOP, _LONGEST_PHRASE = 10_000, 200  # characters
 _LONGEST_INTEGER = 20  # digits; Python itself refuses to convert thousands of them
 _FAULTS = (
     ("'", "single quotes; JSON has double quotes"),
@@ -82,19 +94,34 @@ def documents(text: str) -> Iterator[Document]:
         opening = _OPENING.search(rest, end)
 
 
-def find_json(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any], bool], key: str) -> Any:
+def announces(text: str) -> bool:
+    """Return whether a line of the text says that another answer follows."""
+    return any(_ANNOUNCED.match(line.strip()[-_LONGEST_LINE:]) for line in text.splitlines())
+
+
+def goes_on(rest: str) -> bool:
+    """Return whether the text behind an answer that was cut off is more than white space, or one phrase for ever."""
+    rest = rest[:_LONGEST_LOOP]
+    periods = range(1, min(_LONGEST_PHRASE, len(rest) // 2) + 1)
+    return bool(rest.strip(_WHITE)) and not any(rest.startswith(rest[period:]) for period in periods)
+
+
+def find_json(
+    text: str, wanted: Callable[[Any], bool], possible: Callable[[Any], bool], key: str, cut: bool = False
+) -> Any:
     """Return the last JSON value in `text` that is wanted, else the only one that is possible.
 
-    Values inside other values do not count, nor do values inside an unfinished one. If another answer begins behind
-    the last wanted value and breaks off, there is none: what was meant to be final is never replaced by a draft. Only
-    a value that repeats itself until the text ends is still an answer. The time is proportional to the length of the
-    text.
+    Values inside other values do not count, nor do values inside an unfinished one. If another answer stands, begins
+    or is announced behind the last wanted value, there is none: what was meant to be final is never replaced by a
+    draft. Only a value that repeats itself, whole or until the text ends, is still an answer. The time is proportional
+    to the length of the text.
 
     Args:
         text: The model's answer, without reasoning.
         wanted: Whether a value has the form that was asked for.
         possible: Whether it has another form that can be read in one way only.
         key: The key that every such value has; messages name it.
+        cut: Whether the text was cut off: then nothing may follow the value, because it was going on.
 
     Raises:
         AnswerError: "no_answer": there is no such value, or several that are only possible; "schema": it has
@@ -103,17 +130,19 @@ def find_json(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any]
     best: Document | None = None  # the last wanted value
     final: Document | None = None  # an answer behind it that breaks off
     others: list[Document] = []
+    last_key = max((found.start() for found in _KEY.finditer(text)), default=-1)
     longest, fault = 0, 0  # the longest attempt that failed: its characters, and where it failed
     for found in documents(text):
         if found.broken:
             if _ATTEMPT.search(text, found.start, max(found.stop, found.start + _NEAR)):
                 longest, fault = max((longest, fault), (found.stop - found.start, found.stop))
-            if best is not None and final is None and _BEGUN.match(text, found.start):
+            if (best or others) and final is None and (found.start < last_key or _BEGUN.match(text, found.start)):
                 final = found
         elif wanted(found.value):
             best, final = found, None
         elif possible(found.value):
             others.append(found)
+            final = final if best else None
     if best is None:
         if longest:  # the other values may be part of it
             raise AnswerError(_fault(text, fault), "no_answer")
@@ -125,8 +154,17 @@ def find_json(text: str, wanted: Callable[[Any], bool], possible: Callable[[Any]
                 "no_answer",
             )
         best = others[0]
-    elif final is not None and not _repeats(text, best, final):
+    if final is not None and not _repeats(text, best, final):
         raise AnswerError(f"another answer begins behind a complete one, but {_fault(text, final.stop)}", "no_answer")
+    rest = text[best.stop :]
+    behind = [other.value for other in others if other.start > best.start]
+    copied = final is not None or (behind and all(_holds(best.value, value, key) for value in behind))
+    if not copied and (behind or _KEY.search(rest)):
+        raise AnswerError(
+            f'another answer stands behind a complete one: give one object with the key "{key}"', "no_answer"
+        )
+    if final is None and (announces(rest) or (cut and goes_on(rest))):
+        raise AnswerError("the text goes on behind a complete answer: give the final answer only", "no_answer")
     if best.twice is not None:
         raise AnswerError(f"an object has the key {quoted(best.twice)} twice", "schema")
     return best.value
@@ -136,6 +174,11 @@ def _repeats(text: str, whole: Document, broken: Document) -> bool:
     """Return whether the rest of the text is a value once more: nothing in between, and the same as far as it goes."""
     same = text.startswith(text[broken.start :].rstrip(), whole.start)
     return same and not text[whole.stop : broken.start].strip()
+
+
+def _holds(whole: Any, part: Any, key: str) -> bool:
+    """Return whether an answer has a list of episodes, or one episode, as it is."""
+    return part == whole[key] or (isinstance(whole[key], list) and part in whole[key])
 
 
 def _integer(digits: str) -> int | float:

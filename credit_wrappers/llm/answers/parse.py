@@ -2,7 +2,8 @@
 
 An answer is accepted whole, or rejected with a message that says what is wrong and where. No number is padded,
 clipped or guessed, and a text that can be read in two ways is not read at all. Reasoning is no answer (see
-`answers.reasoning`), and a draft never stands in for a final answer that breaks off. There are two forms:
+`answers.reasoning`), and a draft never stands in for a final answer, even one that breaks off or is only announced.
+There are two forms:
 
 | Form | The model writes | Checked against |
 |---|---|---|
@@ -26,6 +27,7 @@ from credit_wrappers.llm.client import AnswerForm
 
 # Far more than models can write; nothing of that size is an answer, and reading it takes seconds.
 _LONGEST_TEXT = 10_000_000
+_END = 40  # characters
 # Explanations may hold any words, but lone surrogates cannot be encoded, fonts refuse NUL, terminals obey escapes.
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -39,6 +41,7 @@ def parse_answer(
     explain: bool = True,
     tasks: Sequence[str] = (),
     placeholders: frozenset[str] = frozenset(),
+    cut: bool = False,
 ) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes.
 
@@ -50,6 +53,7 @@ def parse_answer(
         explain: Whether reasons were asked for. If not, `summary` and `why` are "" where they are absent.
         tasks: The tasks of which each agent was to get one; empty: tasks in the answer are ignored.
         placeholders: Texts of the form that are no judgement; see `placeholder_texts`.
+        cut: Whether the text was cut off at `max_tokens`. What goes on behind a complete answer makes it a draft.
 
     Raises:
         AnswerError: The answer does not fit. Its message can be quoted to the model; its kind is "empty",
@@ -60,11 +64,14 @@ def parse_answer(
         raise AnswerError(f"the answer has {len(text)} characters: far too many", "no_answer")
     if not text.strip(" \t\r\n\ufeff\0"):
         raise AnswerError("the answer is empty", "empty")
-    text = without_reasoning(text)
+    whole = text
+    text = without_reasoning(whole)
     if not text.strip():
         raise AnswerError("the answer is reasoning only: nothing follows it", "no_answer")
+    if cut and not whole.rstrip().endswith(text.rstrip()[-_END:]):
+        raise AnswerError("the text goes on with reasoning behind the answer", "no_answer")
     read = read_events if form == "events" else read_arrays
-    judgements = read(text, lengths, names, explain, tasks, placeholders)
+    judgements = read(text, lengths, names, explain, tasks, placeholders, cut)
     for judged in judgements:
         judged["summary"] = _printable(judged["summary"])
         for event in judged["events"]:

@@ -1,7 +1,8 @@
 """Placeholders of the form: a model that fills in "one short sentence" has repeated the form and judged nothing.
 
 What counts as a placeholder is read from the form itself: the example in its text, and the descriptions in the schema.
-Only texts are compared, never numbers, because an honest answer can hold the example's numbers. If the example names
+A part of one, or one with words around it, is no judgement either; see `is_placeholder`. Only texts are compared, never
+numbers, because an honest answer can hold the example's numbers. If the example names
 an agent that exists, it is a worked example of a user's own form. Its texts are no placeholders then: `gripped the
 module` may be the honest reason of another event.
 """
@@ -23,6 +24,11 @@ from credit_wrappers.llm.client import AnswerForm
 _EXPLANATION = re.compile(r"^\s*(?:Explanation|Summary)[ \t]*:[ \t]*(\S.*)$", re.MULTILINE | re.IGNORECASE)
 _ROW = re.compile(r"^\s*(\S+)[ \t]*:[ \t]*\[", re.MULTILINE)
 _EDGES = " .,:;!…'\"`*()[]<>"
+_SPEAKS = re.compile(r"sentence|what happened")  # of words to be written: no worked example does
+_NOT_A_LETTER = re.compile(r"[\W\d_]+")
+_SMALL = {"a", "an", "the", "one"}  # left out, so that "a short sentence" is "one short sentence"
+_LEAST_WORDS = 2  # of a part
+_WHOLE_WORDS = 4  # of a placeholder that is recognised among other words
 _LEAST_COPIED = 7  # characters of a placeholder that is recognised within a longer text
 
 
@@ -56,6 +62,37 @@ def placeholder_texts(
     return frozenset(filter(None, map(folded, texts))) - frozenset(map(folded, tasks))
 
 
+def is_placeholder(text: str, placeholders: frozenset[str]) -> bool:
+    """Return whether a summary or a reason only repeats the form.
+
+    It does if it is a placeholder, and if dots, a part of one, or one among other words stand where the form asks for
+    a sentence.
+    """
+    return folded(text) in placeholders or _repeats(text, placeholders)
+
+
+@lru_cache(maxsize=4096)
+def _repeats(text: str, placeholders: frozenset[str]) -> bool:
+    asked = [part for part in placeholders if _SPEAKS.search(part)]
+    if not asked or not text.strip():
+        return False
+    words = _words(text)
+    if not any(map(str.isalnum, text)):
+        return "." in text or "…" in text
+    said = f" {' '.join(words)} "
+    for part in asked:
+        whole = f" {' '.join(_words(part))} "
+        if len(words) >= _LEAST_WORDS and said in whole:
+            return True
+        if len(_NOT_A_LETTER.split(part)) >= _WHOLE_WORDS and whole in said:
+            return True
+    return False
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in _NOT_A_LETTER.sub(" ", text.casefold()).split() if word not in _SMALL]
+
+
 def refuse_placeholders(judgements: Sequence[EpisodeAnswer], placeholders: frozenset[str]) -> None:
     """Raise AnswerError (kind "placeholder") if an answer has placeholders where its own words belong."""
     if not placeholders:
@@ -63,12 +100,14 @@ def refuse_placeholders(judgements: Sequence[EpisodeAnswer], placeholders: froze
     problems = Problems("placeholder")
     for judged in judgements:
         episode = f"episode {judged['episode']}"
-        if folded(judged["summary"]) in placeholders:
+        if is_placeholder(judged["summary"], placeholders):
             problems.add(f"{episode}: the summary {quoted(judged['summary'])} is only the form's placeholder")
         for part in ("events", "tasks"):
             for k, item in enumerate(judged.get(part, ()), 1):  # type: ignore[arg-type, var-annotated]
                 for key, value in item.items():
-                    if isinstance(value, str) and folded(value) in placeholders:
+                    if not isinstance(value, str):
+                        continue
+                    if is_placeholder(value, placeholders) if key == "why" else folded(value) in placeholders:
                         where = f"event {k}" if part == "events" else f"task {k}"
                         problems.add(f"{episode}, {where}: {key} {quoted(value)} is only the form's placeholder")
     if problems.count:

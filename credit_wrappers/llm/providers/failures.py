@@ -87,9 +87,12 @@ def classify_reply(body: str, error: Exception) -> tuple[ModelFailure, str]:
         if said and said[0] not in "[{":  # no part of a JSON
             return "bad_reply", f"the reply is no JSON: {said}"
     else:
-        if _words(value) or (isinstance(value, dict) and value.get("error")):
-            return _error_kind(value.get("error") or value, said), f"the reply is an error: {said}"
-    return "bad_reply", f"the reply cannot be read: {type(error).__name__}: {error}"
+        given = _error(value)
+        if given or _words(value):
+            return _error_kind(given or value, said), f"the reply is an error: {said}"
+    # What Python says of a missing field tells nothing; the reply itself does.
+    why = f"{type(error).__name__}: {error}" if isinstance(error, ValueError) and str(error) else said
+    return "bad_reply", f"the reply cannot be read: {why}"
 
 
 def said_kind(kind: ModelFailure, text: str) -> ModelFailure:
@@ -136,11 +139,23 @@ def _said(text: str) -> str:
     return " ".join(text.split())
 
 
+def _error(body: object) -> object:
+    """Return the error in a reply, wherever servers put it: in the reply, in a list, or in a choice; None without."""
+    if isinstance(body, list):
+        return next(filter(None, map(_error, body)), None)
+    if not isinstance(body, dict):
+        return None
+    found = next((body[name] for name in ("error", "errors", "detail") if body.get(name)), None)
+    return found or _error(body.get("choices"))
+
+
 def _words(body: object) -> str:
     """Return the message of an error in JSON, with its code; "" if there is none."""
-    inner = (body.get("error") or body) if isinstance(body, dict) else None
+    inner = _error(body) or body
+    if isinstance(inner, list):
+        return "; ".join(filter(None, (item if isinstance(item, str) else _words(item) for item in inner)))
     if isinstance(inner, str):
-        return inner
-    if not isinstance(inner, dict) or not isinstance(inner.get("message"), str):
+        return "" if inner is body else inner
+    if not isinstance(inner, dict) or not isinstance(inner.get("message", inner.get("msg")), str):
         return ""
-    return " ".join(str(inner[name]) for name in ("message", "code", "param") if inner.get(name))
+    return " ".join(str(inner[name]) for name in ("message", "msg", "code", "param") if inner.get(name))

@@ -59,7 +59,11 @@ class OpenAICompatibleClient(RemoteClient):
         return sdk.chat.completions.with_raw_response.create(**arguments)
 
     def _completion(self, reply: Any, seconds: float) -> Completion:
+        if not isinstance(reply.choices, list) or not reply.choices:
+            raise ValueError("no list of choices")
         choice = reply.choices[0]
+        if getattr(choice, "error", None):
+            raise ValueError("an error instead of an answer")
         content = choice.message.content
         refusal = getattr(choice.message, "refusal", None) or _text(content, "refusal")
         stop = str(choice.finish_reason or "stop")
@@ -96,7 +100,7 @@ def _text(content: Any, *kinds: str) -> str:
         fields = {"text": chunk} if isinstance(chunk, str) else chunk if isinstance(chunk, dict) else vars(chunk)
         kind = fields.get("type") or "text"
         if kind in kinds:
-            found.append(fields["refusal" if kind == "refusal" else "text"])
+            found.append(fields["refusal" if kind == "refusal" else "text"] or "")
     return "".join(found)
 
 

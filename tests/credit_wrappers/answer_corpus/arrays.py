@@ -199,6 +199,27 @@ CASES = [
         'an array of agent_A stands before the first heading "## Episode 1"',
     ),
     read("an analysis by episodes first", f"## Episode 1\nhm\n\n# Answer\n## Episode 1\ns\nagent_A: [0, 0, 0]\n{B}"),
+    *(
+        refused(
+            f"arrays and {rest[:22]!a}",
+            f"s\nagent_A: [0, 0, 0]\n{B}\n{rest}",
+            "no_answer",
+            "episode 1: another answer begins behind complete arrays",
+        )
+        for rest in (
+            "- agent_A = (1, 0, 0)",
+            "agent_B: 1, 0, 0",
+            "| agent | 0 | 1 |\n|---|---|---|\n| agent_A | 1 | 0 |",
+            "step | agent_A\n:---|---:\n 0 | 1",
+            "# Final answer",
+            "Wait, that was wrong. Corrected:",
+        )
+    ),
+    read(
+        "arrays and words",
+        f"agent_A: [0, 0, 0]\n{B}\ns of agent_A: 3 grips, agent_B: 1.\nThis is my final answer.",
+        summary="s of agent_A: 3 grips, agent_B: 1. This is my final answer.",
+    ),
     refused("prose", "I would give agent_A a 7.", *NOTHING),
     refused("events instead of arrays", GOOD, *NOTHING),
     refused("the prompt's example as it stands", FORM, *NOTHING),

@@ -25,6 +25,8 @@ def values(count: int) -> Refused:
     )
 
 
+SECOND = Refused("no_answer", 'another answer stands behind a complete one: give one object with the key "episodes"')
+ON = Refused("no_answer", "the text goes on behind a complete answer: give the final answer only")
 OTHER = one(amount="-3")
 TWO = (5, 5)
 
@@ -75,7 +77,16 @@ CASES = [
     Case("an object for each episode", f"{episode()}\n{episode(number='2')}", values(2), TWO),
     Case("two drafts of a bare episode", f"{episode()} or {episode(event())}", values(2)),
     Case("bare list of events", f"[{event()}]", NOTHING),
-    Case("an object beats a bare episode", f"{GOOD} that is {episode()}", taken(A)),
+    Case("an object and its episode once more", f"{GOOD} that is {episode(event())}", taken(A)),
+    Case("an object and its list once more", f"{GOOD} that is [{episode(event())}]", taken(A)),
+    Case("an object beats a bare episode in front of it", f"{episode()} that is {GOOD}", taken(A)),
+    Case("an object and another bare episode", f"{GOOD}\nCorrected:\n{episode()}", SECOND),
+    Case("an object and another bare list", f"{GOOD}\nCorrected:\n[{episode()}]", SECOND),
+    Case("an object and a list of events", f"{GOOD}\nCorrected: [{event()}]", SECOND),
+    Case("an object and one inside another object", f'{GOOD}\nCorrected: {{"answer": {OTHER}}}', SECOND),
+    Case("an object and a sentence", f"{GOOD}\nThis is my final answer.\n[1] see event 3", taken(A)),
+    Case("an object and an announcement", f"{GOOD}\nWait, that was wrong. Corrected answer:", ON),
+    Case("an object and a heading", f"{GOOD}\n\n## Final answer\n", ON),
     Case(
         "bare episode inside half an answer",
         '{"episodes": [ # list\n' + episode(event()) + "]}",
