@@ -83,7 +83,7 @@ def test_a_full_context_of_the_usual_sizes_is_found_out_at_the_first_answer(scor
     assert caught.value.kind == "truncated"
 
 
-@pytest.mark.parametrize("read", [256, 512, 1024])
+@pytest.mark.parametrize("read", [256, 512])
 def test_a_full_context_that_is_too_short_for_a_short_question(scored, read):
     short = [corridor_episode([[0, 2]] * 9) for _ in range(2)]
     with pytest.raises(ModelError, match=f"read {read:,} tokens"):
