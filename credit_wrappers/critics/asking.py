@@ -43,8 +43,8 @@ _LEAST_READ = 0.4
 _SMALLEST_QUESTION = 1_000  # tokens; of a shorter one a larger part may be in a server's cache
 # A cut question fills the context, whose size is a round number: a power of two, or a multiple of 1024 (some servers
 # keep a few tokens free). Such a number is suspect below this share, and also of the whole first question with a base
-# prompt, most of which no server has in its cache. Four characters for a token, as stand-ins count, are 0.7 and more.
-_LEAST_ROUND = 0.75
+# prompt, most of which no server has in its cache. Four characters for a token, as stand-ins count, are 0.74 and more.
+_LEAST_ROUND = 0.7
 _ROUND, _NEARLY, _SMALLEST_CONTEXT = 1024, 4, 256
 _TRUNCATED = (
     "{label} read {read:,} tokens of a question of about {asked:,}: the server cut it to fit its context, so its "

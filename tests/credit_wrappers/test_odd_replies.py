@@ -145,7 +145,7 @@ def test_an_answer_that_stopped_with_an_error_is_never_a_credit():
 def test_no_exception_of_python_is_told(body):
     said = str(failure(OpenAICompatibleClient, body))
     assert "the reply cannot be read" in said
-    assert not any(word in said for word in ("TypeError", "AttributeError", "KeyError", "NoneType", "object"))
+    assert not any(word in said for word in ("Error:", "NoneType", "object"))
 
 
 @both

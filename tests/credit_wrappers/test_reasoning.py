@@ -136,6 +136,26 @@ def test_the_time_is_proportional_to_the_length():
         assert refusal(text, "arrays")
 
 
+def test_the_time_is_proportional_to_the_length_of_what_follows_an_answer():
+    for rest in (
+        "final ",
+        "Final answer \n",
+        ", ",
+        '"agent" ',
+        "|---",
+        "agent_A ",
+        "agent_A: 1 ",
+        "# ",
+        "{ok: [",
+        "a\n",
+    ):
+        for form, good in (("events", FINAL), ("arrays", ARRAY_FINAL)):
+            try:
+                parse_answer(good + "\n" + rest * (500_000 // len(rest)), [3], NAMES, form=form, cut=True)
+            except AnswerError as error:
+                assert str(error)
+
+
 def test_tasks_in_the_reasoning_are_no_tasks():
     def told(task):
         tasks = [{"agent": name, "task": task} for name in NAMES]

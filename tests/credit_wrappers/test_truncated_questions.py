@@ -77,13 +77,13 @@ def test_the_context_of_4096_tokens_is_too_short_for_a_long_question(scored):
     ],
 )
 def test_a_full_context_of_the_usual_sizes_is_found_out_at_the_first_answer(scored, usage):
-    assert sum(usage.values()) < 0.75 * (SYSTEM + PROMPT)
+    assert sum(usage.values()) < 0.7 * (SYSTEM + PROMPT)
     with pytest.raises(ModelError, match="num_ctx") as caught:
         scored(usage)
     assert caught.value.kind == "truncated"
 
 
-@pytest.mark.parametrize("read", [256, 512, 1024])
+@pytest.mark.parametrize("read", [256, 512])
 def test_a_full_context_that_is_too_short_for_a_short_question(scored, read):
     short = [corridor_episode([[0, 2]] * 9) for _ in range(2)]
     with pytest.raises(ModelError, match=f"read {read:,} tokens"):
@@ -95,7 +95,7 @@ def test_later_questions_are_held_to_their_episodes():
         return Completion(GOOD, Usage(1, read, 9), "m")
 
     later = [corridor_episode([[0, 2], [2, 1]] * 100, id=i) for i in range(2, 4)]
-    full = next(n for n in range(1024, 10**6, 1024) if n >= 0.75 * PROMPT)  # of the episodes alone it is enough
+    full = next(n for n in range(1024, 10**6, 1024) if n >= 0.7 * PROMPT)  # of the episodes alone it is enough
     critic = LLMCritic(FakeClient(fake(SYSTEM + PROMPT), fake(full), fake(full - 1024)))
     assert {credit.source for credit in critic.score(EPISODES) + critic.score(later)} == {"model"}
     with pytest.raises(ModelError, match="num_ctx"):

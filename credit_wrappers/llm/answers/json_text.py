@@ -28,12 +28,11 @@ _BEGUN = re.compile(r"""[\[{][\s\[{"'`]*+(?:episode|event|summary|\w{0,7}+\Z)"""
 _KEY = re.compile(r"""(?:["'`]|[{,]\s*+)(?:episodes|events|agent)["'`]?\s*+:""")
 # A line that says only, or at its end, that another answer follows: `# Final answer`, `I was wrong. Corrected:`.
 _ANNOUNCED = re.compile(
-    r"(?:[\W_]*+(?:(?:my|the|here (?:is|are))\s++){0,2}|.*(?<!\w)(?=[\w\s]*+:))"
-    r"(?:final|corrected|correction|revised|updated)"
-    r"(?:\s++(?:answer|version|arrays?|credits?|judge?ments?|scores?|values|numbers))?+[\W_]*+\Z",
+    r"(?<!\w)(?:final|corrected|correction|revised|updated)"
+    r"(?:\s++(?:answer|version|arrays?|credits?|judge?ments?|scores?|values|numbers))?+([\W_]*+)\Z",
     re.IGNORECASE,
 )
-_LONGEST_LINE = 400  # characters of a line in which it is looked for
+_NOTHING_MORE = re.compile(r"[\W_]*+(?:(?:my|the|here (?:is|are))\s++){0,2}", re.IGNORECASE)  # in front of it
 _CUT = 4096  # characters; a JSONDecodeError counts the lines before it, every time
 _WHITE = " \t\r\n\0\ufeff`"  # with the end of a code fence
 _LONGEST_LOOP, _LONGEST_PHRASE = 10_000, 200  # characters
@@ -96,7 +95,11 @@ def documents(text: str) -> Iterator[Document]:
 
 def announces(text: str) -> bool:
     """Return whether a line of the text says that another answer follows."""
-    return any(_ANNOUNCED.match(line.strip()[-_LONGEST_LINE:]) for line in text.splitlines())
+    for line in text.splitlines():
+        found = _ANNOUNCED.search(line)
+        if found and (":" in found[1] or _NOTHING_MORE.fullmatch(line, 0, found.start())):
+            return True
+    return False
 
 
 def goes_on(rest: str) -> bool:

@@ -91,7 +91,9 @@ def classify_reply(body: str, error: Exception) -> tuple[ModelFailure, str]:
         if given or _words(value):
             return _error_kind(given or value, said), f"the reply is an error: {said}"
     # What Python says of a missing field tells nothing; the reply itself does.
-    why = f"{type(error).__name__}: {error}" if isinstance(error, ValueError) and str(error) else said
+    why = said
+    if isinstance(error, ValueError) and str(error):
+        why = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
     return "bad_reply", f"the reply cannot be read: {why}"
 
 
