@@ -108,7 +108,7 @@ class FakeClient:
         if isinstance(reaction, Completion):
             return reaction
         # A long question that was read whole: nobody takes the answer to another.
-        return completion(reaction, read=100 if len(request.prompt) < 2000 else len(request.prompt) // 3)
+        return completion(reaction, read=100 if len(request.prompt) < 2000 else len(request.prompt) // 2)
 
 
 def praise_forward(request: Request) -> str:

@@ -76,7 +76,7 @@ def test_a_step_in_which_one_episode_fails_is_recorded_for_all() -> None:
     critic = Keeping()
     store = CreditStore(critic, workers=0, episodes_per_query=1)
     venv = corridors(store, 2, length=90, horizon=4)
-    bad = venv.envs[0].unwrapped
+    bad = venv.envs[1].unwrapped
     step = bad.step
 
     def pays_nan(actions: Any) -> Any:
@@ -86,10 +86,10 @@ def test_a_step_in_which_one_episode_fails_is_recorded_for_all() -> None:
     venv.reset(seed=0)
     bad.step = pays_nan
     bad.horizon = 1
-    with pytest.raises(CreditError, match="team reward is nan"):
+    with pytest.raises(CreditError, match="the reward of agent 'walker_0' is nan"):
         venv.step(np.full(4, FORWARD))
-    for _ in range(3):  # the second env only
-        venv.step(np.full(2, FORWARD), [2, 3])
+    for _ in range(3):  # the first env only
+        venv.step(np.full(2, FORWARD), [0, 1])
     store.settle(range(9))
     (episode,) = critic.seen
     assert episode.actions.tolist() == [[FORWARD, FORWARD]] * 4
