@@ -55,9 +55,7 @@ def progress_cases(joints: np.ndarray, default: np.ndarray, agents: tuple[str, .
     return _with_ends(joints, default, joints[:, :0, None], weights, [])
 
 
-def average_cases(
-    joints: np.ndarray, default: np.ndarray, agents: tuple[str, ...], chances: np.ndarray
-) -> Cases:
+def average_cases(joints: np.ndarray, default: np.ndarray, agents: tuple[str, ...], chances: np.ndarray) -> Cases:
     """Return: as it happened, less its mean over one agent's actions (COMA's baseline; Foerster et al. 2018).
 
     Args:
@@ -81,9 +79,7 @@ def average_cases(
     return _with_ends(joints, default, each, weights, names)
 
 
-def shapley_cases(
-    joints: np.ndarray, default: np.ndarray, agents: tuple[str, ...], budget: int, seed: int
-) -> Cases:
+def shapley_cases(joints: np.ndarray, default: np.ndarray, agents: tuple[str, ...], budget: int, seed: int) -> Cases:
     """Return the coalitions of the agents; who is outside takes its default (Shapley 1953).
 
     Args:

@@ -108,10 +108,12 @@ class CounterfactualCritic:
 
     def _events(self, episode: Episode, values: np.ndarray) -> tuple[CreditEvent, ...]:
         events = []
-        for t, i in np.argwhere(values):
+        better, worse = ("more", "less") if self.value.counts_reward else ("nearer", "further")
+        for t, i in np.argwhere(np.abs(values) > 1e-9):
             amount = float(values[t, i])
-            better, worse = ("more", "less") if self.value.counts_reward else ("nearer", "further")
-            why = f"{abs(amount):.3g} {self.value.unit} {better if amount > 0 else worse} {_THAN[self.kind]}"
+            size = f"{abs(amount):.3g}"
+            unit = self.value.unit.removesuffix("s") if size == "1" else self.value.unit
+            why = f"{size} {unit} {better if amount > 0 else worse} {_THAN[self.kind]}"
             events.append(CreditEvent(episode.agents[i], int(t), int(t) + 1, self.scale * amount, why))
         return tuple(events)
 

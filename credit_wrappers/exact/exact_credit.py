@@ -82,7 +82,8 @@ def exact_credit(
     states = episode.snapshots[:-1]
     cases = _cases(kind, joints, default, episode.agents, simulator, states, policy, budget, seed)
     worth, error, after = _worths(episode, simulator, value, cases, penalty)
-    credit = (cases.weights @ worth[:, :, None])[:, :, 0]
+    against = worth - worth[:, :1]  # an agent's weights sum to 0, so this changes nothing but the rounding
+    credit = (cases.weights @ against[:, :, None])[:, :, 0]
     variance = _variance(cases.weights, error, after)
     if cases.orders is not None and cases.places is not None:
         ordered = worth[:, cases.places]  # (T, M, N + 1)

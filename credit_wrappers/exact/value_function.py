@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from credit_wrappers.core.content_digest import content_digest
 from credit_wrappers.core.errors import CreditError
 
 VALUE_NAMES = ("time", "work")
@@ -92,13 +91,25 @@ def named_value(env: Any, kind: str) -> ValueFunction:
 
 
 def state_key(state: Any) -> Hashable:
-    """Return something hashable that is equal for equal states and differs for different ones."""
+    """Return something hashable that is equal for equal states and differs for different ones.
+
+    Dataclasses, mappings, sequences and arrays count by what they hold; other values must be hashable, or their
+    pickles are compared.
+    """
+    if state is None or isinstance(state, str | bytes | int | float):
+        return state
+    if isinstance(state, list | tuple):
+        return tuple(map(state_key, state))
+    if isinstance(state, np.ndarray) and state.dtype != object:
+        return state.dtype.str, state.shape, state.tobytes()
+    if isinstance(state, Mapping):
+        return frozenset((key, state_key(value)) for key, value in state.items())
+    if is_dataclass(state) and not isinstance(state, type):
+        return type(state), *(state_key(getattr(state, field.name)) for field in fields(state))
+    if type(state).__eq__ is object.__eq__:  # equal objects may be two
+        return pickle.dumps(state)
     try:
         hash(state)
-        return state  # type: ignore[no-any-return]
-    except TypeError:
-        pass
-    try:
-        return content_digest(state)
     except TypeError:
         return pickle.dumps(state)
+    return state  # type: ignore[no-any-return]

@@ -14,13 +14,15 @@ and the episode ends. Walking against a wall costs the team 0.05.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 from pettingzoo.utils.env import ParallelEnv
+
+from credit_wrappers.exact.value_function import Values
 
 _ACTIONS = ("stay", "back", "forward")
 
@@ -42,6 +44,30 @@ class CorridorState:
     time: int
     agents: tuple[str, ...]
     random: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class CorridorValue:
+    """Minus the steps, or moves, until all have arrived: the longest way, or the sum of all ways."""
+
+    kind: str
+    length: int
+    counts_reward = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("time", "work"):
+            raise ValueError(f"unknown value function {self.kind!r}; valid: 'time', 'work'")
+
+    @property
+    def unit(self) -> str:
+        """What is counted."""
+        return "steps" if self.kind == "time" else "robot-actions"
+
+    def values(self, states: Sequence[Any]) -> Values:
+        """Return the values of K states, without error."""
+        ways = self.length - 1 - np.array([state.position for state in states], float)
+        mean = -(ways.max(axis=1) if self.kind == "time" else ways.sum(axis=1))
+        return Values(mean, np.zeros(len(states)))
 
 
 @dataclass(eq=False)
@@ -194,6 +220,19 @@ class CorridorEnv(ParallelEnv):
         if state.random is not None:
             self._random = np.random.default_rng()
             self._random.bit_generator.state = state.random
+
+    def rewind(self, state: CorridorState) -> CorridorState:
+        """Return a state with the clock at 0, in which the episode goes on unless all have arrived."""
+        arrived = all(cell == self.length - 1 for cell in state.position)
+        return replace(state, time=0, agents=() if arrived else tuple(self.possible_agents))
+
+    def value_function(self, kind: str) -> CorridorValue:
+        """Return minus the steps ("time") or moves ("work") until all have arrived, in closed form.
+
+        Raises:
+            ValueError: There is no such kind.
+        """
+        return CorridorValue(kind, self.length)
 
     @property
     def _variant(self) -> tuple[int, int, int]:
