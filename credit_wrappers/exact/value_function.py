@@ -5,12 +5,15 @@ from __future__ import annotations
 import pickle
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
+from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 import numpy as np
 
 from credit_wrappers.core.errors import CreditError
 
+GROUP = "credit_wrappers.values"  # of entry points
 VALUE_NAMES = ("time", "work")
 
 
@@ -68,7 +71,9 @@ def named_value(env: Any, kind: str) -> ValueFunction:
     """Return a value function that an environment brings.
 
     Args:
-        env: A PettingZoo ParallelEnv; wrappers are passed through.
+        env: A PettingZoo ParallelEnv; wrappers are passed through. It has a method `value_function(kind)`, or a
+            function `(env, kind)` is registered in the entry-point group `credit_wrappers.values`, under the name that
+            the environment's metadata give.
         kind: "time": minus the fewest joint steps until the goal is reached; "work": minus the fewest actions of
             agents other than the default until then.
 
@@ -77,7 +82,12 @@ def named_value(env: Any, kind: str) -> ValueFunction:
         CreditError: The environment brings no value functions, or not for a world of this size.
     """
     check_value_name(kind)
-    make = getattr(env.unwrapped, "value_function", None)
+    bare = env.unwrapped
+    make = getattr(bare, "value_function", None)
+    metadata = getattr(bare, "metadata", None) or {}
+    registered = entry_points(group=GROUP, name=str(metadata.get("name", ""))) if make is None else ()
+    for entry in registered:
+        make = partial(entry.load(), bare)
     if make is None:
         raise CreditError(
             f"{type(env.unwrapped).__name__} has no value function {kind!r} of its own: give value=TabularValue(...) "

@@ -37,6 +37,14 @@ PLAN_STEPS = 400  # that a plan looks ahead
 TRIES = 2  # orders of deliveries that a plan compares
 
 
+class StateError(ValueError):
+    """A state that cannot be valued; `index` is its place among those given."""
+
+    def __init__(self, message: str, index: int) -> None:
+        super().__init__(message)
+        self.index = index
+
+
 class Values(NamedTuple):
     """Values of K states: `mean` (K,) float64, minus the steps or actions to go, and `error` (K,), 0 where exact."""
 
@@ -90,7 +98,7 @@ class _ToGo:
             states: K snapshots of this scenario, as `get_state` returns them, or their rows, int64.
 
         Raises:
-            ValueError: A state cannot be completed, or is of another scenario; the message has its index.
+            StateError: A state cannot be completed, or is of another scenario.
         """
         mean = np.zeros(len(states))
         for k, state in enumerate(states):
@@ -99,10 +107,10 @@ class _ToGo:
 
     def _row(self, k: int, state: object) -> np.ndarray:
         if isinstance(state, Snapshot) and state.scenario != self.scenario.name:
-            raise ValueError(f"state {k} is of scenario {state.scenario!r}, not of {self.scenario.name!r}")
+            raise StateError(f"state {k} is of scenario {state.scenario!r}, not of {self.scenario.name!r}", k)
         row = state.row if isinstance(state, Snapshot) else np.asarray(state)
         if row.shape != (int(self._spec[pk.H_ROWSIZE]),):
-            raise ValueError(f"state {k} is no state of scenario {self.scenario.name!r}")
+            raise StateError(f"state {k} is no state of scenario {self.scenario.name!r}", k)
         return row.copy()
 
     def _to_go(self, k: int, row: np.ndarray) -> int:
@@ -135,10 +143,10 @@ class ExactToGo(_ToGo):
             if found != NO_ROOM:
                 break
             if len(layout.graph[0]) >= MAX_NODES:
-                raise ValueError(f"state {k} needs more than {MAX_NODES} states; value it by rollouts instead")
+                raise StateError(f"state {k} needs more than {MAX_NODES} states; value it by rollouts instead", k)
             layout.grow()
         if found >= FAR:
-            raise ValueError(f"state {k} cannot be completed: a module cannot be brought to any slot of its type")
+            raise StateError(f"state {k} cannot be completed: a module cannot be brought to any slot of its type", k)
         return found
 
     def _layout(self, row: np.ndarray) -> _Layout:
@@ -211,7 +219,7 @@ class PlannedToGo(_ToGo):
             else:
                 plan = make_plan(self._world, row, PLAN_STEPS, TRIES)
                 if not plan.complete:
-                    raise ValueError(f"state {k}: the scripted team finds no plan that completes it")
+                    raise StateError(f"state {k}: the scripted team finds no plan that completes it", k)
                 busy = int((plan.actions != pk.STAY).sum())
                 self._known[key] = len(plan.actions) if self.kind == "time" else busy
         return self._known[key]
