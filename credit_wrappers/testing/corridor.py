@@ -25,6 +25,25 @@ from pettingzoo.utils.env import ParallelEnv
 _ACTIONS = ("stay", "back", "forward")
 
 
+@dataclass(frozen=True)
+class CorridorState:
+    """The whole state of a corridor, from which an episode goes on as it went on.
+
+    Attributes:
+        variant: Number of agents, cells of a corridor, horizon.
+        position: (N,) each agent's cell.
+        time: Steps taken.
+        agents: The agents that act next; () before a reset and after the end.
+        random: State of the random generator; None before the first reset.
+    """
+
+    variant: tuple[int, int, int]
+    position: tuple[int, ...]
+    time: int
+    agents: tuple[str, ...]
+    random: Mapping[str, Any] | None
+
+
 @dataclass(eq=False)
 class CorridorNarrator:
     """Narrates corridor episodes. Their moments are tuples of positions."""
@@ -150,6 +169,35 @@ class CorridorEnv(ParallelEnv):
             dict.fromkeys(agents, late),
             {agent: {"cost": float(hit)} for agent, hit in zip(agents, bumped, strict=True)},
         )
+
+    def get_state(self) -> CorridorState:
+        """Return the whole state, a value that no later step changes."""
+        random = None if self._random is None else self._random.bit_generator.state
+        return CorridorState(self._variant, tuple(self.position), self._time, tuple(self.agents), random)
+
+    def set_state(self, state: CorridorState) -> None:
+        """Restore a state that `get_state` returned, here or in another corridor of the same arguments.
+
+        Raises:
+            TypeError: It is no state of a corridor.
+            ValueError: It is of a corridor with other arguments.
+        """
+        if not isinstance(state, CorridorState):
+            raise TypeError(f"set_state takes what get_state returned, not {type(state).__name__}")
+        if state.variant != self._variant:
+            raise ValueError(
+                f"the state is of a corridor with (n_agents, length, horizon) = {state.variant}, this one has "
+                f"{self._variant}"
+            )
+        self.position, self._time, self.agents = list(state.position), state.time, list(state.agents)
+        self._random = None
+        if state.random is not None:
+            self._random = np.random.default_rng()
+            self._random.bit_generator.state = state.random
+
+    @property
+    def _variant(self) -> tuple[int, int, int]:
+        return len(self.possible_agents), self.length, self.horizon
 
     def _observe(self) -> dict[str, np.ndarray]:
         scaled = np.asarray(self.position, np.float32) / np.float32(self.length - 1)
