@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from credit_wrappers import (
     Budget,
+    CounterfactualCritic,
     CreditStore,
     Critic,
     CriticStats,
@@ -26,6 +27,7 @@ from credit_wrappers import (
 from credit_wrappers.critics import critic_registry as other_critics
 from credit_wrappers.critics.critic_settings import Fallback
 from credit_wrappers.llm.providers import provider_registry as model_providers
+from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.faults import FAULTS, FaultyCritic
 from tianshou_examples.experiment.instructive_moments import MonitoredCritic
 from tianshou_examples.experiment.methods import METHODS
@@ -65,6 +67,8 @@ def check_critics(settings: Settings) -> None:
     for method, seed in settings.learners:
         if METHODS[method].asks:
             _named_critic(settings, method, None, learner_name(method, seed))
+        elif METHODS[method].exact and seed == 0:
+            _exact_critic(settings)
 
 
 def _named_critic(settings: Settings, method: str, ledger: Path | None, learner: str) -> Critic:
@@ -80,12 +84,30 @@ def _named_critic(settings: Settings, method: str, ledger: Path | None, learner:
     )
 
 
+def _exact_critic(settings: Settings) -> Critic:
+    """Return the critic of the method exact."""
+    return CounterfactualCritic(
+        environment_maker(settings.env, action_mask=settings.action_mask),
+        settings.exact_value,
+        scale=settings.exact_scale,
+        penalty=settings.exact_penalty,
+    )
+
+
+def _critic_of(settings: Settings, method: str, ledger: Path, learner: str) -> Critic:
+    """Return the critic of a method, before sums and faults."""
+    kind = METHODS[method]
+    if kind.baseline is not None:
+        return kind.baseline()
+    return _exact_critic(settings) if kind.exact else _named_critic(settings, method, ledger, learner)
+
+
 def make_critic(
     settings: Settings, method: str, ledger: Path, learner: str = ""
 ) -> tuple[Critic, MonitoredCritic, LLMCritic | None]:
     """Return the critic of one method, the monitor in it, and the language-model critic in that, if there is one."""
     kind = METHODS[method]
-    inner = kind.baseline() if kind.baseline else _named_critic(settings, method, ledger, learner)
+    inner = _critic_of(settings, method, ledger, learner)
     # inside sums and faults, so that the report shows what the critic itself said
     monitor = MonitoredCritic(inner, settings.recent, counts=kind.student is None)
     critic: Critic = monitor

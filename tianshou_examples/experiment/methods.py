@@ -30,11 +30,12 @@ class Method:
     summed: bool = False  # whether the whole team is paid the sum of the credits
     tasks: bool = False  # whether the critic also names tasks
     student: StudentForm | None = None  # form of the student that pays; None: the critic's own credit is paid
+    exact: bool = False  # whether a simulator is asked instead of the critic that --critic names
 
     @property
     def asks(self) -> bool:
         """Whether `--critic` is asked."""
-        return self.baseline is None
+        return self.baseline is None and not self.exact
 
 
 METHODS = {
@@ -42,6 +43,7 @@ METHODS = {
     "taca": Method("individual credit, and tasks", "#0284c7", tasks=True),
     "student": Method("individual credit, of a student", "#c026d3", student="potential"),
     "student-free": Method("individual credit, of an unconstrained student", "#be123c", student="free"),
+    "exact": Method("exact individual credit, of a simulator", "#15803d", exact=True),
     "summed": Method("the same credit, summed over the team", "#b45309", summed=True),
     "shared": Method("shared team reward", "#64748b", baseline=SharedCritic),
     "equal": Method("equal split of the team reward", "#7c3aed", baseline=EqualSplitCritic),
@@ -63,4 +65,5 @@ def credited_environment(
         return lambda: CreditWrapper(make_env(), Distilled(source))
     if METHODS[method].tasks:
         return lambda: LLMTaskWrapper(make_env(), store=source, wean_steps=wean_steps)
-    return lambda: CreditWrapper(make_env(), Deferred(source))
+    snapshots = METHODS[method].exact
+    return lambda: CreditWrapper(make_env(), Deferred(source), record_snapshots=snapshots)

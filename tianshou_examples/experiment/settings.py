@@ -77,7 +77,12 @@ class Settings:
     )
     critic: str = _option(
         "scripted",
-        "who assigns the credit, for all methods but shared and equal; noisy and farmable are faulty on purpose",
+        "who assigns the credit, for all methods but exact, shared and equal; noisy and farmable are faulty on purpose",
+    )
+    exact_value: str = _option(
+        "work",
+        "what the method exact counts: the fewest robot-actions to go, or the fewest steps to go (time)",
+        choices=("time", "work"),
     )
     labels: int = _option(
         500, "episodes that the critic scores at most for each learner that a student pays", type=number(int, 2)
@@ -118,6 +123,8 @@ class Settings:
     # Spaceworld's learner, chosen once on duet with the scripted critic; env_families.py has what differs elsewhere.
     evaluations: int = _learner(8, above=0)  # before the last one
     recent: int = _learner(256, above=0)  # episodes over which the training's return is averaged
+    exact_scale: float = _learner(0.1)  # credit of one action or step less to go (exact)
+    exact_penalty: float = _learner(1.0, least=0)  # actions or steps that a collision costs its robot's team (exact)
     wean: float = _learner(0.6, above=0, most=1)  # share of the steps over which tasks fade (taca)
     hidden: int = _learner(128, above=0)
     lr: float = _learner(2e-3, above=0)
@@ -155,6 +162,8 @@ class Settings:
     @property
     def critic_note(self) -> str:
         """What the critic is, for a person who reads the results."""
+        if not any(METHODS[method].asks for method in self.method):
+            return "no critic is asked"
         if self.critic == "recorded":
             return f"critic: answers recorded in {self.replay}"
         if self.critic in OWN_CRITICS:
