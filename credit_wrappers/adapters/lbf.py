@@ -192,7 +192,7 @@ class ForagingParallelEnv(TeamEnv):
         return ForagingValue(kind, self._rules)
 
     def rewind(self, state: LibraryState) -> LibraryState:
-        """Return a state with the clock at 0, in which the episode goes on if food is left."""
+        """Return a state with the clock and all scores at 0, in which the episode goes on if food is left."""
         return rewound(state)
 
     @property

@@ -164,6 +164,8 @@ class ForagingValue:
 
 
 def rewound(state: LibraryState) -> LibraryState:
-    """Return a state with the clock at 0, in which the episode goes on if food is left."""
-    _, chosen, own, (foods, left, players, _, _) = state.values
-    return replace(state, values=(bool(left), chosen, own, (foods, left, players, 0, not left)))
+    """Return a state with the clock and all scores at 0, in which the episode goes on if food is left."""
+    foods, left, players, _, _ = state.values[3]
+    fresh = tuple((cell, level, 0.0, 0.0) for cell, level, _, _ in players)
+    nothing = (0.0,) * len(players)
+    return replace(state, values=(bool(left), (), nothing, (foods, left, fresh, 0, not left)))
