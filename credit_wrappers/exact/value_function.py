@@ -116,4 +116,4 @@ def state_key(state: Any) -> Hashable:
         hash(state)
     except TypeError:
         return pickle.dumps(state)
-    return state  # type: ignore[no-any-return]
+    return state

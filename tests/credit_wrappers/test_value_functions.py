@@ -136,7 +136,7 @@ def test_rollouts_go_on_past_the_time_limit_where_the_clock_can_be_set_back():
     make = partial(Ticking, 2, length=9, horizon=3)
     value = RolloutValue(EnvSimulator(make), forward, 2, discount=1.0)
     assert value.values(episode.snapshots[:3]).mean.tolist() == [0, 0, 0]
-    with pytest.raises(CreditError, match="episode 7, step 2, as it happened: .*rewind"):
+    with pytest.raises(CreditError, match=r"episode 7, step 2, as it happened: .*rewind"):
         exact_credit(episode, EnvSimulator(make), value)
     back = CorridorEnv(2, length=9, horizon=3).rewind
     value = RolloutValue(EnvSimulator(make), forward, 2, discount=1.0, rewind=back)
