@@ -63,7 +63,7 @@ def exact_credit(
         value: Values states.
         kind: "difference", "average", "shapley" or "progress", see `CounterfactualCritic`.
         default: Default action, one or (N,); default: the simulator's.
-        policy: state -> probabilities (N, A), for "average"; default: uniform over the possible actions.
+        policy: Probabilities (N, A) of the actions in a state, for "average"; default: uniform over the possible actions.
         penalty: What one cost takes away, in the value's unit.
         budget: Sampled orders of the agents, from 2, for Shapley values of more than 5 agents.
         seed: Of this sample.

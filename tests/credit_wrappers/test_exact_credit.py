@@ -12,6 +12,9 @@ import pytest
 from credit_wrappers import (
     CounterfactualCritic,
     CreditError,
+    CreditStore,
+    CreditWrapper,
+    Deferred,
     EnvSimulator,
     Outcomes,
     Values,
@@ -19,6 +22,7 @@ from credit_wrappers import (
     named_value,
 )
 from credit_wrappers.exact.simulator import StateError
+from credit_wrappers.recording.replay import replay
 from credit_wrappers.testing.corridor import CorridorEnv, CorridorValue
 from tests.exact_episodes import Odd, walk, wander
 
@@ -277,6 +281,21 @@ def test_the_critic_is_a_critic_that_can_be_pickled():
     assert np.array_equal(summed, credit.values)
     assert credit.events[3].why == "1 robot-action further than with its default action"
     assert CounterfactualCritic(FIVE).score([EPISODE])[0].events == ()
+
+
+def test_a_wrapper_pays_the_exact_credit_of_what_was_played():
+    store = CreditStore(CounterfactualCritic(FIVE, "work", "shapley"))
+    env = CreditWrapper(FIVE(), Deferred(store), record_snapshots=True)
+    _, infos = env.reset(seed=4)
+    start = env.unwrapped.position[:]
+    joints = [(FORWARD, STAY), (STAY, FORWARD), (BACK, FORWARD)] + [(STAY, STAY)] * 9
+    for joint in joints:
+        _, _, _, _, infos = env.step(dict(zip(env.possible_agents, joint, strict=True)))
+    ((_, credit),) = store.settle([infos["walker_0"]["episode_id"]])
+    assert start[0] < 4 and credit.source == "exact"
+    assert credit.values.tolist() == [[1, 0], [0, 1], [-1, 1]] + [[0, 0]] * 9
+    again = replay(FIVE(), 4, np.array(joints), snapshots=True)
+    assert credit_of(again, "work", "shapley").tolist() == credit.values.tolist()
 
 
 def test_an_environments_own_simulator_is_used():

@@ -75,7 +75,7 @@ def test_a_state_that_was_not_found_is_named():
 
 
 def test_a_world_that_is_too_large_is_refused_with_the_number_and_the_way_out():
-    with pytest.raises(CreditError, match=r"more than max_states=23 .*rewind.*RolloutValue"):
+    with pytest.raises(CreditError, match=r"more than 23 states.*max_states=23.*rewind.*RolloutValue"):
         TabularValue(EnvSimulator(FIVE), STATES[:1], max_states=23)
     assert TabularValue(EnvSimulator(FIVE), STATES[:1], max_states=24).size == 24
 
