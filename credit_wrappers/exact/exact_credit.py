@@ -63,7 +63,8 @@ def exact_credit(
         value: Values states.
         kind: "difference", "average", "shapley" or "progress", see `CounterfactualCritic`.
         default: Default action, one or (N,); default: the simulator's.
-        policy: Probabilities (N, A) of the actions in a state, for "average"; default: uniform over the possible actions.
+        policy: Returns the probabilities, (N, A), of a state's actions, for "average"; default: uniform over the
+            possible actions.
         penalty: What one cost takes away, in the value's unit.
         budget: Sampled orders of the agents, from 2, for Shapley values of more than 5 agents.
         seed: Of this sample.

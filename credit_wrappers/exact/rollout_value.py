@@ -19,7 +19,8 @@ class RolloutValue:
 
     Args:
         simulator: Tells what actions lead to.
-        policy: Returns the joint actions, (K, N) int, that it takes in K states; or "random", uniform over the possible actions.
+        policy: Returns the joint actions, (K, N) int, that it takes in K states; or "random", uniform over the
+            possible actions.
         rollouts: Rollouts of each state, from 2.
         horizon: Longest rollout in steps.
         discount: Of each step, above 0 and at most 1.

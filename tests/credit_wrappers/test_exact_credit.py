@@ -246,6 +246,18 @@ def test_actions_that_are_vectors_are_refused():
         credit_of(replace(EPISODE, actions=np.zeros((3, 2, 1))))
 
 
+def test_masks_of_the_environment_say_which_actions_count_in_the_average():
+    class Masking(CorridorEnv):
+        def observe_all(self):
+            """Tell that nobody can go back; walker_1 is gone from (3, 1) on."""
+            here = self.possible_agents[: 1 if self.position[0] == 3 else 2]
+            return {}, {agent: {"action_mask": np.array([1, 0, 1])} for agent in here}
+
+    gone = replace(EPISODE, actions=np.array([[FORWARD, FORWARD], [FORWARD, -1], [STAY, FORWARD]]))
+    found = credit_of(gone, "work", "average", make=partial(Masking, 2, length=5))
+    assert found == pytest.approx(np.array([[0.5, 0.5], [0.5, 0], [0, 0.5]]))
+
+
 def test_a_policy_that_returns_no_probabilities_is_refused():
     for wrong in (np.ones((2, 3)), np.ones((3, 1))):
         with pytest.raises(ValueError, match="probabilities"):
