@@ -81,8 +81,8 @@ restore states from which a rollout continues bit-identically.
 `env.task_offset("load food_0", "player_1")` is the way there from the player: rows and columns, divided by those of the
 field, both in [-1, 1].
 
-`env.value_function("time")` and `env.value_function("work")` are the exact steps, and actions of players, until all food
-is loaded, for up to 3 players on small fields: [exact credit](exact.md).
+`env.value_function("time")` and `env.value_function("work")` are the exact steps, and actions of players, until all
+food is loaded, for up to 3 players on small fields: [exact credit](exact.md).
 
 ## Version history
 
