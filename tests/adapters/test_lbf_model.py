@@ -110,6 +110,14 @@ def test_two_foods_take_the_steps_that_the_model_explores():
     assert own.values(states[:1]).mean.tolist() == [-(4 + 1 + 1)]
 
 
+def test_food_is_in_the_way():
+    env = lbf.parallel_env("Foraging-5x5-2p-2f-v3", field_size=(3, 7), sight=7)
+    # player_0 walks 5 steps around (1, 1), which needs both, to (1, 3), loads, and goes back by one; then both load.
+    # Straight through the food it would be 3 steps; waiting for player_1, whose way to (1, 1) is 5 steps, takes longer.
+    state = placed(env, [(1, 1, 3), (1, 4, 2)], [(1, 0, 2), (0, 6, 1)])
+    assert env.value_function("time").values([state]).mean.tolist() == [-(5 + 1 + 1 + 1)]
+
+
 def test_symmetric_players_share_the_way_and_a_waiting_one_gets_nothing():
     make = partial(lbf.parallel_env, "Foraging-5x5-2p-1f-coop-v3")
     env = make()

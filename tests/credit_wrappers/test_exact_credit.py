@@ -136,6 +136,32 @@ def test_an_agent_that_has_left_is_paid_nothing_and_others_are_compared_without_
         assert not found[1:, 0].any() and found[1, 1] < 0 < found[2, 1]
 
 
+def test_an_agent_that_has_left_is_not_stepped():
+    class Leaving(CorridorEnv):
+        """walker_1 leaves after the first step."""
+
+        def step(self, actions):
+            assert list(actions) == self.agents
+            found = super().step(actions)
+            self.agents = self.agents[:1]
+            return found
+
+    make = partial(Leaving, 2, length=5)
+    env = make()
+    env.reset(seed=0)
+    env.position = [0, 0]
+    shots = [env.get_state()]
+    for actions in ({"walker_0": FORWARD, "walker_1": FORWARD}, {"walker_0": FORWARD}):
+        env.step(actions)
+        shots.append(env.get_state())
+    actions = np.array([[FORWARD, FORWARD], [FORWARD, -1]])
+    zeros = np.zeros((2, 2))
+    episode = replace(
+        EPISODE, actions=actions, team_reward=zeros[0], cost=zeros, snapshots=tuple(shots), terminated=False
+    )
+    assert credit_of(episode, "work", make=make).tolist() == [[1, 1], [1, 0]]
+
+
 def test_every_outcome_is_asked_for_once_and_every_state_valued_once():
     class Counting(EnvSimulator):
         asked = 0

@@ -51,10 +51,10 @@ def test_the_table_of_rewards_discounts_the_reward_of_arriving():
 
 
 def test_time_running_out_is_no_end_in_a_table():
-    make = partial(CorridorEnv, 2, length=5, horizon=2)
+    make = partial(CorridorEnv, 2, length=5, horizon=1)
     table = TabularValue(EnvSimulator(make), wander(make(), 0).snapshots[:1], "time")
-    episode = walk((2, 2), (0, 0), start=(0, 0), length=5, horizon=2)
-    assert episode.truncated and table.values(episode.snapshots).mean.tolist() == [-4, -3, -3]
+    episode = walk((2, 2), start=(0, 0), length=5, horizon=1)
+    assert episode.truncated and table.values(episode.snapshots).mean.tolist() == [-4, -3]
 
 
 def test_the_world_without_a_way_to_its_end_has_no_value_in_time():
@@ -156,6 +156,16 @@ def test_random_rollouts_are_seeded_and_have_an_error_that_fits_their_spread():
     assert np.abs(means.mean() - exact) < 4 * errors.mean() / np.sqrt(8)
     assert 0.4 < means.std(ddof=1) / errors.mean() < 2
     assert found[0].values(start).mean[0] == means[0] and len(set(means)) > 1
+
+
+def test_the_error_of_a_mean_is_that_of_a_sample():
+    def one_of_two(states):
+        return np.array([[2], [0]] * (len(states) // 2))  # of two rollouts, one goes forward
+
+    make = partial(CorridorEnv, 1, length=3)
+    states = walk((0,), (2,), start=(1,), length=3).snapshots[:2]
+    found = RolloutValue(EnvSimulator(make), one_of_two, rollouts=2, horizon=1).values(states)
+    assert found.mean == pytest.approx([0.5, 0.5]) and found.error == pytest.approx([0.5, 0.5])
 
 
 def test_the_error_of_a_value_reaches_the_credit_and_cancels_where_two_states_are_one():
