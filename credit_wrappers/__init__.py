@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from credit_wrappers.core.credit import Credit, CreditEvent, Usage
 from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.episode import Episode
-from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError
+from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError, Unanswered
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.critics.baselines import EqualSplitCritic, SharedCritic, SummedCritic
 from credit_wrappers.delivery.deferred import Deferred
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from credit_wrappers.llm.budget import Budget, Prices
     from credit_wrappers.llm.ledger.ledger import Ledger
     from credit_wrappers.llm.providers.anthropic import AnthropicClient
+    from credit_wrappers.llm.providers.folder import FolderClient
     from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
     from credit_wrappers.llm.providers.recorded import RecordedClient
     from credit_wrappers.narration.fallback_narrators import ArrayNarrator
@@ -63,6 +64,7 @@ __all__ = [
     "Episode",
     "EqualSplitCritic",
     "Estimate",
+    "FolderClient",
     "LLMCreditWrapper",
     "LLMCritic",
     "LLMTaskWrapper",
@@ -83,6 +85,7 @@ __all__ = [
     "StudentSettings",
     "SummedCritic",
     "TaskObservationWrapper",
+    "Unanswered",
     "Usage",
     "Weaning",
     "annotate",
@@ -107,13 +110,14 @@ def _on_demand() -> dict[str, Any]:
     from credit_wrappers.llm.budget import Budget, Prices
     from credit_wrappers.llm.ledger.ledger import Ledger
     from credit_wrappers.llm.providers.anthropic import AnthropicClient
+    from credit_wrappers.llm.providers.folder import FolderClient
     from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
     from credit_wrappers.llm.providers.recorded import RecordedClient
     from credit_wrappers.narration.fallback_narrators import ArrayNarrator
     from credit_wrappers.scripted.scripted_client import ScriptedClient
 
     found = (
-        AnthropicClient, ArrayNarrator, Budget, CriticSettings, CriticStats, Estimate, LLMCritic, Ledger,
+        AnthropicClient, ArrayNarrator, Budget, CriticSettings, CriticStats, Estimate, FolderClient, LLMCritic, Ledger,
         OpenAICompatibleClient, Prices, RecordedClient, ScriptedClient, annotate,
     )  # fmt: skip
     return {thing.__name__: thing for thing in found}
