@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -94,9 +95,10 @@ class FolderClient:
                 if found is not None:
                     self._came(key)
                     return found
-                self._await(key, why)
+                with self._lock:
+                    self._waiting[key] = request, why
                 if time.monotonic() >= until:
-                    raise self._unanswered()
+                    raise self._unanswered(key)
                 self._remind()
                 time.sleep(min(self.poll, max(0.0, until - time.monotonic())))
         except Unanswered:
@@ -104,10 +106,6 @@ class FolderClient:
         except BaseException:
             self._came(key)  # nobody waits any more, for instance after Ctrl-C
             raise
-
-    def _await(self, key: str, why: str) -> None:
-        with self._lock:
-            self._waiting[key] = why
 
     def _came(self, key: str) -> None:
         with self._lock:
@@ -117,6 +115,7 @@ class FolderClient:
         """Log what waits, when that has changed, and again from time to time."""
         now = time.monotonic()
         with self._lock:
+            self._refresh()
             waiting = frozenset(self._waiting)
             if now < self._told_at + (self.poll if waiting != self._told else _REMIND):
                 return
@@ -124,16 +123,35 @@ class FolderClient:
             text = self._account()
         _LOG.warning("%s: %s", self.name, text)
 
-    def _unanswered(self) -> Unanswered:
+    def _unanswered(self, key: str) -> Unanswered:
         with self._lock:
+            self._refresh(key)
             files = tuple(str(self.questions.question_file(key)) for key in self._waiting)
             return Unanswered(f"{self.name}: {self._account()}, then run the same command again", files)
+
+    def _refresh(self, looked_at: str = "") -> None:
+        """Forget the questions that have been answered, but for the one that was just looked at.
+
+        One whose file has just appeared is forgotten, too: it is looked at when it is needed.
+        """
+        bare = self.questions.without_files(self._waiting)
+        for key, (request, why) in list(self._waiting.items()):
+            if key == looked_at:
+                continue
+            if why:
+                with suppress(CreditError):
+                    found, why = self.questions.answer(key, request)
+                    self._waiting[key] = request, why
+                    if found is None:
+                        continue
+            if key not in bare:
+                del self._waiting[key]
 
     def _account(self) -> str:
         count = len(self._waiting)
         named = [
             self.questions.question_file(key).name + (f" ({why})" if why else "")
-            for key, why in sorted(self._waiting.items(), key=lambda item: not item[1])[:_NAMED]
+            for key, (_, why) in sorted(self._waiting.items(), key=lambda item: not item[1][1])[:_NAMED]
         ]
         more = f" and {count - _NAMED} more" if count > _NAMED else ""
         asked = "1 question waits for its answer" if count == 1 else f"{count} questions wait for their answers"
@@ -144,7 +162,8 @@ class FolderClient:
 
     def _start(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[str, str] = {}  # by key, why a file that is there is no answer yet
+        # By key, the question and why a file that is there is no answer to it yet.
+        self._waiting: dict[str, tuple[Request, str]] = {}
         self._told: frozenset[str] = frozenset()
         self._told_at = float("-inf")
 

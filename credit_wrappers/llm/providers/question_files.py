@@ -18,7 +18,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -132,6 +132,11 @@ class QuestionFolder:
             return Completion(text, usage, request.model), ""
         return None, why
 
+    def without_files(self, keys: Iterable[str]) -> set[str]:
+        """Return the questions beside which there is no answer file, not even one that is no answer yet."""
+        names = set(os.listdir(self.path)) if self.path.exists() else set()
+        return {key for key in keys if not any(file.name in names for file in self._named(key))}
+
     def put_answer(self, key: str, completion: Completion) -> bool:
         """Write an answer that a program brought; return False, and change nothing, if there is one already."""
         files = self._answer_files(key)
@@ -149,8 +154,10 @@ class QuestionFolder:
         return _write(self.answer_file(key), completion.text, keep=True)
 
     def _answer_files(self, key: str) -> list[Path]:
-        named = [self.answer_file(key).with_suffix(ending) for ending in _ENDINGS]
-        return [file for file in named if file.exists()]
+        return [file for file in self._named(key) if file.exists()]
+
+    def _named(self, key: str) -> list[Path]:
+        return [self.answer_file(key).with_suffix(ending) for ending in _ENDINGS]
 
     def _request_file(self, key: str) -> Path:
         return self.path / "requests" / f"{key[:_NAME]}.json"
