@@ -15,6 +15,7 @@ from credit_wrappers.llm.client import Completion, Request
 from credit_wrappers.llm.providers.question_files import QuestionFolder
 
 _LOG = logging.getLogger("credit_wrappers")
+DEFAULT_NAME = "model-by-files"
 _NAMED = 5  # files that a message names
 _REMIND = 60.0  # seconds between two messages about questions that wait
 
@@ -52,7 +53,7 @@ class FolderClient:
         self,
         folder: str | PathLike[str],
         *,
-        name: str = "model-by-files",
+        name: str = DEFAULT_NAME,
         wait: float | None = None,
         poll: float = 1.0,
     ) -> None:
@@ -64,7 +65,14 @@ class FolderClient:
             raise ValueError(f"poll={poll!r}: give seconds, more than 0")
         self.name, self.wait, self.poll = name, wait, poll
         self.questions = QuestionFolder(folder)
-        self._start()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        # By key, the question and why a file that is there is no answer to it yet.
+        self._waiting: dict[str, tuple[Request, str]] = {}
+        self._told: frozenset[str] = frozenset()  # the questions in the newest message about those that wait
+        self._told_at = float("-inf")
 
     @property
     def folder(self) -> Path:
@@ -160,19 +168,12 @@ class FolderClient:
             "reply beside it, as NAME.answer.txt (or use python -m credit_wrappers questions export and import)"
         )
 
-    def _start(self) -> None:
-        self._lock = threading.Lock()
-        # By key, the question and why a file that is there is no answer to it yet.
-        self._waiting: dict[str, tuple[Request, str]] = {}
-        self._told: frozenset[str] = frozenset()
-        self._told_at = float("-inf")
-
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._start()
+        self._begin()
 
     def __repr__(self) -> str:
         return f"FolderClient({str(self.folder)!r}, name={self.name!r})"

@@ -16,7 +16,7 @@ from importlib.metadata import entry_points
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.llm.client import ModelClient
 from credit_wrappers.llm.providers.anthropic import DEFAULT_MODEL, AnthropicClient
-from credit_wrappers.llm.providers.folder import FolderClient
+from credit_wrappers.llm.providers.folder import DEFAULT_NAME, FolderClient
 from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
 
 GROUP = "credit_wrappers.providers"
@@ -48,8 +48,7 @@ def make_client(name: str, *, model: str | None = None, base_url: str | None = N
             raise ValueError("provider 'openai' needs the name of a model")
         return OpenAICompatibleClient(model, base_url=base_url)
     if name == "folder":
-        given = {} if model is None else {"name": model}
-        return FolderClient(base_url or "questions", wait=math.inf, **given)
+        return FolderClient(base_url or "questions", name=model or DEFAULT_NAME, wait=math.inf)
     found = next(iter(entry_points(group=GROUP).select(name=name)), None)
     if found is None:
         raise ValueError(f"unknown provider {name!r}; valid: {', '.join(provider_names())}")
