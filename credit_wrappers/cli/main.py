@@ -10,6 +10,7 @@ from typing import NoReturn
 from credit_wrappers.cli.diff import diff
 from credit_wrappers.cli.export import export
 from credit_wrappers.cli.output import printing
+from credit_wrappers.cli.questions import add_questions
 from credit_wrappers.cli.show import show
 from credit_wrappers.cli.stats import stats
 from credit_wrappers.core.errors import CreditError
@@ -57,8 +58,8 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def _parser() -> OneLineParser:
-    parser = OneLineParser(prog="credit-wrappers", description="The critic's ledgers and prompts.")
-    topics = parser.add_subparsers(required=True, metavar="ledger | prompts")
+    parser = OneLineParser(prog="credit-wrappers", description="The critic's ledgers, prompts and questions.")
+    topics = parser.add_subparsers(required=True, metavar="ledger | prompts | questions")
     about = "Reads ledgers, the SQLite files with every question to a model and every answer; changes none."
     ledger = topics.add_parser("ledger", help="read a ledger", description=about)
     commands = ledger.add_subparsers(required=True, metavar=" | ".join(LEDGER_COMMANDS))
@@ -107,6 +108,8 @@ def _parser() -> OneLineParser:
     command = topics.add_parser("prompts", help=f"write {about}", description=f"Write {about}.")
     command.add_argument("folder", metavar="FOLDER", help="a folder without templates; it is made if needed")
     command.set_defaults(run=_prompts)
+
+    add_questions(topics, OneLineParser)
     return parser
 
 
