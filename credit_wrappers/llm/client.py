@@ -9,7 +9,9 @@ from typing import Any, Literal, Protocol
 
 from credit_wrappers.core.credit import Usage
 
-AnswerForm = Literal["events", "arrays"]  # see `answers.parse`
+AnswerForm = Literal["events", "arrays", "curve"]  # see `answers.parse`
+# What one step saved is worth, in credit (ours). The questions count in steps saved; answers in the form `curve` do, too.
+STEP_WORTH = 0.05
 
 
 @dataclass(frozen=True)
