@@ -12,8 +12,8 @@ from credit_wrappers.llm.budget import Budget
 from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.llm.tokens import estimate_tokens
 
-# Tokens that a model writes for each agent of each episode (some six events, or a curve of some fifteen points), and for
-# each number of an array: assumed, not measured. A ledger with enough answers knows better.
+# Tokens that a model writes for each agent of each episode (some six events, or a curve of some fifteen points), and
+# for each number of an array: assumed, not measured. A ledger with enough answers knows better.
 _EXPLAINED, _BRIEF, _NUMBER = 250, 100, 3
 _CURVE_EXPLAINED, _CURVE_BRIEF = 160, 90
 _ENOUGH_ANSWERS = 5

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from credit_wrappers.core.credit import Usage
 
 AnswerForm = Literal["events", "arrays", "curve"]  # see `answers.parse`
-# What one step saved is worth, in credit (ours). The questions count in steps saved; answers in the form `curve` do, too.
+# What one step saved is worth, in credit (ours). Questions count in steps saved, and so do answers in the form `curve`.
 STEP_WORTH = 0.05
 
 

@@ -1,10 +1,10 @@
 """ScriptedClient: the built-in stand-in for a model. Rules, not an LLM, and labelled so everywhere.
 
-It reads the text that a model reads and answers with the JSON that a model must answer, events or curves. It needs no key and no
-network, costs nothing and is deterministic, so tests and demonstrations use it. Episodes of Spaceworld, Level-Based
-Foraging and Robotic Warehouse are judged by rules for that environment. For all others there is one general rule: each
-agent gets an equal part of each reward. This says nothing about who earned it, so the log has one warning. Where the
-base prompt asks for tasks, the same rules assign them.
+It reads the text that a model reads and answers with the JSON that a model must answer, events or curves. It needs no
+key and no network, costs nothing and is deterministic, so tests and demonstrations use it. Episodes of Spaceworld,
+Level-Based Foraging and Robotic Warehouse are judged by rules for that environment. For all others there is one general
+rule: each agent gets an equal part of each reward. This says nothing about who earned it, so the log has one warning.
+Where the base prompt asks for tasks, the same rules assign them.
 """
 
 from __future__ import annotations

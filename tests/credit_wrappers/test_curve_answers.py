@@ -132,7 +132,7 @@ def refusal(text: str, lengths: tuple[int, ...] = (9,), **options: Any) -> tuple
         ([curve(7, extra=[{"step": 9, "amount": 1, "why": "w"}]), STILL], "extra 1: there is no step 9"),
         (
             [curve(7, extra=[{"step": 8, "amount": 1e9, "why": "w"}]), STILL],
-            "extra 1: amount 1e+09 is out of all bounds",
+            "extra 1: amount 1e+09 is out of",
         ),
         ([curve(7, extra=[{"step": 8, "amount": 1, "why": "w"}] * 2), STILL], "extra 2: the same as extra 1"),
         ([curve(7, reasons=[{"step": -1, "why": "w"}]), STILL], "reason 1: there is no step -1"),

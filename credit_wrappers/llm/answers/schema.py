@@ -80,7 +80,7 @@ class BriefTaskedEpisode(BriefEpisode):
     tasks: list[TaskAnswer]
 
 
-# A point of a curve is a list of two or three numbers. Structured output knows no pairs, so `answers.curve` counts them.
+# A point of a curve is a list of two or three numbers. Structured output knows no pairs: `answers.curve` counts.
 _Figure = Annotated[int | float, WithJsonSchema({"type": "number"})]
 _Start = Annotated[float, Field(description="steps left before step 0")]
 _Left = Annotated[
