@@ -97,13 +97,14 @@ class SpaceworldNarrator:
         """Return how an episode is written: part 2 of the base prompt."""
         return (
             "The start says where everything is, as cells (row,column): `core` is the station, to which a docked "
-            "module belongs, too; a slot is where a module must lie to be docked. `carrying module_0 to slot_0: north "
-            "2, west 4`: a robot that holds it on its north side can bring it there in 2 steps, on its west side in 4, "
-            "on the others never; several need a way on which all have room. Behind an agent's action stands where it "
-            "is now: `agent_A west (2,3)` flew west and is in row 2, column 3; without a cell it stayed where it was. "
+            "module belongs, too; a slot is where a module must lie to be docked. `carrying module_0: 2 from north, "
+            "west, 4 from south`: a robot that holds it on its north or west side can bring it to its slot in 2 steps, "
+            "on its south side in 4, on its east side never; several need a way on which all have room. Behind an "
+            "agent's action stands where it is now: `agent_A west (2,3)` flew west and is in row 2, column 3; without "
+            "a cell it stayed where it was. "
             "But robots that grip a module move with it and keep their side, so only the module's new cell is written: "
             "`agent_A north; agent_B north | module_0 (1,4)`.\n"
-            "What an interaction did: `agent_A interact grips module_0 from the west`; `agent_A interact (2,3), "
+            "What an interaction did: `agent_A interact grips module_0 from west`; `agent_A interact (2,3), "
             "releases module_0`, being in that cell; `agent_A interact docks module_0 in slot_0`, which sets all "
             "robots free that held it; `interact` alone did nothing.\n"
             "Faults: `agent_A west hits structure` (or a loose module, debris, another robot) is a collision caused by "
@@ -216,8 +217,9 @@ class SpaceworldNarrator:
             }
             if open_slots:
                 slot, ways = carry_steps((s.height, s.width), solid, at[i], open_slots)
-                told = ", ".join(f"{side} {steps}" for side, steps in ways.items())
-                parts.append(f"carrying module_{i} to {slot}: {told or 'from no side'}")
+                sides = {steps: ", ".join(x for x in ways if ways[x] == steps) for steps in sorted({*ways.values()})}
+                told = ", ".join(f"{steps} from {sides[steps]}" for steps in sides) or "never"
+                parts.append(f"carrying module_{i}{f' to {slot}' if len(open_slots) > 1 else ''}: {told}")
         return parts
 
     def _change(self, before: list[int], now: list[int], called: Mapping[int, str]) -> str:
@@ -260,7 +262,7 @@ class SpaceworldNarrator:
         module = module_of(code)
         if code & pk.E_GRIPPED:
             cell, held = (divmod(now[x], self.scenario.width) for x in (at, self._module_at(module)))
-            told.append(f"grips module_{module} from the {side_of(cell, held)}")
+            told.append(f"grips module_{module} from {side_of(cell, held)}")
         if code & pk.E_RELEASED:
             told.append(f"releases module_{module}")
         if code & pk.E_DOCKED and now[at + pk.R_ACTION] == pk.INTERACT:  # the others did nothing themselves
