@@ -18,7 +18,7 @@ from credit_wrappers.llm.answers.parse import parse_answer
 from credit_wrappers.llm.answers.placeholders import placeholder_texts
 from credit_wrappers.llm.answers.schema import answer_schema, form_asked
 from credit_wrappers.llm.client import STEP_WORTH
-from credit_wrappers.llm.prompts.render import render_form
+from credit_wrappers.llm.prompts.render import prompt_digest, render_form
 from credit_wrappers.llm.prompts.templates import NAMES as TEMPLATES
 from credit_wrappers.llm.prompts.templates import PACKAGED
 from spaceworld import spaceworld_v0
@@ -264,6 +264,15 @@ def test_critic_pays_a_curve_to_its_agent_in_any_order_and_shows_it_again(tmp_pa
     assert credit.values == pytest.approx(expected)
     assert reading.events == credit.events
     assert credit.events[0].why == f"{reading.judged.agents[0]} walked"
+
+
+def test_critic_names_the_words_with_which_it_asks():
+    client = FakeClient(answer(curve(3), STILL))
+    critic = LLMCritic(client, answer_format="curve")
+    episode = corridor_episode([[0, 2]])
+    critic.score([episode])
+    assert critic.wording(episode) == prompt_digest(client.requests[0].system)
+    assert critic.wording(episode) != LLMCritic(client).wording(episode)
 
 
 @pytest.mark.parametrize("world", ["pair", "lbf"])

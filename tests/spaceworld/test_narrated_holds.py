@@ -33,7 +33,7 @@ def told(text: str, *steps: str, **options: object) -> list[str]:
         ("0A1.\n....\n...#", {}, "E.", {"agent_A: hits module_0"}),
         ("0#1.\n....\n.A..", {}, "E.", {"agent_A: hits structure"}),
         # two that enter one cell, and two that change places
-        ("0.1.\n....\n.A.#", {}, "EW", {"agent_A: hits agent_B entering one cell", "agent_B: hits agent_A entering one cell"}),
+        ("0.1.\n....\n.A.#", {}, "EW", {f"agent_{x}: hits agent_{y} entering one cell" for x, y in ("AB", "BA")}),
         ("01..\n....\n.A.#", {}, "EW", {"agent_A: hits agent_B", "agent_B: hits agent_A"}),
         # a carried module in front: it hits what its carrier does not touch
         ("0A1.\n....\n...#", {0: "A"}, "E.", {"agent_A: hits agent_B"}),
@@ -63,7 +63,7 @@ def test_start_says_how_far_the_slot_is_from_each_side_that_can_be_held():
     start = told("0....\n..A..\n..#..\n..a..\n.....")[0]
     assert start.endswith("; carrying module_0: 4 from west, east")
     assert told("0....\n.#A..\n.....\n..a..\n.....")[0].endswith("; carrying module_0: 2 from north, south, east")
-    assert told("A#.\n#..\na.0")[0].endswith("; carrying module_0: never")
+    assert told(".A1\n.#0\n.a.")[0].endswith("; carrying module_0: never")
 
 
 def test_start_names_the_slot_where_several_are_open():
