@@ -41,7 +41,7 @@ def _curve(agent: str, events: Sequence[dict[str, Any]], length: int, explain: b
     saved = saved.round(_DIGITS)
     left = -np.cumsum(saved)
     first = max(0.0, -float(left.min(initial=0.0)))
-    turns = np.flatnonzero(saved[:-1] != saved[1:]).tolist() + ([length - 1] if length and saved[-1] else [])
+    turns = _turns(saved.tolist())
     curve: dict[str, Any] = {
         "agent": agent,
         "start": _number(first),
@@ -51,6 +51,19 @@ def _curve(agent: str, events: Sequence[dict[str, Any]], length: int, explain: b
     if explain:
         curve["reasons"] = reasons
     return curve
+
+
+def _turns(saved: Sequence[float]) -> list[int]:
+    """Return the steps of the points that say what was saved: the ends of runs, and of waits before a large change."""
+    turns = set()
+    for t, steps in enumerate(saved):
+        if not steps:
+            continue
+        if abs(steps) != 1 or t + 1 == len(saved) or saved[t + 1] != steps:
+            turns.add(t)
+        if abs(steps) > 1 and t:
+            turns.add(t - 1)
+    return sorted(turns)
 
 
 def _number(steps: float) -> float | int:

@@ -49,14 +49,19 @@ def steps_saved(*left: Any, start: Any = 7, length: int = 9, **fields: Any) -> l
     [
         ([], [0, 0, 0, 0, 0, 0, 0, 0, 0]),
         # the form's own example: steps 0 to 3 come nearer by one each, 4 and 5 wait, 6 to 8 are done at the end
+        ([[3, 3], [8, 0]], [1, 1, 1, 1, 0, 0, 1, 1, 1]),
         ([[3, 3], [5, 3], [8, 0]], [1, 1, 1, 1, 0, 0, 1, 1, 1]),
         ([[0, 6]], [1, 0, 0, 0, 0, 0, 0, 0, 0]),
         ([[8, 7]], [0, 0, 0, 0, 0, 0, 0, 0, 0]),
-        ([[7, 7], [8, 6]], [0, 0, 0, 0, 0, 0, 0, 0, 1]),
-        ([[2, 8.5]], [-0.5, -0.5, -0.5, 0, 0, 0, 0, 0, 0]),
+        ([[8, 6]], [0, 0, 0, 0, 0, 0, 0, 0, 1]),
+        ([[4, 9]], [0, 0, 0, -1, -1, 0, 0, 0, 0]),
+        ([[2, 6.5]], [0, 0, 0.5, 0, 0, 0, 0, 0, 0]),
+        ([[2, 8.5]], [0, -0.75, -0.75, 0, 0, 0, 0, 0, 0]),  # two steps, as for 2
+        ([[0, 7], [1, 1]], [0, 6, 0, 0, 0, 0, 0, 0, 0]),
+        ([[2, 1]], [2, 2, 2, 0, 0, 0, 0, 0, 0]),  # more than one a step: spread over all steps
         ([[0, 6], [1, 7], [2, 6], [3, 7]], [1, -1, 1, -1, 0, 0, 0, 0, 0]),
-        # a new count is not paid, and the next stretch begins with it
-        ([[3, 3, 6], [5, 4]], [1, 1, 1, 1, 1, 1, 0, 0, 0]),
+        # a new count is not paid, and the next run begins with it
+        ([[3, 3, 6], [6, 4]], [1, 1, 1, 1, 0, 1, 1, 0, 0]),
         ([[8, 7, 1000]], [0, 0, 0, 0, 0, 0, 0, 0, 0]),
     ],
 )
@@ -85,7 +90,7 @@ def test_curve_that_comes_back_earns_nothing(seed: int):
     assert sum(saved) == pytest.approx(0, abs=1e-4)
 
 
-def test_each_stretch_is_an_event_with_the_reasons_that_lie_in_it():
+def test_each_run_is_an_event_with_the_reasons_that_lie_in_it():
     reasons = [
         {"step": 5, "why": "waited"},
         {"step": 3, "why": "last"},
@@ -93,13 +98,13 @@ def test_each_stretch_is_an_event_with_the_reasons_that_lie_in_it():
         {"step": 4, "why": "waited"},
         {"step": 8, "why": "after the last point"},
     ]
-    text = answer(curve(7, [3, 3], [5, 3], [6, 2], [7, 2], reasons=reasons), STILL)
+    text = answer(curve(7, [3, 3], [6, 2], [7, 2], reasons=reasons), STILL)
     (judged,) = parse_answer(text, [9], NAMES, form="curve")
     assert judged["summary"] == "so it went"
     assert [tuple(event.values()) for event in judged["events"]] == [
         ("agent_A", 0, 4, 0.2, "first; last"),
         ("agent_A", 4, 6, 0.0, "waited"),
-        ("agent_A", 6, 7, 0.05, ""),  # a stretch without amount and reason is no event
+        ("agent_A", 6, 7, 0.05, ""),  # a wait without reason is no event
         ("agent_A", 8, 9, 0.0, "after the last point"),
     ]
 

@@ -1,24 +1,28 @@
 """Answers in the form `curve`: how many steps each agent had left, at its turning points, as JSON (ours).
 
     {"episodes": [{"episode": 1, "summary": "...", "curves": [
-      {"agent": "agent_A", "start": 7, "left": [[3, 3], [5, 3], [8, 0, 6]],
+      {"agent": "agent_A", "start": 7, "left": [[3, 3], [8, 0, 6]],
        "extra": [{"step": 4, "amount": -2, "why": "flew into the core"}],
        "reasons": [{"step": 0, "why": "came straight to the module"}]}]}]}
 
-`start` is what the agent had left before step 0, a point [t, left] what it had left after step t. In between the number
-changes evenly, after the last point it does not change. A third number begins a new count after step t, which is not
-paid: the sub-task was done, or another agent changed what is left. The credit of a step is `STEP_WORTH` times the steps
+`start` is what the agent had left before step 0, a point [t, left] what it had left after step t. Between two points the
+number stays as it is and then changes by one a step, so that it arrives at step t: above it stays 3 after steps 4 and 5.
+A change by more than one a step is spread evenly over all steps since the point before. After the last point nothing
+changes. So only the end of each run of changes is written, whether the agent waited before it or not. A third number
+begins a new count after step t, which is not paid: the sub-task was done, or another agent changed what is left.
+The credit of a step is `STEP_WORTH` times the steps
 saved in it, so a curve that comes back to its number earned nothing in between.
 
-A curve becomes one event for each stretch between two points that has an amount or a reason, and one for each `extra`.
+A curve becomes one event for each run of changes, one for each wait that has a reason, and one for each `extra`.
 Texts are accepted as in the form `events`, with `curves` in the place of `events`. Every agent has one curve in every
 episode. Repeated entries are refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any, cast
 
 from credit_wrappers.llm.answers.events import LARGEST_AMOUNT, find_episodes, known_episodes
 from credit_wrappers.llm.answers.placeholders import refuse_placeholders
@@ -103,14 +107,15 @@ def _find_problems(place: str, curve: CurveAnswer, length: int, problems: Proble
         before = max(before, step)
         for value in left:
             check_left(what, value)
-    for part in ("extra", "reasons"):
+    parts: dict[str, Sequence[Mapping[str, Any]]] = {"extra": curve["extra"], "reason": curve["reasons"]}
+    for part, entries in parts.items():
         first: dict[tuple[object, ...], int] = {}
-        for k, entry in enumerate(curve[part], 1):  # type: ignore[literal-required]
-            what = f"{part.removesuffix('s')} {k}"
+        for k, entry in enumerate(entries, 1):
+            what = f"{part} {k}"
             check_step(what, entry["step"])
             same = first.setdefault(tuple(entry.values()), k)
             if same != k:
-                problems.add(f"{place}, {what}: the same as {part.removesuffix('s')} {same}")
+                problems.add(f"{place}, {what}: the same as {part} {same}")
             if abs(entry.get("amount", 0.0)) > LARGEST_AMOUNT:
                 problems.add(f"{place}, {what}: amount {entry['amount']:g} is out of all bounds")
 
@@ -123,20 +128,23 @@ def _judgement(judged: CurveEpisode, length: int) -> EpisodeAnswer:
 
 
 def _events(curve: CurveAnswer, length: int) -> list[EventAnswer]:
-    """Return one event for each stretch with an amount or a reason, then one for each extra."""
+    """Return one event for each run of changes and each wait with a reason, then one for each extra."""
     agent, reasons = curve["agent"], sorted(curve["reasons"], key=lambda reason: reason["step"])
     events: list[EventAnswer] = []
-    start, before = 0, curve["start"]
-    end = [[length - 1, 0.0]]  # after the last point nothing changes
-    for point in [*curve["left"], *end]:
-        stop = int(point[0]) + 1
-        if stop <= start:  # the last point is the last step
-            break
-        amount = 0.0 if point is end[0] else _credit(before - point[1])
+
+    def add(start: int, stop: int, amount: float) -> None:
         why = "; ".join(dict.fromkeys(reason["why"] for reason in reasons if start <= reason["step"] < stop))
-        if amount or why:
+        if stop > start and (amount or why):
             events.append({"agent": agent, "start": start, "stop": stop, "amount": amount, "why": why})
+
+    start, before = 0, curve["start"]
+    for point in curve["left"]:
+        stop, saved = int(point[0]) + 1, before - point[1]
+        run = max(start, stop - ceil(abs(saved)))
+        add(start, run, 0.0)
+        add(run, stop, _credit(saved))
         start, before = stop, point[-1]
+    add(start, length, 0.0)
     for extra in curve["extra"]:
         t = extra["step"]
         amount = _credit(extra["amount"])

@@ -84,7 +84,7 @@ class BriefTaskedEpisode(BriefEpisode):
 _Figure = Annotated[int | float, WithJsonSchema({"type": "number"})]
 _Start = Annotated[float, Field(description="steps left before step 0")]
 _Left = Annotated[
-    list[list[_Figure]], Field(description="turning points: [step, steps left after it], or with a new count behind")
+    list[list[_Figure]], Field(description="ends of runs: [step, steps left after it], or with a new count behind")
 ]
 _Step = Annotated[int, Field(description="the step")]
 _Saved = Annotated[float, Field(description="steps saved; negative for a fault")]
