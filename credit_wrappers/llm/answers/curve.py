@@ -5,11 +5,11 @@
        "extra": [{"step": 4, "amount": -2, "why": "flew into the core"}],
        "reasons": [{"step": 0, "why": "came straight to the module"}]}]}]}
 
-`start` is what the agent had left before step 0, a point [t, left] what it had left after step t. Between two points the
-number stays as it is and then changes by one a step, so that it arrives at step t: above it stays 3 after steps 4 and 5.
-A change by more than one a step is spread evenly over all steps since the point before. After the last point nothing
-changes. So only the end of each run of changes is written, whether the agent waited before it or not. A third number
-begins a new count after step t, which is not paid: the sub-task was done, or another agent changed what is left.
+`start` is what the agent had left before step 0, a point [t, left] what it had left after step t. Between two points
+the number stays as it is and then changes by one a step, so that it arrives at step t: above it stays 3 after steps 4
+and 5. A change by more than one a step is spread evenly over all steps since the point before. After the last point
+nothing changes. So only the end of each run of changes is written, whether the agent waited before it or not. A third
+number begins a new count after step t, which is not paid: the sub-task was done, or another agent changed what is left.
 The credit of a step is `STEP_WORTH` times the steps
 saved in it, so a curve that comes back to its number earned nothing in between.
 
