@@ -271,6 +271,15 @@ def test_critic_pays_a_curve_to_its_agent_in_any_order_and_shows_it_again(tmp_pa
     assert credit.events[0].why == f"{reading.judged.agents[0]} walked"
 
 
+def test_estimate_expects_shorter_answers_than_events():
+    episode = corridor_episode([[0, 2]])
+    written = {
+        form: LLMCritic(FakeClient(""), answer_format=form).estimate([episode]).usage.output_tokens  # type: ignore[arg-type]
+        for form in ("events", "curve")
+    }
+    assert written == {"events": 500, "curve": 320}
+
+
 def test_critic_names_the_words_with_which_it_asks():
     client = FakeClient(answer(curve(3), STILL))
     critic = LLMCritic(client, answer_format="curve")
