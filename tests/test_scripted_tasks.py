@@ -297,7 +297,7 @@ def test_answers_without_tasks_are_to_the_byte_those_of_scripted_2() -> None:
         "0cb68ca448e814c8",
         "42d0e6b043e78481",
         "fdc6948329953b60",
-        "85ef91287b1fc55f",
+        "3084d2351e7a878d",
     ], "judgements changed: if they should, raise the number in ScriptedClient.name"
     assert ScriptedClient.name == "scripted-2"
     assert all("tasks" not in episode for text in answers for episode in json.loads(text)["episodes"])

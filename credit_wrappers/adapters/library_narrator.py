@@ -31,9 +31,14 @@ class LibraryNarrator(LiveNarrator, ABC):
         """Return how an episode is written: part 2 of the base prompt."""
         return _sections(self.words)["notation"]
 
+    def worths(self) -> str:
+        """Return what a step saved is here, and how doubtful cases are judged."""
+        return _sections(self.words)["worths"]
+
     def examples(self) -> Mapping[str, str]:
         """Return a worked example for each of the five definitions."""
-        return {name: text for name, text in _sections(self.words).items() if name not in ("describe", "notation")}
+        others = ("describe", "notation", "worths")
+        return {name: text for name, text in _sections(self.words).items() if name not in others}
 
     def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
         """Return one text for each moment: the first whole, the others what changed; "" when nothing did."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from credit_wrappers.core.credit import CreditEvent
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.parse import parse_answer
-from credit_wrappers.llm.answers.schema import EpisodeAnswer
+from credit_wrappers.llm.answers.schema import EpisodeAnswer, form_asked
 from credit_wrappers.llm.answers.task_answers import tasks_of
 from credit_wrappers.llm.ledger.entry import JudgedEpisode, LedgerEntry
 from credit_wrappers.llm.prompts.render import agent_name, with_own_names
 from credit_wrappers.scripted.read_prompt import tasks_asked
 
 _EPISODE = re.compile(r"^## Episode \d+\n", re.MULTILINE)
-_REASK = "\n\n## Your previous answer"  # prompts/reask_events.md and reask_arrays.md
+_REASK = "\n\n## Your previous answer"  # prompts/reask_*.md
 
 
 @dataclass(frozen=True)
@@ -66,14 +64,16 @@ def _answers(entry: LedgerEntry, texts: Sequence[str]) -> list[EpisodeAnswer] | 
     if entry.failure or entry.completion is None or not entry.episodes:
         return None
     lengths = [judged.length for judged in entry.episodes]
-    schema = entry.request.schema
-    form: dict[str, Any] = {"tasks": _asked_tasks(entry)}
-    if schema is None:  # no record says whether words were asked for; an answer that lacked them was refused then
-        form.update(form="arrays", explain=False)
-    elif '"summary"' not in json.dumps(schema):
-        form["explain"] = False
+    form, explain = form_asked(entry.request.schema)  # arrays that lacked words asked for were refused then
     try:
-        return parse_answer(entry.completion.text, lengths, _names(entry.episodes[0], texts[0]), **form)
+        return parse_answer(
+            entry.completion.text,
+            lengths,
+            _names(entry.episodes[0], texts[0]),
+            form=form,
+            explain=explain,
+            tasks=_asked_tasks(entry),
+        )
     except AnswerError:
         return None
 

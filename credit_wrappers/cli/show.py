@@ -8,6 +8,7 @@ from datetime import datetime
 from credit_wrappers.cli.reading import Reading, read
 from credit_wrappers.llm.ledger.entry import LedgerEntry
 from credit_wrappers.llm.ledger.ledger import Ledger
+from credit_wrappers.llm.prompts.render import prompt_digest
 
 
 def show(ledger: Ledger, which: str | None, *, episode: str | None = None, request: bool = False) -> Iterator[str]:
@@ -61,7 +62,8 @@ def _find(ledger: Ledger, which: str | None, episode: str) -> LedgerEntry:
 
 def _head(entry: LedgerEntry, count: int) -> Iterator[str]:
     when = datetime.fromtimestamp(entry.time).strftime("%Y-%m-%d %H:%M:%S")
-    yield f"entry {entry.number} of {count}, {when}, question {entry.key[:12]}"
+    wording = prompt_digest(entry.request.system)
+    yield f"entry {entry.number} of {count}, {when}, question {entry.key[:12]}, wording {wording}"
     yield f"client {entry.client}, model {entry.model or '(no answer)'}, source {entry.source}"
     usage = entry.usage
     if entry.answered:

@@ -24,7 +24,9 @@ class CriticSettings(Shaping):
 
     Attributes:
         answer_format: "events": agent, span, amount and reason as JSON (models miscount long arrays); "arrays":
-            the paper's form, one number for each agent and step in free text.
+            the paper's form, one number for each agent and step in free text; "curve": how many steps each agent had
+            left, at its turning points, as JSON, of which the differences are paid (ours; a third of the tokens, and
+            going round in a circle earns nothing).
         tasks: Also ask for one task for each agent, of those that the narrator names (LLM-TACA; see `LLMTaskWrapper`).
         explain: Ask for a reason with each event and a summary. Without them answers are two to three times shorter,
             and nobody can check them.

@@ -12,9 +12,10 @@ from credit_wrappers.llm.budget import Budget
 from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.llm.tokens import estimate_tokens
 
-# Tokens that a model writes for each agent of each episode (some six events), and for each number of an array: assumed,
-# not measured. A ledger with enough answers knows better.
+# Tokens that a model writes for each agent of each episode (some six events, or a curve of some fifteen points), and
+# for each number of an array: assumed, not measured. A ledger with enough answers knows better.
 _EXPLAINED, _BRIEF, _NUMBER = 250, 100, 3
+_CURVE_EXPLAINED, _CURVE_BRIEF = 160, 90
 _ENOUGH_ANSWERS = 5
 
 
@@ -23,7 +24,8 @@ class Estimate:
     """What scoring episodes is expected to cost, and the most it can cost.
 
     Token counts of requests are offline estimates. Answers are assumed to be as long as those in the ledger are on
-    average, if it holds at least five, else to have 250 tokens for each agent of an episode.
+    average, if it holds at least five, else to have 250 tokens for each agent of an episode
+    (as a curve 160).
 
     Attributes:
         episodes: Episodes to be scored.
@@ -83,4 +85,6 @@ def _answer_tokens(asked: Sequence[Question], settings: CriticSettings, ledger: 
     if settings.answer_format == "arrays":
         numbers = sum(episode.length * episode.n_agents for episode in episodes)
         return _NUMBER * numbers + (_BRIEF * agents if settings.explain else 0)
+    if settings.answer_format == "curve":
+        return (_CURVE_EXPLAINED if settings.explain else _CURVE_BRIEF) * agents
     return (_EXPLAINED if settings.explain else _BRIEF) * agents

@@ -41,7 +41,7 @@ from credit_wrappers.llm.answers.task_answers import tasks_of
 from credit_wrappers.llm.budget import Budget
 from credit_wrappers.llm.client import ModelClient, check_client
 from credit_wrappers.llm.ledger.ledger import Ledger
-from credit_wrappers.llm.prompts.render import agent_name, render_system, with_own_names
+from credit_wrappers.llm.prompts.render import agent_name, prompt_digest, render_system, with_own_names
 from credit_wrappers.llm.prompts.templates import Templates
 from credit_wrappers.narration.task_vocabulary import tasks_of_narrator
 
@@ -277,6 +277,13 @@ class LLMCritic:
                 "wrapper narrator=..., for instance an ArrayNarrator(env), or record with LLMCreditWrapper"
             )
         return narrator
+
+    def wording(self, episode: Episode) -> str:
+        """Return the short name of the base prompt with which such an episode is asked about; see `prompt_digest`.
+
+        It changes with every word of the templates, the narrator's texts and the settings that the prompt tells.
+        """
+        return prompt_digest(self._base_prompt(episode)[0])
 
     def _base_prompt(self, episode: Episode) -> tuple[str, tuple[str, ...]]:
         """Return the base prompt and the tasks that it lists."""

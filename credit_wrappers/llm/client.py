@@ -9,7 +9,9 @@ from typing import Any, Literal, Protocol
 
 from credit_wrappers.core.credit import Usage
 
-AnswerForm = Literal["events", "arrays"]  # see `answers.parse`
+AnswerForm = Literal["events", "arrays", "curve"]  # see `answers.parse`
+# What one step saved is worth, in credit (ours). Questions count in steps saved, and so do answers in the form `curve`.
+STEP_WORTH = 0.05
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ class EpisodeRules(ABC):
 
     @abstractmethod
     def judge(self, start: str, steps: Sequence[Step]) -> tuple[str, list[dict[str, Any]]]:
-        """Return the summary and the events of an episode, given its first frame and its steps."""
+        """Return the summary and the events of an episode, given its first frame and its steps.
+
+        An event that is a fault, apart from progress, has the further field "fault": True.
+        """
 
     @abstractmethod
     def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:
@@ -45,10 +48,10 @@ class EventLog:
     def single(self, agent: str, t: int, amount: int, why: str) -> None:
         """Credit a dock or a fault, which is never joined with others."""
         self.faults += amount < 0
-        self._singles.append(_event(agent, t, t + 1, amount, why))
+        self._singles.append(_event(agent, t, t + 1, amount, why) | ({"fault": True} if amount < 0 else {}))
 
     def events(self) -> list[dict[str, Any]]:
-        """Return all events, as the answer writes them."""
+        """Return all events, in the order in which the answer writes them."""
         spans = [
             _event(agent, start, stop, (stop - start) * amount, why)
             for agent, runs in self._spans.items()

@@ -1,10 +1,10 @@
 """ScriptedClient: the built-in stand-in for a model. Rules, not an LLM, and labelled so everywhere.
 
-It reads the text that a model reads and answers with the JSON that a model must answer. It needs no key and no
-network, costs nothing and is deterministic, so tests and demonstrations use it. Episodes of Spaceworld, Level-Based
-Foraging and Robotic Warehouse are judged by rules for that environment. For all others there is one general rule: each
-agent gets an equal part of each reward. This says nothing about who earned it, so the log has one warning. Where the
-base prompt asks for tasks, the same rules assign them.
+It reads the text that a model reads and answers with the JSON that a model must answer, events or curves. It needs no
+key and no network, costs nothing and is deterministic, so tests and demonstrations use it. Episodes of Spaceworld,
+Level-Based Foraging and Robotic Warehouse are judged by rules for that environment. For all others there is one general
+rule: each agent gets an equal part of each reward. This says nothing about who earned it, so the log has one warning.
+Where the base prompt asks for tasks, the same rules assign them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from typing import Any, Literal
 
 from credit_wrappers.core.credit import Usage
 from credit_wrappers.core.errors import ModelError
+from credit_wrappers.llm.answers.schema import form_asked
 from credit_wrappers.llm.client import Completion, Request
 from credit_wrappers.llm.tokens import ANSWER_CHARACTERS, EPISODE_CHARACTERS, PREFIX_CHARACTERS
+from credit_wrappers.scripted.curve_writer import curves_of
 from credit_wrappers.scripted.event_log import EpisodeRules
 from credit_wrappers.scripted.lbf_rules import ForagingRules
 from credit_wrappers.scripted.read_prompt import Transcript, agents_told, read_transcripts, tasks_asked, team_of
@@ -61,7 +63,7 @@ class ScriptedClient:
                 summary, events = equal_parts(episode)
             else:
                 summary, events = rules.judge(episode.start, episode.steps)
-            judged.append({"episode": episode.number, "summary": summary, "events": events})
+            judged.append({"episode": episode.number, "summary": summary} | _written(request, episode, events))
             if asked:
                 so_far = episode.steps if episode.ended == "not yet" else ()  # an episode that is over begins anew
                 given = rules.tasks(episode.start, so_far) if rules else best_deeds(episode, asked)
@@ -77,6 +79,19 @@ class ScriptedClient:
 
     def __repr__(self) -> str:
         return "ScriptedClient()"
+
+
+def _written(request: Request, episode: Transcript, events: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the events in the form of answers that a request asks for; as events where it asks for free text."""
+    form, explain = form_asked(request.schema)
+    if form != "curve":
+        for event in events:
+            event.pop("fault", None)
+        return {"events": events}
+    acted = (deed.partition(" ")[0] for step in episode.steps for deed in step.deeds if deed)
+    agents = dict.fromkeys([*team_of(request.system, episode), *acted])
+    agents.pop("nobody", None)  # acted
+    return {"curves": curves_of(agents, events, len(episode.steps), explain)}
 
 
 def equal_parts(episode: Transcript) -> tuple[str, list[dict[str, Any]]]:

@@ -109,6 +109,10 @@ class CorridorNarrator:
         """Return how frames are written."""
         return "`agent_A at 2` says that agent_A stands on cell 2. After the start only moves are told."
 
+    def worths(self) -> str:
+        """Return what a step saved is here."""
+        return f"A step towards cell {self.length - 1} is 1, a step back -1, walking against a wall -2."
+
     def examples(self) -> Mapping[str, str]:
         """Return one example for each definition."""
         goal = self.length - 1

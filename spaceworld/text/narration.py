@@ -14,9 +14,11 @@ import numpy as np
 from spaceworld.rules import packing as pk
 from spaceworld.rules.packing import build_spec
 from spaceworld.scenario import Robot, Scenario
+from spaceworld.text.carrying import carry_steps, side_of
 from spaceworld.text.events import blocker_of, module_of, slot_of
 from spaceworld.text.tasks import task_names
 
+MOST_WAYS = 8  # modules of which the ways to their slots are told; with more the text would be long
 QUIET = pk.E_MOVED | pk.E_CARRIED | pk.E_EDGE  # events that change nothing or that the new positions tell
 
 
@@ -95,15 +97,19 @@ class SpaceworldNarrator:
         """Return how an episode is written: part 2 of the base prompt."""
         return (
             "The start says where everything is, as cells (row,column): `core` is the station, to which a docked "
-            "module belongs, too; a slot is where a module must lie to be docked. Behind an agent's action stands "
-            "where it is now: `agent_A west (2,3)` flew west and is in row 2, column 3; without a cell it stayed where "
-            "it was. But robots that grip a module move with it, and then only the module's new cell is written: "
+            "module belongs, too; a slot is where a module must lie to be docked. `carrying module_0: 2 from north, "
+            "west, 4 from south`: a robot that holds it on its north or west side can bring it to its slot in 2 steps, "
+            "on its south side in 4, on its east side never; several need a way on which all have room. Behind an "
+            "agent's action stands where it is now: `agent_A west (2,3)` flew west and is in row 2, column 3; without "
+            "a cell it stayed where it was. "
+            "But robots that grip a module move with it and keep their side, so only the module's new cell is written: "
             "`agent_A north; agent_B north | module_0 (1,4)`.\n"
-            "What an interaction did: `agent_A interact grips module_0`; `agent_A interact (2,3), releases module_0`, "
-            "being in that cell; `agent_A interact docks module_0 in slot_0`; `interact` alone did nothing. A dock is "
-            "the work of all robots that held the module, and sets all of them free.\n"
-            "Faults: `agent_A west hits structure` (or a module, debris, another robot) is a collision caused by "
-            "agent_A's own move; `struck by debris`; `in keep-out`.\n"
+            "What an interaction did: `agent_A interact grips module_0 from west`; `agent_A interact (2,3), "
+            "releases module_0`, being in that cell; `agent_A interact docks module_0 in slot_0`, which sets all "
+            "robots free that held it; `interact` alone did nothing.\n"
+            "Faults: `agent_A west hits structure` (or a loose module, debris, another robot) is a collision caused by "
+            "agent_A's own move; `hits module_0 of agent_B`: the module that agent_B holds; `hits agent_B entering one "
+            "cell`: both wanted to, and both collide; `struck by debris`; `in keep-out`.\n"
             "`module_0 stays: carriers disagree` or `too little thrust` says why a gripped module did not move; "
             "`debris_0 (4,1) east` is now in that cell and drifts east."
         )
@@ -112,29 +118,46 @@ class SpaceworldNarrator:
         """Return a short worked example for each of the five definitions."""
         return {
             "temporal": (
-                "agent_A grips module_0 in step 4, carries it in steps 5 to 9 and docks it in step 10, where the "
-                "reward is 0.33. Steps 0 to 9 paid nothing but made step 10 possible: credit the approach (steps "
-                "0-3), the grip (4) and the carrying (5-9) as well as the docking."
+                "agent_A comes nearer to module_0 in steps 0 to 3, grips it in step 4, carries it towards its slot in "
+                "steps 5 to 9 and docks it in step 10, where the reward is 0.33. Steps 0 to 9 paid nothing but made "
+                "step 10 possible: agent_A saved one step in each of them, and one by docking."
             ),
             "structural": (
-                "agent_A docks module_0 alone while agent_B drifts in a corner. Both received the team reward 0.33. "
-                "agent_A earned all of it; agent_B's credit for these steps is 0."
+                "agent_A docks module_0 alone while agent_B drifts to and fro in a corner. Both received the team "
+                "reward 0.33. agent_A earned all of it; agent_B's steps sum to 0."
             ),
             "under_collaboration": (
-                "module_1 has mass 2 and each robot thrust 1. agent_A grips it and pushes north for five steps; "
-                "`module_1 stays: too little thrust`. agent_A did its part by gripping and is not blamed for "
-                "waiting; agent_B, who wandered off instead of coming, lost ground and is debited for that."
+                "module_1 has mass 2 and each robot thrust 1. agent_A grips it (1) and pushes north for five steps (0 "
+                "each): `module_1 stays: too little thrust`. agent_B wanders three steps off instead of coming: -3. At "
+                "last agent_A lets go: -1, for the grip is undone, and nothing for the wait."
             ),
             "over_collaboration": (
-                "module_0 has mass 1. agent_A holds it, yet agent_B follows it, hits it in step 6 and blocks the "
-                "way. One robot was enough: agent_B is debited for the collision and gets nothing for the docking."
+                "module_0 has mass 1. agent_A holds it, yet agent_B follows it (0), hits it in step 6 (-2), and enters "
+                "a cell in front of it, so that agent_A has to go round, two steps farther (-2). One robot was enough: "
+                "agent_B gets nothing for the docking."
             ),
             "agreement": (
                 "Both robots hold module_1; agent_A chooses north, agent_B west: `module_1 stays: carriers "
-                "disagree`. Nobody is credited for such steps. When both choose west and the module comes nearer "
-                "to its slot, both are credited for that step."
+                "disagree`. Such steps are 0 for both, whoever was right. When both choose west and the module comes "
+                "nearer to its slot, both get 1 for that step."
             ),
         }
+
+    def worths(self) -> str:
+        """Return what a step saved is here, and how doubtful cases are judged."""
+        return (
+            "For a free robot, each step nearer to a free side of the module to which the best plan of the team sends "
+            "it, of those sides from which the module can be carried to its slot. Which module it seems to want does "
+            "not count, so leaving one for another costs the way that is lost. A grip there is 1, letting go of it -1, "
+            "also after a partner never came. A grip from another side, or where thrust suffices without it, is -1, "
+            "because the robot has to let go again, and letting go of it 1. For robots that hold a module and are "
+            "needed, each step that brings it nearer to its slot is 1 for each of them, each step away -1 for each. "
+            "Holding, pushing with too little thrust and disagreeing are 0 for all. The dock is 1 for the robot that "
+            "interacts; a holder that stays has earned its part by carrying. Ways lead round the station, loose "
+            "modules and robots that hold something, so a detour that has to be made is progress. A collision, or a "
+            "step in a keep-out cell, is -2 for the robot that caused it by its move; when two enter one cell, for "
+            "both."
+        )
 
     def frames(self, moments: Sequence[object], order: Sequence[int], names: Sequence[str]) -> list[str]:
         """Return a text for each state: the first one whole, then what changed since the state before, "" for nothing.
@@ -174,7 +197,30 @@ class SpaceworldNarrator:
             kind = "" if self._alike else f", {_kind(s.robots[i])}"
             grips = f", grips module_{row[at + pk.R_GRIPS]}" if row[at + pk.R_GRIPS] >= 0 else ""
             parts.append(f"{name} {cells[row[at + pk.R_CELL]]}{kind}{grips}")
-        return "; ".join(parts)
+        return "; ".join(parts + self._carrying(row))
+
+    def _carrying(self, row: list[int]) -> list[str]:
+        """Return for each module that is not docked from where it can be carried to its slot, and how far that is."""
+        s, spec = self.scenario, self._spec
+        m, t, c, k = (int(spec[h]) for h in (pk.H_MODULE, pk.H_SLOT, pk.H_COREROW, pk.H_KEEPROW))
+        loose = [i for i in range(len(s.modules)) if row[m + i * pk.M_WIDTH + pk.M_SLOT] < 0]
+        if len(s.modules) > MOST_WAYS:
+            return []
+        at = {i: divmod(row[m + i * pk.M_WIDTH + pk.M_CELL], s.width) for i in range(len(s.modules))}
+        solid = {divmod(x, s.width) for x in row[c:k]} | {at[i] for i in at if i not in loose}
+        parts = []
+        for i in loose:
+            open_slots = {
+                f"slot_{j}": divmod(row[t + j * pk.T_WIDTH + pk.T_CELL], s.width)
+                for j, slot in enumerate(s.slots)
+                if slot.type == s.modules[i].type and not row[t + j * pk.T_WIDTH + pk.T_FILLED]
+            }
+            if open_slots:
+                slot, ways = carry_steps((s.height, s.width), solid, at[i], open_slots)
+                sides = {steps: ", ".join(x for x in ways if ways[x] == steps) for steps in sorted({*ways.values()})}
+                told = ", ".join(f"{steps} from {sides[steps]}" for steps in sides) or "never"
+                parts.append(f"carrying module_{i}{f' to {slot}' if len(open_slots) > 1 else ''}: {told}")
+        return parts
 
     def _change(self, before: list[int], now: list[int], called: Mapping[int, str]) -> str:
         """Return what changed, in clauses; those of an agent begin with its name and a colon."""
@@ -192,7 +238,7 @@ class SpaceworldNarrator:
             if (moved and (held < 0 or freed)) or code & pk.E_RELEASED:
                 told.append(cells[now[at]])
             if code & ~QUIET & 1023 or code >> pk.E_KIND_SHIFT:
-                self._events(code, now[at + pk.R_ACTION], called, told, stuck)
+                self._events(i, now, called, told, stuck)
             if told:
                 parts.append(f"{name}: {', '.join(told)}")
         for i in range(len(self.scenario.modules)):
@@ -208,14 +254,18 @@ class SpaceworldNarrator:
         return "; ".join(parts)
 
     def _events(
-        self, code: int, action: int, called: Mapping[int, str], told: list[str], stuck: dict[int, str]
+        self, robot: int, now: list[int], called: Mapping[int, str], told: list[str], stuck: dict[int, str]
     ) -> None:
+        """Add what happened to a robot to `told`, and why a module did not move to `stuck`."""
+        at = int(self._spec[pk.H_ROBOT]) + robot * pk.R_WIDTH
+        code = now[at + pk.R_EVENT]
         module = module_of(code)
         if code & pk.E_GRIPPED:
-            told.append(f"grips module_{module}")
+            cell, held = (divmod(now[x], self.scenario.width) for x in (at, self._module_at(module)))
+            told.append(f"grips module_{module} from {side_of(cell, held)}")
         if code & pk.E_RELEASED:
             told.append(f"releases module_{module}")
-        if code & pk.E_DOCKED and action == pk.INTERACT:  # others that held the module did nothing themselves
+        if code & pk.E_DOCKED and now[at + pk.R_ACTION] == pk.INTERACT:  # the others did nothing themselves
             told.append(f"docks module_{module} in slot_{slot_of(code)}")
         if code & pk.E_DISAGREED:
             stuck[module] = "carriers disagree"
@@ -224,12 +274,32 @@ class SpaceworldNarrator:
         blocked = blocker_of(code)
         if blocked:
             kind, index = blocked
-            what = {pk.B_ROBOT: called.get(index, ""), pk.B_MODULE: f"module_{index}", pk.B_DEBRIS: f"debris_{index}"}
-            told.append(f"hits {what.get(kind, 'structure')}")
+            what = {pk.B_MODULE: f"module_{index}", pk.B_DEBRIS: f"debris_{index}"}.get(kind, "structure")
+            told.append(f"hits {self._unit_hit(robot, index, now, called) if kind == pk.B_ROBOT else what}")
         if code & pk.E_STRUCK:
             told.append("struck by debris")
         if code & pk.E_KEEP_OUT:
             told.append("in keep-out")
+
+    def _unit_hit(self, robot: int, other: int, now: list[int], called: Mapping[int, str]) -> str:
+        """Return what of another unit, to which the robot `other` belongs, the unit of `robot` collided with."""
+        r, width = int(self._spec[pk.H_ROBOT]), self.scenario.width
+        action = now[r + robot * pk.R_WIDTH + pk.R_ACTION]
+        step = (-width, width, -1, 1)[action - 1]
+
+        def bodies(i: int) -> dict[int, str]:  # by cell
+            held = now[r + i * pk.R_WIDTH + pk.R_GRIPS]
+            unit = [k for k in called if k == i or (held >= 0 and now[r + k * pk.R_WIDTH + pk.R_GRIPS] == held)]
+            found = {now[r + k * pk.R_WIDTH]: called[k] for k in unit}
+            return found | ({now[self._module_at(held)]: f"module_{held} of {called[i]}"} if held >= 0 else {})
+
+        theirs = bodies(other)
+        hit = sorted(cell + step for cell in bodies(robot) if cell + step in theirs)
+        return theirs[hit[0]] if hit else f"{called[other]} entering one cell"
+
+    def _module_at(self, module: int) -> int:
+        """Return where a module's cell is in a state row."""
+        return int(self._spec[pk.H_MODULE]) + module * pk.M_WIDTH  # pk.M_CELL is column 0
 
 
 def _kind(robot: Robot) -> str:

@@ -114,6 +114,7 @@ def prompts() -> Iterator[tuple[str, str]]:
     kinds: list[tuple[str, Any, dict[str, Any]]] = [
         ("events", LLMCreditWrapper, {}),
         ("arrays", LLMCreditWrapper, {"answer_format": "arrays"}),
+        ("curve", LLMCreditWrapper, {"answer_format": "curve"}),
         ("tasks", partial(LLMTaskWrapper, wean_steps=1000), {"tasks": True}),
     ]
     each = -(-PROMPTS // (len(worlds) * len(kinds)))

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from credit_wrappers.llm.prompts.render import render_reask, render_system
+from credit_wrappers.llm.prompts.render import prompt_digest, render_reask, render_system
 from credit_wrappers.llm.prompts.templates import NAMES, PACKAGED, Templates
 from credit_wrappers.testing.corridor import CorridorNarrator
 
@@ -26,14 +26,14 @@ def refusal(folder, **texts):
     return str(caught.value).replace(str(folder), "DIR")
 
 
-@pytest.mark.parametrize("form", ["events", "arrays"])
+@pytest.mark.parametrize("form", ["events", "arrays", "curve"])
 @pytest.mark.parametrize("explain", [True, False])
 def test_each_form_is_asked_for_in_its_own_words_after_the_same_principles(form, explain):
     text = system(form=form, explain=explain)
     before, _, after = text.partition("- **Stay within bounds.**")
     assert before == system().partition("- **Stay within bounds.**")[0]
-    assert ("JSON" in after, "Explanation:" in after) == (form == "events", form == "arrays" and explain)
-    assert ("summary" in after, '"why"' in after) == ((form == "events" and explain),) * 2
+    assert ("JSON" in after, "Explanation:" in after) == (form != "arrays", form == "arrays" and explain)
+    assert ("summary" in after, '"why"' in after) == ((form != "arrays" and explain),) * 2
     assert ("without explanations" in after) == (not explain)
     assert "$" not in text
     assert not text.endswith("\n")
@@ -47,6 +47,28 @@ def test_corrective_question_names_the_form():
     assert text.startswith("p\n")
     assert "\ne\n" in text
     assert "all 2 episodes" in text
+
+
+def test_corrective_question_about_curves_says_that_every_agent_has_one():
+    text = " ".join(render_reask("p", "e", 2, form="curve").split())
+    assert "every agent has one curve in every episode" in text
+
+
+def test_wording_has_a_name_that_changes_with_every_word(tmp_path):
+    digests = [prompt_digest(text) for text in (system(), system(form="curve"), system(explain=False), system() + " ")]
+    assert len(set(digests)) == 4
+    assert prompt_digest("") == "e3b0c44298fc"  # sha256 of nothing
+    assert prompt_digest(system()) == digests[0]
+
+
+def test_base_prompt_quotes_what_a_step_is_worth_if_the_narrator_says_it():
+    assert "**What a step saved is here.** A step towards cell 3 is 1" in system()
+
+    class Short(CorridorNarrator):
+        worths = None
+
+    text = render_system(Short(2, 4), ["agent_A", "agent_B"], 10.0)
+    assert "**What a step saved is here.** A step nearer to what an agent has to do next is 1" in text
 
 
 def test_files_of_a_folder_take_the_place_of_the_packages(tmp_path):

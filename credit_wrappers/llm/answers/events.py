@@ -15,8 +15,8 @@ themselves, and every repetition would be paid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar, cast
 
 from credit_wrappers.llm.answers.json_text import find_json
 from credit_wrappers.llm.answers.placeholders import refuse_placeholders
@@ -26,6 +26,8 @@ from credit_wrappers.llm.answers.task_answers import find_task_problems
 
 # Larger amounts are nonsense, whatever bound was asked for.
 LARGEST_AMOUNT = 1e6
+
+T = TypeVar("T", bound=Any)  # a judgement: a dict with the key "episode"
 
 
 def read_events(
@@ -38,10 +40,7 @@ def read_events(
     cut: bool = False,
 ) -> list[EpisodeAnswer]:
     """Return the judgements in the order of the episodes; see `parse_answer`."""
-    value = find_json(text, lambda found: isinstance(found, dict) and "episodes" in found, _is_bare, "episodes", cut)
-    if isinstance(value, dict) and "episodes" not in value:
-        value = [{"episode": 1, **value}] if len(lengths) == 1 else [value]
-    judgements = checked({"episodes": value} if isinstance(value, list) else value, explain, bool(tasks))
+    judgements = checked(find_episodes(text, lengths, "events", cut), explain, bool(tasks))
     refuse_placeholders(judgements, placeholders)
     problems = Problems("content")
     _find_problems(judgements, lengths, names, problems)
@@ -52,25 +51,46 @@ def read_events(
     return sorted(judgements, key=lambda judged: judged["episode"])
 
 
-def _is_bare(value: Any) -> bool:
-    """Return whether a value is one episode, or a list of episodes."""
-    items = value if isinstance(value, list) else [value]
-    return bool(items) and all(isinstance(item, dict) and "events" in item for item in items)
+def find_episodes(text: str, lengths: Sequence[int], part: str, cut: bool) -> object:
+    """Return the JSON value of an answer, {"episodes": ...}, in which each episode has the field `part`.
+
+    Raises:
+        AnswerError: See `find_json`.
+    """
+
+    def is_bare(value: Any) -> bool:  # one episode, or a list of episodes
+        items = value if isinstance(value, list) else [value]
+        return bool(items) and all(isinstance(item, dict) and part in item for item in items)
+
+    value = find_json(text, lambda found: isinstance(found, dict) and "episodes" in found, is_bare, "episodes", cut)
+    if isinstance(value, dict) and "episodes" not in value:
+        value = [{"episode": 1, **value}] if len(lengths) == 1 else [value]
+    return {"episodes": value} if isinstance(value, list) else value
 
 
-def _find_problems(
-    judgements: list[EpisodeAnswer], lengths: Sequence[int], names: Sequence[str], problems: Problems
-) -> None:
-    known = set(names)
+def known_episodes(judgements: Sequence[T], lengths: Sequence[int], problems: Problems) -> Iterator[T]:
+    """Yield the judgements of episodes that there are; add those that are unknown, twice or missing to `problems`."""
     seen: set[int] = set()
     for judged in judgements:
-        number = judged["episode"]
+        number: int = judged["episode"]
         if not 1 <= number <= len(lengths):
             problems.add(f"unknown episode {number}: the episodes are 1 to {len(lengths)}")
             continue
         if number in seen:
             problems.add(f"episode {number} is there twice")
         seen.add(number)
+        yield judged
+    missing = [str(number) for number in range(1, len(lengths) + 1) if number not in seen]
+    if missing:
+        problems.add(f"missing episode {', '.join(missing)}")
+
+
+def _find_problems(
+    judgements: list[EpisodeAnswer], lengths: Sequence[int], names: Sequence[str], problems: Problems
+) -> None:
+    known = set(names)
+    for judged in known_episodes(judgements, lengths, problems):
+        number = judged["episode"]
         length = lengths[number - 1]
         first: dict[tuple[object, ...], int] = {}
         for k, event in enumerate(judged["events"], 1):
@@ -89,6 +109,3 @@ def _find_problems(
             else:
                 continue
             problems.add(f"episode {number}, event {k}: {wrong}")
-    missing = [str(number) for number in range(1, len(lengths) + 1) if number not in seen]
-    if missing:
-        problems.add(f"missing episode {', '.join(missing)}")

@@ -16,16 +16,16 @@ from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.problems import quoted
 
 _NEAR = 40  # characters after a bracket; one of these words within them marks an attempt at an answer, not prose
-_ATTEMPT = re.compile(r"episode|event")
+_ATTEMPT = re.compile(r"episode|event|curves")
 # A bracket after which JSON can go on, or one that begins an attempt, or ends the text.
 _OPENING = re.compile(
     rf"""\{{(?=\s*+["}}])|\[(?=\s*+[]\[{{"0-9tfnNI-])|[\[{{](?=.{{0,{_NEAR}}}?(?:{_ATTEMPT.pattern})|\s*+\Z)""",
     re.DOTALL,
 )
 # An answer that was certainly begun: the first key of one, or as much of it as there is before the text ends.
-_BEGUN = re.compile(r"""[\[{][\s\[{"'`]*+(?:episode|event|summary|\w{0,7}+\Z)""")
+_BEGUN = re.compile(r"""[\[{][\s\[{"'`]*+(?:episode|event|curves|summary|\w{0,7}+\Z)""")
 # A key of an answer, with or without quotes: what breaks off behind a complete answer and holds one was an answer, too.
-_KEY = re.compile(r"""(?:["'`]|[{,]\s*+)(?:episodes|events|agent)["'`]?\s*+:""")
+_KEY = re.compile(r"""(?:["'`]|[{,]\s*+)(?:episodes|events|curves|agent)["'`]?\s*+:""")
 # A line that says only, or at its end, that another answer follows: `# Final answer`, `I was wrong. Corrected:`.
 _ANNOUNCED = re.compile(
     r"(?<!\w)(?:final|corrected|correction|revised|updated)"

@@ -10,14 +10,14 @@ module` may be the honest reason of another event.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.json_text import documents
 from credit_wrappers.llm.answers.problems import Problems, quoted
-from credit_wrappers.llm.answers.schema import EpisodeAnswer, answer_schema
+from credit_wrappers.llm.answers.schema import answer_schema
 from credit_wrappers.llm.client import AnswerForm
 
 # In the form `arrays`: `Explanation: what happened`, and `agent_?: [0, 0.1, ...]`.
@@ -93,7 +93,7 @@ def _words(text: str) -> list[str]:
     return [word for word in _NOT_A_LETTER.sub(" ", text.casefold()).split() if word not in _SMALL]
 
 
-def refuse_placeholders(judgements: Sequence[EpisodeAnswer], placeholders: frozenset[str]) -> None:
+def refuse_placeholders(judgements: Sequence[Mapping[str, Any]], placeholders: frozenset[str]) -> None:
     """Raise AnswerError (kind "placeholder") if an answer has placeholders where its own words belong."""
     if not placeholders:
         return
@@ -102,13 +102,11 @@ def refuse_placeholders(judgements: Sequence[EpisodeAnswer], placeholders: froze
         episode = f"episode {judged['episode']}"
         if is_placeholder(judged["summary"], placeholders):
             problems.add(f"{episode}: the summary {quoted(judged['summary'])} is only the form's placeholder")
-        for part in ("events", "tasks"):
-            for k, item in enumerate(judged.get(part, ()), 1):  # type: ignore[arg-type, var-annotated]
-                for key, value in item.items():
-                    if not isinstance(value, str):
-                        continue
+        for part in ("events", "curves", "tasks"):
+            for k, item in enumerate(judged.get(part, ()), 1):
+                for key, value in _fields(item):
                     if is_placeholder(value, placeholders) if key == "why" else folded(value) in placeholders:
-                        where = f"event {k}" if part == "events" else f"task {k}"
+                        where = f"{part.removesuffix('s')} {k}"
                         problems.add(f"{episode}, {where}: {key} {quoted(value)} is only the form's placeholder")
     if problems.count:
         problems.add("judge the episodes in words of your own, with the names of their agents")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, NotRequired, get_args
+from typing import Annotated, Any, NotRequired, cast, get_args
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
 from credit_wrappers.llm.answers.problems import Problems
@@ -80,6 +80,95 @@ class BriefTaskedEpisode(BriefEpisode):
     tasks: list[TaskAnswer]
 
 
+# A point of a curve is a list of two or three numbers. Structured output knows no pairs: `answers.curve` counts.
+_Figure = Annotated[int | float, WithJsonSchema({"type": "number"})]
+_Start = Annotated[float, Field(description="steps left before step 0")]
+_Left = Annotated[
+    list[list[_Figure]], Field(description="ends of runs: [step, steps left after it], or with a new count behind")
+]
+_Step = Annotated[int, Field(description="the step")]
+_Saved = Annotated[float, Field(description="steps saved; negative for a fault")]
+
+
+@with_config(_CONFIG)
+class CurveExtra(TypedDict):
+    """What one agent did in one step that its steps left do not show."""
+
+    step: _Step
+    amount: _Saved
+    why: Annotated[str, Field(description="reason, one short sentence")]
+
+
+@with_config(_CONFIG)
+class BriefExtra(TypedDict):
+    """What one agent did in one step that its steps left do not show, the reason not asked for."""
+
+    step: _Step
+    amount: _Saved
+    why: NotRequired[str]
+
+
+@with_config(_CONFIG)
+class CurveReason(TypedDict):
+    """Why a curve runs as it does at a step."""
+
+    step: _Step
+    why: Annotated[str, Field(description="reason, one short sentence")]
+
+
+@with_config(_CONFIG)
+class CurveAnswer(TypedDict):
+    """The steps that one agent still had to do, by turning points."""
+
+    agent: _Agent
+    start: _Start
+    left: _Left
+    extra: list[CurveExtra]
+    reasons: list[CurveReason]
+
+
+@with_config(_CONFIG)
+class BriefCurve(TypedDict):
+    """The steps that one agent still had to do, by turning points, without words."""
+
+    agent: _Agent
+    start: _Start
+    left: _Left
+    extra: list[BriefExtra]
+
+
+@with_config(_CONFIG)
+class CurveEpisode(TypedDict):
+    """The judgement of one episode by the agents' curves."""
+
+    episode: _Number
+    summary: Annotated[str, Field(description="what happened, and what would have been better")]
+    curves: list[CurveAnswer]
+
+
+@with_config(_CONFIG)
+class TaskedCurves(CurveEpisode):
+    """The judgement of one episode by the agents' curves, and what each agent is to do next."""
+
+    tasks: list[TaskAnswer]
+
+
+@with_config(_CONFIG)
+class BriefCurves(TypedDict):
+    """The judgement of one episode by the agents' curves, without words."""
+
+    episode: _Number
+    summary: NotRequired[str]
+    curves: list[BriefCurve]
+
+
+@with_config(_CONFIG)
+class BriefTaskedCurves(BriefCurves):
+    """The judgement of one episode by the agents' curves, without words, and what each agent is to do next."""
+
+    tasks: list[TaskAnswer]
+
+
 def _adapter(name: str, tail: str, episode: type) -> TypeAdapter[Any]:
     """Return what checks a whole answer and gives its schema, in which the name and the docstring appear."""
     answer: Any = TypedDict(name, {"episodes": list[episode]})  # type: ignore[misc, valid-type]
@@ -87,11 +176,15 @@ def _adapter(name: str, tail: str, episode: type) -> TypeAdapter[Any]:
     return TypeAdapter(with_config(_CONFIG)(answer))
 
 
-_ADAPTERS = {  # by: are reasons asked for, are tasks asked for
-    (True, False): _adapter("Answer", "", EpisodeAnswer),
-    (True, True): _adapter("TaskedAnswer", ", with tasks", TaskedEpisode),
-    (False, False): _adapter("BriefAnswer", ", without words", BriefEpisode),
-    (False, True): _adapter("BriefTaskedAnswer", ", without words, with tasks", BriefTaskedEpisode),
+_ADAPTERS: dict[tuple[AnswerForm, bool, bool], TypeAdapter[Any]] = {  # by: form, reasons asked for, tasks asked for
+    ("events", True, False): _adapter("Answer", "", EpisodeAnswer),
+    ("events", True, True): _adapter("TaskedAnswer", ", with tasks", TaskedEpisode),
+    ("events", False, False): _adapter("BriefAnswer", ", without words", BriefEpisode),
+    ("events", False, True): _adapter("BriefTaskedAnswer", ", without words, with tasks", BriefTaskedEpisode),
+    ("curve", True, False): _adapter("CurvesAnswer", ", by curves", CurveEpisode),
+    ("curve", True, True): _adapter("TaskedCurvesAnswer", ", by curves, with tasks", TaskedCurves),
+    ("curve", False, False): _adapter("BriefCurvesAnswer", ", by curves, without words", BriefCurves),
+    ("curve", False, True): _adapter("BriefTaskedCurvesAnswer", ", by curves, with tasks", BriefTaskedCurves),
 }
 
 
@@ -103,12 +196,23 @@ def answer_schema(
     check_form(form)
     if form == "arrays":
         return None
-    schema = _ADAPTERS[explain, bool(tasks)].json_schema()
+    schema = _ADAPTERS[form, explain, bool(tasks)].json_schema()
     for node in (schema, *schema["$defs"].values()):  # fields that are not required are not asked for
         node["properties"] = {name: node["properties"][name] for name in node["required"]}
     if tasks:
         schema["$defs"]["TaskAnswer"]["properties"]["task"]["enum"] = list(tasks)
     return schema
+
+
+def form_asked(schema: dict[str, Any] | None) -> tuple[AnswerForm, bool]:
+    """Return the form that a request's schema asks for, and whether it asks for reasons; see `answer_schema`.
+
+    A request without a schema asks for arrays; whether with reasons, it does not say: then False.
+    """
+    if schema is None:
+        return "arrays", False
+    fields = {name for node in schema.get("$defs", {}).values() for name in node.get("properties", ())}
+    return ("curve" if "curves" in fields else "events"), "summary" in fields
 
 
 def check_form(form: str) -> None:
@@ -118,22 +222,41 @@ def check_form(form: str) -> None:
 
 
 def checked(value: object, explain: bool, tasks: bool) -> list[EpisodeAnswer]:
-    """Return the judgements in decoded JSON, if all fields are there and of the right type.
-
-    Raises:
-        AnswerError: With kind "schema"; it names the fields that are missing or wrong.
-    """
-    try:
-        judgements = _ADAPTERS[explain, tasks].validate_python(value)["episodes"]
-    except ValidationError as error:
-        problems = Problems("schema")
-        for item in error.errors(include_url=False, include_context=False, include_input=False):
-            place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"])
-            problems.add(f"{place.lstrip('.') or 'answer'}: {item['msg']}")
-        raise problems.error() from error
+    """Return the judgements in decoded JSON of the form `events`; see `validated`."""
+    judgements = cast(list[EpisodeAnswer], validated(value, "events", explain, tasks))
     if not explain:
         for judged in judgements:
             judged.setdefault("summary", "")
             for event in judged["events"]:
                 event.setdefault("why", "")
     return judgements
+
+
+def checked_curves(value: object, explain: bool, tasks: bool) -> list[CurveEpisode]:
+    """Return the judgements in decoded JSON of the form `curve`; see `validated`."""
+    judgements = cast(list[CurveEpisode], validated(value, "curve", explain, tasks))
+    if not explain:
+        for judged in judgements:
+            judged.setdefault("summary", "")
+            for curve in judged["curves"]:
+                curve.setdefault("reasons", [])
+                for extra in curve["extra"]:
+                    extra.setdefault("why", "")
+    return judgements
+
+
+def validated(value: object, form: AnswerForm, explain: bool, tasks: bool) -> list[Any]:
+    """Return the episodes of decoded JSON, if all fields are there and of the right type.
+
+    Raises:
+        AnswerError: With kind "schema"; it names the fields that are missing or wrong.
+    """
+    try:
+        episodes: list[Any] = _ADAPTERS[form, explain, tasks].validate_python(value)["episodes"]
+    except ValidationError as error:
+        problems = Problems("schema")
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"])
+            problems.add(f"{place.lstrip('.') or 'answer'}: {item['msg']}")
+        raise problems.error() from error
+    return episodes

@@ -7,6 +7,7 @@ follow in the user's part.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -19,6 +20,12 @@ from credit_wrappers.core.narrator import DEFINITIONS, Narrator, checked_example
 from credit_wrappers.llm.client import AnswerForm
 from credit_wrappers.llm.prompts.templates import PACKAGED, Templates
 
+# What a step saved is, where a narrator has no method `worths`.
+_WORTHS = (
+    "A step nearer to what an agent has to do next is 1, and so is each action that has to be done there. A fault for "
+    "which the environment takes something from the team is -2 for the agent that caused it."
+)
+_DIGEST = 12  # hex digits
 _NEUTRAL = re.compile(r"\bagent_[A-Z]+\b")
 
 
@@ -72,9 +79,21 @@ def render_system(
         environment=narrator.describe().strip(),
         names=templates.fill(f"names_{naming}", agents=listed).strip(),
         notation=narrator.notation().strip(),
+        worths=worths_of(narrator),
         query=templates.fill("query", bound=f"{bound:g}", form=answer).strip(),
         **{name: examples[name].strip() for name in DEFINITIONS},
     ).rstrip()
+
+
+def worths_of(narrator: Narrator) -> str:
+    """Return what a step saved is in an environment: its narrator's `worths()` if it has one, else a general rule."""
+    told = getattr(narrator, "worths", None)
+    return str(told()).strip() if callable(told) else _WORTHS
+
+
+def prompt_digest(system: str) -> str:
+    """Return a short name of a base prompt's wording, 12 hex digits of its sha256: for records of results."""
+    return hashlib.sha256(system.encode()).hexdigest()[:_DIGEST]
 
 
 def render_form(form: AnswerForm, explain: bool, templates: Templates = PACKAGED) -> str:

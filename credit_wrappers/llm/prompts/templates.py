@@ -5,10 +5,10 @@
 | `system.md` | the base prompt, with the environment's own texts in it |
 | `names_neutral.md`, `names_own.md` | the agents' names in it |
 | `query.md` | its last part, the task: the principles of judging |
-| `form_events.md`, `form_arrays.md` | the end of the task: the form of the answer |
-| `form_events_brief.md`, `form_arrays_brief.md` | the same without explanations |
-| `tasks_events.md`, `tasks_arrays.md` | an addition that asks for the agents' tasks (LLM-TACA) |
-| `reask_events.md`, `reask_arrays.md` | the corrective question |
+| `form_events.md`, `form_curve.md`, `form_arrays.md` | the end of the task: the form of the answer |
+| `form_events_brief.md`, `form_curve_brief.md`, `form_arrays_brief.md` | the same without explanations |
+| `tasks_events.md`, `tasks_curve.md`, `tasks_arrays.md` | an addition that asks for the agents' tasks (LLM-TACA) |
+| `reask_events.md`, `reask_curve.md`, `reask_arrays.md` | the corrective question |
 
 Placeholders are written `$name`; a dollar sign is written `$$`.
 """

@@ -1,0 +1,156 @@
+"""Answers in the form `curve`: how many steps each agent had left, at its turning points, as JSON (ours).
+
+    {"episodes": [{"episode": 1, "summary": "...", "curves": [
+      {"agent": "agent_A", "start": 7, "left": [[3, 3], [8, 0, 6]],
+       "extra": [{"step": 4, "amount": -2, "why": "flew into the core"}],
+       "reasons": [{"step": 0, "why": "came straight to the module"}]}]}]}
+
+`start` is what the agent had left before step 0, a point [t, left] what it had left after step t. Between two points
+the number stays as it is and then changes by one a step, so that it arrives at step t: above it stays 3 after steps 4
+and 5. A change by more than one a step is spread evenly over all steps since the point before. After the last point
+nothing changes. So only the end of each run of changes is written, whether the agent waited before it or not. A third
+number begins a new count after step t, which is not paid: the sub-task was done, or another agent changed what is left.
+The credit of a step is `STEP_WORTH` times the steps
+saved in it, so a curve that comes back to its number earned nothing in between.
+
+A curve becomes one event for each run of changes, one for each wait that has a reason, and one for each `extra`.
+Texts are accepted as in the form `events`, with `curves` in the place of `events`. Every agent has one curve in every
+episode. Repeated entries are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any, cast
+
+from credit_wrappers.llm.answers.events import LARGEST_AMOUNT, find_episodes, known_episodes
+from credit_wrappers.llm.answers.placeholders import refuse_placeholders
+from credit_wrappers.llm.answers.problems import Problems, quoted
+from credit_wrappers.llm.answers.schema import (
+    CurveAnswer,
+    CurveEpisode,
+    EpisodeAnswer,
+    EventAnswer,
+    TaskedCurves,
+    TaskedEpisode,
+    checked_curves,
+)
+from credit_wrappers.llm.answers.task_answers import find_task_problems
+from credit_wrappers.llm.client import STEP_WORTH
+
+_DIGITS = 12  # of an amount: 0.05 * 7 is 0.35
+
+
+def read_curves(
+    text: str,
+    lengths: Sequence[int],
+    names: Sequence[str],
+    explain: bool,
+    tasks: Sequence[str],
+    placeholders: frozenset[str],
+    cut: bool = False,
+) -> list[EpisodeAnswer]:
+    """Return the judgements in the order of the episodes, as events; see `parse_answer`."""
+    judgements = checked_curves(find_episodes(text, lengths, "curves", cut), explain, bool(tasks))
+    refuse_placeholders(judgements, placeholders)
+    problems = Problems("content")
+    for judged in known_episodes(judgements, lengths, problems):
+        number = judged["episode"]
+        seen: set[str] = set()
+        for curve in judged["curves"]:
+            agent = curve["agent"]
+            place = f"episode {number}, {quoted(agent)[1:-1]}"
+            if agent not in names:
+                problems.add(f"episode {number}: unknown agent {quoted(agent)}: the agents are {', '.join(names)}")
+            elif agent in seen:
+                problems.add(f"{place}: there are two curves")
+            else:
+                _find_problems(place, curve, lengths[number - 1], problems)
+            seen.add(agent)
+        missing = [name for name in names if name not in seen]
+        if missing:
+            problems.add(f"episode {number}: no curve for {', '.join(missing)}")
+    if tasks:
+        for judged in judgements:
+            find_task_problems(judged["episode"], cast(TaskedCurves, judged)["tasks"], names, tasks, problems)
+    problems.refuse()
+    return [_judgement(one, lengths[one["episode"] - 1]) for one in sorted(judgements, key=lambda one: one["episode"])]
+
+
+def _find_problems(place: str, curve: CurveAnswer, length: int, problems: Problems) -> None:
+    """Add to `problems` what is wrong with one curve; `place` says whose it is."""
+
+    def check_step(what: str, step: float) -> None:
+        if not isinstance(step, int):
+            problems.add(f"{place}, {what}: the step {step:g} is no whole number")
+        elif not 0 <= step < length:
+            problems.add(f"{place}, {what}: there is no step {step}: the episode has steps 0 to {length - 1}")
+
+    def check_left(what: str, left: float) -> None:
+        if left < 0:
+            problems.add(f"{place}, {what}: {left:g} steps left; nothing less than 0 can be left")
+        elif not left <= LARGEST_AMOUNT:
+            problems.add(f"{place}, {what}: {left:g} is out of all bounds")
+
+    check_left("start", curve["start"])
+    before = -1.0
+    for k, point in enumerate(curve["left"], 1):
+        what = f"point {k}"
+        if len(point) not in (2, 3):
+            problems.add(f"{place}, {what}: {len(point)} numbers; [step, left] or [step, left, new count] is needed")
+            continue
+        step, *left = point
+        check_step(what, step)
+        if step <= before:
+            problems.add(f"{place}, {what}: step {step:g} does not come after step {before:g}")
+        before = max(before, step)
+        for value in left:
+            check_left(what, value)
+    parts: dict[str, Sequence[Mapping[str, Any]]] = {"extra": curve["extra"], "reason": curve["reasons"]}
+    for part, entries in parts.items():
+        first: dict[tuple[object, ...], int] = {}
+        for k, entry in enumerate(entries, 1):
+            what = f"{part} {k}"
+            check_step(what, entry["step"])
+            same = first.setdefault(tuple(entry.values()), k)
+            if same != k:
+                problems.add(f"{place}, {what}: the same as {part} {same}")
+            if abs(entry.get("amount", 0.0)) > LARGEST_AMOUNT:
+                problems.add(f"{place}, {what}: amount {entry['amount']:g} is out of all bounds")
+
+
+def _judgement(judged: CurveEpisode, length: int) -> EpisodeAnswer:
+    """Return a judgement without problems, its curves as events."""
+    events = [event for curve in judged["curves"] for event in _events(curve, length)]
+    answer = EpisodeAnswer(episode=judged["episode"], summary=judged["summary"], events=events)
+    return TaskedEpisode(**answer, tasks=cast(TaskedCurves, judged)["tasks"]) if "tasks" in judged else answer
+
+
+def _events(curve: CurveAnswer, length: int) -> list[EventAnswer]:
+    """Return one event for each run of changes and each wait with a reason, then one for each extra."""
+    agent, reasons = curve["agent"], sorted(curve["reasons"], key=lambda reason: reason["step"])
+    events: list[EventAnswer] = []
+
+    def add(start: int, stop: int, amount: float) -> None:
+        why = "; ".join(dict.fromkeys(reason["why"] for reason in reasons if start <= reason["step"] < stop))
+        if stop > start and (amount or why):
+            events.append({"agent": agent, "start": start, "stop": stop, "amount": amount, "why": why})
+
+    start, before = 0, curve["start"]
+    for point in curve["left"]:
+        stop, saved = int(point[0]) + 1, before - point[1]
+        run = max(start, stop - ceil(abs(saved)))
+        add(start, run, 0.0)
+        add(run, stop, _credit(saved))
+        start, before = stop, point[-1]
+    add(start, length, 0.0)
+    for extra in curve["extra"]:
+        t = extra["step"]
+        amount = _credit(extra["amount"])
+        events.append({"agent": agent, "start": t, "stop": t + 1, "amount": amount, "why": extra["why"]})
+    return events
+
+
+def _credit(steps: float) -> float:
+    return round(STEP_WORTH * steps, _DIGITS)
