@@ -28,6 +28,7 @@ ORDER = {
         ("critics",),
         ("student",),
         ("delivery",),
+        ("bench",),
         ("distillation",),
         ("adapters", "cli"),  # see `DOORS`
         ("wrappers",),
