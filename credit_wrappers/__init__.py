@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from credit_wrappers.critics.estimate import Estimate
     from credit_wrappers.critics.llm_critic import LLMCritic
     from credit_wrappers.delivery.annotation import annotate
+    from credit_wrappers.exact.counterfactual_critic import CounterfactualCritic
+    from credit_wrappers.exact.exact_credit import ExactCredit, exact_credit
+    from credit_wrappers.exact.rollout_value import RolloutValue
+    from credit_wrappers.exact.simulator import EnvSimulator, Outcomes, Simulator
+    from credit_wrappers.exact.tabular_value import TabularValue
+    from credit_wrappers.exact.value_function import ValueFunction, Values, named_value
     from credit_wrappers.llm.budget import Budget, Prices
     from credit_wrappers.llm.ledger.ledger import Ledger
     from credit_wrappers.llm.providers.anthropic import AnthropicClient
@@ -47,6 +53,7 @@ __all__ = [
     "Budget",
     "BudgetExceeded",
     "Completion",
+    "CounterfactualCritic",
     "Credit",
     "CreditError",
     "CreditEvent",
@@ -60,9 +67,11 @@ __all__ = [
     "Deferred",
     "Distillation",
     "Distilled",
+    "EnvSimulator",
     "Episode",
     "EqualSplitCritic",
     "Estimate",
+    "ExactCredit",
     "LLMCreditWrapper",
     "LLMCritic",
     "LLMTaskWrapper",
@@ -73,21 +82,29 @@ __all__ = [
     "Narrator",
     "Online",
     "OpenAICompatibleClient",
+    "Outcomes",
     "Prices",
     "RandomCritic",
     "RecordedClient",
     "Request",
+    "RolloutValue",
     "ScriptedClient",
     "SharedCritic",
+    "Simulator",
     "Student",
     "StudentCritic",
     "StudentSettings",
     "SummedCritic",
+    "TabularValue",
     "TaskObservationWrapper",
     "Usage",
+    "ValueFunction",
+    "Values",
     "Weaning",
     "annotate",
+    "exact_credit",
     "fit_student",
+    "named_value",
 ]
 
 
@@ -105,6 +122,12 @@ def _on_demand() -> dict[str, Any]:
     from credit_wrappers.critics.estimate import Estimate
     from credit_wrappers.critics.llm_critic import LLMCritic
     from credit_wrappers.delivery.annotation import annotate
+    from credit_wrappers.exact.counterfactual_critic import CounterfactualCritic
+    from credit_wrappers.exact.exact_credit import ExactCredit, exact_credit
+    from credit_wrappers.exact.rollout_value import RolloutValue
+    from credit_wrappers.exact.simulator import EnvSimulator, Outcomes, Simulator
+    from credit_wrappers.exact.tabular_value import TabularValue
+    from credit_wrappers.exact.value_function import ValueFunction, Values, named_value
     from credit_wrappers.llm.budget import Budget, Prices
     from credit_wrappers.llm.ledger.ledger import Ledger
     from credit_wrappers.llm.providers.anthropic import AnthropicClient
@@ -114,7 +137,9 @@ def _on_demand() -> dict[str, Any]:
     from credit_wrappers.scripted.scripted_client import ScriptedClient
 
     found = (
-        AnthropicClient, ArrayNarrator, Budget, CriticSettings, CriticStats, Estimate, LLMCritic, Ledger,
-        OpenAICompatibleClient, Prices, RecordedClient, ScriptedClient, annotate,
+        AnthropicClient, ArrayNarrator, Budget, CounterfactualCritic, CriticSettings, CriticStats, EnvSimulator,
+        Estimate, ExactCredit, LLMCritic, Ledger, OpenAICompatibleClient, Outcomes, Prices, RecordedClient,
+        RolloutValue, ScriptedClient, Simulator, TabularValue, ValueFunction, Values, annotate, exact_credit,
+        named_value,
     )  # fmt: skip
     return {thing.__name__: thing for thing in found}

@@ -26,6 +26,7 @@ ORDER = {
         ("llm",),
         ("scripted",),
         ("critics",),
+        ("exact",),
         ("student",),
         ("delivery",),
         ("bench",),

@@ -94,8 +94,9 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
+from credit_wrappers.adapters.lbf_model import ForagingRules, ForagingSimulator, ForagingValue, rewound
 from credit_wrappers.adapters.lbf_narrator import ACTIONS, ForagingFacts, ForagingMoment, ForagingNarrator
-from credit_wrappers.adapters.library_env import Observed, TeamEnv
+from credit_wrappers.adapters.library_env import LibraryState, Observed, TeamEnv
 from credit_wrappers.core.optional import registered, require, unknown
 
 ENTRY_POINT = "lbforaging.foraging:ForagingEnv"
@@ -175,6 +176,29 @@ class ForagingParallelEnv(TeamEnv):
             return None
         row, column, _ = self.foods[k]
         return (row, column) if self.library.field[row, column] else None
+
+    def simulator(self) -> ForagingSimulator:
+        """Return a simulator of these rules that does not need the library's environment."""
+        return ForagingSimulator(self._rules)
+
+    def value_function(self, kind: str) -> ForagingValue:
+        """Return minus the fewest steps ("time") or actions other than `stay` ("work") until all food is loaded.
+
+        Exact, for teams of up to 3 on small fields; larger ones fail at their first state.
+
+        Raises:
+            ValueError: There is no such kind.
+        """
+        return ForagingValue(kind, self._rules)
+
+    def rewind(self, state: LibraryState) -> LibraryState:
+        """Return a state with the clock at 0, in which the episode goes on if food is left."""
+        return rewound(state)
+
+    @property
+    def _rules(self) -> ForagingRules:
+        facts = self._facts
+        return ForagingRules(facts.rows, facts.columns, facts.horizon, facts.penalty, facts.normalized)
 
     # -- what the library does in its own way -----------------------------------------------------------------
 

@@ -30,6 +30,8 @@ class Episode:
         env_id: Name of the environment.
         seed: Seed of its reset, if one was given.
         start: Step of the whole episode at which these steps begin.
+        snapshots: T+1 values of `env.unwrapped.get_state()`, at reset and after every step, from which
+            `env.unwrapped.set_state` goes on; (), unless they were asked for. No part of the key.
     """
 
     id: int
@@ -45,6 +47,7 @@ class Episode:
     env_id: str = ""
     seed: int | None = None
     start: int = 0
+    snapshots: tuple[object, ...] = ()
 
     @property
     def length(self) -> int:
@@ -76,7 +79,7 @@ class Episode:
 
     @cached_property
     def key(self) -> str:
-        """Name in a ledger: environment, seed, digest of all that was recorded but the id.
+        """Name in a ledger: environment, seed, digest of all that was recorded but the id and the snapshots.
 
         It is the same when a run is repeated, in every process, for one environment and for many that step together.
         """
@@ -91,7 +94,7 @@ class Episode:
         return f"{self.env_id}/{seed}/{digest.hex()}{part}"
 
     def without_narration(self) -> Episode:
-        """Return the episode without what only a critic reads, the moments and the narrator. Its key stays."""
-        bare = replace(self, moments=(), narrator=None)
+        """Return the episode without what only a critic reads: moments, narrator, snapshots. Its key stays."""
+        bare = replace(self, moments=(), narrator=None, snapshots=())
         bare.__dict__["key"] = self.key
         return bare

@@ -14,7 +14,7 @@ and the episode ends. Walking against a wall costs the team 0.05.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -22,7 +22,52 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 from pettingzoo.utils.env import ParallelEnv
 
+from credit_wrappers.exact.value_function import Values
+
 _ACTIONS = ("stay", "back", "forward")
+
+
+@dataclass(frozen=True)
+class CorridorState:
+    """The whole state of a corridor, from which an episode goes on as it went on.
+
+    Attributes:
+        variant: Number of agents, cells of a corridor, horizon.
+        position: (N,) each agent's cell.
+        time: Steps taken.
+        agents: The agents that act next; () before a reset and after the end.
+        random: State of the random generator; None before the first reset.
+    """
+
+    variant: tuple[int, int, int]
+    position: tuple[int, ...]
+    time: int
+    agents: tuple[str, ...]
+    random: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class CorridorValue:
+    """Minus the steps, or moves, until all have arrived: the longest way, or the sum of all ways."""
+
+    kind: str
+    length: int
+    counts_reward = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("time", "work"):
+            raise ValueError(f"unknown value function {self.kind!r}; valid: 'time', 'work'")
+
+    @property
+    def unit(self) -> str:
+        """What is counted."""
+        return "steps" if self.kind == "time" else "robot-actions"
+
+    def values(self, states: Sequence[Any]) -> Values:
+        """Return the values of K states, without error."""
+        ways = self.length - 1 - np.array([state.position for state in states], float)
+        mean = -(ways.max(axis=1) if self.kind == "time" else ways.sum(axis=1))
+        return Values(mean, np.zeros(len(states)))
 
 
 @dataclass(eq=False)
@@ -150,6 +195,48 @@ class CorridorEnv(ParallelEnv):
             dict.fromkeys(agents, late),
             {agent: {"cost": float(hit)} for agent, hit in zip(agents, bumped, strict=True)},
         )
+
+    def get_state(self) -> CorridorState:
+        """Return the whole state, a value that no later step changes."""
+        random = None if self._random is None else self._random.bit_generator.state
+        return CorridorState(self._variant, tuple(self.position), self._time, tuple(self.agents), random)
+
+    def set_state(self, state: CorridorState) -> None:
+        """Restore a state that `get_state` returned, here or in another corridor of the same arguments.
+
+        Raises:
+            TypeError: It is no state of a corridor.
+            ValueError: It is of a corridor with other arguments.
+        """
+        if not isinstance(state, CorridorState):
+            raise TypeError(f"set_state takes what get_state returned, not {type(state).__name__}")
+        if state.variant != self._variant:
+            raise ValueError(
+                f"the state is of a corridor with (n_agents, length, horizon) = {state.variant}, this one has "
+                f"{self._variant}"
+            )
+        self.position, self._time, self.agents = list(state.position), state.time, list(state.agents)
+        self._random = None
+        if state.random is not None:
+            self._random = np.random.default_rng()
+            self._random.bit_generator.state = state.random
+
+    def rewind(self, state: CorridorState) -> CorridorState:
+        """Return a state with the clock at 0, in which the episode goes on unless all have arrived."""
+        arrived = all(cell == self.length - 1 for cell in state.position)
+        return replace(state, time=0, agents=() if arrived else tuple(self.possible_agents))
+
+    def value_function(self, kind: str) -> CorridorValue:
+        """Return minus the steps ("time") or moves ("work") until all have arrived, in closed form.
+
+        Raises:
+            ValueError: There is no such kind.
+        """
+        return CorridorValue(kind, self.length)
+
+    @property
+    def _variant(self) -> tuple[int, int, int]:
+        return len(self.possible_agents), self.length, self.horizon
 
     def _observe(self) -> dict[str, np.ndarray]:
         scaled = np.asarray(self.position, np.float32) / np.float32(self.length - 1)

@@ -1,0 +1,115 @@
+"""What a value function is, those that an environment brings, and how states are told apart."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from credit_wrappers.core.errors import CreditError
+
+VALUE_NAMES = ("time", "work")
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Values of K states.
+
+    Attributes:
+        mean: (K,) float64; higher is better.
+        error: (K,) float64, standard errors; 0 where a value is exact.
+    """
+
+    mean: np.ndarray
+    error: np.ndarray
+
+
+class ValueFunction(Protocol):
+    """Everything that says how good states are.
+
+    Attributes:
+        unit: What is counted: "steps", "robot-actions" or "reward".
+        counts_reward: Whether a step is worth its reward + `discount` (default 1) * the next state's value; else it is
+            worth the next state's value alone, such as minus the steps to go.
+    """
+
+    @property
+    def unit(self) -> str:
+        """What is counted."""
+        ...
+
+    @property
+    def counts_reward(self) -> bool:
+        """Whether the step's own reward is added to the next state's value."""
+        ...
+
+    def values(self, states: Sequence[Any]) -> Values:
+        """Return the values of K states; 0 for one that the world ended.
+
+        A state that cannot be valued raises `StateError`, or any ValueError with an attribute `index`; a value that is
+        not finite means that the goal cannot be reached.
+        """
+        ...
+
+
+def check_value_name(name: object) -> None:
+    """Raise ValueError unless this is the name of a value function."""
+    if name not in VALUE_NAMES:
+        raise ValueError(
+            f"unknown value {name!r}; valid: {', '.join(map(repr, VALUE_NAMES))}, or a value function such as "
+            "RolloutValue(...) or TabularValue(...)"
+        )
+
+
+def named_value(env: Any, kind: str) -> ValueFunction:
+    """Return a value function that an environment brings.
+
+    Args:
+        env: A PettingZoo ParallelEnv; wrappers are passed through.
+        kind: "time": minus the fewest joint steps until the goal is reached; "work": minus the fewest actions of
+            agents other than the default until then.
+
+    Raises:
+        ValueError: There is no such kind.
+        CreditError: The environment brings no value functions, or not for a world of this size.
+    """
+    check_value_name(kind)
+    make = getattr(env.unwrapped, "value_function", None)
+    if make is None:
+        raise CreditError(
+            f"{type(env.unwrapped).__name__} has no value function {kind!r} of its own: give value=TabularValue(...) "
+            "if the world is small, else value=RolloutValue(...)"
+        )
+    try:
+        found: ValueFunction = make(kind)
+    except ValueError as error:
+        raise CreditError(f"{type(env.unwrapped).__name__}.value_function({kind!r}): {error}") from error
+    return found
+
+
+def state_key(state: Any) -> Hashable:
+    """Return something hashable that is equal for equal states and differs for different ones.
+
+    Dataclasses, mappings, sequences and arrays count by what they hold; other values must be hashable, or their
+    pickles are compared.
+    """
+    if state is None or isinstance(state, str | bytes | int | float):
+        return state
+    if isinstance(state, list | tuple):
+        return tuple(map(state_key, state))
+    if isinstance(state, np.ndarray) and state.dtype != object:
+        return state.dtype.str, state.shape, state.tobytes()
+    if isinstance(state, Mapping):
+        return frozenset((key, state_key(value)) for key, value in state.items())
+    if is_dataclass(state) and not isinstance(state, type):
+        return type(state), *(state_key(getattr(state, field.name)) for field in fields(state))
+    if type(state).__eq__ is object.__eq__:  # equal objects may be two
+        return pickle.dumps(state)
+    try:
+        hash(state)
+    except TypeError:
+        return pickle.dumps(state)
+    return state  # type: ignore[no-any-return]
