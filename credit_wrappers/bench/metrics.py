@@ -111,8 +111,8 @@ def scale_drift(credits: Sequence[np.ndarray], truths: Sequence[np.ndarray], que
     """Return how much the size of credit for the same thing varies between queries.
 
     For each query, the slope of the least-squares line through 0 of credit on truth says what a unit of truth is worth.
-    The drift is the standard deviation of these slopes divided by the size of their mean: 0 for a steady critic. It also
-    has a part that is due to the query's episodes, where credit is not proportional to the truth. NaN with less than
+    The drift is the standard deviation of these slopes, divided by the size of their mean: 0 for a steady critic. It
+    also has a part that is due to the episodes, where credit is not proportional to the truth. NaN with less than
     two queries that hold any truth.
     """
     slopes = []
