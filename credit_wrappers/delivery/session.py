@@ -61,11 +61,12 @@ class CreditSession:
 
     @property
     def takes_columns(self) -> bool:
-        """Whether steps may come as columns: rewards are shared, and nobody needs to see the dicts."""
+        """Whether steps may come as columns: rewards are shared, nobody needs the dicts, no snapshots are kept."""
         return (
             self.source.joins(self.source)
             and (not self.keeps_observations or self._reads is not None)
             and all(reward.rule != "sum" for reward in self.team_rewards)
+            and not self.recorder.keeps_snapshots
             and not (self.source.pays and any(self.listeners))
         )
 
@@ -164,12 +165,24 @@ class CreditSession:
             self.recorder.add_row(row)
             if row[8]:
                 ended.append((row[0], row[6], row[7]))
+        if self.recorder.keeps_snapshots:
+            self._keep_snapshots([row[0] for row, _ in rows])
         if not self._pays:
             if ended:
                 self._finish(ended)
             return None
         columns = [*zip(*(row for row, _ in rows), strict=True), [read for _, read in rows]]
         return self._pay(StepColumns(*columns))
+
+    def _keep_snapshots(self, chosen: Sequence[int]) -> None:
+        """Keep a snapshot of each of these environments; an episode of which one is missing is not handed on."""
+        for place, k in enumerate(chosen):
+            try:
+                self.recorder.keep_snapshot(k)
+            except BaseException:
+                for missed in chosen[place:]:
+                    self._whole[missed] = False
+                raise
 
     def credit(self, step: StepColumns) -> np.ndarray | None:
         """Record and credit one step of some environments, and hand on the episodes that end with it.

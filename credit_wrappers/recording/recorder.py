@@ -27,6 +27,7 @@ class RecordedEnv:
         readers: How the observations of some agents become arrays of numbers; those of the others are kept as they are.
         action_width: A, the longest vector that is an action; None: all actions are whole numbers. See `action_width`.
         action_sizes: Length of each agent's own vectors, in the order of `agents`; (): they are not checked.
+        get_state: Returns a snapshot of the present state, a value that no later step changes; None: none are kept.
     """
 
     agents: tuple[str, ...]
@@ -35,6 +36,7 @@ class RecordedEnv:
     readers: Mapping[str, Features] = field(default_factory=dict)
     action_width: int | None = None
     action_sizes: tuple[int, ...] = ()
+    get_state: Callable[[], object] | None = None
 
     def joint(self, actions: Mapping[str, Any]) -> list[Any] | np.ndarray:
         """Return a copy of a joint action as it is recorded: N numbers, -1 for an agent without one, or (N, A).
@@ -151,6 +153,7 @@ class EpisodeRecorder:
         envs: As given.
         active: For each environment, whether it is between a reset and the end of its episode.
         episode_ids: Number of each environment's episode.
+        keeps_snapshots: Whether those of any environment are kept; then `keep_snapshot` is due after each step.
     """
 
     def __init__(self, envs: Sequence[RecordedEnv]) -> None:
@@ -160,6 +163,8 @@ class EpisodeRecorder:
         self._seeds: list[int | None] = [None] * len(self.envs)
         self._starts: list[tuple[Any, Any]] = [(None, None)] * len(self.envs)  # first moment, first observations
         self._rows: list[list[Row]] = [[] for _ in self.envs]
+        self.keeps_snapshots = any(env.get_state is not None for env in self.envs)
+        self._snapshots: list[list[object]] = [[] for _ in self.envs]  # at reset, then after each step
         self._everyone = np.arange(len(self.envs))
         # Steps that came as columns, each with the places of the environments in it ({}: all of them, in order).
         self._columns: list[tuple[StepColumns, dict[int, int]]] = []
@@ -180,7 +185,8 @@ class EpisodeRecorder:
         """
         self.active[k], self.episode_ids[k], self._seeds[k] = True, episode_id, seed
         self._starts[k] = moment, observations
-        self._rows[k] = []
+        self._rows[k], self._snapshots[k] = [], []
+        self.keep_snapshot(k)
         self._begin[k] = self._dropped + len(self._columns)
 
     def add_row(self, row: Row) -> None:
@@ -194,6 +200,12 @@ class EpisodeRecorder:
         self._columns.append((step._replace(rows=None), places))
         if len(self._columns) >= self._trim_at:
             self._trim()
+
+    def keep_snapshot(self, k: int) -> None:
+        """Keep a snapshot of environment `k`, whose step was just recorded; do nothing where none are kept."""
+        get_state = self.envs[k].get_state
+        if get_state is not None:
+            self._snapshots[k].append(get_state())
 
     def length(self, k: int) -> int:
         """Return how many steps of the running episode of environment `k` are recorded."""
@@ -270,6 +282,7 @@ class EpisodeRecorder:
             env_id=env.env_id,
             seed=self._seeds[k],
             start=start,
+            snapshots=tuple(self._snapshots[k][start : start + len(rows) + 1]),
         )
 
 

@@ -13,10 +13,8 @@ from credit_wrappers.core.narrator import Narrator, check_narrator
 from credit_wrappers.delivery.intake import Listener
 from credit_wrappers.delivery.session import session_for
 from credit_wrappers.delivery.source import CreditSource
-from credit_wrappers.recording.action_spaces import action_width, length
 from credit_wrappers.recording.env_checks import require_parallel
-from credit_wrappers.recording.observation_spaces import readers_of
-from credit_wrappers.recording.recorder import RecordedEnv
+from credit_wrappers.recording.recorded_env import recorded_env
 from credit_wrappers.recording.team_reward import TeamRewardRule
 from credit_wrappers.wrappers.overlay import CreditOverlay
 
@@ -63,6 +61,8 @@ class CreditWrapper(BaseParallelWrapper):
             that have left do not count. Say which it is if you know.
         record_observations: Keep the observations in the episode; of Dict and Tuple observations the numbers, flat,
             one after another by key, without action masks.
+        record_snapshots: Keep `env.unwrapped.get_state()` of every state in the episode, `Episode.snapshots`. Many
+            environments then step one after another, also where they could step together.
 
     Attributes:
         source: As given.
@@ -74,8 +74,9 @@ class CreditWrapper(BaseParallelWrapper):
     Raises:
         CreditError: The source's student is fitted for another environment, other agents, observations or actions; the
             narrator lacks an example.
-        TypeError: `env` is not a parallel environment, has no `possible_agents`, has other actions, or has a credit
-            wrapper already; a student cannot read it; `source` is no credit source; the narrator lacks methods.
+        TypeError: `env` is not a parallel environment, has no `possible_agents`, has other actions, has a credit
+            wrapper already, or lacks `get_state` and `set_state` where snapshots are wanted; a student cannot read it;
+            `source` is no credit source; the narrator lacks methods.
         ValueError: A rule or a distillation that does not fit; `black_death` inside, unless rewards are summed.
 
     Examples:
@@ -99,6 +100,7 @@ class CreditWrapper(BaseParallelWrapper):
         narrator: Narrator | None = None,
         team_reward: TeamRewardRule = "auto",
         record_observations: bool = False,
+        record_snapshots: bool = False,
         **former: Any,
     ) -> None:
         require_parallel(env)
@@ -115,15 +117,7 @@ class CreditWrapper(BaseParallelWrapper):
             if hasattr(self.source.critic, "check_narrator"):  # one that has episodes told, which needs more
                 self.source.critic.check_narrator(self.narrator)
         keeps = record_observations or self.source.reads_observations
-        spaces = [env.action_space(agent) for agent in env.possible_agents]
-        recorded = RecordedEnv(
-            tuple(env.possible_agents),
-            str((getattr(env, "metadata", None) or {}).get("name") or type(env.unwrapped).__name__),
-            self.narrator,
-            readers_of(env) if keeps else {},
-            action_width(spaces),
-            tuple(map(length, spaces)),
-        )
+        recorded = recorded_env(env, self.narrator, observations=keeps, snapshots=record_snapshots)
         self.session = session_for(env, self.source, recorded, team_reward, keeps_observations=keeps)
         self._env = recorded
         self._steps, self._episode_id = 0, -1  # of the running episode: steps taken, and its id

@@ -56,6 +56,7 @@ class LLMCreditWrapper(CreditWrapper):
         window: Of how many last steps the model is asked in every step; only with immediate delivery by the model
             itself. Default as `Online`.
         team_reward: See `CreditWrapper`.
+        record_snapshots: See `CreditWrapper`.
         progress: Show a bar with scored episodes, calls, tokens, cost and cache share.
         critic_options: Further arguments of `LLMCritic`: `ledger`, `budget`, and its settings by name
             (`CriticSettings`): `fallback`, `order`, `conserve`, `blend`, ...
@@ -87,6 +88,7 @@ class LLMCreditWrapper(CreditWrapper):
         labels: int | None = None,
         window: int | None = None,
         team_reward: TeamRewardRule = "auto",
+        record_snapshots: bool = False,
         progress: bool = False,
         **critic_options: Any,
     ) -> None:
@@ -138,7 +140,7 @@ class LLMCreditWrapper(CreditWrapper):
             source = Student(critic)
         else:
             source = Online(critic, **({} if window is None else {"window": window}))  # type: ignore[arg-type]
-        super().__init__(env, source, narrator=narrator, team_reward=team_reward)
+        super().__init__(env, source, narrator=narrator, team_reward=team_reward, record_snapshots=record_snapshots)
 
     def close(self) -> None:
         """Close the environment; what waits to be recorded is written. Credits can be collected as before.
