@@ -12,7 +12,7 @@ from credit_wrappers.bench.evaluation import BenchRow, Figure, evaluate
 from credit_wrappers.bench.metrics import NAN
 from credit_wrappers.bench.suite import Suite
 from credit_wrappers.bench.truth import SuiteTruth, suite_truth
-from credit_wrappers.core.credit import Credit
+from credit_wrappers.core.credit import Credit, Usage
 from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
@@ -20,6 +20,7 @@ from credit_wrappers.critics.llm_critic import LLMCritic
 from credit_wrappers.critics.order import order_drift
 from credit_wrappers.delivery.annotation import annotate
 from credit_wrappers.llm.budget import Prices
+from credit_wrappers.llm.providers.recorded import RecordedClient
 
 _FREE_DRIFT = 8  # episodes that a critic without a price is asked about once more
 
@@ -97,9 +98,7 @@ def run_bench(
             yield bench_row(prepared, word, make, settings)
 
 
-def bench_row(
-    prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic], settings: BenchSettings
-) -> BenchRow:
+def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic], settings: BenchSettings) -> BenchRow:
     """Return the row of one critic, which `make` makes, for one suite; see `run_bench`."""
     suite, episodes = prepared.suite, prepared.episodes
     chosen = suite.choose(settings.half, settings.limit)
@@ -108,7 +107,8 @@ def bench_row(
     try:
         critic = make(suite)
         asked = [k for k in chosen if not isinstance(critic, AnswersCritic) or critic.knows(episodes[k])]
-        known: dict[int, Credit] = dict(zip(asked, _scored(critic, [episodes[k] for k in asked], settings), strict=True))
+        credits = _scored(critic, [episodes[k] for k in asked], settings)
+        known: dict[int, Credit] = dict(zip(asked, credits, strict=True))
         queries = [position // settings.episodes_per_query for position in range(len(chosen))]
         if isinstance(critic, AnswersCritic):
             chosen, queries = asked, critic.queries([episodes[k] for k in asked])
@@ -117,7 +117,9 @@ def bench_row(
         more = {"order drift": drift} if (drift := _order_drift(critic, episodes, chosen, settings)) else {}
         return evaluate(
             suite, episodes, prepared.truth, [known.get(k) for k in chosen], chosen, critic=word, half=settings.half,
-            queries=queries, draws=settings.draws, prices=settings.prices, more=more, label=critic.label,
+            queries=queries, draws=settings.draws, more=more, label=critic.label,
+            prices=settings.prices if getattr(critic, "source", "") in ("model", "cache") else None,
+            usage=_recorded_usage(critic, [episodes[k] for k in asked], settings),
             reasks=critic.stats.reasks if isinstance(critic, LLMCritic) else 0,
         )  # fmt: skip
     except CreditError as error:
@@ -136,6 +138,19 @@ def _scored(critic: Critic, episodes: list[Episode], settings: BenchSettings) ->
         in_flight=settings.in_flight if asks else 1,
         progress=settings.progress and asks and bool(episodes),
     )
+
+
+def _recorded_usage(critic: Critic, episodes: list[Episode], settings: BenchSettings) -> Usage:
+    """Return what the ledger says that the first question about each query cost, at the time; for replays."""
+    ledger = critic.ledger if isinstance(critic, LLMCritic) else None
+    if isinstance(critic, LLMCritic) and isinstance(critic.client, RecordedClient):
+        ledger = critic.client.ledger
+    if ledger is None or not isinstance(critic, LLMCritic):
+        return Usage()
+    size = settings.episodes_per_query
+    queries = [episodes[at : at + size] for at in range(0, len(episodes), size)]
+    answers = [ledger.find(question.key) for query in queries for question in critic.questions(query)]
+    return sum((answer.usage for answer in answers if answer is not None), Usage())
 
 
 def _order_drift(

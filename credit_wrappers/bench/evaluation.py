@@ -46,7 +46,7 @@ class BenchRow:
         figures: By name; see docs/bench.md.
         note: Why there is no usable answer, or no truth; "" otherwise.
         reasks: Corrective questions.
-        usage: What the answers cost, those from a ledger not counted.
+        usage: What the answers cost; those from a ledger as much as they cost then, without corrective questions.
         price: The same in money; None without prices.
         label: The critic's own label.
     """
@@ -172,6 +172,7 @@ def evaluate(
     draws: int = 200,
     prices: Prices | None = None,
     more: dict[str, Figure] | None = None,
+    usage: Usage | None = None,
     **counted: Any,
 ) -> BenchRow:
     """Return the row of a critic.
@@ -188,11 +189,13 @@ def evaluate(
         draws: Of the intervals; 0: no intervals.
         prices: What tokens cost.
         more: Further figures.
+        usage: What the answers cost when they were recorded; counts where it is more than what they cost now.
         counted: Further fields of the row.
     """
     usable = [j for j, credit in enumerate(credits) if credit is not None and credit.source != "fallback"]
     mine = [chosen[j] for j in usable]
-    usage = sum((credit.usage for credit in credits if credit is not None), Usage())
+    spent = sum((credit.usage for credit in credits if credit is not None), Usage())
+    spent = usage if usage is not None and usage.tokens > spent.tokens else spent
     note = "" if truth.credits else "no truth: " + next(iter(truth.missing.values()), "")
     figures: dict[str, Figure] = {}
     if usable:
@@ -214,9 +217,9 @@ def evaluate(
         reasons = [credit.summary for credit in credits if credit is not None and credit.summary]
         note = "nothing usable" + (f": {reasons[0]}" if reasons else "")
     counted.setdefault("note", note)
-    price = None if prices is None else prices.cost(usage)
+    price = None if prices is None else prices.cost(spent)
     return BenchRow(
-        suite.name, critic, half, len(chosen), len(usable), figures=figures, usage=usage, price=price, **counted
+        suite.name, critic, half, len(chosen), len(usable), figures=figures, usage=spent, price=price, **counted
     )
 
 
