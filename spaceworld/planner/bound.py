@@ -1,4 +1,4 @@
-"""The admissible bound on the number of steps that guides the search for shortest plans.
+"""Admissible bounds that guide the searches for shortest plans: on steps, and at the end on robot-actions.
 
 Each undocked module is considered alone, as if the other modules and robots were not in the way:
 
@@ -132,3 +132,42 @@ def bound(spec, row, guide, wait):  # type: ignore[no-untyped-def]  # compiled
             way += held_from(spec, row, near, m, wait)
         best = max(best, max(way, docker) + 1)
     return best
+
+
+@kernel
+def work_bound(spec, row, guide, wait):  # type: ignore[no-untyped-def]  # compiled
+    """Return a bound on the robot-actions other than staying that complete the state in `row`; FAR: it cannot be.
+
+    A module that must be moved needs at least as many robots as it would need if all were as strong as the strongest.
+    Each cell of its way to the nearest slot costs an action of each of them, each grip that is missing one more, the
+    dock one. These never overlap between modules. Where nobody grips anything, some robot must first fly to a module.
+
+    The arguments are those of `bound`.
+    """
+    near, carry, _ = guide
+    n = spec[pk.H_ROBOTS]
+    total, gripping, nearest = 0, False, FAR
+    for i in range(n):
+        gripping = gripping or row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] >= 0
+    for m in range(spec[pk.H_MODULES]):
+        at = spec[pk.H_MODULE] + m * pk.M_WIDTH
+        if row[at + pk.M_SLOT] >= 0:
+            continue
+        cell = row[at + pk.M_CELL]
+        way, mass = carry[m, cell], spec[spec[pk.H_MODULE0] + m * pk.M_STATIC + pk.M_MASS]
+        if way >= FAR:
+            return FAR
+        strongest, holders = 0, 0
+        for i in range(n):
+            own = spec[pk.H_ROBOT] + i * pk.R_WIDTH
+            if spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_GRIP]:
+                strongest = max(strongest, spec[spec[pk.H_ROBOT0] + i * pk.R_STATIC + pk.R_THRUST])
+                nearest = min(nearest, near[row[own + pk.R_CELL], cell])
+            holders += row[own + pk.R_GRIPS] == m
+        if strongest == 0:
+            return FAR
+        needed = 1 if way == 0 else -(-mass // strongest)
+        total += way * needed + max(0, needed - holders) + 1
+    if total > 0 and not gripping:
+        total += nearest
+    return min(total, FAR)

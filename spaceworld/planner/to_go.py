@@ -1,0 +1,217 @@
+"""How far a state is from a complete assembly: exactly for small layouts, by the scripted team's plan for others.
+
+Two measures, both as minus a number, so that higher is better:
+
+- "time": the fewest joint steps. Only robots on the critical path shorten it: one that comes nearer while another is
+  still further away changes nothing.
+- "work": the fewest robot-actions other than staying. Every useful approach shortens it.
+
+Neither knows the time limit of an episode.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from spaceworld.planner.board import World
+from spaceworld.planner.bound import FAR, tables
+from spaceworld.planner.keys import families_of, fits
+from spaceworld.planner.proof import NO_ROOM, prove
+from spaceworld.planner.schedule import make_plan
+from spaceworld.planner.scripted_policy import physical, spaceworld_in
+from spaceworld.rules import packing as pk
+from spaceworld.rules.snapshot import Snapshot
+from spaceworld.scenario import Scenario
+
+Kind = Literal["time", "work"]
+NODES = 1 << 16  # of a layout's table at first; it doubles whenever they are used up
+MAX_NODES = 1 << 23  # about 250 bytes each, with their successors
+EDGES = 16  # successors of a node, on average
+LAYOUTS = 4  # whose tables are kept
+EXACT_CELLS, EXACT_ROBOTS, EXACT_MODULES = 36, 2, 2  # larger scenarios have too many states
+PLAN_STEPS = 400  # that a plan looks ahead
+TRIES = 2  # orders of deliveries that a plan compares
+
+
+class Values(NamedTuple):
+    """Values of K states: `mean` (K,) float64, minus the steps or actions to go, and `error` (K,), 0 where exact."""
+
+    mean: np.ndarray
+    error: np.ndarray
+
+
+def value_function(env: Any, kind: Kind = "time") -> ExactToGo | PlannedToGo:
+    """Return how far states of an environment's scenario are from a complete assembly.
+
+    Args:
+        env: A Spaceworld, wrapped or not.
+        kind: "time" for joint steps, "work" for robot-actions other than staying.
+
+    Returns:
+        An `ExactToGo` for scenarios as small as `solo`, `duet` and `pair` without drifting debris; else a
+        `PlannedToGo`.
+
+    Raises:
+        TypeError: There is no Spaceworld inside `env`.
+        ValueError: The kind is unknown.
+    """
+    if kind not in get_args(Kind):
+        raise ValueError(f"unknown kind {kind!r}; valid: {', '.join(get_args(Kind))}")
+    scenario = spaceworld_in(env).scenario
+    small = (
+        scenario.height * scenario.width <= EXACT_CELLS
+        and len(scenario.robots) <= EXACT_ROBOTS
+        and len(scenario.modules) <= EXACT_MODULES
+        and not any(debris.direction for debris in scenario.debris)
+        and fits(scenario)
+    )
+    return ExactToGo(scenario, kind) if small else PlannedToGo(scenario, kind)
+
+
+class _ToGo:
+    """What both ways share: the packed scenario, and the loop over states."""
+
+    counts_reward = False  # a step is worth the change of the value alone
+    exact: bool
+
+    def __init__(self, scenario: Scenario, kind: Kind) -> None:
+        self.scenario, self.kind = scenario, kind
+        self.unit = "steps" if kind == "time" else "robot-actions"
+        self._spec = pk.build_spec(scenario, PLAN_STEPS, False, False)
+
+    def values(self, states: Sequence[object]) -> Values:
+        """Return minus the number to go of each state.
+
+        Args:
+            states: K snapshots of this scenario, as `get_state` returns them, or their rows, int64.
+
+        Raises:
+            ValueError: A state cannot be completed, or is of another scenario; the message has its index.
+        """
+        mean = np.zeros(len(states))
+        for k, state in enumerate(states):
+            mean[k] = -self._to_go(k, self._row(k, state))
+        return Values(mean, np.zeros(len(states)))
+
+    def _row(self, k: int, state: object) -> np.ndarray:
+        if isinstance(state, Snapshot) and state.scenario != self.scenario.name:
+            raise ValueError(f"state {k} is of scenario {state.scenario!r}, not of {self.scenario.name!r}")
+        row = state.row if isinstance(state, Snapshot) else np.asarray(state)
+        if row.shape != (int(self._spec[pk.H_ROWSIZE]),):
+            raise ValueError(f"state {k} is no state of scenario {self.scenario.name!r}")
+        return row.copy()
+
+    def _to_go(self, k: int, row: np.ndarray) -> int:
+        raise NotImplementedError
+
+
+class ExactToGo(_ToGo):
+    """Exact numbers to go, from one table for each layout, which all of its states fill and use (see `proof`).
+
+    Violations and collisions are left out, as in `shortest_plan`.
+    """
+
+    exact = True
+
+    def __init__(self, scenario: Scenario, kind: Kind) -> None:
+        super().__init__(scenario, kind)
+        self._work = np.empty(pk.work_size(self._spec), np.int64)
+        self._families = families_of(scenario)
+        self._layouts: OrderedDict[bytes, _Layout] = OrderedDict()
+
+    def _to_go(self, k: int, row: np.ndarray) -> int:
+        layout = self._layout(row)
+        while True:
+            found = int(
+                prove(
+                    self._spec, row, self._work, layout.guide, self._families, layout.slot_at, FAR >> 8,
+                    self.kind == "work", layout.graph,
+                )
+            )  # fmt: skip
+            if found != NO_ROOM:
+                break
+            if len(layout.graph[0]) >= MAX_NODES:
+                raise ValueError(f"state {k} needs more than {MAX_NODES} states; value it by rollouts instead")
+            layout.grow()
+        if found >= FAR:
+            raise ValueError(f"state {k} cannot be completed: a module cannot be brought to any slot of its type")
+        return found
+
+    def _layout(self, row: np.ndarray) -> _Layout:
+        views = pk.blocks(self._spec, row)
+        parts = views["slots"][:, pk.T_CELL], views["debris"][:, pk.D_CELL], views["core"], views["keep_out"]
+        key = b"|".join(part.tobytes() for part in parts)
+        if key not in self._layouts:
+            start = row.copy()
+            fresh = pk.blocks(self._spec, start)
+            fresh["modules"][:, pk.M_SLOT], fresh["slots"][:, pk.T_FILLED] = -1, 0
+            self._layouts[key] = _Layout(self._spec, start)
+            if len(self._layouts) > LAYOUTS:
+                self._layouts.popitem(last=False)
+        self._layouts.move_to_end(key)
+        return self._layouts[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_layouts": OrderedDict()}  # found again faster than sent
+
+
+class _Layout:
+    """What is known of one layout: distances, slots, and the growing graph of `proof.prove`."""
+
+    def __init__(self, spec: np.ndarray, start: np.ndarray) -> None:
+        self.guide = tables(spec, start)
+        self.slot_at = np.full(int(spec[pk.H_HEIGHT] * spec[pk.H_WIDTH]), -1, np.int64)
+        cells = pk.blocks(spec, start)["slots"][:, pk.T_CELL]
+        self.slot_at[cells] = np.arange(len(cells))
+        self.graph = _graph(NODES)
+
+    def grow(self) -> None:
+        """Double the room; what was proved is proved again where it is needed."""
+        self.graph = _graph(2 * len(self.graph[0]))
+
+
+def _graph(nodes: int) -> tuple[np.ndarray, ...]:
+    edges = nodes * EDGES
+    return (
+        np.empty((nodes, 2), np.int64), np.empty(nodes, np.int32), np.empty(nodes, np.bool_),
+        np.full(nodes, -1, np.int32), np.empty(nodes, np.int32), np.empty(edges, np.int32),
+        np.empty(edges, np.int32), np.zeros(1 << (2 * nodes - 1).bit_length(), np.int32), np.zeros(2, np.int64),
+    )  # fmt: skip
+
+
+class PlannedToGo(_ToGo):
+    """Numbers to go by the scripted team's plan: an upper bound, without a standard error.
+
+    The plan is a good one, not the best one. Two states that differ little may get plans that differ more, so single
+    steps are noisier than their sums.
+    """
+
+    exact = False
+
+    def __init__(self, scenario: Scenario, kind: Kind) -> None:
+        super().__init__(scenario, kind)
+        self._world = World.of(self._spec)
+        self._physical = physical(self._world)
+        self._known: dict[bytes, int] = {}
+
+    def _to_go(self, k: int, row: np.ndarray) -> int:
+        row[pk.S_STATUS] = 0
+        if not any(debris.direction for debris in self.scenario.debris):
+            row[pk.S_STEP] = 0  # debris moves by the clock, nothing else does
+        key = row[self._physical].tobytes()
+        if key not in self._known:
+            if len(self._known) > 100_000:
+                self._known.clear()
+            if (pk.blocks(self._spec, row)["modules"][:, pk.M_SLOT] >= 0).all():
+                self._known[key] = 0
+            else:
+                plan = make_plan(self._world, row, PLAN_STEPS, TRIES)
+                if not plan.complete:
+                    raise ValueError(f"state {k}: the scripted team finds no plan that completes it")
+                busy = int((plan.actions != pk.STAY).sum())
+                self._known[key] = len(plan.actions) if self.kind == "time" else busy
+        return self._known[key]
