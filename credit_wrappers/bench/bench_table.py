@@ -37,12 +37,18 @@ def bench_table(rows: Sequence[BenchRow], *, markdown: bool = False) -> list[str
     head = ["suite", "critic", "usable", *(heading for heading, _, _ in shown), "re-asks", "read", "written"]
     body = [_cells(row, shown, priced, markdown) for row in rows]
     head += ["price"] if priced else []
-    notes = list(dict.fromkeys(f"{row.suite}, {row.critic}: {row.note}" for row in rows if row.note))
+    notes = list(dict.fromkeys(filter(None, map(_note, rows))))
     if markdown:
         lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *body)]
         return [BEGIN, *lines, "", *(f"- {note}" for note in notes), *([""] if notes else []), END]
     widths = [max(len(cells[c]) for cells in (head, *body)) for c in range(len(head))]
     return [*("  ".join(map(str.ljust, cells, widths)).rstrip() for cells in (head, *body)), *notes]
+
+
+def _note(row: BenchRow) -> str:
+    """Return what is said below the table; a missing truth is the same for all critics."""
+    who = row.suite if row.note.startswith("no truth") else f"{row.suite}, {row.critic}"
+    return row.note and f"{who}: {row.note}"
 
 
 def _cells(row: BenchRow, shown: Sequence[tuple[str, str, bool]], priced: bool, markdown: bool) -> list[str]:

@@ -75,7 +75,7 @@ def first_step(
 
 
 def haulers(env: Any) -> Team:
-    """Fetch requested shelves, bring them to the goal and back; each robot by itself, so they get in each other's way."""
+    """Fetch requested shelves, bring them to the goal and back; each robot by itself, so they block each other."""
 
     def act() -> list[int]:
         return [_haul(env, i) for i in range(len(env.possible_agents))]
