@@ -11,7 +11,7 @@ from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError, Unanswered
 from credit_wrappers.core.narrator import Narrator
-from credit_wrappers.critics.baselines import EqualSplitCritic, SharedCritic, SummedCritic
+from credit_wrappers.critics.baselines import EqualSplitCritic, RandomCritic, SharedCritic, SummedCritic
 from credit_wrappers.delivery.deferred import Deferred
 from credit_wrappers.delivery.online import Online
 from credit_wrappers.delivery.session import CreditSession
@@ -86,6 +86,7 @@ __all__ = [
     "OpenAICompatibleClient",
     "Outcomes",
     "Prices",
+    "RandomCritic",
     "RecordedClient",
     "Request",
     "RolloutValue",

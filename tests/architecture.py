@@ -29,6 +29,7 @@ ORDER = {
         ("exact",),
         ("student",),
         ("delivery",),
+        ("bench",),
         ("distillation",),
         ("adapters", "cli"),  # see `DOORS`
         ("wrappers",),

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
+from credit_wrappers.cli.bench_command import add_bench
 from credit_wrappers.cli.diff import diff
 from credit_wrappers.cli.export import export
 from credit_wrappers.cli.output import printing
@@ -58,8 +59,10 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def _parser() -> OneLineParser:
-    parser = OneLineParser(prog="credit-wrappers", description="The critic's ledgers, prompts and questions.")
-    topics = parser.add_subparsers(required=True, metavar="ledger | prompts | questions")
+    about = "The critic's ledgers, prompts and questions, and a benchmark of critics."
+    parser = OneLineParser(prog="credit-wrappers", description=about)
+    topics = parser.add_subparsers(required=True, metavar="bench | ledger | prompts | questions")
+    add_bench(topics)
     about = "Reads ledgers, the SQLite files with every question to a model and every answer; changes none."
     ledger = topics.add_parser("ledger", help="read a ledger", description=about)
     commands = ledger.add_subparsers(required=True, metavar=" | ".join(LEDGER_COMMANDS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import blake2b
 
 import numpy as np
 
@@ -42,6 +43,37 @@ class EqualSplitCritic:
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         """Return an equal part of the team reward for every agent."""
         return [Credit(equal_values(episode)) for episode in episodes]
+
+
+class RandomCritic:
+    """Pays every agent that is there a number drawn from a standard normal distribution: the control of a benchmark.
+
+    The numbers depend on the seed and on the episode's `key`, so the same episode always gets the same ones, in
+    whatever query it is scored.
+
+    Args:
+        seed: Of the numbers, from 0.
+
+    Raises:
+        ValueError: The seed is negative.
+    """
+
+    label = "random"
+
+    def __init__(self, seed: int = 0) -> None:
+        if seed < 0:
+            raise ValueError(f"seed must be 0 or more, got {seed}")
+        self.seed = seed
+
+    def score(self, episodes: Sequence[Episode]) -> list[Credit]:
+        """Return numbers of mean 0 and size 1, which say nothing about what was done."""
+        return [Credit(self._values(episode)) for episode in episodes]
+
+    def _values(self, episode: Episode) -> np.ndarray:
+        key = int.from_bytes(blake2b(episode.key.encode(), digest_size=8).digest(), "big")
+        drawn = np.random.default_rng([self.seed, key]).standard_normal((episode.length, episode.n_agents))
+        values: np.ndarray = drawn.astype(np.float32) * episode.present
+        return values
 
 
 class SummedCritic:

@@ -13,11 +13,15 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from credit_wrappers.core.critic import Critic
-from credit_wrappers.critics.baselines import EqualSplitCritic, SharedCritic
+from credit_wrappers.critics.baselines import EqualSplitCritic, RandomCritic, SharedCritic
 
 GROUP = "credit_wrappers.critics"
 
-_BUILT_IN: dict[str, Callable[..., Critic]] = {"equal": EqualSplitCritic, "shared": SharedCritic}
+_BUILT_IN: dict[str, Callable[..., Critic]] = {
+    "equal": EqualSplitCritic,
+    "random": RandomCritic,
+    "shared": SharedCritic,
+}
 
 
 def critic_names() -> list[str]:

@@ -245,3 +245,14 @@ class CorridorEnv(ParallelEnv):
     def _observe(self) -> dict[str, np.ndarray]:
         scaled = np.asarray(self.position, np.float32) / np.float32(self.length - 1)
         return {agent: np.roll(scaled, -i) for i, agent in enumerate(self.possible_agents)}
+
+
+def parallel_env(scenario: str = "", **arguments: Any) -> CorridorEnv:
+    """Return a corridor, of which there is one scenario; the arguments are those of `CorridorEnv`.
+
+    Raises:
+        ValueError: A scenario is named.
+    """
+    if scenario:
+        raise ValueError(f"the corridor has no scenario {scenario!r}; its name is just corridor")
+    return CorridorEnv(**arguments)

@@ -1,0 +1,187 @@
+"""CreditBench itself: suites and critics in, one row for each pair out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from credit_wrappers.bench.answers_file import AnswersCritic
+from credit_wrappers.bench.evaluation import BenchRow, Figure, evaluate
+from credit_wrappers.bench.metrics import NAN
+from credit_wrappers.bench.suite import Suite
+from credit_wrappers.bench.truth import SuiteTruth, suite_truth
+from credit_wrappers.core.credit import Credit, Usage
+from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.critics.llm_critic import LLMCritic
+from credit_wrappers.critics.order import order_drift
+from credit_wrappers.delivery.annotation import annotate
+from credit_wrappers.llm.budget import Prices
+from credit_wrappers.llm.providers.recorded import RecordedClient
+
+_FREE_DRIFT = 8  # episodes that a critic without a price is asked about once more
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """How critics are asked.
+
+    Attributes:
+        half: "choose", "report" or "all": which episodes of a suite.
+        limit: At most so many of them; None: all.
+        episodes_per_query: Episodes that a critic compares in one query.
+        in_flight: Queries of a model under way at a time.
+        order_drift: Episodes that a model is asked about once more with the agents in another order. Critics that cost
+            nothing are always asked.
+        draws: Of episodes, for the intervals; 0: no intervals.
+        prices: What tokens cost.
+        progress: Show a bar for critics that ask a model.
+
+    Raises:
+        ValueError: A number is too small.
+    """
+
+    half: str = "all"
+    limit: int | None = None
+    episodes_per_query: int = 6
+    in_flight: int = 8
+    order_drift: int = 0
+    draws: int = 200
+    prices: Prices | None = None
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("episodes_per_query", 1), ("in_flight", 1), ("order_drift", 0), ("draws", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSuite:
+    """A suite whose episodes were replayed, and the truth about them.
+
+    Attributes:
+        suite: The suite.
+        episodes: All its episodes, with snapshots.
+        truth: What is known of them.
+    """
+
+    suite: Suite
+    episodes: list[Episode]
+    truth: SuiteTruth
+
+    @classmethod
+    def of(cls, suite: Suite) -> PreparedSuite:
+        """Replay a suite and compute the truth.
+
+        Raises:
+            CreditError: The environment is another version; see `Suite.replay`.
+        """
+        episodes = suite.replay(snapshots=_has_states(suite))
+        return cls(suite, episodes, suite_truth(suite, episodes))
+
+
+def run_bench(
+    suites: Sequence[Suite], critics: Mapping[str, Callable[[Suite], Critic]], settings: BenchSettings
+) -> Iterator[BenchRow]:
+    """Yield one row for each suite and critic. A critic that fails gets a row that says why.
+
+    Raises:
+        CreditError: A suite does not replay as it did when it was made.
+    """
+    for suite in suites:
+        prepared = PreparedSuite.of(suite)
+        for word, make in critics.items():
+            yield bench_row(prepared, word, make, settings)
+
+
+def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic], settings: BenchSettings) -> BenchRow:
+    """Return the row of one critic, which `make` makes, for one suite; see `run_bench`."""
+    suite, episodes = prepared.suite, prepared.episodes
+    chosen = suite.choose(settings.half, settings.limit)
+    failed = BenchRow(suite.name, word, settings.half, len(chosen), 0)
+    critic: Critic | None = None
+    try:
+        critic = make(suite)
+        asked = [k for k in chosen if not isinstance(critic, AnswersCritic) or critic.knows(episodes[k])]
+        credits = _scored(critic, [episodes[k] for k in asked], settings)
+        known: dict[int, Credit] = dict(zip(asked, credits, strict=True))
+        queries = [position // settings.episodes_per_query for position in range(len(chosen))]
+        if isinstance(critic, AnswersCritic):
+            chosen, queries = asked, critic.queries([episodes[k] for k in asked])
+            if not chosen:
+                return replace(failed, note="nothing usable: the file has no credit for this suite's episodes")
+        more = {"order drift": drift} if (drift := _order_drift(critic, episodes, chosen, settings)) else {}
+        return evaluate(
+            suite, episodes, prepared.truth, [known.get(k) for k in chosen], chosen, critic=word, half=settings.half,
+            queries=queries, draws=settings.draws, more=more, label=critic.label,
+            prices=settings.prices if getattr(critic, "source", "") in ("model", "cache") else None,
+            usage=_recorded_usage(critic, [episodes[k] for k in asked], settings),
+            reasks=critic.stats.reasks if isinstance(critic, LLMCritic) else 0,
+        )  # fmt: skip
+    except CreditError as error:
+        return replace(failed, note=f"nothing usable: {error}")
+    finally:
+        if isinstance(critic, LLMCritic) and critic.ledger is not None:
+            critic.ledger.flush()
+
+
+def _scored(critic: Critic, episodes: list[Episode], settings: BenchSettings) -> list[Credit]:
+    asks = isinstance(critic, LLMCritic)
+    return annotate(
+        episodes,
+        critic,
+        episodes_per_query=settings.episodes_per_query,
+        in_flight=settings.in_flight if asks else 1,
+        progress=settings.progress and asks and bool(episodes),
+    )
+
+
+def _recorded_usage(critic: Critic, episodes: list[Episode], settings: BenchSettings) -> Usage:
+    """Return what the ledger says that the first question about each query cost, at the time; for replays."""
+    ledger = critic.ledger if isinstance(critic, LLMCritic) else None
+    if isinstance(critic, LLMCritic) and isinstance(critic.client, RecordedClient):
+        ledger = critic.client.ledger
+    if ledger is None or not isinstance(critic, LLMCritic):
+        return Usage()
+    size = settings.episodes_per_query
+    queries = [episodes[at : at + size] for at in range(0, len(episodes), size)]
+    answers = [ledger.find(question.key) for query in queries for question in critic.questions(query)]
+    return sum((answer.usage for answer in answers if answer is not None), Usage())
+
+
+def _order_drift(
+    critic: Critic, episodes: Sequence[Episode], chosen: Sequence[int], settings: BenchSettings
+) -> Figure | None:
+    """Return how much an agent's sum of credits depends on the order of the agents in the question.
+
+    It is the mean spread of the agent with the largest, over the mean size of the largest sum of an agent, in episodes
+    whose order was another one the second time. None where it was not asked.
+    """
+    if not isinstance(critic, LLMCritic):
+        return None
+    count = settings.order_drift or (_FREE_DRIFT if critic.source == "scripted" else 0)
+    if not count or critic.settings.order not in ("canonical", "given"):
+        return None
+    mine = [episodes[k] for k in chosen[:count]]
+    shuffling = replace(critic.settings, order="shuffled")
+    shuffled = LLMCritic(critic.client, shuffling, ledger=critic.ledger, budget=critic.budget)
+    spread, size = [], []
+    each = zip(mine, _scored(critic, mine, settings), _scored(shuffled, mine, settings), strict=True)
+    for episode, *both in each:
+        orders = [one.questions([episode])[0].orders[0] for one in (critic, shuffled)]
+        if orders[0] == orders[1] or "fallback" in [credit.source for credit in both]:
+            continue
+        sums = [credit.values.sum(axis=0, dtype=np.float64) for credit in both]
+        totals = [dict(zip(episode.agents, each_sum.tolist(), strict=True)) for each_sum in sums]
+        spread.append(order_drift(totals).agent)
+        size.append(max(abs(each_sum).max() for each_sum in sums))
+    return Figure(float(np.mean(spread) / np.mean(size)) if spread and np.mean(size) > 0 else NAN)
+
+
+def _has_states(suite: Suite) -> bool:
+    env = suite.make_env().unwrapped
+    return callable(getattr(env, "get_state", None))

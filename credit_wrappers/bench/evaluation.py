@@ -1,0 +1,227 @@
+"""One row of the benchmark: a critic's credit of a suite's episodes, and the figures that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import isnan
+from typing import Any
+
+import numpy as np
+
+from credit_wrappers.bench import metrics as m
+from credit_wrappers.bench.suite import PlantedFault, Suite
+from credit_wrappers.bench.truth import SuiteTruth
+from credit_wrappers.core.credit import Credit, Usage
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.llm.budget import Prices
+
+# Faults of at most so many steps count for the right step: of a longer one any step would be right.
+MOMENT = 4
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure with its 95 % interval over episodes; NaN, or None, where there is none."""
+
+    value: float
+    interval: tuple[float, float] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return values that JSON has: null for NaN."""
+        value = None if isnan(self.value) else self.value
+        return {"value": value, "interval": None if self.interval is None else list(self.interval)}
+
+
+@dataclass(frozen=True, eq=False)
+class BenchRow:
+    """What one critic did with one suite.
+
+    Attributes:
+        suite: Name of the suite.
+        critic: The critic, as it was asked for.
+        half: Which half of the suite.
+        episodes: Episodes asked about.
+        usable: Episodes with a usable answer. The figures are about these.
+        figures: By name; see docs/bench.md.
+        note: Why there is no usable answer, or no truth; "" otherwise.
+        reasks: Corrective questions.
+        usage: What the answers cost; those from a ledger as much as they cost then, without corrective questions.
+        price: The same in money; None without prices.
+        label: The critic's own label.
+    """
+
+    suite: str
+    critic: str
+    half: str
+    episodes: int
+    usable: int
+    figures: dict[str, Figure] = field(default_factory=dict)
+    note: str = ""
+    reasks: int = 0
+    usage: Usage = field(default_factory=Usage)
+    price: float | None = None
+    label: str = ""
+
+    @property
+    def read(self) -> float:
+        """Tokens read for each episode."""
+        return (self.usage.tokens - self.usage.output_tokens) / max(self.episodes, 1)
+
+    @property
+    def written(self) -> float:
+        """Tokens written for each episode."""
+        return self.usage.output_tokens / max(self.episodes, 1)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row as values that JSON has."""
+        return {
+            "suite": self.suite, "critic": self.critic, "label": self.label, "half": self.half,
+            "episodes": self.episodes, "usable": self.usable, "fallbacks": self.episodes - self.usable,
+            "reasks": self.reasks, "note": self.note, "calls": self.usage.calls,
+            "tokens_read_an_episode": self.read, "tokens_written_an_episode": self.written, "price": self.price,
+            "figures": {name: figure.as_json() for name, figure in self.figures.items()},
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The credits of some episodes of a suite beside what is known of them; lists have an entry for each."""
+
+    credits: list[np.ndarray]
+    returns: list[float]
+    queries: list[int]
+    planted: list[tuple[PlantedFault, int] | None]  # the fault, and which agent is the culprit
+    truth: SuiteTruth
+
+    def figures(self, draws: int = 200) -> dict[str, Figure]:
+        """Return all figures, each with an interval from so many draws of the episodes (0: none)."""
+        return {
+            name: Figure(measure(range(len(self.credits))), m.bootstrap(measure, len(self.credits), draws=draws))
+            for name, measure in self._measures().items()
+        }
+
+    def _measures(self) -> dict[str, Callable[[Sequence[int]], float]]:
+        truth, measures = self.truth.credits, {}
+        for value, kind in truth:
+            measures[f"rank {value} {kind}"] = self._steps(m.rank_correlation, (value, kind))
+            measures[f"sign {value} {kind}"] = self._steps(m.sign_agreement, (value, kind))
+            measures[f"sums {value} {kind}"] = self._sums(m.rank_correlation, (value, kind))
+            measures[f"sums sign {value} {kind}"] = self._sums(m.sign_agreement, (value, kind))
+        if any(self.planted):
+            measures["right agent"] = self._faults(m.right_agent, None)
+            measures["right step"] = self._faults(m.right_step, MOMENT)
+            measures["right agent and step"] = self._faults(m.right_both, MOMENT)
+        measures["paid to idle"] = self._where(self.truth.idle)
+        measures["paid in loops"] = self._where(self.truth.loops)
+        if ("time", "difference") in truth:
+            measures["scale drift"] = self._drift(truth["time", "difference"])
+        measures["conservation error"] = lambda chosen: m.conservation_error(
+            [self.credits[k] for k in chosen], [self.returns[k] for k in chosen]
+        )
+        return measures
+
+    def _steps(self, measure: Callable[..., float], which: tuple[str, str]) -> Callable[[Sequence[int]], float]:
+        credits, truths = self.credits, self.truth.credits[which]
+
+        def of(chosen: Sequence[int]) -> float:
+            pooled = [np.concatenate([arrays[k].ravel() for k in chosen]) for arrays in (credits, truths)]
+            return measure(pooled[0].round(9), pooled[1].round(9))
+
+        return of
+
+    def _sums(self, measure: Callable[..., float], which: tuple[str, str]) -> Callable[[Sequence[int]], float]:
+        credits, truths = (
+            np.array([array.sum(axis=0, dtype=np.float64) for array in arrays]).round(6)
+            for arrays in (self.credits, self.truth.credits[which])
+        )
+        return lambda chosen: measure(credits[list(chosen)], truths[list(chosen)])
+
+    def _faults(self, measure: Callable[..., float], longest: int | None) -> Callable[[Sequence[int]], float]:
+        right = np.full(len(self.credits), np.nan)
+        for k, case in enumerate(self.planted):
+            if case is not None and (longest is None or case[0].stop - case[0].start <= longest):
+                right[k] = measure(self.credits[k], case[1], case[0].start, case[0].stop)
+
+        def of(chosen: Sequence[int]) -> float:
+            counted = right[list(chosen)]
+            counted = counted[~np.isnan(counted)]
+            return float(counted.mean()) if len(counted) else m.NAN
+
+        return of
+
+    def _where(self, marks: list[np.ndarray]) -> Callable[[Sequence[int]], float]:
+        return lambda chosen: m.paid_where([self.credits[k] for k in chosen], [marks[k] for k in chosen])
+
+    def _drift(self, truths: list[np.ndarray]) -> Callable[[Sequence[int]], float]:
+        return lambda chosen: m.scale_drift(
+            [self.credits[k] for k in chosen], [truths[k] for k in chosen], [self.queries[k] for k in chosen]
+        )
+
+
+def evaluate(
+    suite: Suite,
+    episodes: Sequence[Episode],
+    truth: SuiteTruth,
+    credits: Sequence[Credit | None],
+    chosen: Sequence[int],
+    *,
+    critic: str,
+    half: str = "all",
+    queries: Sequence[int] | None = None,
+    draws: int = 200,
+    prices: Prices | None = None,
+    more: dict[str, Figure] | None = None,
+    usage: Usage | None = None,
+    **counted: Any,
+) -> BenchRow:
+    """Return the row of a critic.
+
+    Args:
+        suite: The suite.
+        episodes: All its episodes, replayed.
+        truth: What is known of all of them.
+        credits: The critic's credit of each chosen episode; None, or one whose source is "fallback": not usable.
+        chosen: Numbers of the episodes that it was asked about.
+        critic: Its name in the table.
+        half: Which half these are.
+        queries: In which query each chosen episode was; None: all in one.
+        draws: Of the intervals; 0: no intervals.
+        prices: What tokens cost.
+        more: Further figures.
+        usage: What the answers cost when they were recorded; counts where it is more than what they cost now.
+        counted: Further fields of the row.
+    """
+    usable = [j for j, credit in enumerate(credits) if credit is not None and credit.source != "fallback"]
+    mine = [chosen[j] for j in usable]
+    spent = sum((credit.usage for credit in credits if credit is not None), Usage())
+    spent = usage if usage is not None and usage.tokens > spent.tokens else spent
+    note = "" if truth.credits else "no truth: " + next(iter(truth.missing.values()), "")
+    figures: dict[str, Figure] = {}
+    if usable:
+        judged = Judged(
+            credits=[credits[j].values.astype(np.float64) for j in usable],  # type: ignore[union-attr]
+            returns=[float(episodes[k].team_reward.sum()) for k in mine],
+            queries=[0 if queries is None else queries[j] for j in usable],
+            planted=[_culprit(suite.episodes[k].planted, episodes[k]) for k in mine],
+            truth=SuiteTruth(
+                {which: [arrays[k] for k in mine] for which, arrays in truth.credits.items()},
+                truth.error,
+                truth.missing,
+                [truth.idle[k] for k in mine],
+                [truth.loops[k] for k in mine],
+            ),
+        )
+        figures = judged.figures(draws) | (more or {})
+    else:
+        reasons = [credit.summary for credit in credits if credit is not None and credit.summary]
+        note = "nothing usable" + (f": {reasons[0]}" if reasons else "")
+    counted.setdefault("note", note)
+    price = None if prices is None else prices.cost(spent)
+    return BenchRow(
+        suite.name, critic, half, len(chosen), len(usable), figures=figures, usage=spent, price=price, **counted
+    )
+
+
+def _culprit(planted: PlantedFault | None, episode: Episode) -> tuple[PlantedFault, int] | None:
+    return None if planted is None else (planted, episode.agents.index(planted.agent))

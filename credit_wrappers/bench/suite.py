@@ -1,0 +1,195 @@
+"""Frozen suites: episodes as seeds and joint actions, which the environment replays, with faults that were planted.
+
+A suite is a JSON file. Its first line has what all episodes share; each further line is an episode. The digest is over
+the seeds, the actions and what the environment paid for them, so another version of an environment is found out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from hashlib import blake2b
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pettingzoo.utils.env import ParallelEnv
+
+from credit_wrappers.bench.environments import make_environment
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.recording.replay import replay
+
+Half = Literal["choose", "report"]
+Play = Literal["chance", "scripted", "mixture", "half-trained", "planted", "recorded"]
+
+
+@dataclass(frozen=True)
+class PlantedFault:
+    """What was planted in an episode: one agent, and steps `start` to `stop` - 1, are the cause.
+
+    Attributes:
+        agent: The culprit.
+        start: First step of the fault.
+        stop: One past its last step.
+        fault: Its kind, such as "crash".
+        text: What the agent did, for readers.
+    """
+
+    agent: str
+    start: int
+    stop: int
+    fault: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class SuiteEpisode:
+    """One episode of a suite.
+
+    Attributes:
+        seed: Of the reset.
+        actions: (T, N) int64.
+        play: How the team played.
+        half: "choose" for choosing settings and wordings, "report" for figures that are published.
+        planted: The fault, if one was planted.
+    """
+
+    seed: int
+    actions: np.ndarray
+    play: Play
+    half: Half
+    planted: PlantedFault | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Suite:
+    """Episodes of one world.
+
+    Attributes:
+        name: Its name.
+        world: As `make_environment` takes it.
+        max_cycles: Time limit; None: the world's own.
+        episodes: The episodes.
+        digest: Of what the environment makes of them, see `digest_of`; "" where it is not known.
+        made_with: Versions of the packages that made it.
+    """
+
+    name: str
+    world: str
+    max_cycles: int | None
+    episodes: tuple[SuiteEpisode, ...]
+    digest: str = ""
+    made_with: str = ""
+
+    def make_env(self) -> ParallelEnv:
+        """Return a new environment of the suite's world."""
+        return make_environment(self.world, self.max_cycles)
+
+    def replay(self, *, snapshots: bool = False) -> list[Episode]:
+        """Return the episodes as the environment makes them, numbered from 0.
+
+        Raises:
+            CreditError: The environment makes other episodes than when the suite was made.
+        """
+        try:
+            env = self.make_env()
+            made = [
+                replace(replay(env, episode.seed, episode.actions, snapshots=snapshots), id=k)
+                for k, episode in enumerate(self.episodes)
+            ]
+        except CreditError as error:
+            raise self._other_version(str(error)) from error
+        if self.digest and (found := digest_of(made)) != self.digest:
+            raise self._other_version(f"the digest is {found} instead of {self.digest}")
+        return made
+
+    def choose(self, half: str = "all", limit: int | None = None) -> list[int]:
+        """Return the numbers of the episodes of a half, at most `limit` of them.
+
+        Raises:
+            ValueError: There is no such half, or the limit is below 1.
+        """
+        if half not in ("choose", "report", "all"):
+            raise ValueError(f"unknown half {half!r}; valid: choose, report, all")
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit must be at least 1, got {limit}")
+        return [k for k, episode in enumerate(self.episodes) if half in ("all", episode.half)][:limit]
+
+    def _other_version(self, why: str) -> CreditError:
+        made = f" It was made with {self.made_with}." if self.made_with else ""
+        return CreditError(
+            f"suite {self.name!r}: {self.world} does not replay as it did when the suite was made ({why}), so it is "
+            f"another version of the environment, and neither texts nor truth would be the suite's.{made} Install "
+            "these versions, or, in a checkout of this repository, make the suite again: "
+            f"python -m tests.bench.make_suites {self.name}"
+        )
+
+
+def digest_of(episodes: Iterable[Episode]) -> str:
+    """Return 16 hexadecimal digits over seeds, actions, rewards, costs (both to a millionth) and ends."""
+    digest = blake2b(digest_size=8)
+    for episode in episodes:
+        paid = (np.concatenate([episode.team_reward, episode.cost.ravel()]) * 1e6).round().astype("<i8")
+        ends = episode.seed, episode.actions.shape, episode.terminated, episode.truncated
+        digest.update(repr(ends).encode() + episode.actions.astype("<i8").tobytes() + paid.tobytes())
+    return digest.hexdigest()
+
+
+def suite_names() -> list[str]:
+    """Return the names of the packaged suites, sorted."""
+    folder = files(__package__) / "suites"
+    return sorted(item.name.removesuffix(".json") for item in folder.iterdir() if item.name.endswith(".json"))
+
+
+def load_suite(name: str) -> Suite:
+    """Return a packaged suite, or one from a file whose path ends with `.json`.
+
+    Raises:
+        ValueError: There is no such suite, and the message lists them; or the file is none.
+    """
+    if name.endswith(".json"):
+        return parse_suite(Path(name).read_text(encoding="utf-8"), name)
+    if name not in suite_names():
+        raise ValueError(
+            f"unknown suite {name!r}; valid: {', '.join(suite_names())}, answers:FILE, or the path of a .json file"
+        )
+    return parse_suite((files(__package__) / "suites" / f"{name}.json").read_text(encoding="utf-8"), name)
+
+
+def parse_suite(text: str, origin: str) -> Suite:
+    """Return the suite that a file's text holds; `origin` names it in errors.
+
+    Raises:
+        ValueError: It is no suite.
+    """
+    try:
+        data = json.loads(text)
+        episodes = tuple(map(_episode, data.pop("episodes")))
+        return Suite(**{key.replace("suite", "name"): value for key, value in data.items()}, episodes=episodes)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{origin} is no suite of this version: {type(error).__name__}: {error}") from error
+
+
+def _episode(data: dict[str, Any]) -> SuiteEpisode:
+    planted = data.pop("planted", None)
+    actions = np.array(data.pop("actions"), np.int64)
+    return SuiteEpisode(**data, actions=actions, planted=None if planted is None else PlantedFault(**planted))
+
+
+def write_suite(suite: Suite, path: str | PathLike[str]) -> None:
+    """Write a suite as JSON, an episode on each line."""
+    dump = partial(json.dumps, separators=(",", ":"))
+    head = {"suite": suite.name, "world": suite.world, "max_cycles": suite.max_cycles}
+    head |= {"digest": suite.digest, "made_with": suite.made_with}
+    rows = [
+        {"seed": e.seed, "play": e.play, "half": e.half, "planted": e.planted and asdict(e.planted)}
+        | {"actions": e.actions.tolist()}
+        for e in suite.episodes
+    ]
+    lines = ",\n".join(map(dump, rows))
+    Path(path).write_text(f'{dump(head)[:-1]},"episodes":[\n{lines}\n]}}\n', encoding="utf-8")

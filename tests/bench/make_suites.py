@@ -1,0 +1,160 @@
+"""Make the packaged suites again: `python -m tests.bench.make_suites duet pair`, or without names all of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import credit_wrappers
+from credit_wrappers.bench.environments import make_environment
+from credit_wrappers.bench.suite import PlantedFault, Suite, SuiteEpisode, digest_of, write_suite
+from tests.bench.planted_cases import Fault, faults_in_foraging, faults_in_spaceworld
+from tests.bench.teams import chance, scripted
+
+FOLDER = Path(credit_wrappers.__file__).parent / "bench" / "suites"
+MOST_CHANCE = 0.6  # in a mixture, of an agent's actions
+FAULTS = {"spaceworld": faults_in_spaceworld, "lbf": faults_in_foraging}
+LIBRARIES = {"lbf": "lbforaging", "rware": "rware"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a suite is made of."""
+
+    world: str
+    max_cycles: int | None
+    counts: dict[str, int]  # episodes of each kind of play but "planted"
+    planted: tuple[str, ...] = ()  # kinds of fault, an episode each
+
+
+MIXED = {"scripted": 2, "mixture": 8, "chance": 4}
+LARGE = {"scripted": 2, "mixture": 6, "chance": 2}
+TWO = ("wrong way", "to and fro", "never comes", "let go", "against", "crash")
+RECIPES = {
+    "corridor": Recipe("corridor", None, {"scripted": 2, "mixture": 6, "chance": 4}),
+    "duet": Recipe("spaceworld:duet", 60, MIXED, TWO + TWO[-3:]),
+    "pair": Recipe("spaceworld:pair", 60, MIXED, (*TWO, "idle", "helper too many", "let go", "crash")),
+    "truss": Recipe("spaceworld:truss", 80, LARGE),
+    "hazard": Recipe("spaceworld:hazard", 80, LARGE),
+    "crew": Recipe("spaceworld:crew", 80, LARGE),
+    "lbf-5x5": Recipe("lbf:Foraging-5x5-2p-1f-coop-v3", 30, MIXED),
+    "lbf-8x8": Recipe(
+        "lbf:Foraging-8x8-2p-2f-coop-v3", 50, MIXED,
+        ("walks away", "wrong way", "to and fro", "never comes", "idle", "leaves", "walks away", "to and fro"),
+    ),
+    "rware-tiny": Recipe("rware:rware-tiny-2ag-v2", 60, LARGE),
+}  # fmt: skip
+
+
+def make_suite(name: str) -> Suite:
+    """Return a suite, freshly played."""
+    recipe = RECIPES[name]
+    seed = 7000 + 100 * sorted(RECIPES).index(name)
+    episodes: list[SuiteEpisode] = []
+    for play, count in recipe.counts.items():
+        for k in range(count):
+            seed += 1
+            half = ("choose", "report")[k % 2]
+            episodes.append(SuiteEpisode(seed, played(recipe, seed, play), play, half))  # type: ignore[arg-type]
+    seen: dict[str, int] = {}
+    for k, kind in enumerate(recipe.planted):
+        half = ("choose", "report")[k % 2]
+        while True:
+            seed += 1
+            culprit = (seen.get(kind, 0) + k // 2) % 2
+            if (found := planted(recipe, seed, kind, culprit)) is not None:
+                break
+        seen[kind] = seen.get(kind, 0) + 1
+        episodes.append(SuiteEpisode(seed, found[0], "planted", half, found[1]))  # type: ignore[arg-type]
+    library = LIBRARIES.get(recipe.world.partition(":")[0])
+    made_with = f"llm-credit-wrappers {credit_wrappers.__version__}"
+    made_with += f" and {library} {version(library)}" if library else ""
+    suite = Suite(name, recipe.world, recipe.max_cycles, tuple(episodes), made_with=made_with)
+    return replace(suite, digest=digest_of(suite.replay()))
+
+
+class _Stage:
+    """An environment that is played, and what was done in it."""
+
+    def __init__(self, recipe: Recipe, seed: int) -> None:
+        self.env: Any = make_environment(recipe.world, recipe.max_cycles).unwrapped
+        self.infos: dict[str, Any] = self.env.reset(seed=seed)[1]
+        self.costs = np.zeros(len(self.env.possible_agents))
+        self.joints: list[list[int]] = []
+
+    def step(self, joint: list[int]) -> None:
+        agents = self.env.possible_agents
+        self.infos = self.env.step(dict(zip(agents, joint, strict=True)))[4]
+        self.costs += [self.infos[agent].get("cost", 0.0) for agent in agents]
+        self.joints.append(joint)
+
+    @property
+    def actions(self) -> np.ndarray:
+        return np.array(self.joints, np.int64)
+
+
+def played(recipe: Recipe, seed: int, play: str) -> np.ndarray:
+    """Return the actions of a team that plays by rules, by chance, or by both."""
+    random = np.random.default_rng(seed)
+    stage = _Stage(recipe, seed)
+    n = len(stage.env.possible_agents)
+    shares = {"scripted": np.zeros(n), "chance": np.ones(n)}.get(play, random.uniform(0, MOST_CHANCE, n))
+    team, wild = scripted(recipe.world, stage.env), chance(stage.env, lambda: stage.infos, random)
+    while stage.env.agents:
+        drawn, best = wild(), team() if play != "chance" else [0] * n
+        stage.step(
+            [d if p < share else b for d, b, share, p in zip(drawn, best, shares, random.random(n), strict=True)]
+        )
+    return stage.actions
+
+
+def planted(recipe: Recipe, seed: int, kind: str, culprit: int) -> tuple[np.ndarray, PlantedFault] | None:
+    """Return actions with one fault of a kind by one agent, or None where the scripted play gives no occasion."""
+    faults = FAULTS[recipe.world.partition(":")[0]]
+    occasions = [(t, fault) for t, fault in _occasions(recipe, seed, faults, culprit) if fault.kind == kind]
+    for at, fault in occasions:
+        stage = _Stage(recipe, seed)
+        team = scripted(recipe.world, stage.env)
+        while stage.env.agents:
+            joint, k = team(), len(stage.joints) - at
+            if 0 <= k < len(fault.actions):
+                joint[culprit] = fault.actions[k]
+            stage.step(joint)
+        finished = len(stage.joints) < (recipe.max_cycles or 10**9)
+        innocent = not np.delete(stage.costs, culprit).any()
+        if finished and innocent and len(stage.joints) >= at + len(fault.actions):
+            name = stage.env.possible_agents[culprit]
+            text = f"{name} {fault.text}"
+            return stage.actions, PlantedFault(name, at, at + len(fault.actions), kind, text)
+    return None
+
+
+def _occasions(recipe: Recipe, seed: int, faults: Any, culprit: int) -> Iterator[tuple[int, Fault]]:
+    """Yield each step of the scripted play, and each fault that fits there."""
+    stage = _Stage(recipe, seed)
+    team = scripted(recipe.world, stage.env)
+    while stage.env.agents:
+        joint = team()
+        for fault in faults(stage.env, joint, culprit):
+            yield len(stage.joints), fault
+        stage.step(joint)
+
+
+def main(names: list[str]) -> None:
+    """Write the suites of these names, or all."""
+    for name in names or RECIPES:
+        suite = make_suite(name)
+        write_suite(suite, FOLDER / f"{name}.json")
+        kinds = [episode.planted.fault for episode in suite.episodes if episode.planted]
+        steps = [len(episode.actions) for episode in suite.episodes]
+        print(f"{name}: {len(steps)} episodes of {min(steps)} to {max(steps)} steps; planted: {', '.join(kinds)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

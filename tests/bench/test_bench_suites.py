@@ -1,0 +1,114 @@
+"""Frozen suites: what is packaged replays, another version is found out, faults are where they are said to be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from credit_wrappers.bench.environments import make_environment
+from credit_wrappers.bench.suite import (
+    Suite,
+    SuiteEpisode,
+    digest_of,
+    load_suite,
+    parse_suite,
+    suite_names,
+    write_suite,
+)
+from credit_wrappers.bench.truth import agent_loops, suite_truth
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.recording.replay import replay
+from tests.bench.make_suites import RECIPES, make_suite
+
+
+def test_every_recipe_has_its_suite():
+    assert suite_names() == sorted(RECIPES)
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_a_packaged_suite_replays_and_has_all_that_its_recipe_asks_for(name):
+    suite, recipe = load_suite(name), RECIPES[name]
+    episodes = suite.replay()
+    assert suite.digest == digest_of(episodes)
+    assert (suite.name, suite.world, suite.max_cycles) == (name, recipe.world, recipe.max_cycles)
+    assert all(episode.terminated or episode.truncated for episode in episodes)
+    plays = [episode.play for episode in suite.episodes]
+    assert {play: plays.count(play) for play in recipe.counts} == recipe.counts
+    assert [e.planted.fault for e in suite.episodes if e.planted] == list(recipe.planted)
+    halves = [episode.half for episode in suite.episodes]
+    assert abs(halves.count("choose") - halves.count("report")) <= 1
+    assert len({(e.seed, e.actions.tobytes()) for e in suite.episodes}) == len(suite.episodes)
+    for told, episode in zip(suite.episodes, episodes, strict=True):
+        if told.planted is not None:  # costs outside of the fault, or another agent's, would be another fault
+            fault, innocent = told.planted, np.ones_like(episode.cost, bool)
+            assert 0 <= fault.start < fault.stop <= episode.length
+            innocent[fault.start : fault.stop, episode.agents.index(fault.agent)] = False
+            assert not episode.cost[innocent].any() and fault.text.startswith(fault.agent)
+            if fault.fault in ("crash", "helper too many"):
+                assert episode.cost.sum() == 1
+
+
+def test_a_suite_is_made_as_it_was():
+    made, packaged = make_suite("corridor"), load_suite("corridor")
+    assert made.digest == packaged.digest
+    assert [e.actions.tolist() for e in made.episodes] == [e.actions.tolist() for e in packaged.episodes]
+
+
+def test_a_suite_of_another_version_is_refused_with_the_way_out():
+    suite = load_suite("corridor")
+    first = suite.episodes[0]
+    other = replace(first, actions=np.where(first.actions == 2, 0, first.actions))
+    changed = replace(suite, episodes=(other, *suite.episodes[1:]))
+    with pytest.raises(CreditError, match=r"suite 'corridor': corridor does not replay as it did .*the digest is"):
+        changed.replay()
+    longer = replace(first, actions=np.full((40, 2), 2))
+    with pytest.raises(CreditError, match=r"python -m tests\.bench\.make_suites corridor"):
+        replace(suite, episodes=(longer,)).replay()
+
+
+def test_a_suite_is_written_and_read_again(tmp_path):
+    suite = load_suite("duet")
+    write_suite(suite, tmp_path / "mine.json")
+    again = load_suite(str(tmp_path / "mine.json"))
+    assert replace(again, episodes=()).__dict__ == replace(suite, episodes=()).__dict__
+    assert [e.planted for e in again.episodes] == [e.planted for e in suite.episodes]
+    with pytest.raises(ValueError, match="here is no suite of this version: KeyError"):
+        parse_suite("{}", "here")
+    with pytest.raises(ValueError, match="unknown suite 'duo'; valid: corridor, crew, duet"):
+        load_suite("duo")
+
+
+def test_halves_are_chosen_and_limited():
+    actions = np.zeros((1, 2), np.int64)
+    halves = ("choose", "report", "choose", "report")
+    suite = Suite(
+        "s", "corridor", None, tuple(SuiteEpisode(k, actions, "chance", half) for k, half in enumerate(halves))
+    )
+    assert (suite.choose("report"), suite.choose("choose", 1), suite.choose()) == ([1, 3], [0], [0, 1, 2, 3])
+    with pytest.raises(ValueError, match="unknown half 'both'; valid: choose, report, all"):
+        suite.choose("both")
+    with pytest.raises(ValueError, match="limit must be at least 1"):
+        suite.choose(limit=0)
+
+
+def test_the_truth_of_a_corridor_by_hand():
+    # length 4: the first walks forward twice while the second stays at its start, walks forward once and back
+    suite = Suite("s", "corridor", None, ())
+    episode = replay(make_environment("corridor"), 1, np.array([[2, 0], [2, 2], [0, 1]]), snapshots=True)
+    truth = suite_truth(suite, [episode])
+    work = truth.credits["work", "difference"][0]
+    assert work.tolist() == [[1, 0], [1, 1], [0, -1]]
+    assert truth.credits["work", "shapley"][0].tolist() == work.tolist()
+    assert truth.idle[0].tolist() == [[False, True], [False, False], [True, False]]
+    assert truth.missing == {} and truth.error["time", "shapley"] == 0
+    assert agent_loops(episode).tolist() == [[False, False], [False, True], [False, True]]
+
+
+def test_an_environment_without_values_has_no_truth_and_says_why():
+    suite = load_suite("rware-tiny")
+    suite = replace(suite, episodes=suite.episodes[:1], digest="")
+    truth = suite_truth(suite, suite.replay(snapshots=True))
+    assert truth.credits == {} and "has no value function 'time'" in truth.missing["time"]
+    assert truth.idle[0].shape == suite.episodes[0].actions.shape
