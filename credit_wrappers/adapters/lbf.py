@@ -81,6 +81,9 @@ restore states from which a rollout continues bit-identically.
 `env.task_offset("load food_0", "player_1")` is the way there from the player: rows and columns, divided by those of the
 field, both in [-1, 1].
 
+`env.value_function("time")` and `env.value_function("work")` are the exact steps, and actions of players, until all
+food is loaded, for up to 3 players on small fields: [exact credit](exact.md).
+
 ## Version history
 
 v3, as the library counts. Adapter: first release.
@@ -94,7 +97,7 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from credit_wrappers.adapters.lbf_model import ForagingRules, ForagingSimulator, ForagingValue, rewound
+from credit_wrappers.adapters.lbf_model import ForagingSetup, ForagingSimulator, ForagingValue, rewound
 from credit_wrappers.adapters.lbf_narrator import ACTIONS, ForagingFacts, ForagingMoment, ForagingNarrator
 from credit_wrappers.adapters.library_env import LibraryState, Observed, TeamEnv
 from credit_wrappers.core.optional import registered, require, unknown
@@ -179,7 +182,7 @@ class ForagingParallelEnv(TeamEnv):
 
     def simulator(self) -> ForagingSimulator:
         """Return a simulator of these rules that does not need the library's environment."""
-        return ForagingSimulator(self._rules)
+        return ForagingSimulator(self._setup)
 
     def value_function(self, kind: str) -> ForagingValue:
         """Return minus the fewest steps ("time") or actions other than `stay` ("work") until all food is loaded.
@@ -189,16 +192,16 @@ class ForagingParallelEnv(TeamEnv):
         Raises:
             ValueError: There is no such kind.
         """
-        return ForagingValue(kind, self._rules)
+        return ForagingValue(kind, self._setup)
 
     def rewind(self, state: LibraryState) -> LibraryState:
-        """Return a state with the clock at 0, in which the episode goes on if food is left."""
+        """Return a state with the clock and all scores at 0, in which the episode goes on if food is left."""
         return rewound(state)
 
     @property
-    def _rules(self) -> ForagingRules:
+    def _setup(self) -> ForagingSetup:
         facts = self._facts
-        return ForagingRules(facts.rows, facts.columns, facts.horizon, facts.penalty, facts.normalized)
+        return ForagingSetup(facts.rows, facts.columns, facts.horizon, facts.penalty, facts.normalized)
 
     # -- what the library does in its own way -----------------------------------------------------------------
 

@@ -36,7 +36,7 @@ class Moment(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ForagingRules:
+class ForagingSetup:
     """What the library's arguments fix.
 
     Attributes:
@@ -57,8 +57,8 @@ class ForagingRules:
 class ForagingSimulator:
     """What joint actions lead to in Level-Based Foraging; states are those of `ForagingParallelEnv.get_state()`."""
 
-    def __init__(self, rules: ForagingRules) -> None:
-        self.rules = rules
+    def __init__(self, setup: ForagingSetup) -> None:
+        self.setup = setup
 
     def outcomes(self, states: Sequence[Any], joints: np.ndarray) -> Outcomes:
         """Return what K joint actions, (K, N) int, lead to.
@@ -87,7 +87,7 @@ class ForagingSimulator:
                 beside = self._food_beside((row, column), levels)
                 if beside is not None:
                     loads[i] = beside
-            inside = 0 <= target[0] < self.rules.rows and 0 <= target[1] < self.rules.columns
+            inside = 0 <= target[0] < self.setup.rows and 0 <= target[1] < self.setup.columns
             targets.append(target if inside and target not in levels else (row, column))
         wanted = Counter(targets)
         cells = [
@@ -99,10 +99,10 @@ class ForagingSimulator:
             strength = sum(now.players[i][1] for i in loaders)
             for i in loaders:
                 if strength < levels[food]:
-                    own[i] -= self.rules.penalty
+                    own[i] -= self.setup.penalty
                     continue
                 own[i] = float(now.players[i][1] * levels[food])
-                if self.rules.normalized:
+                if self.setup.normalized:
                     own[i] /= float(strength * sum(level for _, _, level in now.foods))
             if strength >= levels[food]:
                 del levels[food]
@@ -112,7 +112,7 @@ class ForagingSimulator:
             for cell, (_, level, score, _), paid in zip(cells, now.players, own, strict=True)
         )
         step = now.step + 1
-        return tuple(own), Moment(now.foods, left, players, step, not left or step >= self.rules.horizon)
+        return tuple(own), Moment(now.foods, left, players, step, not left or step >= self.setup.horizon)
 
     def _food_beside(self, cell: Cell, levels: dict[Cell, int]) -> Cell | None:
         """Return the food beside a cell; there is one at most, because the library keeps food apart."""
@@ -130,7 +130,7 @@ class ForagingValue:
     """
 
     kind: str
-    rules: ForagingRules
+    setup: ForagingSetup
     counts_reward = False
 
     def __post_init__(self) -> None:
@@ -151,8 +151,8 @@ class ForagingValue:
         found = np.zeros(len(states))
         for k, state in enumerate(states):
             foods, left, players, *_ = state.values[3]
-            rules = self.rules
-            layout = Layout(rules.rows, rules.columns, foods, tuple(player[1] for player in players))
+            setup = self.setup
+            layout = Layout(setup.rows, setup.columns, foods, tuple(player[1] for player in players))
             try:
                 table = steps_to_go(layout, self.kind)
             except ValueError as error:
@@ -164,6 +164,8 @@ class ForagingValue:
 
 
 def rewound(state: LibraryState) -> LibraryState:
-    """Return a state with the clock at 0, in which the episode goes on if food is left."""
-    _, chosen, own, (foods, left, players, _, _) = state.values
-    return replace(state, values=(bool(left), chosen, own, (foods, left, players, 0, not left)))
+    """Return a state with the clock and all scores at 0, in which the episode goes on if food is left."""
+    foods, left, players, _, _ = state.values[3]
+    fresh = tuple((cell, level, 0.0, 0.0) for cell, level, _, _ in players)
+    nothing = (0.0,) * len(players)
+    return replace(state, values=(bool(left), (), nothing, (foods, left, fresh, 0, not left)))

@@ -1,4 +1,4 @@
-"""Which joint actions each kind of credit compares, and with which weights: credit = weights times their values."""
+"""Which joint actions each kind of credit compares, and with which weights."""
 
 from __future__ import annotations
 
@@ -18,23 +18,27 @@ EXACT_AGENTS = 5  # Shapley values of larger teams are sampled
 class Cases:
     """C joint actions for each of T steps. Case 0 is what happened, case 1 everybody's default.
 
+    An agent's credit is the weighted sum of M differences, each of the worth of one case and of another.
+
     Attributes:
         joints: (T, C, N) int64.
-        weights: (T or 1, N, C) float64; an agent's credit is the sum of weights times the outcomes' values.
+        with_it: (N, M) int, the case with the agent's action.
+        without: (N, M) int, the case that it is compared with.
+        weights: (T or 1, N or 1, M) float64.
         names: What each case is, for messages.
-        orders: (M, N) int, sampled orders of the agents, and `places`, (M, N + 1), the case of each beginning of
-            each order; None where nothing is sampled.
+        sampled: Whether the M differences are a sample, whose mean is the credit.
     """
 
     joints: np.ndarray
+    with_it: np.ndarray
+    without: np.ndarray
     weights: np.ndarray
     names: tuple[str, ...]
-    orders: np.ndarray | None = None
-    places: np.ndarray | None = None
+    sampled: bool = False
 
 
 def difference_cases(joints: np.ndarray, default: np.ndarray, agents: tuple[str, ...]) -> Cases:
-    """Return: as it happened, less the same with one agent's default (difference rewards; Wolpert and Tumer 2002).
+    """Return: as it happened, against the same with one agent's default (difference rewards; Wolpert and Tumer 2002).
 
     Args:
         joints: (T, N) int, the actions.
@@ -42,21 +46,20 @@ def difference_cases(joints: np.ndarray, default: np.ndarray, agents: tuple[str,
         agents: Their names.
     """
     n = len(agents)
-    without = _members(~np.eye(n, dtype=bool), joints, default)
-    weights = np.zeros((1, n, n + 2))
-    weights[0, :, 0] = 1.0
-    weights[0, np.arange(n), 2 + np.arange(n)] = -1.0
-    return _with_ends(joints, default, without, weights, [f"with the default of {agent}" for agent in agents])
+    table = _table(joints, default, _members(~np.eye(n, dtype=bool), joints, default))
+    names = [f"with the default of {agent}" for agent in agents]
+    first = np.zeros((n, 1), int)
+    return Cases(table, first, 2 + np.arange(n)[:, None], np.ones((1, 1, 1)), _named(names))
 
 
 def progress_cases(joints: np.ndarray, default: np.ndarray, agents: tuple[str, ...]) -> Cases:
-    """Return: as it happened, less everybody's default, the same for all agents. Arguments as above."""
-    weights = np.tile([1.0, -1.0], (1, len(agents), 1))
-    return _with_ends(joints, default, joints[:, :0, None], weights, [])
+    """Return: as it happened, against everybody's default, the same for all agents. Arguments as above."""
+    first = np.zeros((len(agents), 1), int)
+    return Cases(_table(joints, default, joints[:, None][:, :0]), first, first + 1, np.ones((1, 1, 1)), _named([]))
 
 
 def average_cases(joints: np.ndarray, default: np.ndarray, agents: tuple[str, ...], chances: np.ndarray) -> Cases:
-    """Return: as it happened, less its mean over one agent's actions (COMA's baseline; Foerster et al. 2018).
+    """Return: as it happened, against each of one agent's actions (COMA's baseline; Foerster et al. 2018).
 
     Args:
         joints: (T, N) int, the actions.
@@ -64,23 +67,18 @@ def average_cases(joints: np.ndarray, default: np.ndarray, agents: tuple[str, ..
         agents: Their names.
         chances: (T, N, A) float, the probability of each agent's actions.
     """
-    steps, n, count = chances.shape
+    _, n, count = chances.shape
     each = np.repeat(joints[:, None], n * count, axis=1)
-    names = []
-    weights = np.zeros((steps, n, 2 + n * count))
-    weights[:, :, 0] = 1.0
-    for i, agent in enumerate(agents):
+    for i in range(n):
         for action in range(count):
-            case = i * count + action
-            chance = chances[:, i, action]
-            each[chance > 0, case, i] = action  # the others are not asked for
-            weights[:, i, 2 + case] = -chance
-            names.append(f"with action {action} of {agent}")
-    return _with_ends(joints, default, each, weights, names)
+            each[chances[:, i, action] > 0, i * count + action, i] = action  # others are not asked for
+    names = [f"with action {action} of {agent}" for agent in agents for action in range(count)]
+    without = 2 + np.arange(n * count).reshape(n, count)
+    return Cases(_table(joints, default, each), np.zeros_like(without), without, chances, _named(names))
 
 
 def shapley_cases(joints: np.ndarray, default: np.ndarray, agents: tuple[str, ...], budget: int, seed: int) -> Cases:
-    """Return the coalitions of the agents; who is outside takes its default (Shapley 1953).
+    """Return coalitions with an agent, against the same without it; who is outside acts by default (Shapley 1953).
 
     Args:
         joints: (T, N) int, the actions.
@@ -90,35 +88,26 @@ def shapley_cases(joints: np.ndarray, default: np.ndarray, agents: tuple[str, ..
         seed: Of the sample.
     """
     n = len(agents)
-    orders = places = None
-    if n <= EXACT_AGENTS:
-        coalitions = np.array(list(product((False, True), repeat=n)))
-        weights = _shapley_weights(coalitions)
-    else:
+    sampled = n > EXACT_AGENTS
+    if sampled:
         rng = np.random.default_rng(seed)
-        orders = np.array([rng.permutation(n) for _ in range(budget)])
-        rank = orders.argsort(axis=1)  # place of each agent in each order
+        rank = np.array([rng.permutation(n) for _ in range(budget)])  # (M, N), place of each agent in each order
         begun = rank[:, None, :] < np.arange(n + 1)[:, None]  # (M, N + 1, N)
-        coalitions, inverse = np.unique(begun.reshape(-1, n), axis=0, return_inverse=True)
-        places = inverse.reshape(budget, n + 1)
-        weights = np.zeros((n, len(coalitions)))
-        np.add.at(weights, (orders, places[:, 1:]), 1 / budget)
-        np.add.at(weights, (orders, places[:, :-1]), -1 / budget)
-        places = places + 2
+        coalitions, found = np.unique(begun.reshape(-1, n), axis=0, return_inverse=True)
+        places = found.reshape(budget, n + 1)
+        without = np.take_along_axis(places, rank, axis=1).T
+        with_it = np.take_along_axis(places, rank + 1, axis=1).T
+        weights = np.full((1, 1, budget), 1 / budget)
+    else:
+        coalitions = np.array(list(product((False, True), repeat=n)))  # number k has the bits of k
+        without = np.array([np.flatnonzero(~coalitions[:, i]) for i in range(n)])
+        with_it = without + (1 << (n - 1 - np.arange(n)))[:, None]
+        size = coalitions[without].sum(axis=2)  # (N, M)
+        share = np.array([factorial(k) * factorial(n - 1 - k) / factorial(n) for k in range(n)])
+        weights = share[size][None]
     names = [f"the coalition {', '.join(np.array(agents)[c]) or 'of nobody'}" for c in coalitions]
-    padded = np.concatenate([np.zeros((n, 2)), weights], axis=1)[None]
-    cases = _with_ends(joints, default, _members(coalitions, joints, default), padded, names)
-    return Cases(cases.joints, cases.weights, cases.names, orders, places)
-
-
-def _shapley_weights(coalitions: np.ndarray) -> np.ndarray:
-    """Return the weight of each coalition's value in each agent's Shapley value, (N, C)."""
-    n = coalitions.shape[1]
-    size = coalitions.sum(axis=1)
-    factorials = np.array([factorial(k) for k in range(n + 1)], float)
-    joined = factorials[np.maximum(size - 1, 0)] * factorials[n - size] / factorials[n]
-    apart = factorials[size] * factorials[np.maximum(n - size - 1, 0)] / factorials[n]
-    return np.where(coalitions, joined[:, None], -apart[:, None]).T
+    table = _table(joints, default, _members(coalitions, joints, default))
+    return Cases(table, 2 + with_it, 2 + without, weights, _named(names), sampled)
 
 
 def _members(coalitions: np.ndarray, joints: np.ndarray, default: np.ndarray) -> np.ndarray:
@@ -126,9 +115,10 @@ def _members(coalitions: np.ndarray, joints: np.ndarray, default: np.ndarray) ->
     return np.where(coalitions, joints[:, None], default)
 
 
-def _with_ends(
-    joints: np.ndarray, default: np.ndarray, others: np.ndarray, weights: np.ndarray, names: list[str]
-) -> Cases:
+def _table(joints: np.ndarray, default: np.ndarray, others: np.ndarray) -> np.ndarray:
     ends = np.stack([joints, np.broadcast_to(default, joints.shape)], axis=1)
-    others = others.reshape(len(joints), -1, joints.shape[1])
-    return Cases(np.concatenate([ends, others], axis=1), weights, ("as it happened", "with all defaults", *names))
+    return np.concatenate([ends, others], axis=1)
+
+
+def _named(others: list[str]) -> tuple[str, ...]:
+    return ("as it happened", "with all defaults", *others)

@@ -42,7 +42,8 @@ class CounterfactualCritic:
         env_factory: Makes the environment that recorded the episodes; picklable if the critic is to be pickled.
         value: "time" or "work", of the environment's own value functions, or a `ValueFunction`.
         kind: One of the above.
-        policy: state -> probabilities (N, A), for "average"; default: uniform over the possible actions.
+        policy: Returns the probabilities, (N, A), of a state's actions, for "average"; default: uniform over the
+            possible actions.
         scale: Credit of one unit of the value.
         penalty: What one cost (a collision) takes from the worth of an outcome, in the value's unit.
         budget: Sampled orders of the agents for Shapley values of more than 5 agents.

@@ -63,7 +63,8 @@ def exact_credit(
         value: Values states.
         kind: "difference", "average", "shapley" or "progress", see `CounterfactualCritic`.
         default: Default action, one or (N,); default: the simulator's.
-        policy: state -> probabilities (N, A), for "average"; default: uniform over the possible actions.
+        policy: Returns the probabilities, (N, A), of a state's actions, for "average"; default: uniform over the
+            possible actions.
         penalty: What one cost takes away, in the value's unit.
         budget: Sampled orders of the agents, from 2, for Shapley values of more than 5 agents.
         seed: Of this sample.
@@ -82,14 +83,11 @@ def exact_credit(
     states = episode.snapshots[:-1]
     cases = _cases(kind, joints, default, episode.agents, simulator, states, policy, budget, seed)
     worth, error, after = _worths(episode, simulator, value, cases, penalty)
-    against = worth - worth[:, :1]  # an agent's weights sum to 0, so this changes nothing but the rounding
-    credit = (cases.weights @ against[:, :, None])[:, :, 0]
-    variance = _variance(cases.weights, error, after)
-    if cases.orders is not None and cases.places is not None:
-        ordered = worth[:, cases.places]  # (T, M, N + 1)
-        gains = np.zeros((len(worth), *cases.orders.shape))
-        np.put_along_axis(gains, np.broadcast_to(cases.orders, gains.shape), np.diff(ordered, axis=2), axis=2)
-        variance = variance + gains.var(axis=1, ddof=1) / len(cases.orders)
+    gains = worth[:, cases.with_it] - worth[:, cases.without]  # (T, N, M)
+    credit = (cases.weights * gains).sum(axis=2)
+    variance = _variance(cases, error, after)
+    if cases.sampled:
+        variance += gains.var(axis=2, ddof=1) / gains.shape[2]
     return ExactCredit(np.where(absent, 0.0, credit), np.sqrt(variance) * ~absent, worth[:, 0] - worth[:, 1])
 
 
@@ -204,13 +202,23 @@ def _check_ends(episode: Episode, terminated: np.ndarray) -> None:
         )
 
 
-def _variance(weights: np.ndarray, error: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Return the variance of each agent's credit, (T, N): errors of different states are independent."""
-    variance = np.zeros((len(error), weights.shape[1]))
+def _variance(cases: Cases, error: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return the variance of each agent's credit, (T, N): errors of different states are independent.
+
+    Args:
+        cases: What is compared.
+        error: (T, C), the standard error of each case's worth.
+        after: (T, C), the number of the state that each case leads to; cases of one state have one error.
+    """
+    steps, n = len(error), len(cases.with_it)
+    variance = np.zeros((steps, n))
     if error.any():
-        for t, (errors, states) in enumerate(zip(error, after, strict=True)):
-            _, first, inverse = np.unique(states, return_index=True, return_inverse=True)
-            sums = np.zeros((weights.shape[1], len(first)))
-            np.add.at(sums.T, inverse, weights[t % len(weights)].T)
-            variance[t] = sums**2 @ errors[first] ** 2
+        weights = np.broadcast_to(cases.weights, (steps, *cases.with_it.shape))
+        rows = np.arange(n)[:, None]
+        for t in range(steps):
+            _, first, number = np.unique(after[t], return_index=True, return_inverse=True)
+            sums = np.zeros((n, len(first)))
+            np.add.at(sums, (rows, number[cases.with_it]), weights[t])
+            np.add.at(sums, (rows, number[cases.without]), -weights[t])
+            variance[t] = sums**2 @ error[t, first] ** 2
     return variance

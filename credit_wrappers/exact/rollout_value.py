@@ -19,12 +19,13 @@ class RolloutValue:
 
     Args:
         simulator: Tells what actions lead to.
-        policy: (states) -> joint actions (K, N) int, or "random", uniform over the possible actions.
+        policy: Returns the joint actions, (K, N) int, that it takes in K states; or "random", uniform over the
+            possible actions.
         rollouts: Rollouts of each state, from 2.
         horizon: Longest rollout in steps.
         discount: Of each step, above 0 and at most 1.
         seed: Of the random policy; the same states get the same values each time.
-        rewind: state -> the same state with the episode's clock at 0; default: the simulator's.
+        rewind: Returns the same state with the episode's clock at 0; default: the simulator's.
 
     Raises:
         ValueError: An argument is outside its range.

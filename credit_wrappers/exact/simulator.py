@@ -114,7 +114,9 @@ class EnvSimulator:
                 self.env.set_state(state)
                 infos = self.env.observe_all()[1]
                 for i, agent in enumerate(self.agents):
-                    mask = infos.get(agent, {}).get("action_mask")
+                    if agent not in infos:  # it has left
+                        continue
+                    mask = infos[agent].get("action_mask")
                     if mask is None:
                         return None
                     found[k, i, : self.counts[i]] = np.asarray(mask)[: self.counts[i]] != 0

@@ -17,6 +17,7 @@ Objective = Literal["time", "work", "reward"]
 _UNITS = {"time": "steps", "work": "robot-actions", "reward": "reward"}
 _SWEEPS = 10_000
 _BATCH = 65_536  # outcomes of one call
+_OUTCOMES = 20_000_000  # states x joint actions that a table holds
 
 
 class TabularValue:
@@ -32,7 +33,7 @@ class TabularValue:
             other than the default until then; "reward": the highest discounted team reward.
         discount: Of each step, above 0 and at most 1.
         max_states: States at most.
-        rewind: state -> the same state with the episode's clock at 0; default: the environment's. Without one the
+        rewind: Returns the same state with the episode's clock at 0; default: the environment's. Without one the
             clock is part of the state.
 
     Attributes:
@@ -62,6 +63,7 @@ class TabularValue:
         self._index: dict[Hashable, int] = {}  # of every state; -1 for one that the world ended
         self.size = 0
         joints = np.array(list(product(*map(range, simulator.counts))), np.int64)
+        self._most = min(max_states, _OUTCOMES // len(joints))
         after, reward = self._explore(starts, joints)
         if objective == "time":
             reward = np.full_like(reward, -1.0)
@@ -109,10 +111,11 @@ class TabularValue:
     def _number(self, state: Any, waiting: list[Any]) -> int:
         key = state_key(state)
         if key not in self._index:
-            if self.size == self._max:
+            if self.size == self._most:
                 raise CreditError(
-                    f"the world has more than max_states={self._max:,} states; raise max_states, give a `rewind` if "
-                    "states differ in their clock only, or use RolloutValue"
+                    f"the world has more than {self._most:,} states, and max_states={self._max:,}, or "
+                    f"{_OUTCOMES:,} outcomes: raise max_states, give a `rewind` if states differ in their clock only, "
+                    "or use RolloutValue"
                 )
             self._index[key] = self.size
             self.size += 1

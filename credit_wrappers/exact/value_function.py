@@ -99,7 +99,11 @@ def state_key(state: Any) -> Hashable:
     if state is None or isinstance(state, str | bytes | int | float):
         return state
     if isinstance(state, list | tuple):
-        return tuple(map(state_key, state))
+        try:
+            hash(found := tuple(state))  # usually numbers all the way down
+            return found
+        except TypeError:
+            return tuple(map(state_key, state))
     if isinstance(state, np.ndarray) and state.dtype != object:
         return state.dtype.str, state.shape, state.tobytes()
     if isinstance(state, Mapping):
@@ -112,4 +116,4 @@ def state_key(state: Any) -> Hashable:
         hash(state)
     except TypeError:
         return pickle.dumps(state)
-    return state  # type: ignore[no-any-return]
+    return state
