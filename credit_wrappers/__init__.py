@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from credit_wrappers.core.credit import Credit, CreditEvent, Usage
 from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.episode import Episode
-from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError
+from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError, Unanswered
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.critics.baselines import EqualSplitCritic, RandomCritic, SharedCritic, SummedCritic
 from credit_wrappers.delivery.deferred import Deferred
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from credit_wrappers.llm.budget import Budget, Prices
     from credit_wrappers.llm.ledger.ledger import Ledger
     from credit_wrappers.llm.providers.anthropic import AnthropicClient
+    from credit_wrappers.llm.providers.folder import FolderClient
     from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
     from credit_wrappers.llm.providers.recorded import RecordedClient
     from credit_wrappers.narration.fallback_narrators import ArrayNarrator
@@ -72,6 +73,7 @@ __all__ = [
     "EqualSplitCritic",
     "Estimate",
     "ExactCredit",
+    "FolderClient",
     "LLMCreditWrapper",
     "LLMCritic",
     "LLMTaskWrapper",
@@ -97,6 +99,7 @@ __all__ = [
     "SummedCritic",
     "TabularValue",
     "TaskObservationWrapper",
+    "Unanswered",
     "Usage",
     "ValueFunction",
     "Values",
@@ -131,6 +134,7 @@ def _on_demand() -> dict[str, Any]:
     from credit_wrappers.llm.budget import Budget, Prices
     from credit_wrappers.llm.ledger.ledger import Ledger
     from credit_wrappers.llm.providers.anthropic import AnthropicClient
+    from credit_wrappers.llm.providers.folder import FolderClient
     from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
     from credit_wrappers.llm.providers.recorded import RecordedClient
     from credit_wrappers.narration.fallback_narrators import ArrayNarrator
@@ -138,8 +142,8 @@ def _on_demand() -> dict[str, Any]:
 
     found = (
         AnthropicClient, ArrayNarrator, Budget, CounterfactualCritic, CriticSettings, CriticStats, EnvSimulator,
-        Estimate, ExactCredit, LLMCritic, Ledger, OpenAICompatibleClient, Outcomes, Prices, RecordedClient,
-        RolloutValue, ScriptedClient, Simulator, TabularValue, ValueFunction, Values, annotate, exact_credit,
-        named_value,
+        Estimate, ExactCredit, FolderClient, LLMCritic, Ledger, OpenAICompatibleClient, Outcomes, Prices,
+        RecordedClient, RolloutValue, ScriptedClient, Simulator, TabularValue, ValueFunction, Values, annotate,
+        exact_credit, named_value,
     )  # fmt: skip
     return {thing.__name__: thing for thing in found}

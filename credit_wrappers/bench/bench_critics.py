@@ -47,7 +47,7 @@ class CriticOptions:
 
 def valid_critics() -> str:
     """Return the words that `bench_critic` takes, for help and errors."""
-    models = [f"{name}:MODEL" for name in provider_names()]
+    models = ["folder:DIR" if name == "folder" else f"{name}:MODEL" for name in provider_names()]
     return ", ".join(["scripted", *critic_names(), *_EXACT, "ledger:FILE", "answers:FILE", *models])
 
 
@@ -73,7 +73,10 @@ def bench_critic(word: str, options: CriticOptions) -> Callable[[Suite], Critic]
             raise ValueError(f"there is no ledger {rest}")
         return lambda suite: _asking(RecordedClient(rest), options, ledger=None)
     if name in provider_names() and word not in critic_names():
-        client = make_client(name, model=rest or None, base_url=options.base_url)
+        place = (
+            {"base_url": rest} if name == "folder" and rest else {"model": rest or None, "base_url": options.base_url}
+        )
+        client = make_client(name, **place)
         return lambda suite: _asking(client, options)
     if word in critic_names():
         return lambda suite: make_critic(word)

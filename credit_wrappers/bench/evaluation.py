@@ -85,7 +85,7 @@ class BenchRow:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedSuite:
     """The credits of some episodes of a suite beside what is known of them; lists have an entry for each."""
 
     credits: list[np.ndarray]
@@ -205,7 +205,7 @@ def evaluate(
     note = "" if truth.credits else "no truth: " + next(iter(truth.missing.values()), "")
     figures: dict[str, Figure] = {}
     if usable:
-        judged = Judged(
+        judged = JudgedSuite(
             credits=[credits[j].values.astype(np.float64) for j in usable],  # type: ignore[union-attr]
             returns=[float(episodes[k].team_reward.sum()) for k in mine],
             queries=[0 if queries is None else queries[j] for j in usable],

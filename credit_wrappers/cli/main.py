@@ -11,6 +11,7 @@ from credit_wrappers.cli.bench_command import add_bench
 from credit_wrappers.cli.diff import diff
 from credit_wrappers.cli.export import export
 from credit_wrappers.cli.output import printing
+from credit_wrappers.cli.questions import add_questions
 from credit_wrappers.cli.show import show
 from credit_wrappers.cli.stats import stats
 from credit_wrappers.core.errors import CreditError
@@ -58,8 +59,10 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def _parser() -> OneLineParser:
-    parser = OneLineParser(prog="credit-wrappers", description="The critic's ledgers and prompts, and a benchmark.")
-    topics = parser.add_subparsers(required=True, metavar="bench | ledger | prompts")
+    parser = OneLineParser(
+        prog="credit-wrappers", description="The critic's ledgers, prompts and questions, and a benchmark of critics."
+    )
+    topics = parser.add_subparsers(required=True, metavar="bench | ledger | prompts | questions")
     add_bench(topics)
     about = "Reads ledgers, the SQLite files with every question to a model and every answer; changes none."
     ledger = topics.add_parser("ledger", help="read a ledger", description=about)
@@ -109,6 +112,8 @@ def _parser() -> OneLineParser:
     command = topics.add_parser("prompts", help=f"write {about}", description=f"Write {about}.")
     command.add_argument("folder", metavar="FOLDER", help="a folder without templates; it is made if needed")
     command.set_defaults(run=_prompts)
+
+    add_questions(topics, OneLineParser)
     return parser
 
 

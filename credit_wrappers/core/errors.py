@@ -19,7 +19,7 @@ ModelFailure = Literal[
     "not_found",  # 404: unknown model, wrong address
     "bad_request",  # any other 4xx
     "truncated",  # the server read a part of the question only
-    "not_recorded",  # a replay has no answer to this question
+    "not_recorded",  # a replay, or a folder of answers, has none to this question
     "setup",  # the client cannot even ask
 ]
 AnswerFailure = Literal[
@@ -68,6 +68,24 @@ class ModelError(CreditError):
 
     def __reduce__(self) -> tuple[type[ModelError], tuple[str, ModelFailure]]:
         return type(self), (str(self), self.kind)
+
+
+class Unanswered(ModelError):
+    """Questions were written for somebody to answer, and have no answer yet.
+
+    The kind is "not_recorded": nothing failed, so the ledger keeps nothing of it.
+
+    Args:
+        message: Which questions wait, and how to go on.
+        files: The files of all the questions that wait.
+    """
+
+    def __init__(self, message: str, files: tuple[str, ...] = ()) -> None:
+        super().__init__(message, "not_recorded")
+        self.files = files
+
+    def __reduce__(self) -> tuple[type[Unanswered], tuple[str, tuple[str, ...]]]:  # type: ignore[override]
+        return type(self), (str(self), self.files)
 
 
 class AnswerError(CreditError):

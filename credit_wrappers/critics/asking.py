@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from credit_wrappers.core.credit import Source, Usage
-from credit_wrappers.core.errors import AnswerError, BudgetExceeded, ModelError
+from credit_wrappers.core.errors import AnswerError, BudgetExceeded, ModelError, Unanswered
 from credit_wrappers.critics.critic_settings import CriticSettings
 from credit_wrappers.critics.critic_stats import CriticStats
 from credit_wrappers.critics.outage import Outage
@@ -175,6 +175,8 @@ class Asker:
             try:
                 with stats.timed("answer"):
                     completion = self.client.complete(question.request)
+            except Unanswered:  # nothing was asked over a wire, and nothing is paid
+                raise
             except ModelError as error:
                 self.budget.charge(Usage(calls=1))
                 if not error.transient:  # the server can be reached

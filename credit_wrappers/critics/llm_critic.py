@@ -28,7 +28,7 @@ import numpy as np
 
 from credit_wrappers.core.credit import Credit, CreditEvent, Usage
 from credit_wrappers.core.episode import Episode
-from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, ModelError
+from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, ModelError, Unanswered
 from credit_wrappers.core.narrator import Narrator, check_narrator
 from credit_wrappers.critics.asking import Asker, Judged
 from credit_wrappers.critics.baselines import equal_values, shared_values
@@ -169,14 +169,19 @@ class LLMCritic:
         stats = CriticStats(queries=1, episodes=len(episodes))
         judged: list[Judged] = []
         error: CreditError | None = None
+        unanswered: Unanswered | None = None
         try:
             for question in questions:
                 try:
                     judged.append(self.asker.ask(question, stats))
+                except Unanswered as failed:  # the other orders are asked all the same, so that all can be answered
+                    unanswered = failed
                 except (AnswerError, ModelError, BudgetExceeded) as failed:
                     if self._stops(failed):
                         raise
                     error = failed
+            if unanswered is not None:
+                raise unanswered
             if judged:
                 with stats.timed("parse"):
                     return self._credits(episodes, judged, stats)

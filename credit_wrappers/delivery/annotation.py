@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.critic import Critic, check_critic
 from credit_wrappers.core.episode import Episode
-from credit_wrappers.core.errors import CreditError, ModelError
+from credit_wrappers.core.errors import CreditError, ModelError, Unanswered
 from credit_wrappers.critics.progress import CreditProgress
 from credit_wrappers.llm.client import Request
 
@@ -38,7 +38,8 @@ def annotate(
     """Return the credit of every episode, in the same order.
 
     When it is interrupted, or an error is raised, what was answered is in the critic's ledger; the same call
-    again goes on from there. Queries are made of neighbouring episodes.
+    again goes on from there. Queries are made of neighbouring episodes. Where questions are answered by files
+    (`FolderClient`), all are written before `Unanswered` is raised.
 
     Args:
         episodes: What to score.
@@ -92,12 +93,16 @@ def _score(
 ) -> None:
     """Have some of the queries scored, many at a time."""
     stopped = threading.Event()
+    unanswered: list[Unanswered] = []
 
     def score(query: list[Episode]) -> list[Credit]:
         if stopped.is_set():
             return []  # nobody will read it: an earlier query's error comes first
         try:
             return critic.score(query)
+        except Unanswered as error:  # the others are asked all the same, so that all can be answered together
+            unanswered.append(error)
+            return []
         except BaseException:
             stopped.set()
             raise
@@ -108,6 +113,8 @@ def _score(
             scored[k] = credits
             if bar is not None:
                 bar.add(len(credits))
+        if unanswered:
+            raise max(unanswered, key=lambda error: len(error.files))
     finally:
         stopped.set()
         # Queries under way are waited for: they are paid for, and their answers belong in the ledger.

@@ -38,7 +38,7 @@ def test_built_in_providers_make_their_clients():
 
 
 def test_provider_of_another_package_gets_model_and_address(packages):
-    assert provider_names() == ["anthropic", "openai", "broken", "fake"]
+    assert provider_names() == ["anthropic", "openai", "folder", "broken", "fake"]
     assert make_client("fake", model="m", base_url=LOCAL).name == f"m at {LOCAL}"
     assert make_client("fake").name == "None at None"
 
@@ -48,7 +48,7 @@ def test_built_in_name_cannot_be_replaced(packages):
 
 
 def test_unknown_name_is_refused_with_the_valid_ones(packages):
-    with pytest.raises(ValueError, match="unknown provider 'fakes'; valid: anthropic, openai, broken, fake"):
+    with pytest.raises(ValueError, match="unknown provider 'fakes'; valid: anthropic, openai, folder, broken, fake"):
         make_client("fakes")
 
 

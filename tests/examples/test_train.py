@@ -345,7 +345,7 @@ def test_settings_of_the_learners_are_set_over_those_of_the_family() -> None:
         (["--set", "hidden=2.5"], ["--set hidden=2.5", "a whole number"]),
         (["--set", "lr=0"], ["--set lr=0", "more than 0"]),
         (["--set", "lr=nan"], ["--set lr=nan", "more than 0"]),
-        (["--base-url", "http://127.0.0.1:1"], ["--critic anthropic or openai"]),
+        (["--base-url", "http://127.0.0.1:1"], ["--critic anthropic or openai or folder"]),
         (["--critic", "openai"], ["--model"]),
         (["--critic", "recorded"], ["--replay FOLDER"]),
         (["--replay", "runs/x"], ["--critic recorded"]),

@@ -84,7 +84,9 @@ class Settings:
     )
     model: str | None = _option(None, "name of the model")
     base_url: str | None = _option(
-        None, "a server that speaks the Messages API (anthropic) or OpenAI's chat completions (openai)"
+        None,
+        "a server that speaks the Messages API (anthropic) or OpenAI's chat completions (openai); or the folder with "
+        "questions and answers (folder)",
     )
     replay: str | None = _option(
         None, "with --critic recorded: the run that is repeated, with its settings and its answers", metavar="FOLDER"

@@ -46,40 +46,11 @@ class OpenAICompatibleClient(RemoteClient):
         return ("response_format", "json_schema")
 
     def _send(self, sdk: Any, request: Request, structured: bool) -> Any:
-        arguments: dict[str, Any] = {
-            "model": self.model,
-            "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.prompt}],
-            _limit_name(self.base_url): request.max_tokens,
-        }
-        if structured:
-            form = {"name": "credit", "schema": request.schema, "strict": True}
-            arguments["response_format"] = {"type": "json_schema", "json_schema": form}
-        if request.temperature is not None:
-            arguments["temperature"] = request.temperature
+        arguments = chat_arguments(request, self.model, _limit_name(self.base_url), structured)
         return sdk.chat.completions.with_raw_response.create(**arguments)
 
     def _completion(self, reply: Any, seconds: float) -> Completion:
-        if not isinstance(reply.choices, list) or not reply.choices:
-            raise ValueError("no list of choices")
-        choice = reply.choices[0]
-        if getattr(choice, "error", None):
-            raise ValueError("an error instead of an answer")
-        content = choice.message.content
-        refusal = getattr(choice.message, "refusal", None) or _text(content, "refusal")
-        stop = str(choice.finish_reason or "stop")
-        cached = count(getattr(getattr(reply, "usage", None), "prompt_tokens_details", None), "cached_tokens")
-        return Completion(
-            text=clean(refusal or _text(content, "text", "output_text")),
-            usage=Usage(
-                calls=1,
-                input_tokens=max(0, count(reply.usage, "prompt_tokens") - cached),
-                output_tokens=count(reply.usage, "completion_tokens"),
-                cached_tokens=cached,
-                seconds=seconds,
-            ),
-            model=clean(str(reply.model or self.model)),
-            stop_reason="refusal" if refusal else clean(_STOP.get(stop, stop)),
-        )
+        return chat_completion(reply, seconds, self.model)
 
     def _connect(self, **options: Any) -> Any:
         import openai
@@ -87,6 +58,63 @@ class OpenAICompatibleClient(RemoteClient):
         # A local server needs no key, but the SDK insists on one.
         [key] = self._keys() or ["none"]
         return openai.OpenAI(api_key=key, **options)
+
+
+def chat_arguments(request: Request, model: str, limit_name: str, structured: bool) -> dict[str, Any]:
+    """Return a question as the arguments of a chat completion, which are the body of its HTTP request.
+
+    Args:
+        request: The question.
+        model: Model name for the server.
+        limit_name: What the server calls the limit of the answer.
+        structured: Whether the server is to hold the model to the schema.
+    """
+    arguments: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.prompt}],
+        limit_name: request.max_tokens,
+    }
+    if structured:
+        form = {"name": "credit", "schema": request.schema, "strict": True}
+        arguments["response_format"] = {"type": "json_schema", "json_schema": form}
+    if request.temperature is not None:
+        arguments["temperature"] = request.temperature
+    return arguments
+
+
+def chat_completion(reply: Any, seconds: float, model: str) -> Completion:
+    """Return the answer in a chat completion.
+
+    Args:
+        reply: The completion, whose fields are attributes.
+        seconds: How long it took.
+        model: The model that was asked, where the reply names none.
+
+    Raises:
+        AttributeError, TypeError, ValueError: It is no chat completion.
+    """
+    if not isinstance(reply.choices, list) or not reply.choices:
+        raise ValueError("no list of choices")
+    choice = reply.choices[0]
+    if getattr(choice, "error", None):
+        raise ValueError("an error instead of an answer")
+    content = choice.message.content
+    refusal = getattr(choice.message, "refusal", None) or _text(content, "refusal")
+    stop = str(choice.finish_reason or "stop")
+    usage = getattr(reply, "usage", None)
+    cached = count(getattr(usage, "prompt_tokens_details", None), "cached_tokens")
+    return Completion(
+        text=clean(refusal or _text(content, "text", "output_text")),
+        usage=Usage(
+            calls=1,
+            input_tokens=max(0, count(usage, "prompt_tokens") - cached),
+            output_tokens=count(usage, "completion_tokens"),
+            cached_tokens=cached,
+            seconds=seconds,
+        ),
+        model=clean(str(reply.model or model)),
+        stop_reason="refusal" if refusal else clean(_STOP.get(stop, stop)),
+    )
 
 
 def _text(content: Any, *kinds: str) -> str:

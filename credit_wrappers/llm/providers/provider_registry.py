@@ -10,15 +10,17 @@ It is a callable `(model=..., base_url=...) -> ModelClient`; either argument may
 
 from __future__ import annotations
 
+import math
 from importlib.metadata import entry_points
 
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.llm.client import ModelClient
 from credit_wrappers.llm.providers.anthropic import DEFAULT_MODEL, AnthropicClient
+from credit_wrappers.llm.providers.folder import DEFAULT_NAME, FolderClient
 from credit_wrappers.llm.providers.openai_compatible import OpenAICompatibleClient
 
 GROUP = "credit_wrappers.providers"
-_BUILT_IN = ("anthropic", "openai")
+_BUILT_IN = ("anthropic", "openai", "folder")
 
 
 def provider_names() -> list[str]:
@@ -32,7 +34,8 @@ def make_client(name: str, *, model: str | None = None, base_url: str | None = N
     Args:
         name: One of `provider_names()`; no package can replace a built-in one.
         model: Model name; None: the provider's default, if it has one.
-        base_url: Address of another server than the provider's own.
+        base_url: Address of another server than the provider's own; for "folder", the folder with the questions
+            (default `questions`), whose answers are waited for.
 
     Raises:
         ValueError: There is no provider of that name, or it needs a model and none was given.
@@ -44,6 +47,8 @@ def make_client(name: str, *, model: str | None = None, base_url: str | None = N
         if model is None:
             raise ValueError("provider 'openai' needs the name of a model")
         return OpenAICompatibleClient(model, base_url=base_url)
+    if name == "folder":
+        return FolderClient(base_url or "questions", name=model or DEFAULT_NAME, wait=math.inf)
     found = next(iter(entry_points(group=GROUP).select(name=name)), None)
     if found is None:
         raise ValueError(f"unknown provider {name!r}; valid: {', '.join(provider_names())}")
