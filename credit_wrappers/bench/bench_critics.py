@@ -15,6 +15,7 @@ from credit_wrappers.critics.llm_critic import LLMCritic
 from credit_wrappers.exact.counterfactual_critic import CounterfactualCritic
 from credit_wrappers.llm.budget import Budget
 from credit_wrappers.llm.client import ModelClient
+from credit_wrappers.llm.providers.folder import FolderClient
 from credit_wrappers.llm.providers.provider_registry import make_client, provider_names
 from credit_wrappers.llm.providers.recorded import RecordedClient
 from credit_wrappers.scripted.scripted_client import ScriptedClient
@@ -47,7 +48,7 @@ class CriticOptions:
 
 def valid_critics() -> str:
     """Return the words that `bench_critic` takes, for help and errors."""
-    models = [f"{name}:MODEL" for name in provider_names()]
+    models = ["folder:DIR" if name == "folder" else f"{name}:MODEL" for name in provider_names()]
     return ", ".join(["scripted", *critic_names(), *_EXACT, "ledger:FILE", "answers:FILE", *models])
 
 
@@ -73,7 +74,10 @@ def bench_critic(word: str, options: CriticOptions) -> Callable[[Suite], Critic]
             raise ValueError(f"there is no ledger {rest}")
         return lambda suite: _asking(RecordedClient(rest), options, ledger=None)
     if name in provider_names() and word not in critic_names():
-        client = make_client(name, model=rest or None, base_url=options.base_url)
+        if name == "folder" and rest:  # the row says which questions wait; the same command again goes on
+            client: ModelClient = FolderClient(rest)
+        else:
+            client = make_client(name, model=rest or None, base_url=options.base_url)
         return lambda suite: _asking(client, options)
     if word in critic_names():
         return lambda suite: make_critic(word)

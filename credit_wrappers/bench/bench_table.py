@@ -13,6 +13,7 @@ _COLUMNS = (
     ("steps rank", "rank time difference", True),
     ("steps sign", "sign time difference", True),
     ("sums rank", "sums time shapley", True),
+    ("shares", "shares work shapley", False),
     ("work rank", "rank work difference", False),
     ("work sign", "sign work difference", False),
     ("who", "right agent", False),

@@ -85,7 +85,7 @@ class BenchRow:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedSuite:
     """The credits of some episodes of a suite beside what is known of them; lists have an entry for each."""
 
     credits: list[np.ndarray]
@@ -108,6 +108,7 @@ class Judged:
             measures[f"sign {value} {kind}"] = self._steps(m.sign_agreement, (value, kind))
             measures[f"sums {value} {kind}"] = self._sums(m.rank_correlation, (value, kind))
             measures[f"sums sign {value} {kind}"] = self._sums(m.sign_agreement, (value, kind))
+            measures[f"shares {value} {kind}"] = self._sums(m.rank_correlation, (value, kind), shares=True)
         if any(self.planted):
             measures["right agent"] = self._faults(m.right_agent, None)
             measures["right step"] = self._faults(m.right_step, MOMENT)
@@ -130,11 +131,16 @@ class Judged:
 
         return of
 
-    def _sums(self, measure: Callable[..., float], which: tuple[str, str]) -> Callable[[Sequence[int]], float]:
-        credits, truths = (
-            np.array([array.sum(axis=0, dtype=np.float64) for array in arrays]).round(6)
-            for arrays in (self.credits, self.truth.credits[which])
-        )
+    def _sums(
+        self, measure: Callable[..., float], which: tuple[str, str], shares: bool = False
+    ) -> Callable[[Sequence[int]], float]:
+        """Compare each agent's sum over an episode, or how far it is from the team's mean of these sums."""
+
+        def summed(arrays: list[np.ndarray]) -> np.ndarray:
+            sums = np.array([array.sum(axis=0, dtype=np.float64) for array in arrays])
+            return (sums - shares * sums.mean(axis=1, keepdims=True)).round(6)
+
+        credits, truths = summed(self.credits), summed(self.truth.credits[which])
         return lambda chosen: measure(credits[list(chosen)], truths[list(chosen)])
 
     def _faults(self, measure: Callable[..., float], longest: int | None) -> Callable[[Sequence[int]], float]:
@@ -199,7 +205,7 @@ def evaluate(
     note = "" if truth.credits else "no truth: " + next(iter(truth.missing.values()), "")
     figures: dict[str, Figure] = {}
     if usable:
-        judged = Judged(
+        judged = JudgedSuite(
             credits=[credits[j].values.astype(np.float64) for j in usable],  # type: ignore[union-attr]
             returns=[float(episodes[k].team_reward.sum()) for k in mine],
             queries=[0 if queries is None else queries[j] for j in usable],

@@ -140,14 +140,14 @@ def bootstrap(
     Args:
         measure: Returns the figure for some of the episodes, given by their numbers.
         count: Number of episodes.
-        draws: How often they are drawn.
+        draws: How often they are drawn; 0: there is no interval.
         seed: Of the draws.
 
     Returns:
         (low, high), the percentiles 2.5 and 97.5 of the figures that are not NaN; None where fewer than half are, or
         with less than two episodes.
     """
-    if count < 2:
+    if count < 2 or draws < 1:
         return None
     random = np.random.default_rng(seed)
     found = np.array([measure(random.integers(0, count, count).tolist()) for _ in range(draws)])

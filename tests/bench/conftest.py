@@ -13,10 +13,12 @@ from credit_wrappers.bench import environments
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
-@pytest.fixture(autouse=True)
-def families(monkeypatch):
+@pytest.fixture(autouse=True, scope="session")
+def families():
     """Register the families of environments, and a broken one."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     registered = {**project["entry-points"][environments.GROUP], "broken": "credit_wrappers.nowhere:make"}
     found = EntryPoints(EntryPoint(name, value, environments.GROUP) for name, value in registered.items())
-    monkeypatch.setattr(environments, "entry_points", lambda **wanted: found.select(**wanted))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environments, "entry_points", lambda **wanted: found.select(**wanted))
+        yield

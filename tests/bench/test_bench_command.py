@@ -1,0 +1,176 @@
+"""`credit-wrappers bench`: rows, files and errors, on corridors and small files of judgements."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from credit_wrappers.bench.answers_file import AnswersCritic
+from credit_wrappers.bench.bench_critics import CriticOptions, bench_critic
+from credit_wrappers.bench.bench_table import BEGIN, END, bench_table
+from credit_wrappers.bench.benchmark import BenchSettings, PreparedSuite, bench_row, run_bench
+from credit_wrappers.bench.evaluation import evaluate
+from credit_wrappers.bench.suite import PlantedFault, Suite, SuiteEpisode, load_suite
+from credit_wrappers.bench.truth import suite_truth
+from credit_wrappers.cli.main import main
+from credit_wrappers.core.credit import Credit
+from credit_wrappers.llm.ledger.ledger import Ledger
+
+FORWARD, BACK, STAY = 2, 1, 0
+
+
+def judged(path, *lines):
+    """Write a file of judgements: (seed, actions, credit, question) of each."""
+    text = [
+        json.dumps({"world": "corridor", "max_cycles": None, "seed": s, "actions": a, "credit": c, "question": q})
+        for s, a, c, q in lines
+    ]
+    path.write_text("\n".join(text) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def corridor():
+    """The packaged corridors with their truth."""
+    suite = load_suite("corridor")
+    episodes = suite.replay(snapshots=True)
+    return PreparedSuite(suite, episodes, suite_truth(suite, episodes))
+
+
+def row_of(prepared, word, **settings):
+    """Return the row of the critic that a word names."""
+    return bench_row(prepared, word, bench_critic(word, CriticOptions({})), BenchSettings(draws=0, **settings))
+
+
+def test_the_truth_itself_is_right_in_everything(corridor):
+    row = row_of(corridor, "exact")
+    figures = {name: figure.value for name, figure in row.figures.items()}
+    assert figures["rank time difference"] == pytest.approx(1) and figures["sign time difference"] == 1
+    assert figures["scale drift"] == pytest.approx(0, abs=1e-9) and figures["paid to idle"] == 0
+    assert figures["rank work difference"] < 0.9
+    work = row_of(corridor, "exact-work-shapley").figures
+    assert work["sums work shapley"].value == work["shares work shapley"].value == pytest.approx(1)
+    assert row.usable == row.episodes == 12 and row.note == ""
+
+
+def test_credit_of_the_wrong_agent_or_a_step_too_late_is_much_less_right(corridor):
+    truth = corridor.truth.credits["work", "difference"]
+    chosen = range(len(truth))
+
+    def rank(change):
+        credits = [Credit(change(values).astype(np.float32)) for values in truth]
+        row = evaluate(corridor.suite, corridor.episodes, corridor.truth, credits, chosen, critic="x", draws=0)
+        return row.figures["rank work difference"].value
+
+    assert rank(lambda v: 3 * v) == pytest.approx(1)
+    assert rank(lambda v: v[:, ::-1]) < 0.5
+    assert rank(lambda v: np.roll(v, 1, axis=0)) < 0.5
+    assert rank(lambda v: -v) == pytest.approx(-1)
+
+
+def test_random_credit_is_right_by_chance_and_equal_parts_conserve(corridor):
+    assert abs(row_of(corridor, "random").figures["rank work difference"].value) < 0.25
+    assert row_of(corridor, "equal").figures["conservation error"].value == pytest.approx(0, abs=1e-6)
+    assert row_of(corridor, "shared", half="choose", limit=2).episodes == 2
+
+
+def test_planted_faults_are_counted_for_the_culprit():
+    actions = np.array([[FORWARD, FORWARD], [FORWARD, BACK], [STAY, FORWARD], [STAY, FORWARD]])
+    fault = PlantedFault("walker_1", 1, 2, "wrong way", "walker_1 goes back")
+    suite = Suite("s", "corridor", None, (SuiteEpisode(1, actions, "planted", "report", fault),))
+    row = row_of(PreparedSuite.of(suite), "exact-work")
+    assert [row.figures[f"right {what}"].value for what in ("agent", "step", "agent and step")] == [1, 1, 1]
+
+
+def test_fallbacks_are_not_judged_and_nothing_usable_is_said(corridor):
+    chosen = [0, 1]
+    bad = [Credit(np.zeros_like(corridor.truth.idle[k], np.float32), source="fallback", summary="no") for k in chosen]
+    row = evaluate(corridor.suite, corridor.episodes, corridor.truth, bad, chosen, critic="x")
+    assert (row.usable, row.figures, row.note) == (0, {}, "nothing usable: no")
+    good = Credit(corridor.truth.credits["time", "difference"][1].astype(np.float32))
+    row = evaluate(corridor.suite, corridor.episodes, corridor.truth, [bad[0], good], chosen, critic="x", draws=0)
+    assert row.usable == 1 and row.as_json()["fallbacks"] == 1
+    assert row.figures["sign time difference"].value == 1
+    assert "nothing usable: no" in bench_table([row, evaluate(corridor.suite, corridor.episodes, corridor.truth, bad,
+                                                              chosen, critic="y")])[-1]  # fmt: skip
+
+
+def test_a_file_of_judgements_is_a_suite_and_a_critic(tmp_path):
+    walk, late = [[2, 2], [2, 2], [2, 2]], [[0, 2], [2, 2], [2, 2], [2, 0]]
+    path = judged(
+        tmp_path / "mine.jsonl",
+        (1, walk, [[1, 1], [1, 1], [1, 1]], 0),
+        (1, late, [[0, 2], [2, 2], [2, 2], [2, 0]], 1),
+    )
+    critic = AnswersCritic(path)
+    [suite] = critic.suites
+    [row] = run_bench([suite], {"a": lambda _: critic}, BenchSettings(draws=0))
+    assert (suite.name, row.usable, row.figures["sign work difference"].value) == ("mine", 2, 1)
+    assert row.figures["scale drift"].value == pytest.approx(np.std([1, 2], ddof=1) / 1.5)
+    assert critic.queries(suite.replay()) == [0, 1]
+    [other] = run_bench([load_suite("corridor")], {"a": lambda _: critic}, BenchSettings(draws=0))
+    assert other.usable == 0 and "no credit for this suite's episodes" in other.note
+    judged(path, (1, walk, [[1, 1]], 0))
+    with pytest.raises(ValueError, match=r"line 1: credit must be numbers, \(3, 2\)"):
+        AnswersCritic(path)
+    path.write_text("{}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="line 1 is no judgement: KeyError: 'actions'"):
+        AnswersCritic(path)
+
+
+def test_the_command_prints_a_table_and_writes_every_figure(tmp_path, capsys):
+    out = tmp_path / "rows.json"
+    words = ["bench", "--suite", "corridor", "--critic", "exact-work", "random", "--draws", "20", "--json", str(out)]
+    assert main(words) == 0
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["suite", "critic", "usable"] and first.split()[:3] == ["corridor", "exact-work", "6/6"]
+    rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    assert [row["critic"] for row in rows] == ["exact-work", "random"] and second.split()[1] == "random"
+    low, high = rows[1]["figures"]["sign work difference"]["interval"]
+    assert low < rows[1]["figures"]["sign work difference"]["value"] < high
+    assert main([*words[:-2], "--markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert (lines[0], lines[-1]) == (BEGIN, END) and " to " in lines[4]
+
+
+def test_answers_are_recorded_and_replayed_without_asking(tmp_path, capsys):
+    path = tmp_path / "ledger.sqlite"
+    suite = load_suite("corridor")
+    prepared = PreparedSuite.of(suite)
+    critic = bench_critic("scripted", CriticOptions({}))(suite)
+    critic.ledger = critic.asker.ledger = Ledger(path)
+    asked = bench_row(prepared, "scripted", lambda _: critic, BenchSettings(draws=0, half="report"))
+    critic.ledger.close()
+    words = ["bench", "--suite", "corridor", "--critic", f"ledger:{path}", "--draws", "0"]
+    assert main([*words, "--prices", "1", "2"]) == 0
+    cells = capsys.readouterr().out.splitlines()[1].split()
+    assert cells[2] == "6/6" and f"{asked.read:,.0f}" == cells[-3]
+    assert main([*words, "--half", "choose"]) == 0
+    assert "nothing usable" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--suite", "corridr", "--critic", "equal"], "unknown suite 'corridr'"),
+        (["--suite", "corridor", "--critic", "equl"], "unknown critic 'equl'; valid: scripted, equal, random, shared"),
+        (["--suite", "corridor", "--critic", "openai"], "needs the name of a model"),
+        (["--critic", "equal"], "--suite is missing"),
+        (["--suite", "corridor", "--critic", "ledger:nowhere"], "there is no ledger nowhere"),
+        (["--suite", "corridor", "--critic", "equal", "--max-cost", "3"], "max_cost needs prices"),
+        (["--suite", "corridor", "--critic", "equal", "--prices", "3"], "--prices takes 2 to 4 numbers"),
+        (["--suite", "corridor", "--critic", "equal", "--limit", "0"], "limit must be at least 1"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_word_is_named_before_anything_is_asked(words, said, capsys):
+    assert main(["bench", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_estimate_asks_nothing(capsys):
+    assert main(["bench", "--suite", "corridor", "--critic", "scripted", "equal", "--estimate"]) == 0
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("corridor, scripted: 6 episodes: 1 calls")
