@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from credit_wrappers.bench.suite import PlantedFault, Suite, SuiteEpisode, diges
 from tests.bench.planted_cases import Fault, faults_in_foraging, faults_in_spaceworld
 from tests.bench.teams import chance, scripted
 
+RECORDED = Path(__file__).with_name("half_trained.json")
 FOLDER = Path(credit_wrappers.__file__).parent / "bench" / "suites"
 MOST_CHANCE = 0.6  # in a mixture, of an agent's actions
 FAULTS = {"spaceworld": faults_in_spaceworld, "lbf": faults_in_foraging}
@@ -72,6 +74,10 @@ def make_suite(name: str) -> Suite:
                 break
         seen[kind] = seen.get(kind, 0) + 1
         episodes.append(SuiteEpisode(seed, found[0], "planted", half, found[1]))  # type: ignore[arg-type]
+    recorded = json.loads(RECORDED.read_text(encoding="utf-8")).get(name, [])
+    for one in recorded:  # of the half for figures, since the other one is asked about already
+        actions = np.array(one["actions"], np.int64)
+        episodes.append(SuiteEpisode(one["seed"], actions, "half-trained", "report"))
     library = LIBRARIES.get(recipe.world.partition(":")[0])
     made_with = f"llm-credit-wrappers {credit_wrappers.__version__}"
     made_with += f" and {library} {version(library)}" if library else ""
