@@ -127,7 +127,8 @@ class JudgedSuite:
 
         def of(chosen: Sequence[int]) -> float:
             pooled = [np.concatenate([arrays[k].ravel() for k in chosen]) for arrays in (credits, truths)]
-            return measure(pooled[0].round(9), pooled[1].round(9))
+            known = np.isfinite(pooled[1])
+            return measure(pooled[0][known].round(9), pooled[1][known].round(9))
 
         return of
 
@@ -141,7 +142,13 @@ class JudgedSuite:
             return (sums - shares * sums.mean(axis=1, keepdims=True)).round(6)
 
         credits, truths = summed(self.credits), summed(self.truth.credits[which])
-        return lambda chosen: measure(credits[list(chosen)], truths[list(chosen)])
+        known = np.isfinite(truths).all(axis=1)
+
+        def of(chosen: Sequence[int]) -> float:
+            kept = [k for k in chosen if known[k]]
+            return measure(credits[kept], truths[kept]) if kept else m.NAN
+
+        return of
 
     def _faults(self, measure: Callable[..., float], longest: int | None) -> Callable[[Sequence[int]], float]:
         right = np.full(len(self.credits), np.nan)
@@ -160,9 +167,15 @@ class JudgedSuite:
         return lambda chosen: m.paid_where([self.credits[k] for k in chosen], [marks[k] for k in chosen])
 
     def _drift(self, truths: list[np.ndarray]) -> Callable[[Sequence[int]], float]:
-        return lambda chosen: m.scale_drift(
-            [self.credits[k] for k in chosen], [truths[k] for k in chosen], [self.queries[k] for k in chosen]
-        )
+        known = [bool(np.isfinite(truth).all()) for truth in truths]
+
+        def of(chosen: Sequence[int]) -> float:
+            kept = [k for k in chosen if known[k]]
+            return m.scale_drift(
+                [self.credits[k] for k in kept], [truths[k] for k in kept], [self.queries[k] for k in kept]
+            )
+
+        return of
 
 
 def evaluate(
@@ -202,7 +215,8 @@ def evaluate(
     mine = [chosen[j] for j in usable]
     spent = sum((credit.usage for credit in credits if credit is not None), Usage())
     spent = usage if usage is not None and usage.tokens > spent.tokens else spent
-    note = "" if truth.credits else "no truth: " + next(iter(truth.missing.values()), "")
+    missing = next(iter(truth.missing.values()), "")
+    note = missing if truth.credits else f"no truth: {missing}"
     figures: dict[str, Figure] = {}
     if usable:
         judged = JudgedSuite(

@@ -15,12 +15,13 @@ from credit_wrappers.bench.metrics import loop_marks
 from credit_wrappers.bench.suite import Suite
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
-from credit_wrappers.exact.exact_credit import exact_credit
+from credit_wrappers.exact.cases import Kind
+from credit_wrappers.exact.exact_credit import ExactCredit, exact_credit
 from credit_wrappers.exact.simulator import EnvSimulator
-from credit_wrappers.exact.value_function import VALUE_NAMES, named_value
+from credit_wrappers.exact.value_function import VALUE_NAMES, ValueFunction, named_value
 from credit_wrappers.narration.text_diff import clauses
 
-TRUTH_KINDS = ("difference", "shapley")
+TRUTH_KINDS: tuple[Kind, ...] = ("difference", "shapley")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +29,10 @@ class SuiteTruth:
     """What is known of a suite's episodes; lists have an entry for each episode.
 
     Attributes:
-        credits: By value and kind, such as ("time", "shapley"): a (T, N) float64 array for each episode. Empty where
-            there is no truth.
+        credits: By value and kind, such as ("time", "shapley"): a (T, N) float64 array for each episode, NaN for one
+            with a state that cannot be valued. Empty where there is no truth.
         error: Mean standard error of these credits; 0.0 where they are exact.
-        missing: Why a value is missing, by its name.
+        missing: Why a value is missing, for all or for some episodes, by its name.
         idle: (T, N) bool for each episode: agents that took their default action.
         loops: (T, N) bool for each episode: agents in a closed loop.
     """
@@ -63,16 +64,33 @@ def suite_truth(suite: Suite, episodes: Sequence[Episode]) -> SuiteTruth:
         for name in VALUE_NAMES:
             try:
                 value = named_value(simulator.env, name)
-                for kind in TRUTH_KINDS:
-                    found = [exact_credit(episode, simulator, value, kind) for episode in episodes]  # type: ignore[arg-type]
-                    credits[name, kind] = [one.values for one in found]
-                    error[name, kind] = float(np.mean([one.error.mean() for one in found]))
             except CreditError as failed:
                 missing[name] = str(failed)
-                for kind in TRUTH_KINDS:
-                    credits.pop((name, kind), None)
+                continue
+            for kind in TRUTH_KINDS:
+                found, failures = _each(episodes, simulator, value, kind)
+                if failures:
+                    missing[name] = f"{len(failures)} of {len(episodes)} episodes cannot be valued; {failures[0]}"
+                if len(failures) < len(episodes):
+                    credits[name, kind] = [one.values for one in found]
+                    error[name, kind] = float(np.nanmean([one.error.mean() for one in found]))
     idle = [(episode.actions == default) & episode.present for episode in episodes]
     return SuiteTruth(credits, error, missing, idle, [agent_loops(episode) for episode in episodes])
+
+
+def _each(
+    episodes: Sequence[Episode], simulator: EnvSimulator, value: ValueFunction, kind: Kind
+) -> tuple[list[ExactCredit], list[str]]:
+    """Return the credit of each episode, NaN where it cannot be computed, and the reasons for these."""
+    found, failures = [], []
+    for episode in episodes:
+        try:
+            found.append(exact_credit(episode, simulator, value, kind))
+        except CreditError as failed:
+            failures.append(str(failed))
+            nothing = np.full(episode.actions.shape, np.nan)
+            found.append(ExactCredit(nothing, nothing, nothing[:, 0]))
+    return found, failures
 
 
 def agent_loops(episode: Episode) -> np.ndarray:

@@ -35,6 +35,7 @@ LAYOUTS = 4  # whose tables are kept
 EXACT_CELLS, EXACT_ROBOTS, EXACT_MODULES = 36, 2, 2  # larger scenarios have too many states
 PLAN_STEPS = 400  # that a plan looks ahead
 TRIES = 2  # orders of deliveries that a plan compares
+MORE_TRIES = (6, 12, 12)  # where that completes nothing; a plan that docks some modules is followed first
 
 
 class StateError(ValueError):
@@ -217,9 +218,17 @@ class PlannedToGo(_ToGo):
             if (pk.blocks(self._spec, row)["modules"][:, pk.M_SLOT] >= 0).all():
                 self._known[key] = 0
             else:
-                plan = make_plan(self._world, row, PLAN_STEPS, TRIES)
-                if not plan.complete:
-                    raise StateError(f"state {k}: the scripted team finds no plan that completes it", k)
-                busy = int((plan.actions != pk.STAY).sum())
-                self._known[key] = len(plan.actions) if self.kind == "time" else busy
+                self._known[key] = self._planned(k, row)
         return self._known[key]
+
+    def _planned(self, k: int, row: np.ndarray) -> int:
+        """Return the steps, or actions, of plans that complete the assembly, each from where the last one ended."""
+        total = 0
+        for tries in (TRIES, *MORE_TRIES):
+            plan = make_plan(self._world, row, PLAN_STEPS, tries)
+            if plan.complete or plan.docked > int(row[pk.S_DOCKED]):
+                total += len(plan.actions) if self.kind == "time" else int((plan.actions != pk.STAY).sum())
+                row = plan.rows[-1].copy()
+            if plan.complete:
+                return total
+        raise StateError(f"state {k}: the scripted team finds no plan that completes it", k)

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from credit_wrappers.bench import truth as truth_module
 from credit_wrappers.bench.environments import make_environment
+from credit_wrappers.bench.evaluation import evaluate
 from credit_wrappers.bench.suite import (
     Suite,
     SuiteEpisode,
@@ -18,7 +20,9 @@ from credit_wrappers.bench.suite import (
     write_suite,
 )
 from credit_wrappers.bench.truth import agent_loops, suite_truth
+from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.errors import CreditError
+from credit_wrappers.exact.exact_credit import exact_credit
 from credit_wrappers.recording.replay import replay
 from tests.bench.make_suites import RECIPES, make_suite
 
@@ -37,7 +41,7 @@ def test_a_packaged_suite_replays_and_has_all_that_its_recipe_asks_for(name):
     plays = [episode.play for episode in suite.episodes]
     assert {play: plays.count(play) for play in recipe.counts} == recipe.counts
     assert [e.planted.fault for e in suite.episodes if e.planted] == list(recipe.planted)
-    halves = [episode.half for episode in suite.episodes]
+    halves = [episode.half for episode in suite.episodes if episode.play != "half-trained"]  # those only report
     assert abs(halves.count("choose") - halves.count("report")) <= 1
     assert len({(e.seed, e.actions.tobytes()) for e in suite.episodes}) == len(suite.episodes)
     for told, episode in zip(suite.episodes, episodes, strict=True):
@@ -104,6 +108,33 @@ def test_the_truth_of_a_corridor_by_hand():
     assert truth.idle[0].tolist() == [[False, True], [False, False], [True, False]]
     assert truth.missing == {} and truth.error["time", "shapley"] == 0
     assert agent_loops(episode).tolist() == [[False, False], [False, True], [False, True]]
+
+
+def test_an_episode_that_cannot_be_valued_is_left_out_and_the_others_are_judged(monkeypatch):
+    suite = load_suite("corridor")
+    episodes = suite.replay(snapshots=True)
+    whole = suite_truth(suite, episodes)
+
+    def fails_for_one(episode, *arguments):
+        if episode is episodes[1]:
+            raise CreditError("state 3: no way")
+        return exact_credit(episode, *arguments)
+
+    monkeypatch.setattr(truth_module, "exact_credit", fails_for_one)
+    part = suite_truth(suite, episodes)
+    assert part.missing["time"] == f"1 of {len(episodes)} episodes cannot be valued; state 3: no way"
+    for which, arrays in part.credits.items():
+        assert np.isnan(arrays[1]).all()
+        assert all(
+            np.array_equal(a, b) for k, (a, b) in enumerate(zip(arrays, whole.credits[which], strict=True)) if k != 1
+        )
+    credits = [Credit(values.astype(np.float32)) for values in whole.credits["work", "difference"]]
+    credits[1] = Credit(-5 * np.ones_like(credits[1].values))  # must not count
+    row = evaluate(suite, episodes, part, credits, range(len(episodes)), critic="x", draws=0)
+    for figure in ("rank work difference", "sign work difference"):
+        assert row.figures[figure].value == pytest.approx(1.0)
+    assert 0 < row.figures["sums work difference"].value <= 1.0
+    assert row.note.startswith("1 of ")
 
 
 def test_an_environment_without_values_has_no_truth_and_says_why():
