@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from credit_wrappers.core.credit import CreditEvent
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.parse import parse_answer
-from credit_wrappers.llm.answers.schema import EpisodeAnswer, form_asked
+from credit_wrappers.llm.answers.schema import EpisodeAnswer
 from credit_wrappers.llm.answers.task_answers import tasks_of
+from credit_wrappers.llm.client import form_asked
 from credit_wrappers.llm.ledger.entry import JudgedEpisode, LedgerEntry
 from credit_wrappers.llm.prompts.render import agent_name, with_own_names
 from credit_wrappers.scripted.read_prompt import tasks_asked

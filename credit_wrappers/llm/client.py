@@ -78,6 +78,17 @@ class ModelClient(Protocol):
         """Return the model's answer; raise ModelError when there is none."""
 
 
+def form_asked(schema: dict[str, Any] | None) -> tuple[AnswerForm, bool]:
+    """Return the form that a request's schema asks for, and whether it asks for reasons; see `answers.schema`.
+
+    A request without a schema asks for arrays; whether with reasons, it does not say: then False.
+    """
+    if schema is None:
+        return "arrays", False
+    fields = {name for node in schema.get("$defs", {}).values() for name in node.get("properties", ())}
+    return ("curve" if "curves" in fields else "events"), "summary" in fields
+
+
 def check_client(client: object) -> None:
     """Raise TypeError unless an object is a `ModelClient`; the message says what it is instead."""
     if isinstance(client, type):

@@ -17,8 +17,7 @@ from typing import Any, Literal
 
 from credit_wrappers.core.credit import Usage
 from credit_wrappers.core.errors import ModelError
-from credit_wrappers.llm.answers.schema import form_asked
-from credit_wrappers.llm.client import Completion, Request
+from credit_wrappers.llm.client import Completion, Request, form_asked
 from credit_wrappers.llm.tokens import ANSWER_CHARACTERS, EPISODE_CHARACTERS, PREFIX_CHARACTERS
 from credit_wrappers.scripted.curve_writer import curves_of
 from credit_wrappers.scripted.event_log import EpisodeRules

@@ -16,8 +16,8 @@ from credit_wrappers.cli.reading import read as read_entry
 from credit_wrappers.critics.shaping import event_values
 from credit_wrappers.llm.answers.parse import parse_answer
 from credit_wrappers.llm.answers.placeholders import placeholder_texts
-from credit_wrappers.llm.answers.schema import answer_schema, form_asked
-from credit_wrappers.llm.client import STEP_WORTH
+from credit_wrappers.llm.answers.schema import answer_schema
+from credit_wrappers.llm.client import STEP_WORTH, form_asked
 from credit_wrappers.llm.prompts.render import prompt_digest, render_form
 from credit_wrappers.llm.prompts.templates import NAMES as TEMPLATES
 from credit_wrappers.llm.prompts.templates import PACKAGED

@@ -1,6 +1,7 @@
 """Agents that arrive late, come back, or disappear without a flag: their rows are theirs on every vectorised path."""
 
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -63,9 +64,10 @@ def store():
     return CreditStore(KnownCritic(), episodes_per_query=1, workers=0)
 
 
-@pytest.mark.parametrize("silent", [False, True])
-@pytest.mark.parametrize("learners", ["shared", "per-agent"])
-@pytest.mark.parametrize("worker", ["inline", "subprocess"])
+@pytest.mark.parametrize(
+    ("worker", "learners", "silent"),
+    [*product(["inline"], ["shared", "per-agent"], [False, True]), ("subprocess", "per-agent", True)],
+)
 def test_every_row_of_the_buffer_is_of_an_agent_that_was_there(store, silent, learners, worker):
     def make(k):
         return CreditWrapper(Comings(k, silent), Deferred(store))

@@ -140,7 +140,6 @@ def collected(worker: str, make: Callable[[int, Any], Any], critic: Any, learner
 @pytest.mark.parametrize(
     ("worker", "make", "critic", "learners"),
     [
-        ("subprocess", corridor, EqualSplitCritic, "shared"),
         ("subprocess", corridor, EqualSplitCritic, "per-agent"),
         ("subprocess", duet, lambda: LLMCritic(ScriptedClient()), "shared"),
         ("subprocess", leaving, KnownCritic, "shared"),

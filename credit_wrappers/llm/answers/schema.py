@@ -204,17 +204,6 @@ def answer_schema(
     return schema
 
 
-def form_asked(schema: dict[str, Any] | None) -> tuple[AnswerForm, bool]:
-    """Return the form that a request's schema asks for, and whether it asks for reasons; see `answer_schema`.
-
-    A request without a schema asks for arrays; whether with reasons, it does not say: then False.
-    """
-    if schema is None:
-        return "arrays", False
-    fields = {name for node in schema.get("$defs", {}).values() for name in node.get("properties", ())}
-    return ("curve" if "curves" in fields else "events"), "summary" in fields
-
-
 def check_form(form: str) -> None:
     """Raise ValueError unless there is such a form of answers."""
     if form not in get_args(AnswerForm):
