@@ -14,13 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from credit_wrappers.adapters.lbf_table import Layout, steps_to_go
+from credit_wrappers.adapters.lbf_table import LOAD, MOVES, Layout, steps_to_go
 from credit_wrappers.adapters.library_env import LibraryState
 from credit_wrappers.exact.simulator import Outcomes, StateError
-from credit_wrappers.exact.value_function import Values
-
-MOVES = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (0, 0))  # by action: stay, north, south, west, east, load
-LOAD = 5
+from credit_wrappers.exact.value_function import Values, WayToGo
 
 Cell = tuple[int, int]
 
@@ -123,24 +120,13 @@ class ForagingSimulator:
 
 
 @dataclass(frozen=True)
-class ForagingValue:
+class ForagingValue(WayToGo):
     """Minus the fewest joint steps ("time"), or actions other than `stay` ("work"), until all food is loaded.
 
     Exact, for teams of up to 3; a layout is solved at its first state and kept.
     """
 
-    kind: str
     setup: ForagingSetup
-    counts_reward = False
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("time", "work"):
-            raise ValueError(f"unknown value function {self.kind!r}; valid: 'time', 'work'")
-
-    @property
-    def unit(self) -> str:
-        """What is counted."""
-        return "steps" if self.kind == "time" else "robot-actions"
 
     def values(self, states: Sequence[Any]) -> Values:
         """Return the values of K states, without error; 0 where no food is left.

@@ -14,8 +14,8 @@ from itertools import product
 import numpy as np
 
 MOST_OUTCOMES = 60_000_000  # states x joint actions
-_MOVES = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (0, 0))
-_LOAD = 5
+MOVES = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (0, 0))  # by action: stay, north, south, west, east, load
+LOAD = 5
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ def steps_to_go(layout: Layout, kind: str) -> np.ndarray:
         ValueError: The layout is too large.
     """
     n, f = len(layout.levels), len(layout.foods)
-    outcomes = ((1 << f) - 1) * layout.cells**n * len(_MOVES) ** n
+    outcomes = ((1 << f) - 1) * layout.cells**n * len(MOVES) ** n
     if n > 3 or outcomes > MOST_OUTCOMES:
         raise ValueError(
             f"exact values of {n} players on {layout.rows}x{layout.columns} cells with {f} pieces of food need "
             f"{outcomes:,} outcomes; a table holds up to 3 players and {MOST_OUTCOMES:,}: use a smaller field, or "
             "RolloutValue"
         )
-    joints = np.array(list(product(range(len(_MOVES)), repeat=n)))
+    joints = np.array(list(product(range(len(MOVES)), repeat=n)))
     cost = (joints != 0).sum(axis=1) if kind == "work" else np.ones(len(joints))
     size = layout.cells**n
     table = np.full(size << f, np.inf, np.float32)
@@ -104,8 +104,8 @@ def _successors(layout: Layout, left: int, joints: np.ndarray) -> np.ndarray:
                 clash[k] |= same
         places[:] = left
         for k, (_, _, level) in enumerate(layout.foods):
-            if left >> k & 1 and (joint == _LOAD).any():
-                strength = sum(layout.levels[i] * (beside[grids[i]] == k) for i in range(n) if joint[i] == _LOAD)
+            if left >> k & 1 and (joint == LOAD).any():
+                strength = sum(layout.levels[i] * (beside[grids[i]] == k) for i in range(n) if joint[i] == LOAD)
                 places -= np.where(strength >= level, 1 << k, 0).astype(np.int32)
         for i in range(n):
             places *= cells
@@ -116,8 +116,8 @@ def _successors(layout: Layout, left: int, joints: np.ndarray) -> np.ndarray:
 def _targets(layout: Layout, here: Sequence[tuple[int, int, int]]) -> np.ndarray:
     """Return the cell that each action, taken alone, leads to from each cell, (6, P) int32."""
     taken = {(row, column) for row, column, _ in here}
-    target = np.tile(np.arange(layout.cells, dtype=np.int32), (len(_MOVES), 1))
-    for action, (down, right) in enumerate(_MOVES):
+    target = np.tile(np.arange(layout.cells, dtype=np.int32), (len(MOVES), 1))
+    for action, (down, right) in enumerate(MOVES):
         for cell in range(layout.cells):
             row, column = cell // layout.columns + down, cell % layout.columns + right
             if 0 <= row < layout.rows and 0 <= column < layout.columns and (row, column) not in taken:
@@ -129,7 +129,7 @@ def _beside(layout: Layout, left: int) -> np.ndarray:
     """Return the number of the food beside each cell, (P,) int32; -1 where there is none."""
     beside = np.full(layout.cells, -1, np.int32)
     for k, (row, column, _) in enumerate(layout.foods):
-        for down, right in _MOVES[1:_LOAD]:
+        for down, right in MOVES[1:LOAD]:
             near = (row + down, column + right)
             if left >> k & 1 and 0 <= near[0] < layout.rows and 0 <= near[1] < layout.columns:
                 beside[near[0] * layout.columns + near[1]] = k

@@ -58,6 +58,30 @@ class ValueFunction(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class WayToGo:
+    """What the exact value functions share that count the way to a world's goal.
+
+    Attributes:
+        kind: "time": minus the fewest joint steps; "work": minus the fewest actions other than the default.
+
+    Raises:
+        ValueError: There is no such kind.
+    """
+
+    kind: str
+    counts_reward = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in VALUE_NAMES:
+            raise ValueError(f"unknown value function {self.kind!r}; valid: {', '.join(map(repr, VALUE_NAMES))}")
+
+    @property
+    def unit(self) -> str:
+        """What is counted."""
+        return "steps" if self.kind == "time" else "robot-actions"
+
+
 def check_value_name(name: object) -> None:
     """Raise ValueError unless this is the name of a value function."""
     if name not in VALUE_NAMES:

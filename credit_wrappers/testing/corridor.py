@@ -22,7 +22,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 from pettingzoo.utils.env import ParallelEnv
 
-from credit_wrappers.exact.value_function import Values
+from credit_wrappers.exact.value_function import Values, WayToGo
 
 _ACTIONS = ("stay", "back", "forward")
 
@@ -47,21 +47,10 @@ class CorridorState:
 
 
 @dataclass(frozen=True)
-class CorridorValue:
+class CorridorValue(WayToGo):
     """Minus the steps, or moves, until all have arrived: the longest way, or the sum of all ways."""
 
-    kind: str
     length: int
-    counts_reward = False
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("time", "work"):
-            raise ValueError(f"unknown value function {self.kind!r}; valid: 'time', 'work'")
-
-    @property
-    def unit(self) -> str:
-        """What is counted."""
-        return "steps" if self.kind == "time" else "robot-actions"
 
     def values(self, states: Sequence[Any]) -> Values:
         """Return the values of K states, without error."""

@@ -10,8 +10,8 @@ the number stays as it is and then changes by one a step, so that it arrives at 
 and 5. A change by more than one a step is spread evenly over all steps since the point before. After the last point
 nothing changes. So only the end of each run of changes is written, whether the agent waited before it or not. A third
 number begins a new count after step t, which is not paid: the sub-task was done, or another agent changed what is left.
-The credit of a step is `STEP_WORTH` times the steps
-saved in it, so a curve that comes back to its number earned nothing in between.
+The credit of a step is `STEP_WORTH` times the steps saved in it, so a curve that comes back to its number earned
+nothing in between.
 
 A curve becomes one event for each run of changes, one for each wait that has a reason, and one for each `extra`.
 Texts are accepted as in the form `events`, with `curves` in the place of `events`. Every agent has one curve in every
