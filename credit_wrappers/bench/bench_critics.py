@@ -38,12 +38,14 @@ class CriticOptions:
         ledger: Where answers are recorded, and found again when the same is asked once more.
         budget: One for all of them.
         base_url: Address of a model server.
+        client: Whose answers of a recorded ledger are replayed, where it has those of several clients.
     """
 
     settings: dict[str, Any]
     ledger: Path | None = None
     budget: Budget | None = None
     base_url: str | None = None
+    client: str | None = None
 
 
 def valid_critics() -> str:
@@ -72,7 +74,7 @@ def bench_critic(word: str, options: CriticOptions) -> Callable[[Suite], Critic]
     if name == "ledger" and rest:
         if not Path(rest).exists():
             raise ValueError(f"there is no ledger {rest}")
-        return lambda suite: _asking(RecordedClient(rest), options, ledger=None)
+        return lambda suite: _asking(RecordedClient(rest, options.client), options, ledger=None)
     if name in provider_names() and word not in critic_names():
         if name == "folder" and rest:  # the row says which questions wait; the same command again goes on
             client: ModelClient = FolderClient(rest)

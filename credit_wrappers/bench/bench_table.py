@@ -28,10 +28,11 @@ _COLUMNS = (
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
-def bench_table(rows: Sequence[BenchRow], *, markdown: bool = False) -> list[str]:
+def bench_table(rows: Sequence[BenchRow], *, markdown: bool = False, width: int | None = None) -> list[str]:
     """Return the lines of a table, a row for each suite and critic.
 
-    Figures that no row has are left out. A row without figures says why. Markdown stands between two markers.
+    Figures that no row has are left out. A row without figures says why. Markdown stands between two markers. A plain
+    table that is wider than `width` characters goes on below, with the names of the rows once more.
     """
     shown = [column for column in _COLUMNS if any(column[1] in row.figures for row in rows)]
     priced = any(row.price is not None for row in rows)
@@ -42,8 +43,24 @@ def bench_table(rows: Sequence[BenchRow], *, markdown: bool = False) -> list[str
     if markdown:
         lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *body)]
         return [BEGIN, *lines, "", *(f"- {note}" for note in notes), *([""] if notes else []), END]
-    widths = [max(len(cells[c]) for cells in (head, *body)) for c in range(len(head))]
-    return [*("  ".join(map(str.ljust, cells, widths)).rstrip() for cells in (head, *body)), *notes]
+    return [*_columns([head, *body], width), *notes]
+
+
+def _columns(table: list[list[str]], width: int | None) -> list[str]:
+    """Return the lines of a table, in as many parts as it takes to stay within a width."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    parts, used = [[0, 1]], widths[0] + 2 + widths[1]
+    for c in range(2, len(widths)):
+        if width is not None and used + 2 + widths[c] > width and len(parts[-1]) > 2:
+            parts.append([0, 1])
+            used = widths[0] + 2 + widths[1]
+        parts[-1].append(c)
+        used += 2 + widths[c]
+    lines: list[str] = []
+    for part in parts:
+        lines += [""] if lines else []
+        lines += ["  ".join(cells[c].ljust(widths[c]) for c in part).rstrip() for cells in table]
+    return lines
 
 
 def _note(row: BenchRow) -> str:

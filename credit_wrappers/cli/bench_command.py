@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,7 @@ def add_bench(topics: Any) -> None:
     add("--max-calls", type=int, metavar="N", help="stop after N calls")
     add("--out-ledger", type=Path, metavar="FILE",
         help="records every answer; the same command again goes on from there, and ledger:FILE replays it")  # fmt: skip
+    add("--client", metavar="NAME", help="whose answers ledger:FILE replays, where several clients answered")
     add("--estimate", action="store_true", help="print what models would cost, and ask nothing")
     add("--json", type=Path, metavar="FILE", help="write all figures with their intervals")
     add("--markdown", action="store_true", help="print the table in Markdown, between the markers of docs/bench.md")
@@ -69,7 +71,9 @@ def bench(options: argparse.Namespace) -> Iterator[str]:
         prices=prices,
         progress=sys.stderr.isatty(),
     )
-    chosen = CriticOptions({"answer_format": options.form}, options.out_ledger, budget, options.base_url)
+    chosen = CriticOptions(
+        {"answer_format": options.form}, options.out_ledger, budget, options.base_url, options.client
+    )
     critics = {word: bench_critic(word, chosen) for word in options.critic}
     words = options.suite or [word for word in options.critic if word.startswith("answers:")]
     if not words:
@@ -90,7 +94,8 @@ def bench(options: argparse.Namespace) -> Iterator[str]:
             if options.json is not None:  # after every row, so that nothing is lost when the next one is interrupted
                 _write(options.json, rows, options)
     if not options.estimate:
-        yield from bench_table(rows, markdown=options.markdown)
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        yield from bench_table(rows, markdown=options.markdown, width=width)
 
 
 def _prices(given: list[float]) -> Prices:

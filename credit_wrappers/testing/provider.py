@@ -12,7 +12,7 @@ from typing import Any
 from credit_wrappers.core.errors import ModelError
 from credit_wrappers.llm.client import Request
 from credit_wrappers.scripted.scripted_client import ScriptedClient
-from credit_wrappers.testing.replies import Reply, chat_completion, message, question
+from credit_wrappers.testing.replies import Reply, chat_completion, message, question, schema_asked
 
 Answer = Callable[[dict[str, Any]], "str | Reply"]
 
@@ -141,10 +141,10 @@ class Provider:
 
 
 def scripted_answer(body: dict[str, Any]) -> str | Reply:
-    """Return the answer of `ScriptedClient`; a request without episodes is a bad one."""
+    """Return the answer of `ScriptedClient`, in the form asked for; a request without episodes is a bad one."""
     system, prompt = question(body)
     limit = int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
     try:
-        return ScriptedClient().complete(Request(system, prompt, None, body["model"], limit)).text
+        return ScriptedClient().complete(Request(system, prompt, schema_asked(body), body["model"], limit)).text
     except ModelError as error:
         return Reply(str(error), status=400, error="invalid_request_error")

@@ -88,6 +88,14 @@ def question(body: dict[str, Any]) -> tuple[str, str]:
     return system, user
 
 
+def schema_asked(body: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the JSON schema that a request holds the model to, in either protocol; None without one."""
+    anthropic = body.get("output_config", {}).get("format", {})
+    openai = body.get("response_format", {}).get("json_schema", {})
+    schema: dict[str, Any] | None = anthropic.get("schema") or openai.get("schema")
+    return schema
+
+
 def tokens(body: dict[str, Any]) -> int:
     """Return the tokens of a request, at four characters each."""
     return len(json.dumps(body)) // _CHARACTERS_PER_TOKEN

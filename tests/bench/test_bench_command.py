@@ -16,6 +16,7 @@ from credit_wrappers.bench.suite import PlantedFault, Suite, SuiteEpisode, load_
 from credit_wrappers.bench.truth import suite_truth
 from credit_wrappers.cli.main import main
 from credit_wrappers.core.credit import Credit
+from credit_wrappers.critics.critic_registry import make_critic
 from credit_wrappers.llm.ledger.ledger import Ledger
 
 FORWARD, BACK, STAY = 2, 1, 0
@@ -149,6 +150,18 @@ def test_answers_are_recorded_and_replayed_without_asking(tmp_path, capsys):
     assert cells[2] == "6/6" and f"{asked.read:,.0f}" == cells[-3]
     assert main([*words, "--half", "choose"]) == 0
     assert "nothing usable" in capsys.readouterr().out
+    assert main([*words, "--client", "nobody"]) == 2
+    assert "has no client 'nobody'; it has 'scripted" in capsys.readouterr().err
+
+
+def test_a_table_wider_than_the_terminal_goes_on_below_with_the_names_of_its_rows(corridor):
+    row = bench_row(corridor, "equal", lambda _: make_critic("equal"), BenchSettings(draws=0))
+    whole, narrow = bench_table([row]), bench_table([row], width=60)
+    assert len(whole) == 2 and max(map(len, narrow)) <= 60 < len(whole[0])
+    for k in (0, 1):  # the heading, the row
+        parts = [line.split() for line in narrow[k::3]]
+        assert len(parts) > 1 and {tuple(part[:2]) for part in parts} == {tuple(whole[k].split()[:2])}
+        assert [cell for part in parts for cell in part[2:]] == whole[k].split()[2:]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import openai
 import pytest
 from credit_fakes import FORWARD, corridor_episode
 
-from credit_wrappers import Completion, LLMCritic, ScriptedClient, Usage
+from credit_wrappers import AnthropicClient, Completion, LLMCritic, OpenAICompatibleClient, ScriptedClient, Usage
 from credit_wrappers.testing import MessagesServer, Reply, question
 
 ASK = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
@@ -68,6 +68,19 @@ def test_without_an_answer_the_rules_of_the_scripted_client_answer():
         assert post(server, body=body)[1]["content"][0]["text"] == ScriptedClient().complete(request).text
         status, error = post(server)
     assert (status, error["error"]["type"]) == (400, "invalid_request_error")
+
+
+@pytest.mark.parametrize("form", ["events", "curve"])
+@pytest.mark.parametrize("make", [AnthropicClient, OpenAICompatibleClient])
+def test_without_an_answer_the_form_that_is_asked_for_is_answered(form, make, monkeypatch):
+    episode = corridor_episode([[FORWARD, FORWARD]], reward=[1.0], terminated=True)
+    [scripted] = LLMCritic(ScriptedClient(), answer_format=form).score([episode])
+    with MessagesServer() as server:
+        url = server.url if make is AnthropicClient else f"{server.url}/v1"
+        monkeypatch.setenv("OPENAI_API_KEY", "none")
+        client = make("m", base_url=url)
+        [credit] = LLMCritic(client, answer_format=form, fallback="raise").score([episode])
+    assert credit.values.tolist() == scripted.values.tolist() != [[0.0, 0.0]]
 
 
 @pytest.mark.parametrize(
