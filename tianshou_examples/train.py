@@ -32,7 +32,9 @@ def main(argv: list[str] | None = None) -> int:
     """
     began = time.monotonic()
     settings, resume = parse(argv)
-    from tianshou_examples.experiment.critics import check_critics  # imports the SDKs, which --help does not need
+    # these import the SDKs and PyTorch, which --help does not need
+    from tianshou_examples.experiment.critics import check_critics
+    from tianshou_examples.experiment.recorded_answers import fit_run_student
 
     console = Console(width=None if sys.stdout.isatty() else 150)
     try:
@@ -40,6 +42,9 @@ def main(argv: list[str] | None = None) -> int:
         check_critics(settings)
         folder.mkdir(parents=True, exist_ok=True)
         settings.write(folder)
+        if settings.answers_name:
+            console.print(f"fitting a student to the labels of {settings.answers_name} ...")
+            console.print(fit_run_student(settings, folder))
     except MissingKey as error:
         print(
             f"--critic {settings.critic} needs a key: set {error.variable} in the environment, or name a server that "

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from tianshou_examples.experiment.env_families import FAMILIES, family_of
 from tianshou_examples.experiment.environments import check_environment
 from tianshou_examples.experiment.methods import METHODS
-from tianshou_examples.experiment.settings import OWN_CRITICS, Settings, critics, learner_name, providers
+from tianshou_examples.experiment.settings import ANSWERS, OWN_CRITICS, Settings, critics, learner_name, providers
 
 LEARNER = {f.name: f for f in fields(Settings) if "set" in f.metadata}  # settings for --set
 # A replay need not share these with its run: who answers, within which limits, where to, and how it is evaluated.
@@ -85,7 +85,7 @@ def _parser() -> ArgumentParser:
         if any(f.name in family.settings for family in FAMILIES.values()):
             keywords |= {"default": SUPPRESS, "help": f"{f.metadata['help']}; by environment if not given"}
         if f.name == "critic":  # other packages may register some
-            keywords["choices"] = critics()
+            keywords["type"] = _critic
         parser.add_argument(f"--{f.name.replace('_', '-')}", **keywords)
     parser.add_argument(
         "--delivery",
@@ -105,6 +105,13 @@ def _parser() -> ArgumentParser:
         "from the run's",
     )
     return parser
+
+
+def _critic(word: str) -> str:
+    """Return the name of a critic; raise ArgumentTypeError where there is none."""
+    if word not in critics() and not (word.startswith(ANSWERS) and word != ANSWERS):
+        raise ArgumentTypeError(f"unknown critic {word!r}; valid: {', '.join(critics())}, {ANSWERS}DATASET")
+    return word
 
 
 def _recorded(option: str, folder: str) -> Settings:
@@ -196,6 +203,11 @@ def _check_critic(settings: Settings) -> None:
             raise ValueError(f"--max-calls and --max-cost are for --critic {models}; the {critic} one is free")
         if critic not in OWN_CRITICS and any(METHODS[method].tasks for method in settings.method):
             raise ValueError(f"--method taca needs a critic that names tasks; {critic} assigns credit only")
+    if settings.answers_name and (students := [m for m in settings.method if METHODS[m].student is not None]):
+        raise ValueError(
+            f"--critic {critic} is a student already; {' and '.join(students)} would learn from it once more: "
+            "use --method mca"
+        )
     if critic == "openai" and not settings.model:
         raise ValueError("--critic openai needs --model")
     if (critic == "recorded") != (settings.replay is not None):

@@ -31,6 +31,7 @@ from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.faults import FAULTS, FaultyCritic
 from tianshou_examples.experiment.instructive_moments import MonitoredCritic
 from tianshou_examples.experiment.methods import METHODS
+from tianshou_examples.experiment.recorded_answers import load_student
 from tianshou_examples.experiment.settings import OWN_CRITICS, Settings, learner_name, providers
 
 
@@ -65,7 +66,7 @@ def check_critics(settings: Settings) -> None:
     """
     make_budget(settings)
     for method, seed in settings.learners:
-        if METHODS[method].asks:
+        if METHODS[method].asks and not settings.answers_name:
             _named_critic(settings, method, None, learner_name(method, seed))
         elif METHODS[method].exact and seed == 0:
             _exact_critic(settings)
@@ -73,6 +74,8 @@ def check_critics(settings: Settings) -> None:
 
 def _named_critic(settings: Settings, method: str, ledger: Path | None, learner: str) -> Critic:
     """Return the critic that `--critic` names."""
+    if settings.answers_name and ledger is not None:
+        return load_student(ledger.parent)
     if settings.critic not in OWN_CRITICS and settings.critic not in providers():
         return other_critics.make_critic(settings.critic)
     return LLMCritic(

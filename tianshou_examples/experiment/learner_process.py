@@ -66,7 +66,8 @@ class LearnerProcess:
         self.store = make_source(settings, method, critic, self.monitor, asks_model)
         wean_steps = round(settings.wean * settings.steps / settings.envs)
         venv = AgentVectorEnv(
-            [credited_environment(method, self.make_env, self.store, wean_steps)] * settings.envs,
+            [credited_environment(method, self.make_env, self.store, wean_steps, bool(settings.answers_name))]
+            * settings.envs,
             learners="shared" if settings.policy == "shared" else "per-agent",
         )
         self.learner = Learner(settings, venv, seed)

@@ -51,7 +51,11 @@ METHODS = {
 
 
 def credited_environment(
-    method: str, make_env: Callable[[], ParallelEnv], source: CreditStore | Distillation, wean_steps: int
+    method: str,
+    make_env: Callable[[], ParallelEnv],
+    source: CreditStore | Distillation,
+    wean_steps: int,
+    observe: bool = False,
 ) -> Callable[[], ParallelEnv]:
     """Return a maker of the environments in which a learner of this method is trained.
 
@@ -60,10 +64,11 @@ def credited_environment(
         make_env: Makes the bare environment, in which the team is evaluated.
         source: Gives credits, and tasks, to all environments of the learner.
         wean_steps: Steps of each environment over which tasks fade; see `LLMTaskWrapper`.
+        observe: Whether the critic reads the observations.
     """
     if isinstance(source, Distillation):
         return lambda: CreditWrapper(make_env(), Distilled(source))
     if METHODS[method].tasks:
         return lambda: LLMTaskWrapper(make_env(), store=source, wean_steps=wean_steps)
-    snapshots = METHODS[method].exact
-    return lambda: CreditWrapper(make_env(), Deferred(source), record_snapshots=snapshots)
+    exact = METHODS[method].exact
+    return lambda: CreditWrapper(make_env(), Deferred(source), record_snapshots=exact, record_observations=observe)

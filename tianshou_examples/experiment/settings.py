@@ -19,6 +19,7 @@ from tianshou_examples.experiment.methods import METHODS
 CONFIG = "config.json"  # in a run's folder
 ON_POLICY = {"ppo": True, "ddqn": False}  # the algorithms: whether one learns from its newest steps only
 OWN_CRITICS = ("scripted", *FAULTS, "recorded")  # the others are providers of models, or critics that need none
+ANSWERS = "answers:"  # begins the name of a critic that is a student of a data set
 
 
 def providers() -> list[str]:
@@ -77,7 +78,10 @@ class Settings:
     )
     critic: str = _option(
         "scripted",
-        "who assigns the credit, for all methods but exact, shared and equal; noisy and farmable are faulty on purpose",
+        "who assigns the credit, for all methods but exact, shared and equal: scripted, recorded, a provider "
+        "of models or of another critic, or answers:NAME, a student of a data set of labels, such as "
+        "answers:duet-claude, which a language model credited; scripted-noisy and scripted-farmable are faulty on "
+        "purpose",
     )
     exact_value: str = _option(
         "work",
@@ -162,6 +166,11 @@ class Settings:
         return [(method, seed) for seed in range(self.seeds) for method in self.method]
 
     @property
+    def answers_name(self) -> str:
+        """Name or path of the data set whose labels the critic is fitted to; "" for another critic."""
+        return self.critic.removeprefix(ANSWERS) if self.critic.startswith(ANSWERS) else ""
+
+    @property
     def critic_note(self) -> str:
         """What the critic is, for a person who reads the results."""
         if not any(METHODS[method].asks for method in self.method):
@@ -171,6 +180,8 @@ class Settings:
         if self.critic in OWN_CRITICS:
             fault = f"; {FAULTS[self.critic].note}, on purpose" if self.critic in FAULTS else ""
             return f"critic: scripted stand-in (rules that read the prompt's text), not an LLM{fault}"
+        if self.answers_name:
+            return f"critic: a student of the recorded labels {self.answers_name}"
         if self.critic not in providers():
             return f"critic: {self.critic}, not an LLM"
         name = self.model or ("Anthropic default model" if self.critic == "anthropic" else self.critic)
