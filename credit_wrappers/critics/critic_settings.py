@@ -60,7 +60,7 @@ class CriticSettings(Shaping):
         ValueError: A value is invalid; the message names the setting and what is valid.
     """
 
-    answer_format: AnswerForm = "events"
+    answer_format: AnswerForm = "curve"
     tasks: bool = False
     explain: bool = True
     names: Names = "neutral"

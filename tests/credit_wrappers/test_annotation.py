@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from credit_fakes import FORWARD, STAY, FakeClient, answer, completion, corridor_episode, praise_forward
+from credit_fakes import FORWARD, STAY, FakeClient, answer, completion, corridor_episode, events_critic, praise_forward
 
 from credit_wrappers import Budget, BudgetExceeded, EqualSplitCritic, Ledger, LLMCritic, ModelError, Prices, annotate
 
@@ -297,7 +297,7 @@ def critic_of(seed, reaction=""):
 
 def test_an_order_that_fails_is_left_out_of_the_average():
     good = answer([{"agent": "agent_A", "start": 0, "stop": 2, "amount": 2.0, "why": ""}])
-    critic = LLMCritic(FakeClient("nonsense", "nonsense", good), order="average-2")
+    critic = events_critic(FakeClient("nonsense", "nonsense", good), order="average-2")
     [credit] = critic.score([corridor_episode([[FORWARD, STAY]] * 2)])
     assert credit.source == "model"
     assert credit.values.sum() == pytest.approx(2.0)

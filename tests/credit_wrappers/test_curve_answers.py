@@ -62,6 +62,7 @@ def steps_saved(*left: Any, start: Any = 7, length: int = 9, **fields: Any) -> l
         ([[0, 6], [1, 7], [2, 6], [3, 7]], [1, -1, 1, -1, 0, 0, 0, 0, 0]),
         # a new count is not paid, and the next run begins with it
         ([[3, 3, 6], [6, 4]], [1, 1, 1, 1, 0, 1, 1, 0, 0]),
+        ([[3, 3, 2.2], [6, 1.2]], [1, 1, 1, 1, 0, 0, 1, 0, 0]),  # 2.2 - 1.2 is a little more than 1
         ([[8, 7, 1000]], [0, 0, 0, 0, 0, 0, 0, 0, 0]),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event, praise_forward
+from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event, events_critic, praise_forward
 
 from credit_wrappers import CreditError, FolderClient, Ledger, LLMCritic, ModelError, annotate
 from credit_wrappers.__main__ import main
@@ -31,7 +31,7 @@ def folder(tmp_path):
 
 
 def score(folder, **options):
-    return annotate(TEAM, LLMCritic(FolderClient(folder, name="chat"), **options), episodes_per_query=1)
+    return annotate(TEAM, events_critic(FolderClient(folder, name="chat"), **options), episodes_per_query=1)
 
 
 def keys(folder):
@@ -127,7 +127,7 @@ class TestImport:
             assert [(e.model, e.usage.input_tokens, e.usage.cached_tokens) for e in ledger.entries()] == [
                 ("gpt-x-1", 3000, 1000)
             ] * 3
-        direct = annotate(TEAM, LLMCritic(FakeClient(praise_forward)), episodes_per_query=1)
+        direct = annotate(TEAM, events_critic(FakeClient(praise_forward)), episodes_per_query=1)
         for one, other in zip(credits, direct, strict=True):
             assert (one.source, one.values.tolist()) == ("model", other.values.tolist())
 
@@ -199,7 +199,7 @@ class TestImport:
     def test_a_refusal_is_an_answer(self, folder, tmp_path):
         refusals = [reply(key, chat(None, refusal="I will not.")) for key in keys(folder)]
         assert import_answers(folder, written(tmp_path / "in", *refusals)).answered == 3
-        critic = LLMCritic(FolderClient(folder, name="chat"), fallback="raise")
+        critic = events_critic(FolderClient(folder, name="chat"), fallback="raise")
         with pytest.raises(ModelError, match=r"refused to answer: 'I will not\.'"):
             critic.score(TEAM[:1])
 
