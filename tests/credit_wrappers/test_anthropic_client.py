@@ -211,6 +211,7 @@ def test_wrapper_talks_to_a_local_server_without_a_key(monkeypatch, tmp_path):
             ledger=tmp_path / "l.sqlite",
             episodes_per_query=2,
             workers=3,
+            answer_format="events",
         )
         for _ in range(5):
             env.reset(seed=0)

@@ -287,7 +287,7 @@ def test_critic_names_the_words_with_which_it_asks():
     episode = corridor_episode([[0, 2]])
     critic.score([episode])
     assert critic.wording(episode) == prompt_digest(client.requests[0].system)
-    assert critic.wording(episode) != LLMCritic(client).wording(episode)
+    assert critic.wording(episode) != LLMCritic(client, answer_format="events").wording(episode)
 
 
 @pytest.mark.parametrize("world", ["pair", "lbf"])

@@ -13,6 +13,7 @@ from credit_wrappers.core.errors import Unanswered
 from credit_wrappers.llm.providers import question_files
 from credit_wrappers.llm.providers.question_batches import export_questions, import_answers
 from credit_wrappers.llm.providers.question_files import QuestionFolder
+from credit_wrappers.testing.replies import schema_asked
 
 TEAM = [corridor_episode([[FORWARD, STAY]] * (k + 1), reward=[0] * k + [1.0], id=k) for k in range(3)]
 
@@ -60,7 +61,8 @@ def served(lines):
         body = json.loads(line)["body"]
         [system, user] = body["messages"]
         assert (system["role"], user["role"]) == ("system", "user")
-        request = type("Asked", (), {"system": system["content"], "prompt": user["content"]})
+        asked = {"system": system["content"], "prompt": user["content"], "schema": schema_asked(body)}
+        request = type("Asked", (), asked)
         yield reply(json.loads(line)["custom_id"], chat(praise_forward(request)))
 
 
