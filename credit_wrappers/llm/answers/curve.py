@@ -100,9 +100,7 @@ def _find_problems(place: str, curve: CurveAnswer, length: int, problems: Proble
     before = -1.0
     for k, point in enumerate(curve["left"], 1):
         if len(point) not in (2, 3):
-            problems.add(
-                f"{place}, point {k}: {len(point)} numbers; [step, left] or [step, left, new count] is needed"
-            )
+            problems.add(f"{place}, point {k}: {len(point)} numbers; [step, left] or [step, left, new count] is needed")
             continue
         step, *left = point
         if not (isinstance(step, int) and before < step < length):
