@@ -297,7 +297,7 @@ WORLDS: dict[str, Any] = {
     "lbf": partial(lbf.parallel_env, "Foraging-5x5-2p-1f-v3"),
     "lbf-coop": partial(lbf.parallel_env, "Foraging-8x8-2p-2f-coop-v3"),
     "rware": partial(rware.parallel_env, "rware-tiny-2ag-easy-v2"),
-    "corridor": partial(CorridorEnv, n_agents=3, length=90, horizon=90),  # without rules: equal parts
+    "corridor": partial(CorridorEnv, n_agents=8, length=9, horizon=60),  # without rules: equal parts
 }
 
 
