@@ -36,7 +36,7 @@ def add_bench(topics: Any) -> None:
         help="episodes for choosing settings, or those for figures that are published (report)")  # fmt: skip
     add("--limit", type=int, metavar="N", help="at most N episodes of each suite")
     add("--episodes-per-query", type=int, default=6, metavar="N", help="episodes that are compared in one query (6)")
-    add("--form", choices=get_args(AnswerForm), default="events", help="form of the answers (events)")
+    add("--form", choices=get_args(AnswerForm), default="curve", help="form of the answers (curve)")
     add("--order-drift", type=int, default=0, metavar="N",
         help="ask models about N episodes once more, with the agents in another order (0; scripted: 8)")  # fmt: skip
     add("--in-flight", type=int, default=8, metavar="N", help="queries of a model under way at a time (8)")
