@@ -224,7 +224,7 @@ class TestCommands:
         assert "2 answers imported" in told
         assert "not used: line 3: no complete JSON" in told
         assert str(folder / "requests" / "in.jsonl.left.jsonl") in told
-        assert "1 questions are open" in told
+        assert "1 question still open" in told
         written(file, last)
         assert main(["questions", "import", str(folder), str(file)]) == 0
         assert "run the command that asked" in capsys.readouterr().out
