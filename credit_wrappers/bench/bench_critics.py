@@ -1,4 +1,4 @@
-"""Critics by the words of the command line: `scripted`, `exact`, `ledger:FILE`, `anthropic:MODEL`, `module:Name`, ..."""
+"""Critics by the words of the command line: `scripted`, `exact`, `ledger:FILE`, `anthropic:MODEL`, `module:Name`."""
 
 from __future__ import annotations
 

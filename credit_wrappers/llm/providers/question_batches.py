@@ -147,7 +147,7 @@ def import_lines(report: ImportReport) -> Iterator[str]:
     if report.still_open:
         yield f"{counted(report.still_open, 'question')} still open"
     else:
-        yield "no question is open: run the command that asked; it writes a new question for an answer that does not fit"
+        yield "no question is open: run the command that asked. Where an answer does not fit, it asks once more"
 
 
 def counted(count: int, what: str) -> str:
