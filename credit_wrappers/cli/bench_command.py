@@ -43,7 +43,13 @@ def add_bench(topics: Any) -> None:
     add("--name", nargs="+", default=[], metavar="NAME", help="what the table calls the first critics")
     add("--against", default="", metavar="CRITIC",
         help="also by how much the other critics are more right than this one, in the same episodes")  # fmt: skip
-    add("--show", nargs="+", type=Path, metavar="FILE", help="print the rows of files of --json, and measure nothing")
+    add(
+        "--show",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="print rows of files of --json, all or those of --suite and --critic, and measure nothing",
+    )
     add("--half", choices=("choose", "report", "all"), default="report",
         help="episodes for choosing settings, or those for figures that are published (report)")  # fmt: skip
     add("--limit", type=int, metavar="N", help="at most N episodes of each suite")
@@ -74,7 +80,9 @@ def bench(options: argparse.Namespace) -> Generator[str, None, int]:
         The exit code: 0, 1 where a row has no usable answer, 3 where one waits for answers.
     """
     if options.show:
-        rows = [row for file in options.show for row in read_rows(file)]
+        kept = [row for file in options.show for row in read_rows(file)]
+        kept = [row for row in kept if not options.suite or row.suite in options.suite]
+        rows = [row for row in kept if not options.critic or row.critic in options.critic]
     else:
         rows = yield from _measured(options)
     if options.estimate:

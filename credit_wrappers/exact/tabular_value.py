@@ -32,8 +32,8 @@ class TabularValue:
         starts: States to start from.
         objective: "time": minus the fewest joint steps to the end of the world; "work": minus the fewest actions
             other than the default until then; "reward": the highest discounted team reward.
-        discount: Of each step, above 0 and at most 1; default: 0.99 for "reward", else 1. With "reward" it must be below
-            1, or an agent that waits would lose nothing.
+        discount: Of each step, above 0 and at most 1; default: 0.99 for "reward", else 1. With "reward" it must be
+            below 1, or an agent that waits would lose nothing.
         max_states: States at most.
         rewind: Returns the same state with the episode's clock at 0, in which the agents are there; default: the
             environment's. An environment with a time limit needs one.
@@ -65,8 +65,8 @@ class TabularValue:
             raise ValueError(f"discount={discount}: needs a number above 0 and at most 1")
         if discount == 1 and objective == "reward":
             raise ValueError(
-                "discount=1 with 'reward': waiting would cost nothing, so that hardly any action would earn credit; give "
-                f"a discount below 1, such as {_DISCOUNT}, or count 'time' or 'work'"
+                "discount=1 with 'reward': waiting would cost nothing, so that hardly any action would earn credit; "
+                f"give a discount below 1, such as {_DISCOUNT}, or count 'time' or 'work'"
             )
         self.unit, self.counts_reward, self.discount = _UNITS[objective], objective == "reward", discount
         self._simulator, self._rewind, self._max = simulator, rewind, max_states

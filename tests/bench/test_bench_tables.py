@@ -115,7 +115,7 @@ def test_rows_are_kept_and_shown_again_beside_those_of_another_run(tmp_path, cap
     assert capsys.readouterr().out == first
     assert main([*WORDS[:4], "equal", "--half", "choose", "--draws", "0", "--json", files[1]]) == 0
     capsys.readouterr()
-    assert main(["bench", "--show", *files]) == 0
+    assert main(["bench", "--show", *files, "--suite", "corridor"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [line[:3] for line in lines[:4]] == [
         ["suite", "critic", "half"], ["corridor", "exact-work", "report"], ["corridor", "random", "report"],

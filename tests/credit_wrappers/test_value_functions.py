@@ -88,7 +88,7 @@ def test_values_that_grow_for_too_long_are_refused():
 
     simulator = EnvSimulator(partial(Paying, 1, length=4))
     start = walk((0,), start=(0,), length=4).snapshots[:1]
-    with pytest.raises(CreditError, match="do not converge with discount=0.99999: give a lower discount"):
+    with pytest.raises(CreditError, match=r"do not converge with .* lower discount"):
         TabularValue(simulator, start, discount=0.99999)
     assert TabularValue(simulator, start, discount=0.5).values(start).mean == pytest.approx([2])
 
