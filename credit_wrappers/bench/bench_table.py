@@ -41,7 +41,9 @@ _LIBRARIES = ("llm-credit-wrappers", "numpy", "pettingzoo", "gymnasium", "lbfora
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
-def bench_table(rows: Sequence[BenchRow], *, markdown: bool = False, width: int | None = None) -> list[str]:
+def bench_table(
+    rows: Sequence[BenchRow], *, markdown: bool = False, width: int | None = None, only_gains: bool = False
+) -> list[str]:
     """Return the lines of a table, a row for each suite and critic, and of one with the gains over another critic.
 
     A row without figures says why below. Markdown stands between two markers. A plain table that is wider than `width`
@@ -58,8 +60,9 @@ def bench_table(rows: Sequence[BenchRow], *, markdown: bool = False, width: int 
     head = ["suite", "critic", *(["half"] if halves else []), "episodes", *(_HEADINGS[name] for name, _ in shown)]
     head += ["written"] if markdown else ["re-asks", "read", "written", *(["price"] if priced else [])]
     body = [_cells(row, shown, halves, priced, markdown) for row in rows]
-    tables = [[head, *body], *_gains([row for row in rows if row.gains], halves, markdown)]
-    notes = list(dict.fromkeys(filter(None, map(_note, rows))))
+    gains = _gains([row for row in rows if row.gains], halves, markdown)
+    tables = gains if only_gains else [[head, *body], *gains]
+    notes = [] if only_gains else list(dict.fromkeys(filter(None, map(_note, rows))))
     if markdown:
         lines = [line for table in tables for line in ("", *_markdown(table))][1:]
         return [BEGIN, *lines, "", *(f"- {note}" for note in notes), *([""] if notes else []), END]
@@ -76,7 +79,7 @@ def _gains(rows: Sequence[BenchRow], halves: bool, markdown: bool) -> list[list[
         first = [_suite(row, markdown), row.critic, *([row.half] if halves else []), row.against]
         figures = [row.gains.get(name) for name in PAIRED]
         counts = [figure.count for figure in figures if figure is not None]
-        body.append([*first, str(max(counts, default=0)), *(_number(figure, True, "+") for figure in figures)])
+        body.append([*first, str(max(counts, default=0)), *(_number(figure, True, "+", 3) for figure in figures)])
     return [[head, *body]]
 
 
@@ -120,14 +123,14 @@ def _suite(row: BenchRow, markdown: bool) -> str:
     return f"`{row.suite}`" if markdown else row.suite
 
 
-def _number(figure: Figure | None, interval: bool, sign: str = "-") -> str:
+def _number(figure: Figure | None, interval: bool, sign: str = "-", digits: int = 2) -> str:
     """Return a figure with its interval or, without one, with the number of episodes that it rests on."""
     if figure is None or isnan(figure.value):
         return "-"
-    text = f"{round(figure.value, 2) + 0.0:{sign}.2f}"
+    text = f"{round(figure.value, digits) + 0.0:{sign}.{digits}f}"  # + 0.0: no -0.00
     if interval and figure.interval is not None:
-        low, high = (round(end, 2) + 0.0 for end in figure.interval)
-        return f"{text} ({low:{sign}.2f} to {high:{sign}.2f})"
+        low, high = (f"{round(end, digits) + 0.0:{sign}.{digits}f}" for end in figure.interval)
+        return f"{text} ({low} to {high})"
     return text if interval or figure.count is None else f"{text} ({figure.count})"
 
 

@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -33,23 +34,14 @@ def add_bench(topics: Any) -> None:
     add = command.add_argument
     suites = f"of {', '.join(suite_names())}; answers:FILE (the episodes of a file of judgements); or a .json file"
     add("--suite", nargs="+", default=[], metavar="NAME", help=f"{suites}. Default: those of the answers:FILE critics")
-    add(
-        "--critic",
-        nargs="+",
-        default=[],
-        metavar="CRITIC",
-        help=f"of {valid_critics()}. {{suite}} in a DIR is the suite's name",
-    )
+    add("--critic", nargs="+", default=[], metavar="CRITIC",
+        help=f"of {valid_critics()}. {{suite}} in a DIR is the suite's name")  # fmt: skip
     add("--name", nargs="+", default=[], metavar="NAME", help="what the table calls the first critics")
     add("--against", default="", metavar="CRITIC",
         help="also by how much the other critics are more right than this one, in the same episodes")  # fmt: skip
-    add(
-        "--show",
-        nargs="+",
-        type=Path,
-        metavar="FILE",
-        help="print rows of files of --json, all or those of --suite and --critic, and measure nothing",
-    )
+    add("--show", nargs="+", type=Path, metavar="FILE",
+        help="measure nothing, and print rows of files of --json: all, or those of --suite and --critic; with --against "
+        "only by how much they are more right")  # fmt: skip
     add("--half", choices=("choose", "report", "all"), default="report",
         help="episodes for choosing settings, or those for figures that are published (report)")  # fmt: skip
     add("--limit", type=int, metavar="N", help="at most N episodes of each suite")
@@ -82,13 +74,15 @@ def bench(options: argparse.Namespace) -> Generator[str, None, int]:
     if options.show:
         kept = [row for file in options.show for row in read_rows(file)]
         kept = [row for row in kept if not options.suite or row.suite in options.suite]
-        rows = [row for row in kept if not options.critic or row.critic in options.critic]
+        kept = [row for row in kept if not options.critic or row.critic in options.critic]
+        rows = [row if row.against == options.against else replace(row, gains={}) for row in kept]
     else:
         rows = yield from _measured(options)
     if options.estimate:
         return 0
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    yield from bench_table(rows, markdown=options.markdown, width=width)
+    only_gains = bool(options.show and options.against)
+    yield from bench_table(rows, markdown=options.markdown, width=width, only_gains=only_gains)
     return 3 if any(row.waiting for row in rows) else int(any(row.usable == 0 for row in rows))
 
 

@@ -104,15 +104,17 @@ def test_gains_are_over_the_same_draws_of_the_same_episodes(planted):
     assert all(figure.value == 0 and figure.interval == (0, 0) for figure in same.gains.values())
     lines = bench_table([best, other, same])
     assert lines[5].split()[:4] == ["suite", "critic", "against", "episodes"]
-    assert lines[6].split()[:4] == ["corridor", "exact-work", "equal", "12"] and "+0.00 (+0.00 to +0.00)" in lines[7]
+    assert lines[6].split()[:4] == ["corridor", "exact-work", "equal", "12"] and "+0.000 (+0.000 to +0.000)" in lines[7]
 
 
 def test_rows_are_kept_and_shown_again_beside_those_of_another_run(tmp_path, capsys):
     files = [str(tmp_path / name) for name in ("a.json", "b.json")]
     assert main([*WORDS, "--against", "random", "--draws", "9", "--json", files[0]]) == 0
-    first = capsys.readouterr().out
+    first = capsys.readouterr().out.splitlines()
     assert main(["bench", "--show", files[0]]) == 0
-    assert capsys.readouterr().out == first
+    assert capsys.readouterr().out.splitlines() == first[:3]
+    assert main(["bench", "--show", files[0], "--against", "random"]) == 0
+    assert capsys.readouterr().out.splitlines() == first[4:] and len(first) == 6
     assert main([*WORDS[:4], "equal", "--half", "choose", "--draws", "0", "--json", files[1]]) == 0
     capsys.readouterr()
     assert main(["bench", "--show", *files, "--suite", "corridor"]) == 0
