@@ -40,7 +40,7 @@ def add_bench(topics: Any) -> None:
     add("--against", default="", metavar="CRITIC",
         help="also by how much the other critics are more right than this one, in the same episodes")  # fmt: skip
     add("--show", nargs="+", type=Path, metavar="FILE",
-        help="measure nothing, and print rows of files of --json: all, or those of --suite and --critic; with --against "
+        help="measure nothing, and print the rows of files of --json, or those of --suite and --critic; with --against "
         "only by how much they are more right")  # fmt: skip
     add("--half", choices=("choose", "report", "all"), default="report",
         help="episodes for choosing settings, or those for figures that are published (report)")  # fmt: skip
