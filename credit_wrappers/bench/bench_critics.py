@@ -130,11 +130,11 @@ def _imported(word: str) -> Callable[[], Any]:
         sys.path.append(os.getcwd())
     try:
         make = EntryPoint(word, word, GROUP).load()
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # whatever somebody's module raises, such as SyntaxError
         raise ValueError(f"unknown critic {word!r} ({error}); valid: {valid_critics()}") from error
     if not callable(make):
         raise ValueError(f"critic {word!r} is {make!r}: name a class, or a function that makes a critic")
-    return make  # type: ignore[no-any-return]
+    return make
 
 
 def _made(make: Callable[[], Any], word: str) -> Critic:

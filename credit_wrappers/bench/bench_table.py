@@ -78,7 +78,7 @@ def _gains(rows: Sequence[BenchRow], halves: bool, markdown: bool) -> list[list[
     for row in rows:
         first = [_suite(row, markdown), row.critic, *([row.half] if halves else []), row.against]
         figures = [row.gains.get(name) for name in PAIRED]
-        counts = [figure.count for figure in figures if figure is not None]
+        counts = [figure.count or 0 for figure in figures if figure is not None]
         body.append([*first, str(max(counts, default=0)), *(_number(figure, True, "+", 3) for figure in figures)])
     return [[head, *body]]
 

@@ -79,5 +79,8 @@ def test_a_critic_is_named_by_its_module_and_class(tmp_path, monkeypatch, capsys
     assert "my_critics:NoCritic: NoCritic is no critic; it needs a score method and a label" in told
     assert "my_critics:fails makes no critic: RuntimeError: no licence" in told
     assert [line.split()[1:3] for line in told.splitlines()[3:4]] == [["equal", "6/6"]]
+    (tmp_path / "my_slip.py").write_text("label =", encoding="utf-8")
+    assert main([*words, "my_slip:Critic"]) == 2
+    assert "unknown critic 'my_slip:Critic' (invalid syntax" in capsys.readouterr().err
     assert main([*words, "my_critics:number"]) == 2
     assert "critic 'my_critics:number' is 3: name a class" in capsys.readouterr().err
