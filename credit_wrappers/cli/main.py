@@ -23,7 +23,7 @@ LEDGER_COMMANDS = ("stats", "show", "export", "diff")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0 done, 2 bad input, 130 interrupted.
+    """Run the command line and return the exit code: 0 done, 2 bad input, 130 interrupted, or the command's own.
 
     Raises:
         SystemExit: With code 2 for arguments that cannot be parsed, with code 0 after --help.
@@ -31,8 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     with printing():
         try:
             options = _parser().parse_args(_with_topic(sys.argv[1:] if argv is None else argv))
-            for line in options.run(options):
-                print(line)
+            return _print_all(options.run(options))
         except BrokenPipeError:
             raise
         except (CreditError, ValueError, OSError) as error:
@@ -40,7 +39,16 @@ def main(argv: list[str] | None = None) -> int:
             return 2
         except KeyboardInterrupt:
             return 130
-    return 0
+    return 0  # nobody reads on
+
+
+def _print_all(lines: Iterator[str]) -> int:
+    """Print lines; return what their generator returned, the exit code, or 0."""
+    while True:
+        try:
+            print(next(lines))
+        except StopIteration as end:
+            return end.value or 0
 
 
 def _with_topic(argv: list[str]) -> list[str]:

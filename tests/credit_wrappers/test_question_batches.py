@@ -226,10 +226,11 @@ class TestCommands:
         assert "2 answers imported" in told
         assert "not used: line 3: no complete JSON" in told
         assert str(folder / "requests" / "in.jsonl.left.jsonl") in told
-        assert "1 questions are open" in told
+        assert "1 question still open" in told
         written(file, last)
         assert main(["questions", "import", str(folder), str(file)]) == 0
-        assert "run the command that asked" in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert "1 answer imported" in told and "run the command that asked. Where an answer does not fit" in told
         assert len(score(folder)) == 3
 
     def test_what_a_ledger_has_no_answer_to_is_exported_too(self, tmp_path, capsys):
@@ -240,7 +241,7 @@ class TestCommands:
         folder, out = tmp_path / "q", tmp_path / "out"
         argv = ["questions", "export", str(folder), "--out", str(out), "--model", "m", "--ledger", str(path)]
         assert main(argv) == 0
-        assert "wrote 1 questions" in capsys.readouterr().out
+        assert "wrote 1 question to" in capsys.readouterr().out
         import_answers(folder, written(tmp_path / "in", *served(out.read_text("utf-8").splitlines())))
         with Ledger(path) as ledger:
             critic = LLMCritic(FolderClient(folder, name="gpt-x"), ledger=ledger)

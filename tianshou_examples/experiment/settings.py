@@ -81,7 +81,7 @@ class Settings:
     )
     exact_value: str = _option(
         "work",
-        "what the method exact counts: the fewest robot-actions to go, or the fewest steps to go (time)",
+        "what the method exact counts: the fewest actions to go, or the fewest steps to go (time)",
         choices=("time", "work"),
     )
     labels: int = _option(
