@@ -88,7 +88,7 @@ def test_calls_at_the_end_are_those_of_the_last_fifth() -> None:
         for steps, calls in ((200, 10), (400, 30), (600, 40), (800, 44), (1000, 45))
     ]
     assert calls_at_end(records, "student", 0) == pytest.approx(1e6 / 200)
-    assert calls_at_end(records[:1], "student", 0) == 0.0
+    assert calls_at_end(records[:1], "student", 0) == calls_at_end([], "student", 0) == 0.0
 
 
 # -- critics that are faulty on purpose ---------------------------------------------------------------------------
