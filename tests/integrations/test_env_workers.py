@@ -278,6 +278,18 @@ def test_what_an_environment_raises_is_raised_here_with_its_number_and_its_trace
     venv.close()
 
 
+def test_processes_that_are_not_forked_do_the_same() -> None:
+    before = multiprocessing.get_start_method()
+    multiprocessing.set_start_method("spawn", force=True)  # each imports everything anew, which takes seconds
+    try:
+        test_rows_infos_credits_and_episodes_are_the_same(
+            "subprocess", duet, lambda: LLMCritic(ScriptedClient()), "shared"
+        )
+        test_what_an_environment_raises_is_raised_here_with_its_number_and_its_traceback("subprocess")
+    finally:
+        multiprocessing.set_start_method(before, force=True)
+
+
 @pytest.mark.parametrize("worker", PROCESSES)
 def test_a_worker_that_is_gone_is_an_error_and_not_a_wait(worker: str) -> None:
     venv = odd(worker, "", "exit")
