@@ -83,6 +83,30 @@ class WarehouseNarrator(LibraryNarrator):
                 clauses.append(f"{name}: {', '.join(told)}")
         return clauses + [f"request_{k} shelf_{later[k][0]} ({later[k][1]},{later[k][2]})" for k in replaced]
 
+    def scene(self, moment: WarehouseMoment) -> dict[str, Any]:
+        """Return the grid and the shapes of one moment, for reports."""
+        robots, requests, away = moment
+        plan = [(kind, row, column) for row, line in enumerate(self.facts.plan) for column, kind in enumerate(line)]
+        homes = {k: (row, column) for k, (_, row, column) in enumerate((p for p in plan if p[0] == "S"), start=1)}
+        asked = {shelf: k for k, (shelf, _, _) in enumerate(requests)}
+        shapes: list[dict[str, Any]] = []
+
+        def add(kind: str, ident: str, at: Sequence[int], tone: str, name: str, **more: Any) -> None:
+            shapes.append({"kind": kind, "id": ident, "at": list(at), "tone": tone, "name": name, **more})
+
+        for k, (row, column) in enumerate(p[1:] for p in plan if p[0] == "G"):
+            add("tile", f"goal_{k}", (row, column), "goal", "goal")
+        for shelf, cell in homes.items():
+            add("place", f"home_{shelf}", cell, "home", "home of a shelf")
+        for shelf, cell in (homes | {shelf: (row, column) for shelf, row, column in away}).items():
+            tone, name = ("asked", f"request_{asked[shelf]}, shelf_{shelf}") if shelf in asked else ("", f"shelf_{shelf}")
+            add("box", f"shelf_{shelf}", cell, tone, name, label=str(asked.get(shelf, "")))
+        for i, (row, column, heading, shelf) in enumerate(robots):
+            way = HEADINGS[heading]
+            name = f"robot_{i}, facing {way}" + (f", carries shelf_{shelf}" if shelf else "")
+            add("agent", f"robot_{i}", (row, column), "carries" if shelf else "", name, agent=i, heading=way)
+        return {"rows": len(self.facts.plan), "columns": len(self.facts.plan[0]), "ground": "floor", "shapes": shapes}
+
     def describe(self) -> str:
         """Return the world, its rules and its goal: part 1 of the critic's base prompt."""
         f = self.facts

@@ -1,0 +1,53 @@
+"""The scenes of an episode as one table: each shape is written once, each moment is a list of shapes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from credit_wrappers.core.episode import Episode
+
+
+def scene_table(episode: Episode) -> tuple[dict[str, Any] | None, str]:
+    """Return the scenes of an episode's moments, and why there are none ("" if there are).
+
+    The table has `rows`, `columns`, `ground`, the different `shapes`, those that are in every moment (`still`), and for
+    each moment the others (`moments`), as places in `shapes`.
+    """
+    draw = getattr(episode.narrator, "scene", None)
+    if not callable(draw) or not episode.moments:
+        return None, "this environment has no drawing"
+    try:
+        scenes = [_checked(draw(moment)) for moment in episode.moments]
+        places: dict[str, int] = {}
+        lists = [[places.setdefault(_written(shape), len(places)) for shape in scene["shapes"]] for scene in scenes]
+    except Exception as error:  # somebody else's narrator: the report is there all the same, with texts
+        return None, f"the world could not be drawn ({type(error).__name__}: {error})"
+    still = set(lists[0]).intersection(*lists)
+    first = scenes[0]
+    return {
+        "rows": int(first["rows"]),
+        "columns": int(first["columns"]),
+        "ground": str(first.get("ground", "")),
+        "shapes": [json.loads(shape) for shape in places],
+        "still": [place for place in lists[0] if place in still],
+        "moments": [[place for place in each if place not in still] for each in lists],
+    }, ""
+
+
+def _checked(scene: Any) -> Mapping[str, Any]:
+    """Return a scene that has what every scene needs."""
+    if not isinstance(scene, Mapping):
+        raise TypeError(f"scene() returned {type(scene).__name__}; a dict is needed")
+    for name in ("rows", "columns"):
+        if not 0 < int(scene[name]) <= 1000:
+            raise ValueError(f"the scene has {scene[name]} {name}")
+    for shape in scene["shapes"]:
+        row, column = shape["at"]
+        float(row), float(column), str(shape["id"]), str(shape["kind"])
+    return scene
+
+
+def _written(shape: Mapping[str, Any]) -> str:
+    return json.dumps(shape, sort_keys=True, allow_nan=False)
