@@ -30,6 +30,7 @@ def add_report(topics: Any) -> None:
     add("--env", metavar="NAME",
         help="the environment, such as spaceworld:duet, where SOURCE does not say; then episodes with a seed are "
         "replayed")  # fmt: skip
+    add("--max-cycles", metavar="N", type=int, help="its time limit, if it was not its own")
     add("--exact", action="store_true", help="compute exact credit too, where episodes can be replayed")
     add("--title", metavar="TEXT", default="", help="the heading")
     add("--prices", type=float, nargs="+", metavar="P",
@@ -44,8 +45,8 @@ def report(options: argparse.Namespace) -> Iterator[str]:
     if options.prices is not None and not 2 <= len(options.prices) <= 4:
         raise ValueError(f"--prices takes 2 to 4 numbers, got {len(options.prices)}")
     # of another critic all episodes are read: the newest of the one need not be the newest of the other
-    source = read_source(options.source, options.episodes if options.compare is None else sys.maxsize, options.env)
-    compare = read_source(options.compare, sys.maxsize, options.env).labels if options.compare is not None else []
+    source = read_source(options.source, options.episodes if options.compare is None else sys.maxsize, options.env, options.max_cycles)
+    compare = read_source(options.compare, sys.maxsize, options.env, options.max_cycles).labels if options.compare is not None else []
     labels = source.labels
     if compare:
         both = {label.episode.key for label in compare}

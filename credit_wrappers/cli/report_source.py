@@ -35,13 +35,14 @@ class ReportSource:
     make_env: MakeEnv | None = None
 
 
-def read_source(path: Path, most: int, world: str | None = None) -> ReportSource:
+def read_source(path: Path, most: int, world: str | None = None, max_cycles: int | None = None) -> ReportSource:
     """Return the newest labels of a path.
 
     Args:
         path: A ledger, the folder of a run of `train.py`, a data set, or a .jsonl file of judgements.
         most: At most so many episodes.
         world: The environment's name, as `make_environment` takes it, where the path does not say.
+        max_cycles: Its time limit; None: its own.
 
     Raises:
         CreditError: It is no ledger, or a damaged one.
@@ -51,11 +52,11 @@ def read_source(path: Path, most: int, world: str | None = None) -> ReportSource
     if not path.exists():
         raise FileNotFoundError(f"there is no {path}")
     if path.is_dir() and _ledgers(path):
-        found = _run(path, most, world)
+        found = _ledger(_ledgers(path)[0], most, world or _world_of_run(path), max_cycles)
     elif path.suffix == ".jsonl":
         found = _answers(path, most)
     elif path.is_file() and (_begins_with_sqlite(path) or path.suffix == ".sqlite"):
-        found = _ledger(path, most, world or _world_of_run(path.parent))
+        found = _ledger(path, most, world or _world_of_run(path.parent), max_cycles)
     else:
         found = dataset_source(path, most, world)
     if not found.labels:
@@ -101,7 +102,7 @@ def _label(
     entry: LedgerEntry, reading: Reading, transcript: Transcript, first: bool, env: ParallelEnv | None
 ) -> LabelledEpisode:
     """Return one episode of an entry; the usage is on the query's first one."""
-    episode, judged = told_episode(reading, transcript, env), reading.judged
+    episode, judged = told_episode(entry.request.system, reading, transcript, env), reading.judged
     assert judged.values is not None
     order = [judged.agents.index(agent) for agent in episode.agents]
     tasks = tuple(reading.tasks.get(agent, "") for agent in episode.agents) if reading.tasks else None
@@ -117,17 +118,12 @@ def _label(
     )
 
 
-def _ledger(path: Path, most: int, world: str | None) -> ReportSource:
-    make_env = None if world is None else partial(make_environment, world)
+def _ledger(path: Path, most: int, world: str | None, max_cycles: int | None) -> ReportSource:
+    make_env = None if world is None else partial(make_environment, world, max_cycles)
     with Ledger(path, read_only=True) as ledger:
         labels = ledger_labels(ledger, most, None if make_env is None else make_env())
-    return ReportSource(labels, f"{world or 'Credit'} · {path.name}", make_env)
-
-
-def _run(folder: Path, most: int, world: str | None) -> ReportSource:
-    """Return the labels of the first learner with a ledger; the others' ledgers can be named themselves."""
-    found = _ledger(_ledgers(folder)[0], most, world or _world_of_run(folder))
-    return ReportSource(found.labels, f"{folder.name} · {_ledgers(folder)[0].name}", found.make_env)
+    run = f"{path.parent.name}/" * (path.parent / "config.json").exists()
+    return ReportSource(labels, f"{world or 'Credit'} · {run}{path.name}", make_env)
 
 
 def _ledgers(folder: Path) -> list[Path]:
@@ -157,5 +153,5 @@ def _answers(path: Path, most: int) -> ReportSource:
     except CreditError as error:
         raise ValueError(f"{path}: {error}") from error
     credits, queries = critic.score(episodes), critic.queries(episodes)
-    labels = [LabelledEpisode(e, c, query=q) for e, c, q in zip(episodes, credits, queries, strict=True)]
+    labels = [LabelledEpisode(e, c, model=critic.label, query=q) for e, c, q in zip(episodes, credits, queries, strict=True)]
     return ReportSource(labels[:most], f"{suite.world} · {path.name}", suite.make_env)

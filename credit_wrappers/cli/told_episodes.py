@@ -11,6 +11,7 @@ from gymnasium.spaces import Discrete
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.cli.reading import Reading
+from credit_wrappers.cli.told_scenes import Scene, told_scenes
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.llm.prompts.render import agent_name, with_own_names
 from credit_wrappers.scripted.read_prompt import Step, Transcript
@@ -21,7 +22,7 @@ _DIGITS = re.compile(r"(\d+)")
 
 
 class ToldNarrator:
-    """The narrator of an episode of which only its text is known; its moments are the texts."""
+    """The narrator of an episode of which only its text is known; a moment is a frame's text and its scene, or None."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names  # of the actions, by number
@@ -32,7 +33,11 @@ class ToldNarrator:
 
     def frames(self, moments: Sequence[Any], order: Sequence[int], names: Sequence[str]) -> list[str]:
         """Return the texts."""
-        return [str(moment) for moment in moments]
+        return [text for text, _ in moments]
+
+    def scene(self, moment: tuple[str, Scene | None]) -> Scene | None:
+        """Return the scene of a moment; None if its world is not known here."""
+        return moment[1]
 
     def describe(self) -> str:
         """Return nothing: the question has it."""
@@ -55,13 +60,14 @@ class ToldNarrator:
         return ()
 
 
-def told_episode(reading: Reading, transcript: Transcript, env: ParallelEnv | None = None) -> Episode:
+def told_episode(system: str, reading: Reading, transcript: Transcript, env: ParallelEnv | None = None) -> Episode:
     """Return the episode that a text tells; its key is that of the episode that was recorded.
 
-    Costs are not told, so they are 0. Actions are numbered as the environment does, so that they can be replayed; without
+    Costs are 0 where the text names no faults. Actions are numbered as the environment does, so that they can be replayed; without
     it, or where it has other actions, in the order in which the text mentions them.
 
     Args:
+        system: The base prompt.
         reading: The episode as the ledger has it.
         transcript: Its text.
         env: The environment that recorded it.
@@ -70,7 +76,8 @@ def told_episode(reading: Reading, transcript: Transcript, env: ParallelEnv | No
     agents = tuple(sorted(judged.agents, key=_natural))
     if env is not None and set(env.possible_agents) == set(agents):
         agents = tuple(env.possible_agents)
-    called = {agent_name(k): agent for k, agent in enumerate(judged.agents)} | dict(zip(agents, agents, strict=True))
+    neutral = {agent: agent_name(k) for k, agent in enumerate(judged.agents)}
+    called = {name: agent for agent, name in neutral.items()} | dict(zip(agents, agents, strict=True))
     steps = [_deeds(step, called) for step in transcript.steps]
     mentioned = list(dict.fromkeys(name for deeds, _ in steps for name, _ in deeds.values()))
     own = [] if env is None else _action_names(env)
@@ -78,6 +85,7 @@ def told_episode(reading: Reading, transcript: Transcript, env: ParallelEnv | No
     actions = [[names.index(deeds[a][0]) if a in deeds else -1 for a in agents] for deeds, _ in steps]
     frames = [with_own_names(transcript.start, called)]
     frames += ["; ".join([f"{a}: {deeds[a][1]}" for a in deeds if deeds[a][1]] + rest) for deeds, rest in steps]
+    drawn = told_scenes(system, transcript, {neutral[own]: own for own in agents})
     name, _, rest_of_key = judged.key.partition("/")
     seed = rest_of_key.partition("/")[0]
     episode = Episode(
@@ -85,10 +93,10 @@ def told_episode(reading: Reading, transcript: Transcript, env: ParallelEnv | No
         agents=agents,
         actions=np.array(actions, np.int64).reshape(len(steps), len(agents)),
         team_reward=np.array([step.reward for step in transcript.steps]),
-        cost=np.zeros((len(steps), len(agents))),
+        cost=drawn.cost if drawn else np.zeros((len(steps), len(agents))),
         terminated=transcript.ended == "terminated",
         truncated=transcript.ended == "truncated",
-        moments=tuple(frames),
+        moments=tuple(zip(frames, drawn.scenes if drawn else [None] * len(frames), strict=True)),
         narrator=ToldNarrator(names),
         env_id=name,
         seed=int(seed) if seed.isdecimal() else None,

@@ -21,11 +21,11 @@ MakeEnv = Callable[[], ParallelEnv]
 
 
 def drawable(labels: Sequence[LabelledEpisode], make_env: MakeEnv | None) -> list[LabelledEpisode]:
-    """Return the labels; the episodes that cannot be drawn are replayed, where that gives the same episode."""
-    if make_env is None or all(_drawn(label.episode) for label in labels):
+    """Return the labels; episodes of which only a text is known are replayed, where that gives the same episode."""
+    if make_env is None or all(_whole(label.episode) for label in labels):
         return list(labels)
     env = make_env()
-    return [label if _drawn(label.episode) else _replaced(label, env, snapshots=False) for label in labels]
+    return [label if _whole(label.episode) else _replaced(label, env, snapshots=False) for label in labels]
 
 
 def with_exact(labels: Sequence[LabelledEpisode], make_env: MakeEnv) -> tuple[list[LabelledEpisode], str]:
@@ -62,8 +62,9 @@ def with_exact(labels: Sequence[LabelledEpisode], make_env: MakeEnv) -> tuple[li
     return found, why
 
 
-def _drawn(episode: Episode) -> bool:
-    return bool(episode.moments) and callable(getattr(episode.narrator, "scene", None))
+def _whole(episode: Episode) -> bool:
+    """Return whether an episode is as it was recorded: its key is not known from elsewhere, and it can be told."""
+    return bool(episode.moments) and "key" not in episode.__dict__
 
 
 def _replaced(label: LabelledEpisode, env: ParallelEnv, *, snapshots: bool) -> LabelledEpisode:

@@ -19,7 +19,10 @@ def scene_table(episode: Episode) -> tuple[dict[str, Any] | None, str]:
     if not callable(draw) or not episode.moments:
         return None, "this environment has no drawing"
     try:
-        scenes = [_checked(draw(moment)) for moment in episode.moments]
+        scenes = [draw(moment) for moment in episode.moments]
+        if scenes[0] is None:
+            return None, "this environment has no drawing"
+        scenes = [_checked(scene) for scene in scenes]
         places: dict[str, int] = {}
         lists = [[places.setdefault(_written(shape), len(places)) for shape in scene["shapes"]] for scene in scenes]
     except Exception as error:  # somebody else's narrator: the report is there all the same, with texts
@@ -50,4 +53,4 @@ def _checked(scene: Any) -> Mapping[str, Any]:
 
 
 def _written(shape: Mapping[str, Any]) -> str:
-    return json.dumps(shape, sort_keys=True, allow_nan=False)
+    return json.dumps(shape, sort_keys=True, allow_nan=False, default=lambda number: number.item())  # NumPy's numbers

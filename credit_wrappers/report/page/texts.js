@@ -59,7 +59,7 @@ function usageWords(data, episode, side) {
   if (sum("cached")) parts.push(`${counted(sum("cached"))} of them from the provider's cache`);
   if (usages.some((usage) => usage.cost !== undefined)) parts.push(`cost ${sum("cost").toPrecision(3)}`);
   if (sum("seconds") >= 0.1) parts.push(`${sum("seconds").toFixed(1)} s`);
-  return parts.join(", ") + (together.length > 1 ? ` for a query with ${together.length} of these episodes` : "");
+  return parts.join(", ") + (together.length > 1 ? `, for ${together.length} of these episodes` : "");
 }
 
 /** Return all steps as a table of comma-separated values. */

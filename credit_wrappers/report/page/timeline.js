@@ -1,6 +1,6 @@
 // The timeline: bars of credit for each agent and critic, its running sum, exact credit as a line, reward and cost.
 
-const BARS = 54; // heights in pixels
+const BARS = 66; // heights in pixels
 const SUMS = 26;
 const PAID = 30;
 
@@ -62,8 +62,8 @@ class Timeline {
         const sum = s("svg", { class: `chart sum agent-${i % PALETTE}`, height: SUMS, width: this.width, "aria-hidden": "true" },
           sumShapes(sums[k][i], most[k], this.width, SUMS));
         const now = h("span", { class: "now" });
-        const label = h("div", { class: "lane-label" }, mark(i), h("span", { class: "who" }, name),
-          judged.length > 1 ? h("span", { class: "side" }, "AB"[side]) : null, now);
+        const label = h("div", { class: "lane-label" }, h("span", { class: "lane-name" }, mark(i), h("span", { class: "who" }, name)),
+          h("span", { class: "lane-now" }, judged.length > 1 ? h("span", { class: "side" }, "AB"[side]) : null, now));
         const end = h("div", { class: "lane-end" }, signed(sums[k][i].at(-1) ?? 0));
         lanes.push(h("div", { class: "lane", "data-agent": i, "data-side": side }, label, h("div", { class: "charts" }, chart, sum), end));
         this.values.push({ now, column, sums: sums[k][i] });
@@ -83,7 +83,7 @@ class Timeline {
     const now = h("span", { class: "now" });
     const whole = total(told);
     this.values.push({ now, column: told, sums: null, plain: kind === "cost" });
-    return h("div", { class: `lane ${kind}` }, h("div", { class: "lane-label" }, h("span", { class: "who" }, name), now),
+    return h("div", { class: `lane ${kind}` }, h("div", { class: "lane-label" }, h("span", { class: "who" }, name), h("span", { class: "lane-now" }, now)),
       h("div", { class: "charts" }, chart), h("div", { class: "lane-end" }, kind === "cost" ? String(Number(whole.toFixed(2))) : signed(whole)));
   }
 
@@ -92,7 +92,6 @@ class Timeline {
     this.position = position;
     const at = position ? (position - 0.5) * (this.width / this.episode.length) : 0;
     this.head.style.transform = `translateX(${at.toFixed(1)}px)`;
-    this.head.style.setProperty("--step", `${Math.max(2, this.width / this.episode.length).toFixed(2)}px`);
     for (const { now, column, plain } of this.values) {
       const value = position ? column[position - 1] : null;
       setText(now, value ? (plain ? String(value) : signed(value)) : "");

@@ -189,17 +189,20 @@ class Viewer {
     const { episode, data } = this;
     const ended = { terminated: "ended by the world", truncated: "time ran out", "not yet": "goes on" }[episode.ended];
     const facts = [plural(episode.length, "step"), ended, episode.seed === null ? "" : `seed ${episode.seed}`, episode.env].filter(Boolean);
-    const judged = episode.judged.map((said, side) => {
-      const name = data.critics.length > 1 ? h("span", { class: "side" }, "AB"[side]) : "";
-      if (!said) return h("div", { class: "judged" }, name, h("p", {}, "This critic has not judged the episode."));
+    const several = data.critics.length > 1;
+    const badges = (said, side) => {
       const usage = usageWords(data, episode, side);
-      return h("div", { class: "judged" }, h("p", { class: "badges" }, name, badge(said), usage ? h("span", { class: "small" }, usage) : ""),
-        said.summary ? h("p", { class: "summary" }, said.summary) : "",
-        said.tasks.length ? h("p", { class: "small" }, `next: ${episode.agents.map((agent, i) => `${agent} ${said.tasks[i] ?? ""}`).join("; ")}`) : "");
-    });
+      return h("p", { class: "badges" }, several ? h("span", { class: "side" }, "AB"[side]) : "", badge(said), several && usage ? h("span", { class: "small" }, usage) : "");
+    };
+    const judged = episode.judged.map((said, side) => (said
+      ? h("div", { class: "judged" }, several ? badges(said, side) : "", said.summary ? h("p", { class: "summary" }, said.summary) : "",
+        said.tasks.length ? h("p", { class: "small" }, `next: ${episode.agents.map((agent, i) => `${agent} ${said.tasks[i] ?? ""}`).join("; ")}`) : "")
+      : h("div", { class: "judged" }, h("p", { class: "small" }, `${"AB"[side]} has not judged this episode.`))));
     this.head.replaceChildren(
-      h("h2", {}, `Episode ${this.number + 1}`, h("span", { class: "return" }, `return ${signed(total(episode.reward))}`)),
-      h("p", { class: "small" }, facts.join(" · ")), h("div", { class: `both sides-${judged.length}` }, judged));
+      h("div", { class: "head-line" }, h("h2", {}, `Episode ${this.number + 1}`), h("span", { class: "return" }, `return ${signed(total(episode.reward))}`),
+        several ? "" : badges(episode.judged[0], 0)),
+      h("p", { class: "small facts" }, facts.concat(several ? [] : usageWords(data, episode, 0) || []).join(" · ")),
+      h("div", { class: `both sides-${judged.length}` }, judged));
   }
 
   openLegend() {
@@ -251,15 +254,16 @@ class Viewer {
   openNow() {
     const { episode, data } = this;
     const sides = data.critics.map((_, side) => side);
+    const several = sides.length > 1; // then there is no room for a column of what they did
     this.rows = episode.agents.map((agent, i) => {
-      const row = { did: h("td", { class: "did" }), credits: sides.map(() => h("td", { class: "value" })), exact: h("td", { class: "value" }), why: h("p", { class: "why" }) };
-      row.element = h("tr", {}, h("th", { scope: "row" }, mark(i, 22), h("span", { class: "who" }, agent)), row.did, row.credits, this.exact ? row.exact : null);
-      row.reason = h("tr", { class: "why-row" }, h("td", { colspan: 3 + sides.length }, row.why));
+      const row = { did: h(several ? "p" : "td", { class: "did" }), credits: sides.map(() => h("td", { class: "value" })), exact: h("td", { class: "value" }), why: h("p", { class: "why" }) };
+      row.element = h("tr", {}, h("th", { scope: "row" }, mark(i, 22), h("span", { class: "who" }, agent)), several ? null : row.did, row.credits, this.exact ? row.exact : null);
+      row.reason = h("tr", { class: "why-row" }, h("td", { colspan: 3 + sides.length }, several ? row.did : null, row.why));
       return row;
     });
     this.nowTitle = h("h3", {});
     this.nowPaid = h("p", { class: "paid" });
-    const head = h("tr", {}, h("th", { scope: "col" }, "agent"), h("th", { scope: "col" }, "did"),
+    const head = h("tr", {}, h("th", { scope: "col" }, "agent"), several ? null : h("th", { scope: "col" }, "did"),
       sides.map((side) => h("th", { scope: "col", class: "value" }, sides.length > 1 ? `credit ${"AB"[side]}` : "credit")),
       this.exact ? h("th", { scope: "col", class: "value" }, "exact") : null);
     this.now.replaceChildren(this.nowTitle, h("table", {}, h("thead", {}, head), h("tbody", {}, this.rows.flatMap((row) => [row.element, row.reason]))), this.nowPaid);
@@ -307,7 +311,7 @@ class Viewer {
       setText(row.exact, position && exact ? signed(exact[step][i], 1) : "");
       const whys = position ? episode.reasons[i].filter(({ start, stop }) => start <= step && step < stop) : [];
       setText(row.why, whys.map((reason) => (data.critics.length > 1 ? `${"AB"[reason.side]}: ` : "") + reason.why).join("  "));
-      row.reason.hidden = !whys.length;
+      row.reason.hidden = !whys.length && data.critics.length === 1;
       row.element.classList.toggle("marked", this.agent === i);
     });
     const paid = position && episode.reward[step] ? `Team reward ${signed(episode.reward[step], 3)}. ` : "";
@@ -485,7 +489,7 @@ function totalsPicture(episode, said) {
   if (!said) return "";
   const sums = episode.agents.map((_, i) => total(said.values.map((row) => row[i])));
   const most = Math.max(...sums.map(Math.abs), 1e-9);
-  const step = Math.min(9, 44 / sums.length);
+  const step = Math.min(9, 28 / sums.length);
   return s("svg", { width: step * sums.length, height: 24, viewBox: `0 0 ${step * sums.length} 24` },
     sums.map((sum, i) => {
       const tall = Math.max(1, (Math.abs(sum) / most) * 11);

@@ -18,18 +18,16 @@ class World {
     const lines = [];
     for (let row = 1; row < rows; row++) lines.push(`M0 ${row * CELL}H${width}`);
     for (let column = 1; column < columns; column++) lines.push(`M${column * CELL} 0V${height}`);
-    this.back = s("g", {});
-    this.front = s("g", {});
+    this.shapes = s("g", {});
     this.element.setAttribute("viewBox", `-1 -1 ${width + 2} ${height + 2}`);
     this.element.setAttribute("class", `world ground-${ground}`);
     this.element.style.setProperty("--ratio", String(columns / rows));
     this.element.replaceChildren(
       s("rect", { class: "ground", width, height, rx: 6 }),
       s("path", { class: "lines", d: lines.join("") }),
-      this.back,
-      this.front,
+      this.shapes,
     );
-    for (const place of still) this.back.append(this.drawn(this.scene.shapes[place], null));
+    for (const place of still) this.insert(this.drawn(this.scene.shapes[place], null));
   }
 
   /** Show the state after so many steps; only shapes that changed are touched. */
@@ -43,7 +41,7 @@ class World {
       const element = this.drawn(shape, node && this.moved(node.place, shape) ? node.element : null);
       if (element !== node?.element) {
         if (node) node.element.replaceWith(element);
-        else this.insert(element, shape);
+        else this.insert(element);
       }
       this.nodes.set(shape.id, { element, place });
     }
@@ -61,10 +59,9 @@ class World {
   }
 
   /** Put an element where its kind belongs: agents in front of things. */
-  insert(element, shape) {
-    element.order = { link: 1, box: 2, rock: 2, food: 2, agent: 3 }[shape.kind] ?? 0;
-    const after = [...this.front.children].find((other) => other.order > element.order);
-    this.front.insertBefore(element, after ?? null);
+  insert(element) {
+    const after = [...this.shapes.children].find((other) => other.order > element.order);
+    this.shapes.insertBefore(element, after ?? null);
   }
 
   /** Return the element of a shape, a new one or `old`, in the shape's place. */
@@ -73,7 +70,7 @@ class World {
     const [row, column] = shape.at;
     element.style.transform = `translate(${(column + 0.5) * CELL}px, ${(row + 0.5) * CELL}px)`;
     element.querySelector("title").textContent = shape.name || shape.id;
-    element.order ??= old?.order;
+    element.order = { tile: 0, place: 1, link: 2, agent: 4 }[shape.kind] ?? 3;
     return element;
   }
 
