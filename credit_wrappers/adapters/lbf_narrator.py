@@ -74,14 +74,28 @@ class ForagingNarrator(LibraryNarrator):
         for k, (row, column, level) in enumerate(foods):
             if left[k]:
                 name = f"food_{k}, level {level}"
-                shapes.append({"kind": "food", "id": f"food_{k}", "at": [int(row), int(column)], "label": str(level), "name": name})
+                shapes.append(
+                    {
+                        "kind": "food",
+                        "id": f"food_{k}",
+                        "at": [int(row), int(column)],
+                        "label": str(level),
+                        "name": name,
+                    }
+                )
         crowd, seen = Counter(cells), Counter[tuple[int, int]]()  # the library lets players share a cell
         for i, cell in enumerate(cells):
             aside = 0.3 * (seen[cell] - (crowd[cell] - 1) / 2)
             seen[cell] += 1
             loads = bool(actions) and actions[i] == LOAD
             name = f"player_{i}, level {levels[i]}" + ", loads" * loads
-            shape = {"kind": "agent", "id": f"player_{i}", "at": [int(cell[0]), float(cell[1] + aside)], "agent": i, "name": name}
+            shape = {
+                "kind": "agent",
+                "id": f"player_{i}",
+                "at": [int(cell[0]), float(cell[1] + aside)],
+                "agent": i,
+                "name": name,
+            }
             shapes.append(shape | {"note": f"L{levels[i]}", "tone": "acts" if loads else ""})
         return {"rows": self.facts.rows, "columns": self.facts.columns, "ground": "field", "shapes": shapes}
 

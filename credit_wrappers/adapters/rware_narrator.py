@@ -99,7 +99,9 @@ class WarehouseNarrator(LibraryNarrator):
         for shelf, cell in homes.items():
             add("place", f"home_{shelf}", cell, "home", "home of a shelf")
         for shelf, cell in (homes | {shelf: (row, column) for shelf, row, column in away}).items():
-            tone, name = ("asked", f"request_{asked[shelf]}, shelf_{shelf}") if shelf in asked else ("", f"shelf_{shelf}")
+            tone, name = (
+                ("asked", f"request_{asked[shelf]}, shelf_{shelf}") if shelf in asked else ("", f"shelf_{shelf}")
+            )
             add("box", f"shelf_{shelf}", cell, tone, name, label=str(asked.get(shelf, "")))
         for i, (row, column, heading, shelf) in enumerate(robots):
             way = HEADINGS[heading]

@@ -45,8 +45,14 @@ def report(options: argparse.Namespace) -> Iterator[str]:
     if options.prices is not None and not 2 <= len(options.prices) <= 4:
         raise ValueError(f"--prices takes 2 to 4 numbers, got {len(options.prices)}")
     # of another critic all episodes are read: the newest of the one need not be the newest of the other
-    source = read_source(options.source, options.episodes if options.compare is None else sys.maxsize, options.env, options.max_cycles)
-    compare = read_source(options.compare, sys.maxsize, options.env, options.max_cycles).labels if options.compare is not None else []
+    source = read_source(
+        options.source, options.episodes if options.compare is None else sys.maxsize, options.env, options.max_cycles
+    )
+    compare = (
+        read_source(options.compare, sys.maxsize, options.env, options.max_cycles).labels
+        if options.compare is not None
+        else []
+    )
     labels = source.labels
     if compare:
         both = {label.episode.key for label in compare}
@@ -60,6 +66,11 @@ def report(options: argparse.Namespace) -> Iterator[str]:
             yield f"exact credit is missing for some: {why}"
     prices = None if options.prices is None else Prices(*options.prices)
     path = write_report(
-        labels, options.out, title=options.title or source.title, compare=compare, make_env=source.make_env, prices=prices
+        labels,
+        options.out,
+        title=options.title or source.title,
+        compare=compare,
+        make_env=source.make_env,
+        prices=prices,
     )
     yield f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB, {len(labels)} episodes): open it in a browser"

@@ -71,8 +71,8 @@ def dataset_source(path: Path, most: int, world: str | None) -> ReportSource:
         ValueError: The path is no data set.
     """
     raise ValueError(
-        f"{path} is neither a ledger (an SQLite file), nor the folder of a run (with ledger-*.sqlite), nor a .jsonl file "
-        "of judgements"
+        f"{path} is neither a ledger (an SQLite file), nor the folder of a run (with ledger-*.sqlite), nor a data set, "
+        "nor a .jsonl file of judgements"
     )
 
 
@@ -153,5 +153,7 @@ def _answers(path: Path, most: int) -> ReportSource:
     except CreditError as error:
         raise ValueError(f"{path}: {error}") from error
     credits, queries = critic.score(episodes), critic.queries(episodes)
-    labels = [LabelledEpisode(e, c, model=critic.label, query=q) for e, c, q in zip(episodes, credits, queries, strict=True)]
+    labels = [
+        LabelledEpisode(e, c, model=critic.label, query=q) for e, c, q in zip(episodes, credits, queries, strict=True)
+    ]
     return ReportSource(labels[:most], f"{suite.world} · {path.name}", suite.make_env)

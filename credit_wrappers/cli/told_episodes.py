@@ -24,6 +24,8 @@ _DIGITS = re.compile(r"(\d+)")
 class ToldNarrator:
     """The narrator of an episode of which only its text is known; a moment is a frame's text and its scene, or None."""
 
+    only_texts = True  # a report then prefers a replay
+
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names  # of the actions, by number
 
@@ -63,8 +65,8 @@ class ToldNarrator:
 def told_episode(system: str, reading: Reading, transcript: Transcript, env: ParallelEnv | None = None) -> Episode:
     """Return the episode that a text tells; its key is that of the episode that was recorded.
 
-    Costs are 0 where the text names no faults. Actions are numbered as the environment does, so that they can be replayed; without
-    it, or where it has other actions, in the order in which the text mentions them.
+    Costs are 0 where the text names no faults. Actions are numbered as the environment does, so that they can be
+    replayed; without it, or where it has other actions, in the order in which the text mentions them.
 
     Args:
         system: The base prompt.
@@ -110,7 +112,9 @@ def _action_names(env: ParallelEnv) -> list[str]:
     narrator, spaces = getattr(env.unwrapped, "narrator", None), [env.action_space(a) for a in env.possible_agents]
     if narrator is None or not all(isinstance(space, Discrete) and space.start == 0 for space in spaces):
         return []
-    each = [[narrator.action_name(a, k) for k in range(int(x.n))] for a, x in zip(env.possible_agents, spaces, strict=True)]
+    each = [
+        [narrator.action_name(a, k) for k in range(int(x.n))] for a, x in zip(env.possible_agents, spaces, strict=True)
+    ]
     return each[0] if all(names == each[0] for names in each) else []
 
 

@@ -21,7 +21,7 @@ from credit_wrappers.scripted.spaceworld_text import Change, ScenarioFacts, Told
 
 _KEEP_OUT = re.compile(r"(?:^|; )keep-out ((?:\(\d+,\d+\) ?)+)")
 _CORE = re.compile(r"(?:^|; )core ((?:\(\d+,\d+\) ?)+)")
-_DEBRIS = re.compile(r"(debris_\d+) (\(\d+,\d+\))(?: (north|south|west|east))?")
+_DEBRIS = re.compile(r"(debris_\d+) (\(\d+,\d+\))(?:,? (?:drifting )?(north|south|west|east))?")
 
 Scene = dict[str, Any]
 Names = Mapping[str, str]  # the agents' own names by those of the text, in the episode's order
@@ -89,9 +89,17 @@ def _spaceworld(facts: ScenarioFacts, transcript: Transcript, names: Names) -> T
         at_fault = {who for who, _ in told.faults} if told is not None else set()
         shapes = list(still)
         for slot, cell in world.slots.items():
-            tone = "filled" if slot in world.filled else "open" if facts.needs.get(slot, set()) <= world.filled else "closed"
+            tone = (
+                "filled"
+                if slot in world.filled
+                else "open"
+                if facts.needs.get(slot, set()) <= world.filled
+                else "closed"
+            )
             label = f"S{slot.removeprefix('slot_')}"
-            shapes.append(_shape("place", slot, row_col(cell), tone, f"{slot} for a {facts.kind.get(slot)}, {tone}", label=label))
+            shapes.append(
+                _shape("place", slot, row_col(cell), tone, f"{slot} for a {facts.kind.get(slot)}, {tone}", label=label)
+            )
         for who, module in world.grips.items():
             held = list(row_col(world.modules[module]))
             text = f"{names[who]} grips {module}"

@@ -150,7 +150,9 @@ def exact_scale(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     Args:
         pairs: Of each episode, the critic's credit and the exact one, (T, N) each; NaN where it is unknown.
     """
-    y, x = (np.concatenate([np.zeros(0), *(np.ravel(pair[side]).astype(np.float64) for pair in pairs)]) for side in (0, 1))
+    y, x = (
+        np.concatenate([np.zeros(0), *(np.ravel(pair[side]).astype(np.float64) for pair in pairs)]) for side in (0, 1)
+    )
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     if not (x @ x):

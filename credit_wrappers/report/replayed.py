@@ -63,8 +63,13 @@ def with_exact(labels: Sequence[LabelledEpisode], make_env: MakeEnv) -> tuple[li
 
 
 def _whole(episode: Episode) -> bool:
-    """Return whether an episode is as it was recorded: its key is not known from elsewhere, and it can be told."""
-    return bool(episode.moments) and "key" not in episode.__dict__
+    """Return whether an episode has its states, and not only its texts."""
+    return bool(episode.moments) and not _told(episode)
+
+
+def _told(episode: Episode) -> bool:
+    """Return whether an episode was made from a text; then its key is that of what was recorded."""
+    return getattr(episode.narrator, "only_texts", False)
 
 
 def _replaced(label: LabelledEpisode, env: ParallelEnv, *, snapshots: bool) -> LabelledEpisode:
@@ -76,8 +81,10 @@ def _replaced(label: LabelledEpisode, env: ParallelEnv, *, snapshots: bool) -> L
         made = replay(env, episode.seed, episode.actions, snapshots=snapshots)
     except (CreditError, ValueError, TypeError):
         return label
-    known = episode.__dict__.get("key")  # of a ledger: it is the key of what was recorded then
-    same = made.agents == episode.agents and np.allclose(made.team_reward, episode.team_reward, atol=1e-4)
-    if not same or (known is not None and known != made.key):
+    if _told(episode):
+        same = made.key == episode.key
+    else:
+        same = made.agents == episode.agents and np.allclose(made.team_reward, episode.team_reward, atol=1e-6)
+    if not same:
         return label
     return replace(label, episode=replace(made, id=episode.id, env_id=episode.env_id or made.env_id))

@@ -51,8 +51,11 @@ def write_report(
     path = Path(path)
     page = report_page(report_values(labels, title=title, compare=compare, make_env=make_env, prices=prices))
     part = path.with_name(path.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)  # who opens it meanwhile sees a whole one
+    try:
+        part.write_text(page, encoding="utf-8")
+        part.replace(path)  # who opens it meanwhile sees a whole one
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 
@@ -85,7 +88,9 @@ def report_values(
         exact = {name: [[_number(x) for x in row] for row in values] for name, values in label.exact.items()}
         episodes.append(episode_values(label.episode) | {"judged": judged, "exact": exact})
     names = list(dict.fromkeys(name for label in shown for name in label.exact))
-    pairs = [[(judged.credit.values, first) for judged, first in zip(side, shown, strict=True) if judged] for side in sides]
+    pairs = [
+        [(judged.credit.values, first) for judged, first in zip(side, shown, strict=True) if judged] for side in sides
+    ]
     scales = [
         {name: exact_scale([(values, x.exact[name]) for values, x in side if name in x.exact]) for name in names}
         for side in pairs
