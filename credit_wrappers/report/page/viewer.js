@@ -366,14 +366,14 @@ class Viewer {
 
   /** Go where the address says: #episode/step/agent. */
   follow(first = false) {
-    const [number, step, agent] = decodeURI(location.hash.slice(1)).split("/");
+    const [number, step, agent] = location.hash.slice(1).split("/");
     const k = Number(number) - 1;
     if (!(k in this.data.episodes)) {
       if (first) this.go(0, 0);
       return;
     }
     const { agents } = this.data.episodes[k];
-    const i = agents.indexOf(decodeURIComponent(agent ?? ""));
+    const i = agents.findIndex((name) => encodeURIComponent(name) === agent || name === agent);
     const position = /^\d+$/.test(step ?? "") ? Number(step) + 1 : 0;
     this.go(k, position, i < 0 ? null : i);
     if (i >= 0) this.select(position - 1, i, null);
