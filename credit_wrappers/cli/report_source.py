@@ -20,6 +20,7 @@ from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.llm.ledger.entry import LedgerEntry
 from credit_wrappers.llm.ledger.ledger import Ledger
+from credit_wrappers.report.ledger_texts import question_text
 from credit_wrappers.scripted.read_prompt import Transcript, read_transcripts
 
 MakeEnv = Callable[[], ParallelEnv]
@@ -111,10 +112,15 @@ def _label(
         np.ascontiguousarray(judged.values[:, order]), reading.events, tasks, reading.summary, source,
         entry.usage if first else Usage(),
     )  # fmt: skip
-    request, answer = entry.request, entry.completion
-    question = f"{request.system}\n\n{'=' * 80}\n\n{request.prompt}"
+    answer = entry.completion
     return LabelledEpisode(
-        episode, credit, {}, question, answer.text if answer else "", entry.model or entry.client, entry.number
+        episode,
+        credit,
+        {},
+        question_text(entry),
+        answer.text if answer else "",
+        entry.model or entry.client,
+        entry.number,
     )
 
 

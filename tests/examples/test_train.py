@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import multiprocessing
 import os
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from io import StringIO
@@ -110,6 +112,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     assert (process.returncode, errors) == (0, "")
     assert nothing_is_left_of(process)
     return folder, out
+
+
+def test_a_finished_run_has_a_report_of_the_newest_credits_with_questions_and_answers(
+    finished: tuple[Path, str],
+) -> None:
+    folder, out = finished
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    packed = re.search('id="data">([^<]*)<', page)
+    assert packed and "report.html (open it in a browser)" in " ".join(out.split())
+    data = json.loads(zlib.decompress(base64.b64decode(packed[1])))
+    assert data["title"] == "spaceworld:duet · mca-0" and 1 <= len(data["episodes"]) <= 20
+    for episode in data["episodes"]:
+        [said] = episode["judged"]
+        assert said["source"] == "scripted" and episode["scene"] is not None
+        assert "## Episode 1" in data["texts"][said["question"]] and data["texts"][said["answer"]]
 
 
 def test_a_finished_run_is_played_on_the_layouts_of_its_table_and_on_others(
