@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 from credit_wrappers.adapters.library_narrator import LibraryNarrator, ListedAgents
@@ -86,27 +87,21 @@ class WarehouseNarrator(LibraryNarrator):
     def scene(self, moment: WarehouseMoment) -> dict[str, Any]:
         """Return the grid and the shapes of one moment, for reports."""
         robots, requests, away = moment
-        plan = [(kind, row, column) for row, line in enumerate(self.facts.plan) for column, kind in enumerate(line)]
-        homes = {k: (row, column) for k, (_, row, column) in enumerate((p for p in plan if p[0] == "S"), start=1)}
+        floor, shelves = _furniture(self.facts.plan)
+        moved = {shelf: [row, column] for shelf, row, column in away}
         asked = {shelf: k for k, (shelf, _, _) in enumerate(requests)}
-        shapes: list[dict[str, Any]] = []
-
-        def add(kind: str, ident: str, at: Sequence[int], tone: str, name: str, **more: Any) -> None:
-            shapes.append({"kind": kind, "id": ident, "at": list(at), "tone": tone, "name": name, **more})
-
-        for k, (row, column) in enumerate(p[1:] for p in plan if p[0] == "G"):
-            add("tile", f"goal_{k}", (row, column), "goal", "goal")
-        for shelf, cell in homes.items():
-            add("place", f"home_{shelf}", cell, "home", "home of a shelf")
-        for shelf, cell in (homes | {shelf: (row, column) for shelf, row, column in away}).items():
-            tone, name = (
-                ("asked", f"request_{asked[shelf]}, shelf_{shelf}") if shelf in asked else ("", f"shelf_{shelf}")
-            )
-            add("box", f"shelf_{shelf}", cell, tone, name, label=str(asked.get(shelf, "")))
+        others = moved.keys() | asked.keys()
+        shapes = [*floor, *(shape for shelf, shape in shelves.items() if shelf not in others)]
+        for shelf in sorted(others):
+            shape = shelves[shelf] | {"at": moved.get(shelf, shelves[shelf]["at"])}
+            if shelf in asked:
+                shape |= {"tone": "asked", "label": str(asked[shelf]), "name": f"request_{asked[shelf]}, shelf_{shelf}"}
+            shapes.append(shape)
         for i, (row, column, heading, shelf) in enumerate(robots):
             way = HEADINGS[heading]
             name = f"robot_{i}, facing {way}" + (f", carries shelf_{shelf}" if shelf else "")
-            add("agent", f"robot_{i}", (row, column), "carries" if shelf else "", name, agent=i, heading=way)
+            shape = {"kind": "agent", "id": f"robot_{i}", "at": [row, column], "tone": "carries" if shelf else ""}
+            shapes.append(shape | {"name": name, "agent": i, "heading": way})
         return {"rows": len(self.facts.plan), "columns": len(self.facts.plan[0]), "ground": "floor", "shapes": shapes}
 
     def describe(self) -> str:
@@ -129,3 +124,19 @@ class WarehouseNarrator(LibraryNarrator):
             pays=pays,
             end=f" The episode is cut off {' or '.join(clocks)}." if clocks else "",
         )
+
+
+@cache
+def _furniture(plan: tuple[str, ...]) -> tuple[list[dict[str, Any]], dict[int, dict[str, Any]]]:
+    """Return the shapes of goals and homes, and of each shelf at home, by its number."""
+    cells = [(kind, [row, column]) for row, line in enumerate(plan) for column, kind in enumerate(line)]
+    goals = [at for kind, at in cells if kind == "G"]
+    homes = dict(enumerate((at for kind, at in cells if kind == "S"), start=1))
+    floor = [
+        {"kind": "tile", "id": f"goal_{k}", "at": at, "tone": "goal", "name": "goal"} for k, at in enumerate(goals)
+    ]
+    floor += [{"kind": "place", "id": f"home_{k}", "at": at, "tone": "home", "name": "home"} for k, at in homes.items()]
+    return floor, {
+        k: {"kind": "box", "id": f"shelf_{k}", "at": at, "tone": "", "name": f"shelf_{k}", "label": ""}
+        for k, at in homes.items()
+    }

@@ -115,13 +115,14 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             if not chosen:
                 return replace(failed, note="nothing usable: the file has no credit for this suite's episodes")
         more = {"order drift": drift} if (drift := _order_drift(critic, episodes, chosen, settings)) else {}
-        return evaluate(
+        row = evaluate(
             suite, episodes, prepared.truth, [known.get(k) for k in chosen], chosen, critic=word, half=settings.half,
             queries=queries, draws=settings.draws, more=more, label=critic.label,
             prices=settings.prices if getattr(critic, "source", "") in ("model", "cache") else None,
             usage=_recorded_usage(critic, [episodes[k] for k in asked], settings),
             reasks=critic.stats.reasks if isinstance(critic, LLMCritic) else 0,
         )  # fmt: skip
+        return replace(row, credits={k: known[k] for k in chosen if k in known})
     except CreditError as error:
         return replace(failed, note=f"nothing usable: {error}")
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from typing import Any
@@ -49,6 +49,7 @@ class BenchRow:
         usage: What the answers cost; those from a ledger as much as they cost then, without corrective questions.
         price: The same in money; None without prices.
         label: The critic's own label.
+        credits: The credit of each usable episode, by its number in the suite.
     """
 
     suite: str
@@ -62,6 +63,7 @@ class BenchRow:
     usage: Usage = field(default_factory=Usage)
     price: float | None = None
     label: str = ""
+    credits: Mapping[int, Credit] = field(default_factory=dict, repr=False)
 
     @property
     def read(self) -> float:

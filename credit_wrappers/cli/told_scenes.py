@@ -47,13 +47,9 @@ def told_scenes(system: str, transcript: Transcript, names: Names) -> ToldScenes
         if facts := facts_of(system):
             return _spaceworld(facts, transcript, names)
         if foraging := ForagingRules.for_system(system):
-            field = ToldField(foraging.size, transcript.start)
-            scenes = _each(transcript, lambda step: field.apply(step), lambda now: _field_scene(field, now, names))
-            return ToldScenes(scenes, np.zeros((len(transcript.steps), len(names))))
+            return _foraging(foraging.size, transcript, names)
         if warehouse := WarehouseRules.for_system(system):
-            floor = ToldFloor(warehouse.plan, transcript.start)
-            scenes = _each(transcript, lambda step: floor.apply(step), lambda now: _floor_scene(floor, names))
-            return ToldScenes(scenes, np.zeros((len(transcript.steps), len(names))))
+            return _warehouse(warehouse.plan, transcript, names)
     except (KeyError, IndexError, ValueError, AttributeError, TypeError):  # a text of another version, or other names
         pass
     return None
@@ -126,35 +122,49 @@ def _spaceworld(facts: ScenarioFacts, transcript: Transcript, names: Names) -> T
     return ToldScenes(scenes, _costs(changes, names).reshape(len(changes), len(names)))
 
 
-def _field_scene(field: ToldField, now: Any, names: Names) -> Scene:
-    loads = {who for team in now[1].values() for who in team} | {who for who, _ in now[2]} if now else set()
-    shapes = [
-        _shape("food", food, cell, "", f"{food}, level {field.levels[food]}", label=str(field.levels[food]))
-        for food, cell in field.foods.items()
-    ]
-    crowd, seen = Counter(field.players.values()), Counter[tuple[int, int]]()
-    for k, (who, own) in enumerate(names.items()):
-        cell = field.players[who]
-        at = cell[0], cell[1] + 0.3 * (seen[cell] - (crowd[cell] - 1) / 2)
-        seen[cell] += 1
-        level = field.levels[who]
-        tone = "acts" if who in loads else ""
-        shapes.append(_shape("agent", own, at, tone, f"{own}, level {level}", agent=k, note=f"L{level}"))
-    return {"rows": field.size[0], "columns": field.size[1], "ground": "field", "shapes": shapes}
+def _foraging(size: tuple[int, int], transcript: Transcript, names: Names) -> ToldScenes:
+    field = ToldField(size, transcript.start)
+
+    def scene(now: Any) -> Scene:
+        loads = {who for team in now[1].values() for who in team} | {who for who, _ in now[2]} if now else set()
+        shapes = [
+            _shape("food", food, cell, "", f"{food}, level {field.levels[food]}", label=str(field.levels[food]))
+            for food, cell in field.foods.items()
+        ]
+        crowd, seen = Counter(field.players.values()), Counter[tuple[int, int]]()
+        for k, (who, own) in enumerate(names.items()):
+            cell, level = field.players[who], field.levels[who]
+            at = cell[0], cell[1] + 0.3 * (seen[cell] - (crowd[cell] - 1) / 2)
+            seen[cell] += 1
+            tone = "acts" if who in loads else ""
+            shapes.append(_shape("agent", own, at, tone, f"{own}, level {level}", agent=k, note=f"L{level}"))
+        return {"rows": size[0], "columns": size[1], "ground": "field", "shapes": shapes}
+
+    return ToldScenes(_each(transcript, field.apply, scene), np.zeros((len(transcript.steps), len(names))))
 
 
-def _floor_scene(floor: ToldFloor, names: Names) -> Scene:
-    asked = {shelf: request.removeprefix("request_") for request, shelf in floor.requests.items()}
-    shapes = [_shape("tile", f"goal_{k}", cell, "goal", "goal") for k, cell in enumerate(sorted(floor.goals))]
-    shapes += [_shape("place", f"home_{k}", cell, "home", "home of a shelf") for k, cell in enumerate(floor.homes, 1)]
-    places = floor.shelves | {shelf: floor.poses[who][:2] for who, shelf in floor.carries.items()}
-    for shelf, cell in places.items():
-        text = f"request_{asked[shelf]}, {shelf}" if shelf in asked else shelf
-        shapes.append(_shape("box", shelf, cell, "asked" if shelf in asked else "", text, label=asked.get(shelf, "")))
-    for k, (who, own) in enumerate(names.items()):
-        row, column, heading = floor.poses[who]
-        carried = floor.carries.get(who)
-        text = f"{own}, facing {heading}" + (f", carries {carried}" if carried else "")
-        tone = "carries" if carried else ""
-        shapes.append(_shape("agent", own, (row, column), tone, text, agent=k, heading=heading))
-    return {"rows": len(floor.plan), "columns": len(floor.plan[0]), "ground": "floor", "shapes": shapes}
+def _warehouse(plan: tuple[str, ...], transcript: Transcript, names: Names) -> ToldScenes:
+    floor = ToldFloor(plan, transcript.start)
+    still = [_shape("tile", f"goal_{k}", cell, "goal", "goal") for k, cell in enumerate(sorted(floor.goals))]
+    still += [_shape("place", f"home_{k}", cell, "home", "home") for k, cell in enumerate(floor.homes, 1)]
+    at_home = {shelf: _shape("box", shelf, cell, label="") for shelf, cell in floor.home.items()}
+
+    def scene(_: Any) -> Scene:
+        asked = {shelf: request.removeprefix("request_") for request, shelf in floor.requests.items()}
+        places = floor.shelves | {shelf: floor.poses[who][:2] for who, shelf in floor.carries.items()}
+        shapes = list(still)
+        for shelf, cell in places.items():
+            if shelf in asked:
+                text = f"request_{asked[shelf]}, {shelf}"
+                shapes.append(_shape("box", shelf, cell, "asked", text, label=asked[shelf]))
+            else:
+                shapes.append(at_home[shelf] if cell == floor.home[shelf] else _shape("box", shelf, cell, label=""))
+        for k, (who, own) in enumerate(names.items()):
+            row, column, heading = floor.poses[who]
+            carried = floor.carries.get(who)
+            text = f"{own}, facing {heading}" + (f", carries {carried}" if carried else "")
+            tone = "carries" if carried else ""
+            shapes.append(_shape("agent", own, (row, column), tone, text, agent=k, heading=heading))
+        return {"rows": len(plan), "columns": len(plan[0]), "ground": "floor", "shapes": shapes}
+
+    return ToldScenes(_each(transcript, floor.apply, scene), np.zeros((len(transcript.steps), len(names))))

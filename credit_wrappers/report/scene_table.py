@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,8 +24,22 @@ def scene_table(episode: Episode) -> tuple[dict[str, Any] | None, str]:
         if scenes[0] is None:
             return None, "this environment has no drawing"
         scenes = [_checked(scene) for scene in scenes]
-        places: dict[str, int] = {}
-        lists = [[places.setdefault(_written(shape), len(places)) for shape in scene["shapes"]] for scene in scenes]
+        places: dict[object, int] = {}
+        seen: dict[int, int] = {}  # by the object's id: a narrator may give the same shape in many scenes
+        shapes: list[dict[str, Any]] = []
+
+        def place(shape: Mapping[str, Any]) -> int:
+            known = seen.get(id(shape))
+            if known is not None:
+                return known
+            key = _key(shape)
+            if key not in places:
+                places[key] = len(shapes)
+                shapes.append(_checked_shape(shape))
+            seen[id(shape)] = places[key]
+            return places[key]
+
+        lists = [[place(shape) for shape in scene["shapes"]] for scene in scenes]
     except Exception as error:  # somebody else's narrator: the report is there all the same, with texts
         return None, f"the world could not be drawn ({type(error).__name__}: {error})"
     still = set(lists[0]).intersection(*lists)
@@ -33,7 +48,7 @@ def scene_table(episode: Episode) -> tuple[dict[str, Any] | None, str]:
         "rows": int(first["rows"]),
         "columns": int(first["columns"]),
         "ground": str(first.get("ground", "")),
-        "shapes": [json.loads(shape) for shape in places],
+        "shapes": shapes,
         "still": [place for place in lists[0] if place in still],
         "moments": [[place for place in each if place not in still] for each in lists],
     }, ""
@@ -46,11 +61,20 @@ def _checked(scene: Any) -> Mapping[str, Any]:
     for name in ("rows", "columns"):
         if not 0 < int(scene[name]) <= 1000:
             raise ValueError(f"the scene has {scene[name]} {name}")
-    for shape in scene["shapes"]:
-        row, column = shape["at"]
-        float(row), float(column), str(shape["id"]), str(shape["kind"])
     return scene
 
 
-def _written(shape: Mapping[str, Any]) -> str:
-    return json.dumps(shape, sort_keys=True, allow_nan=False, default=lambda number: number.item())  # NumPy's numbers
+def _key(shape: Any) -> object:
+    """Return what equal shapes share; most of a state's shapes are those of the state before."""
+    try:
+        return marshal.dumps(shape, 2)
+    except ValueError:  # NumPy's numbers
+        return repr(shape)
+
+
+def _checked_shape(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a shape that has what every shape needs, as values that JSON has."""
+    row, column = shape["at"]
+    float(row), float(column), str(shape["id"]), str(shape["kind"])
+    plain: dict[str, Any] = json.loads(json.dumps(shape, allow_nan=False, default=lambda number: number.item()))
+    return plain

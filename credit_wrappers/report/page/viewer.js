@@ -515,3 +515,4 @@ patterns();
 root.hidden = false;
 const viewer = new Viewer(data, root);
 document.getElementById("state").hidden = true;
+requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("report-shown")));
