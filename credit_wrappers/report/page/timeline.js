@@ -3,6 +3,7 @@
 const BARS = 66; // heights in pixels
 const SUMS = 26;
 const PAID = 30;
+const WIDEST = 22; // of a bar
 
 class Timeline {
   /**
@@ -44,11 +45,9 @@ class Timeline {
   draw() {
     const { episode, data } = this;
     const judged = episode.judged.map((said, side) => [said, side]).filter(([said]) => said);
-    const sizes = judged.map(([said]) => Math.max(...said.values.flat().map(Math.abs), 1e-9));
+    const sizes = judged.map(([said]) => scaleOf(said.values.flat()));
+    this.cut = judged.some(([said], k) => said.values.flat().some((value) => Math.abs(value) > sizes[k]));
     const lines = judged.map(([, side]) => exactValues(episode, data, this.exact, side));
-    lines.forEach((values, k) => {
-      for (const row of values ?? []) for (const value of row) sizes[k] = Math.max(sizes[k], Math.abs(value ?? 0));
-    });
     const sums = judged.map(([said]) => episode.agents.map((_, i) => running(said.values.map((row) => row[i]))));
     const most = sums.map((each) => Math.max(...each.flat().map(Math.abs), 1e-9));
     const lanes = [];
@@ -147,23 +146,34 @@ function running(values) {
   return values.map((value) => (sum += value ?? 0));
 }
 
-/** Return bars: up and full for credit, down and hatched for blame. */
+/** Return the credit that fills a lane: the largest, but at most five times the usual one, so that small ones are seen. */
+function scaleOf(values) {
+  const sizes = values.map(Math.abs).filter((size) => size > 1e-9).sort((a, b) => a - b);
+  return sizes.length ? Math.min(sizes.at(-1), 5 * sizes[sizes.length >> 1]) : 1;
+}
+
+/** Return bars: up and full for credit, down and hatched for blame; a gap marks those that are cut off. */
 function barShapes(values, size, width, height) {
   const step = width / values.length;
-  const gap = step > 5 ? 1.5 : step > 2.5 ? 0.5 : 0;
+  const gap = Math.max(step > 5 ? 1.5 : step > 2.5 ? 0.5 : 0, (step - WIDEST) / 2);
   const middle = height / 2;
-  const [up, down] = [[], []];
+  const [up, down, cuts] = [[], [], []];
   values.forEach((value, t) => {
     if (!value) return;
-    const tall = Math.max(1.5, (Math.abs(value) / size) * (middle - 2));
+    const tall = Math.max(1.5, Math.min(1, Math.abs(value) / size) * (middle - 2));
     const [left, right] = [(t * step + gap).toFixed(2), ((t + 1) * step - gap).toFixed(2)];
     const edge = value > 0 ? middle - tall : middle + tall;
+    if (Math.abs(value) > size * 1.001) {
+      const y = value > 0 ? edge + 7 : edge - 7;
+      cuts.push(`M${left - 1} ${y + 2.5}L${Number(right) + 1} ${y - 2.5}`);
+    }
     (value > 0 ? up : down).push(`M${left} ${middle}V${edge.toFixed(2)}H${right}V${middle}Z`);
   });
   return [
     s("path", { class: "base", d: `M0 ${middle}H${width}` }),
     s("path", { class: "up", d: up.join("") }),
     s("path", { class: "down", d: down.join("") }),
+    s("path", { class: "cut", d: cuts.join("") }),
   ];
 }
 
@@ -173,7 +183,7 @@ function exactLine(values, size, width, height) {
   let [path, before] = ["", null];
   values.forEach((value, t) => {
     if (value !== null) {
-      const y = (height / 2 - (value / size) * (height / 2 - 2)).toFixed(2);
+      const y = (height / 2 - Math.max(-1, Math.min(1, value / size)) * (height / 2 - 2)).toFixed(2);
       path += `${before === null ? "M" : "L"}${(t * step).toFixed(2)} ${y}H${((t + 1) * step).toFixed(2)}`;
     }
     before = value;

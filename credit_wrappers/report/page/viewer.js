@@ -1,6 +1,7 @@
 // The page: episodes, controls, links, keys, filters, and what is shown at each step.
 
 const FRAMES = 4; // steps a second when it plays
+const QUICK = 160; // milliseconds between steps, below which shapes jump instead of gliding
 const SETTLED = 300; // milliseconds without a change, after which links and spoken texts follow
 const MOST_APART = 8; // disagreements listed
 
@@ -157,6 +158,7 @@ class Viewer {
       this.items[this.number]?.button.removeAttribute("aria-current");
       this.number = number;
       this.items[number].button.setAttribute("aria-current", "true");
+      this.revealEpisode(this.items[number].element);
       this.position = 0;
       this.openEpisode();
     }
@@ -208,7 +210,7 @@ class Viewer {
   openLegend() {
     const scale = this.exact && this.episode.exact[this.exact] ? this.data.scales.map((each) => each[this.exact]) : [];
     this.legend.replaceChildren(
-      h("span", {}, "▲ credit"), h("span", {}, "▼ blame, hatched"), h("span", {}, h("i", { class: "key-sum" }), "running sum"),
+      h("span", {}, "▲ credit"), h("span", {}, "▼ blame, hatched"), this.timeline.cut ? h("span", {}, h("i", { class: "key-cut" }), "higher than drawn") : "", h("span", {}, h("i", { class: "key-sum" }), "running sum"),
       scale.length ? h("span", { title: `one unit of exact credit is drawn as ${scale.map((x) => x.toPrecision(2)).join(" and ")} of credit` }, h("i", { class: "key-exact" }), "exact, scaled") : "");
   }
 
@@ -292,6 +294,8 @@ class Viewer {
     this.showNow();
     this.showReasons();
     if (this.lines) this.showLine();
+    this.worldBox.classList.toggle("quick", performance.now() - this.shown < QUICK);
+    this.shown = performance.now();
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.settle(), SETTLED);
   }
@@ -357,6 +361,14 @@ class Viewer {
     if (this.list.scrollHeight <= this.list.clientHeight + 1) return;
     const [top, bottom] = [item.offsetTop, item.offsetTop + item.offsetHeight];
     if (top < this.list.scrollTop || bottom > this.list.scrollTop + this.list.clientHeight) this.list.scrollTop = top - 24;
+  }
+
+  /** Scroll the list of episodes, down or, on small screens, across, so that one is seen; the page stays. */
+  revealEpisode(item) {
+    const { nav } = this;
+    const [top, left] = [item.offsetTop - nav.offsetTop, item.offsetLeft - nav.offsetLeft];
+    if (top < nav.scrollTop || top + item.offsetHeight > nav.scrollTop + nav.clientHeight) nav.scrollTop = top - 40;
+    if (left < nav.scrollLeft || left + item.offsetWidth > nav.scrollLeft + nav.clientWidth) nav.scrollLeft = left - 16;
   }
 
   link() {
