@@ -1,7 +1,7 @@
 // The page: episodes, controls, links, keys, filters, and what is shown at each step.
 
 const FRAMES = 4; // steps a second when it plays
-const QUICK = 160; // milliseconds between steps, below which shapes jump instead of gliding
+const QUICK = 160; // milliseconds between steps; below that somebody scrubs, and shapes jump instead of gliding
 const SETTLED = 300; // milliseconds without a change, after which links and spoken texts follow
 const MOST_APART = 8; // disagreements listed
 
@@ -292,10 +292,11 @@ class Viewer {
     this.slider.style.setProperty("--done", `${(100 * position) / Math.max(1, episode.length)}%`);
     setText(this.clock, position ? `${position - 1} / ${episode.length - 1}` : "start");
     this.showNow();
-    this.showReasons();
     if (this.lines) this.showLine();
-    this.worldBox.classList.toggle("quick", performance.now() - this.shown < QUICK);
+    const quick = performance.now() - this.shown < QUICK;
     this.shown = performance.now();
+    this.worldBox.classList.toggle("quick", quick);
+    if (!quick) this.showReasons(); // a long list costs most of a frame; while scrubbing the table beside the world has the reasons
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.settle(), SETTLED);
   }
@@ -343,8 +344,9 @@ class Viewer {
     }
   }
 
-  /** Follow up a change when it stays: link, spoken text, list of reasons. */
+  /** Follow up a change when it stays: list of reasons, link, spoken text. */
   settle() {
+    this.showReasons();
     const words = positionWords(this.episode, this.position);
     this.slider.setAttribute("aria-valuetext", words);
     setText(this.spoken, words);
