@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from credit_wrappers import Ledger, LLMCritic, ScriptedClient, annotate
+from credit_wrappers import Completion, Ledger, LLMCritic, ScriptedClient, Usage, annotate
 from credit_wrappers.adapters import lbf, rware
 from credit_wrappers.bench.suite import load_suite
 from credit_wrappers.cli.main import main
@@ -95,6 +95,30 @@ def test_the_newest_judgement_of_the_newest_episodes_is_taken_with_question_and_
     assert json.loads(first.answer)["episodes"] and first.model and first.query == 2
     assert [bool(label.credit.usage.calls) for label in source.labels] == [False, True, False]
     assert {label.credit.source for label in source.labels} == {"scripted"}
+
+
+class _SecondThoughts:
+    """A client whose first answer is no answer."""
+
+    name, source = "second-thoughts", "model"
+
+    def __init__(self):
+        self.calls, self.scripted = 0, ScriptedClient()
+
+    def complete(self, request):
+        self.calls += 1
+        if self.calls == 1:
+            return Completion("I would rather not say.", Usage(1, 900, 10), self.name)
+        return self.scripted.complete(request)
+
+
+def test_an_answer_to_the_corrective_question_counts_and_the_unusable_one_does_not(tmp_path):
+    with Ledger(tmp_path / "a.sqlite") as ledger:
+        LLMCritic(_SecondThoughts(), ledger=ledger).score([played(5)])
+        [label] = ledger_labels(ledger, 5)
+        assert len(ledger) == 2
+    assert "## Your previous answer" in label.question and label.credit.source == "model"
+    assert label.episode.narrator.scene(label.episode.moments[0]) is not None
 
 
 def test_with_the_environment_a_ledger_is_replayed_and_compared(ledger, tmp_path):

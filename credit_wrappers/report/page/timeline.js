@@ -1,7 +1,7 @@
 // The timeline: bars of credit for each agent and critic, its running sum, exact credit as a line, reward and cost.
 
-const BARS = 66; // heights in pixels
-const SUMS = 26;
+const [BARS, SUMS] = [66, 26]; // heights in pixels
+const [FLAT_BARS, FLAT_SUMS, FEW] = [34, 14, 6]; // with more lanes than a few
 const PAID = 30;
 const WIDEST = 22; // of a bar
 
@@ -50,16 +50,17 @@ class Timeline {
     const lines = judged.map(([, side]) => exactValues(episode, data, this.exact, side));
     const sums = judged.map(([said]) => episode.agents.map((_, i) => running(said.values.map((row) => row[i]))));
     const most = sums.map((each) => Math.max(...each.flat().map(Math.abs), 1e-9));
+    const [bars, under] = episode.agents.length * judged.length > FEW ? [FLAT_BARS, FLAT_SUMS] : [BARS, SUMS];
     const lanes = [];
     this.values = [];
     episode.agents.forEach((name, i) => {
       judged.forEach(([said, side], k) => {
         const column = said.values.map((row) => row[i]);
         const line = lines[k]?.map((row) => row[i]);
-        const chart = s("svg", { class: `chart agent-${i % PALETTE}`, height: BARS, width: this.width, "aria-hidden": "true" },
-          barShapes(column, sizes[k], this.width, BARS), line ? exactLine(line, sizes[k], this.width, BARS) : null);
-        const sum = s("svg", { class: `chart sum agent-${i % PALETTE}`, height: SUMS, width: this.width, "aria-hidden": "true" },
-          sumShapes(sums[k][i], most[k], this.width, SUMS));
+        const chart = s("svg", { class: `chart agent-${i % PALETTE}`, height: bars, width: this.width, "aria-hidden": "true" },
+          barShapes(column, sizes[k], this.width, bars), line ? exactLine(line, sizes[k], this.width, bars) : null);
+        const sum = s("svg", { class: `chart sum agent-${i % PALETTE}`, height: under, width: this.width, "aria-hidden": "true" },
+          sumShapes(sums[k][i], most[k], this.width, under));
         const now = h("span", { class: "now" });
         const label = h("div", { class: "lane-label" }, h("span", { class: "lane-name" }, mark(i), h("span", { class: "who" }, name)),
           h("span", { class: "lane-now" }, judged.length > 1 ? h("span", { class: "side" }, "AB"[side]) : null, now));
