@@ -21,14 +21,18 @@ function passes(reason, episode, filters) {
   return !filters.text || reason.why.toLowerCase().includes(filters.text.toLowerCase());
 }
 
-/** Return the steps in which a critic and exact credit differ most, largest first: {side, agent, step, said, exact}. */
+/**
+ * Return the steps in which a critic and exact credit differ most, largest first: {side, agent, step, said, exact}.
+ * Differences count in the usual credit of each critic, so that one that gives large credits does not hide the other.
+ */
 function disagreements(episode, data, name, most) {
   const found = [];
   episode.judged.forEach((said, side) => {
     const exact = said && exactValues(episode, data, name, side);
+    const usual = said ? scaleOf(said.values.flat()) : 1;
     exact?.forEach((row, step) => row.forEach((value, agent) => {
       const credit = said.values[step][agent];
-      const apart = value === null ? 0 : Math.abs(credit - value);
+      const apart = value === null ? 0 : Math.abs(credit - value) / usual;
       if (apart > 1e-6) found.push({ side, agent, step, said: credit, exact: value, apart });
     }));
   });
