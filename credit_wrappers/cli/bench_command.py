@@ -102,6 +102,10 @@ def bench(options: argparse.Namespace) -> Iterator[str]:
                 place = place.with_name(f"{place.stem}-{suite.name.replace('/', '-')}{place.suffix}")
             told = _report(place, prepared, rows[-len(critics) :], settings.prices)
             print(f"suite {suite.name}: {told}", file=sys.stderr)
+    ledger = options.out_ledger
+    if ledger is not None and ledger.exists() and not options.estimate:
+        hint = f"to see what was credited, and why: python -m credit_wrappers report {ledger} --env {suites[0].world}"
+        print(hint, file=sys.stderr)
     if not options.estimate:
         yield from bench_table(rows, markdown=options.markdown)
 

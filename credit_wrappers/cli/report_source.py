@@ -54,6 +54,8 @@ def read_source(path: Path, most: int, world: str | None = None, max_cycles: int
         raise FileNotFoundError(f"there is no {path}")
     if path.is_dir() and _ledgers(path):
         found = _ledger(_ledgers(path)[0], most, world or _world_of_run(path), max_cycles)
+    elif path.is_dir() and _world_of_run(path) is not None:
+        raise ValueError(f"{path} has no ledger, because none of its critics was asked; see {path / 'report.html'}")
     elif path.suffix == ".jsonl":
         found = _answers(path, most)
     elif path.is_file() and (_begins_with_sqlite(path) or path.suffix == ".sqlite"):

@@ -49,7 +49,8 @@ def credited(
 
 def duets(count: int = 3) -> list[LabelledEpisode]:
     """Return labels of different episodes, the second with exact credit and a hostile reason."""
-    labels = [credited(played(seed), query=1) for seed in range(5, 5 + count)]
+    whys = {7: "-1 for a detour"}  # a spreadsheet would take it for a formula
+    labels = [credited(played(seed), why=whys.get(seed, "came nearer"), query=1) for seed in range(5, 5 + count)]
     exact = np.zeros((len(PLAY), 2))
     exact[2:4, 0], exact[7, 1], exact[9, 0] = 1.0, 2.0, np.nan
     second = credited(labels[1].episode, why=HOSTILE, exact={"work difference": exact}, query=1)

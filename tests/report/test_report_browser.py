@@ -221,6 +221,8 @@ def test_the_table_can_be_downloaded(opened, report, tmp_path):
     row = next(r for r in rows if (r["episode"], r["step"], r["agent"]) == ("2", "2", "robot_0"))
     assert float(row["credit A model-1"]) == 0.1 and row["reasons A model-1"] == HOSTILE
     assert float(row["exact work difference"]) == 1.0
+    row = next(r for r in rows if (r["episode"], r["step"], r["agent"]) == ("3", "2", "robot_0"))
+    assert row["reasons A model-1"] == "'-1 for a detour", "no formula for a spreadsheet"
 
 
 def test_it_is_readable_on_a_phone_in_dark_colours_and_without_motion(opened, report):

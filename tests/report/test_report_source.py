@@ -161,6 +161,7 @@ def test_a_file_of_judgements_is_replayed(tmp_path, capsys):
     [
         (["{text}"], "neither a ledger"),
         (["{folder}"], "neither a ledger"),
+        (["{run}"], "has no ledger, because none of its critics was asked; see"),
         (["{missing}"], "there is no"),
         (["{cut}"], "damaged"),
         (["{empty}"], "no episode with a usable answer"),
@@ -176,9 +177,11 @@ def test_bad_input_is_one_line_and_leaves_no_file(argv, message, ledger, tmp_pat
     (tmp_path / "text.sqlite").write_text("no ledger")
     (tmp_path / "cut.sqlite").write_bytes(ledger.read_bytes()[:-3000])
     (tmp_path / "folder").mkdir()
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "config.json").write_text('{"env": "spaceworld:duet"}')
     Ledger(tmp_path / "empty.sqlite").close()
     (tmp_path / "text.txt").write_text("text")
-    places = {"text": tmp_path / "text.txt", "folder": tmp_path / "folder", "missing": tmp_path / "gone",
+    places = {"text": tmp_path / "text.txt", "folder": tmp_path / "folder", "run": tmp_path / "shared", "missing": tmp_path / "gone",
               "cut": tmp_path / "cut.sqlite", "empty": tmp_path / "empty.sqlite", "ledger": ledger}  # fmt: skip
     out = tmp_path / "r.html"
     given = [word.format(**places) for word in argv]

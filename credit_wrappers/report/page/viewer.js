@@ -133,10 +133,10 @@ class Viewer {
       options.map(([value, text]) => h("option", { value }, text))));
     const agents = [...new Set(this.data.episodes.flatMap((episode) => episode.agents))];
     this.count = h("output", { class: "count" });
-    this.form = h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault(), onreset: () => setTimeout(() => {
+    this.form = h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault(), onreset: () => {
       this.filters = { text: "", agent: "", sign: "", fault: "" };
       this.filtered();
-    }) },
+    } },
       h("label", { class: "wide" }, h("span", {}, "Search"), h("input", { type: "search", name: "text", placeholder: "words of a reason", oninput: change("text") })),
       select("agent", "Agent", [["", "all"], ...agents.map((agent) => [agent, agent])]),
       select("sign", "Sign", [["", "both"], ["credit", "▲ credit"], ["blame", "▼ blame"]]),
