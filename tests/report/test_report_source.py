@@ -181,8 +181,8 @@ def test_bad_input_is_one_line_and_leaves_no_file(argv, message, ledger, tmp_pat
     (tmp_path / "shared" / "config.json").write_text('{"env": "spaceworld:duet"}')
     Ledger(tmp_path / "empty.sqlite").close()
     (tmp_path / "text.txt").write_text("text")
-    places = {"text": tmp_path / "text.txt", "folder": tmp_path / "folder", "run": tmp_path / "shared", "missing": tmp_path / "gone",
-              "cut": tmp_path / "cut.sqlite", "empty": tmp_path / "empty.sqlite", "ledger": ledger}  # fmt: skip
+    names = {"text": "text.txt", "folder": "folder", "run": "shared", "missing": "gone", "cut": "cut.sqlite"}
+    places = {name: tmp_path / file for name, file in {**names, "empty": "empty.sqlite"}.items()} | {"ledger": ledger}
     out = tmp_path / "r.html"
     given = [word.format(**places) for word in argv]
     assert main(["report", *([] if "--out" in given else ["--out", str(out)]), *given]) == 2
