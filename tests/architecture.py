@@ -31,6 +31,7 @@ ORDER = {
         ("delivery",),
         ("bench",),
         ("distillation",),
+        ("report",),
         ("adapters", "cli"),  # see `DOORS`
         ("wrappers",),
         ("integrations",),

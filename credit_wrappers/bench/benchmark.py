@@ -139,7 +139,11 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             usage=_recorded_usage(critic, [episodes[k] for k in asked], settings),
             reasks=critic.stats.reasks if isinstance(critic, LLMCritic) else 0,
         )  # fmt: skip
-        return replace(row, note="; ".join(filter(None, (row.note, prepared.note))))
+        return replace(
+            row,
+            note="; ".join(filter(None, (row.note, prepared.note))),
+            credits={k: known[k] for k in chosen if k in known},
+        )
     except Unanswered as error:
         return replace(failed, note=f"nothing usable: {new}{error}", waiting=True)
     except CreditError as error:

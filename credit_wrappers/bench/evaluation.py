@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from typing import Any
@@ -67,6 +67,7 @@ class BenchRow:
         against: The critic that it is compared with; "": none.
         gains: By how much its figures are higher than that critic's, by name.
         judged: What the figures come from; None where nothing was usable, or the row was read from a file.
+        credits: The credit of each usable episode, by its number in the suite.
     """
 
     suite: str
@@ -85,6 +86,7 @@ class BenchRow:
     against: str = ""
     gains: dict[str, Figure] = field(default_factory=dict)
     judged: JudgedSuite | None = None
+    credits: Mapping[int, Credit] = field(default_factory=dict, repr=False)
 
     @property
     def read(self) -> float:

@@ -18,11 +18,15 @@ from credit_wrappers.bench.benchmark import BenchSettings, PreparedSuite, bench_
 from credit_wrappers.bench.evaluation import BenchRow
 from credit_wrappers.bench.paired import compared
 from credit_wrappers.bench.suite import Suite, load_suite, suite_names
+from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.critics.llm_critic import LLMCritic
 from credit_wrappers.llm.budget import Budget, Prices
 from credit_wrappers.llm.client import AnswerForm
+from credit_wrappers.report.report_file import write_report
 
+_SHOWN = 20  # episodes in a report
 ABOUT = "how right critics are, on frozen episodes with a known truth"
 
 
@@ -61,6 +65,9 @@ def add_bench(topics: Any) -> None:
     add("--client", metavar="NAME", help="whose answers ledger:FILE replays, where several clients answered")
     add("--estimate", action="store_true", help="print what models would cost, and ask nothing")
     add("--json", type=Path, metavar="FILE", help="write all figures with their intervals")
+    add("--report", type=Path, metavar="FILE",
+        help="write a report of the first critic's credit, with that of the second beside it and the truth over both; "
+        "with several suites one for each, FILE-SUITE.html")  # fmt: skip
     add("--markdown", action="store_true", help="print the table in Markdown, between the markers of docs/bench.md")
     command.set_defaults(run=bench)
 
@@ -108,9 +115,19 @@ def _measured(options: argparse.Namespace) -> Generator[str, None, list[BenchRow
             mine.append(bench_row(prepared, name, make, settings))
             if options.json is not None:  # after every row, so that nothing is lost when the next one is interrupted
                 _write(options.json, rows + mine, options)
+        if options.report is not None:
+            place = options.report
+            if len(suites) > 1:
+                place = place.with_name(f"{place.stem}-{suite.name.replace('/', '-')}{place.suffix}")
+            prices = None if options.prices is None else _prices(options.prices)
+            print(f"suite {suite.name}: {_report(place, prepared, mine, prices)}", file=sys.stderr)
         rows += compared(mine, options.against, options.draws) if options.against else mine
     if options.json is not None:
         _write(options.json, rows, options)
+    ledger = options.out_ledger
+    if ledger is not None and ledger.exists() and not options.estimate:
+        hint = f"to see what was credited, and why: python -m credit_wrappers report {ledger} --env {suites[0].world}"
+        print(hint, file=sys.stderr)
     return rows
 
 
@@ -169,6 +186,28 @@ def _estimates(suite: Suite, critics: Any, settings: BenchSettings) -> Iterator[
     for word, make in critics.items():
         if isinstance(critic := make(suite), LLMCritic):
             yield f"{suite.name}, {word}: {critic.estimate(chosen, settings.episodes_per_query)}"
+
+
+def _report(path: Path, prepared: PreparedSuite, rows: list[BenchRow], prices: Prices | None) -> str:
+    """Write the report of a suite's first episodes, as at most two critics credited them; return where it is."""
+    sides = [
+        [(k, _label(prepared, k, credit, row)) for k, credit in sorted(row.credits.items())]
+        for row in rows
+        if row.credits
+    ][:2]
+    if not sides:
+        return "no report, because no critic has a usable answer"
+    labels = [label for _, label in sides[0][:_SHOWN]]
+    shown = {k for k, _ in sides[0][:_SHOWN]}
+    others = [label for side in sides[1:] for k, label in side if k in shown]
+    write_report(labels, path, title=f"{prepared.suite.name} · {prepared.suite.world}", compare=others, prices=prices)
+    return f"report in {path}"
+
+
+def _label(prepared: PreparedSuite, number: int, credit: Credit, row: BenchRow) -> LabelledEpisode:
+    """Return one episode of the suite with a critic's credit and the truth."""
+    truth = {f"{value} {kind}": values[number] for (value, kind), values in prepared.truth.credits.items()}
+    return LabelledEpisode(prepared.episodes[number], credit, truth, model=row.label)
 
 
 def _write(path: Path, rows: list[BenchRow], options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from credit_wrappers.cli.diff import diff
 from credit_wrappers.cli.export import export
 from credit_wrappers.cli.output import printing
 from credit_wrappers.cli.questions import add_questions
+from credit_wrappers.cli.report_command import add_report
 from credit_wrappers.cli.show import show
 from credit_wrappers.cli.stats import stats
 from credit_wrappers.core.errors import CreditError
@@ -67,9 +68,9 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def _parser() -> OneLineParser:
-    about = "The critic's ledgers, prompts and questions, and a benchmark of critics."
+    about = "The critic's ledgers, prompts and questions, reports to look at, and a benchmark of critics."
     parser = OneLineParser(prog="credit-wrappers", description=about)
-    topics = parser.add_subparsers(required=True, metavar="bench | ledger | prompts | questions")
+    topics = parser.add_subparsers(required=True, metavar="bench | ledger | prompts | questions | report")
     add_bench(topics)
     about = "Reads ledgers, the SQLite files with every question to a model and every answer; changes none."
     ledger = topics.add_parser("ledger", help="read a ledger", description=about)
@@ -121,6 +122,7 @@ def _parser() -> OneLineParser:
     command.set_defaults(run=_prompts)
 
     add_questions(topics, OneLineParser)
+    add_report(topics)
     return parser
 
 

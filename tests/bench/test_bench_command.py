@@ -18,6 +18,7 @@ from credit_wrappers.cli.main import main
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.critics.critic_registry import make_critic
 from credit_wrappers.llm.ledger.ledger import Ledger
+from tests.report.labelled import data_of
 
 FORWARD, BACK, STAY = 2, 1, 0
 
@@ -207,3 +208,25 @@ def test_an_estimate_asks_nothing(capsys):
     assert main(["bench", "--suite", "corridor", "--critic", "scripted", "equal", "--estimate"]) == 0
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith("corridor, scripted: 6 episodes: 1 calls")
+
+
+def test_a_report_shows_two_critics_and_the_truth_for_each_suite(tmp_path, capsys):
+    out = tmp_path / "report.html"
+    command = ["bench", "--critic", "scripted", "equal", "--limit", "2", "--draws", "0", "--report", str(out)]
+    assert main([*command, "--suite", "corridor"]) == 0
+    assert f"report in {out}" in capsys.readouterr().err
+    data = data_of(out)
+    assert data["critics"][1] == "equal" and len(data["episodes"]) == 2
+    assert {"time difference", "work shapley"} <= data["episodes"][0]["exact"].keys()
+    assert data["episodes"][0]["judged"][0]["events"]
+    again = judged(tmp_path / "a.jsonl", (0, [[FORWARD, STAY]], [[1.0, 0.0]], 0))
+    assert main([*command, "--suite", "corridor", f"answers:{again}"]) == 0
+    assert {path.name for path in tmp_path.glob("report-*.html")} == {"report-corridor.html", "report-a.html"}
+
+
+def test_no_usable_answer_is_no_report(tmp_path, capsys):
+    other = judged(tmp_path / "a.jsonl", (99, [[FORWARD, STAY]], [[1.0, 0.0]], 0))
+    out = tmp_path / "report.html"
+    command = ["bench", "--suite", "corridor", "--critic", f"answers:{other}", "--draws", "0"]
+    assert main([*command, "--limit", "2", "--report", str(out)]) == 1
+    assert "no report, because no critic has a usable answer" in capsys.readouterr().err and not out.exists()

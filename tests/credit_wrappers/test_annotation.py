@@ -71,6 +71,15 @@ def test_any_critic_can_annotate():
     assert [credit.values.shape for credit in credits] == [(episode.length, 2) for episode in EPISODES]
 
 
+def test_the_log_tells_how_to_see_what_was_credited(tmp_path, caplog):
+    critic = LLMCritic(FakeClient(praise_forward), ledger=tmp_path / "run.sqlite")
+    with caplog.at_level("INFO", logger="credit_wrappers"):
+        annotate(EPISODES[:2], critic)
+        annotate(EPISODES[:2], EqualSplitCritic())
+    [line] = [record.getMessage() for record in caplog.records if "report" in record.getMessage()]
+    assert line.endswith(f"python -m credit_wrappers report {tmp_path / 'run.sqlite'}")
+
+
 def test_nothing_to_do_is_no_error():
     assert annotate([], EqualSplitCritic()) == []
 

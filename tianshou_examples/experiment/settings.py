@@ -16,7 +16,7 @@ from tianshou_examples.experiment.environments import examples
 from tianshou_examples.experiment.faults import FAULTS
 from tianshou_examples.experiment.methods import METHODS
 
-CONFIG = "config.json"  # in a run's folder
+CONFIG, PAGE = "config.json", "report.html"  # in a run's folder
 ON_POLICY = {"ppo": True, "ddqn": False}  # the algorithms: whether one learns from its newest steps only
 OWN_CRITICS = ("scripted", *FAULTS, "recorded")  # the others are providers of models, or critics that need none
 
@@ -160,6 +160,11 @@ class Settings:
     def learners(self) -> list[tuple[str, int]]:
         """(method, seed) of each learner."""
         return [(method, seed) for seed in range(self.seeds) for method in self.method]
+
+    @property
+    def shown_learner(self) -> tuple[str, int]:
+        """(method, seed) of the learner whose newest credits the run's report shows: one that a critic explains to."""
+        return next((x for x in self.learners if METHODS[x[0]].asks or METHODS[x[0]].exact), self.learners[0])
 
     @property
     def critic_note(self) -> str:
