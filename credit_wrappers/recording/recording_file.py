@@ -12,6 +12,7 @@ import json
 import os
 import pickle
 import struct
+import weakref
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,10 @@ class RecordingFile:
     Args:
         folder: The recording; it is made if it does not exist.
         head: Facts about the environment, the first record.
+
+    Attributes:
+        path: The file.
+        close: Closes the file.
     """
 
     def __init__(self, folder: Path, head: Mapping[str, Any]) -> None:
@@ -60,11 +65,12 @@ class RecordingFile:
         while True:
             self.path = folder / f"play-{number:04d}{SUFFIX}"
             try:
-                self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115  # it stays open
+                self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
                 break
             except FileExistsError:  # another process was faster
                 number += 1
-        self._file.write(MAGIC)
+        self.close = weakref.finalize(self, os.close, self._file)  # also when it is forgotten
+        os.write(self._file, MAGIC)
         self.append(head, {}, {})
 
     def append(self, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], values: Mapping[str, object]) -> None:
@@ -84,13 +90,9 @@ class RecordingFile:
         """Append a record whose line of JSON, and whose arrays' and pickles' bytes, are given."""
         content = b"\n".join((line, b"".join(parts)))
         data = _PREFIX.pack(len(content), crc32(content)) + content
-        written = self._file.write(data) or 0
+        written = os.write(self._file, data)
         while written < len(data):  # a signal cut a long write short
-            written += self._file.write(data[written:]) or 0
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+            written += os.write(self._file, data[written:])
 
 
 def recording_files(folder: Path) -> list[Path]:
