@@ -45,11 +45,16 @@ def test_a_data_set_of_another_version_is_refused(path):
 
 
 @pytest.mark.parametrize(
-    "name", ["labels.jsonl", "data/main_data.hdf5", "steps/train.parquet", "episodes/train.parquet"]
+    ("form", "name"),
+    [
+        ("minari", "labels.jsonl"),
+        ("minari", "data/main_data.hdf5"),
+        ("parquet", "steps/train.parquet"),
+        ("parquet", "episodes/train.parquet"),
+    ],
 )
-def test_a_truncated_file_is_named(path, name):
-    if not (path / name).exists():
-        pytest.skip("of the other form")
+def test_a_truncated_file_is_named(tmp_path, labels, form, name):
+    path = dataset.save(tmp_path / "d-v0", labels, CORRIDOR, form=form)
     os.truncate(path / name, (path / name).stat().st_size * 2 // 3)
     with pytest.raises(DatasetError, match=f"{name} is damaged or was cut off"):
         dataset.load(path)
@@ -117,7 +122,7 @@ def test_credit_that_does_not_fit_its_episode_is_refused(tmp_path):
 def test_what_does_not_belong_together_is_refused(tmp_path, labels):
     with pytest.raises(DatasetError, match="a data set is of one team"):
         dataset.save(tmp_path / "d-v0", [*labels, *odd_labels()])
-    with pytest.raises(DatasetError, match="differ in whether they have exact/work shapley: give NaN"):
+    with pytest.raises(DatasetError, match="differ in whether they have exact/time difference: give NaN"):
         dataset.save(tmp_path / "d-v0", [labels[0], replace(labels[1], exact={})])
     with pytest.raises(DatasetError, match="there is no label to save"):
         dataset.save(tmp_path / "d-v0", [])
