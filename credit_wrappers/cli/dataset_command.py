@@ -18,6 +18,7 @@ from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.dataset.card_page import card_page, summary
 from credit_wrappers.dataset.dataset_card import DatasetCard
 from credit_wrappers.dataset.label_sources import labels_of_answers, with_exact
+from credit_wrappers.dataset.large_set import TRANSITIONS, WORLDS, make_large_set
 from credit_wrappers.dataset.loading import described, iterate, load_card, located
 from credit_wrappers.dataset.published import FOLDER, publish, published_names
 from credit_wrappers.dataset.recorded_play import Recording
@@ -39,7 +40,7 @@ def add_dataset(topics: Any, parser: type[argparse.ArgumentParser]) -> None:
     """Add the topic `dataset` to the command line; `parser` makes its parts."""
     about = "Data sets of episodes with a credit for each agent and step. What is in them: docs/dataset.md."
     topic = topics.add_parser("dataset", help="make, describe and convert data sets", description=about)
-    commands = topic.add_subparsers(required=True, metavar="export | info | card | publish")
+    commands = topic.add_subparsers(required=True, metavar="export | info | card | make | publish")
 
     about = "a ledger, a file of judgements (.jsonl), a recording, or another data set, as a data set"
     command = commands.add_parser("export", help=about, description=f"Save {about}.")
@@ -63,11 +64,27 @@ def add_dataset(topics: Any, parser: type[argparse.ArgumentParser]) -> None:
         command.add_argument("path", metavar="PATH", help=f"a data set, or one of {', '.join(published_names())}")
         command.set_defaults(run=run)
 
+    about = "the large data set: a million transitions, three qualities of play, credit by rules"
+    more = f"Make {about}. Interrupted, the same command goes on with the data sets that are missing."
+    command = commands.add_parser("make", help=f"make {about}", description=more)
+    command.add_argument("folder", metavar="FOLDER", help="where to; each of its data sets is a folder in it")
+    command.add_argument("--transitions", type=int, default=TRANSITIONS, metavar="N", help=f"of all ({TRANSITIONS})")
+    command.add_argument("--worlds", nargs="+", default=[], metavar="WORLD", help=f"only these, of {', '.join(WORLDS)}")
+    command.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (2)")
+    command.set_defaults(run=_make)
+
     about = "the data sets that come with the package, again, from files of judgements"
     command = commands.add_parser("publish", help=f"make {about}", description=f"Make {about}.")
     command.add_argument("answers", metavar="FOLDER", help="of duet.jsonl, pair.jsonl, pair2.jsonl, ...")
     command.add_argument("--out", default=str(FOLDER), metavar="FOLDER", help="where to; the package's own by default")
     command.set_defaults(run=lambda options: publish(options.answers, options.out))
+
+
+def _make(options: argparse.Namespace) -> Iterator[str]:
+    shown = sys.stderr.isatty()
+    yield from make_large_set(
+        Path(options.folder), options.transitions, options.worlds, jobs=options.jobs, progress=shown
+    )
 
 
 def _info(options: argparse.Namespace) -> Iterator[str]:

@@ -68,7 +68,7 @@ class DatasetTotals:
 
     def figures(self) -> dict[str, Any]:
         """Return the figures as values that JSON has; None where one is not known."""
-        counts, edges = np.histogram(self._returns, bins=_BINS) if self._returns else (np.zeros(0), np.zeros(0))
+        counts, edges = _histogram(self._returns)
         return {
             "episodes": self.episodes,
             "transitions": self.steps,
@@ -98,6 +98,15 @@ class DatasetTotals:
         judged = JudgedSuite(self._credits, [0.0] * len(nobody), self._queries, list(nobody), truth)
         figures = {name: figure.value for name, figure in judged.figures(draws=0).items()}
         return {n: None if isnan(x) else x for n, x in figures.items() if n.partition(" ")[0] in _AGREEMENT}
+
+
+def _histogram(values: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    if not values:
+        return np.zeros(0), np.zeros(0)
+    low, high = min(values), max(values)
+    if high - low < 1e-6 * max(1.0, abs(low), abs(high)):  # all alike, but for rounding
+        low, high = low - 0.5, high + 0.5
+    return np.histogram(values, _BINS, (low, high))
 
 
 def _spread(values: list[float] | list[int]) -> dict[str, float] | None:
