@@ -117,7 +117,7 @@ def _labels(options: argparse.Namespace) -> tuple[Iterable[LabelledEpisode], Dat
     if source.is_dir() and any(source.glob(f"*{SUFFIX}")):
         recording, world = _recording(source, world)
         return _credited(recording, world, options.critic), replace(world, credited_by=options.critic), []
-    if source.is_file() and source.open("rb").read(16).startswith(b"SQLite format 3"):
+    if source.is_file() and _begins_with(source, b"SQLite format 3"):
         return _of_ledger(Ledger(source, read_only=True), options, world)
     if source.is_file() and source.name.endswith(".jsonl"):
         labels, card = labels_of_answers(source, model=options.model)
@@ -128,13 +128,19 @@ def _labels(options: argparse.Namespace) -> tuple[Iterable[LabelledEpisode], Dat
     return iterate(options.source), replace(known, **told), []
 
 
+def _begins_with(path: Path, start: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
+
+
 def _recording(folder: Path, world: DatasetCard) -> tuple[Recording, DatasetCard]:
     """Return a recording and its world, which the command line may say instead."""
     if world.world:
         return Recording(folder, world.make_env), world
     recording = Recording(folder)
     name, arguments = recording.world()
-    return recording, replace(world, world=name, arguments=arguments)
+    limit = arguments.pop("max_cycles", None)
+    return recording, replace(world, world=name, max_cycles=limit, arguments=arguments)
 
 
 def _credited(recording: Recording, world: DatasetCard, critic: str) -> Iterator[LabelledEpisode]:
