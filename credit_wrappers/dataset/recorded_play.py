@@ -213,7 +213,7 @@ def _paid(parts: list[EpisodeBlock]) -> list[float]:
     for part in parts:
         rewards, n = part.arrays["rewards"].copy(), part.arrays["actions"].shape[1]
         rewards[:, 0] = rewards[:, 0] / n + before  # from places in a flat list of actions
-        rows.append(rewards)
+        rows.append(rewards[rewards[:, 1:].any(axis=1)])
         before += len(part.arrays["actions"])
     return [float(value) for value in np.concatenate(rows).ravel()]
 

@@ -32,6 +32,20 @@ class Passing(BaseParallelWrapper):
     """A wrapper, around which states cannot be restored."""
 
 
+class Leaving(CorridorEnv):
+    """A corridor whose second walker leaves after two steps; agents are paid what they did."""
+
+    def __init__(self) -> None:
+        super().__init__(length=9, horizon=5)
+
+    def step(self, actions: Any) -> Any:
+        observations, rewards, terminations, truncations, infos = super().step(actions)
+        if self._time == 2:
+            terminations["walker_1"] = True
+            self.agents = ["walker_0"]
+        return observations, {agent: 0.5 * actions[agent] for agent in rewards}, terminations, truncations, infos
+
+
 def play(env: Any, episodes: int, seeds: bool = True) -> None:
     rng = np.random.default_rng(0)
     for k in range(episodes):
@@ -217,3 +231,19 @@ def test_a_recording_runs_no_foreign_code(tmp_path):
     with pytest.raises(DatasetError, match=r"holds a posix\.system"):
         list(recorded(tmp_path, duet))
     assert not Path(tmp_path / "ran").exists()
+
+
+def test_one_agent_alone_and_agents_that_leave_are_recorded(tmp_path):
+    def solo() -> Any:
+        return spaceworld_v0.parallel_env(scenario="solo", max_cycles=9)
+
+    env = pickle.loads(pickle.dumps(RecordEpisodes(solo(), tmp_path / "solo")))
+    play(env, 2)
+    assert [episode.key for episode in recorded(tmp_path / "solo", solo)] == [e.key for e in credited(solo, 2)]
+    for keep in ("actions", "everything"):
+        play(RecordEpisodes(Leaving(), tmp_path / keep, keep=keep), 2)
+        found, expected = list(recorded(tmp_path / keep, Leaving)), credited(Leaving, 2)
+        for one, other in zip(found, expected, strict=True):
+            assert np.array_equal(one.actions, other.actions) and (one.actions == -1).any()
+            assert np.array_equal(one.team_reward, other.team_reward)
+            assert (one.terminated, one.truncated) == (other.terminated, other.truncated)
