@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -107,56 +104,46 @@ def test_minari_loads_it(tmp_path, monkeypatch, labels):
     assert next(iter(loaded.storage.get_episode_metadata([1])))["seed"] == 1
 
 
-TORCHRL = """
-import sys
-from tensordict import TensorDictBase
-# TorchRL 0.14.1 forgets to copy what it has read: without this line every local Minari data set is all zeros.
-TensorDictBase.memmap_like = lambda self, prefix=None, **options: self.memmap(prefix=prefix)
-from torchrl.data.datasets.minari_data import MinariExperienceReplay
-name, root = sys.argv[1:]
-data = MinariExperienceReplay(name, batch_size=8, root=root, load_from_local_minari=True, download=False)
-batch = data[:]
-print(tuple(batch["next", "reward"].shape), tuple(batch["action"].shape), tuple(batch["observation", "walker_0"].shape))
-print([*batch["next", "reward"].squeeze(-1).sum(0).tolist(), batch["next", "info", "team_reward"].sum().item()])
-"""
-
-
-def test_torchrl_loads_it(tmp_path, labels):
+@pytest.mark.filterwarnings("ignore")
+def test_torchrl_loads_it(tmp_path, monkeypatch, labels):
     pytest.importorskip("torchrl")
+    from tensordict import TensorDictBase
+    from torchrl.data.datasets.minari_data import MinariExperienceReplay
+
+    # TorchRL 0.14.1 forgets to copy what it has read: without this line every local Minari data set is all zeros.
+    monkeypatch.setattr(TensorDictBase, "memmap_like", lambda self, prefix=None, **_: self.memmap(prefix=prefix))
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     dataset.save(tmp_path / "walkers-v0", labels, CORRIDOR)
-    call = [sys.executable, "-c", TORCHRL, "walkers-v0", str(tmp_path / "cache")]
-    environment = {**os.environ, "MINARI_DATASETS_PATH": str(tmp_path), "RL_LOGGING_LEVEL": "ERROR"}
-    done = subprocess.run(call, capture_output=True, text=True, check=True, env=environment)
-    shapes, sums = done.stdout.splitlines()[-2:]
-    steps = sum(label.episode.length for label in labels)
-    assert shapes == f"({steps}, 2, 1) ({steps}, 2) ({steps}, {labels[0].episode.observations.shape[2]})"
-    paid = np.concatenate([label.credit.values for label in labels]).sum(axis=0)
-    *credit, team = json.loads(sums)
-    assert np.allclose(credit, paid, atol=1e-4)
-    assert team == pytest.approx(sum(label.episode.team_reward.sum() for label in labels))
+    options = {"root": tmp_path / "cache", "load_from_local_minari": True, "download": False}
+    batch = MinariExperienceReplay("walkers-v0", batch_size=8, **options)[:]
+    credit = np.concatenate([label.credit.values for label in labels])
+    assert np.array_equal(batch["next", "reward"].numpy(), credit[..., None])
+    assert np.array_equal(batch["action"].numpy(), np.concatenate([label.episode.actions for label in labels]))
+    seen = [(label.episode.observations[:-1, 1], label.episode.observations[1:, 1]) for label in labels]
+    assert np.array_equal(batch["observation", "walker_1"].numpy(), np.concatenate([before for before, _ in seen]))
+    assert np.array_equal(
+        batch["next", "observation", "walker_1"].numpy(), np.concatenate([after for _, after in seen])
+    )
+    paid = np.concatenate([label.episode.team_reward for label in labels])
+    assert np.array_equal(batch["next", "info", "team_reward"].numpy().ravel(), paid)
+    assert int(batch["next", "done"].sum()) == len(labels)
 
 
-HUGGING_FACE = """
-import sys
-from datasets import load_dataset
-steps, episodes = load_dataset(sys.argv[1])["train"], load_dataset(sys.argv[1], "episodes")["train"]
-print(len(steps), len(episodes), steps[0]["actions"], steps[0]["credit"], steps[len(steps) - 1]["actions"])
-print(episodes[1]["summary"].splitlines()[0], episodes[1]["question"], episodes[1]["return"])
-"""
-
-
-def test_hugging_face_datasets_loads_the_folder_offline(tmp_path, labels):
-    pytest.importorskip("datasets")
-    path = dataset.save(tmp_path / "walkers", labels, CORRIDOR, form="parquet")
-    call = [sys.executable, "-c", HUGGING_FACE, str(path)]
-    environment = {**os.environ, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(call, capture_output=True, text=True, check=True, env=environment)
-    rows, texts = done.stdout.splitlines()[-2:]
-    count = sum(label.episode.length + 1 for label in labels)
+@pytest.mark.filterwarnings("ignore")
+def test_hugging_face_datasets_loads_the_folder_offline(tmp_path, monkeypatch, labels):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    path = str(dataset.save(tmp_path / "walkers", labels, CORRIDOR, form="parquet"))
+    steps, episodes = (
+        datasets.load_dataset(path, name, cache_dir=str(tmp_path / "cache"))["train"] for name in (None, "episodes")
+    )
+    assert (len(steps), len(episodes)) == (sum(label.episode.length + 1 for label in labels), 4)
     first = labels[0]
-    actions, credit = first.episode.actions[0].tolist(), first.credit.values[0].tolist()
-    assert rows == f"{count} 4 {actions} {credit} None"
-    assert texts == f"episode 1 question 0 {labels[1].episode.team_reward.sum()}"
+    assert steps[0]["actions"] == first.episode.actions[0].tolist()
+    assert steps[0]["credit"] == first.credit.values[0].tolist()
+    assert steps[first.episode.length]["actions"] is None and steps[first.episode.length]["is_last"]
+    assert episodes[1]["summary"].startswith("episode 1\n") and episodes[1]["question"] == "question 0"
+    assert episodes[1]["return"] == labels[1].episode.team_reward.sum()
 
 
 def test_a_vault_holds_the_steps_one_after_another(tmp_path, labels, capsys):
