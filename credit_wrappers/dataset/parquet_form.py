@@ -23,9 +23,9 @@ from credit_wrappers.dataset.label_record import LabelRecord, label_of, record_o
 
 _STEPS, _EPISODES = Path("steps") / "train.parquet", Path("episodes") / "train.parquet"
 _TEXT = ("env_id", "source", "summary", "model", "note", "question", "answer")
-_WHOLE = ("id", "seed", "start", "steps", "query")
+_WHOLE = ("id", "start", "steps", "query")
 _FLAGS = ("terminated", "truncated")
-_JSON = ("key", "agents", "observed", "frames", "tasks", "usage", "events", "arrays")
+_JSON = ("key", "seed", "agents", "observed", "frames", "tasks", "usage", "events", "arrays")
 
 
 def write_parquet(

@@ -73,7 +73,7 @@ def odd_labels() -> list[LabelledEpisode]:
     rng = np.random.default_rng(1)
     first = Episode(
         id=7, agents=agents, actions=absent, team_reward=np.array([0.1, -0.0, 1e-300]), cost=rng.normal(size=(3, 3)),
-        terminated=False, truncated=False, observations=seen, env_id="odd_v0", seed=2**40, start=12,
+        terminated=False, truncated=False, observations=seen, env_id="odd_v0", seed=2**70, start=12,
     )  # fmt: skip
     gone = seen.copy()
     gone[:, 2] = None

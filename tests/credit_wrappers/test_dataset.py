@@ -10,6 +10,7 @@ import pytest
 
 from credit_wrappers import Credit, dataset
 from credit_wrappers.core.labelled_episode import LabelledEpisode
+from credit_wrappers.dataset import dataset_figures
 from credit_wrappers.dataset.loading import described
 from credit_wrappers.dataset.published import published_file
 from tests.credit_wrappers.credit_fakes import corridor_episode
@@ -177,6 +178,20 @@ def test_the_card_says_what_was_counted(tmp_path, labels, form):
     )  # fmt: skip
     sums = subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=path, capture_output=True, text=True)
     assert sums.returncode == 0, sums.stderr
+
+
+def test_unique_state_actions_are_estimated_where_there_are_many(monkeypatch, labels):
+    def share(most: int) -> float:
+        monkeypatch.setattr(dataset_figures, "_MOST_SEEN", most)
+        totals = dataset_figures.DatasetTotals()
+        for seed in range(20):
+            for label in labels:
+                seen = label.episode.observations + np.float32(seed)
+                totals.add(replace(label, episode=replace(label.episode, observations=seen)))
+        return float(totals.figures()["unique_state_actions"])
+
+    assert share(10**9) == pytest.approx(share(100), abs=0.25)
+    assert share(10**9) == share(10**6) < 1
 
 
 PUBLISHED = {"duet-claude": (96, 4345), "pair-claude": (96, None), "truss-claude": (18, None), "lbf-claude": (40, None)}
