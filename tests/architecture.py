@@ -31,6 +31,7 @@ ORDER = {
         ("delivery",),
         ("bench",),
         ("distillation",),
+        ("dataset",),
         ("report",),
         ("adapters", "cli"),  # see `DOORS`
         ("wrappers",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +17,9 @@ from credit_wrappers.bench.environments import make_environment
 from credit_wrappers.cli.reading import Reading, read
 from credit_wrappers.cli.told_episodes import told_episode
 from credit_wrappers.core.credit import Credit, Source, Usage
-from credit_wrappers.core.errors import CreditError
+from credit_wrappers.core.errors import CreditError, DatasetError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
+from credit_wrappers.dataset import iterate, load_card, published_names, replayed
 from credit_wrappers.llm.ledger.entry import LedgerEntry
 from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.report.ledger_texts import question_text
@@ -50,8 +52,9 @@ def read_source(path: Path, most: int, world: str | None = None, max_cycles: int
         ValueError: It is nothing of these, or has no episode with a usable answer.
         OSError: There is no such path.
     """
-    if not path.exists():
-        raise FileNotFoundError(f"there is no {path}")
+    if not path.exists() and str(path) not in published_names():
+        published = ", ".join(published_names())
+        raise FileNotFoundError(f"there is no {path}, and it is no published data set; these are {published}")
     if path.is_dir() and _ledgers(path):
         found = _ledger(_ledgers(path)[0], most, world or _world_of_run(path), max_cycles)
     elif path.is_dir() and _world_of_run(path) is not None:
@@ -68,15 +71,32 @@ def read_source(path: Path, most: int, world: str | None = None, max_cycles: int
 
 
 def dataset_source(path: Path, most: int, world: str | None) -> ReportSource:
-    """Return the labels of a data set.
+    """Return the newest labels of a data set.
 
     Raises:
         ValueError: The path is no data set.
     """
-    raise ValueError(
-        f"{path} is neither a ledger (an SQLite file), nor the folder of a run (with ledger-*.sqlite), nor a data set, "
-        "nor a .jsonl file of judgements"
-    )
+    try:
+        card = load_card(path)
+    except DatasetError as error:
+        raise ValueError(
+            f"{path} is neither a ledger (an SQLite file), nor the folder of a run (with ledger-*.sqlite), nor a data "
+            f"set, nor a .jsonl file of judgements ({error})"
+        ) from error
+    labels = list(deque(iterate(path), maxlen=most))
+    world = world or card.world
+    make_env = partial(make_environment, world, card.max_cycles, **card.arguments) if world else None
+    if make_env is not None and not all(label.episode.moments for label in labels):
+        labels = [_drawable(label, make_env) for label in labels]
+    return ReportSource(labels, card.title or path.name, make_env)
+
+
+def _drawable(label: LabelledEpisode, make_env: MakeEnv) -> LabelledEpisode:
+    """Return the label with its episode played again, where that can be done; else it is shown as text."""
+    try:
+        return next(replayed([label], make_env))
+    except DatasetError:
+        return label
 
 
 def ledger_labels(ledger: Ledger, most: int, env: ParallelEnv | None = None) -> list[LabelledEpisode]:

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from credit_wrappers import Completion, Ledger, LLMCritic, ScriptedClient, Usage, annotate
+from credit_wrappers import Completion, Ledger, LLMCritic, ScriptedClient, Usage, annotate, dataset
 from credit_wrappers.adapters import lbf, rware
 from credit_wrappers.bench.suite import load_suite
 from credit_wrappers.cli.main import main
@@ -154,6 +154,18 @@ def test_a_file_of_judgements_is_replayed(tmp_path, capsys):
     assert main(["report", str(path), "--out", str(tmp_path / "r.html")]) == 0
     data = data_of(tmp_path / "r.html")
     assert data["episodes"][0]["scene"] and data["critics"] == ["answers:answers"]
+
+
+def test_a_data_set_is_drawn_with_its_exact_credit_whether_published_or_saved(tmp_path, capsys):
+    assert main(["report", "duet-claude", "--episodes", "2", "--out", str(tmp_path / "r.html")]) == 0
+    published = data_of(tmp_path / "r.html")
+    labels = dataset.load("duet-claude")[-2:]
+    dataset.save(tmp_path / "mine", labels, card=dataset.load_card("duet-claude"))  # without moments
+    assert main(["report", str(tmp_path / "mine"), "--out", str(tmp_path / "s.html")]) == 0
+    saved = data_of(tmp_path / "s.html")
+    assert published["episodes"] == saved["episodes"] and published["episodes"][1]["scene"]
+    assert [episode["seed"] for episode in saved["episodes"]] == [label.episode.seed for label in labels]
+    assert all("time difference" in episode["exact"] for episode in saved["episodes"])
 
 
 @pytest.mark.parametrize(
