@@ -32,6 +32,7 @@ ORDER = {
         ("bench",),
         ("distillation",),
         ("dataset",),
+        ("report",),
         ("adapters", "cli"),  # see `DOORS`
         ("wrappers",),
         ("integrations",),

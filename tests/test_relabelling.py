@@ -59,6 +59,7 @@ SETTINGS: list[dict[str, Any]] = [
 
 def credits_of(env: Any, episodes: list[list[dict[str, int]]], client: Any, options: dict[str, Any]) -> list[Any]:
     """Play the actions and return the credits in order."""
+    options = {"answer_format": "events", **options}
     wrapped = LLMCreditWrapper(env, client=client, workers=0, episodes_per_query=len(episodes), **options)
     ids = []
     for actions in episodes:

@@ -291,7 +291,9 @@ def test_it_reads_nothing_but_the_text_and_answers_what_a_model_must() -> None:
     assert ScriptedClient().complete(copy).text == complete(request).text
     answer = json.loads(complete(request).text)
     assert [e["episode"] for e in answer["episodes"]] == [1, 2]
-    assert all(set(e) == {"agent", "start", "stop", "amount", "why"} for x in answer["episodes"] for e in x["events"])
+    assert all(
+        set(e) == {"agent", "start", "left", "extra", "reasons"} for x in answer["episodes"] for e in x["curves"]
+    )
     assert keep.inner.stats.rejected == keep.inner.stats.fallbacks == 0
 
 

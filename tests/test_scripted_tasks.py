@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -289,7 +290,7 @@ def requests() -> list[Request]:
 
 
 def test_answers_without_tasks_are_to_the_byte_those_of_scripted_2() -> None:
-    answers = [ScriptedClient().complete(request).text for request in requests()]
+    answers = [ScriptedClient().complete(replace(request, schema=None)).text for request in requests()]
     assert [sha256(text.encode()).hexdigest()[:16] for text in answers] == [
         "95644c9a1570ed98",
         "d08d67994bb4808a",

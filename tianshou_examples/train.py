@@ -8,7 +8,7 @@
 
 Each method with each seed is one learner in its own process. The folder of the run, `runs/<name>` in the current
 folder, holds `config.json`, `metrics.jsonl`, `tensorboard/`, `learning_curve.png`, `team.gif`, `ledger-*.sqlite`,
-`credits.txt`, `results.json`, `table.txt` and `checkpoints/`. Ctrl-C stops cleanly; `--resume` goes on.
+`report.html`, `credits.txt`, `results.json`, `table.txt` and `checkpoints/`. Ctrl-C stops cleanly; `--resume` goes on.
 """
 
 from __future__ import annotations

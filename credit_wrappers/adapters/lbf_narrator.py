@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from credit_wrappers.adapters.library_narrator import LibraryNarrator, ListedAgents
 
@@ -64,6 +66,38 @@ class ForagingNarrator(LibraryNarrator):
                 for k in beside:
                     clauses.append(f"{name}: in vain at food_{k}" if left[k] else f"{name}: loads food_{k}")
         return clauses
+
+    def scene(self, moment: ForagingMoment) -> dict[str, Any]:
+        """Return the grid and the shapes of one moment, for reports."""
+        foods, left, cells, levels, actions = moment
+        shapes: list[dict[str, Any]] = []
+        for k, (row, column, level) in enumerate(foods):
+            if left[k]:
+                name = f"food_{k}, level {level}"
+                shapes.append(
+                    {
+                        "kind": "food",
+                        "id": f"food_{k}",
+                        "at": [int(row), int(column)],
+                        "label": str(level),
+                        "name": name,
+                    }
+                )
+        crowd, seen = Counter(cells), Counter[tuple[int, int]]()  # the library lets players share a cell
+        for i, cell in enumerate(cells):
+            aside = 0.3 * (seen[cell] - (crowd[cell] - 1) / 2)
+            seen[cell] += 1
+            loads = bool(actions) and actions[i] == LOAD
+            name = f"player_{i}, level {levels[i]}" + ", loads" * loads
+            shape = {
+                "kind": "agent",
+                "id": f"player_{i}",
+                "at": [int(cell[0]), float(cell[1] + aside)],
+                "agent": i,
+                "name": name,
+            }
+            shapes.append(shape | {"note": f"L{levels[i]}", "tone": "acts" if loads else ""})
+        return {"rows": self.facts.rows, "columns": self.facts.columns, "ground": "field", "shapes": shapes}
 
     def describe(self) -> str:
         """Return the world, its rules and its goal: part 1 of the critic's base prompt."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 from credit_wrappers.adapters.library_narrator import LibraryNarrator, ListedAgents
@@ -83,6 +84,26 @@ class WarehouseNarrator(LibraryNarrator):
                 clauses.append(f"{name}: {', '.join(told)}")
         return clauses + [f"request_{k} shelf_{later[k][0]} ({later[k][1]},{later[k][2]})" for k in replaced]
 
+    def scene(self, moment: WarehouseMoment) -> dict[str, Any]:
+        """Return the grid and the shapes of one moment, for reports."""
+        robots, requests, away = moment
+        floor, shelves = _furniture(self.facts.plan)
+        moved = {shelf: [row, column] for shelf, row, column in away}
+        asked = {shelf: k for k, (shelf, _, _) in enumerate(requests)}
+        others = moved.keys() | asked.keys()
+        shapes = [*floor, *(shape for shelf, shape in shelves.items() if shelf not in others)]
+        for shelf in sorted(others):
+            shape = shelves[shelf] | {"at": moved.get(shelf, shelves[shelf]["at"])}
+            if shelf in asked:
+                shape |= {"tone": "asked", "label": str(asked[shelf]), "name": f"request_{asked[shelf]}, shelf_{shelf}"}
+            shapes.append(shape)
+        for i, (row, column, heading, shelf) in enumerate(robots):
+            way = HEADINGS[heading]
+            name = f"robot_{i}, facing {way}" + (f", carries shelf_{shelf}" if shelf else "")
+            shape = {"kind": "agent", "id": f"robot_{i}", "at": [row, column], "tone": "carries" if shelf else ""}
+            shapes.append(shape | {"name": name, "agent": i, "heading": way})
+        return {"rows": len(self.facts.plan), "columns": len(self.facts.plan[0]), "ground": "floor", "shapes": shapes}
+
     def describe(self) -> str:
         """Return the world, its rules and its goal: part 1 of the critic's base prompt."""
         f = self.facts
@@ -103,3 +124,19 @@ class WarehouseNarrator(LibraryNarrator):
             pays=pays,
             end=f" The episode is cut off {' or '.join(clocks)}." if clocks else "",
         )
+
+
+@cache
+def _furniture(plan: tuple[str, ...]) -> tuple[list[dict[str, Any]], dict[int, dict[str, Any]]]:
+    """Return the shapes of goals and homes, and of each shelf at home, by its number."""
+    cells = [(kind, [row, column]) for row, line in enumerate(plan) for column, kind in enumerate(line)]
+    goals = [at for kind, at in cells if kind == "G"]
+    homes = dict(enumerate((at for kind, at in cells if kind == "S"), start=1))
+    floor = [
+        {"kind": "tile", "id": f"goal_{k}", "at": at, "tone": "goal", "name": "goal"} for k, at in enumerate(goals)
+    ]
+    floor += [{"kind": "place", "id": f"home_{k}", "at": at, "tone": "home", "name": "home"} for k, at in homes.items()]
+    return floor, {
+        k: {"kind": "box", "id": f"shelf_{k}", "at": at, "tone": "", "name": f"shelf_{k}", "label": ""}
+        for k, at in homes.items()
+    }

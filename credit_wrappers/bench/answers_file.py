@@ -75,10 +75,12 @@ class AnswersCritic:
             try:
                 data = json.loads(line)
                 actions, credit = np.array(data["actions"], np.int64), _credit(data)
-                world, question = (str(data["world"]), data.get("max_cycles")), int(data.get("question", 0))
-                seed = int(data["seed"])
-            except (ValueError, TypeError, KeyError) as error:
-                raise ValueError(f"{path}, line {number} is no judgement: {type(error).__name__}: {error}") from error
+                world = str(data["world"]), data.get("max_cycles")
+                seed, question = _whole(data, "seed"), _whole({"question": 0} | data, "question")
+            except KeyError as error:
+                raise ValueError(f"{path}, line {number} is no judgement: it has no {error}") from error
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{path}, line {number} is no judgement: {error}") from error
             if credit.values.shape != actions.shape or not np.isfinite(credit.values).all():
                 raise ValueError(f"{path}, line {number}: credit must be numbers, {actions.shape}, as the actions are")
             self._credits[_place(seed, actions)] = credit, before + question
@@ -99,6 +101,13 @@ def _credit(data: dict[str, Any]) -> Credit:
     events = tuple(CreditEvent(*event) for event in data.get("events", ()))
     values = np.array(data["credit"], np.float32)
     return Credit(values, events, summary=str(data.get("summary", "")), source="cache")
+
+
+def _whole(data: dict[str, Any], name: str) -> int:
+    value = data[name]
+    if not isinstance(value, int):
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
+    return value
 
 
 def _place(seed: int | None, actions: np.ndarray) -> _Place:

@@ -1,20 +1,25 @@
-"""Critics by the words of the command line: `scripted`, `random`, `exact`, `ledger:FILE`, `anthropic:MODEL`, ..."""
+"""Critics by the words of the command line: `scripted`, `exact`, `ledger:FILE`, `anthropic:MODEL`, `module:Name`."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from credit_wrappers.bench.answers_file import AnswersCritic
 from credit_wrappers.bench.suite import Suite
 from credit_wrappers.core.critic import Critic
-from credit_wrappers.critics.critic_registry import critic_names, make_critic
+from credit_wrappers.core.errors import CreditError
+from credit_wrappers.critics.critic_registry import GROUP, critic_names, make_critic
 from credit_wrappers.critics.llm_critic import LLMCritic
 from credit_wrappers.exact.counterfactual_critic import CounterfactualCritic
 from credit_wrappers.llm.budget import Budget
-from credit_wrappers.llm.client import ModelClient
+from credit_wrappers.llm.client import Completion, ModelClient, Request
+from credit_wrappers.llm.providers.base import MissingKey
 from credit_wrappers.llm.providers.folder import FolderClient
 from credit_wrappers.llm.providers.provider_registry import make_client, provider_names
 from credit_wrappers.llm.providers.recorded import RecordedClient
@@ -27,6 +32,7 @@ _EXACT = {
     "exact-shapley": ("time", "shapley"),
     "exact-work-shapley": ("work", "shapley"),
 }
+_SUITE = "{suite}"  # in the name of a folder: one for each suite
 
 
 @dataclass
@@ -39,6 +45,7 @@ class CriticOptions:
         budget: One for all of them.
         base_url: Address of a model server.
         client: Whose answers of a recorded ledger are replayed, where it has those of several clients.
+        asks: False where nothing will be asked, as for an estimate: then no model needs a key.
     """
 
     settings: dict[str, Any]
@@ -46,12 +53,14 @@ class CriticOptions:
     budget: Budget | None = None
     base_url: str | None = None
     client: str | None = None
+    asks: bool = True
 
 
 def valid_critics() -> str:
     """Return the words that `bench_critic` takes, for help and errors."""
     models = ["folder:DIR" if name == "folder" else f"{name}:MODEL" for name in provider_names()]
-    return ", ".join(["scripted", *critic_names(), *_EXACT, "ledger:FILE", "answers:FILE", *models])
+    files = ["ledger:FILE", "answers:FILE", "answered:DIR"]
+    return ", ".join(["scripted", *critic_names(), *_EXACT, *files, *models, "module:Name (a critic's class)"])
 
 
 def bench_critic(word: str, options: CriticOptions) -> Callable[[Suite], Critic]:
@@ -75,15 +84,67 @@ def bench_critic(word: str, options: CriticOptions) -> Callable[[Suite], Critic]
         if not Path(rest).exists():
             raise ValueError(f"there is no ledger {rest}")
         return lambda suite: _asking(RecordedClient(rest, options.client), options, ledger=None)
+    if name == "answered" and rest:
+        if _SUITE not in rest and not Path(rest).is_dir():
+            raise ValueError(f"there is no folder {rest}")
+        return lambda suite: _asking(FolderClient(rest.replace(_SUITE, suite.name), read_only=True), options)
+    if name == "folder" and rest:  # the row says which questions wait; the same command again goes on
+        return lambda suite: _asking(FolderClient(rest.replace(_SUITE, suite.name)), options)
     if name in provider_names() and word not in critic_names():
-        if name == "folder" and rest:  # the row says which questions wait; the same command again goes on
-            client: ModelClient = FolderClient(rest)
-        else:
-            client = make_client(name, model=rest or None, base_url=options.base_url)
+        client = _model(name, rest, options)
         return lambda suite: _asking(client, options)
     if word in critic_names():
         return lambda suite: make_critic(word)
+    if name and rest:
+        own = _imported(word)
+        return lambda suite: _made(own, word)
     raise ValueError(f"unknown critic {word!r}; valid: {valid_critics()}")
+
+
+@dataclass(frozen=True)
+class _NotAsked:
+    """Stands for a model whose calls are counted only."""
+
+    name: str
+    source: Literal["model"] = "model"
+
+    def complete(self, request: Request) -> Completion:
+        raise CreditError(f"{self.name} has no key, so it cannot be asked")
+
+
+def _model(name: str, model: str, options: CriticOptions) -> ModelClient:
+    try:
+        return make_client(name, model=model or None, base_url=options.base_url)
+    except MissingKey as error:
+        if not options.asks:
+            return _NotAsked(model or name)
+        raise CreditError(
+            f"no key for {name}: set {error.variable} in the environment, give --base-url URL for a server of your "
+            "own, or answer by files with --critic folder:DIR; --estimate needs no key"
+        ) from error
+
+
+def _imported(word: str) -> Callable[[], Any]:
+    """Return what `module:Name` stands for; modules beside which the command runs are found, too."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        make = EntryPoint(word, word, GROUP).load()
+    except Exception as error:  # whatever somebody's module raises, such as SyntaxError
+        raise ValueError(f"unknown critic {word!r} ({error}); valid: {valid_critics()}") from error
+    if not callable(make):
+        raise ValueError(f"critic {word!r} is {make!r}: name a class, or a function that makes a critic")
+    return make
+
+
+def _made(make: Callable[[], Any], word: str) -> Critic:
+    try:
+        critic: Critic = make()
+    except Exception as error:  # whatever somebody's class raises: the other rows go on
+        raise CreditError(f"{word} makes no critic: {type(error).__name__}: {error}") from error
+    if not callable(getattr(critic, "score", None)) or not hasattr(critic, "label"):
+        raise CreditError(f"{word}: {type(critic).__name__} is no critic; it needs a score method and a label")
+    return critic
 
 
 def _asking(client: ModelClient, options: CriticOptions, **changes: Any) -> LLMCritic:

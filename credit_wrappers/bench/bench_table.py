@@ -1,49 +1,91 @@
-"""Rows of the benchmark as a table, in plain text or Markdown, and as JSON."""
+"""Rows of the benchmark as a table, in plain text or Markdown, and as JSON.
+
+The Markdown table is the one of docs/bench.md: it always has the same columns, so rows of several runs fit together.
+The plain table has more of them, and leaves out those that no row has.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
 from math import isnan
+from os import PathLike
+from pathlib import Path
+from platform import python_version
 from typing import Any
 
 from credit_wrappers.bench.evaluation import BenchRow, Figure
+from credit_wrappers.bench.paired import PAIRED
 
-# Heading, figure, and whether its interval is shown in Markdown.
+# Heading, figure, whether the page has it, and whether its interval is shown there.
 _COLUMNS = (
-    ("steps rank", "rank time difference", True),
-    ("steps sign", "sign time difference", True),
-    ("sums rank", "sums time shapley", True),
-    ("shares", "shares work shapley", False),
-    ("work rank", "rank work difference", False),
-    ("work sign", "sign work difference", False),
-    ("who", "right agent", False),
-    ("when", "right step", False),
-    ("who+when", "right agent and step", False),
-    ("idle", "paid to idle", False),
-    ("loops", "paid in loops", False),
-    ("scale", "scale drift", False),
-    ("order", "order drift", False),
-    ("conserve", "conservation error", False),
+    ("time rank", "rank time difference", True, True),
+    ("time sign", "sign time difference", True, False),
+    ("work rank", "rank work difference", True, True),
+    ("work sign", "sign work difference", True, False),
+    ("time sums", "sums time shapley", True, False),
+    ("work shares", "shares work shapley", True, False),
+    ("who", "right agent", True, False),
+    ("when", "right step", True, False),
+    ("who+when", "right agent and step", False, False),
+    ("idle", "paid to idle", True, False),
+    ("loops", "paid in loops", True, False),
+    ("scale", "scale drift", True, False),
+    ("order", "order drift", False, False),
+    ("conserve", "conservation error", False, False),
 )
+_HEADINGS = {figure: heading for heading, figure, _, _ in _COLUMNS}
+_LIBRARIES = ("llm-credit-wrappers", "numpy", "pettingzoo", "gymnasium", "lbforaging", "rware")
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
-def bench_table(rows: Sequence[BenchRow], *, markdown: bool = False, width: int | None = None) -> list[str]:
-    """Return the lines of a table, a row for each suite and critic.
+def bench_table(
+    rows: Sequence[BenchRow], *, markdown: bool = False, width: int | None = None, only_gains: bool = False
+) -> list[str]:
+    """Return the lines of a table, a row for each suite and critic, and of one with the gains over another critic.
 
-    Figures that no row has are left out. A row without figures says why. Markdown stands between two markers. A plain
-    table that is wider than `width` characters goes on below, with the names of the rows once more.
+    A row without figures says why below. Markdown stands between two markers. A plain table that is wider than `width`
+    characters goes on below, with the names of the rows once more.
     """
-    shown = [column for column in _COLUMNS if any(column[1] in row.figures for row in rows)]
-    priced = any(row.price is not None for row in rows)
-    head = ["suite", "critic", "usable", *(heading for heading, _, _ in shown), "re-asks", "read", "written"]
-    body = [_cells(row, shown, priced, markdown) for row in rows]
-    head += ["price"] if priced else []
-    notes = list(dict.fromkeys(filter(None, map(_note, rows))))
+    rows = [row for suite in dict.fromkeys(row.suite for row in rows) for row in rows if row.suite == suite]
+    shown = [
+        (name, interval and markdown)
+        for _, name, page, interval in _COLUMNS
+        if (page if markdown else any(name in row.figures for row in rows))
+    ]
+    halves = len({row.half for row in rows}) > 1
+    priced = not markdown and any(row.price is not None for row in rows)
+    head = ["suite", "critic", *(["half"] if halves else []), "episodes", *(_HEADINGS[name] for name, _ in shown)]
+    head += ["written"] if markdown else ["re-asks", "read", "written", *(["price"] if priced else [])]
+    body = [_cells(row, shown, halves, priced, markdown) for row in rows]
+    gains = _gains([row for row in rows if row.gains], halves, markdown)
+    tables = gains if only_gains else [[head, *body], *gains]
+    notes = [] if only_gains else list(dict.fromkeys(filter(None, map(_note, rows))))
     if markdown:
-        lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *body)]
+        lines = [line for table in tables for line in ("", *_markdown(table))][1:]
         return [BEGIN, *lines, "", *(f"- {note}" for note in notes), *([""] if notes else []), END]
-    return [*_columns([head, *body], width), *notes]
+    return [*[line for table in tables for line in ("", *_columns(table, width))][1:], *notes]
+
+
+def _gains(rows: Sequence[BenchRow], halves: bool, markdown: bool) -> list[list[list[str]]]:
+    """Return the table of gains over another critic, if there are any; its figures always have intervals."""
+    if not rows:
+        return []
+    head = ["suite", "critic", *(["half"] if halves else []), "against", "episodes", *(_HEADINGS[n] for n in PAIRED)]
+    body = []
+    for row in rows:
+        first = [_suite(row, markdown), row.critic, *([row.half] if halves else []), row.against]
+        figures = [row.gains.get(name) for name in PAIRED]
+        counts = [figure.count or 0 for figure in figures if figure is not None]
+        body.append([*first, str(max(counts, default=0)), *(_number(figure, True, "+", 3) for figure in figures)])
+    return [[head, *body]]
+
+
+def _markdown(table: list[list[str]]) -> list[str]:
+    head, *body = table
+    return ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *body)]
 
 
 def _columns(table: list[list[str]], width: int | None) -> list[str]:
@@ -64,30 +106,54 @@ def _columns(table: list[list[str]], width: int | None) -> list[str]:
 
 
 def _note(row: BenchRow) -> str:
-    """Return what is said below the table; a missing truth is the same for all critics."""
-    who = row.suite if row.note.startswith("no truth") else f"{row.suite}, {row.critic}"
+    """Return what is said below the table; all but a critic's failure is about the suite, so it is said once."""
+    who = f"{row.suite}, {row.critic}" if row.note.startswith("nothing usable") else row.suite
     return row.note and f"{who}: {row.note}"
 
 
-def _cells(row: BenchRow, shown: Sequence[tuple[str, str, bool]], priced: bool, markdown: bool) -> list[str]:
-    figures = [
-        _number(row.figures.get(name), interval and markdown) if name in row.figures else "-"
-        for _, name, interval in shown
-    ]
-    tokens = [f"{row.read:,.0f}", f"{row.written:,.0f}"] if row.usage.calls else ["-", "-"]
+def _cells(row: BenchRow, shown: Sequence[tuple[str, bool]], halves: bool, priced: bool, markdown: bool) -> list[str]:
+    first = [_suite(row, markdown), row.critic, *([row.half] if halves else []), f"{row.usable}/{row.episodes}"]
+    figures = [_number(row.figures.get(name), interval) for name, interval in shown]
+    read, written = (f"{row.read:,.0f}", f"{row.written:,.0f}") if row.usage.calls else ("-", "-")
     price = [] if not priced else ["-" if row.price is None else f"{row.price:.2f}"]
-    return [row.suite, row.critic, f"{row.usable}/{row.episodes}", *figures, str(row.reasks), *tokens, *price]
+    return [*first, *figures, *([written] if markdown else [str(row.reasks), read, written, *price])]
 
 
-def _number(figure: Figure | None, interval: bool) -> str:
+def _suite(row: BenchRow, markdown: bool) -> str:
+    return f"`{row.suite}`" if markdown else row.suite
+
+
+def _number(figure: Figure | None, interval: bool, sign: str = "-", digits: int = 2) -> str:
+    """Return a figure with its interval or, without one, with the number of episodes that it rests on."""
     if figure is None or isnan(figure.value):
         return "-"
-    text = f"{figure.value:.2f}"
+    text = f"{round(figure.value, digits) + 0.0:{sign}.{digits}f}"  # + 0.0: no -0.00
     if interval and figure.interval is not None:
-        text += f" ({figure.interval[0]:.2f} to {figure.interval[1]:.2f})"
-    return text
+        low, high = (f"{round(end, digits) + 0.0:{sign}.{digits}f}" for end in figure.interval)
+        return f"{text} ({low} to {high})"
+    return text if interval or figure.count is None else f"{text} ({figure.count})"
 
 
 def bench_json(rows: Sequence[BenchRow], asked: dict[str, Any]) -> dict[str, Any]:
     """Return what a JSON file of the rows holds; `asked` says how they were made."""
-    return {"asked": asked, "rows": [row.as_json() for row in rows]}
+    versions = {"python": python_version()}
+    for library in _LIBRARIES:
+        try:
+            versions[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    made = {"date": date.today().isoformat(), "versions": versions}
+    return {"made": made, "asked": asked, "rows": [row.as_json() for row in rows]}
+
+
+def read_rows(path: str | PathLike[str]) -> list[BenchRow]:
+    """Return the rows of a file that `bench --json` wrote.
+
+    Raises:
+        ValueError: It is no such file, or of an older version.
+        OSError: It cannot be read.
+    """
+    try:
+        return [BenchRow.from_json(row) for row in json.loads(Path(path).read_text(encoding="utf-8"))["rows"]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} has no rows of this version: {type(error).__name__}: {error}") from error

@@ -13,13 +13,14 @@ from credit_wrappers.bench.metrics import NAN
 from credit_wrappers.bench.suite import Suite
 from credit_wrappers.bench.truth import SuiteTruth, suite_truth
 from credit_wrappers.core.credit import Credit, Usage
-from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.critic import Critic, check_credits
 from credit_wrappers.core.episode import Episode
-from credit_wrappers.core.errors import CreditError
+from credit_wrappers.core.errors import CreditError, Unanswered
 from credit_wrappers.critics.llm_critic import LLMCritic
 from credit_wrappers.critics.order import order_drift
 from credit_wrappers.delivery.annotation import annotate
 from credit_wrappers.llm.budget import Prices
+from credit_wrappers.llm.providers.folder import FolderClient
 from credit_wrappers.llm.providers.recorded import RecordedClient
 
 _FREE_DRIFT = 8  # episodes that a critic without a price is asked about once more
@@ -64,24 +65,33 @@ class PreparedSuite:
     """A suite whose episodes were replayed, and the truth about them.
 
     Attributes:
-        suite: The suite.
-        episodes: All its episodes, with snapshots.
+        suite: The suite, with the episodes that were chosen.
+        episodes: These, replayed, with snapshots.
         truth: What is known of them.
+        note: What cannot be said about these episodes, and why; "": nothing.
     """
 
     suite: Suite
     episodes: list[Episode]
     truth: SuiteTruth
+    note: str = ""
 
     @classmethod
-    def of(cls, suite: Suite) -> PreparedSuite:
-        """Replay a suite and compute the truth.
+    def of(cls, suite: Suite, half: str = "all", limit: int | None = None) -> PreparedSuite:
+        """Replay a suite and compute the truth about a half, or about at most `limit` episodes of it.
 
         Raises:
             CreditError: The environment is another version; see `Suite.replay`.
         """
-        episodes = suite.replay(snapshots=_has_states(suite))
-        return cls(suite, episodes, suite_truth(suite, episodes))
+        whole, chosen = suite.replay(snapshots=_has_states(suite)), suite.choose(half, limit)
+        planted = {k for k in suite.choose(half) if suite.episodes[k].planted is not None}
+        left_out = bool(planted) and not planted & set(chosen)
+        note = (
+            f"no fault is planted in these {len(chosen)} episodes: no who, no when; raise --limit" if left_out else ""
+        )
+        part = replace(suite, episodes=tuple(suite.episodes[k] for k in chosen))
+        episodes = [whole[k] for k in chosen]
+        return cls(part, episodes, suite_truth(part, episodes), note)
 
 
 def run_bench(
@@ -93,19 +103,26 @@ def run_bench(
         CreditError: A suite does not replay as it did when it was made.
     """
     for suite in suites:
-        prepared = PreparedSuite.of(suite)
+        prepared = PreparedSuite.of(suite, settings.half, settings.limit)
         for word, make in critics.items():
             yield bench_row(prepared, word, make, settings)
 
 
 def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic], settings: BenchSettings) -> BenchRow:
-    """Return the row of one critic, which `make` makes, for one suite; see `run_bench`."""
+    """Return the row of one critic, which `make` makes, for one suite; `word` is its name in the table."""
     suite, episodes = prepared.suite, prepared.episodes
     chosen = suite.choose(settings.half, settings.limit)
-    failed = BenchRow(suite.name, word, settings.half, len(chosen), 0)
+    failed = BenchRow(suite.name, word, settings.half, len(chosen), 0, digest=suite.digest)
     critic: Critic | None = None
+    new = ""
     try:
         critic = make(suite)
+        if (
+            isinstance(critic, LLMCritic)
+            and isinstance(critic.client, FolderClient)
+            and not critic.client.folder.exists()
+        ):
+            new = f"{critic.client.folder} is a new folder; "
         asked = [k for k in chosen if not isinstance(critic, AnswersCritic) or critic.knows(episodes[k])]
         credits = _scored(critic, [episodes[k] for k in asked], settings)
         known: dict[int, Credit] = dict(zip(asked, credits, strict=True))
@@ -115,13 +132,20 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             if not chosen:
                 return replace(failed, note="nothing usable: the file has no credit for this suite's episodes")
         more = {"order drift": drift} if (drift := _order_drift(critic, episodes, chosen, settings)) else {}
-        return evaluate(
+        row = evaluate(
             suite, episodes, prepared.truth, [known.get(k) for k in chosen], chosen, critic=word, half=settings.half,
             queries=queries, draws=settings.draws, more=more, label=critic.label,
             prices=settings.prices if getattr(critic, "source", "") in ("model", "cache") else None,
             usage=_recorded_usage(critic, [episodes[k] for k in asked], settings),
             reasks=critic.stats.reasks if isinstance(critic, LLMCritic) else 0,
         )  # fmt: skip
+        return replace(
+            row,
+            note="; ".join(filter(None, (row.note, prepared.note))),
+            credits={k: known[k] for k in chosen if k in known},
+        )
+    except Unanswered as error:
+        return replace(failed, note=f"nothing usable: {new}{error}", waiting=True)
     except CreditError as error:
         return replace(failed, note=f"nothing usable: {error}")
     finally:
@@ -133,11 +157,36 @@ def _scored(critic: Critic, episodes: list[Episode], settings: BenchSettings) ->
     asks = isinstance(critic, LLMCritic)
     return annotate(
         episodes,
-        critic,
+        critic if asks else _CheckedCritic(critic),
         episodes_per_query=settings.episodes_per_query,
         in_flight=settings.in_flight if asks else 1,
         progress=settings.progress and asks and bool(episodes),
     )
+
+
+class _CheckedCritic:
+    """A critic of anybody's, whose every fault is a CreditError."""
+
+    def __init__(self, critic: Critic) -> None:
+        self.critic, self.label = critic, critic.label
+
+    def score(self, episodes: Sequence[Episode]) -> list[Credit]:
+        """Return the critic's credits, if there is a finite (T, N) credit for each episode."""
+        try:
+            credits = self.critic.score(episodes)
+            check_credits(episodes, credits)
+            return credits
+        except CreditError:
+            raise
+        except Exception as error:  # whatever somebody's critic raises: the other rows go on
+            asked = (
+                f"episode {episodes[0].id}" if len(episodes) == 1 else f"episodes {episodes[0].id} to {episodes[-1].id}"
+            )
+            raise CreditError(f"{type(self.critic).__name__} failed at {asked}: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _recorded_usage(critic: Critic, episodes: list[Episode], settings: BenchSettings) -> Usage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from typing import Any
@@ -22,15 +22,28 @@ MOMENT = 4
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure with its 95 % interval over episodes; NaN, or None, where there is none."""
+    """A figure, and how sure it is.
+
+    Attributes:
+        value: NaN where there is none.
+        interval: 95 %, over episodes; None where there is none.
+        count: Episodes that it rests on, where they are fewer than all; else None.
+    """
 
     value: float
     interval: tuple[float, float] | None = None
+    count: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return values that JSON has: null for NaN."""
         value = None if isnan(self.value) else self.value
-        return {"value": value, "interval": None if self.interval is None else list(self.interval)}
+        return {"value": value, "interval": self.interval and list(self.interval), "count": self.count}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Figure:
+        """Return the figure that `as_json` was made of."""
+        value = m.NAN if data["value"] is None else float(data["value"])
+        return cls(value, data["interval"] and tuple(data["interval"]), data.get("count"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +52,22 @@ class BenchRow:
 
     Attributes:
         suite: Name of the suite.
-        critic: The critic, as it was asked for.
+        critic: The critic's name in the table.
         half: Which half of the suite.
         episodes: Episodes asked about.
         usable: Episodes with a usable answer. The figures are about these.
         figures: By name; see docs/bench.md.
-        note: Why there is no usable answer, or no truth; "" otherwise.
+        note: Why there is no usable answer, no truth or no figure of some kind; "" otherwise.
         reasks: Corrective questions.
         usage: What the answers cost; those from a ledger as much as they cost then, without corrective questions.
         price: The same in money; None without prices.
         label: The critic's own label.
+        digest: The suite's.
+        waiting: Whether questions wait for their answers.
+        against: The critic that it is compared with; "": none.
+        gains: By how much its figures are higher than that critic's, by name.
+        judged: What the figures come from; None where nothing was usable, or the row was read from a file.
+        credits: The credit of each usable episode, by its number in the suite.
     """
 
     suite: str
@@ -62,6 +81,12 @@ class BenchRow:
     usage: Usage = field(default_factory=Usage)
     price: float | None = None
     label: str = ""
+    digest: str = ""
+    waiting: bool = False
+    against: str = ""
+    gains: dict[str, Figure] = field(default_factory=dict)
+    judged: JudgedSuite | None = None
+    credits: Mapping[int, Credit] = field(default_factory=dict, repr=False)
 
     @property
     def read(self) -> float:
@@ -76,18 +101,47 @@ class BenchRow:
     def as_json(self) -> dict[str, Any]:
         """Return the row as values that JSON has."""
         return {
-            "suite": self.suite, "critic": self.critic, "label": self.label, "half": self.half,
+            "suite": self.suite, "digest": self.digest, "critic": self.critic, "label": self.label, "half": self.half,
             "episodes": self.episodes, "usable": self.usable, "fallbacks": self.episodes - self.usable,
             "reasks": self.reasks, "note": self.note, "calls": self.usage.calls,
             "tokens_read_an_episode": self.read, "tokens_written_an_episode": self.written, "price": self.price,
-            "figures": {name: figure.as_json() for name, figure in self.figures.items()},
+            "figures": {name: figure.as_json() for name, figure in self.figures.items()}, "against": self.against,
+            "gains": {name: figure.as_json() for name, figure in self.gains.items()},
         }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> BenchRow:
+        """Return the row that `as_json` was made of, but for what was judged.
+
+        Raises:
+            KeyError: An entry is missing.
+        """
+        plain = (
+            "suite",
+            "critic",
+            "half",
+            "episodes",
+            "usable",
+            "note",
+            "reasks",
+            "price",
+            "label",
+            "digest",
+            "against",
+        )
+        read, written = (data[f"tokens_{what}_an_episode"] * data["episodes"] for what in ("read", "written"))
+        usage = Usage(calls=data["calls"], input_tokens=round(read), output_tokens=round(written))
+        figures, gains = (
+            {name: Figure.from_json(figure) for name, figure in data[key].items()} for key in ("figures", "gains")
+        )
+        return cls(**{name: data[name] for name in plain}, usage=usage, figures=figures, gains=gains)
 
 
 @dataclass(frozen=True, eq=False)
 class JudgedSuite:
     """The credits of some episodes of a suite beside what is known of them; lists have an entry for each."""
 
+    numbers: list[int]  # of the episodes, in the suite
     credits: list[np.ndarray]
     returns: list[float]
     queries: list[int]
@@ -96,12 +150,16 @@ class JudgedSuite:
 
     def figures(self, draws: int = 200) -> dict[str, Figure]:
         """Return all figures, each with an interval from so many draws of the episodes (0: none)."""
+        count = len(self.credits)
         return {
-            name: Figure(measure(range(len(self.credits))), m.bootstrap(measure, len(self.credits), draws=draws))
-            for name, measure in self._measures().items()
+            name: Figure(
+                measure(range(count)), m.bootstrap(measure, count, draws=draws), getattr(measure, "counted", None)
+            )
+            for name, measure in self.measures().items()
         }
 
-    def _measures(self) -> dict[str, Callable[[Sequence[int]], float]]:
+    def measures(self) -> dict[str, Callable[[Sequence[int]], float]]:
+        """Return functions that give each figure for some of the episodes, told by their places in the lists."""
         truth, measures = self.truth.credits, {}
         for value, kind in truth:
             measures[f"rank {value} {kind}"] = self._steps(m.rank_correlation, (value, kind))
@@ -156,12 +214,7 @@ class JudgedSuite:
             if case is not None and (longest is None or case[0].stop - case[0].start <= longest):
                 right[k] = measure(self.credits[k], case[1], case[0].start, case[0].stop)
 
-        def of(chosen: Sequence[int]) -> float:
-            counted = right[list(chosen)]
-            counted = counted[~np.isnan(counted)]
-            return float(counted.mean()) if len(counted) else m.NAN
-
-        return of
+        return _MeanOfKnown(right)
 
     def _where(self, marks: list[np.ndarray]) -> Callable[[Sequence[int]], float]:
         return lambda chosen: m.paid_where([self.credits[k] for k in chosen], [marks[k] for k in chosen])
@@ -176,6 +229,18 @@ class JudgedSuite:
             )
 
         return of
+
+
+class _MeanOfKnown:
+    """The mean over the episodes that have a value, and how many have one."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.counted = values, int((~np.isnan(values)).sum())
+
+    def __call__(self, chosen: Sequence[int]) -> float:
+        counted = self.values[list(chosen)]
+        counted = counted[~np.isnan(counted)]
+        return float(counted.mean()) if len(counted) else m.NAN
 
 
 def evaluate(
@@ -218,8 +283,10 @@ def evaluate(
     missing = next(iter(truth.missing.values()), "")
     note = missing if truth.credits else f"no truth: {missing}"
     figures: dict[str, Figure] = {}
+    judged: JudgedSuite | None = None
     if usable:
         judged = JudgedSuite(
+            numbers=mine,
             credits=[credits[j].values.astype(np.float64) for j in usable],  # type: ignore[union-attr]
             returns=[float(episodes[k].team_reward.sum()) for k in mine],
             queries=[0 if queries is None else queries[j] for j in usable],
@@ -239,8 +306,9 @@ def evaluate(
     counted.setdefault("note", note)
     price = None if prices is None else prices.cost(spent)
     return BenchRow(
-        suite.name, critic, half, len(chosen), len(usable), figures=figures, usage=spent, price=price, **counted
-    )
+        suite.name, critic, half, len(chosen), len(usable), figures=figures, usage=spent, price=price, judged=judged,
+        digest=suite.digest, **counted,
+    )  # fmt: skip
 
 
 def _culprit(planted: PlantedFault | None, episode: Episode) -> tuple[PlantedFault, int] | None:

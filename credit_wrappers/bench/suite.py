@@ -109,7 +109,7 @@ class Suite:
         return made
 
     def choose(self, half: str = "all", limit: int | None = None) -> list[int]:
-        """Return the numbers of the episodes of a half, at most `limit` of them.
+        """Return the numbers of the episodes of a half, at most `limit` of them: of each kind of play in turn.
 
         Raises:
             ValueError: There is no such half, or the limit is below 1.
@@ -118,7 +118,10 @@ class Suite:
             raise ValueError(f"unknown half {half!r}; valid: choose, report, all")
         if limit is not None and limit < 1:
             raise ValueError(f"limit must be at least 1, got {limit}")
-        return [k for k, episode in enumerate(self.episodes) if half in ("all", episode.half)][:limit]
+        mine = [k for k, episode in enumerate(self.episodes) if half in ("all", episode.half)]
+        plays = [self.episodes[k].play for k in mine]
+        turns = sorted(range(len(mine)), key=lambda j: plays[:j].count(plays[j]))  # the first of each kind, the second
+        return sorted(mine[j] for j in turns[:limit])
 
     def _other_version(self, why: str) -> CreditError:
         made = f" It was made with {self.made_with}." if self.made_with else ""
@@ -153,6 +156,8 @@ def load_suite(name: str) -> Suite:
         ValueError: There is no such suite, and the message lists them; or the file is none.
     """
     if name.endswith(".json"):
+        if not Path(name).is_file():
+            raise ValueError(f"there is no suite file {name}; packaged suites are {', '.join(suite_names())}")
         return parse_suite(Path(name).read_text(encoding="utf-8"), name)
     if name not in suite_names():
         raise ValueError(

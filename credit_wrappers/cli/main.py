@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from credit_wrappers.cli.bench_command import add_bench
+from credit_wrappers.cli.dataset_command import add_dataset
 from credit_wrappers.cli.diff import diff
 from credit_wrappers.cli.export import export
 from credit_wrappers.cli.output import printing
 from credit_wrappers.cli.questions import add_questions
+from credit_wrappers.cli.report_command import add_report
 from credit_wrappers.cli.show import show
 from credit_wrappers.cli.stats import stats
 from credit_wrappers.core.errors import CreditError
@@ -23,7 +25,7 @@ LEDGER_COMMANDS = ("stats", "show", "export", "diff")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0 done, 2 bad input, 130 interrupted.
+    """Run the command line and return the exit code: 0 done, 2 bad input, 130 interrupted, or the command's own.
 
     Raises:
         SystemExit: With code 2 for arguments that cannot be parsed, with code 0 after --help.
@@ -31,8 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     with printing():
         try:
             options = _parser().parse_args(_with_topic(sys.argv[1:] if argv is None else argv))
-            for line in options.run(options):
-                print(line)
+            return _print_all(options.run(options))
         except BrokenPipeError:
             raise
         except (CreditError, ValueError, OSError) as error:
@@ -40,7 +41,16 @@ def main(argv: list[str] | None = None) -> int:
             return 2
         except KeyboardInterrupt:
             return 130
-    return 0
+    return 0  # nobody reads on
+
+
+def _print_all(lines: Iterator[str]) -> int:
+    """Print lines; return what their generator returned, the exit code, or 0."""
+    while True:
+        try:
+            print(next(lines))
+        except StopIteration as end:
+            return end.value or 0
 
 
 def _with_topic(argv: list[str]) -> list[str]:
@@ -59,10 +69,11 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def _parser() -> OneLineParser:
-    about = "The critic's ledgers, prompts and questions, and a benchmark of critics."
+    about = "The critic's ledgers, prompts and questions, data sets, reports to look at, and a benchmark of critics."
     parser = OneLineParser(prog="credit-wrappers", description=about)
-    topics = parser.add_subparsers(required=True, metavar="bench | ledger | prompts | questions")
+    topics = parser.add_subparsers(required=True, metavar="bench | dataset | ledger | prompts | questions | report")
     add_bench(topics)
+    add_dataset(topics, OneLineParser)
     about = "Reads ledgers, the SQLite files with every question to a model and every answer; changes none."
     ledger = topics.add_parser("ledger", help="read a ledger", description=about)
     commands = ledger.add_subparsers(required=True, metavar=" | ".join(LEDGER_COMMANDS))
@@ -113,6 +124,7 @@ def _parser() -> OneLineParser:
     command.set_defaults(run=_prompts)
 
     add_questions(topics, OneLineParser)
+    add_report(topics)
     return parser
 
 

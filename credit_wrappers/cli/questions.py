@@ -8,7 +8,7 @@ from typing import Any
 
 from credit_wrappers.llm.client import Request
 from credit_wrappers.llm.ledger.ledger import Ledger
-from credit_wrappers.llm.providers.question_batches import export_questions, import_answers, import_lines
+from credit_wrappers.llm.providers.question_batches import counted, export_questions, import_answers, import_lines
 
 
 def add_questions(topics: Any, parser: type[argparse.ArgumentParser]) -> None:
@@ -59,7 +59,7 @@ def _export(options: argparse.Namespace) -> Iterator[str]:
         limit_name="max_completion_tokens" if options.completion_tokens else "max_tokens",
         requests=requests,
     )
-    yield f"wrote {count:,} questions to {options.out}"
+    yield f"wrote {counted(count, 'question')} to {options.out}"
     yield f"when they are answered: credit-wrappers questions import {options.folder} OUTPUT.jsonl"
 
 

@@ -17,7 +17,9 @@ class Narrator(Protocol):
     An environment brings its own as `env.unwrapped.narrator`. A narrator that keeps its live environment (for a cheap
     `capture`) may have a method `detached()`, which returns a copy without the environment, for episodes. A further
     method may be there, `worths() -> str`: what a step saved is in this environment, how much its faults cost, and how
-    its doubtful cases are judged. The base prompt quotes it, so that a deed is worth the same in all queries.
+    its doubtful cases are judged. The base prompt quotes it, so that a deed is worth the same in all queries. A third
+    one, `scene(moment) -> dict`, gives the grid and the shapes of one moment, from which a report draws it
+    (docs/report.md).
     """
 
     def capture(self, observations: Mapping[str, Any]) -> object:

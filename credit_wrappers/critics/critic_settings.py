@@ -23,13 +23,14 @@ class CriticSettings(Shaping):
     """What can be set about the method. The `CreditStore` decides how many episodes share a query.
 
     Attributes:
-        answer_format: "events": agent, span, amount and reason as JSON (models miscount long arrays); "arrays":
-            the paper's form, one number for each agent and step in free text; "curve": how many steps each agent had
-            left, at its turning points, as JSON, of which the differences are paid (ours; a third of the tokens, and
-            going round in a circle earns nothing).
+        answer_format: "curve": how many steps each agent had left, at its turning points, as JSON, of which the
+            differences are paid (ours; a third of the tokens of "events" and nearer to exact credit, see
+            docs/bench.md, and going round in a circle earns nothing); "events": agent, span, amount and reason as
+            JSON (models miscount long arrays); "arrays": the paper's form, one number for each agent and step in
+            free text.
         tasks: Also ask for one task for each agent, of those that the narrator names (LLM-TACA; see `LLMTaskWrapper`).
-        explain: Ask for a reason with each event and a summary. Without them answers are two to three times shorter,
-            and nobody can check them.
+        explain: Ask for a summary and for reasons: of the runs that matter ("curve"), or with each event. Without
+            them answers are about half as long, as events two to three times shorter, and nobody can check them.
         bound: What the question asks for: an agent's credits sum to at most this size in an episode (paper: 10). With
             normalise="none" an answer is asked for again if it gives an agent more than this in a step, or more than
             this and a fifth of it for each step in an episode (the sizes of its credits summed); otherwise, if an
@@ -52,7 +53,8 @@ class CriticSettings(Shaping):
         seed: Seed of the shuffling.
         fallback: What an episode gets when there is no usable answer: "equal" (an equal part of the team reward: it
             sums to what was paid), "shared" (the team reward) or "raise". Labelled `source="fallback"` and counted.
-        max_tokens: Upper limit of an answer's length; room for some 300 explained events.
+        max_tokens: Upper limit of an answer's length; room for some 50 episodes of two agents as curves, or for
+            some 300 explained events.
         temperature: Sampling temperature; None leaves it to the model (current Claude models take none).
         templates: Folder with prompt templates of your own; None: the packaged ones.
 
@@ -60,7 +62,7 @@ class CriticSettings(Shaping):
         ValueError: A value is invalid; the message names the setting and what is valid.
     """
 
-    answer_format: AnswerForm = "events"
+    answer_format: AnswerForm = "curve"
     tasks: bool = False
     explain: bool = True
     names: Names = "neutral"

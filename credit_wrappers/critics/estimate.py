@@ -24,8 +24,7 @@ class Estimate:
     """What scoring episodes is expected to cost, and the most it can cost.
 
     Token counts of requests are offline estimates. Answers are assumed to be as long as those in the ledger are on
-    average, if it holds at least five, else to have 250 tokens for each agent of an episode
-    (as a curve 160).
+    average, if it holds at least five, else to have 160 tokens for each agent of an episode (as events 250).
 
     Attributes:
         episodes: Episodes to be scored.

@@ -7,7 +7,7 @@ The way of a query:
 3. The agents get neutral names, and the text is rendered behind the base prompt (`question`).
 4. The ledger is searched for an answer; else the model is asked, within the budget (`asking`).
 5. The answer is parsed and checked. If it does not fit, one corrective question quotes what was wrong.
-6. The sums of its events become a table (T, N) for each episode; several orders are averaged.
+6. Curves become events, and the sums of the events a table (T, N) for each episode; several orders are averaged.
 7. On request one factor brings the whole query to a common size (the paper's rule), the credits are made to sum to
    what was paid, and they are blended with the team reward (`shaping`).
 8. The columns return to the environment's order, the texts to the agents' own names.
@@ -297,7 +297,7 @@ class LLMCritic:
             if own and settings.answer_format == "arrays" and odd:
                 raise CreditError(
                     f"answer_format='arrays' reads names of letters, digits and _ only, not {odd[0]!r}; use "
-                    "names='neutral' or answer_format='events'"
+                    "names='neutral' or answer_format='curve'"
                 )
             tasks = tasks_of_narrator(narrator) if settings.tasks else ()
             system = render_system(

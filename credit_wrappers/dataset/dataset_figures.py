@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from math import isnan
 from typing import Any
 
@@ -13,6 +14,8 @@ from credit_wrappers.bench.truth import SuiteTruth
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 
 _BINS = 20  # of the histogram of returns
+_MOST_SEEN = 200_000  # state-actions that are remembered; of more, a share is, by their hashes
+_MOST_VALUED = 5_000  # episodes whose credit is compared with exact credit
 _AGREEMENT = ("rank", "sign", "sums", "shares", "scale")  # beginnings of the bench's figures that need only the truth
 
 
@@ -24,11 +27,12 @@ class DatasetTotals:
         self.env_id = ""
         self._returns: list[float] = []
         self._lengths: list[int] = []
-        self._queries: list[int] = []
+        self._valued: list[int] = []  # the queries of the episodes with exact credit
         self._sources: Counter[str] = Counter()
         self._models: Counter[str] = Counter()
         self._ends: Counter[str] = Counter()
         self._seen: set[int] = set()
+        self._every = 1  # only hashes that this number divides are remembered
         self._observed = self._events = 0
         self._tokens = 0
         self._credits: list[np.ndarray] = []
@@ -50,7 +54,6 @@ class DatasetTotals:
         self.agents, self.env_id = episode.agents, episode.env_id
         self._returns.append(float(episode.team_reward.sum()))
         self._lengths.append(episode.length)
-        self._queries.append(label.query)
         self._sources[credit.source] += 1
         self._models[label.model] += bool(label.model)
         self._ends[episode.ended] += 1
@@ -59,16 +62,22 @@ class DatasetTotals:
         if episode.observations is not None and episode.observations.dtype != object:
             self._observed += episode.length
             states, actions = np.ascontiguousarray(episode.observations), np.ascontiguousarray(episode.actions)
-            for t in range(episode.length):
-                self._seen.add(hash(states[t].tobytes() + actions[t].tobytes()))
-        if label.exact:
+            self._remember(hash(states[t].tobytes() + actions[t].tobytes()) for t in range(episode.length))
+        if label.exact and len(self._credits) < _MOST_VALUED:
             self._credits.append(credit.values.astype(np.float64))
+            self._valued.append(label.query)
             for name, values in label.exact.items():
                 self._exact.setdefault(name, []).append(values)
 
+    def _remember(self, hashes: Iterable[int]) -> None:
+        self._seen.update(number for number in hashes if number % self._every == 0)
+        while len(self._seen) > _MOST_SEEN:
+            self._every *= 2
+            self._seen = {number for number in self._seen if number % self._every == 0}
+
     def figures(self) -> dict[str, Any]:
         """Return the figures as values that JSON has; None where one is not known."""
-        counts, edges = np.histogram(self._returns, bins=_BINS) if self._returns else (np.zeros(0), np.zeros(0))
+        counts, edges = _histogram(self._returns)
         return {
             "episodes": self.episodes,
             "transitions": self.steps,
@@ -78,7 +87,7 @@ class DatasetTotals:
             "lengths": _spread(self._lengths),
             "ends": dict(self._ends),
             "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
-            "unique_state_actions": len(self._seen) / self._observed if self._observed else None,
+            "unique_state_actions": self._unique(),
             "sources": dict(self._sources),
             "models": {name: count for name, count in self._models.items() if name},
             "events": self._events,
@@ -86,18 +95,31 @@ class DatasetTotals:
             "agreement": self._agreement(),
         }
 
+    def _unique(self) -> float | None:
+        """Return the share of state-actions that are unlike all before; of a large set an estimate."""
+        return min(1.0, len(self._seen) * self._every / self._observed) if self._observed else None
+
     def _agreement(self) -> dict[str, float | None]:
-        """Return the benchmark's figures of the credit against exact credit, over all episodes that have any."""
+        """Return the benchmark's figures of the credit against exact credit, over the first 5,000 episodes with any."""
         complete = {name: arrays for name, arrays in self._exact.items() if len(arrays) == len(self._credits)}
         named = {tuple(name.split(" ", 1)): arrays for name, arrays in complete.items() if " " in name}
         if not named or not self._credits:
             return {}
         nothing = [np.zeros(credit.shape, bool) for credit in self._credits]
         truth = SuiteTruth(named, dict.fromkeys(named, 0.0), {}, nothing, nothing)  # type: ignore[arg-type]
-        nobody = [None] * len(self._credits)
-        judged = JudgedSuite(self._credits, [0.0] * len(nobody), self._queries, list(nobody), truth)
+        count = len(self._credits)
+        judged = JudgedSuite(list(range(count)), self._credits, [0.0] * count, self._valued, [None] * count, truth)
         figures = {name: figure.value for name, figure in judged.figures(draws=0).items()}
         return {n: None if isnan(x) else x for n, x in figures.items() if n.partition(" ")[0] in _AGREEMENT}
+
+
+def _histogram(values: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    if not values:
+        return np.zeros(0), np.zeros(0)
+    low, high = min(values), max(values)
+    if high - low < 1e-6 * max(1.0, abs(low), abs(high)):  # all alike, but for rounding
+        low, high = low - 0.5, high + 0.5
+    return np.histogram(values, _BINS, (low, high))
 
 
 def _spread(values: list[float] | list[int]) -> dict[str, float] | None:

@@ -111,7 +111,7 @@ def dataset_id(name: str) -> str:
 def _write_episode(group: Any, number: int, record: LabelRecord) -> None:
     facts, arrays, steps = record.facts, record.arrays, record.steps
     group.attrs.update({"id": number, "total_steps": steps})
-    if facts["seed"] is not None:
+    if facts["seed"] is not None and facts["seed"] < 2**63:  # HDF5 holds no larger numbers; labels.jsonl does
         group.attrs["seed"] = facts["seed"]
     ends = np.zeros((2, steps), bool)
     ends[:, -1] = facts["terminated"], facts["truncated"]

@@ -23,9 +23,9 @@ from credit_wrappers.dataset.label_record import LabelRecord, label_of, record_o
 
 _STEPS, _EPISODES = Path("steps") / "train.parquet", Path("episodes") / "train.parquet"
 _TEXT = ("env_id", "source", "summary", "model", "note", "question", "answer")
-_WHOLE = ("id", "seed", "start", "steps", "query")
+_WHOLE = ("id", "start", "steps", "query")
 _FLAGS = ("terminated", "truncated")
-_JSON = ("key", "agents", "observed", "frames", "tasks", "usage", "events", "arrays")
+_JSON = ("key", "seed", "agents", "observed", "frames", "tasks", "usage", "events", "arrays")
 
 
 def write_parquet(
@@ -48,7 +48,7 @@ def write_parquet(
                         pq.ParquetWriter(folder / place, table.schema, compression="zstd", write_statistics=False)
                     )
             for writer, table in zip(writers, tables, strict=True):
-                writer.write_table(table)
+                writer.write_table(_fitted(pa, table, writer.schema, record))
             totals.add(label)
     finally:
         for writer in writers:
@@ -83,6 +83,18 @@ def _step_table(pa: Any, number: int, record: LabelRecord) -> Any:
         "is_last": pa.array(np.arange(rows) == rows - 1),
     }
     return pa.table(columns | {name: _column(pa, array, rows) for name, array in record.arrays.items()})
+
+
+def _fitted(pa: Any, table: Any, schema: Any, record: LabelRecord) -> Any:
+    """Return a table with empty columns for what this episode lacks: agents that were away all the time."""
+    for name in set(table.column_names) - set(schema.names):
+        raise DatasetError(
+            f"episode {record.facts['id']} has {name}, and the first one has not: begin with an episode in which all "
+            "agents are there, or save another form"
+        )
+    own = {name: table[name] if name in table.column_names else pa.nulls(len(table), kind) for name, kind in
+           zip(schema.names, schema.types, strict=True)}  # fmt: skip
+    return pa.table(own, schema=schema)
 
 
 def _column(pa: Any, array: np.ndarray, rows: int) -> Any:

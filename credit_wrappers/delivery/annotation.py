@@ -39,7 +39,7 @@ def annotate(
 
     When it is interrupted, or an error is raised, what was answered is in the critic's ledger; the same call
     again goes on from there. Queries are made of neighbouring episodes. Where questions are answered by files
-    (`FolderClient`), all are written before `Unanswered` is raised.
+    (`FolderClient`), all are written before `Unanswered` is raised. The log tells how to make a report of the ledger.
 
     Args:
         episodes: What to score.
@@ -80,6 +80,8 @@ def annotate(
     finally:
         if bar is not None:
             bar.close()
+    if (path := getattr(getattr(critic, "ledger", None), "path", None)) is not None:
+        _LOG.info("to see what was credited, and why: python -m credit_wrappers report %s", path)
     return [credit for k in range(len(queries)) for credit in scored[k]]
 
 

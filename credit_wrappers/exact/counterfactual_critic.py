@@ -104,7 +104,9 @@ class CounterfactualCritic:
         )  # fmt: skip
         values = (self.scale * found.values).astype(np.float32)
         events = self._events(episode, found.values) if self.explain else ()
-        summary = f"{self.kind} credit in {self.value.unit}, times {self.scale:g}; the team's: {found.team.sum():g}"
+        scaled = "" if self.scale == 1 else f" ({self.scale:g} of credit for each)"
+        unit = self.value.unit
+        summary = f"{self.kind} credit in {unit}{scaled}; the whole team gained {found.team.sum():g} {unit}"
         return Credit(values, events=events, summary=summary, source="exact")
 
     def _events(self, episode: Episode, values: np.ndarray) -> tuple[CreditEvent, ...]:

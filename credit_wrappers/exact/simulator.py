@@ -149,8 +149,8 @@ class EnvSimulator:
             env.set_state(state)
             if not env.agents:
                 raise StateError(
-                    "the episode has ended in this state, so no action can be taken in it; if time ran out, "
-                    "`rewind` must set the clock back",
+                    "the episode has ended in this state, so no action can be taken in it (if time ran out, `rewind` "
+                    "must set the clock back)",
                     k,
                 )
             actions = {a: int(joints[k, i]) for i, a in enumerate(self.agents) if a in env.agents}

@@ -14,7 +14,8 @@ from credit_wrappers.exact.value_function import Values, state_key
 
 Objective = Literal["time", "work", "reward"]
 
-_UNITS = {"time": "steps", "work": "robot-actions", "reward": "reward"}
+_UNITS = {"time": "steps", "work": "actions", "reward": "reward"}
+_DISCOUNT = 0.99
 _SWEEPS = 10_000
 _BATCH = 65_536  # outcomes of one call
 _OUTCOMES = 20_000_000  # states x joint actions that a table holds
@@ -31,17 +32,19 @@ class TabularValue:
         starts: States to start from.
         objective: "time": minus the fewest joint steps to the end of the world; "work": minus the fewest actions
             other than the default until then; "reward": the highest discounted team reward.
-        discount: Of each step, above 0 and at most 1.
+        discount: Of each step, above 0 and at most 1; default: 0.99 for "reward", else 1. With "reward" it must be
+            below 1, or an agent that waits would lose nothing.
         max_states: States at most.
-        rewind: Returns the same state with the episode's clock at 0; default: the environment's. Without one the
-            clock is part of the state.
+        rewind: Returns the same state with the episode's clock at 0, in which the agents are there; default: the
+            environment's. An environment with a time limit needs one.
 
     Attributes:
         size: The number of states.
 
     Raises:
         ValueError: An argument is outside its range.
-        CreditError: There are more states than `max_states`, or the values do not converge.
+        CreditError: There are more states than `max_states`, time runs out for want of a `rewind`, or the values do not
+            converge.
     """
 
     def __init__(
@@ -49,15 +52,22 @@ class TabularValue:
         simulator: EnvSimulator,
         starts: Iterable[Any],
         objective: Objective = "reward",
-        discount: float = 1.0,
+        discount: float | None = None,
         max_states: int = 20_000,
         *,
         rewind: Callable[[Any], Any] | None = None,
     ) -> None:
         if objective not in get_args(Objective):
             raise ValueError(f"unknown objective {objective!r}; valid: {', '.join(map(repr, get_args(Objective)))}")
+        if discount is None:
+            discount = _DISCOUNT if objective == "reward" else 1.0
         if not 0 < discount <= 1:
             raise ValueError(f"discount={discount}: needs a number above 0 and at most 1")
+        if discount == 1 and objective == "reward":
+            raise ValueError(
+                "discount=1 with 'reward': waiting would cost nothing, so that hardly any action would earn credit; "
+                f"give a discount below 1, such as {_DISCOUNT}, or count 'time' or 'work'"
+            )
         self.unit, self.counts_reward, self.discount = _UNITS[objective], objective == "reward", discount
         self._simulator, self._rewind, self._max = simulator, rewind, max_states
         self._index: dict[Hashable, int] = {}  # of every state; -1 for one that the world ended
@@ -97,7 +107,10 @@ class TabularValue:
         while waiting:
             now, waiting = waiting[:size], waiting[size:]
             many = [state for state in now for _ in joints]
-            found = self._simulator.outcomes(many, np.tile(joints, (len(now), 1)))
+            try:
+                found = self._simulator.outcomes(many, np.tile(joints, (len(now), 1)))
+            except StateError as error:
+                raise CreditError(f"{error}{self._advice()}") from error
             numbers = np.full(len(many), -1)
             for k, (state, ended) in enumerate(zip(found.states, found.terminated, strict=True)):
                 if ended:
@@ -130,7 +143,17 @@ class TabularValue:
             table[:-1] = new
             if settled:
                 return table
-        raise CreditError(f"the values do not converge with discount={self.discount}: give a discount below 1")
+        raise CreditError(f"the values do not converge with discount={self.discount}: give a lower discount")
+
+    def _advice(self) -> str:
+        """Return what to do about a state that the episode's time limit has ended."""
+        name = type(self._simulator.env).__name__
+        if self._rewind is None and self._simulator.rewind is None:
+            return f". {name} has no rewind(state): add it, or pass rewind="
+        which = f"{name}.rewind(state)" if self._rewind is None else "rewind(state)"
+        return (
+            f". After set_state({which}) no agent is there: the state must hold the agents, and rewind bring them back"
+        )
 
     def _back(self, state: Any) -> Any:
         rewind = self._rewind or self._simulator.rewind

@@ -34,7 +34,7 @@ class ValueFunction(Protocol):
     """Everything that says how good states are.
 
     Attributes:
-        unit: What is counted: "steps", "robot-actions" or "reward".
+        unit: What is counted: "steps", "actions" or "reward".
         counts_reward: Whether a step is worth its reward + `discount` (default 1) * the next state's value; else it is
             worth the next state's value alone, such as minus the steps to go.
     """
@@ -79,7 +79,7 @@ class WayToGo:
     @property
     def unit(self) -> str:
         """What is counted."""
-        return "steps" if self.kind == "time" else "robot-actions"
+        return "steps" if self.kind == "time" else "actions"
 
 
 def check_value_name(name: object) -> None:
@@ -114,8 +114,9 @@ def named_value(env: Any, kind: str) -> ValueFunction:
         make = partial(entry.load(), bare)
     if make is None:
         raise CreditError(
-            f"{type(env.unwrapped).__name__} has no value function {kind!r} of its own: give value=TabularValue(...) "
-            "if the world is small, else value=RolloutValue(...)"
+            f"{type(env.unwrapped).__name__} has no value function {kind!r} of its own. Add a method "
+            "value_function(kind), or register one as an entry point of credit_wrappers.values; in Python, "
+            "CounterfactualCritic(..., value=TabularValue(...)) serves a small world, value=RolloutValue(...) any"
         )
     try:
         found: ValueFunction = make(kind)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from functools import lru_cache
 from typing import Any
-
-import numpy as np
 
 from credit_wrappers.llm.client import STEP_WORTH
 
@@ -29,23 +28,23 @@ def curves_of(
 
 
 def _curve(agent: str, events: Sequence[dict[str, Any]], length: int, explain: bool) -> dict[str, Any]:
-    saved = np.zeros(length)  # steps saved in each step
+    saved: list[float] = [0] * (length + 1)  # steps saved in each step, and none after the end
     extra, reasons = [], []
     for event in events:
-        start, stop, steps = event["start"], event["stop"], event["amount"] / STEP_WORTH
-        if event.get("fault"):
-            extra.append({"step": start, "amount": round(steps, _DIGITS), "why": event["why"]})
+        start, stop, why = event["start"], event["stop"], event["why"]
+        each = _number(event["amount"] / STEP_WORTH / (stop - start))
+        if "fault" in event:
+            extra.append({"step": start, "amount": each, "why": why})
         else:
-            saved[start:stop] += steps / (stop - start)
-            reasons.append({"step": start, "why": event["why"]})
-    saved = saved.round(_DIGITS)
-    left = -np.cumsum(saved)
-    first = max(0.0, -float(left.min(initial=0.0)))
-    turns = _turns(saved.tolist())
+            for t in range(start, stop):
+                saved[t] += each
+            reasons.append({"step": start, "why": why})
+    points = _points(saved, {reason["step"] for reason in reasons} if explain else set())
+    start = max(0, -min((left for _, left in points), default=0))
     curve: dict[str, Any] = {
         "agent": agent,
-        "start": _number(first),
-        "left": [[t, _number(first + float(left[t]))] for t in turns],
+        "start": _number(start),
+        "left": [[t, max(0, _number(start + left))] for t, left in points],  # sums of fractions may end just below 0
         "extra": extra if explain else [{"step": e["step"], "amount": e["amount"]} for e in extra],
     }
     if explain:
@@ -53,19 +52,30 @@ def _curve(agent: str, events: Sequence[dict[str, Any]], length: int, explain: b
     return curve
 
 
-def _turns(saved: Sequence[float]) -> list[int]:
-    """Return the steps of the points that say what was saved: the ends of runs, and of waits before a large change."""
-    turns = set()
-    for t, steps in enumerate(saved):
-        if not steps:
-            continue
-        if abs(steps) != 1 or t + 1 == len(saved) or saved[t + 1] != steps:
-            turns.add(t)
-        if abs(steps) > 1 and t:
-            turns.add(t - 1)
-    return sorted(turns)
+def _points(saved: Sequence[float], begun: Set[int]) -> list[tuple[int, float]]:
+    """Return the points (step, steps left since the start) that say what was saved.
+
+    They are the ends of runs, and of waits before a change by more than one a step.
+
+    Args:
+        saved: Steps saved in each step, and a 0.
+        begun: Steps with a reason of their own: a run ends before each of them.
+    """
+    points: list[tuple[int, float]] = []
+    left: float = 0
+    for t, after in enumerate(saved[1:]):
+        steps = saved[t]
+        left -= steps
+        if steps:
+            if steps != after or -1 < steps < 1 or t + 1 in begun:
+                points.append((t, left))
+        elif not -1 <= after <= 1:
+            points.append((t, left))
+    return points
 
 
-def _number(steps: float) -> float | int:
-    steps = max(0.0, round(steps, _DIGITS))  # sums of fractions may end just below 0
-    return int(steps) if steps.is_integer() else steps
+@lru_cache(maxsize=4096)  # the same numbers come again and again
+def _number(steps: float) -> float:
+    """Return a number of steps as it is written: rounded, and whole if it can be."""
+    steps = round(steps, _DIGITS)
+    return int(steps) if steps == int(steps) else steps

@@ -51,7 +51,7 @@ class ForagingRules(EpisodeRules):
 
     def judge(self, start: str, steps: Sequence[Step]) -> tuple[str, list[dict[str, Any]]]:
         """Return the summary and the events of one episode."""
-        field = _Field(self.size, start)
+        field = ToldField(self.size, start)
         log = EventLog(field.players)
         whole = sum(field.levels[food] for food in field.foods) or 1
         before = field.potentials()
@@ -76,13 +76,13 @@ class ForagingRules(EpisodeRules):
 
     def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:
         """Return a task for each player."""
-        field = _Field(self.size, start)
+        field = ToldField(self.size, start)
         for step in steps:
             field.apply(step)
         return {who: f"load {food}" for who, food in field.aims().items()}
 
 
-class _Field:
+class ToldField:
     """The field, as the text has told it so far."""
 
     def __init__(self, size: tuple[int, int], start: str) -> None:

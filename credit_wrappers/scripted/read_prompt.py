@@ -62,8 +62,14 @@ def tasks_asked(system: str) -> tuple[str, ...]:
 
 def team_of(system: str, episode: Transcript) -> list[str]:
     """Return the agents that get tasks: those that the base prompt names, or else those of the episode."""
+    return list(_called(system)) or agents_told(episode)
+
+
+@lru_cache(maxsize=64)
+def _called(system: str) -> tuple[str, ...]:
+    """Return the agents that a base prompt names; () when it names none."""
     found = _CALLED.findall(system)
-    return AGENT.findall(found[-1]) if found else agents_told(episode)
+    return tuple(AGENT.findall(found[-1])) if found else ()
 
 
 def _step(line: str) -> Step:

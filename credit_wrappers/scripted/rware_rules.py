@@ -57,7 +57,7 @@ class WarehouseRules(EpisodeRules):
 
     def judge(self, start: str, steps: Sequence[Step]) -> tuple[str, list[dict[str, Any]]]:
         """Return the summary and the events of one episode."""
-        floor = _Floor(self.plan, start)
+        floor = ToldFloor(self.plan, start)
         log = EventLog(floor.poses)
         before, deliveries = floor.potentials(), 0
         for t, step in enumerate(steps):
@@ -75,13 +75,13 @@ class WarehouseRules(EpisodeRules):
 
     def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:
         """Return a task for each robot."""
-        floor = _Floor(self.plan, start)
+        floor = ToldFloor(self.plan, start)
         for step in steps:
             floor.apply(step)
         return floor.aims()
 
 
-class _Floor:
+class ToldFloor:
     """The warehouse, as the text has told it so far."""
 
     def __init__(self, plan: tuple[str, ...], start: str) -> None:

@@ -89,7 +89,7 @@ class _ToGo:
 
     def __init__(self, scenario: Scenario, kind: Kind) -> None:
         self.scenario, self.kind = scenario, kind
-        self.unit = "steps" if kind == "time" else "robot-actions"
+        self.unit = "steps" if kind == "time" else "actions"
         self._spec = pk.build_spec(scenario, PLAN_STEPS, False, False)
 
     def values(self, states: Sequence[object]) -> Values:

@@ -15,7 +15,9 @@ from spaceworld.rules import packing as pk
 from spaceworld.rules.packing import build_spec
 from spaceworld.scenario import Robot, Scenario
 from spaceworld.text.carrying import carry_steps, side_of
+from spaceworld.text.drawn_scene import drawn_scene
 from spaceworld.text.events import blocker_of, module_of, slot_of
+from spaceworld.text.scene import scene_of
 from spaceworld.text.tasks import task_names
 
 MOST_WAYS = 8  # modules of which the ways to their slots are told; with more the text would be long
@@ -171,6 +173,10 @@ class SpaceworldNarrator:
         called = dict(zip(order, names, strict=True))
         changes = (self._change(before, now, called) for before, now in pairwise(rows))
         return [self._whole(rows[0], called), *changes]
+
+    def scene(self, moment: np.ndarray) -> dict[str, Any]:
+        """Return the grid and the shapes of one state row, for reports."""
+        return drawn_scene(scene_of(self.scenario, self._spec, moment, self.horizon, self.collision_penalty))
 
     def _whole(self, row: list[int], called: Mapping[int, str]) -> str:
         s, spec, cells = self.scenario, self._spec, self._cells

@@ -18,6 +18,7 @@ from credit_wrappers.cli.main import main
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.critics.critic_registry import make_critic
 from credit_wrappers.llm.ledger.ledger import Ledger
+from tests.report.labelled import data_of
 
 FORWARD, BACK, STAY = 2, 1, 0
 
@@ -117,7 +118,10 @@ def test_a_file_of_judgements_is_a_suite_and_a_critic(tmp_path):
     with pytest.raises(ValueError, match=r"line 1: credit must be numbers, \(3, 2\)"):
         AnswersCritic(path)
     path.write_text("{}\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="line 1 is no judgement: KeyError: 'actions'"):
+    with pytest.raises(ValueError, match="line 1 is no judgement: it has no 'actions'"):
+        AnswersCritic(path)
+    judged(path, (1, walk, [[1, 1], [1, 1], [1, 1]], "q"))
+    with pytest.raises(ValueError, match="line 1 is no judgement: question must be a whole number, got 'q'"):
         AnswersCritic(path)
 
 
@@ -126,8 +130,15 @@ def test_the_command_prints_a_table_and_writes_every_figure(tmp_path, capsys):
     words = ["bench", "--suite", "corridor", "--critic", "exact-work", "random", "--draws", "20", "--json", str(out)]
     assert main(words) == 0
     head, first, second = capsys.readouterr().out.splitlines()
-    assert head.split()[:3] == ["suite", "critic", "usable"] and first.split()[:3] == ["corridor", "exact-work", "6/6"]
-    rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    assert head.split()[:3] == ["suite", "critic", "episodes"] and first.split()[:3] == [
+        "corridor",
+        "exact-work",
+        "6/6",
+    ]
+    written = json.loads(out.read_text(encoding="utf-8"))
+    rows, versions = written["rows"], written["made"]["versions"]
+    assert rows[0]["digest"] == load_suite("corridor").digest and versions["numpy"] == np.__version__
+    assert len(written["made"]["date"]) == 10 and written["asked"]["suite"] == ["corridor"]
     assert [row["critic"] for row in rows] == ["exact-work", "random"] and second.split()[1] == "random"
     low, high = rows[1]["figures"]["sign work difference"]["interval"]
     assert low < rows[1]["figures"]["sign work difference"]["value"] < high
@@ -148,7 +159,7 @@ def test_answers_are_recorded_and_replayed_without_asking(tmp_path, capsys):
     assert main([*words, "--prices", "1", "2"]) == 0
     cells = capsys.readouterr().out.splitlines()[1].split()
     assert cells[2] == "6/6" and f"{asked.read:,.0f}" == cells[-3]
-    assert main([*words, "--half", "choose"]) == 0
+    assert main([*words, "--half", "choose"]) == 1
     assert "nothing usable" in capsys.readouterr().out
     assert main([*words, "--client", "nobody"]) == 2
     assert "has no client 'nobody'; it has 'scripted" in capsys.readouterr().err
@@ -171,6 +182,16 @@ def test_a_table_wider_than_the_terminal_goes_on_below_with_the_names_of_its_row
         (["--suite", "corridor", "--critic", "equl"], "unknown critic 'equl'; valid: scripted, equal, random, shared"),
         (["--suite", "corridor", "--critic", "openai"], "needs the name of a model"),
         (["--critic", "equal"], "--suite is missing"),
+        (["--suite", "corridor"], "--critic is missing; valid: scripted"),
+        (["--suite", "nowhere.json", "--critic", "equal"], "there is no suite file nowhere.json; packaged suites are"),
+        (["--suite", "corridor", "--critic", "answered:nowhere"], "there is no folder nowhere"),
+        (["--suite", "corridor", "--critic", "equal", "--against", "random"], "--against random: no such critic here"),
+        (
+            ["--suite", "corridor", "--critic", "equal", "--name", "a", "b"],
+            "--name: the critics need names of their own",
+        ),
+        (["--suite", "corridor", "--critic", "nowhere:Critic"], "unknown critic 'nowhere:Critic' (No module named"),
+        (["--suite", "corridor", "--critic", "json:Critic"], "unknown critic 'json:Critic' (module 'json' has no"),
         (["--suite", "corridor", "--critic", "ledger:nowhere"], "there is no ledger nowhere"),
         (["--suite", "corridor", "--critic", "equal", "--max-cost", "3"], "max_cost needs prices"),
         (["--suite", "corridor", "--critic", "equal", "--prices", "3"], "--prices takes 2 to 4 numbers"),
@@ -187,3 +208,25 @@ def test_an_estimate_asks_nothing(capsys):
     assert main(["bench", "--suite", "corridor", "--critic", "scripted", "equal", "--estimate"]) == 0
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith("corridor, scripted: 6 episodes: 1 calls")
+
+
+def test_a_report_shows_two_critics_and_the_truth_for_each_suite(tmp_path, capsys):
+    out = tmp_path / "report.html"
+    command = ["bench", "--critic", "scripted", "equal", "--limit", "2", "--draws", "0", "--report", str(out)]
+    assert main([*command, "--suite", "corridor"]) == 0
+    assert f"report in {out}" in capsys.readouterr().err
+    data = data_of(out)
+    assert data["critics"][1] == "equal" and len(data["episodes"]) == 2
+    assert {"time difference", "work shapley"} <= data["episodes"][0]["exact"].keys()
+    assert data["episodes"][0]["judged"][0]["events"]
+    again = judged(tmp_path / "a.jsonl", (0, [[FORWARD, STAY]], [[1.0, 0.0]], 0))
+    assert main([*command, "--suite", "corridor", f"answers:{again}"]) == 0
+    assert {path.name for path in tmp_path.glob("report-*.html")} == {"report-corridor.html", "report-a.html"}
+
+
+def test_no_usable_answer_is_no_report(tmp_path, capsys):
+    other = judged(tmp_path / "a.jsonl", (99, [[FORWARD, STAY]], [[1.0, 0.0]], 0))
+    out = tmp_path / "report.html"
+    command = ["bench", "--suite", "corridor", "--critic", f"answers:{other}", "--draws", "0"]
+    assert main([*command, "--limit", "2", "--report", str(out)]) == 1
+    assert "no report, because no critic has a usable answer" in capsys.readouterr().err and not out.exists()

@@ -112,10 +112,10 @@ def prompts() -> Iterator[tuple[str, str]]:
         "rware": lambda: rware.parallel_env("rware-tiny-2ag-easy-v2"),
     }
     kinds: list[tuple[str, Any, dict[str, Any]]] = [
-        ("events", LLMCreditWrapper, {}),
+        ("events", LLMCreditWrapper, {"answer_format": "events"}),
         ("arrays", LLMCreditWrapper, {"answer_format": "arrays"}),
         ("curve", LLMCreditWrapper, {"answer_format": "curve"}),
-        ("tasks", partial(LLMTaskWrapper, wean_steps=1000), {"tasks": True}),
+        ("tasks", partial(LLMTaskWrapper, wean_steps=1000), {"answer_format": "events", "tasks": True}),
     ]
     each = -(-PROMPTS // (len(worlds) * len(kinds)))
     for world, make in worlds.items():

@@ -6,18 +6,23 @@ import json
 import re
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 from pettingzoo.utils.env import ParallelEnv
 
-from credit_wrappers import Completion, CreditWrapper, Deferred, Episode, Request, SharedCritic, Usage
+from credit_wrappers import Completion, CreditWrapper, Deferred, Episode, LLMCritic, Request, SharedCritic, Usage
+from credit_wrappers.llm.client import STEP_WORTH, form_asked
 from credit_wrappers.testing.corridor import CorridorNarrator
 
 Reaction = str | Completion | Exception | Callable[[Request], "str | Completion"]
 
 STAY, BACK, FORWARD = 0, 1, 2
+
+# Asks in the form in which `answer` writes.
+events_critic = partial(LLMCritic, answer_format="events")
 
 
 def corridor_episode(
@@ -83,6 +88,27 @@ def answer(*episodes: Sequence[dict[str, Any]], summary: str = "so it went") -> 
     )
 
 
+def curves_answer(agents: Sequence[str], *episodes: Sequence[dict[str, Any]], summary: str = "so it went") -> str:
+    """Return the same answer in the form `curve`; each event is of one step."""
+
+    def curve(agent: str, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        extra = [
+            {"step": e["start"], "amount": e["amount"] / STEP_WORTH, "why": e["why"]}
+            for e in events
+            if e["agent"] == agent
+        ]
+        return {"agent": agent, "start": 0, "left": [], "extra": extra, "reasons": []}
+
+    return json.dumps(
+        {
+            "episodes": [
+                {"episode": k, "summary": summary, "curves": [curve(agent, events) for agent in agents]}
+                for k, events in enumerate(episodes, 1)
+            ]
+        }
+    )
+
+
 def completion(text: str, stop_reason: str = "end_turn", read: int = 100) -> Completion:
     return Completion(text, Usage(1, read, 10, 5, 0.25), "fake-1", stop_reason)
 
@@ -112,7 +138,10 @@ class FakeClient:
 
 
 def praise_forward(request: Request) -> str:
-    """Read the prompt as a model would: +1 for each `forward`, in its episode, for its agent and step."""
+    """Read the prompt as a model would: +1 for each `forward`, in its episode, for its agent and step.
+
+    Answers as curves where they are asked for, else with events.
+    """
     episodes: list[list[dict[str, Any]]] = []
     for line in request.prompt.splitlines():
         if line.startswith("## Episode"):
@@ -121,7 +150,10 @@ def praise_forward(request: Request) -> str:
             t = int(found[1])
             for agent in re.findall(r"(agent_[A-Z]+) forward", found[2]):
                 episodes[-1].append(event(agent, t, t + 1, 1.0, f"{agent} went forward"))
-    return answer(*episodes)
+    if form_asked(request.schema)[0] != "curve":
+        return answer(*episodes)
+    agents = sorted(set(re.findall(r"agent_[A-Z]+", request.prompt)))
+    return curves_answer(agents, *episodes)
 
 
 class Recorder:

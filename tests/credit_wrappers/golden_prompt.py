@@ -6,7 +6,7 @@ After an intended change: `python tests/credit_wrappers/golden_prompt.py`, then 
 from pathlib import Path
 
 import numpy as np
-from credit_fakes import BACK, FORWARD, STAY, FakeClient, answer, corridor_episode
+from credit_fakes import BACK, FORWARD, STAY, FakeClient, corridor_episode, praise_forward
 
 from credit_wrappers import CreditStore, CreditWrapper, Deferred, LLMCritic
 from spaceworld.env import SpaceworldEnv
@@ -23,14 +23,14 @@ def corridor() -> str:
         length=4,
     )
     failure = corridor_episode([[STAY, FORWARD], [STAY, STAY]], start=(0, 1), reward=[0.123456, -0.00001], length=4)
-    client = FakeClient(answer([], []))
+    client = FakeClient(praise_forward)
     LLMCritic(client).score([success, failure])
     return _request(client)
 
 
 def pair() -> str:
     """Return the whole request for two episodes of Spaceworld's `pair`: the planner docks both modules, chance none."""
-    client = FakeClient(answer([], []))
+    client = FakeClient(praise_forward)
     env = CreditWrapper(
         SpaceworldEnv("pair", max_cycles=25),
         Deferred(CreditStore(LLMCritic(client), episodes_per_query=2, workers=0)),

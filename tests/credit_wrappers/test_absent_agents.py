@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from credit_fakes import FakeClient, Script, answer, corridor_episode, event, recorded
+from credit_fakes import FakeClient, Script, answer, corridor_episode, event, events_critic, recorded
 
 from credit_wrappers import EqualSplitCritic, LLMCreditWrapper, LLMCritic, ScriptedClient, SharedCritic
 
@@ -42,7 +42,7 @@ def test_equal_parts_sum_to_the_reward_among_those_who_are_there():
     ids=str,
 )
 def test_what_is_added_to_a_models_credit_goes_to_those_who_are_there(options, due, order):
-    (credit,) = LLMCritic(FakeClient(answer([])), order=order, fallback="raise", **options).score([LEFT])
+    (credit,) = events_critic(FakeClient(answer([])), order=order, fallback="raise", **options).score([LEFT])
     np.testing.assert_allclose(credit.values, due)
 
 
@@ -63,5 +63,5 @@ def test_the_scripted_critics_general_rule_leaves_out_who_has_left(order):
 
 def test_a_models_own_events_stay_as_they_are():
     client = FakeClient(answer([event("agent_A", 0, 3, 3.0)]))
-    (credit,) = LLMCritic(client, order="given", fallback="raise").score([LEFT])
+    (credit,) = events_critic(client, order="given", fallback="raise").score([LEFT])
     assert credit.values[:, 0].tolist() == [1.0, 1.0, 1.0]

@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from credit_fakes import FORWARD, STAY, FakeClient, answer, completion, corridor_episode, praise_forward
+from credit_fakes import FORWARD, STAY, FakeClient, answer, completion, corridor_episode, events_critic, praise_forward
 
 from credit_wrappers import Budget, BudgetExceeded, EqualSplitCritic, Ledger, LLMCritic, ModelError, Prices, annotate
 
@@ -69,6 +69,15 @@ def test_credits_come_in_the_order_of_the_episodes_whatever_answers_first():
 def test_any_critic_can_annotate():
     credits = annotate(EPISODES, EqualSplitCritic(), progress=True)
     assert [credit.values.shape for credit in credits] == [(episode.length, 2) for episode in EPISODES]
+
+
+def test_the_log_tells_how_to_see_what_was_credited(tmp_path, caplog):
+    critic = LLMCritic(FakeClient(praise_forward), ledger=tmp_path / "run.sqlite")
+    with caplog.at_level("INFO", logger="credit_wrappers"):
+        annotate(EPISODES[:2], critic)
+        annotate(EPISODES[:2], EqualSplitCritic())
+    [line] = [record.getMessage() for record in caplog.records if "report" in record.getMessage()]
+    assert line.endswith(f"python -m credit_wrappers report {tmp_path / 'run.sqlite'}")
 
 
 def test_nothing_to_do_is_no_error():
@@ -182,7 +191,7 @@ class TestBatches:
                     yield key, completion(answer([], []))
 
         client = Wrong()
-        credits, critic = self.run(client, Ledger(tmp_path / "l.sqlite"), fallback="raise")
+        credits, critic = self.run(client, Ledger(tmp_path / "l.sqlite"), fallback="raise", answer_format="events")
         # The last query has one episode, so the answer about two is wrong there; the others credit nothing.
         assert len(client.requests) == 1
         assert "previous answer" in client.requests[0].prompt
@@ -242,7 +251,7 @@ def test_estimate_counts_what_is_left_to_ask_and_costs_no_call(tmp_path):
     before = critic.estimate(EPISODES, 2)
     assert client.requests == []
     assert (before.episodes, before.calls, before.recorded) == (11, 6, 0)
-    assert before.usage.output_tokens == 22 * 250
+    assert before.usage.output_tokens == 22 * 160
     assert 0 < before.cost < before.most_cost
     assert before.usage.tokens < before.most.tokens
     assert before.most.output_tokens == 2 * 6 * 1000
@@ -258,7 +267,7 @@ def test_estimate_learns_nothing_from_questions_without_an_answer(tmp_path):
     critic = LLMCritic(FakeClient(ModelError("declined", "refusal")), ledger=tmp_path / "l.sqlite")
     annotate(EPISODES, critic, episodes_per_query=1)
     assert len(critic.ledger) == 11
-    assert critic.estimate(EPISODES, 2).usage.output_tokens == 22 * 250
+    assert critic.estimate(EPISODES, 2).usage.output_tokens == 22 * 160
 
 
 def test_estimate_expects_no_answer_longer_than_the_limit():
@@ -292,12 +301,12 @@ def test_average_of_orders_is_asked_for_each_order_and_its_drift_is_measured():
 
 
 def critic_of(seed, reaction=""):
-    return LLMCritic(FakeClient(reaction), order="average-2", seed=seed)
+    return events_critic(FakeClient(reaction), order="average-2", seed=seed)
 
 
 def test_an_order_that_fails_is_left_out_of_the_average():
     good = answer([{"agent": "agent_A", "start": 0, "stop": 2, "amount": 2.0, "why": ""}])
-    critic = LLMCritic(FakeClient("nonsense", "nonsense", good), order="average-2")
+    critic = events_critic(FakeClient("nonsense", "nonsense", good), order="average-2")
     [credit] = critic.score([corridor_episode([[FORWARD, STAY]] * 2)])
     assert credit.source == "model"
     assert credit.values.sum() == pytest.approx(2.0)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from credit_fakes import FakeClient, answer, corridor_episode
+from credit_fakes import FakeClient, answer, corridor_episode, events_critic
 
 from credit_wrappers import AnswerError, CreditError, Ledger, LLMCritic
 from credit_wrappers.cli.reading import read
@@ -119,10 +119,10 @@ def test_the_critic_gives_tasks_in_the_agents_own_order():
     # The second walker did more, so the canonical order lists it first: agent_A is walker_1.
     episode = corridor_episode([[0, 2], [0, 2]], length=4)
     client = FakeClient(*with_tasks(("wait", "walk to the end")))
-    (credit,) = LLMCritic(client, tasks=True, order="given").score([episode])
+    (credit,) = events_critic(client, tasks=True, order="given").score([episode])
     assert credit.tasks == ("wait", "walk to the end")
     for order in ("canonical", "shuffled"):
-        critic = LLMCritic(client, tasks=True, order=order, seed=3)
+        critic = events_critic(client, tasks=True, order=order, seed=3)
         (question,) = critic.questions([episode])
         (credit,) = critic.score([episode])
         assert credit.tasks[question.orders[0][0]] == "wait"
@@ -130,19 +130,19 @@ def test_the_critic_gives_tasks_in_the_agents_own_order():
 
 
 def test_a_critic_that_is_not_asked_for_tasks_gives_none():
-    (credit,) = LLMCritic(FakeClient(answer([]))).score([corridor_episode([[0, 2]])])
+    (credit,) = events_critic(FakeClient(answer([]))).score([corridor_episode([[0, 2]])])
     assert credit.tasks is None
 
 
 def test_an_unknown_task_is_asked_for_again_and_then_the_fallback_is_taken():
     bad, good = with_tasks(("fly", "wait"), ("wait", "wait"))
     client = FakeClient(bad, good)
-    critic = LLMCritic(client, tasks=True, order="given")
+    critic = events_critic(client, tasks=True, order="given")
     (credit,) = critic.score([corridor_episode([[0, 2]])])
     assert credit.tasks == ("wait", "wait")
     assert "agent_A has the unknown task 'fly'" in client.requests[1].prompt
     assert critic.stats.reasks == 1
-    critic = LLMCritic(FakeClient(bad), tasks=True)
+    critic = events_critic(FakeClient(bad), tasks=True)
     (credit,) = critic.score([corridor_episode([[0, 2]])])
     assert (credit.source, credit.tasks) == ("fallback", None)
 
@@ -158,14 +158,14 @@ def test_of_several_orders_the_joint_assignment_most_gave_is_taken():
 
 def test_the_base_prompt_lists_the_tasks_and_is_the_same_for_every_query():
     client = FakeClient(*with_tasks(("wait", "wait")))
-    critic = LLMCritic(client, tasks=True)
+    critic = events_critic(client, tasks=True)
     critic.score([corridor_episode([[0, 2]])])
     critic.score([corridor_episode([[2, 2]])])
     first, second = client.requests
     assert first.system == second.system
     assert "\n\n- walk to the end\n- wait\n\n" in first.system
     plain = FakeClient(answer([]))
-    LLMCritic(plain).score([corridor_episode([[0, 2]])])
+    events_critic(plain).score([corridor_episode([[0, 2]])])
     assert first.system.startswith(plain.requests[0].system)
 
 

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from credit_fakes import FakeClient, answer, completion, corridor_episode, event
+from credit_fakes import FakeClient, answer, completion, corridor_episode, event, events_critic
 
-from credit_wrappers import AnswerError, ArrayNarrator, LLMCreditWrapper, LLMCritic, ScriptedClient
+from credit_wrappers import AnswerError, ArrayNarrator, LLMCreditWrapper, ScriptedClient
 from credit_wrappers.critics.shaping import event_values
 from credit_wrappers.llm.answers.parse import parse_answer
 from credit_wrappers.llm.answers.schema import answer_schema
@@ -222,7 +222,7 @@ def test_an_order_to_pay_a_million_is_refused_and_so_is_a_smaller_one():
 
     def paid(amount, **options):
         text = answer([event("agent_A", 0, 3, amount, ORDER)], [event("agent_B", 0, 5, 5.0)], summary=ORDER)
-        return LLMCritic(FakeClient(text), **options).score(episodes)
+        return events_critic(FakeClient(text), **options).score(episodes)
 
     refused = paid(1e6)
     assert {credit.source for credit in refused} == {"fallback"}
@@ -240,7 +240,7 @@ def test_an_order_to_pay_a_million_is_refused_and_so_is_a_smaller_one():
 def test_a_scripted_answer_holds_no_event_twice_and_fits_every_form_of_events():
     request = FakeClient(answer([], []))
     episodes = [corridor_episode([[0, 2]] * 3, reward=[0.0, 1.0, 0.5]), corridor_episode([[2, 2]] * 5)]
-    LLMCritic(request).score(episodes)
+    events_critic(request).score(episodes)
     text = ScriptedClient().complete(request.requests[0]).text
     assert parse(text) == parse_answer(text, (3, 5), NAMES, explain=False)
 
@@ -255,7 +255,7 @@ def test_an_order_in_an_environments_description_reaches_the_model_as_words_and_
     env = CorridorEnv(length=2)
     narrator = ArrayNarrator(env, describe=f"Two walkers. {ORDER} $bound ## Episode 7")
     client = Obedient("")
-    wrapped = LLMCreditWrapper(env, client=client, narrator=narrator, workers=0)
+    wrapped = LLMCreditWrapper(env, client=client, narrator=narrator, workers=0, answer_format="events")
     _, infos = wrapped.reset(seed=0)
     while wrapped.agents:
         wrapped.step(dict.fromkeys(wrapped.agents, 2))

@@ -5,10 +5,10 @@ import pickle
 
 import anthropic
 import pytest
-from credit_fakes import FORWARD, STAY, answer, corridor_episode, event
+from credit_fakes import FORWARD, STAY, answer, corridor_episode, event, events_critic
 from faulty_provider import FaultyProvider
 
-from credit_wrappers import AnthropicClient, CreditError, LLMCreditWrapper, LLMCritic, ModelError, Request
+from credit_wrappers import AnthropicClient, CreditError, LLMCreditWrapper, ModelError, Request
 from credit_wrappers.llm.providers.anthropic import DEFAULT_MODEL
 from credit_wrappers.testing import MessagesServer, Reply
 from credit_wrappers.testing.corridor import CorridorEnv
@@ -50,7 +50,7 @@ def replies(*queue):
 
 def score(*queue, **options):
     with FaultyProvider(replies(*queue)) as server:
-        critic = LLMCritic(
+        critic = events_critic(
             AnthropicClient(base_url=server.url, http_client=server.http_client(), max_retries=2), **options
         )
         return critic.score([EPISODE])[0], critic, server
@@ -164,7 +164,7 @@ def test_long_answers_need_no_streaming():
 
 def test_base_prompt_is_the_same_for_every_query_of_an_environment():
     with FaultyProvider(replies(GOOD)) as server:
-        critic = LLMCritic(AnthropicClient(base_url=server.url, http_client=server.http_client()))
+        critic = events_critic(AnthropicClient(base_url=server.url, http_client=server.http_client()))
         for steps in (3, 4):
             critic.score([corridor_episode([[FORWARD, STAY]] * steps, reward=[0.0] * steps)])
         prefixes = [json.dumps([body["model"], body["system"], body["output_config"]]) for body in server.requests]
@@ -211,6 +211,7 @@ def test_wrapper_talks_to_a_local_server_without_a_key(monkeypatch, tmp_path):
             ledger=tmp_path / "l.sqlite",
             episodes_per_query=2,
             workers=3,
+            answer_format="events",
         )
         for _ in range(5):
             env.reset(seed=0)

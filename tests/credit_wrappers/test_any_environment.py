@@ -191,7 +191,7 @@ def test_agents_may_have_any_names_from_the_wrapper_to_the_ledger(agents, names,
     client = FakeClient(answer([event(first, 0, 2, 1.0, f"{first} went")], summary=f"{first} won"))
     env = Seen({a: Box(0, 1, (2,)) for a in agents}, {a: Discrete(2) for a in agents})
     path = tmp_path / "run.sqlite"
-    options = {"order": "given", "fallback": "raise", "ledger": path}
+    options = {"order": "given", "fallback": "raise", "ledger": path, "answer_format": "events"}
     wrapped = LLMCreditWrapper(env, client=client, names=names, workers=0, **options)
     wrapped.reset()
     while wrapped.agents:

@@ -4,9 +4,9 @@ import logging
 import threading
 
 import pytest
-from credit_fakes import FORWARD, STAY, FakeClient, answer, completion, corridor_episode, event
+from credit_fakes import FORWARD, STAY, FakeClient, answer, completion, corridor_episode, event, events_critic
 
-from credit_wrappers import Budget, BudgetExceeded, CreditStore, Ledger, LLMCritic, ModelError, Prices, Request, Usage
+from credit_wrappers import Budget, BudgetExceeded, CreditStore, Ledger, ModelError, Prices, Request, Usage
 
 EPISODES = [corridor_episode([[FORWARD, STAY]] * 3, id=k, reward=[0, 0, float(k)]) for k in range(6)]
 GOOD = answer([event("agent_B", 0, 3, 1.0)])
@@ -43,7 +43,7 @@ def test_negative_price_is_refused():
 def test_calls_are_counted_whether_they_succeed_or_fail():
     client = FakeClient(ModelError("down", "connection"), completion(GOOD))
     budget = Budget(max_calls=2)
-    critic = LLMCritic(client, budget=budget)
+    critic = events_critic(client, budget=budget)
     critic.score(EPISODES[:1])
     critic.score(EPISODES[1:2])
     with pytest.raises(BudgetExceeded, match="max_calls=2 allows 0 more"):
@@ -121,7 +121,7 @@ class TestEnd:
     def test_stop_keeps_every_episode_in_the_store_and_a_larger_budget_goes_on(self):
         client = FakeClient(completion(GOOD))
         budget = Budget(max_calls=2)
-        with CreditStore(LLMCritic(client, budget=budget), episodes_per_query=1, workers=0) as store:
+        with CreditStore(events_critic(client, budget=budget), episodes_per_query=1, workers=0) as store:
             for episode in EPISODES:
                 store.submit(episode)
             with pytest.raises(BudgetExceeded):
@@ -135,7 +135,7 @@ class TestEnd:
 
     def test_fallback_labels_the_rest_and_is_announced_once(self, caplog):
         client = FakeClient(completion(GOOD))
-        critic = LLMCritic(client, budget=Budget(max_calls=2, then="fallback"))
+        critic = events_critic(client, budget=Budget(max_calls=2, then="fallback"))
         with caplog.at_level(logging.WARNING, "credit_wrappers"):
             credits = [critic.score([episode])[0] for episode in EPISODES]
         assert [credit.source for credit in credits] == ["model"] * 2 + ["fallback"] * 4
@@ -146,12 +146,12 @@ class TestEnd:
 
     def test_fallback_of_the_budget_needs_a_fallback_of_the_critic(self):
         with pytest.raises(ValueError, match="fallback"):
-            LLMCritic(FakeClient(GOOD), budget=Budget(max_calls=1, then="fallback"), fallback="raise")
+            events_critic(FakeClient(GOOD), budget=Budget(max_calls=1, then="fallback"), fallback="raise")
 
     def test_recorded_answers_cost_nothing_and_come_after_the_end_too(self, tmp_path):
         ledger = Ledger(tmp_path / "l.sqlite")
-        LLMCritic(FakeClient(completion(GOOD)), ledger=ledger).score(EPISODES[:1])
-        critic = LLMCritic(FakeClient(completion(GOOD)), ledger=ledger, budget=Budget(max_calls=1))
+        events_critic(FakeClient(completion(GOOD)), ledger=ledger).score(EPISODES[:1])
+        critic = events_critic(FakeClient(completion(GOOD)), ledger=ledger, budget=Budget(max_calls=1))
         assert critic.score(EPISODES[:1])[0].source == "cache"
         with pytest.raises(BudgetExceeded):
             critic.score(EPISODES[1:2])
@@ -159,21 +159,21 @@ class TestEnd:
 
 def test_what_the_ledger_holds_counts_once(tmp_path):
     ledger = Ledger(tmp_path / "l.sqlite")
-    LLMCritic(FakeClient(completion(GOOD)), ledger=ledger).score(EPISODES[:1])
+    events_critic(FakeClient(completion(GOOD)), ledger=ledger).score(EPISODES[:1])
     budget = Budget(max_cost=1.0, prices=PRICES)
     for _ in range(3):
-        LLMCritic(FakeClient(completion(GOOD)), ledger=ledger, budget=budget)
+        events_critic(FakeClient(completion(GOOD)), ledger=ledger, budget=budget)
     assert budget.spent.tokens == 115
     assert budget.cost == pytest.approx((100 * 2.0 + 10 * 10.0 + 5 * 0.2) / 1e6)
 
 
 def test_calls_without_an_answer_count_in_a_resumed_run_too(tmp_path):
     ledger = Ledger(tmp_path / "l.sqlite")
-    critic = LLMCritic(FakeClient(ModelError("down", "connection"), completion(GOOD)), ledger=ledger)
+    critic = events_critic(FakeClient(ModelError("down", "connection"), completion(GOOD)), ledger=ledger)
     for episode in EPISODES[:2]:
         critic.score([episode])
     budget = Budget(max_calls=3)
-    again = LLMCritic(FakeClient(completion(GOOD)), ledger=ledger, budget=budget)
+    again = events_critic(FakeClient(completion(GOOD)), ledger=ledger, budget=budget)
     assert budget.spent.calls == 2
     again.score(EPISODES[:1])
     with pytest.raises(BudgetExceeded):

@@ -6,10 +6,10 @@ import pickle
 import traceback
 
 import pytest
-from credit_fakes import FORWARD, STAY, answer, corridor_episode, event
+from credit_fakes import FORWARD, STAY, answer, corridor_episode, event, events_critic
 from faulty_provider import Fault, FaultyProvider
 
-from credit_wrappers import AnthropicClient, Ledger, LLMCritic, ModelError, OpenAICompatibleClient, Request
+from credit_wrappers import AnthropicClient, Ledger, ModelError, OpenAICompatibleClient, Request
 from credit_wrappers.testing import MessagesServer
 
 EPISODE = corridor_episode([[FORWARD, STAY]] * 3, reward=[0, 0, 1.0], terminated=True)
@@ -64,9 +64,9 @@ def test_key_is_in_no_ledger_pickle_repr_or_credit(keyed, tmp_path, caplog):
     with FaultyProvider(lambda body: GOOD) as server:
         client = make(server)
         with Ledger(path) as ledger:
-            critic = LLMCritic(client, ledger=ledger, max_tokens=50)
+            critic = events_critic(client, ledger=ledger, max_tokens=50)
             [credit] = critic.score([EPISODE])
-            critic = LLMCritic(client, ledger=ledger, max_tokens=51)
+            critic = events_critic(client, ledger=ledger, max_tokens=51)
             server.misbehave(Fault.status(401, "authentication_error", f"the key {secret} is not welcome"))
             with pytest.raises(ModelError) as caught:
                 critic.score([EPISODE])

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event
+from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event, events_critic
 from rich.console import Console
 
-from credit_wrappers import Ledger, LLMCritic
+from credit_wrappers import Ledger
 from credit_wrappers.cli.output import printing
 from tianshou_examples import train
 
@@ -34,7 +34,7 @@ def ledger(tmp_path: Path) -> str:
     path = tmp_path / "bücher.sqlite"
     with Ledger(path) as ledger:
         given = answer([event("agent_A", 0, 4, 2.0, WHY), event("agent_B", 1, 2, 0.5)])
-        LLMCritic(FakeClient(given), ledger=ledger).score([corridor_episode([[FORWARD, STAY]] * 4)])
+        events_critic(FakeClient(given), ledger=ledger).score([corridor_episode([[FORWARD, STAY]] * 4)])
     return str(path)
 
 

@@ -1,9 +1,7 @@
 """The size of credit: nothing is scaled by default, absurd sizes are refused, and the paper's rule is an option."""
 
 import pytest
-from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event
-
-from credit_wrappers import LLMCritic
+from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event, events_critic
 
 # walker_1 acts "less" and is therefore agent_A; walker_0 is agent_B.
 EPISODE = corridor_episode([[FORWARD, STAY]] * 4, reward=[0, 0, 0, 1.0], terminated=True)
@@ -12,7 +10,7 @@ GOOD = answer([event("agent_B", 0, 4, 2.0), event("agent_A", 3, 4, -0.5)])
 
 def score(*reactions, episodes=(EPISODE,), **options):
     client = FakeClient(*reactions)
-    critic = LLMCritic(client, **options)
+    critic = events_critic(client, **options)
     return critic.score(list(episodes)), critic, client
 
 

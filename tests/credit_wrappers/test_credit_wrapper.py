@@ -162,7 +162,7 @@ class TestLLMCreditWrapper:
 
     def test_environment_without_narrator_gets_one_that_tells_numbers(self):
         client = FakeClient(answer([]))
-        env = LLMCreditWrapper(Script([{"a": 0, "b": 0}] * 2), client=client, workers=0)
+        env = LLMCreditWrapper(Script([{"a": 0, "b": 0}] * 2), client=client, workers=0, answer_format="events")
         play(env, [3, 4], [5, 6])
         env.store.settle([0])
         assert "0: agent_A action 3 sees 0=1 1=1; agent_B action 4 sees 0=1 1=1\n" in client.requests[0].prompt

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event
+from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event, events_critic
 
 from credit_wrappers import CreditError, CriticSettings, LLMCritic
 
@@ -13,7 +13,7 @@ GOOD = answer([event("agent_B", 0, 4, 2.0), event("agent_A", 3, 4, -0.5)])
 
 def score(*reactions, episodes=(EPISODE,), **options):
     client = FakeClient(*reactions)
-    return LLMCritic(client, **options).score(list(episodes)), client
+    return events_critic(client, **options).score(list(episodes)), client
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from credit_fakes import FakeClient, corridor_episode
 
 from credit_wrappers import AnswerError, CreditStore, Ledger, LLMCreditWrapper, LLMCritic, ScriptedClient
-from credit_wrappers.adapters import lbf
+from credit_wrappers.adapters import lbf, rware
 from credit_wrappers.cli.reading import read as read_entry
 from credit_wrappers.critics.shaping import event_values
 from credit_wrappers.llm.answers.parse import parse_answer
@@ -21,6 +22,7 @@ from credit_wrappers.llm.client import STEP_WORTH, form_asked
 from credit_wrappers.llm.prompts.render import prompt_digest, render_form
 from credit_wrappers.llm.prompts.templates import NAMES as TEMPLATES
 from credit_wrappers.llm.prompts.templates import PACKAGED
+from credit_wrappers.testing.corridor import CorridorEnv
 from spaceworld import spaceworld_v0
 
 NAMES = ("agent_A", "agent_B")
@@ -62,6 +64,7 @@ def steps_saved(*left: Any, start: Any = 7, length: int = 9, **fields: Any) -> l
         ([[0, 6], [1, 7], [2, 6], [3, 7]], [1, -1, 1, -1, 0, 0, 0, 0, 0]),
         # a new count is not paid, and the next run begins with it
         ([[3, 3, 6], [6, 4]], [1, 1, 1, 1, 0, 1, 1, 0, 0]),
+        ([[3, 3, 2.2], [6, 1.2]], [1, 1, 1, 1, 0, 0, 1, 0, 0]),  # 2.2 - 1.2 is a little more than 1
         ([[8, 7, 1000]], [0, 0, 0, 0, 0, 0, 0, 0, 0]),
     ],
 )
@@ -286,22 +289,29 @@ def test_critic_names_the_words_with_which_it_asks():
     episode = corridor_episode([[0, 2]])
     critic.score([episode])
     assert critic.wording(episode) == prompt_digest(client.requests[0].system)
-    assert critic.wording(episode) != LLMCritic(client).wording(episode)
+    assert critic.wording(episode) != LLMCritic(client, answer_format="events").wording(episode)
 
 
-@pytest.mark.parametrize("world", ["pair", "lbf"])
+WORLDS: dict[str, Any] = {
+    **{name: partial(spaceworld_v0.parallel_env, name) for name in ("solo", "duet", "pair", "truss", "crew")},
+    "lbf": partial(lbf.parallel_env, "Foraging-5x5-2p-1f-v3"),
+    "lbf-coop": partial(lbf.parallel_env, "Foraging-8x8-2p-2f-coop-v3"),
+    "rware": partial(rware.parallel_env, "rware-tiny-2ag-easy-v2"),
+    "corridor": partial(CorridorEnv, n_agents=8, length=9, horizon=60),  # without rules: equal parts
+}
+
+
+@pytest.mark.parametrize("world", WORLDS)
 def test_scripted_curves_pay_what_scripted_events_pay(world: str):
     def credits(form: str, explain: bool) -> list[Any]:
-        env = (
-            spaceworld_v0.parallel_env(scenario=world) if world == "pair" else lbf.parallel_env("Foraging-5x5-2p-1f-v3")
-        )
+        env = WORLDS[world]()
         critic = LLMCritic(ScriptedClient(), answer_format=form, explain=explain)  # type: ignore[arg-type]
         wrapped = LLMCreditWrapper(env, store=CreditStore(critic, workers=0, episodes_per_query=2))
         rng = np.random.default_rng(0)
         for seed in range(2):
             wrapped.reset(seed=seed)
             while wrapped.agents:
-                wrapped.step({agent: int(rng.integers(6)) for agent in wrapped.agents})
+                wrapped.step({a: int(rng.integers(wrapped.action_space(a).n)) for a in wrapped.agents})
         return [credit for _, credit in wrapped.store.settle([0, 1])]
 
     events = credits("events", True)

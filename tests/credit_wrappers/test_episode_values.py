@@ -4,9 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
-from credit_fakes import BACK, FORWARD, STAY, FakeClient, answer, corridor_episode, event
+from credit_fakes import BACK, FORWARD, STAY, FakeClient, answer, corridor_episode, event, events_critic
 
-from credit_wrappers import EqualSplitCritic, LLMCritic, SharedCritic, SummedCritic, Usage
+from credit_wrappers import EqualSplitCritic, SharedCritic, SummedCritic, Usage
 
 EPISODE = corridor_episode([[FORWARD, STAY, STAY]] * 2, reward=[0.3, -0.6])
 
@@ -24,7 +24,7 @@ def test_equal_split_sums_to_the_team_reward():
 
 def test_summed_critic_pays_everyone_the_teams_credit_of_the_step():
     text = answer([event("agent_C", 0, 2, 1.0), event("agent_A", 1, 2, 0.25)])
-    critic = SummedCritic(LLMCritic(FakeClient(text)))
+    critic = SummedCritic(events_critic(FakeClient(text)))
     [credit] = critic.score([EPISODE])
     assert credit.values.tolist() == [[0.5] * 3, [0.75] * 3]
     assert credit.source == "model"

@@ -317,7 +317,8 @@ def test_the_critic_is_a_critic_that_can_be_pickled():
         summed[event.start, EPISODE.agents.index(event.agent)] += event.amount
         assert event.stop == event.start + 1
     assert np.array_equal(summed, credit.values)
-    assert credit.events[3].why == "1 robot-action further than with its default action"
+    assert credit.summary.startswith("difference credit in actions") and "; the whole team gained " in credit.summary
+    assert credit.events[3].why == "1 action further than with its default action"
     assert CounterfactualCritic(FIVE).score([EPISODE])[0].events == ()
 
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event, praise_forward
+from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event, events_critic, praise_forward
 
 from credit_wrappers import Budget, CreditStore, FolderClient, Ledger, LLMCritic, ModelError, Request, annotate
 from credit_wrappers.core.errors import Unanswered
@@ -287,7 +287,7 @@ class TestCritic:
         assert sorted(credit.source for credit in credits) == ["cache"] * 3 + ["model"]
 
     def test_an_unfit_answer_leads_to_a_corrective_question_in_a_file_of_its_own(self, tmp_path):
-        critic = LLMCritic(FolderClient(tmp_path / "q"), ledger=tmp_path / "l.sqlite")
+        critic = events_critic(FolderClient(tmp_path / "q"), ledger=tmp_path / "l.sqlite")
         episodes = team(1)
         with pytest.raises(Unanswered):
             critic.score(episodes)

@@ -140,7 +140,13 @@ def test_tasks_hold_from_the_observation_that_the_same_step_returns():
     text = answer([]).replace('"events": []', f'"events": [], "tasks": {tasks}'.replace("'", '"'))
     client = FakeClient(text)
     env = LLMTaskWrapper(
-        CorridorEnv(length=9), client=client, delivery="immediate", order="given", wean_steps=10**9, window=1
+        CorridorEnv(length=9),
+        client=client,
+        delivery="immediate",
+        order="given",
+        wean_steps=10**9,
+        window=1,
+        answer_format="events",
     )
     observations, infos = env.reset(seed=0)
     assert infos["walker_0"]["task"] == ""
@@ -228,7 +234,8 @@ def test_what_makes_no_sense_is_refused(options, said):
 
 def test_events_before_the_last_step_pay_nothing_again():
     client = FakeClient(answer([event("agent_A", 0, 1, 5.0)]))
-    env = LLMCreditWrapper(CorridorEnv(horizon=3), client=client, delivery="immediate", order="given", window=8)
+    options = {"order": "given", "window": 8, "answer_format": "events"}
+    env = LLMCreditWrapper(CorridorEnv(horizon=3), client=client, delivery="immediate", **options)
     rewards, _ = play(env, actions=(0, 0))
     assert [r["walker_0"] for r in rewards] == [5.0, 0.0, 0.0]
 

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event, relabelled
+from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event, events_critic, relabelled
 
 from credit_wrappers import Completion, Ledger, LedgerError, LLMCritic, ModelError, Usage
 from credit_wrappers.__main__ import main
@@ -42,10 +42,10 @@ def path(tmp_path):
         client = FakeClient(
             priced(FIRST, 1.0), priced(BAD, 2.0), priced(given, 9.0), ModelError("too much to do", "overloaded")
         )
-        LLMCritic(client, ledger=ledger).score([TEAM, LAZY])
+        events_critic(client, ledger=ledger).score([TEAM, LAZY])
         for bound in (10.0, 5.0):
-            LLMCritic(client, ledger=ledger, order="given", bound=bound).score([TEAM])
-        LLMCritic(FakeClient(answer([]), name="other"), ledger=ledger).score([TEAM])
+            events_critic(client, ledger=ledger, order="given", bound=bound).score([TEAM])
+        events_critic(FakeClient(answer([]), name="other"), ledger=ledger).score([TEAM])
     return path
 
 
@@ -187,7 +187,7 @@ class TestExport:
         path = tmp_path / "l.sqlite"
         events = [event("agent_A", 0, 3, 0.1), event("agent_B", 1, 4, -1e-5), event("agent_B", 0, 1, 1 / 3)]
         with Ledger(path) as ledger:
-            LLMCritic(FakeClient(answer(events)), ledger=ledger).score([TEAM])
+            events_critic(FakeClient(answer(events)), ledger=ledger).score([TEAM])
             [entry] = ledger.entries()
         [line] = self.lines(path, capsys)
         np.testing.assert_array_equal(np.array(line["values"], dtype=np.float32), entry.episodes[0].values)
@@ -229,7 +229,7 @@ class TestDiff:
         # In both: walker_0 0 (from the other client, which came last) against -1.5, walker_1 0 against 0.5.
         second = answer([event("agent_A", 0, 4, 0.5), event("agent_B", 1, 2, -1.5)], [event("agent_A", 0, 1, 1.0)])
         with Ledger(other) as ledger:
-            critic = LLMCritic(FakeClient(second, answer([])), ledger=ledger)
+            critic = events_critic(FakeClient(second, answer([])), ledger=ledger)
             critic.score([TEAM, LAZY])
             critic.score([alone])
         text = told(capsys, "diff", path, other)
@@ -244,7 +244,7 @@ class TestDiff:
     def test_ledger_agrees_with_itself(self, tmp_path, capsys):
         path = tmp_path / "a.sqlite"
         with Ledger(path) as ledger:
-            LLMCritic(FakeClient(FIRST), ledger=ledger).score([TEAM, LAZY])
+            events_critic(FakeClient(FIRST), ledger=ledger).score([TEAM, LAZY])
         text = told(capsys, "diff", path, path)
         assert "mean absolute difference 0.000" in text
         assert "Pearson correlation 1.000, of the ranks 1.000" in text
@@ -266,7 +266,7 @@ class TestReading:
         with Ledger(tmp_path / "own.sqlite") as ledger:
             text = answer([event("walker_0", 0, 4, 2.0)], [event("walker_0", 0, 1, 1.0)])
             swapped = relabelled(TEAM, (1, 0))  # the canonical order lists its agents the other way round
-            LLMCritic(FakeClient(text), ledger=ledger, names="own").score([TEAM, swapped])
+            events_critic(FakeClient(text), ledger=ledger, names="own").score([TEAM, swapped])
             ((first, second),) = map(read, ledger.entries())
         assert first.judged.agents != second.judged.agents
         assert [first.events[0].agent, second.events[0].agent] == ["walker_0", "walker_0"]

@@ -12,6 +12,7 @@ from credit_fakes import (
     completion,
     corridor_episode,
     event,
+    events_critic,
     praise_forward,
 )
 
@@ -22,7 +23,6 @@ from credit_wrappers import (
     CreditError,
     Ledger,
     LedgerError,
-    LLMCritic,
     ModelError,
     Usage,
     annotate,
@@ -37,7 +37,7 @@ BAD = answer([event("agent_Z", 0, 4, 2.0)])
 
 def score(*reactions, episodes=(EPISODE,), **options):
     client = FakeClient(*reactions)
-    critic = LLMCritic(client, **options)
+    critic = events_critic(client, **options)
     return critic.score(list(episodes)), critic, client
 
 
@@ -163,7 +163,7 @@ class TestQuestions:
 
     def test_limit_of_calls_is_kept(self):
         client = FakeClient(BAD, GOOD)
-        critic = LLMCritic(client, budget=Budget(max_calls=1))
+        critic = events_critic(client, budget=Budget(max_calls=1))
         with pytest.raises(BudgetExceeded, match="max_calls=1"):
             critic.score([EPISODE])
         assert len(client.requests) == 1
@@ -226,7 +226,7 @@ class TestFallback:
     )
     def test_unknown_options_are_refused_at_once(self, option, value):
         with pytest.raises(ValueError, match=option):
-            LLMCritic(FakeClient(GOOD), **{option: value})
+            events_critic(FakeClient(GOOD), **{option: value})
 
 
 class TestStatistics:
@@ -247,7 +247,7 @@ class TestStatistics:
         assert (stats.queries, stats.episodes, stats.calls) == (1, 1, 1)
 
     def test_label_and_source_are_the_clients(self):
-        critic = LLMCritic(FakeClient(GOOD, name="scripted", source="scripted"))
+        critic = events_critic(FakeClient(GOOD, name="scripted", source="scripted"))
         assert critic.label == "scripted"
         assert critic.score([EPISODE])[0].source == "scripted"
 
@@ -271,7 +271,7 @@ class TestLedger:
             raise KeyboardInterrupt
 
         client = FakeClient(GOOD)
-        critic = LLMCritic(client, ledger=tmp_path / "ledger.sqlite")
+        critic = events_critic(client, ledger=tmp_path / "ledger.sqlite")
         with monkeypatch.context() as patch:
             patch.setattr(asking, "parse_answer", interrupted)
             with pytest.raises(KeyboardInterrupt):
@@ -285,7 +285,7 @@ class TestLedger:
             return GOOD
 
         client = FakeClient(BAD, slowly)
-        critic = LLMCritic(client, ledger=tmp_path / "ledger.sqlite")
+        critic = events_critic(client, ledger=tmp_path / "ledger.sqlite")
         credits = annotate([EPISODE] * 8, critic, episodes_per_query=1, in_flight=8)
         assert len(client.requests) == 2  # with the corrective question
         assert len({credit.values.tobytes() for credit in credits}) == 1
@@ -294,7 +294,7 @@ class TestLedger:
 
     def test_the_same_question_is_asked_by_the_next_when_the_first_got_no_answer(self, tmp_path):
         client = FakeClient(ModelError("down", "connection"), GOOD)
-        critic = LLMCritic(client, ledger=tmp_path / "ledger.sqlite")
+        critic = events_critic(client, ledger=tmp_path / "ledger.sqlite")
         credits = annotate([EPISODE] * 4, critic, episodes_per_query=1, in_flight=4)
         assert len(client.requests) == 2
         assert sorted(credit.source for credit in credits) == ["cache", "cache", "fallback", "model"]
@@ -330,20 +330,20 @@ class TestLedger:
 
     def test_another_model_is_asked_afresh(self, tmp_path):
         ledger = Ledger(tmp_path / "l.sqlite")
-        LLMCritic(FakeClient(GOOD, name="one"), ledger=ledger).score([EPISODE])
+        events_critic(FakeClient(GOOD, name="one"), ledger=ledger).score([EPISODE])
         other = FakeClient(GOOD, name="other")
-        LLMCritic(other, ledger=ledger).score([EPISODE])
+        events_critic(other, ledger=ledger).score([EPISODE])
         assert len(other.requests) == 1
 
     def test_close_writes_what_waits_and_closes_what_the_critic_opened(self, tmp_path):
         path = tmp_path / "own.sqlite"
-        own = LLMCritic(FakeClient(GOOD, source="scripted"), ledger=path)  # scripted answers are written in batches
+        own = events_critic(FakeClient(GOOD, source="scripted"), ledger=path)  # scripted answers are written in batches
         own.score([EPISODE])
         own.close()
         with pytest.raises(LedgerError):
             len(own.ledger)
         with Ledger(tmp_path / "lent.sqlite") as lent:
-            critic = LLMCritic(FakeClient(GOOD, source="scripted"), ledger=lent)
+            critic = events_critic(FakeClient(GOOD, source="scripted"), ledger=lent)
             critic.score([EPISODE])
             critic.close()
             with Ledger(lent.path, read_only=True) as seen:

@@ -10,7 +10,7 @@ from contextlib import closing
 import anthropic
 import openai
 import pytest
-from credit_fakes import FORWARD, corridor_episode
+from credit_fakes import FORWARD, corridor_episode, events_critic
 
 from credit_wrappers import AnthropicClient, Completion, LLMCritic, OpenAICompatibleClient, ScriptedClient, Usage
 from credit_wrappers.testing import MessagesServer, Reply, question
@@ -61,7 +61,7 @@ def test_without_an_answer_the_rules_of_the_scripted_client_answer():
             prompts.append(request)
             return Completion(ScriptedClient().complete(request).text, Usage(), "m")
 
-    LLMCritic(Listener()).score([corridor_episode([[FORWARD, FORWARD]], reward=[1.0], terminated=True)])
+    events_critic(Listener()).score([corridor_episode([[FORWARD, FORWARD]], reward=[1.0], terminated=True)])
     [request] = prompts
     with MessagesServer() as server:
         body = {**ASK, "system": request.system, "messages": [{"role": "user", "content": request.prompt}]}

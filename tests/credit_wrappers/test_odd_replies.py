@@ -4,13 +4,12 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from credit_fakes import FakeClient, answer, corridor_episode, event
+from credit_fakes import FakeClient, answer, corridor_episode, event, events_critic
 from faulty_provider import FaultyProvider
 
 from credit_wrappers import (
     AnthropicClient,
     Completion,
-    LLMCritic,
     ModelError,
     OpenAICompatibleClient,
     Request,
@@ -135,7 +134,7 @@ def test_an_error_inside_a_choice_is_no_answer():
 
 def test_an_answer_that_stopped_with_an_error_is_never_a_credit():
     good = answer([event("agent_A", 0, 3, 1.0)])
-    critic = LLMCritic(FakeClient(Completion(good, Usage(1, 9, 9), "m", "error"), good))
+    critic = events_critic(FakeClient(Completion(good, Usage(1, 9, 9), "m", "error"), good))
     first, second = (critic.score([corridor_episode([[2, 0]] * 3, id=i)])[0] for i in range(2))
     assert (first.source, second.source, critic.stats.model_errors) == ("fallback", "model", 1)
 

@@ -6,10 +6,10 @@ import sys
 from contextlib import closing
 
 import pytest
-from credit_fakes import FORWARD, STAY, answer, corridor_episode, event
+from credit_fakes import FORWARD, STAY, answer, corridor_episode, event, events_critic
 from faulty_provider import FaultyProvider
 
-from credit_wrappers import CreditError, LLMCritic, ModelError, OpenAICompatibleClient, Request
+from credit_wrappers import CreditError, ModelError, OpenAICompatibleClient, Request
 from credit_wrappers.llm.providers.openai_compatible import _limit_name
 from credit_wrappers.testing import MessagesServer, Reply
 
@@ -33,7 +33,7 @@ def client(server, **options):
 
 def test_structured_answer_becomes_credit():
     with FaultyProvider(lambda body: GOOD) as server, client(server) as asking:
-        [credit] = LLMCritic(asking).score([EPISODE])
+        [credit] = events_critic(asking).score([EPISODE])
         assert credit.values[:, 0].tolist() == [0.5, 0.5, 0.5]
         assert credit.source == "model"
         [body] = server.requests

@@ -3,9 +3,9 @@
 import logging
 
 import pytest
-from credit_fakes import FORWARD, STAY, FakeClient, answer, completion, corridor_episode, event
+from credit_fakes import FORWARD, STAY, FakeClient, answer, completion, corridor_episode, event, events_critic
 
-from credit_wrappers import LLMCritic, ModelError
+from credit_wrappers import ModelError
 from credit_wrappers.critics import outage as module
 from credit_wrappers.critics.outage import Outage
 
@@ -23,7 +23,7 @@ def clock(monkeypatch):
 
 def test_after_three_failures_in_a_row_nothing_is_asked_for_a_minute_then_one_tries(clock, caplog):
     client = FakeClient(DOWN)
-    critic = LLMCritic(client)
+    critic = events_critic(client)
     with caplog.at_level(logging.WARNING, "credit_wrappers"):
         credits = [critic.score([EPISODE])[0] for _ in range(10)]
         assert len(client.requests) == 3
@@ -44,7 +44,7 @@ def test_after_three_failures_in_a_row_nothing_is_asked_for_a_minute_then_one_tr
 
 def test_failures_that_are_not_in_a_row_are_no_outage():
     client = FakeClient(DOWN, DOWN, GOOD, DOWN, DOWN, GOOD)
-    critic = LLMCritic(client)
+    critic = events_critic(client)
     assert [critic.score([EPISODE])[0].source for _ in range(6)] == ["fallback", "fallback", "model"] * 2
 
 
@@ -60,7 +60,7 @@ def test_while_one_caller_tries_the_others_do_not(clock):
 
 def test_server_that_says_no_is_there_again(clock):
     client = FakeClient(DOWN, DOWN, DOWN, ModelError("too long", "too_large"), GOOD)
-    critic = LLMCritic(client)
+    critic = events_critic(client)
     for _ in range(3):
         critic.score([EPISODE])
     clock[0] += 61
@@ -69,7 +69,7 @@ def test_server_that_says_no_is_there_again(clock):
 
 def test_refusals_and_wrong_keys_are_no_outage():
     client = FakeClient(completion("no", "refusal"))
-    critic = LLMCritic(client)
+    critic = events_critic(client)
     for _ in range(5):
         critic.score([EPISODE])
     assert len(client.requests) == 5
@@ -77,7 +77,7 @@ def test_refusals_and_wrong_keys_are_no_outage():
 
 def test_failures_are_said_when_their_number_doubles(caplog):
     client = FakeClient(completion("no", "refusal"))
-    critic = LLMCritic(client)
+    critic = events_critic(client)
     with caplog.at_level(logging.WARNING, "credit_wrappers"):
         for _ in range(9):
             critic.score([EPISODE])

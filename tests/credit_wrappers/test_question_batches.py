@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event, praise_forward
+from credit_fakes import FORWARD, STAY, FakeClient, answer, corridor_episode, event, events_critic, praise_forward
 
 from credit_wrappers import CreditError, FolderClient, Ledger, LLMCritic, ModelError, annotate
 from credit_wrappers.__main__ import main
@@ -13,6 +13,7 @@ from credit_wrappers.core.errors import Unanswered
 from credit_wrappers.llm.providers import question_files
 from credit_wrappers.llm.providers.question_batches import export_questions, import_answers
 from credit_wrappers.llm.providers.question_files import QuestionFolder
+from credit_wrappers.testing.replies import schema_asked
 
 TEAM = [corridor_episode([[FORWARD, STAY]] * (k + 1), reward=[0] * k + [1.0], id=k) for k in range(3)]
 
@@ -31,7 +32,7 @@ def folder(tmp_path):
 
 
 def score(folder, **options):
-    return annotate(TEAM, LLMCritic(FolderClient(folder, name="chat"), **options), episodes_per_query=1)
+    return annotate(TEAM, events_critic(FolderClient(folder, name="chat"), **options), episodes_per_query=1)
 
 
 def keys(folder):
@@ -60,7 +61,8 @@ def served(lines):
         body = json.loads(line)["body"]
         [system, user] = body["messages"]
         assert (system["role"], user["role"]) == ("system", "user")
-        request = type("Asked", (), {"system": system["content"], "prompt": user["content"]})
+        asked = {"system": system["content"], "prompt": user["content"], "schema": schema_asked(body)}
+        request = type("Asked", (), asked)
         yield reply(json.loads(line)["custom_id"], chat(praise_forward(request)))
 
 
@@ -127,7 +129,7 @@ class TestImport:
             assert [(e.model, e.usage.input_tokens, e.usage.cached_tokens) for e in ledger.entries()] == [
                 ("gpt-x-1", 3000, 1000)
             ] * 3
-        direct = annotate(TEAM, LLMCritic(FakeClient(praise_forward)), episodes_per_query=1)
+        direct = annotate(TEAM, events_critic(FakeClient(praise_forward)), episodes_per_query=1)
         for one, other in zip(credits, direct, strict=True):
             assert (one.source, one.values.tolist()) == ("model", other.values.tolist())
 
@@ -199,7 +201,7 @@ class TestImport:
     def test_a_refusal_is_an_answer(self, folder, tmp_path):
         refusals = [reply(key, chat(None, refusal="I will not.")) for key in keys(folder)]
         assert import_answers(folder, written(tmp_path / "in", *refusals)).answered == 3
-        critic = LLMCritic(FolderClient(folder, name="chat"), fallback="raise")
+        critic = events_critic(FolderClient(folder, name="chat"), fallback="raise")
         with pytest.raises(ModelError, match=r"refused to answer: 'I will not\.'"):
             critic.score(TEAM[:1])
 
@@ -224,10 +226,11 @@ class TestCommands:
         assert "2 answers imported" in told
         assert "not used: line 3: no complete JSON" in told
         assert str(folder / "requests" / "in.jsonl.left.jsonl") in told
-        assert "1 questions are open" in told
+        assert "1 question still open" in told
         written(file, last)
         assert main(["questions", "import", str(folder), str(file)]) == 0
-        assert "run the command that asked" in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert "1 answer imported" in told and "run the command that asked. Where an answer does not fit" in told
         assert len(score(folder)) == 3
 
     def test_what_a_ledger_has_no_answer_to_is_exported_too(self, tmp_path, capsys):
@@ -238,7 +241,7 @@ class TestCommands:
         folder, out = tmp_path / "q", tmp_path / "out"
         argv = ["questions", "export", str(folder), "--out", str(out), "--model", "m", "--ledger", str(path)]
         assert main(argv) == 0
-        assert "wrote 1 questions" in capsys.readouterr().out
+        assert "wrote 1 question to" in capsys.readouterr().out
         import_answers(folder, written(tmp_path / "in", *served(out.read_text("utf-8").splitlines())))
         with Ledger(path) as ledger:
             critic = LLMCritic(FolderClient(folder, name="gpt-x"), ledger=ledger)

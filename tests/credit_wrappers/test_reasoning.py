@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from credit_fakes import FakeClient, answer, completion, corridor_episode, event
+from credit_fakes import FakeClient, answer, completion, corridor_episode, event, events_critic
 from faulty_provider import FaultyProvider
 
 from credit_wrappers import AnswerError, AnthropicClient, Ledger, LLMCritic, OpenAICompatibleClient, RecordedClient
@@ -216,7 +216,7 @@ def test_whatever_follows_an_answer_that_was_cut_off_makes_it_a_draft(form, rest
 @pytest.mark.parametrize("rest", ["", " \n", "\n```\n", FINAL, FINAL[:70], " and so on" * 3, "}]" * 99])
 def test_an_answer_that_ends_or_repeats_itself_where_it_is_cut_is_an_answer(rest):
     client = FakeClient(completion(FINAL + rest, "max_tokens"))
-    assert LLMCritic(client).score([EPISODE])[0].values.sum() == 1.5
+    assert events_critic(client).score([EPISODE])[0].values.sum() == 1.5
 
 
 def test_an_answer_that_repeats_itself_until_it_is_cut_is_an_answer():
@@ -239,21 +239,21 @@ def test_a_draft_on_record_is_read_by_the_same_rules(kind, tmp_path):
     text = f"<think>{DRAFT} no, wrong</think> I cannot judge."
     path = tmp_path / "l.sqlite"
     with Ledger(path) as ledger:
-        first = LLMCritic(FakeClient(text), ledger=ledger if kind != "client" else None)
+        first = events_critic(FakeClient(text), ledger=ledger if kind != "client" else None)
         assert first.score([EPISODE])[0].source == "fallback"
         again = {
             "client": lambda: FakeClient(text),
             "ledger": lambda: FakeClient(AssertionError("asked")),
             "recording": lambda: RecordedClient(ledger),
         }[kind]()
-        critic = LLMCritic(again, ledger=ledger if kind == "ledger" else None)
+        critic = events_critic(again, ledger=ledger if kind == "ledger" else None)
         [credit] = critic.score([EPISODE])
     assert (credit.source, critic.stats.rejected, critic.stats.reasks) == ("fallback", 2, 1)
 
 
 def test_a_draft_in_front_of_a_cut_answer_is_asked_for_again_with_the_reason():
     client = FakeClient(completion(f"{DRAFT}\nFinal: {FINAL[:90]}", "max_tokens"), FINAL)
-    [credit] = LLMCritic(client).score([EPISODE])
+    [credit] = events_critic(client).score([EPISODE])
     assert credit.values.sum() == 1.5
     assert "cut off at max_tokens; be shorter (another answer begins behind" in client.requests[1].prompt
 
@@ -273,11 +273,11 @@ def test_reasoning_in_a_field_of_its_own_is_ignored():
     ):
         with FaultyProvider(lambda _, reply=reply: Reply(body=json.dumps(reply))) as server:
             client = make("m", base_url=server.url + url, http_client=server.http_client())
-            [credit] = LLMCritic(client).score([EPISODE])
+            [credit] = events_critic(client).score([EPISODE])
             assert (credit.source, credit.values.sum()) == ("model", 1.5)
             message["content"] = None
             blocks.pop()
-            [credit] = LLMCritic(client).score([EPISODE])
+            [credit] = events_critic(client).score([EPISODE])
             assert credit.source == "fallback"
             client.close()
             message["content"] = FINAL

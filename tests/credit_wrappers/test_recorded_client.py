@@ -2,9 +2,19 @@
 
 import numpy as np
 import pytest
-from credit_fakes import FORWARD, STAY, FakeClient, answer, completion, corridor_episode, event, praise_forward
+from credit_fakes import (
+    FORWARD,
+    STAY,
+    FakeClient,
+    answer,
+    completion,
+    corridor_episode,
+    event,
+    events_critic,
+    praise_forward,
+)
 
-from credit_wrappers import Ledger, LedgerError, LLMCritic, ModelError, RecordedClient, Request, Usage
+from credit_wrappers import Ledger, LedgerError, ModelError, RecordedClient, Request, Usage
 
 TEAMS = [corridor_episode([[FORWARD, STAY]] * steps, reward=[0.0] * (steps - 1) + [1.0]) for steps in (2, 3, 4, 5)]
 BAD = answer([event("agent_Z", 0, 2, 2.0)])
@@ -22,7 +32,7 @@ def recording(tmp_path):
     overloaded = ModelError("too much to do", "overloaded")
     client = FakeClient(praise_forward, BAD, praise_forward, overloaded, completion("I cannot", "refusal"))
     with Ledger(path) as ledger:
-        credits = run(LLMCritic(client, ledger=ledger))
+        credits = run(events_critic(client, ledger=ledger))
     assert [credit.source for credit in credits] == ["model", "model", "fallback", "fallback"]
     path.chmod(0o444)
     tmp_path.chmod(0o555)
@@ -34,7 +44,7 @@ def test_run_is_replayed_from_a_read_only_file_with_the_same_credits(recording):
     path, recorded = recording
     before = path.read_bytes()
     client = RecordedClient(path)
-    critic = LLMCritic(client)
+    critic = events_critic(client)
     for old, new in zip(recorded, run(critic), strict=True):
         np.testing.assert_array_equal(old.values, new.values)
         assert (old.events, old.summary) == (new.events, new.summary)
@@ -50,9 +60,9 @@ def test_replay_can_be_recorded_again_and_that_record_replayed(recording, tmp_pa
     path, recorded = recording
     copy = tmp_path_factory.mktemp("copy") / "copy.sqlite"
     with Ledger(copy) as ledger:
-        run(LLMCritic(RecordedClient(path), ledger=ledger))
+        run(events_critic(RecordedClient(path), ledger=ledger))
         assert {entry.source for entry in ledger.entries()} == {"cache"}
-    for old, new in zip(recorded, run(LLMCritic(RecordedClient(copy))), strict=True):
+    for old, new in zip(recorded, run(events_critic(RecordedClient(copy))), strict=True):
         np.testing.assert_array_equal(old.values, new.values)
 
 

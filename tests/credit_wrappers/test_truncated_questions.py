@@ -4,7 +4,7 @@ import json
 from contextlib import closing
 
 import pytest
-from credit_fakes import FakeClient, answer, corridor_episode, event
+from credit_fakes import FakeClient, answer, corridor_episode, event, events_critic
 from faulty_provider import FaultyProvider
 
 from credit_wrappers import (
@@ -12,7 +12,6 @@ from credit_wrappers import (
     Budget,
     Completion,
     Ledger,
-    LLMCritic,
     ModelError,
     OpenAICompatibleClient,
     RecordedClient,
@@ -24,7 +23,7 @@ from credit_wrappers.testing import Reply
 
 EPISODES = [corridor_episode([[0, 2], [2, 1]] * 100, id=i) for i in range(2)]
 GOOD = answer([event("agent_A", 0, 3, 1.0)], [event("agent_B", 0, 3, 1.0)])
-[QUESTION] = LLMCritic(FakeClient("")).questions(EPISODES)
+[QUESTION] = events_critic(FakeClient("")).questions(EPISODES)
 SYSTEM, PROMPT = (estimate_tokens(text) for text in (QUESTION.request.system, QUESTION.request.prompt))
 
 
@@ -39,7 +38,7 @@ def scored(request, monkeypatch):
         with FaultyProvider(lambda body: Reply(GOOD, usage={"output_tokens": 9, "input_tokens": 0} | usage)) as server:
             score.server = server
             with closing(request.param("m", base_url=server.url + url, http_client=server.http_client())) as client:
-                score.critic = LLMCritic(client, **options)
+                score.critic = events_critic(client, **options)
                 return score.critic.score(episodes)
 
     return score
@@ -96,7 +95,7 @@ def test_later_questions_are_held_to_their_episodes():
 
     later = [corridor_episode([[0, 2], [2, 1]] * 100, id=i) for i in range(2, 4)]
     full = next(n for n in range(1024, 10**6, 1024) if n >= 0.7 * PROMPT)  # of the episodes alone it is enough
-    critic = LLMCritic(FakeClient(fake(SYSTEM + PROMPT), fake(full), fake(full - 1024)))
+    critic = events_critic(FakeClient(fake(SYSTEM + PROMPT), fake(full), fake(full - 1024)))
     assert {credit.source for credit in critic.score(EPISODES) + critic.score(later)} == {"model"}
     with pytest.raises(ModelError, match="num_ctx"):
         critic.score([corridor_episode([[0, 2], [2, 1]] * 100, id=i) for i in range(4, 6)])
@@ -127,7 +126,7 @@ def test_a_corrective_question_may_be_in_the_cache_as_a_whole():
     def fake(text, read):
         return Completion(text, Usage(1, read, 9), "m")
 
-    critic = LLMCritic(FakeClient(fake("no", SYSTEM + PROMPT), fake(GOOD, 60)))
+    critic = events_critic(FakeClient(fake("no", SYSTEM + PROMPT), fake(GOOD, 60)))
     assert {credit.source for credit in critic.score(EPISODES)} == {"model"}
 
 
@@ -140,10 +139,10 @@ def test_other_alphabets_of_which_a_token_holds_many_characters_are_not_counted(
     agents = ("первый агент", "второй агент")
     episodes = [corridor_episode([[0, 2], [2, 1]] * 100, agents=agents, id=i) for i in range(2)]
     text = answer([], [event(agents[0], 0, 3, 1.0)])
-    prompt = LLMCritic(FakeClient(""), names="own").questions(episodes)[0].request.prompt
+    prompt = events_critic(FakeClient(""), names="own").questions(episodes)[0].request.prompt
     read = estimate_tokens("".join(filter(str.isascii, prompt))) // 2
     assert read < 0.4 * estimate_tokens(prompt)
-    critic = LLMCritic(FakeClient(Completion(text, Usage(1, read, 9), "m")), names="own")
+    critic = events_critic(FakeClient(Completion(text, Usage(1, read, 9), "m")), names="own")
     assert {credit.source for credit in critic.score(episodes)} == {"model"}
 
 
@@ -151,16 +150,16 @@ def test_after_the_server_was_repaired_the_question_is_asked_again(tmp_path):
     with Ledger(tmp_path / "l.sqlite") as ledger:
         client = FakeClient(Completion(GOOD, Usage(1, 256, 9), "m"), Completion(GOOD, Usage(1, 8400, 9), "m"))
         with pytest.raises(ModelError, match="num_ctx"):
-            LLMCritic(client, ledger=ledger).score(EPISODES)
+            events_critic(client, ledger=ledger).score(EPISODES)
         [entry] = ledger.entries()
         assert (entry.failure, entry.completion.text, ledger.usage().tokens) == ("truncated", GOOD, 265)
         with pytest.raises(ModelError, match="num_ctx") as caught:
-            LLMCritic(RecordedClient(ledger)).score(EPISODES)
+            events_critic(RecordedClient(ledger)).score(EPISODES)
         assert caught.value.kind == "truncated"
-        assert {credit.source for credit in LLMCritic(client, ledger=ledger).score(EPISODES)} == {"model"}
-        again = LLMCritic(FakeClient(AssertionError("asked")), ledger=ledger)
+        assert {credit.source for credit in events_critic(client, ledger=ledger).score(EPISODES)} == {"model"}
+        again = events_critic(FakeClient(AssertionError("asked")), ledger=ledger)
         assert {credit.source for credit in again.score(EPISODES)} == {"cache"}
-        assert {credit.source for credit in LLMCritic(RecordedClient(ledger)).score(EPISODES)} == {"cache"}
+        assert {credit.source for credit in events_critic(RecordedClient(ledger)).score(EPISODES)} == {"cache"}
 
 
 def test_message_batches_are_checked_too(tmp_path, monkeypatch):
@@ -168,7 +167,7 @@ def test_message_batches_are_checked_too(tmp_path, monkeypatch):
     reply = Reply(GOOD, usage={"input_tokens": 256, "output_tokens": 9})
     with FaultyProvider(lambda body: reply) as server:
         client = AnthropicClient("m", base_url=server.url, http_client=server.http_client())
-        critic = LLMCritic(client, ledger=tmp_path / "l.sqlite")
+        critic = events_critic(client, ledger=tmp_path / "l.sqlite")
         with pytest.raises(ModelError, match="num_ctx"):
             annotate(EPISODES, critic, batch=True, poll_seconds=0.01)
         critic.close()

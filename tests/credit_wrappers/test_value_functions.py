@@ -80,7 +80,7 @@ def test_a_world_that_is_too_large_is_refused_with_the_number_and_the_way_out():
     assert TabularValue(EnvSimulator(FIVE), STATES[:1], max_states=24).size == 24
 
 
-def test_values_that_grow_forever_are_refused():
+def test_values_that_grow_for_too_long_are_refused():
     class Paying(CorridorEnv):
         def step(self, actions):
             observations, rewards, *rest = super().step(actions)
@@ -88,9 +88,31 @@ def test_values_that_grow_forever_are_refused():
 
     simulator = EnvSimulator(partial(Paying, 1, length=4))
     start = walk((0,), start=(0,), length=4).snapshots[:1]
-    with pytest.raises(CreditError, match="discount below 1"):
-        TabularValue(simulator, start)
+    with pytest.raises(CreditError, match=r"do not converge with .* lower discount"):
+        TabularValue(simulator, start, discount=0.99999)
     assert TabularValue(simulator, start, discount=0.5).values(start).mean == pytest.approx([2])
+
+
+def test_a_time_limit_needs_a_rewind_and_the_message_names_it():
+    class Bare(CorridorEnv):
+        rewind = None
+
+    simulator = EnvSimulator(partial(Bare, 2, length=5))
+    with pytest.raises(CreditError, match=r"Bare has no rewind\(state\): add it, or pass rewind="):
+        TabularValue(simulator, STATES[:1], "work")
+    back = FIVE().rewind
+    assert TabularValue(simulator, STATES[:1], "work", rewind=back).size == 24
+    with pytest.raises(CreditError, match=r"After set_state\(rewind\(state\)\) no agent is there"):
+        TabularValue(simulator, STATES[:1], "work", rewind=lambda state: state)
+
+
+def test_undiscounted_reward_is_refused_and_the_usual_discount_pays_who_hurries():
+    with pytest.raises(ValueError, match="discount=1 with 'reward': waiting would cost nothing"):
+        TabularValue(EnvSimulator(FIVE), STATES[:1], "reward", 1.0)
+    table = TabularValue(EnvSimulator(FIVE), STATES[:1])
+    assert table.discount == 0.99 and TabularValue(EnvSimulator(FIVE), STATES[:1], "time").discount == 1
+    [credit] = CounterfactualCritic(FIVE, value=table).score([EPISODE])
+    assert credit.values[0].tolist() == pytest.approx([0, 0.99**3 - 0.99**4], abs=1e-6)
 
 
 def test_arguments_outside_their_range_are_refused():

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import multiprocessing
 import signal
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
+
+from tianshou_examples.experiment import training_run
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +16,16 @@ def keyboard() -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def learners() -> Iterator[None]:
+    """Fork the learners of runs in this process from one that imported PyTorch, which else takes each some seconds.
+
+    Tests that start the script itself have it start learners as it does for a user.
+    """
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["tianshou_examples.experiment.learner_process", "torch._dynamo"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_run, "multiprocessing", SimpleNamespace(get_context=lambda _: server))
+        yield

@@ -165,6 +165,7 @@ def test_the_run_folder_holds_what_it_should(finished: tuple[Path, str]) -> None
             for how in ("greedy", "sampled"):
                 assert set(record[how]) == {"team_return", "success", "collisions", "steps", "episodes"}
     assert {r["method"] for r in records(folder) if r["kind"] == "evaluation"} == {"mca", "shared"}
+    assert '<script type="module">' in (folder / "report.html").read_text(encoding="utf-8")
     picture, animation = (folder / "learning_curve.png").read_bytes(), (folder / "team.gif").read_bytes()
     assert picture[:8] == b"\x89PNG\r\n\x1a\n" and len(picture) > 10_000
     assert animation[:6] == b"GIF89a" and len(animation) > 10_000

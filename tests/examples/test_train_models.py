@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from credit_wrappers import EqualSplitCritic, Ledger, Request, ScriptedClient
+from credit_wrappers import EqualSplitCritic, Ledger, LLMCritic, Request, ScriptedClient
 from credit_wrappers.testing import MessagesServer, Reply, question, scripted_answer
+from credit_wrappers.testing.replies import schema_asked
+from tests.benchmarks.credit_scale import played
 from tests.examples.one_learner import play
 from tests.examples.test_train import TINY, cells, refused, results
 from tianshou_examples.experiment import critics
@@ -33,6 +35,7 @@ class Model:
 
     def __call__(self, body: dict[str, Any]) -> str:
         system, prompt = question(body)
+        schema = schema_asked(body)
         with self.lock:
             if any(query in prompt for query in self.refused):
                 return "As I said, robot_0 did well."
@@ -40,7 +43,7 @@ class Model:
             if self.queries % 2 == 0:
                 self.refused.append(prompt)
                 return "Robot_0 did well, robot_1 less so."
-        return ScriptedClient().complete(Request(system, prompt, None, "m", 100, None)).text
+        return ScriptedClient().complete(Request(system, prompt, schema, "m", 100, None)).text
 
 
 def test_prose_now_and_then_is_fallen_back_from_and_counted_and_the_run_repeated_without_key_or_network(
@@ -154,6 +157,23 @@ def test_a_model_whose_answers_are_all_unusable_ends_the_run_with_an_error(
     assert found["complete"] and found["critic"]["fallbacks"] == found["critic"]["episodes"] > 0
     said = capsys.readouterr().err
     assert f"mca-0: no answer of the model could be used: all {found['critic']['episodes']} episodes" in said
+
+
+@pytest.mark.parametrize("form", ["events", "curve"])
+def test_a_run_that_is_repeated_or_goes_on_asks_in_the_form_of_its_ledger(tmp_path: Path, form: Any) -> None:
+    path = tmp_path / "ledger-mca-0.sqlite"
+    *_, empty = critics.make_critic(Settings(), "mca", path)
+    assert empty is not None and empty.settings.answer_format == "curve"
+    empty.close()
+    episodes = played("duet", [0], perfect=False)
+    with Ledger(path) as ledger:
+        first = LLMCritic(ScriptedClient(), ledger=ledger, answer_format=form).score(episodes)
+    for settings in (Settings(), Settings(critic="recorded", replay=str(tmp_path))):
+        *_, inner = critics.make_critic(settings, "mca", path, "mca-0")
+        assert inner is not None and inner.settings.answer_format == form
+        [credit] = inner.score(episodes)
+        assert (credit.source, credit.values.tolist()) == ("cache", first[0].values.tolist())
+        inner.close()
 
 
 # -- a replay takes the settings of its run -------------------------------------------------------------------------

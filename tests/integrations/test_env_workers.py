@@ -163,6 +163,17 @@ def test_rows_infos_credits_and_episodes_are_the_same(worker: str, make: Any, cr
         assert len({id(episode.narrator) for episode in other_episodes}) == 3
 
 
+def test_processes_that_are_not_forked_do_the_same() -> None:
+    before = multiprocessing.get_start_method()
+    multiprocessing.set_start_method("spawn", force=True)  # each imports everything anew, which takes seconds
+    try:
+        test_rows_infos_credits_and_episodes_are_the_same(
+            "subprocess", duet, lambda: LLMCritic(ScriptedClient()), "shared"
+        )
+    finally:
+        multiprocessing.set_start_method(before, force=True)
+
+
 class Listening(CreditWrapper):
     """Wants to be told every credit, and keeps what it knew at each reset."""
 

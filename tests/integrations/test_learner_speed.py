@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+import pytest
+
+from tests.benchmarks import learner_speed
 
 
-def test_the_benchmark_runs_at_a_tiny_size_and_prints_the_ratio() -> None:
+def test_the_benchmark_runs_at_a_tiny_size_and_prints_the_ratio(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes = ["--envs", "2", "--rollout", "61", "--rounds", "1", "--updates", "1"]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.learner_speed", *sizes],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert "Tianshou PPO over slots" in done.stdout and "of it" in done.stdout
+    monkeypatch.setattr("sys.argv", ["learner_speed", *sizes])
+    learner_speed.main()
+    out = capsys.readouterr().out
+    assert "Tianshou PPO over slots" in out and "of it" in out

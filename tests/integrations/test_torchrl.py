@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from typing import Any
 
 import numpy as np
@@ -60,3 +61,7 @@ def test_agents_that_leave_early_are_masked_and_paid_until_then() -> None:
     ]
     np.testing.assert_array_equal(rollout["next", "walker", "reward"][..., 0], expected)
     assert rollout["walker", "mask"].tolist() == [[True, t % 4 < 2] for t in range(8)]
+
+
+def test_the_other_tests_start_processes_as_they_would_without_it() -> None:
+    assert multiprocessing.get_start_method() == multiprocessing.get_all_start_methods()[0]  # this platform's default

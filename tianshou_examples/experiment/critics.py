@@ -25,7 +25,8 @@ from credit_wrappers import (
     SummedCritic,
 )
 from credit_wrappers.critics import critic_registry as other_critics
-from credit_wrappers.critics.critic_settings import Fallback
+from credit_wrappers.critics.critic_settings import CriticSettings, Fallback
+from credit_wrappers.llm.client import form_asked
 from credit_wrappers.llm.providers import provider_registry as model_providers
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.faults import FAULTS, FaultyCritic
@@ -72,14 +73,28 @@ def check_critics(settings: Settings) -> None:
             _exact_critic(settings)
 
 
+def _settings_of(ledger: Path | None) -> CriticSettings:
+    """Return the critic's settings: answers in the form of those that a ledger holds, else in the default form.
+
+    So a run that is repeated, or goes on, asks its own questions when the default has changed since.
+    """
+    if ledger is None or not ledger.exists():
+        return CriticSettings()
+    with Ledger(ledger, read_only=True) as recorded:
+        first = next(recorded.entries(), None)
+    return CriticSettings() if first is None else CriticSettings(answer_format=form_asked(first.request.schema)[0])
+
+
 def _named_critic(settings: Settings, method: str, ledger: Path | None, learner: str) -> Critic:
     """Return the critic that `--critic` names."""
     if settings.answers_name and ledger is not None:
         return load_student(ledger.parent)
     if settings.critic not in OWN_CRITICS and settings.critic not in providers():
         return other_critics.make_critic(settings.critic)
+    client = make_client(settings, learner)
     return LLMCritic(
-        make_client(settings, learner),
+        client,
+        _settings_of(client.ledger.path if isinstance(client, RecordedClient) else ledger),
         ledger=None if settings.critic == "recorded" else ledger,
         fallback=cast(Fallback, settings.fallback),
         budget=make_budget(settings),

@@ -28,9 +28,9 @@ def steps_to(
 def calls_at_end(records: Sequence[dict[str, Any]], method: str, seed: int, last: float = 0.2) -> float:
     """Return the calls of a learner's critic per million environment steps, over the last part of its training."""
     steps, calls = _line(_of(records, "train", method, seed), "calls")
-    before = min(int(np.searchsorted(steps, (1.0 - last) * steps[-1])), len(steps) - 2)
-    if before < 0:
+    if len(steps) < 2:  # a run may be stopped before its first step
         return 0.0
+    before = min(int(np.searchsorted(steps, (1.0 - last) * steps[-1])), len(steps) - 2)
     return float(1e6 * (calls[-1] - calls[before]) / (steps[-1] - steps[before]))
 
 

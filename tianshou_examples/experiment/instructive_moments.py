@@ -1,4 +1,4 @@
-"""A critic around another one, which keeps episode statistics and the most instructive credited moments."""
+"""A critic around another one, which keeps episode statistics, the newest labels and the most instructive moments."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Moment:
 
 
 MOST_LINES = 6
+KEPT = 20  # newest episodes with their credit, for the report
 LESSONS = {
     "payoff": "the reward came, and those who earned it are paid",
     "on the way": "temporal credit: progress is paid although the team was paid nothing yet",
@@ -77,6 +78,7 @@ class MonitoredCritic:
         self.label = critic.label
         self.episodes = 0
         self.recent: deque[tuple[float, float, float]] = deque(maxlen=window)  # return, cost and success
+        self.labels: deque[tuple[Episode, Credit]] = deque(maxlen=KEPT)
         self.best: dict[str, tuple[float, Moment]] = {}  # by lesson: how clear it is, and the moment
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
@@ -85,6 +87,7 @@ class MonitoredCritic:
         with self._lock:
             for episode, credit in zip(episodes, credits, strict=True):
                 self._compare(episode, credit)
+                self.labels.append((episode, credit))
                 if self._counts:
                     self.count(episode)
         return credits

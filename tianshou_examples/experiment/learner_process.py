@@ -21,7 +21,8 @@ from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.evaluation import evaluate
 from tianshou_examples.experiment.learners import Learner
 from tianshou_examples.experiment.methods import METHODS, credited_environment
-from tianshou_examples.experiment.settings import Settings, checkpoint_of, learner_name
+from tianshou_examples.experiment.run_page import write_page
+from tianshou_examples.experiment.settings import PAGE, Settings, checkpoint_of, learner_name
 
 CHECKPOINT_SECONDS = 60.0
 MOST_IN_VAIN = 3  # questions; after as many the critic itself speaks of an outage
@@ -83,6 +84,8 @@ class LearnerProcess:
         """Train until the last step or until `stop` is set, evaluate, and send the result."""
         try:
             played = self._run(stop)
+            self.store.close()
+            self._write_page()
         finally:  # whatever happened, answers that were paid for belong in the ledger
             self.store.close()
             if self.inner is not None:
@@ -190,6 +193,12 @@ class LearnerProcess:
             "student": self._student(),
             "moments": self.monitor.state()["best"],
         }
+
+    def _write_page(self) -> None:
+        """Write the report of the run's newest credits, if it is this learner's task and there are some."""
+        ledger = None if self.inner is None else self.inner.ledger
+        if self.name == learner_name(*self.settings.shown_learner) and self.monitor.labels:
+            write_page(self.settings, self.name, self.monitor.labels, ledger, self.folder / PAGE)
 
     def _save(self) -> None:
         self.checkpoint.parent.mkdir(exist_ok=True)

@@ -19,7 +19,7 @@ from tianshou_examples.experiment.env_families import family_of
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.evaluation import UNSEEN, record
 from tianshou_examples.experiment.instructive_moments import LESSONS, Moment
-from tianshou_examples.experiment.settings import Settings, checkpoint_of
+from tianshou_examples.experiment.settings import PAGE, Settings, checkpoint_of
 
 SHARES = {"steps_to_80": (0.8, "steps to 80 % of the maximum"), "steps_to_90": (0.9, "  to 90 %")}
 
@@ -46,8 +46,9 @@ def write_report(settings: Settings, folder: Path, results: Sequence[dict[str, A
     with (folder / "table.txt").open("w", encoding="utf-8") as file:
         print_table(settings, results, Console(file=file, width=150))
     ledgers = sum(f.stat().st_size for f in folder.glob("ledger-*.sqlite*"))
+    page = f"{PAGE} (open it in a browser), " if (folder / PAGE).exists() else ""
     console.print(
-        f"{seconds:.0f} s in all, ledger {ledgers / 1e6:.1f} MB. In {folder}: learning_curve.png, team.gif, "
+        f"{seconds:.0f} s in all, ledger {ledgers / 1e6:.1f} MB. In {folder}: {page}learning_curve.png, team.gif, "
         "credits.txt, metrics.jsonl, tensorboard/"
     )
 

@@ -16,7 +16,7 @@ from tianshou_examples.experiment.environments import examples
 from tianshou_examples.experiment.faults import FAULTS
 from tianshou_examples.experiment.methods import METHODS
 
-CONFIG = "config.json"  # in a run's folder
+CONFIG, PAGE = "config.json", "report.html"  # in a run's folder
 ON_POLICY = {"ppo": True, "ddqn": False}  # the algorithms: whether one learns from its newest steps only
 OWN_CRITICS = ("scripted", *FAULTS, "recorded")  # the others are providers of models, or critics that need none
 ANSWERS = "answers:"  # begins the name of a critic that is a student of a data set
@@ -85,7 +85,7 @@ class Settings:
     )
     exact_value: str = _option(
         "work",
-        "what the method exact counts: the fewest robot-actions to go, or the fewest steps to go (time)",
+        "what the method exact counts: the fewest actions to go, or the fewest steps to go (time)",
         choices=("time", "work"),
     )
     labels: int = _option(
@@ -169,6 +169,11 @@ class Settings:
     def answers_name(self) -> str:
         """Name or path of the data set whose labels the critic is fitted to; "" for another critic."""
         return self.critic.removeprefix(ANSWERS) if self.critic.startswith(ANSWERS) else ""
+
+    @property
+    def shown_learner(self) -> tuple[str, int]:
+        """(method, seed) of the learner whose newest credits the run's report shows: one that a critic explains to."""
+        return next((x for x in self.learners if METHODS[x[0]].asks or METHODS[x[0]].exact), self.learners[0])
 
     @property
     def critic_note(self) -> str:

@@ -20,8 +20,11 @@ episode. Repeated entries are refused.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import ceil
+from operator import itemgetter
 from typing import Any, cast
 
 from credit_wrappers.llm.answers.events import LARGEST_AMOUNT, find_episodes, known_episodes
@@ -81,11 +84,11 @@ def read_curves(
 def _find_problems(place: str, curve: CurveAnswer, length: int, problems: Problems) -> None:
     """Add to `problems` what is wrong with one curve; `place` says whose it is."""
 
-    def check_step(what: str, step: float) -> None:
+    def check_step(part: str, k: int, step: float) -> None:
         if not isinstance(step, int):
-            problems.add(f"{place}, {what}: the step {step:g} is no whole number")
+            problems.add(f"{place}, {part} {k}: the step {step:g} is no whole number")
         elif not 0 <= step < length:
-            problems.add(f"{place}, {what}: there is no step {step}: the episode has steps 0 to {length - 1}")
+            problems.add(f"{place}, {part} {k}: there is no step {step}: the episode has steps 0 to {length - 1}")
 
     def check_left(what: str, left: float) -> None:
         if left < 0:
@@ -96,28 +99,28 @@ def _find_problems(place: str, curve: CurveAnswer, length: int, problems: Proble
     check_left("start", curve["start"])
     before = -1.0
     for k, point in enumerate(curve["left"], 1):
-        what = f"point {k}"
         if len(point) not in (2, 3):
-            problems.add(f"{place}, {what}: {len(point)} numbers; [step, left] or [step, left, new count] is needed")
+            problems.add(f"{place}, point {k}: {len(point)} numbers; [step, left] or [step, left, new count] is needed")
             continue
         step, *left = point
-        check_step(what, step)
-        if step <= before:
-            problems.add(f"{place}, {what}: step {step:g} does not come after step {before:g}")
+        if not (isinstance(step, int) and before < step < length):
+            check_step("point", k, step)
+            if step <= before:
+                problems.add(f"{place}, point {k}: step {step:g} does not come after step {before:g}")
         before = max(before, step)
         for value in left:
-            check_left(what, value)
+            if not 0 <= value <= LARGEST_AMOUNT:
+                check_left(f"point {k}", value)
     parts: dict[str, Sequence[Mapping[str, Any]]] = {"extra": curve["extra"], "reason": curve["reasons"]}
     for part, entries in parts.items():
         first: dict[tuple[object, ...], int] = {}
         for k, entry in enumerate(entries, 1):
-            what = f"{part} {k}"
-            check_step(what, entry["step"])
+            check_step(part, k, entry["step"])
             same = first.setdefault(tuple(entry.values()), k)
             if same != k:
-                problems.add(f"{place}, {what}: the same as {part} {same}")
+                problems.add(f"{place}, {part} {k}: the same as {part} {same}")
             if abs(entry.get("amount", 0.0)) > LARGEST_AMOUNT:
-                problems.add(f"{place}, {what}: amount {entry['amount']:g} is out of all bounds")
+                problems.add(f"{place}, {part} {k}: amount {entry['amount']:g} is out of all bounds")
 
 
 def _judgement(judged: CurveEpisode, length: int) -> EpisodeAnswer:
@@ -129,28 +132,38 @@ def _judgement(judged: CurveEpisode, length: int) -> EpisodeAnswer:
 
 def _events(curve: CurveAnswer, length: int) -> list[EventAnswer]:
     """Return one event for each run of changes and each wait with a reason, then one for each extra."""
-    agent, reasons = curve["agent"], sorted(curve["reasons"], key=lambda reason: reason["step"])
+    agent = curve["agent"]
     events: list[EventAnswer] = []
+    reasons = deque(sorted(curve["reasons"], key=itemgetter("step")))
 
     def add(start: int, stop: int, amount: float) -> None:
-        why = "; ".join(dict.fromkeys(reason["why"] for reason in reasons if start <= reason["step"] < stop))
-        if stop > start and (amount or why):
+        whys = {}  # a set in order
+        while reasons and reasons[0]["step"] < stop:
+            whys[reasons.popleft()["why"]] = True
+        why = "; ".join(whys)
+        if amount or why:
             events.append({"agent": agent, "start": start, "stop": stop, "amount": amount, "why": why})
 
     start, before = 0, curve["start"]
     for point in curve["left"]:
-        stop, saved = int(point[0]) + 1, before - point[1]
-        run = max(start, stop - ceil(abs(saved)))
-        add(start, run, 0.0)
-        add(run, stop, _credit(saved))
+        stop = int(point[0]) + 1
+        most, amount = _paid(before - point[1])
+        run = max(start, stop - most)
+        if start < run:
+            add(start, run, 0.0)
+        if run < stop:
+            add(run, stop, amount)
         start, before = stop, point[-1]
-    add(start, length, 0.0)
+    if start < length:
+        add(start, length, 0.0)
     for extra in curve["extra"]:
         t = extra["step"]
-        amount = _credit(extra["amount"])
+        _, amount = _paid(extra["amount"])
         events.append({"agent": agent, "start": t, "stop": t + 1, "amount": amount, "why": extra["why"]})
     return events
 
 
-def _credit(steps: float) -> float:
-    return round(STEP_WORTH * steps, _DIGITS)
+@lru_cache(maxsize=4096)  # the same numbers come again and again
+def _paid(saved: float) -> tuple[int, float]:
+    """Return in how many steps at most this number of steps was saved, and their credit."""
+    return ceil(round(abs(saved), _DIGITS)), round(STEP_WORTH * saved, _DIGITS)

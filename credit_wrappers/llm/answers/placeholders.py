@@ -122,13 +122,14 @@ def refuse_copied_form(text: str, placeholders: frozenset[str]) -> None:
 
 
 def _fields(value: Any) -> Iterator[tuple[str, str]]:
-    """Yield the key and text of every text in a JSON value."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from [(key, item)] if isinstance(item, str) else _fields(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _fields(item)
+    """Yield the key and text of every text in a JSON value; the points of a curve, lists in a list, hold none."""
+    for part in value if isinstance(value, list) else [value]:
+        if isinstance(part, dict):
+            for key, item in part.items():
+                if isinstance(item, str):
+                    yield key, item
+                elif isinstance(item, (dict, list)):
+                    yield from _fields(item)
 
 
 def _descriptions(schema: dict[str, Any] | None) -> Iterator[str]:

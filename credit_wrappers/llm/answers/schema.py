@@ -81,7 +81,7 @@ class BriefTaskedEpisode(BriefEpisode):
 
 
 # A point of a curve is a list of two or three numbers. Structured output knows no pairs: `answers.curve` counts.
-_Figure = Annotated[int | float, WithJsonSchema({"type": "number"})]
+_Figure = Annotated[int | float, Field(union_mode="left_to_right"), WithJsonSchema({"type": "number"})]
 _Start = Annotated[float, Field(description="steps left before step 0")]
 _Left = Annotated[
     list[list[_Figure]], Field(description="ends of runs: [step, steps left after it], or with a new count behind")

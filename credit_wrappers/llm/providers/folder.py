@@ -34,6 +34,7 @@ class FolderClient:
         wait: Seconds to wait for an answer; `math.inf`: as long as it takes. None: do not wait. `annotate` then has all
             questions written, before it raises.
         poll: Seconds between two looks at the folder.
+        read_only: Write nothing: a question that the folder has no answer to is a ModelError (kind "not_recorded").
 
     Raises:
         NotADirectoryError: The folder is a file.
@@ -56,6 +57,7 @@ class FolderClient:
         name: str = DEFAULT_NAME,
         wait: float | None = None,
         poll: float = 1.0,
+        read_only: bool = False,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise ValueError(f"name={name!r}: give the name of the model that answers, such as 'claude-by-files'")
@@ -63,7 +65,7 @@ class FolderClient:
             raise ValueError(f"wait={wait!r}: give seconds, math.inf, or None, which does not wait")
         if not poll > 0:
             raise ValueError(f"poll={poll!r}: give seconds, more than 0")
-        self.name, self.wait, self.poll = name, wait, poll
+        self.name, self.wait, self.poll, self.read_only = name, wait, poll, read_only
         self.questions = QuestionFolder(folder)
         self._begin()
 
@@ -84,14 +86,25 @@ class FolderClient:
 
         Raises:
             Unanswered: There is none yet; the message names the files that wait and says how to go on.
-            ModelError: The folder cannot be used (kind "setup").
+            ModelError: The folder cannot be used (kind "setup"), or is only read and has no answer.
         """
         try:
-            return self._awaited(request)
+            return self._recorded(request) if self.read_only else self._awaited(request)
         except ModelError:
             raise
         except (CreditError, OSError) as error:
             raise ModelError(f"{self.name}: {error}", "setup") from error
+
+    def _recorded(self, request: Request) -> Completion:
+        key = request.key()
+        found, why = self.questions.answer(key, request)
+        if found is None:
+            raise ModelError(
+                f"{self.folder} has no answer to question {self.questions.question_file(key).name}"
+                f"{f' ({why})' if why else ''}; was it asked with other settings or about other episodes?",
+                "not_recorded",
+            )
+        return found
 
     def _awaited(self, request: Request) -> Completion:
         """Write the question and look for the answer, until it is there or it was waited for long enough."""

@@ -135,14 +135,24 @@ def import_answers(folder: str | PathLike[str], file: str | PathLike[str]) -> Im
 
 def import_lines(report: ImportReport) -> Iterator[str]:
     """Yield what became of a file, for a person."""
-    yield f"{report.answered:,} answers imported" + (f", {report.known:,} known already" if report.known else "")
+    yield f"{counted(report.answered, 'answer')} imported" + (
+        f", {report.known:,} known already" if report.known else ""
+    )
     for why, count in Counter(why for _, why in report.left).most_common():
         lines = [str(number) for number, reason in report.left if reason == why]
         more = ", ..." if count > 5 else ""
         yield f"not used: line{'s' * (count > 1)} {', '.join(lines[:5])}{more}: {why}"
     if report.left_file is not None:
         yield f"these lines are kept in {report.left_file}"
-    yield f"{report.still_open:,} questions are open" + ("" if report.still_open else ": run the command that asked")
+    if report.still_open:
+        yield f"{counted(report.still_open, 'question')} still open"
+    else:
+        yield "no question is open: run the command that asked. Where an answer does not fit, it asks once more"
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number with its noun: "1 question", "2 questions"."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 class _LeftOver(Exception):

@@ -60,8 +60,8 @@ class RecordedClient:
             raise ModelError(message or "no answer", cast(ModelFailure, kind))
         raise ModelError(
             f"ledger {self.ledger.path} has no answer of {self.name!r} to question {key[:12]}: the recorded run "
-            "asked something else; are the critic's settings, the episodes (seeds, policy) and the version of this "
-            "package the same?",
+            "asked something else; are the critic's settings (such as answer_format), the episodes (seeds, policy) and "
+            "the version of this package the same?",
             "not_recorded",
         )
 

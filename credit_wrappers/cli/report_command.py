@@ -1,0 +1,76 @@
+"""`report`: one HTML file in which a person sees what a critic credited, and why."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from credit_wrappers.cli.report_source import read_source
+from credit_wrappers.llm.budget import Prices
+from credit_wrappers.report.replayed import with_exact
+from credit_wrappers.report.report_file import write_report
+
+ABOUT = "one HTML file in which to see what a critic credited, and why"
+
+
+def add_report(topics: Any) -> None:
+    """Add the command to the subcommands of a command line."""
+    command: argparse.ArgumentParser = topics.add_parser(
+        "report", help=f"write {ABOUT}", description=f"Write {ABOUT}. What it shows: docs/report.md."
+    )
+    add = command.add_argument
+    add("source", metavar="SOURCE", type=Path,
+        help="a ledger, the folder of a run of train.py, a data set, or a .jsonl file of judgements")  # fmt: skip
+    add("--out", metavar="FILE", type=Path, default=Path("report.html"), help="the file to write (report.html)")
+    add("--compare", metavar="OTHER", type=Path, help="what another critic said of the same episodes, shown beside it")
+    add("--episodes", metavar="N", type=int, default=20, help="the newest N episodes (20)")
+    add("--env", metavar="NAME",
+        help="the environment, such as spaceworld:duet, where SOURCE does not say; then episodes with a seed are "
+        "replayed")  # fmt: skip
+    add("--max-cycles", metavar="N", type=int, help="its time limit, if it was not its own")
+    add("--exact", action="store_true", help="compute exact credit too, where episodes can be replayed")
+    add("--title", metavar="TEXT", default="", help="the heading")
+    add("--prices", type=float, nargs="+", metavar="P",
+        help="per million tokens: read, written, read from the cache, put into the cache")  # fmt: skip
+    command.set_defaults(run=report)
+
+
+def report(options: argparse.Namespace) -> Iterator[str]:
+    """Write the report; yield a line that says where it is."""
+    if options.episodes < 1:
+        raise ValueError(f"--episodes must be at least 1, got {options.episodes}")
+    if options.prices is not None and not 2 <= len(options.prices) <= 4:
+        raise ValueError(f"--prices takes 2 to 4 numbers, got {len(options.prices)}")
+    # of another critic all episodes are read: the newest of the one need not be the newest of the other
+    source = read_source(
+        options.source, options.episodes if options.compare is None else sys.maxsize, options.env, options.max_cycles
+    )
+    compare = (
+        read_source(options.compare, sys.maxsize, options.env, options.max_cycles).labels
+        if options.compare is not None
+        else []
+    )
+    labels = source.labels
+    if compare:
+        both = {label.episode.key for label in compare}
+        labels = [label for label in labels if label.episode.key in both] or labels
+    labels = labels[-options.episodes :]
+    if options.exact:
+        if source.make_env is None:
+            raise ValueError("--exact replays the episodes, so it needs --env NAME")
+        labels, why = with_exact(labels, source.make_env)
+        if why:
+            yield f"exact credit is missing for some: {why}"
+    prices = None if options.prices is None else Prices(*options.prices)
+    path = write_report(
+        labels,
+        options.out,
+        title=options.title or source.title,
+        compare=compare,
+        make_env=source.make_env,
+        prices=prices,
+    )
+    yield f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB, {len(labels)} episodes): open it in a browser"

@@ -1,0 +1,169 @@
+"""The report's file: template, style sheet, scripts and data in one HTML file that loads nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from html import escape
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from pettingzoo.utils.env import ParallelEnv
+
+from credit_wrappers.core.labelled_episode import LabelledEpisode
+from credit_wrappers.llm.budget import Prices
+from credit_wrappers.report.episode_values import SharedTexts, episode_values, exact_scale, judgement_values
+from credit_wrappers.report.replayed import drawable
+
+VERSION = 1  # of the data in the page
+SCRIPTS = ("dom.js", "world.js", "timeline.js", "reasons.js", "texts.js", "viewer.js")  # each uses those before it
+
+
+def write_report(
+    labels: Sequence[LabelledEpisode],
+    path: str | PathLike[str],
+    *,
+    title: str = "",
+    compare: Sequence[LabelledEpisode] = (),
+    make_env: Callable[[], ParallelEnv] | None = None,
+    prices: Prices | None = None,
+) -> Path:
+    """Write a report of labels as one HTML file, and return its path; an earlier file is replaced.
+
+    Args:
+        labels: What is shown.
+        path: The file.
+        title: Its heading; default: the environment's name.
+        compare: What another critic said of the same episodes; it stands beside the first.
+        make_env: Makes the environment. Episodes without moments are replayed in it, so that they can be drawn.
+        prices: What tokens cost, for the cost of each query.
+
+    Raises:
+        ValueError: There are no labels, or `compare` has none of their episodes.
+        OSError: The file cannot be written.
+    """
+    path = Path(path)
+    page = report_page(report_values(labels, title=title, compare=compare, make_env=make_env, prices=prices))
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(page, encoding="utf-8")
+        part.replace(path)  # who opens it meanwhile sees a whole one
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def report_values(
+    labels: Sequence[LabelledEpisode],
+    *,
+    title: str = "",
+    compare: Sequence[LabelledEpisode] = (),
+    make_env: Callable[[], ParallelEnv] | None = None,
+    prices: Prices | None = None,
+) -> dict[str, Any]:
+    """Return what a page shows, as values that JSON has; see `write_report`."""
+    if not labels:
+        raise ValueError("a report needs at least one episode with its credit")
+    shown = drawable(labels, make_env)
+    sides = [shown]
+    notes = []
+    if compare:
+        others = {place: label for label in compare for place in _places(label)}
+        second = [next((others[place] for place in _places(label) if place in others), None) for label in shown]
+        if not any(second):
+            raise ValueError("the two have no episode in common, so there is nothing to compare")
+        missing = sum(label is None for label in second)
+        notes += [f"The second critic has not judged {missing} of {len(shown)} episodes."] if missing else []
+        sides.append(second)  # type: ignore[arg-type]  # None where it has not judged
+    texts = SharedTexts()
+    episodes = []
+    for k, label in enumerate(shown):
+        judged = [None if side[k] is None else judgement_values(side[k], texts, prices) for side in sides]
+        exact = {name: [[_number(x) for x in row] for row in values] for name, values in label.exact.items()}
+        episodes.append(episode_values(label.episode) | {"judged": judged, "exact": exact})
+    names = list(dict.fromkeys(name for label in shown for name in label.exact))
+    pairs = [
+        [(judged.credit.values, first) for judged, first in zip(side, shown, strict=True) if judged] for side in sides
+    ]
+    scales = [
+        {name: exact_scale([(values, x.exact[name]) for values, x in side if name in x.exact]) for name in names}
+        for side in pairs
+    ]
+    return {
+        "version": VERSION,
+        "title": title or next((label.episode.env_id for label in shown if label.episode.env_id), "Credit"),
+        "critics": [_critic([label for label in side if label is not None]) for side in sides],
+        "notes": notes,
+        "scales": scales,
+        "episodes": episodes,
+        "texts": texts.texts,
+    }
+
+
+def _places(label: LabelledEpisode) -> tuple[object, object]:
+    """Return what identifies an episode, whoever recorded it."""
+    episode = label.episode
+    played = episode.env_id, episode.seed, episode.agents, episode.actions.shape, episode.actions.tobytes()
+    return episode.key, played if episode.seed is not None else episode.key
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 4) if value == value else None
+
+
+def _critic(labels: Sequence[LabelledEpisode]) -> str:
+    """Return the name of whoever gave most of the credits."""
+    names = [label.model or label.credit.source for label in labels]
+    return max(dict.fromkeys(names), key=names.count)
+
+
+def report_page(values: dict[str, Any]) -> str:
+    """Return the page that shows what `report_values` returned."""
+    folder = files(__package__) / "page"
+    style = (folder / "report.css").read_text(encoding="utf-8")
+    script = "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    guard = (folder / "guard.js").read_text(encoding="utf-8")
+    template = Template((folder / "report.html").read_text(encoding="utf-8"))
+    data = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return template.substitute(
+        title=escape(values["title"]),
+        policy=escape(
+            f"default-src 'none'; img-src data:; script-src {_digest(guard)} {_digest(script)}; "
+            f"style-src {_digest(style)}"
+        ),
+        style=style,
+        guard=guard,
+        script=script,
+        data=base64.b64encode(zlib.compress(data.encode(), 9)).decode(),
+        plain=_plain(values),
+    )
+
+
+def _digest(text: str) -> str:
+    """Return the name under which the page's policy allows one script or style sheet."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _plain(values: dict[str, Any]) -> str:
+    """Return the episodes as a plain list, for browsers without scripts."""
+    items = []
+    for number, episode in enumerate(values["episodes"], 1):
+        said = episode["judged"][0]
+        sums = [sum(row[i] or 0 for row in said["values"]) for i in range(len(episode["agents"]))]
+        totals = ", ".join(f"{agent} {total:+.3f}" for agent, total in zip(episode["agents"], sums, strict=True))
+        reasons = "".join(
+            f"<li>{escape(episode['agents'][i])}, steps {start} to {stop - 1}, {amount or 0:+.3f}: {escape(why)}</li>"
+            for i, start, stop, amount, why in said["events"]
+        )
+        items.append(
+            f"<h2>Episode {number}: {episode['length']} steps, return {sum(episode['reward']):+.3f}</h2>"
+            f"<p>Credit ({escape(said['source'])}): {escape(totals)}</p><p>{escape(said['summary'])}</p>"
+            f"<ul>{reasons}</ul>"
+        )
+    return "".join(items)

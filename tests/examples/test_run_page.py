@@ -1,0 +1,46 @@
+"""The report that a run leaves: whose credits, how many, and with which texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from credit_wrappers import Ledger, LLMCritic, ScriptedClient
+from tests.report.labelled import data_of, played
+from tianshou_examples.experiment.instructive_moments import KEPT, MonitoredCritic
+from tianshou_examples.experiment.run_page import MOST_ACTIONS, write_page
+from tianshou_examples.experiment.settings import Settings
+
+
+def test_the_newest_credits_are_shown_with_question_and_answer(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "a.sqlite") as ledger:
+        critic = MonitoredCritic(LLMCritic(ScriptedClient(), ledger=ledger))
+        for seed in range(0, KEPT + 4, 2):
+            critic.score([played(seed), played(seed + 1)])
+        write_page(Settings(prices=(1.0, 2.0)), "mca-0", critic.labels, ledger, tmp_path / "report.html")
+    data = data_of(tmp_path / "report.html")
+    assert data["title"] == "spaceworld:duet \u00b7 mca-0"
+    assert [episode["seed"] for episode in data["episodes"]] == list(range(4, KEPT + 4))
+    for episode in data["episodes"]:
+        [said] = episode["judged"]
+        assert said["source"] == "scripted" and episode["scene"] is not None
+        assert "## Episode 2" in data["texts"][said["question"]] and data["texts"][said["answer"]]
+    assert data["episodes"][0]["judged"][0]["usage"]["cost"] > 0
+
+
+def test_without_a_ledger_the_credits_are_shown_alone_and_large_teams_have_fewer_episodes(
+    tmp_path: Path, monkeypatch
+) -> None:
+    critic = MonitoredCritic(LLMCritic(ScriptedClient()))
+    critic.score([played(seed) for seed in range(6)])
+    for most, count in ((MOST_ACTIONS, 6), (60, 3), (1, 1)):  # an episode has ten steps of two agents
+        monkeypatch.setattr("tianshou_examples.experiment.run_page.MOST_ACTIONS", most)
+        write_page(Settings(), "mca-0", critic.labels, None, tmp_path / "report.html")
+        data = data_of(tmp_path / "report.html")
+        assert [episode["seed"] for episode in data["episodes"]] == list(range(6 - count, 6))
+        assert data["texts"] == []
+
+
+def test_the_learner_that_a_critic_explains_to_is_shown() -> None:
+    assert Settings(method=("shared", "mca"), seeds=2).shown_learner == ("mca", 0)
+    assert Settings(method=("shared", "exact")).shown_learner == ("exact", 0)
+    assert Settings(method=("shared", "equal")).shown_learner == ("shared", 0)

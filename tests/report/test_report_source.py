@@ -1,0 +1,212 @@
+"""What the command reads: ledgers, folders of runs, files of judgements; and what is none of these."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from credit_wrappers import Completion, Ledger, LLMCritic, ScriptedClient, Usage, annotate, dataset
+from credit_wrappers.adapters import lbf, rware
+from credit_wrappers.bench.suite import load_suite
+from credit_wrappers.cli.main import main
+from credit_wrappers.cli.report_source import ledger_labels, read_source
+from credit_wrappers.recording.replay import replay
+from credit_wrappers.report.episode_values import told_steps
+from credit_wrappers.report.report_file import report_values
+from credit_wrappers.report.scene_table import scene_table
+from spaceworld import spaceworld_v0
+from spaceworld.planner import policy
+from tests.report.labelled import PLAY, data_of, make_duet, played
+
+
+def random_episode(env, seed, steps):
+    """Return an episode of legal actions by chance, or, in Spaceworld's scenario pair, of the planner's."""
+    rng = np.random.default_rng(seed)
+    _, infos = env.reset(seed=seed)
+    actions, act = [], policy(env) if "pair" in str(getattr(env, "scenario", "")) else None
+    while env.agents and len(actions) < steps:
+        joint = (
+            {a: int(rng.choice(np.flatnonzero(infos[a]["action_mask"]))) for a in env.agents} if act is None else act()
+        )
+        actions.append([joint[a] for a in env.possible_agents])
+        *_, infos = env.step(joint)
+    return replay(env, seed, np.array(actions))
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory):
+    """Return a ledger of four episodes of `duet`, scored by the scripted critic."""
+    path = tmp_path_factory.mktemp("run") / "ledger-mca-0.sqlite"
+    critic = LLMCritic(ScriptedClient(), ledger=path)
+    annotate([played(seed) for seed in range(4)], critic, episodes_per_query=2, in_flight=1)
+    critic.close()
+    return path
+
+
+WORLDS = {
+    "spaceworld": (lambda: spaceworld_v0.parallel_env(scenario="hazard"), 40),
+    "spaceworld, docking": (lambda: spaceworld_v0.parallel_env(scenario="pair"), 40),
+    "lbf": (lambda: lbf.parallel_env("Foraging-5x5-2p-2f-v3"), 50),
+    "rware": (lambda: rware.parallel_env("rware-tiny-2ag-v2"), 120),
+}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_ledger_is_drawn_from_its_text_exactly_as_its_narrator_draws_the_states(name, tmp_path):
+    make, steps = WORLDS[name]
+    episodes = [random_episode(make(), seed, steps) for seed in (3, 4)]
+    with Ledger(tmp_path / "a.sqlite") as ledger:
+        credits = annotate(episodes, LLMCritic(ScriptedClient(), ledger=ledger), episodes_per_query=2)
+        labels = ledger_labels(ledger, 5)
+    for episode, credit, label in zip(episodes, credits, labels, strict=True):
+        assert label.episode.key == episode.key and label.episode.agents == episode.agents
+        (start, deeds, rest), (own_start, own_deeds, own_rest) = map(told_steps, (label.episode, episode))
+        assert sorted(start.split("; ")) == sorted(own_start.split("; ")) and deeds == own_deeds and rest == own_rest
+        np.testing.assert_allclose(label.credit.values, credit.values, atol=1e-5)
+        assert label.credit.events == credit.events and label.credit.summary == credit.summary
+        np.testing.assert_allclose(label.episode.team_reward, episode.team_reward, atol=1e-4)
+        np.testing.assert_array_equal(label.episode.cost, episode.cost)
+        (drawn, _), (told, why) = scene_table(episode), scene_table(label.episode)
+        assert why == "" and (drawn["rows"], drawn["columns"], drawn["ground"]) == (
+            told["rows"],
+            told["columns"],
+            told["ground"],
+        )
+        for t in range(episode.length + 1):
+            assert _places(told, t) == _places(drawn, t), f"state {t}"
+
+
+def _places(scene, t):
+    """Return where each shape is and how it looks, by kind and label; what it is called in words may differ."""
+    shapes = [scene["shapes"][place] for place in (*scene["still"], *scene["moments"][t])]
+    named = [s for s in shapes if s["kind"] in ("agent", "box", "place", "link", "food", "rock")]
+    keys = ("kind", "id", "at", "tone", "label", "note", "heading", "agent", "to")
+    return sorted(json.dumps([s.get(key) or "" for key in keys]) for s in named if "home" not in s["id"])
+
+
+def test_the_newest_judgement_of_the_newest_episodes_is_taken_with_question_and_answer(ledger):
+    source = read_source(ledger, 3)
+    assert len(source.labels) == 3 and source.make_env is None
+    assert [label.episode.seed for label in source.labels] == [1, 2, 3]
+    first = source.labels[-2]
+    assert "Spaceworld, scenario duet" in first.question and "## Episode 1" in first.question
+    assert json.loads(first.answer)["episodes"] and first.model and first.query == 2
+    assert [bool(label.credit.usage.calls) for label in source.labels] == [False, True, False]
+    assert {label.credit.source for label in source.labels} == {"scripted"}
+
+
+class _SecondThoughts:
+    """A client whose first answer is no answer."""
+
+    name, source = "second-thoughts", "model"
+
+    def __init__(self):
+        self.calls, self.scripted = 0, ScriptedClient()
+
+    def complete(self, request):
+        self.calls += 1
+        if self.calls == 1:
+            return Completion("I would rather not say.", Usage(1, 900, 10), self.name)
+        return self.scripted.complete(request)
+
+
+def test_an_answer_to_the_corrective_question_counts_and_the_unusable_one_does_not(tmp_path):
+    with Ledger(tmp_path / "a.sqlite") as ledger:
+        LLMCritic(_SecondThoughts(), ledger=ledger).score([played(5)])
+        [label] = ledger_labels(ledger, 5)
+        assert len(ledger) == 2
+    assert "## Your previous answer" in label.question and label.credit.source == "model"
+    assert label.episode.narrator.scene(label.episode.moments[0]) is not None
+
+
+def test_with_the_environment_a_ledger_is_replayed_and_compared(ledger, tmp_path):
+    episodes = report_values(read_source(ledger, 9, "spaceworld:duet").labels, make_env=make_duet)["episodes"]
+    assert len(episodes) == 4 and all(len(e["reward"]) == len(PLAY) for e in episodes)
+    out = tmp_path / "two.html"
+    argv = ["report", str(ledger), "--compare", str(ledger), "--env", "spaceworld:duet", "--exact", "--out", str(out)]
+    assert main([*argv, "--episodes", "2", "--prices", "3", "15"]) == 0
+    data = data_of(out)
+    assert len(data["episodes"]) == 2 and len(data["critics"]) == 2
+    assert data["episodes"][0]["exact"].keys() == {
+        f"{v} {k}" for v in ("time", "work") for k in ("difference", "shapley")
+    }
+
+
+def test_the_folder_of_a_run_says_which_environment_it_was(ledger, tmp_path, capsys):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"env": "spaceworld:duet"}))
+    (folder / "ledger-mca-0.sqlite").write_bytes(ledger.read_bytes())
+    assert main(["report", str(folder), "--out", str(tmp_path / "r.html")]) == 0
+    assert "r.html" in capsys.readouterr().out
+    assert data_of(tmp_path / "r.html")["title"] == "spaceworld:duet · run/ledger-mca-0.sqlite"
+    assert read_source(folder / "ledger-mca-0.sqlite", 1).make_env is not None
+
+
+def test_a_file_of_judgements_is_replayed(tmp_path, capsys):
+    episode = load_suite("duet").episodes[0]
+    line = {"world": "spaceworld:duet", "max_cycles": None, "seed": episode.seed, "actions": episode.actions.tolist(),
+            "credit": np.ones(episode.actions.shape).tolist(), "summary": "so it went"}  # fmt: skip
+    path = tmp_path / "answers.jsonl"
+    path.write_text(json.dumps(line) + "\n")
+    assert main(["report", str(path), "--out", str(tmp_path / "r.html")]) == 0
+    data = data_of(tmp_path / "r.html")
+    assert data["episodes"][0]["scene"] and data["critics"] == ["answers:answers"]
+
+
+def test_a_data_set_is_drawn_with_its_exact_credit_whether_published_or_saved(tmp_path, capsys):
+    assert main(["report", "duet-claude", "--episodes", "2", "--out", str(tmp_path / "r.html")]) == 0
+    published = data_of(tmp_path / "r.html")
+    labels = dataset.load("duet-claude")[-2:]
+    dataset.save(tmp_path / "mine", labels, card=dataset.load_card("duet-claude"))  # without moments
+    assert main(["report", str(tmp_path / "mine"), "--out", str(tmp_path / "s.html")]) == 0
+    saved = data_of(tmp_path / "s.html")
+    assert published["episodes"] == saved["episodes"] and published["episodes"][1]["scene"]
+    assert [episode["seed"] for episode in saved["episodes"]] == [label.episode.seed for label in labels]
+    assert all("time difference" in episode["exact"] for episode in saved["episodes"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["{text}"], "neither a ledger"),
+        (["{folder}"], "neither a ledger"),
+        (["{run}"], "has no ledger, because none of its critics was asked; see"),
+        (["{missing}"], "there is no"),
+        (["{cut}"], "damaged"),
+        (["{empty}"], "no episode with a usable answer"),
+        (["{ledger}", "--compare", "{empty}"], "no episode with a usable answer"),
+        (["{ledger}", "--exact"], "--exact replays the episodes, so it needs --env NAME"),
+        (["{ledger}", "--episodes", "0"], "--episodes must be at least 1"),
+        (["{ledger}", "--env", "spaceword:duet"], "did you mean spaceworld"),
+        (["{ledger}", "--prices", "1"], "2 to 4 numbers"),
+        (["{ledger}", "--out", "{folder}"], "directory"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_no_file(argv, message, ledger, tmp_path, capsys):
+    (tmp_path / "text.sqlite").write_text("no ledger")
+    (tmp_path / "cut.sqlite").write_bytes(ledger.read_bytes()[:-3000])
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "config.json").write_text('{"env": "spaceworld:duet"}')
+    Ledger(tmp_path / "empty.sqlite").close()
+    (tmp_path / "text.txt").write_text("text")
+    names = {"text": "text.txt", "folder": "folder", "run": "shared", "missing": "gone", "cut": "cut.sqlite"}
+    places = {name: tmp_path / file for name, file in {**names, "empty": "empty.sqlite"}.items()} | {"ledger": ledger}
+    out = tmp_path / "r.html"
+    given = [word.format(**places) for word in argv]
+    assert main(["report", *([] if "--out" in given else ["--out", str(out)]), *given]) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1, said
+    assert not out.exists() and not list(tmp_path.glob("*.part"))
+
+
+def test_an_environment_of_another_kind_does_not_lend_its_pictures_to_a_ledger(ledger):
+    labels = read_source(ledger, 1, "spaceworld:pair").labels
+    own, other = (
+        report_values(labels, make_env=make)["episodes"][0]
+        for make in (None, lambda: spaceworld_v0.parallel_env("pair"))
+    )
+    assert own == other
