@@ -148,11 +148,7 @@ class EnvSimulator:
         for k, state in enumerate(states):
             env.set_state(state)
             if not env.agents:
-                raise StateError(
-                    "the episode has ended in this state, so no action can be taken in it; if time ran out, "
-                    "`rewind` must set the clock back",
-                    k,
-                )
+                raise StateError(self._over(), k)
             actions = {a: int(joints[k, i]) for i, a in enumerate(self.agents) if a in env.agents}
             _, rewards, terminations, truncations, infos = env.step(actions)
             after.append(env.get_state())
@@ -161,6 +157,15 @@ class EnvSimulator:
             if not env.agents:
                 ended[:, k] = any(terminations.values()), any(truncations.values())
         return Outcomes(after, reward, cost, *ended)
+
+    def _over(self) -> str:
+        text = "the episode has ended in this state, so no action can be taken in it. If time ran out: "
+        if self.rewind is not None:
+            return text + "rewind(state) sets the clock back"
+        return text + (
+            f"{type(self.env).__name__} has no rewind(state), which returns a state with the episode's clock at 0 and "
+            "all agents there; add this method to it, or give rewind= to RolloutValue or TabularValue"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in ("env", "_fast", "_lock")}

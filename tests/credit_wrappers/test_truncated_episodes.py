@@ -1,0 +1,112 @@
+"""An episode that time ended is valued beyond its end, in every family of environments that comes with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from credit_wrappers import CounterfactualCritic, CreditError, EnvSimulator, RolloutValue, TabularValue
+from credit_wrappers.bench.environments import make_environment
+from credit_wrappers.testing.corridor import CorridorEnv
+from spaceworld.env import SpaceworldEnv
+from spaceworld.planner import policy
+from tests.exact_episodes import recorded, wander
+
+LIMIT = 6
+FAMILIES = [
+    "spaceworld:duet",
+    "spaceworld:hazard",  # debris that drifts by the clock
+    "lbf:Foraging-5x5-2p-1f-coop-v3",
+    "rware:rware-tiny-2ag-v2",
+    "corridor",
+]
+
+
+def made(world: str) -> Callable[[], Any]:
+    if world.startswith(("lbf", "rware")):
+        pytest.importorskip({"lbf": "lbforaging", "rware": "rware"}[world.partition(":")[0]])
+    return partial(make_environment, world, LIMIT)
+
+
+@pytest.mark.parametrize("world", FAMILIES)
+def test_rollouts_value_an_episode_that_time_ended(world):
+    make = made(world)
+    episode = wander(make(), 3)
+    assert episode.truncated and episode.length == LIMIT
+    value = RolloutValue(EnvSimulator(make), rollouts=2, horizon=4)
+    (credit,) = CounterfactualCritic(make, value).score([episode])
+    assert np.isfinite(credit.values).all()
+
+
+@pytest.mark.parametrize("world", FAMILIES)
+def test_a_state_whose_clock_is_set_back_goes_on_as_with_more_time(world):
+    make, more = made(world)(), make_environment(world, 10 * LIMIT)
+    episode = wander(make, 3)
+    more.reset(seed=3)
+    for joint in episode.actions:
+        more.step(dict(zip(more.agents, joint.tolist(), strict=True)))
+    make.set_state(make.rewind(episode.snapshots[-1]))
+    assert make.agents == more.agents
+    rng = np.random.default_rng(0)
+    for _ in range(LIMIT - 1):
+        masks = [env.observe_all()[1] for env in (make, more) if hasattr(env, "observe_all")]
+        for agent in make.agents if masks else ():
+            assert masks[0][agent]["action_mask"].tolist() == masks[1][agent]["action_mask"].tolist()
+        joint = {agent: int(rng.integers(make.action_space(agent).n)) for agent in make.agents}
+        paid = [env.step(joint)[1] for env in (make, more)]
+        assert paid[0] == pytest.approx(paid[1])
+
+
+def test_drifting_debris_keeps_its_beat():
+    env = SpaceworldEnv("hazard", max_cycles=200)
+    beat = int(np.lcm.reduce([debris.period for debris in env.scenario.debris if debris.direction]))
+    assert beat > 1
+    for state in recorded(env, 1, lambda *_: [0, 0, 0], 3 * beat + 1).snapshots:
+        ways = [drifts(env, start, beat) for start in (state, env.rewind(state))]
+        assert ways[0] == ways[1]
+
+
+def drifts(env: SpaceworldEnv, state: Any, steps: int) -> list[Any]:
+    """Return the debris after each of some steps in which all robots stay."""
+    env.set_state(state)
+    found = []
+    for _ in range(steps):
+        env.step(dict.fromkeys(env.possible_agents, 0))
+        found.append(env.scene().debris)
+    return found
+
+
+def test_a_state_that_the_world_ended_stays_ended():
+    env = SpaceworldEnv("solo")
+    play = policy(env)
+    env.reset(seed=0)
+    while env.agents:
+        env.step(play(env))
+    env.set_state(env.rewind(env.get_state()))
+    assert not env.agents
+
+
+def test_states_that_differ_in_what_is_over_become_one():
+    env = SpaceworldEnv("duet")
+    env.reset(seed=0)
+    first = env.rewind(env.get_state())
+    for _ in range(2):
+        env.step(dict.fromkeys(env.agents, 0))
+    assert np.array_equal(env.rewind(env.get_state()).row, first.row)
+
+
+def test_without_rewind_the_error_says_what_is_missing_and_what_to_do():
+    class Ticking(CorridorEnv):
+        rewind = None
+
+    make = partial(Ticking, 2, length=9, horizon=3)
+    episode = wander(make(), 0)
+    message = r"Ticking has no rewind\(state\).*clock at 0.*give rewind="
+    with pytest.raises(CreditError, match=message):
+        CounterfactualCritic(make, RolloutValue(EnvSimulator(make), rollouts=2)).score([episode])
+    with pytest.raises(CreditError, match=message):
+        TabularValue(EnvSimulator(make), episode.snapshots[-1:])
