@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium.spaces import Discrete
 
 from credit_wrappers.core.errors import CreditError
+from credit_wrappers.recording.attendance import Attendance
 from credit_wrappers.recording.team_reward import TeamReward, TeamRewardRule
 
 
@@ -142,6 +143,7 @@ class EnvSimulator:
 
     def _step_each(self, states: Sequence[object], joints: np.ndarray) -> Outcomes:
         count, env = len(states), self.env
+        attendance = Attendance(type(env).__name__, self.agents)
         after: list[object] = []
         reward, cost = np.zeros(count), np.zeros((count, len(self.agents)))
         ended = np.zeros((2, count), bool)
@@ -149,13 +151,16 @@ class EnvSimulator:
             env.set_state(state)
             if not env.agents:
                 raise StateError(self._over(), k)
-            actions = {a: int(joints[k, i]) for i, a in enumerate(self.agents) if a in env.agents}
-            _, rewards, terminations, truncations, infos = env.step(actions)
+            attendance.resume(env.agents)
+            live = attendance.now.live
+            returned = env.step({a: int(joints[k, i]) for i, a in enumerate(self.agents) if a in live})
+            terminated, truncated, over = attendance.step(env.agents, returned).ends
+            _, rewards, _, _, infos = returned
             after.append(env.get_state())
-            reward[k] = self._team_reward(rewards)
+            reward[k] = self._team_reward(rewards, live)
             cost[k] = [infos.get(agent, {}).get("cost", 0.0) for agent in self.agents]
-            if not env.agents:
-                ended[:, k] = any(terminations.values()), any(truncations.values())
+            if over:
+                ended[:, k] = terminated, truncated
         return Outcomes(after, reward, cost, *ended)
 
     def _over(self) -> str:

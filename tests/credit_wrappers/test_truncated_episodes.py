@@ -8,9 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.spaces import Box, Discrete
+from pettingzoo.utils.env import ParallelEnv
 
-from credit_wrappers import CounterfactualCritic, CreditError, EnvSimulator, RolloutValue, TabularValue
+from credit_wrappers import (
+    CounterfactualCritic,
+    CreditError,
+    EnvSimulator,
+    RolloutValue,
+    TabularValue,
+    Values,
+    exact_credit,
+)
 from credit_wrappers.bench.environments import make_environment
+from credit_wrappers.recording.replay import replay
 from credit_wrappers.testing.corridor import CorridorEnv
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner import policy
@@ -110,3 +121,61 @@ def test_without_rewind_the_error_says_what_is_missing_and_what_to_do():
         CounterfactualCritic(make, RolloutValue(EnvSimulator(make), rollouts=2)).score([episode])
     with pytest.raises(CreditError, match=message):
         TabularValue(EnvSimulator(make), episode.snapshots[-1:])
+
+
+class Leaving(ParallelEnv):
+    """Two agents; `a` is terminated in the first step, and time runs out for `b` in the third.
+
+    The flags of an agent that has left stay as they were, and it is paid on.
+    """
+
+    metadata = {"name": "leaving"}
+    possible_agents = ["a", "b"]
+
+    def observation_space(self, agent):
+        return Box(0, 1, (1,))
+
+    def action_space(self, agent):
+        return Discrete(2)
+
+    def reset(self, seed=None, options=None):
+        self.time, self.gone, self.agents = 0, set(), ["a", "b"]
+        return self._all(np.zeros(1, np.float32)), self._all({})
+
+    def step(self, actions):
+        self.time += 1
+        self.gone |= {"a"}
+        over = self.time == 3
+        self.agents = [agent for agent in self.agents if agent not in self.gone and not over]
+        ended, late = {agent: agent in self.gone for agent in self.possible_agents}, self._all(over)
+        paid = {agent: float(actions.get(agent, 5)) for agent in self.possible_agents}
+        return self._all(np.zeros(1, np.float32)), paid, ended, late, self._all({})
+
+    def get_state(self):
+        return self.time, tuple(sorted(self.gone)), tuple(self.agents)
+
+    def set_state(self, state):
+        self.time, self.gone, self.agents = state[0], set(state[1]), list(state[2])
+
+    def _all(self, value):
+        return dict.fromkeys(self.possible_agents, value)
+
+
+class Ten:
+    """A value function: every state is worth 10."""
+
+    unit, counts_reward = "reward", True
+
+    def values(self, states):
+        return Values(np.full(len(states), 10.0), np.zeros(len(states)))
+
+
+def test_flags_of_agents_that_left_earlier_do_not_make_an_end_of_time_one_of_the_world():
+    episode = replay(Leaving(), 0, np.array([[1, 1], [-1, 1], [-1, 1]]), snapshots=True)
+    assert (episode.terminated, episode.truncated) == (False, True)
+    simulator = EnvSimulator(Leaving, team_reward="sum")
+    found = simulator.outcomes(episode.snapshots[:-1], np.where(episode.actions < 0, 0, episode.actions))
+    assert found.terminated.tolist() == [False] * 3
+    assert found.truncated.tolist() == [False, False, True]
+    assert found.reward.tolist() == [1 + 1, 1, 1]  # what is paid to who has left does not count
+    assert exact_credit(episode, simulator, Ten()).values.tolist() == [[1, 1], [0, 1], [0, 1]]
