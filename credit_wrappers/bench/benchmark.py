@@ -11,6 +11,7 @@ from credit_wrappers.bench.answers_file import AnswersCritic
 from credit_wrappers.bench.evaluation import BenchRow, Figure, evaluate
 from credit_wrappers.bench.metrics import NAN
 from credit_wrappers.bench.suite import Suite
+from credit_wrappers.bench.suite_digests import check_truth, doubts
 from credit_wrappers.bench.truth import SuiteTruth, suite_truth
 from credit_wrappers.core.credit import Credit, Usage
 from credit_wrappers.core.critic import Critic
@@ -67,21 +68,25 @@ class PreparedSuite:
         suite: The suite.
         episodes: All its episodes, with snapshots.
         truth: What is known of them.
+        doubts: What must be said of all rows, and of rows of critics that read text; see `suite_digests.doubts`.
     """
 
     suite: Suite
     episodes: list[Episode]
     truth: SuiteTruth
+    doubts: tuple[str, str] = ("", "")
 
     @classmethod
     def of(cls, suite: Suite) -> PreparedSuite:
         """Replay a suite and compute the truth.
 
         Raises:
-            CreditError: The environment is another version; see `Suite.replay`.
+            CreditError: The environment is another version, see `Suite.replay`, or the truth is another one.
         """
         episodes = suite.replay(snapshots=_has_states(suite))
-        return cls(suite, episodes, suite_truth(suite, episodes))
+        truth = suite_truth(suite, episodes)
+        check_truth(suite, truth)
+        return cls(suite, episodes, truth, doubts(suite, episodes))
 
 
 def run_bench(
@@ -115,13 +120,15 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             if not chosen:
                 return replace(failed, note="nothing usable: the file has no credit for this suite's episodes")
         more = {"order drift": drift} if (drift := _order_drift(critic, episodes, chosen, settings)) else {}
-        return evaluate(
+        row = evaluate(
             suite, episodes, prepared.truth, [known.get(k) for k in chosen], chosen, critic=word, half=settings.half,
             queries=queries, draws=settings.draws, more=more, label=critic.label,
             prices=settings.prices if getattr(critic, "source", "") in ("model", "cache") else None,
             usage=_recorded_usage(critic, [episodes[k] for k in asked], settings),
             reasks=critic.stats.reasks if isinstance(critic, LLMCritic) else 0,
         )  # fmt: skip
+        said = [row.note, *prepared.doubts[: 2 if isinstance(critic, LLMCritic) else 1]]
+        return replace(row, note="; ".join(filter(None, said)))
     except CreditError as error:
         return replace(failed, note=f"nothing usable: {error}")
     finally:

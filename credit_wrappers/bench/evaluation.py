@@ -49,6 +49,7 @@ class BenchRow:
         usage: What the answers cost; those from a ledger as much as they cost then, without corrective questions.
         price: The same in money; None without prices.
         label: The critic's own label.
+        truth: "exact", "estimate" (the value function is a plan or a mean of rollouts), or "" without a truth.
     """
 
     suite: str
@@ -62,6 +63,7 @@ class BenchRow:
     usage: Usage = field(default_factory=Usage)
     price: float | None = None
     label: str = ""
+    truth: str = ""
 
     @property
     def read(self) -> float:
@@ -78,7 +80,7 @@ class BenchRow:
         return {
             "suite": self.suite, "critic": self.critic, "label": self.label, "half": self.half,
             "episodes": self.episodes, "usable": self.usable, "fallbacks": self.episodes - self.usable,
-            "reasks": self.reasks, "note": self.note, "calls": self.usage.calls,
+            "reasks": self.reasks, "note": self.note, "truth": self.truth, "calls": self.usage.calls,
             "tokens_read_an_episode": self.read, "tokens_written_an_episode": self.written, "price": self.price,
             "figures": {name: figure.as_json() for name, figure in self.figures.items()},
         }  # fmt: skip
@@ -236,7 +238,7 @@ def evaluate(
     else:
         reasons = [credit.summary for credit in credits if credit is not None and credit.summary]
         note = "nothing usable" + (f": {reasons[0]}" if reasons else "")
-    counted.setdefault("note", note)
+    counted = {"note": note, "truth": truth.quality, **counted}
     price = None if prices is None else prices.cost(spent)
     return BenchRow(
         suite.name, critic, half, len(chosen), len(usable), figures=figures, usage=spent, price=price, **counted

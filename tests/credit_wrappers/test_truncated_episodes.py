@@ -129,8 +129,8 @@ class Leaving(ParallelEnv):
     The flags of an agent that has left stay as they were, and it is paid on.
     """
 
-    metadata = {"name": "leaving"}
-    possible_agents = ["a", "b"]
+    def __init__(self):
+        self.metadata, self.possible_agents = {"name": "leaving"}, ["a", "b"]
 
     def observation_space(self, agent):
         return Box(0, 1, (1,))
