@@ -88,7 +88,9 @@ def exact_credit(
     variance = _variance(cases, error, after)
     if cases.sampled:
         variance += gains.var(axis=2, ddof=1) / gains.shape[2]
-    return ExactCredit(np.where(absent, 0.0, credit), np.where(absent, 0.0, np.sqrt(variance)), worth[:, 0] - worth[:, 1])
+    return ExactCredit(
+        np.where(absent, 0.0, credit), np.where(absent, 0.0, np.sqrt(variance)), worth[:, 0] - worth[:, 1]
+    )
 
 
 def check_kind(kind: object, budget: int) -> None:

@@ -10,6 +10,8 @@ the number stays as it is and then changes by one a step, so that it arrives at 
 and 5. A change by more than one a step is spread evenly over all steps since the point before. After the last point
 nothing changes. So only the end of each run of changes is written, whether the agent waited before it or not. A third
 number begins a new count after step t, which is not paid: the sub-task was done, or another agent changed what is left.
+Whether it was cannot be seen from the answer. So that no count is begun anew in order to be paid for large falls, one
+falls by at most `FASTEST` a step from then on. Before that, and in any rise, all changes are read.
 The credit of a step is `STEP_WORTH` times the steps saved in it, so a curve that comes back to its number earned
 nothing in between.
 
@@ -20,8 +22,8 @@ episode. Repeated entries are refused.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from math import ceil
 from typing import Any, cast
 
 from credit_wrappers.llm.answers.events import LARGEST_AMOUNT, find_episodes, known_episodes
@@ -38,6 +40,8 @@ from credit_wrappers.llm.answers.schema import (
 )
 from credit_wrappers.llm.answers.task_answers import find_task_problems
 from credit_wrappers.llm.client import STEP_WORTH
+
+FASTEST = 2  # steps saved in one step after a new count; an honest count falls by 1, so this leaves room for a miscount
 
 _DIGITS = 12  # of an amount: 0.05 * 7 is 0.35
 
@@ -94,7 +98,7 @@ def _find_problems(place: str, curve: CurveAnswer, length: int, problems: Proble
             problems.add(f"{place}, {what}: {left:g} is out of all bounds")
 
     check_left("start", curve["start"])
-    before = -1.0
+    before, count, most = -1.0, curve["start"], math.inf
     for k, point in enumerate(curve["left"], 1):
         what = f"point {k}"
         if len(point) not in (2, 3):
@@ -104,7 +108,10 @@ def _find_problems(place: str, curve: CurveAnswer, length: int, problems: Proble
         check_step(what, step)
         if step <= before:
             problems.add(f"{place}, {what}: step {step:g} does not come after step {before:g}")
-        before = max(before, step)
+        elif count - left[0] > most * (step - before) + 1e-9:
+            problems.add(f"{place}, {what}: {_too_fast(count, left[0], step - before)}")
+        before, count = max(before, step), left[-1]
+        most = FASTEST if len(left) == 2 else most
         for value in left:
             check_left(what, value)
     parts: dict[str, Sequence[Mapping[str, Any]]] = {"extra": curve["extra"], "reason": curve["reasons"]}
@@ -118,6 +125,13 @@ def _find_problems(place: str, curve: CurveAnswer, length: int, problems: Proble
                 problems.add(f"{place}, {what}: the same as {part} {same}")
             if abs(entry.get("amount", 0.0)) > LARGEST_AMOUNT:
                 problems.add(f"{place}, {what}: amount {entry['amount']:g} is out of all bounds")
+
+
+def _too_fast(count: float, left: float, steps: float) -> str:
+    return (
+        f"{count:g} steps left fall to {left:g} within {steps:g} step{'s' if steps != 1 else ''}; an agent's own step "
+        f"saves 1, and after a new count a fall by more than {FASTEST} a step is refused"
+    )
 
 
 def _judgement(judged: CurveEpisode, length: int) -> EpisodeAnswer:
@@ -140,7 +154,7 @@ def _events(curve: CurveAnswer, length: int) -> list[EventAnswer]:
     start, before = 0, curve["start"]
     for point in curve["left"]:
         stop, saved = int(point[0]) + 1, before - point[1]
-        run = max(start, stop - ceil(abs(saved)))
+        run = max(start, stop - math.ceil(abs(saved)))
         add(start, run, 0.0)
         add(run, stop, _credit(saved))
         start, before = stop, point[-1]
