@@ -74,9 +74,12 @@ def bench_critic(word: str, options: CriticOptions) -> Callable[[Suite], Critic]
     if name == "ledger" and rest:
         if not Path(rest).exists():
             raise ValueError(f"there is no ledger {rest}")
-        return lambda suite: _asking(RecordedClient(rest, options.client), options, ledger=None)
+        recorded = RecordedClient(rest, options.client)
+        return lambda suite: _asking(recorded, options, ledger=None)
     if name in provider_names() and word not in critic_names():
-        if name == "folder" and rest:  # the row says which questions wait; the same command again goes on
+        if name == "folder" and not rest:
+            raise ValueError("the critic folder needs its folder: folder:DIR")
+        if name == "folder":  # the row says which questions wait; the same command again goes on
             client: ModelClient = FolderClient(rest)
         else:
             client = make_client(name, model=rest or None, base_url=options.base_url)

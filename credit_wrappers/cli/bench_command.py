@@ -57,6 +57,8 @@ def add_bench(topics: Any) -> None:
 
 def bench(options: argparse.Namespace) -> Iterator[str]:
     """Yield the lines of the table; errors name the word that is wrong before anything is asked."""
+    for name, path in (("--json", options.json), ("--out-ledger", options.out_ledger)):
+        _check_file(name, path)
     prices = None if options.prices is None else _prices(options.prices)
     budget = None
     if prices is not None or options.max_calls is not None or options.max_cost is not None:
@@ -96,6 +98,14 @@ def bench(options: argparse.Namespace) -> Iterator[str]:
     if not options.estimate:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         yield from bench_table(rows, markdown=options.markdown, width=width)
+
+
+def _check_file(option: str, path: Path | None) -> None:
+    """Raise ValueError where a file cannot be written, before anything is asked."""
+    if path is not None and not path.parent.is_dir():
+        raise ValueError(f"{option}: there is no folder {path.parent}")
+    if path is not None and path.is_dir():
+        raise ValueError(f"{option}: {path} is a folder; give the name of a file")
 
 
 def _prices(given: list[float]) -> Prices:
