@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from credit_wrappers.bench.answered_part import answered_by_files, answered_part, check_folder
 from credit_wrappers.bench.answers_file import AnswersCritic
 from credit_wrappers.bench.evaluation import BenchRow, Figure, evaluate
 from credit_wrappers.bench.metrics import NAN
@@ -112,14 +113,16 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
     try:
         critic = make(suite)
         asked = [k for k in chosen if not isinstance(critic, AnswersCritic) or critic.knows(episodes[k])]
-        credits = _scored(critic, [episodes[k] for k in asked], settings)
+        waiting: list[str] = []
+        check_folder(critic, _queries([episodes[k] for k in asked], settings))
+        credits = _scored(critic, [episodes[k] for k in asked], settings, waiting)
         known: dict[int, Credit] = dict(zip(asked, credits, strict=True))
         queries = [position // settings.episodes_per_query for position in range(len(chosen))]
         if isinstance(critic, AnswersCritic):
             chosen, queries = asked, critic.queries([episodes[k] for k in asked])
             if not chosen:
                 return replace(failed, note="nothing usable: the file has no credit for this suite's episodes")
-        more = {"order drift": drift} if (drift := _order_drift(critic, episodes, chosen, settings)) else {}
+        more = {"order drift": drift} if (drift := _order_drift(critic, episodes, chosen, settings, waiting)) else {}
         row = evaluate(
             suite, episodes, prepared.truth, [known.get(k) for k in chosen], chosen, critic=word, half=settings.half,
             queries=queries, draws=settings.draws, more=more, label=critic.label,
@@ -127,7 +130,9 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             usage=_recorded_usage(critic, [episodes[k] for k in asked], settings),
             reasks=critic.stats.reasks if isinstance(critic, LLMCritic) else 0,
         )  # fmt: skip
-        said = [row.note, *prepared.doubts[: 2 if isinstance(critic, LLMCritic) else 1]]
+        if waiting and not row.usable:
+            return replace(row, note=f"nothing usable: {waiting[-1]}")
+        said = [row.note, *waiting[-1:], *prepared.doubts[: 2 if isinstance(critic, LLMCritic) else 1]]
         return replace(row, note="; ".join(filter(None, said)))
     except CreditError as error:
         return replace(failed, note=f"nothing usable: {error}")
@@ -136,8 +141,18 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             critic.ledger.flush()
 
 
-def _scored(critic: Critic, episodes: list[Episode], settings: BenchSettings) -> list[Credit]:
+def _queries(episodes: list[Episode], settings: BenchSettings) -> list[list[Episode]]:
+    size = settings.episodes_per_query
+    return [episodes[at : at + size] for at in range(0, len(episodes), size)]
+
+
+def _scored(critic: Critic, episodes: list[Episode], settings: BenchSettings, waiting: list[str]) -> list[Credit]:
+    """Return the credits; what is said of questions that wait for answers is appended to `waiting`."""
     asks = isinstance(critic, LLMCritic)
+    if answered_by_files(critic):
+        credits, said = answered_part(critic, _queries(episodes, settings))
+        waiting += [said] if said else []
+        return credits
     return annotate(
         episodes,
         critic,
@@ -154,14 +169,13 @@ def _recorded_usage(critic: Critic, episodes: list[Episode], settings: BenchSett
         ledger = critic.client.ledger
     if ledger is None or not isinstance(critic, LLMCritic):
         return Usage()
-    size = settings.episodes_per_query
-    queries = [episodes[at : at + size] for at in range(0, len(episodes), size)]
+    queries = _queries(episodes, settings)
     answers = [ledger.find(question.key) for query in queries for question in critic.questions(query)]
     return sum((answer.usage for answer in answers if answer is not None), Usage())
 
 
 def _order_drift(
-    critic: Critic, episodes: Sequence[Episode], chosen: Sequence[int], settings: BenchSettings
+    critic: Critic, episodes: Sequence[Episode], chosen: Sequence[int], settings: BenchSettings, waiting: list[str]
 ) -> Figure | None:
     """Return how much an agent's sum of credits depends on the order of the agents in the question.
 
@@ -177,7 +191,7 @@ def _order_drift(
     shuffling = replace(critic.settings, order="shuffled")
     shuffled = LLMCritic(critic.client, shuffling, ledger=critic.ledger, budget=critic.budget)
     spread, size = [], []
-    each = zip(mine, _scored(critic, mine, settings), _scored(shuffled, mine, settings), strict=True)
+    each = zip(mine, _scored(critic, mine, settings, waiting), _scored(shuffled, mine, settings, waiting), strict=True)
     for episode, *both in each:
         orders = [one.questions([episode])[0].orders[0] for one in (critic, shuffled)]
         if orders[0] == orders[1] or "fallback" in [credit.source for credit in both]:

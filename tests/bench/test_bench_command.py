@@ -175,7 +175,10 @@ def test_a_table_wider_than_the_terminal_goes_on_below_with_the_names_of_its_row
         (["--suite", "corridor", "--critic", "equal", f"ledger:{__file__}"], "test_bench_command.py"),
         (["--suite", "corridor", "--critic", "folder"], "the critic folder needs its folder: folder:DIR"),
         (["--suite", "corridor", "--critic", "folder:"], "the critic folder needs its folder: folder:DIR"),
-        (["--suite", "corridor", "--critic", "equal", "--json", "no/such/x.json"], "--json: there is no folder no/such"),
+        (
+            ["--suite", "corridor", "--critic", "equal", "--json", "no/such/x.json"],
+            "--json: there is no folder no/such",
+        ),
         (["--suite", "corridor", "--critic", "equal", "--json", "."], "--json: . is a folder"),
         (["--suite", "corridor", "--critic", "equal", "--out-ledger", "no/x"], "--out-ledger: there is no folder no"),
         (["--suite", "corridor", "--critic", "equal", "--max-cost", "3"], "max_cost needs prices"),
