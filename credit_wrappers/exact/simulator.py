@@ -133,8 +133,9 @@ class EnvSimulator:
         lacks = [name for name in ("get_state", "set_state") if not callable(getattr(self.env, name, None))]
         if lacks:
             raise CreditError(
-                f"{type(self.env).__name__} has no {' and no '.join(lacks)}; exact credit needs an environment that "
-                "returns its state and restores it"
+                f"{type(self.env).__name__} has no {' and no '.join(lacks)}, which exact credit needs: add "
+                "get_state(), which returns the whole state, random generator included, as a value of its own, and "
+                "set_state(state), which restores it"
             )
         self.env.reset(seed=0)
         make = getattr(self.env, "simulator", None)
