@@ -194,7 +194,7 @@ def _episode(data: dict[str, Any]) -> SuiteEpisode:
 def write_suite(suite: Suite, path: str | PathLike[str]) -> None:
     """Write a suite as JSON, an episode on each line."""
     dump = partial(json.dumps, separators=(",", ":"))
-    head = {"suite": suite.name, "world": suite.world, "max_cycles": suite.max_cycles}
+    head: dict[str, Any] = {"suite": suite.name, "world": suite.world, "max_cycles": suite.max_cycles}
     head |= {"digest": suite.digest, "made_with": suite.made_with}
     head |= {"text_digest": suite.text_digest, "truth_digests": suite.truth_digests}
     rows = [
