@@ -19,7 +19,7 @@ from spaceworld.rules import packing as pk
 from spaceworld.rules.actions import ACTIONS, bad, indices
 from spaceworld.rules.generator import generate
 from spaceworld.rules.packing import blocks, build_spec, clear, memory_of, place, seed_row
-from spaceworld.rules.snapshot import VERSION, Snapshot, check, fingerprint
+from spaceworld.rules.snapshot import VERSION, Snapshot, check, fingerprint, rewound
 from spaceworld.scenario import Scenario
 from spaceworld.text.events import EVENTS
 from spaceworld.text.narration import SpaceworldNarrator
@@ -217,6 +217,18 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         """
         self._row[:] = check(snapshot, self.scenario.name, self._fingerprint)
         self.agents = [] if self._row[pk.S_STATUS] else list(self.possible_agents)
+
+    def rewind(self, snapshot: Snapshot) -> Snapshot:
+        """Return a snapshot with the episode's clock set back, which goes on unless the world ended the episode.
+
+        Debris that drifts by the clock keeps its beat.
+
+        Raises:
+            TypeError: When it is not a snapshot.
+            ValueError: When it is one of another scenario, other arguments or another version.
+        """
+        check(snapshot, self.scenario.name, self._fingerprint)
+        return rewound(snapshot, self._spec)
 
     def observe_all(self) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
         """Return observations and infos of the present state, like `reset`; useful after `set_state`."""

@@ -98,7 +98,7 @@ completed each of the layouts without a collision or violation, for a return of 
 possible actions at random.
 
 Layouts are random and checked to be solvable. `get_state()` and `set_state()` take and restore snapshots, from which a rollout
-continues bit for bit.
+continues bit for bit. `rewind(snapshot)` returns one with the clock set back, so that rollouts can go on past the time limit.
 
 ## Tasks
 

@@ -99,6 +99,7 @@ from gymnasium.spaces import Box
 
 from credit_wrappers.adapters.lbf_model import ForagingSetup, ForagingSimulator, ForagingValue, rewound
 from credit_wrappers.adapters.lbf_narrator import ACTIONS, ForagingFacts, ForagingMoment, ForagingNarrator
+from credit_wrappers.adapters.lbf_table import check_size
 from credit_wrappers.adapters.library_env import LibraryState, Observed, TeamEnv
 from credit_wrappers.core.optional import registered, require, unknown
 
@@ -187,11 +188,13 @@ class ForagingParallelEnv(TeamEnv):
     def value_function(self, kind: str) -> ForagingValue:
         """Return minus the fewest steps ("time") or actions other than `stay` ("work") until all food is loaded.
 
-        Exact, for teams of up to 3 on small fields; larger ones fail at their first state.
+        Exact, for teams of up to 3 on small fields.
 
         Raises:
-            ValueError: There is no such kind.
+            ValueError: There is no such kind, or the table for the largest number of pieces of food is too large.
         """
+        facts = self._facts
+        check_size(facts.rows, facts.columns, facts.players, facts.foods)
         return ForagingValue(kind, self._setup)
 
     def rewind(self, state: LibraryState) -> LibraryState:

@@ -47,6 +47,17 @@ class Layout:
         return place
 
 
+def check_size(rows: int, columns: int, players: int, foods: int) -> None:
+    """Raise ValueError where a table of this size is too large."""
+    outcomes = ((1 << foods) - 1) * (rows * columns * len(MOVES)) ** players
+    if players > 3 or outcomes > MOST_OUTCOMES:
+        raise ValueError(
+            f"exact values of {players} players on {rows}x{columns} cells with {foods} pieces of food need "
+            f"{outcomes:,} outcomes; a table holds up to 3 players and {MOST_OUTCOMES:,}: use a smaller field, or "
+            "RolloutValue"
+        )
+
+
 @lru_cache(maxsize=64)
 def steps_to_go(layout: Layout, kind: str) -> np.ndarray:
     """Return the fewest joint steps ("time"), or actions other than `stay` ("work"), until all food is loaded.
@@ -62,13 +73,7 @@ def steps_to_go(layout: Layout, kind: str) -> np.ndarray:
         ValueError: The layout is too large.
     """
     n, f = len(layout.levels), len(layout.foods)
-    outcomes = ((1 << f) - 1) * layout.cells**n * len(MOVES) ** n
-    if n > 3 or outcomes > MOST_OUTCOMES:
-        raise ValueError(
-            f"exact values of {n} players on {layout.rows}x{layout.columns} cells with {f} pieces of food need "
-            f"{outcomes:,} outcomes; a table holds up to 3 players and {MOST_OUTCOMES:,}: use a smaller field, or "
-            "RolloutValue"
-        )
+    check_size(layout.rows, layout.columns, n, f)
     joints = np.array(list(product(range(len(MOVES)), repeat=n)))
     cost = (joints != 0).sum(axis=1) if kind == "work" else np.ones(len(joints))
     size = layout.cells**n

@@ -82,7 +82,8 @@ only on request are valid, too. `render_mode`: `rgb_array` (our own picture, whi
 library's own window is `env.library.render()`.
 
 `reset(seed=s)` starts the same episode as the library's. `get_state()` and `set_state()` take and restore states from
-which a rollout continues bit-identically.
+which a rollout continues bit-identically. `rewind(state)` returns a state with its clocks at 0, so that rollouts can go
+on past the time limit.
 
 `env.narrator.tasks()` are the tasks that a critic can give a robot: `fetch request_0`, ..., `deliver`, `return shelf`.
 `env.task_target("fetch request_0", "robot_1")` is the cell (row, column) of that shelf, None while a robot carries it.
@@ -98,12 +99,13 @@ v2, as the library counts. Adapter: first release.
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box
 
-from credit_wrappers.adapters.library_env import TeamEnv
+from credit_wrappers.adapters.library_env import LibraryState, TeamEnv
 from credit_wrappers.adapters.rware_ids import arguments_of
 from credit_wrappers.adapters.rware_narrator import AHEAD, WarehouseFacts, WarehouseMoment, WarehouseNarrator
 from credit_wrappers.core.optional import require
@@ -187,6 +189,12 @@ class WarehouseParallelEnv(TeamEnv):
         cells = self._free_homes() if task == "return shelf" else self._goals
         row, column = int(robot.y), int(robot.x)
         return min(cells, key=lambda cell: (abs(cell[0] - row) + abs(cell[1] - column), cell), default=None)
+
+    def rewind(self, state: LibraryState) -> LibraryState:
+        """Return a state in which the episode goes on, `max_steps` and `max_inactivity_steps` counted from it."""
+        robots, requests, away, _, _ = state.values[3]
+        nothing = (0.0,) * len(robots)
+        return replace(state, values=(True, (), nothing, (robots, requests, away, 0, 0)))
 
     # -- what the library does in its own way -----------------------------------------------------------------
 

@@ -83,12 +83,15 @@ def bench_critic(word: str, options: CriticOptions) -> Callable[[Suite], Critic]
     if name == "ledger" and rest:
         if not Path(rest).exists():
             raise ValueError(f"there is no ledger {rest}")
-        return lambda suite: _asking(RecordedClient(rest, options.client), options, ledger=None)
+        recorded = RecordedClient(rest, options.client)
+        return lambda suite: _asking(recorded, options, ledger=None)
     if name == "answered" and rest:
         if _SUITE not in rest and not Path(rest).is_dir():
             raise ValueError(f"there is no folder {rest}")
         return lambda suite: _asking(FolderClient(rest.replace(_SUITE, suite.name), read_only=True), options)
-    if name == "folder" and rest:  # the row says which questions wait; the same command again goes on
+    if name in ("folder", "answered") and not rest:
+        raise ValueError(f"the critic {name} needs its folder: {name}:DIR")
+    if name == "folder":  # the row says which questions wait; the same command again goes on
         return lambda suite: _asking(FolderClient(rest.replace(_SUITE, suite.name)), options)
     if name in provider_names() and word not in critic_names():
         client = _model(name, rest, options)

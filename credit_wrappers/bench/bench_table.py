@@ -29,7 +29,7 @@ _COLUMNS = (
     ("work shares", "shares work shapley", True, False),
     ("who", "right agent", True, False),
     ("when", "right step", True, False),
-    ("who+when", "right agent and step", False, False),
+    ("who+when", "right agent and step", True, False),
     ("idle", "paid to idle", True, False),
     ("loops", "paid in loops", True, False),
     ("scale", "scale drift", True, False),
@@ -120,7 +120,8 @@ def _cells(row: BenchRow, shown: Sequence[tuple[str, bool]], halves: bool, price
 
 
 def _suite(row: BenchRow, markdown: bool) -> str:
-    return f"`{row.suite}`" if markdown else row.suite
+    """Return the suite's name, marked where its truth is an estimate."""
+    return (f"`{row.suite}`" if markdown else row.suite) + (" (est.)" if row.truth == "estimate" else "")
 
 
 def _number(figure: Figure | None, interval: bool, sign: str = "-", digits: int = 2) -> str:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from credit_wrappers.bench.answered_part import answered_by_files, answered_part, check_folder
 from credit_wrappers.bench.answers_file import AnswersCritic
 from credit_wrappers.bench.evaluation import BenchRow, Figure, evaluate
 from credit_wrappers.bench.metrics import NAN
 from credit_wrappers.bench.suite import Suite
+from credit_wrappers.bench.suite_digests import check_truth, doubts
 from credit_wrappers.bench.truth import SuiteTruth, suite_truth
 from credit_wrappers.core.credit import Credit, Usage
 from credit_wrappers.core.critic import Critic, check_credits
@@ -69,19 +71,21 @@ class PreparedSuite:
         episodes: These, replayed, with snapshots.
         truth: What is known of them.
         note: What cannot be said about these episodes, and why; "": nothing.
+        doubts: What must be said of all rows, and of rows of critics that read text; see `suite_digests.doubts`.
     """
 
     suite: Suite
     episodes: list[Episode]
     truth: SuiteTruth
     note: str = ""
+    doubts: tuple[str, str] = ("", "")
 
     @classmethod
     def of(cls, suite: Suite, half: str = "all", limit: int | None = None) -> PreparedSuite:
         """Replay a suite and compute the truth about a half, or about at most `limit` episodes of it.
 
         Raises:
-            CreditError: The environment is another version; see `Suite.replay`.
+            CreditError: The environment is another version, see `Suite.replay`, or the truth is another one.
         """
         whole, chosen = suite.replay(snapshots=_has_states(suite)), suite.choose(half, limit)
         planted = {k for k in suite.choose(half) if suite.episodes[k].planted is not None}
@@ -91,7 +95,9 @@ class PreparedSuite:
         )
         part = replace(suite, episodes=tuple(suite.episodes[k] for k in chosen))
         episodes = [whole[k] for k in chosen]
-        return cls(part, episodes, suite_truth(part, episodes), note)
+        truth = suite_truth(part, episodes)
+        check_truth(suite, truth, chosen)
+        return cls(part, episodes, truth, note, doubts(suite, whole))
 
 
 def run_bench(
@@ -124,14 +130,16 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
         ):
             new = f"{critic.client.folder} is a new folder; "
         asked = [k for k in chosen if not isinstance(critic, AnswersCritic) or critic.knows(episodes[k])]
-        credits = _scored(critic, [episodes[k] for k in asked], settings)
+        waiting: list[str] = []
+        check_folder(critic, _queries([episodes[k] for k in asked], settings))
+        credits = _scored(critic, [episodes[k] for k in asked], settings, waiting)
         known: dict[int, Credit] = dict(zip(asked, credits, strict=True))
         queries = [position // settings.episodes_per_query for position in range(len(chosen))]
         if isinstance(critic, AnswersCritic):
             chosen, queries = asked, critic.queries([episodes[k] for k in asked])
             if not chosen:
                 return replace(failed, note="nothing usable: the file has no credit for this suite's episodes")
-        more = {"order drift": drift} if (drift := _order_drift(critic, episodes, chosen, settings)) else {}
+        more = {"order drift": drift} if (drift := _order_drift(critic, episodes, chosen, settings, waiting)) else {}
         row = evaluate(
             suite, episodes, prepared.truth, [known.get(k) for k in chosen], chosen, critic=word, half=settings.half,
             queries=queries, draws=settings.draws, more=more, label=critic.label,
@@ -139,10 +147,14 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             usage=_recorded_usage(critic, [episodes[k] for k in asked], settings),
             reasks=critic.stats.reasks if isinstance(critic, LLMCritic) else 0,
         )  # fmt: skip
+        if waiting and not row.usable:
+            return replace(failed, note=f"nothing usable: {new}{waiting[-1]}", waiting=True)
+        said = [row.note, prepared.note, *waiting[-1:], *prepared.doubts[: 2 if isinstance(critic, LLMCritic) else 1]]
         return replace(
             row,
-            note="; ".join(filter(None, (row.note, prepared.note))),
-            credits={k: known[k] for k in chosen if k in known},
+            note="; ".join(filter(None, said)),
+            waiting=bool(waiting),
+            credits={k: known[k] for k in chosen if k in known and known[k].source != "fallback"},
         )
     except Unanswered as error:
         return replace(failed, note=f"nothing usable: {new}{error}", waiting=True)
@@ -153,8 +165,18 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             critic.ledger.flush()
 
 
-def _scored(critic: Critic, episodes: list[Episode], settings: BenchSettings) -> list[Credit]:
+def _queries(episodes: list[Episode], settings: BenchSettings) -> list[list[Episode]]:
+    size = settings.episodes_per_query
+    return [episodes[at : at + size] for at in range(0, len(episodes), size)]
+
+
+def _scored(critic: Critic, episodes: list[Episode], settings: BenchSettings, waiting: list[str]) -> list[Credit]:
+    """Return the credits; what is said of questions that wait for answers is appended to `waiting`."""
     asks = isinstance(critic, LLMCritic)
+    if answered_by_files(critic):
+        credits, said = answered_part(critic, _queries(episodes, settings))
+        waiting += [said] if said else []
+        return credits
     return annotate(
         episodes,
         critic if asks else _CheckedCritic(critic),
@@ -196,14 +218,13 @@ def _recorded_usage(critic: Critic, episodes: list[Episode], settings: BenchSett
         ledger = critic.client.ledger
     if ledger is None or not isinstance(critic, LLMCritic):
         return Usage()
-    size = settings.episodes_per_query
-    queries = [episodes[at : at + size] for at in range(0, len(episodes), size)]
+    queries = _queries(episodes, settings)
     answers = [ledger.find(question.key) for query in queries for question in critic.questions(query)]
     return sum((answer.usage for answer in answers if answer is not None), Usage())
 
 
 def _order_drift(
-    critic: Critic, episodes: Sequence[Episode], chosen: Sequence[int], settings: BenchSettings
+    critic: Critic, episodes: Sequence[Episode], chosen: Sequence[int], settings: BenchSettings, waiting: list[str]
 ) -> Figure | None:
     """Return how much an agent's sum of credits depends on the order of the agents in the question.
 
@@ -219,7 +240,7 @@ def _order_drift(
     shuffling = replace(critic.settings, order="shuffled")
     shuffled = LLMCritic(critic.client, shuffling, ledger=critic.ledger, budget=critic.budget)
     spread, size = [], []
-    each = zip(mine, _scored(critic, mine, settings), _scored(shuffled, mine, settings), strict=True)
+    each = zip(mine, _scored(critic, mine, settings, waiting), _scored(shuffled, mine, settings, waiting), strict=True)
     for episode, *both in each:
         orders = [one.questions([episode])[0].orders[0] for one in (critic, shuffled)]
         if orders[0] == orders[1] or "fallback" in [credit.source for credit in both]:

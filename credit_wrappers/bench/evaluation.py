@@ -68,6 +68,7 @@ class BenchRow:
         gains: By how much its figures are higher than that critic's, by name.
         judged: What the figures come from; None where nothing was usable, or the row was read from a file.
         credits: The credit of each usable episode, by its number in the suite.
+        truth: "exact", "estimate" (the value function is a plan or a mean of rollouts), or "" without a truth.
     """
 
     suite: str
@@ -87,6 +88,7 @@ class BenchRow:
     gains: dict[str, Figure] = field(default_factory=dict)
     judged: JudgedSuite | None = None
     credits: Mapping[int, Credit] = field(default_factory=dict, repr=False)
+    truth: str = ""
 
     @property
     def read(self) -> float:
@@ -103,7 +105,7 @@ class BenchRow:
         return {
             "suite": self.suite, "digest": self.digest, "critic": self.critic, "label": self.label, "half": self.half,
             "episodes": self.episodes, "usable": self.usable, "fallbacks": self.episodes - self.usable,
-            "reasks": self.reasks, "note": self.note, "calls": self.usage.calls,
+            "reasks": self.reasks, "note": self.note, "truth": self.truth, "calls": self.usage.calls,
             "tokens_read_an_episode": self.read, "tokens_written_an_episode": self.written, "price": self.price,
             "figures": {name: figure.as_json() for name, figure in self.figures.items()}, "against": self.against,
             "gains": {name: figure.as_json() for name, figure in self.gains.items()},
@@ -128,6 +130,7 @@ class BenchRow:
             "label",
             "digest",
             "against",
+            "truth",
         )
         read, written = (data[f"tokens_{what}_an_episode"] * data["episodes"] for what in ("read", "written"))
         usage = Usage(calls=data["calls"], input_tokens=round(read), output_tokens=round(written))
@@ -303,7 +306,7 @@ def evaluate(
     else:
         reasons = [credit.summary for credit in credits if credit is not None and credit.summary]
         note = "nothing usable" + (f": {reasons[0]}" if reasons else "")
-    counted.setdefault("note", note)
+    counted = {"note": note, "truth": truth.quality, **counted}
     price = None if prices is None else prices.cost(spent)
     return BenchRow(
         suite.name, critic, half, len(chosen), len(usable), figures=figures, usage=spent, price=price, judged=judged,

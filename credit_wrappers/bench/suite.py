@@ -1,14 +1,15 @@
 """Frozen suites: episodes as seeds and joint actions, which the environment replays, with faults that were planted.
 
-A suite is a JSON file. Its first line has what all episodes share; each further line is an episode. The digest is over
-the seeds, the actions and what the environment paid for them, so another version of an environment is found out.
+A suite is a JSON file. Its first line has what all episodes share; each further line is an episode. One digest is over
+the seeds, the actions and what the environment paid for them, so another version of an environment is found out. Others
+are over the narrator's text and over the truth; see `suite_digests`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 from importlib.resources import files
@@ -77,6 +78,9 @@ class Suite:
         episodes: The episodes.
         digest: Of what the environment makes of them, see `digest_of`; "" where it is not known.
         made_with: Versions of the packages that made it.
+        text_digest: Of what the narrator says of the episodes; "" where it is not known.
+        truth_digests: Of the truth about each episode, by value and kind, such as "time shapley"; empty where it is not
+            known.
     """
 
     name: str
@@ -85,6 +89,8 @@ class Suite:
     episodes: tuple[SuiteEpisode, ...]
     digest: str = ""
     made_with: str = ""
+    text_digest: str = ""
+    truth_digests: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def make_env(self) -> ParallelEnv:
         """Return a new environment of the suite's world."""
@@ -103,9 +109,9 @@ class Suite:
                 for k, episode in enumerate(self.episodes)
             ]
         except CreditError as error:
-            raise self._other_version(str(error)) from error
+            raise self._other_episodes(str(error)) from error
         if self.digest and (found := digest_of(made)) != self.digest:
-            raise self._other_version(f"the digest is {found} instead of {self.digest}")
+            raise self._other_episodes(f"the digest is {found} instead of {self.digest}")
         return made
 
     def choose(self, half: str = "all", limit: int | None = None) -> list[int]:
@@ -123,13 +129,18 @@ class Suite:
         turns = sorted(range(len(mine)), key=lambda j: plays[:j].count(plays[j]))  # the first of each kind, the second
         return sorted(mine[j] for j in turns[:limit])
 
-    def _other_version(self, why: str) -> CreditError:
+    def other_version(self, why: str) -> CreditError:
+        """Return the error that says why this is another version than the suite's, what made it, and the way out."""
         made = f" It was made with {self.made_with}." if self.made_with else ""
         return CreditError(
-            f"suite {self.name!r}: {self.world} does not replay as it did when the suite was made ({why}), so it is "
-            f"another version of the environment, and neither texts nor truth would be the suite's.{made} Install "
-            "these versions, or, in a checkout of this repository, make the suite again: "
+            f"{why}.{made} Install these versions, or, in a checkout of this repository, make the suite again: "
             f"python -m tests.bench.make_suites {self.name}"
+        )
+
+    def _other_episodes(self, why: str) -> CreditError:
+        return self.other_version(
+            f"suite {self.name!r}: {self.world} does not replay as it did when the suite was made ({why}), so it is "
+            "another version of the environment, and neither texts nor truth would be the suite's"
         )
 
 
@@ -175,6 +186,7 @@ def parse_suite(text: str, origin: str) -> Suite:
     try:
         data = json.loads(text)
         episodes = tuple(map(_episode, data.pop("episodes")))
+        data["truth_digests"] = {name: tuple(each) for name, each in data.pop("truth_digests", {}).items()}
         return Suite(**{key.replace("suite", "name"): value for key, value in data.items()}, episodes=episodes)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{origin} is no suite of this version: {type(error).__name__}: {error}") from error
@@ -189,8 +201,9 @@ def _episode(data: dict[str, Any]) -> SuiteEpisode:
 def write_suite(suite: Suite, path: str | PathLike[str]) -> None:
     """Write a suite as JSON, an episode on each line."""
     dump = partial(json.dumps, separators=(",", ":"))
-    head = {"suite": suite.name, "world": suite.world, "max_cycles": suite.max_cycles}
+    head: dict[str, Any] = {"suite": suite.name, "world": suite.world, "max_cycles": suite.max_cycles}
     head |= {"digest": suite.digest, "made_with": suite.made_with}
+    head |= {"text_digest": suite.text_digest, "truth_digests": suite.truth_digests}
     rows = [
         {"seed": e.seed, "play": e.play, "half": e.half, "planted": e.planted and asdict(e.planted)}
         | {"actions": e.actions.tolist()}

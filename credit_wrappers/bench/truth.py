@@ -32,7 +32,7 @@ class SuiteTruth:
     Attributes:
         credits: By value and kind, such as ("time", "shapley"): a (T, N) float64 array for each episode, NaN for one
             with a state that cannot be valued. Empty where there is no truth.
-        error: Mean standard error of these credits; 0.0 where they are exact.
+        error: Mean standard error of these credits; 0.0 where they are exact, NaN where it is not known.
         missing: Why a value is missing, for all or for some episodes, by its name.
         idle: (T, N) bool for each episode: agents that took their default action.
         loops: (T, N) bool for each episode: agents in a closed loop.
@@ -43,6 +43,13 @@ class SuiteTruth:
     missing: dict[str, str]
     idle: list[np.ndarray]
     loops: list[np.ndarray]
+
+    @property
+    def quality(self) -> str:
+        """Return "exact", "estimate" (of a plan or of rollouts) or, where there is no truth, ""."""
+        if not self.credits:
+            return ""
+        return "exact" if all(error == 0 for error in self.error.values()) else "estimate"
 
 
 def suite_truth(suite: Suite, episodes: Sequence[Episode]) -> SuiteTruth:
@@ -79,7 +86,9 @@ def truth_of(make_env: Callable[[], ParallelEnv], episodes: Sequence[Episode]) -
                     missing[name] = f"{len(failures)} of {len(episodes)} episodes cannot be valued; {failures[0]}"
                 if len(failures) < len(episodes):
                     credits[name, kind] = [one.values for one in found]
-                    error[name, kind] = float(np.nanmean([one.error.mean() for one in found]))
+                    error[name, kind] = float(
+                        np.mean([one.error.mean() for one in found if np.isfinite(one.values).all()])
+                    )
     idle = [(episode.actions == default) & episode.present for episode in episodes]
     return SuiteTruth(credits, error, missing, idle, [agent_loops(episode) for episode in episodes])
 

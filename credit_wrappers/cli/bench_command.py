@@ -95,6 +95,8 @@ def bench(options: argparse.Namespace) -> Generator[str, None, int]:
 
 def _measured(options: argparse.Namespace) -> Generator[str, None, list[BenchRow]]:
     """Return the rows of all suites and critics; with --estimate yield what they would cost instead."""
+    for name, path in (("--json", options.json), ("--out-ledger", options.out_ledger)):
+        _check_file(name, path)
     settings, critics = _settings(options), _critics(options)
     words = options.suite or [word for word in options.critic if word.startswith("answers:")]
     if not words:
@@ -166,6 +168,14 @@ def _critics(options: argparse.Namespace) -> dict[str, Callable[[Suite], Critic]
     if options.against and options.against not in names:
         raise ValueError(f"--against {options.against}: no such critic here; valid: {', '.join(names)}")
     return {name: bench_critic(word, chosen) for name, word in zip(names, options.critic, strict=True)}
+
+
+def _check_file(option: str, path: Path | None) -> None:
+    """Raise ValueError where a file cannot be written, before anything is asked."""
+    if path is not None and not path.parent.is_dir():
+        raise ValueError(f"{option}: there is no folder {path.parent}")
+    if path is not None and path.is_dir():
+        raise ValueError(f"{option}: {path} is a folder; give the name of a file")
 
 
 def _prices(given: list[float]) -> Prices:

@@ -31,7 +31,7 @@ class ExactCredit:
 
     Attributes:
         values: (T, N) float64.
-        error: (T, N) float64, standard errors; 0 where everything is exact.
+        error: (T, N) float64, standard errors; 0 where everything is exact, NaN where an error is not known.
         team: (T,) float64, what the joint action was worth against everybody's default: the team's gain.
     """
 
@@ -88,7 +88,9 @@ def exact_credit(
     variance = _variance(cases, error, after)
     if cases.sampled:
         variance += gains.var(axis=2, ddof=1) / gains.shape[2]
-    return ExactCredit(np.where(absent, 0.0, credit), np.sqrt(variance) * ~absent, worth[:, 0] - worth[:, 1])
+    return ExactCredit(
+        np.where(absent, 0.0, credit), np.where(absent, 0.0, np.sqrt(variance)), worth[:, 0] - worth[:, 1]
+    )
 
 
 def check_kind(kind: object, budget: int) -> None:
@@ -220,5 +222,6 @@ def _variance(cases: Cases, error: np.ndarray, after: np.ndarray) -> np.ndarray:
             sums = np.zeros((n, len(first)))
             np.add.at(sums, (rows, number[cases.with_it]), weights[t])
             np.add.at(sums, (rows, number[cases.without]), -weights[t])
-            variance[t] = sums**2 @ error[t, first] ** 2
+            each = sums**2 * error[t, first] ** 2
+            variance[t] = np.where(sums == 0, 0.0, each).sum(axis=1)  # also where an error is NaN
     return variance

@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium.spaces import Discrete
 
 from credit_wrappers.core.errors import CreditError
+from credit_wrappers.recording.attendance import Attendance
 from credit_wrappers.recording.team_reward import TeamReward, TeamRewardRule
 
 
@@ -132,8 +133,9 @@ class EnvSimulator:
         lacks = [name for name in ("get_state", "set_state") if not callable(getattr(self.env, name, None))]
         if lacks:
             raise CreditError(
-                f"{type(self.env).__name__} has no {' and no '.join(lacks)}; exact credit needs an environment that "
-                "returns its state and restores it"
+                f"{type(self.env).__name__} has no {' and no '.join(lacks)}, which exact credit needs: add "
+                "get_state(), which returns the whole state, random generator included, as a value of its own, and "
+                "set_state(state), which restores it"
             )
         self.env.reset(seed=0)
         make = getattr(self.env, "simulator", None)
@@ -142,25 +144,34 @@ class EnvSimulator:
 
     def _step_each(self, states: Sequence[object], joints: np.ndarray) -> Outcomes:
         count, env = len(states), self.env
+        attendance = Attendance(type(env).__name__, self.agents)
         after: list[object] = []
         reward, cost = np.zeros(count), np.zeros((count, len(self.agents)))
         ended = np.zeros((2, count), bool)
         for k, state in enumerate(states):
             env.set_state(state)
             if not env.agents:
-                raise StateError(
-                    "the episode has ended in this state, so no action can be taken in it (if time ran out, `rewind` "
-                    "must set the clock back)",
-                    k,
-                )
-            actions = {a: int(joints[k, i]) for i, a in enumerate(self.agents) if a in env.agents}
-            _, rewards, terminations, truncations, infos = env.step(actions)
+                raise StateError(self._over(), k)
+            attendance.resume(env.agents)
+            live = attendance.now.live
+            returned = env.step({a: int(joints[k, i]) for i, a in enumerate(self.agents) if a in live})
+            terminated, truncated, over = attendance.step(env.agents, returned).ends
+            _, rewards, _, _, infos = returned
             after.append(env.get_state())
-            reward[k] = self._team_reward(rewards)
+            reward[k] = self._team_reward(rewards, live)
             cost[k] = [infos.get(agent, {}).get("cost", 0.0) for agent in self.agents]
-            if not env.agents:
-                ended[:, k] = any(terminations.values()), any(truncations.values())
+            if over:
+                ended[:, k] = terminated, truncated
         return Outcomes(after, reward, cost, *ended)
+
+    def _over(self) -> str:
+        text = "the episode has ended in this state, so no action can be taken in it. If time ran out: "
+        if self.rewind is not None:
+            return text + "rewind(state) sets the clock back"
+        return text + (
+            f"{type(self.env).__name__} has no rewind(state), which returns a state with the episode's clock at 0 and "
+            "all agents there; add this method to it, or give rewind= to RolloutValue or TabularValue"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in ("env", "_fast", "_lock")}

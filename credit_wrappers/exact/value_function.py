@@ -23,7 +23,7 @@ class Values:
 
     Attributes:
         mean: (K,) float64; higher is better.
-        error: (K,) float64, standard errors; 0 where a value is exact.
+        error: (K,) float64, standard errors; 0 where a value is exact, NaN where it is an estimate of unknown error.
     """
 
     mean: np.ndarray

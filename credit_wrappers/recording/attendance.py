@@ -72,6 +72,11 @@ class Attendance:
         self.complete = len(self.now.live) == self._n
         return observations, infos
 
+    def resume(self, agents: Collection[str]) -> None:
+        """Go on in the midst of an episode, in which these agents are there."""
+        self.now = Presence(frozenset(agent for agent in self.possible if agent in agents))
+        self.complete = len(self.now.live) == self._n
+
     def step(self, agents: Collection[str], returned: Any) -> Presence:
         """Return who is there after a step.
 

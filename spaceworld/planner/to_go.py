@@ -47,7 +47,10 @@ class StateError(ValueError):
 
 
 class Values(NamedTuple):
-    """Values of K states: `mean` (K,) float64, minus the steps or actions to go, and `error` (K,), 0 where exact."""
+    """Values of K states: `mean` (K,) float64, minus the steps or actions to go, and `error` (K,).
+
+    The error is 0 where a value is exact, and NaN where it comes from a plan, whose error nobody knows.
+    """
 
     mean: np.ndarray
     error: np.ndarray
@@ -104,7 +107,7 @@ class _ToGo:
         mean = np.zeros(len(states))
         for k, state in enumerate(states):
             mean[k] = -self._to_go(k, self._row(k, state))
-        return Values(mean, np.zeros(len(states)))
+        return Values(mean, np.where(self.exact | (mean == 0), 0.0, np.nan))
 
     def _row(self, k: int, state: object) -> np.ndarray:
         if isinstance(state, Snapshot) and state.scenario != self.scenario.name:
@@ -193,7 +196,7 @@ def _graph(nodes: int) -> tuple[np.ndarray, ...]:
 
 
 class PlannedToGo(_ToGo):
-    """Numbers to go by the scripted team's plan: an upper bound, without a standard error.
+    """Numbers to go by the scripted team's plan: an upper bound; its error is not known (NaN).
 
     The plan is a good one, not the best one. Two states that differ little may get plans that differ more, so single
     steps are noisier than their sums.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import lcm
 
 import numpy as np
+
+from spaceworld.rules import packing as pk
 
 VERSION = 0  # of the dynamics: a change of rules is a new environment version
 
@@ -53,3 +56,21 @@ def check(snapshot: object, scenario: str, own: str) -> np.ndarray:
             "on_collision or action_mask differ"
         )
     return snapshot.row
+
+
+def rewound(snapshot: Snapshot, spec: np.ndarray) -> Snapshot:
+    """Return a snapshot with the clock set back and no faults, costs or events of the past; time has not run out.
+
+    Drifting debris moves by the clock, so with it the clock keeps its place in the debris' common period.
+    """
+    row = snapshot.row.copy()
+    debris = spec[spec[pk.H_DEBRIS0] :][: spec[pk.H_DEBRIS] * pk.D_STATIC].reshape(-1, pk.D_STATIC)
+    row[pk.S_STEP] %= lcm(*debris[debris[:, pk.D_FIRST] > 0, pk.D_PERIOD].tolist())
+    if row[pk.S_STATUS] == pk.TRUNCATED:
+        row[pk.S_STATUS] = pk.RUNNING
+    row[pk.S_FAULTS] = 0
+    views = pk.blocks(spec, row)
+    views["robots"][:, pk.R_ACTION] = -1
+    views["robots"][:, pk.R_HITS :] = 0
+    views["modules"][:, pk.M_WHEN] = np.minimum(views["modules"][:, pk.M_WHEN], 0)
+    return replace(snapshot, row=row)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from credit_wrappers import CounterfactualCritic, CreditError, EnvSimulator, TabularValue, exact_credit
-from credit_wrappers.adapters import lbf, lbf_table
+from credit_wrappers.adapters import lbf, lbf_model, lbf_table
 from credit_wrappers.adapters.lbf_table import Layout, steps_to_go
 from credit_wrappers.exact.simulator import StateError
 from tests.adapters.worlds import WORLDS, busy
@@ -196,9 +196,14 @@ def test_what_cannot_be_loaded_and_what_is_too_large_has_no_value():
     with pytest.raises(StateError, match="cannot load all food") as error:
         make().value_function("time").values([placed(make(), [(2, 2, 2)], [(0, 0, 1), (4, 4, 1)]), heavy])
     assert error.value.index == 1
-    large = partial(lbf.parallel_env, "Foraging-8x8-4p-1f-coop-v3")
-    with pytest.raises(CreditError, match=r"episode 7, step 0, .*4 players on 8x8 cells.*RolloutValue"):
-        CounterfactualCritic(large).score([wander(large(), 0, steps=1)])
+    for world, named in (("8x8-4p-1f", "4 players on 8x8"), ("10x10-3p-3f", "3 players on 10x10")):
+        large = partial(lbf.parallel_env, f"Foraging-{world}-coop-v3")
+        with pytest.raises(CreditError, match=rf"value_function\('time'\): .*{named} cells.*RolloutValue"):
+            CounterfactualCritic(large)
+    assert lbf.parallel_env("Foraging-8x8-3p-1f-coop-v3").value_function("time").kind == "time"
+    four = lbf.parallel_env("Foraging-8x8-4p-1f-coop-v3")
+    with pytest.raises(StateError, match=r"4 players on 8x8 cells"):
+        lbf_model.ForagingValue("time", four._setup).values([wander(four, 0, steps=1).snapshots[0]])
     with pytest.raises(ValueError, match="'time', 'work'"):
         make().value_function("speed")
 

@@ -15,6 +15,8 @@ import numpy as np
 import credit_wrappers
 from credit_wrappers.bench.environments import make_environment
 from credit_wrappers.bench.suite import PlantedFault, Suite, SuiteEpisode, digest_of, write_suite
+from credit_wrappers.bench.suite_digests import text_digest, truth_digests
+from credit_wrappers.bench.truth import suite_truth
 from tests.bench.planted_cases import Fault, faults_in_foraging, faults_in_spaceworld
 from tests.bench.teams import chance, scripted
 
@@ -82,7 +84,16 @@ def make_suite(name: str) -> Suite:
     made_with = f"llm-credit-wrappers {credit_wrappers.__version__}"
     made_with += f" and {library} {version(library)}" if library else ""
     suite = Suite(name, recipe.world, recipe.max_cycles, tuple(episodes), made_with=made_with)
-    return replace(suite, digest=digest_of(suite.replay()))
+    return digested(suite)
+
+
+def digested(suite: Suite) -> Suite:
+    """Return a suite with the digests of today's environment, text and truth."""
+    episodes = replace(suite, digest="").replay(snapshots=True)
+    truth = suite_truth(suite, episodes)
+    return replace(
+        suite, digest=digest_of(episodes), text_digest=text_digest(episodes), truth_digests=truth_digests(truth)
+    )
 
 
 class _Stage:

@@ -193,6 +193,15 @@ def test_a_table_wider_than_the_terminal_goes_on_below_with_the_names_of_its_row
         (["--suite", "corridor", "--critic", "nowhere:Critic"], "unknown critic 'nowhere:Critic' (No module named"),
         (["--suite", "corridor", "--critic", "json:Critic"], "unknown critic 'json:Critic' (module 'json' has no"),
         (["--suite", "corridor", "--critic", "ledger:nowhere"], "there is no ledger nowhere"),
+        (["--suite", "corridor", "--critic", "equal", f"ledger:{__file__}"], "test_bench_command.py"),
+        (["--suite", "corridor", "--critic", "folder"], "the critic folder needs its folder: folder:DIR"),
+        (["--suite", "corridor", "--critic", "folder:"], "the critic folder needs its folder: folder:DIR"),
+        (
+            ["--suite", "corridor", "--critic", "equal", "--json", "no/such/x.json"],
+            "--json: there is no folder no/such",
+        ),
+        (["--suite", "corridor", "--critic", "equal", "--json", "."], "--json: . is a folder"),
+        (["--suite", "corridor", "--critic", "equal", "--out-ledger", "no/x"], "--out-ledger: there is no folder no"),
         (["--suite", "corridor", "--critic", "equal", "--max-cost", "3"], "max_cost needs prices"),
         (["--suite", "corridor", "--critic", "equal", "--prices", "3"], "--prices takes 2 to 4 numbers"),
         (["--suite", "corridor", "--critic", "equal", "--limit", "0"], "limit must be at least 1"),
@@ -201,7 +210,8 @@ def test_a_table_wider_than_the_terminal_goes_on_below_with_the_names_of_its_row
 )
 def test_a_wrong_word_is_named_before_anything_is_asked(words, said, capsys):
     assert main(["bench", *words]) == 2
-    assert said in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert said in told and "replaying" not in told
 
 
 def test_an_estimate_asks_nothing(capsys):

@@ -12,13 +12,13 @@ from credit_wrappers.bench.bench_table import BEGIN, END, bench_table, read_rows
 from credit_wrappers.bench.benchmark import BenchSettings, PreparedSuite, bench_row
 from credit_wrappers.bench.evaluation import BenchRow, Figure
 from credit_wrappers.bench.paired import compared
-from credit_wrappers.bench.suite import PlantedFault, Suite, SuiteEpisode, load_suite
+from credit_wrappers.bench.suite import PlantedFault, Suite, SuiteEpisode, digest_of, load_suite
 from credit_wrappers.cli.main import main
 from credit_wrappers.core.errors import CreditError
 
 HEAD = (
     "| suite | critic | episodes | time rank | time sign | work rank | work sign | time sums | work shares "
-    "| who | when | idle | loops | scale | written |"
+    "| who | when | who+when | idle | loops | scale | written |"
 )
 WORDS = ["bench", "--suite", "corridor", "--critic", "exact-work", "random"]
 FORWARD, BACK, STAY = 2, 1, 0
@@ -31,7 +31,7 @@ def planted():
     late = np.array([[FORWARD, STAY]] * 2 + [[STAY, STAY]] * 3 + [[STAY, FORWARD]] * 2)
     walk = np.array([[FORWARD, FORWARD]] * 2)
     faults = PlantedFault("walker_1", 1, 2, "wrong way", ""), PlantedFault("walker_1", 0, 5, "never comes", "")
-    return Suite(
+    suite = Suite(
         "s", "corridor", None,
         (
             SuiteEpisode(1, walk, "scripted", "report"),
@@ -41,6 +41,7 @@ def planted():
             SuiteEpisode(5, late, "planted", "report", faults[1]),
         ),
     )  # fmt: skip
+    return replace(suite, digest=digest_of(suite.replay()))
 
 
 def row_of(prepared, word, **settings):

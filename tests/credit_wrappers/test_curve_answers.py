@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from credit_wrappers.llm.prompts.templates import PACKAGED
 from credit_wrappers.testing.corridor import CorridorEnv
 from spaceworld import spaceworld_v0
 
+JUDGED = Path(__file__).parents[1] / "bench" / "judged"
 NAMES = ("agent_A", "agent_B")
 STILL = {"agent": "agent_B", "start": 4, "left": [], "extra": [], "reasons": []}
 
@@ -66,6 +68,7 @@ def steps_saved(*left: Any, start: Any = 7, length: int = 9, **fields: Any) -> l
         ([[3, 3, 6], [6, 4]], [1, 1, 1, 1, 0, 1, 1, 0, 0]),
         ([[3, 3, 2.2], [6, 1.2]], [1, 1, 1, 1, 0, 0, 1, 0, 0]),  # 2.2 - 1.2 is a little more than 1
         ([[8, 7, 1000]], [0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ([[3, 3, 6], [4, 4], [6, 8]], [1, 1, 1, 1, 2, -2, -2, 0, 0]),  # a miscount by one is read, and any loss
     ],
 )
 def test_credit_of_a_step_is_the_steps_saved_in_it(left: list[list[float]], saved: list[float]):
@@ -132,6 +135,14 @@ def refusal(text: str, lengths: tuple[int, ...] = (9,), **options: Any) -> tuple
         ([curve(7, [2.0, 1]), STILL], "point 1: the step 2 is no whole number"),
         ([curve(7, [2]), STILL], "point 1: 1 numbers; [step, left] or [step, left, new count] is needed"),
         ([curve(7, [2, 1, 1, 1]), STILL], "point 1: 4 numbers"),
+        # a walk to and fro whose new counts grow
+        (
+            [curve(3, [1, 0, 3], [3, 0, 3], [5, 0, 50], [6, 0]), STILL],
+            "agent_A, point 4: 50 steps left fall to 0 within 1 step; an agent's own step saves 1, and after a new "
+            "count a fall by more than 2 a step is refused",
+        ),
+        ([curve(9, [3, 6, 9], [4, 9], [5, 6.5]), STILL], "point 3: 9 steps left fall to 6.5 within 1 step"),
+        ([curve(7, [3, 3, 9], [4, 9, 50], [6, 40]), STILL], "point 3: 50 steps left fall to 40 within 2 steps"),
         ([curve(7, [2, -1]), STILL], "point 1: -1 steps left; nothing less than 0 can be left"),
         ([curve(7, [2, 0, -2]), STILL], "point 1: -2 steps left"),
         ([curve(-7), STILL], "agent_A, start: -7 steps left"),
@@ -234,6 +245,16 @@ def test_forms_example_reads_as_it_says():
     (one,) = example["episodes"][0]["curves"]
     (judged,) = parse_answer(answer({**one, "agent": "agent_A"}, STILL), [9], NAMES, form="curve")
     assert event_values(judged["events"], NAMES, 9)[:, 0] == pytest.approx([0.05] * 4 + [-0.1, 0] + [0.05] * 3)
+
+
+@pytest.mark.parametrize("folder", sorted(JUDGED.glob("*-curve-*")), ids=lambda path: path.name)
+def test_all_answers_of_a_language_model_on_the_suites_are_read(folder: Path):
+    for path in sorted(folder.glob("*.answer.txt")):
+        prompt = json.loads((folder / "requests" / path.name.replace("answer.txt", "json")).read_text())["prompt"]
+        lengths = [int(steps) for steps in re.findall(r"^steps: (\d+), ended", prompt, re.MULTILINE)]
+        names = sorted(set(re.findall(r"agent_[A-Z]\b", prompt)))
+        judgements = parse_answer(path.read_text(encoding="utf-8"), lengths, names, form="curve")
+        assert len(judgements) == len(lengths) > 0
 
 
 def test_schema_says_which_form_was_asked_for():

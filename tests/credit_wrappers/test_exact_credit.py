@@ -255,7 +255,7 @@ def test_an_environment_without_states_or_values_is_told_what_to_do():
     class Bare(CorridorEnv):
         set_state = None
 
-    with pytest.raises(CreditError, match=r"Bare has no set_state"):
+    with pytest.raises(CreditError, match=r"Bare has no set_state.*: add .*set_state\(state\), which"):
         EnvSimulator(Bare)
     with pytest.raises(TypeError, match="env_factory must be a function"):
         EnvSimulator(FIVE())

@@ -176,6 +176,19 @@ class TestImport:
         assert import_answers(folder, good).left_file is None
         assert not report.left_file.exists()
 
+    def test_a_completion_without_some_fields_is_read_or_says_which_one_it_lacks(self, folder, tmp_path):
+        nothing, whole, bare = chat(None), chat(answer([])), chat("x")
+        for body in (nothing, whole):
+            del body["model"]
+        del bare["choices"]
+        lines = [reply(key, body) for key, body in zip(keys(folder), (nothing, whole, bare), strict=True)]
+        report = import_answers(folder, written(tmp_path / "o.jsonl", *lines))
+        assert report.answered == 1
+        assert [why for _, why in report.left] == [
+            "the answer is empty (stopped because of end_turn)",
+            "the body is no chat completion: it has no 'choices'",
+        ]
+
     def test_an_answer_of_a_person_is_never_replaced_but_an_empty_file_is(self, folder, tmp_path):
         one, two, _ = keys(folder)
         questions = QuestionFolder(folder)

@@ -14,6 +14,7 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.exact.simulator import StateError
 from credit_wrappers.exact.value_function import Values, named_value, state_key
 from credit_wrappers.testing.corridor import CorridorEnv, CorridorState
+from spaceworld import spaceworld_v0
 from tests.exact_episodes import walk, wander
 
 FIVE = partial(CorridorEnv, 2, length=5)
@@ -227,3 +228,22 @@ def test_states_are_told_apart_by_what_they_hold():
     assert state_key({"a": [one]}) == state_key({"a": [one.copy()]}) != state_key({"a": [two]})
     assert state_key(one) != state_key(one.astype(float)) != state_key(one[None])
     assert state_key(Episode) == state_key(Episode) != state_key(CorridorState)
+
+
+def test_an_error_that_is_not_known_stays_unknown_where_it_does_not_cancel():
+    @dataclass
+    class Planned:
+        unit, counts_reward, discount = "reward", False, 1.0
+
+        def values(self, states):
+            return Values(np.zeros(len(states)), np.full(len(states), np.nan))
+
+    episode = walk((2, 2), (0, 2), start=(0, 0), length=9)
+    found = exact_credit(episode, EnvSimulator(partial(CorridorEnv, 2, length=9)), Planned())
+    assert np.isnan(found.error).tolist() == [[True, True], [False, True]] and found.error[1, 0] == 0
+
+
+def test_a_plan_is_no_exact_value_so_its_error_is_not_known():
+    make = partial(spaceworld_v0.parallel_env, scenario="truss", max_cycles=3)
+    found = exact_credit(wander(make(), 0), EnvSimulator(make), named_value(make(), "time"))
+    assert np.isnan(found.error).any() and np.isfinite(found.values).all()

@@ -11,6 +11,7 @@ from typing import Any, cast
 from credit_wrappers import (
     Budget,
     CounterfactualCritic,
+    CreditError,
     CreditStore,
     Critic,
     CriticStats,
@@ -63,14 +64,21 @@ def check_critics(settings: Settings) -> None:
 
     Raises:
         CreditError: As `make_client`.
-        ValueError: Limits that make no sense.
+        ValueError: Limits that make no sense; the method exact in a world that has no exact values.
     """
     make_budget(settings)
     for method, seed in settings.learners:
         if METHODS[method].asks and not settings.answers_name:
             _named_critic(settings, method, None, learner_name(method, seed))
         elif METHODS[method].exact and seed == 0:
-            _exact_critic(settings)
+            try:
+                _exact_critic(settings)
+            except CreditError as error:
+                raise ValueError(
+                    f"--method exact is not available for --env {settings.env}, which has no exact values, or none for "
+                    "a world of its size. Worlds that have them: all of spaceworld: (by plans where they are large), "
+                    "lbf: with up to 3 players on small fields, and corridor"
+                ) from error
 
 
 def _settings_of(ledger: Path | None) -> CriticSettings:

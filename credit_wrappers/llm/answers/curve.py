@@ -10,6 +10,8 @@ the number stays as it is and then changes by one a step, so that it arrives at 
 and 5. A change by more than one a step is spread evenly over all steps since the point before. After the last point
 nothing changes. So only the end of each run of changes is written, whether the agent waited before it or not. A third
 number begins a new count after step t, which is not paid: the sub-task was done, or another agent changed what is left.
+Whether it was cannot be seen from the answer. So that no count is begun anew in order to be paid for large falls, one
+falls by at most `FASTEST` a step from then on. Before that, and in any rise, all changes are read.
 The credit of a step is `STEP_WORTH` times the steps saved in it, so a curve that comes back to its number earned
 nothing in between.
 
@@ -23,7 +25,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from math import ceil
+from math import ceil, inf
 from operator import itemgetter
 from typing import Any, cast
 
@@ -41,6 +43,8 @@ from credit_wrappers.llm.answers.schema import (
 )
 from credit_wrappers.llm.answers.task_answers import find_task_problems
 from credit_wrappers.llm.client import STEP_WORTH
+
+FASTEST = 2  # steps saved in one step after a new count; an honest count falls by 1, so this leaves room for a miscount
 
 _DIGITS = 12  # of an amount: 0.05 * 7 is 0.35
 
@@ -97,7 +101,7 @@ def _find_problems(place: str, curve: CurveAnswer, length: int, problems: Proble
             problems.add(f"{place}, {what}: {left:g} is out of all bounds")
 
     check_left("start", curve["start"])
-    before = -1.0
+    before, count, most = -1.0, curve["start"], inf
     for k, point in enumerate(curve["left"], 1):
         if len(point) not in (2, 3):
             problems.add(f"{place}, point {k}: {len(point)} numbers; [step, left] or [step, left, new count] is needed")
@@ -107,7 +111,10 @@ def _find_problems(place: str, curve: CurveAnswer, length: int, problems: Proble
             check_step("point", k, step)
             if step <= before:
                 problems.add(f"{place}, point {k}: step {step:g} does not come after step {before:g}")
-        before = max(before, step)
+        elif count - left[0] > most * (step - before) + 1e-9:
+            problems.add(f"{place}, point {k}: {_too_fast(count, left[0], step - before)}")
+        before, count = max(before, step), left[-1]
+        most = FASTEST if len(left) == 2 else most
         for value in left:
             if not 0 <= value <= LARGEST_AMOUNT:
                 check_left(f"point {k}", value)
@@ -121,6 +128,13 @@ def _find_problems(place: str, curve: CurveAnswer, length: int, problems: Proble
                 problems.add(f"{place}, {part} {k}: the same as {part} {same}")
             if abs(entry.get("amount", 0.0)) > LARGEST_AMOUNT:
                 problems.add(f"{place}, {part} {k}: amount {entry['amount']:g} is out of all bounds")
+
+
+def _too_fast(count: float, left: float, steps: float) -> str:
+    return (
+        f"{count:g} steps left fall to {left:g} within {steps:g} step{'s' if steps != 1 else ''}; an agent's own step "
+        f"saves 1, and after a new count a fall by more than {FASTEST} a step is refused"
+    )
 
 
 def _judgement(judged: CurveEpisode, length: int) -> EpisodeAnswer:

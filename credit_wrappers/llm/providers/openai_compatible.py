@@ -112,7 +112,7 @@ def chat_completion(reply: Any, seconds: float, model: str) -> Completion:
             cached_tokens=cached,
             seconds=seconds,
         ),
-        model=clean(str(reply.model or model)),
+        model=clean(str(getattr(reply, "model", None) or model)),
         stop_reason="refusal" if refusal else clean(_STOP.get(stop, stop)),
     )
 

@@ -196,7 +196,9 @@ def _answer(line: str, asked: dict[str, Request]) -> tuple[str, Completion]:
     try:
         reply = json.loads(json.dumps(body), object_hook=lambda fields: SimpleNamespace(**fields))
         completion = chat_completion(reply, 0.0, asked[key].model)
-    except (AttributeError, TypeError, ValueError) as error:
+    except AttributeError as error:
+        raise _LeftOver(f"the body is no chat completion: it has no {error.name!r}") from None
+    except (TypeError, ValueError) as error:
         raise _LeftOver(f"the body is no chat completion: {error}") from None
     text = completion.text.removeprefix("\ufeff")
     if not text.strip():

@@ -1,0 +1,65 @@
+"""Critics whose questions are answered by files: what is answered counts; a folder of other answers is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from credit_wrappers.core.credit import Credit
+from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.errors import CreditError, Unanswered
+from credit_wrappers.critics.llm_critic import LLMCritic
+from credit_wrappers.llm.providers.folder import FolderClient
+
+
+def answered_by_files(critic: Critic) -> bool:
+    """Return whether questions of this critic can wait for answers."""
+    return isinstance(critic, LLMCritic) and isinstance(critic.client, FolderClient)
+
+
+def answered_part(critic: Critic, queries: Sequence[list[Episode]]) -> tuple[list[Credit], str]:
+    """Return the credit of each episode, a fallback where its query waits, and which questions wait; "": none.
+
+    All questions are asked, so that all can be answered together.
+    """
+    credits: list[Credit] = []
+    waiting: list[Unanswered] = []
+    for query in queries:
+        try:
+            credits += critic.score(query)
+        except Unanswered as error:
+            waiting.append(error)
+            credits += [Credit(np.zeros(one.actions.shape[:2], np.float32), source="fallback") for one in query]
+    return credits, str(max(waiting, key=lambda error: len(error.files))) if waiting else ""
+
+
+def check_folder(critic: Critic, queries: Sequence[list[Episode]]) -> None:
+    """Raise CreditError where a folder has answers about the same episodes, but to other questions.
+
+    Nothing is written then. They were asked for in another form or wording, under another name of the model, or with
+    other neighbours in a query.
+    """
+    if not isinstance(critic, LLMCritic) or not isinstance(critic.client, FolderClient):
+        return
+    folder = critic.client.questions
+    there = dict(folder.requests())
+    asked = {question.key: question.request for query in queries for question in critic.questions(query)}
+    if not asked or not there or asked.keys() & there.keys():
+        return
+    answered = {key: request for key, request in there.items() if folder.answer(key, request)[0] is not None}
+    texts = {text for request in asked.values() for text in _episodes(request.prompt)}
+    same = [key for key, request in answered.items() if texts & _episodes(request.prompt)]
+    if same:
+        raise CreditError(
+            f"{folder.path} has {len(same)} answers about these episodes, but to other questions: of another form "
+            "(--form), another wording, or with other episodes in a query (--episodes-per-query, --half). Nothing was "
+            "written. Use the settings with which they were asked, or another folder"
+        )
+
+
+def _episodes(prompt: str) -> set[str]:
+    """Return the texts of a prompt's episodes, without their numbers."""
+    parts = prompt.split("## Episode ")[1:]
+    return {part.partition("\n")[2].strip() for part in parts}

@@ -1,0 +1,69 @@
+"""Questions that are answered by files: what is answered counts, what waits is said, other answers are not mixed in."""
+
+from __future__ import annotations
+
+import pytest
+
+from credit_wrappers import FolderClient, ScriptedClient
+from credit_wrappers.bench.bench_critics import CriticOptions, bench_critic
+from credit_wrappers.bench.benchmark import BenchSettings, PreparedSuite, bench_row
+from credit_wrappers.bench.suite import load_suite
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    return PreparedSuite.of(load_suite("corridor"))
+
+
+def row(prepared, folder, form="curve", size=4, **settings):
+    make = bench_critic(f"folder:{folder}", CriticOptions({"answer_format": form, **settings}))
+    return bench_row(prepared, "folder", make, BenchSettings(draws=0, episodes_per_query=size))
+
+
+def answer(folder, count):
+    """Answer some of the open questions by the scripted rules."""
+    questions = FolderClient(folder).questions
+    for key, request in questions.open_questions()[:count]:
+        questions.answer_file(key).write_text(ScriptedClient().complete(request).text, encoding="utf-8")
+
+
+def files(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_is_answered_is_scored_and_what_waits_is_said(prepared, tmp_path):
+    nothing = row(prepared, tmp_path)
+    assert (nothing.usable, nothing.figures) == (0, {})
+    assert nothing.note.startswith("nothing usable: model-by-files: 3 questions wait for their answers")
+    answer(tmp_path, 2)
+    part = row(prepared, tmp_path)
+    assert (part.usable, part.episodes) == (8, 12) and part.figures
+    assert part.note.startswith("model-by-files: 1 question waits for its answer")
+    answer(tmp_path, 1)
+    whole = row(prepared, tmp_path)
+    assert (whole.usable, whole.note) == (12, "")
+    damaged = sorted(tmp_path.glob("*.answer.txt"))[0]
+    damaged.write_text(damaged.read_text(encoding="utf-8")[:-40], encoding="utf-8")
+    part = row(prepared, tmp_path)
+    assert part.usable == 8 and f"{damaged.name} ends in the middle of its JSON" in part.note
+
+
+@pytest.mark.parametrize("change", [{"form": "events"}, {"explain": False}, {"size": 5}])
+def test_a_folder_with_answers_to_other_questions_about_the_same_episodes_is_left_as_it_is(prepared, tmp_path, change):
+    row(prepared, tmp_path)
+    answer(tmp_path, 1)
+    before = files(tmp_path)
+    other = row(prepared, tmp_path, **change)
+    assert other.usable == 0 and files(tmp_path) == before
+    assert f"{tmp_path} has 1 answers about these episodes, but to other questions" in other.note
+    assert "--form" in other.note and "Nothing was written" in other.note
+
+
+def test_a_folder_takes_further_episodes_and_forms_while_nothing_is_answered(prepared, tmp_path):
+    row(prepared, tmp_path)
+    assert "3 questions wait" in row(prepared, tmp_path, form="events").note  # nobody has answered anything yet
+    answer(tmp_path, 6)
+    other = load_suite("lbf-5x5")
+    make = bench_critic(f"folder:{tmp_path}", CriticOptions({"answer_format": "curve"}))
+    said = bench_row(PreparedSuite.of(other), "folder", make, BenchSettings(draws=0, limit=2)).note
+    assert "1 question waits" in said
