@@ -20,7 +20,7 @@ from credit_wrappers.delivery.store import CreditStore
 from credit_wrappers.distillation import Distillation
 from credit_wrappers.distillation.paying import Distilled, Student
 from credit_wrappers.llm.client import Completion, ModelClient, Request
-from credit_wrappers.student import Agreement, StudentCritic, StudentSettings, fit_student
+from credit_wrappers.student import Agreement, StudentCritic, StudentSettings, fit_student, mirrored_labels
 from credit_wrappers.wrappers import (
     CreditWrapper,
     LLMCreditWrapper,
@@ -115,6 +115,7 @@ __all__ = [
     "annotate",
     "exact_credit",
     "fit_student",
+    "mirrored_labels",
     "named_value",
 ]
 

@@ -18,6 +18,7 @@ from spaceworld.presets import get_scenario
 from spaceworld.rules import packing as pk
 from spaceworld.rules.actions import ACTIONS, bad, indices
 from spaceworld.rules.generator import generate
+from spaceworld.rules.mirrors import mirror_count, mirror_row, mirrored_actions
 from spaceworld.rules.packing import blocks, build_spec, clear, memory_of, place, seed_row
 from spaceworld.rules.snapshot import VERSION, Snapshot, check, fingerprint, rewound
 from spaceworld.scenario import Scenario
@@ -120,13 +121,24 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
-        """Begin a new episode; without a seed the random stream continues."""
+        """Begin a new episode; without a seed the random stream continues.
+
+        Args:
+            seed: Seed of the layout.
+            options: `{"mirror": k}` turns or reflects the layout; see `mirrors`.
+
+        Raises:
+            ValueError: There is no such mirror.
+        """
+        mirror = self._mirror_of(options)
         seed_row(self._row, seed)
         clear(self._spec, self._row)
         if self.scenario.layout is not None:
             place(self._spec, self._row, self.scenario)
         elif not generate(self._spec, self._row, self._work):
             raise ValueError(f"scenario {self.scenario.name!r}: no solvable layout was found; give it more room")
+        if mirror:
+            mirror_row(self._spec, self._row, mirror)
         self.agents = list(self.possible_agents)
         observations, mask = self._observe()
         if self.render_mode == "human":
@@ -217,6 +229,23 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         """
         self._row[:] = check(snapshot, self.scenario.name, self._fingerprint)
         self.agents = [] if self._row[pk.S_STATUS] else list(self.possible_agents)
+
+    def mirrors(self) -> np.ndarray:
+        """Return what each action becomes in each mirror, (K, 6) int64.
+
+        `reset(seed, options={"mirror": k})` begins in the layout of the seed, turned or reflected. Actions that are
+        mirrored, `mirrors()[k][action]`, make the same episode there: the same rewards and costs. Mirror 0 changes
+        nothing. A square grid has eight, another one four; where debris drifts there is no other mirror.
+        """
+        count = mirror_count(self.scenario)
+        return np.stack([mirrored_actions(mirror) for mirror in range(count)])
+
+    def _mirror_of(self, options: dict[str, Any] | None) -> int:
+        mirror = (options or {}).get("mirror", 0)
+        count = mirror_count(self.scenario)
+        if mirror not in range(count):
+            raise ValueError(f"options={{'mirror': {mirror!r}}}: the mirrors here are 0 to {count - 1}")
+        return int(mirror)
 
     def rewind(self, snapshot: Snapshot) -> Snapshot:
         """Return a snapshot with the episode's clock set back, which goes on unless the world ended the episode.

@@ -6,7 +6,8 @@ fitted or compared with its critic.
 
 from credit_wrappers.student.agreement import Agreement, AgreementScores
 from credit_wrappers.student.fitting import fit_student
+from credit_wrappers.student.mirrored import mirrored_labels
 from credit_wrappers.student.student_critic import StudentCritic
 from credit_wrappers.student.student_settings import StudentSettings
 
-__all__ = ["Agreement", "AgreementScores", "StudentCritic", "StudentSettings", "fit_student"]
+__all__ = ["Agreement", "AgreementScores", "StudentCritic", "StudentSettings", "fit_student", "mirrored_labels"]

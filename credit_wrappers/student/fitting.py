@@ -62,6 +62,7 @@ def fit_student(
     roles: Mapping[str, str] | None = None,
     n_actions: int | Mapping[str, int] | None = None,
     start: StudentCritic | None = None,
+    mirrored: Sequence[Sequence[tuple[Episode, Credit]]] | None = None,
     **changes: Any,
 ) -> StudentCritic:
     """Fit a student to labels; needs PyTorch (the extra `student`). The same arguments give the same student.
@@ -73,6 +74,9 @@ def fit_student(
         n_actions: Number of actions, for all or by agent; None: as many as the labels show.
         start: Student to continue from, when labels were appended to those that it was fitted to. Roles and numbers of
             actions are its own unless given.
+        mirrored: For each label the same play in other mirrors of its world, see `mirrored_labels`. The student learns
+            from them where it learns from their label; they are neither measured nor counted. A pass takes longer by
+            their number.
         changes: Single settings by name, instead of or on top of `settings`: `form="free"`, ...
 
     Raises:
@@ -104,6 +108,10 @@ def fit_student(
     torch = require("torch", "student")
     given = list(labels)
     check_labels(given, "fit_student")
+    more = [[] for _ in given] if mirrored is None else [list(some) for some in mirrored]
+    if len(more) != len(given):
+        raise ValueError(f"mirrored has an entry for each of the {len(given)} labels, not {len(more)}")
+    copies = [some for (_, credit), some in zip(given, more, strict=True) if credit.source != "fallback"]
     usable = [(episode, credit) for episode, credit in given if credit.source != "fallback"]
     _check_enough(usable, len(given) - len(usable))
     episodes = [episode for episode, _ in usable]
@@ -122,9 +130,16 @@ def fit_student(
     # The newest label weighs 1 or `recency` times as much as the oldest; the mean weight is 1.
     weight = (1.0 if start is None else settings.recency) ** np.linspace(0.0, 1.0, len(usable))
     weight = weight / weight.mean()
+    # Each label with its copies: a copy counts as much as its label.
+    families = [[episode, *(copy for copy, _ in some)] for episode, some in zip(episodes, copies, strict=True)]
+    mine, theirs = np.flatnonzero(~held), np.flatnonzero(held)
     learned, measured = (
-        _Labels(steps_of(team, [episodes[i] for i in part]), np.concatenate([values[i] for i in part]), weight[part])
-        for part in (np.flatnonzero(~held), np.flatnonzero(held))
+        _Labels(
+            steps_of(team, [episode for i in part for episode in families[i][:most]]),
+            np.concatenate([np.tile(values[i], (len(families[i][:most]), 1)) for i in part]),
+            np.concatenate([np.full(len(families[i][:most]), weight[i]) for i in part]),
+        )
+        for part, most in ((mine, None), (theirs, 1))
     )
     fixed = statistics(team, learned.steps.states)
     if start is None:

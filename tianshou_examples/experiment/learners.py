@@ -97,6 +97,7 @@ class Learner:
         self._longest_rows = (max(longest_episode(env) for env in venv.envs) + 1) * len(venv)
         self._tails = [AveragedModel(network) for network in self._networks]
         self._trainer = self._on_policy_trainer(seed) if settings.on_policy else self._off_policy_trainer(seed)
+        self.set_progress(0.0)
 
     @property
     def actors(self) -> Actors:
@@ -218,9 +219,10 @@ class Learner:
         return float(updating)
 
     def set_progress(self, done: float) -> None:
-        """Move the schedules of learning rate, entropy and exploration."""
+        """Move the schedules of gamma, learning rate, entropy and exploration."""
         s, self.done = self.settings, min(1.0, done)
         for member in self._members:
+            member.gamma = s.gamma * min(1.0, self.done / s.gamma_growth) if s.gamma_growth else s.gamma
             if s.on_policy:
                 member.ent_coef = s.entropy * max(-s.entropy_debit, 1.0 - self.done / s.entropy_until)
             else:

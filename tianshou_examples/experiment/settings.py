@@ -135,6 +135,8 @@ class Settings:
     hidden: int = _learner(128, above=0)
     lr: float = _learner(2e-3, above=0)
     gamma: float = _learner(0.97, least=0, most=1)
+    # share of the training over which gamma grows from 0 to its value: credit that is right in each step needs no more
+    gamma_growth: float = _learner(0.0, least=0, most=1)
     batch: int = _learner(512, above=0)  # rows of one gradient step
     # PPO
     rollout: int = _learner(0, least=0)  # steps between updates, at least the longest episode's; 0: one episode

@@ -1,0 +1,81 @@
+"""Labels in the mirrors of their world, and students that learn from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from credit_wrappers import Credit, CreditError, fit_student, mirrored_labels
+from credit_wrappers.recording.replay import replay
+from credit_wrappers.testing.corridor import CorridorEnv
+from spaceworld import spaceworld_v0
+
+
+def make():
+    return spaceworld_v0.parallel_env(scenario="duet")
+
+
+@pytest.fixture(scope="module")
+def labels():
+    """Return random episodes of `duet` with a credit that is told by actions alone: 1 for north, -1 for west."""
+    found = []
+    for seed in range(6):
+        actions = np.random.default_rng(seed).integers(6, size=(20, 2))
+        episode = replay(make(), seed, actions, observations=True)
+        found.append((episode, Credit((actions == 1).astype(np.float32) - (actions == 3))))
+    return found
+
+
+def test_a_mirrored_label_is_the_same_play_with_the_same_credit_seen_otherwise(labels):
+    mirrored = mirrored_labels(labels, make)
+    assert [len(some) for some in mirrored] == [7] * 6
+    becomes = make().unwrapped.mirrors()
+    for (episode, credit), some in zip(labels, mirrored, strict=True):
+        for mirror, (copy, same) in enumerate(some, 1):
+            assert same is credit and np.array_equal(copy.actions, becomes[mirror][episode.actions])
+            assert np.array_equal(copy.team_reward, episode.team_reward) and np.array_equal(copy.cost, episode.cost)
+            assert not np.array_equal(copy.observations, episode.observations)
+    [(turned, _)] = mirrored_labels([(labels[0][0], labels[0][1])], make)[0][:1]
+    again = replay(make(), 0, labels[0][0].actions, observations=True)
+    assert np.array_equal(again.observations, labels[0][0].observations) and turned.seed == 0
+
+
+def test_a_student_learns_from_the_mirrors_of_its_labels_and_is_measured_on_labels_alone(labels):
+    mirrored = mirrored_labels(labels, make)
+    settings = {"n_actions": 6, "epochs": 4, "form": "free"}
+    alone, with_copies = fit_student(labels, **settings), fit_student(labels, mirrored=mirrored, **settings)
+    assert (alone.labels, alone.agreement.episodes) == (with_copies.labels, with_copies.agreement.episodes) == (6, 1)
+    assert not np.array_equal(alone.score([labels[0][0]])[0].values, with_copies.score([labels[0][0]])[0].values)
+    # without copies nothing is another, and copies of held-out labels are not learned from
+    assert np.array_equal(
+        fit_student(labels, mirrored=[[]] * 6, **settings).score([labels[0][0]])[0].values,
+        alone.score([labels[0][0]])[0].values,
+    )
+    held = [k for k in (0, 1, 2) if not _used(labels, k, mirrored, settings)]
+    assert held == [1]
+
+
+def _used(labels, k, mirrored, settings):
+    """Return whether the copies of one label change what is learned."""
+    only = [some if j == k else [] for j, some in enumerate(mirrored)]
+    plain, other = (fit_student(labels, mirrored=m, **settings).score([labels[0][0]])[0] for m in ([[]] * 6, only))
+    return not np.array_equal(plain.values, other.values)
+
+
+def test_a_world_without_mirrors_has_no_copies():
+    episode = replay(CorridorEnv(), 1, np.array([[2, 2], [2, 0]]), observations=True)
+    assert mirrored_labels([(episode, Credit(np.ones((2, 2), np.float32)))], CorridorEnv) == [[]]
+
+
+def test_what_cannot_be_mirrored_is_said(labels):
+    episode, credit = labels[0]
+    with pytest.raises(CreditError, match="it has no seed"):
+        mirrored_labels([(replace(episode, seed=None), credit)], make)
+    with pytest.raises(CreditError, match="it begins at step 3"):
+        mirrored_labels([(replace(episode, start=3), credit)], make)
+    with pytest.raises(CreditError, match="in mirror 1 rewards, costs or the end are others"):
+        mirrored_labels([(replace(episode, team_reward=episode.team_reward + 1), credit)], make)
+    with pytest.raises(ValueError, match="an entry for each of the 6 labels, not 2"):
+        fit_student(labels, mirrored=[[], []], n_actions=6)
