@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 from credit_wrappers.bench.answers_file import AnswersCritic
@@ -22,6 +23,8 @@ from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.critics.llm_critic import LLMCritic
+from credit_wrappers.dataset import published_names
+from credit_wrappers.dataset.answers_lines import write_answers
 from credit_wrappers.llm.budget import Budget, Prices
 from credit_wrappers.llm.client import AnswerForm
 from credit_wrappers.report.report_file import write_report
@@ -78,6 +81,27 @@ def bench(options: argparse.Namespace) -> Generator[str, None, int]:
     Returns:
         The exit code: 0, 1 where a row has no usable answer, 3 where one waits for answers.
     """
+    with TemporaryDirectory() as folder:
+        options.words = options.critic  # as they were written, the names of the rows
+        options.critic = [_with_file(word, Path(folder)) for word in options.critic]
+        options.suite = [_with_file(word, Path(folder)) for word in options.suite]
+        return (yield from _bench(options))
+
+
+def _with_file(word: str, folder: Path) -> str:
+    """Return the word, with a file of judgements for a data set that it names: `answers:duet-claude`."""
+    kind, _, name = word.partition(":")
+    if kind != "answers" or name.endswith(".jsonl") or (Path(name).is_dir() and any(Path(name).glob("*.jsonl"))):
+        return word
+    if not Path(name).exists() and name not in published_names():
+        raise ValueError(f"{word}: there is no {name}; published data sets are {', '.join(published_names())}")
+    path = folder / f"{Path(name).name}.jsonl"
+    if not path.exists():
+        write_answers(name, path)
+    return f"answers:{path}"
+
+
+def _bench(options: argparse.Namespace) -> Generator[str, None, int]:
     if options.show:
         kept = [row for file in options.show for row in read_rows(file)]
         kept = [row for row in kept if not options.suite or row.suite in options.suite]
@@ -162,7 +186,7 @@ def _critics(options: argparse.Namespace) -> dict[str, Callable[[Suite], Critic]
     )
     if not options.critic:
         raise ValueError(f"--critic is missing; valid: {valid_critics()}")
-    names = [*options.name, *options.critic[len(options.name) :]]
+    names = [*options.name, *options.words[len(options.name) :]]
     if len(options.name) > len(options.critic) or len(set(names)) < len(names):
         raise ValueError(f"--name: the critics need names of their own, at most one each, got {', '.join(names)}")
     if options.against and options.against not in names:

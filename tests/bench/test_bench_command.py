@@ -234,6 +234,15 @@ def test_a_report_shows_two_critics_and_the_truth_for_each_suite(tmp_path, capsy
     assert {path.name for path in tmp_path.glob("report-*.html")} == {"report-corridor.html", "report-a.html"}
 
 
+def test_a_published_data_set_is_a_suite_and_a_critic_by_its_name(capsys):
+    words = ["bench", "--critic", "answers:lbf-claude", "--limit", "3", "--half", "all", "--draws", "0"]
+    assert main(words) == 0
+    cells = capsys.readouterr().out.splitlines()[1].split()
+    assert cells[:3] == ["lbf-claude", "answers:lbf-claude", "3/3"] and float(cells[3]) > 0.2
+    assert main(["bench", "--critic", "answers:lbf-clod"]) == 2
+    assert "there is no lbf-clod; published data sets are duet-claude" in capsys.readouterr().err
+
+
 def test_no_usable_answer_is_no_report(tmp_path, capsys):
     other = judged(tmp_path / "a.jsonl", (99, [[FORWARD, STAY]], [[1.0, 0.0]], 0))
     out = tmp_path / "report.html"
