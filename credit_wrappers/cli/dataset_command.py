@@ -20,7 +20,7 @@ from credit_wrappers.dataset.dataset_card import DatasetCard
 from credit_wrappers.dataset.label_sources import labels_of_answers, with_exact
 from credit_wrappers.dataset.large_set import TRANSITIONS, WORLDS, make_large_set
 from credit_wrappers.dataset.loading import described, iterate, load_card, located
-from credit_wrappers.dataset.published import FOLDER, publish, published_names
+from credit_wrappers.dataset.published import FOLDER, publish, publish_again, published_names
 from credit_wrappers.dataset.recorded_play import Recording
 from credit_wrappers.dataset.saving import SaveForm, save
 from credit_wrappers.delivery.annotation import annotate
@@ -75,9 +75,19 @@ def add_dataset(topics: Any, parser: type[argparse.ArgumentParser]) -> None:
 
     about = "the data sets that come with the package, again, from files of judgements"
     command = commands.add_parser("publish", help=f"make {about}", description=f"Make {about}.")
-    command.add_argument("answers", metavar="FOLDER", help="of duet.jsonl, pair.jsonl, pair2.jsonl, ...")
+    command.add_argument("answers", metavar="FOLDER", nargs="?", help="of duet.jsonl, pair.jsonl, pair2.jsonl, ...")
+    command.add_argument("--judged", metavar="FOLDER", help="of questions and answers: makes duet-claude-curve")
     command.add_argument("--out", default=str(FOLDER), metavar="FOLDER", help="where to; the package's own by default")
-    command.set_defaults(run=lambda options: publish(options.answers, options.out))
+    command.set_defaults(run=_publish)
+
+
+def _publish(options: argparse.Namespace) -> Iterator[str]:
+    if options.answers is None and options.judged is None:
+        raise ValueError("give the folder of the files of judgements, --judged FOLDER, or both")
+    if options.answers is not None:
+        yield from publish(options.answers, options.out)
+    if options.judged is not None:
+        yield from publish_again(options.judged, options.out)
 
 
 def _make(options: argparse.Namespace) -> Iterator[str]:

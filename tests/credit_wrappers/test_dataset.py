@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from credit_wrappers import Credit, dataset
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.dataset import dataset_figures
 from credit_wrappers.dataset.loading import described
-from credit_wrappers.dataset.published import published_file
+from credit_wrappers.dataset.published import publish_again, published_file
 from tests.credit_wrappers.credit_fakes import corridor_episode
 from tests.credit_wrappers.dataset_labels import (
     CORRIDOR,
@@ -194,7 +195,11 @@ def test_unique_state_actions_are_estimated_where_there_are_many(monkeypatch, la
     assert share(10**9) == share(10**6) < 1
 
 
-PUBLISHED = {"duet-claude": (96, 4345), "pair-claude": (96, None), "truss-claude": (18, None), "lbf-claude": (40, None)}
+PUBLISHED = {
+    "duet-claude": (96, 4345), "duet-claude-curve": (96, 4345), "pair-claude": (96, None), "truss-claude": (18, None),
+    "lbf-claude": (40, None),
+}  # fmt: skip
+JUDGED = Path(__file__).parents[1] / "bench" / "judged" / "duet-curve-mixed"
 
 
 def test_the_published_data_sets_are_these():
@@ -221,7 +226,21 @@ def test_a_published_data_set_loads_and_its_environment_makes_its_episodes_again
             total[event.start : event.stop, label.episode.agents.index(event.agent)] += spread
         assert np.allclose(total, label.credit.values, atol=1e-5)
     card = dataset.load_card(name)
-    assert card.credited_by == "Claude, asked through files, November 2026" and "a498dcc" in card.wording
+    assert card.credited_by == "Claude, asked through files, November 2026"
+    assert ("digest" if name.endswith("curve") else "a498dcc") in card.wording
+
+
+def test_labels_in_steps_saved_are_those_of_their_answers_and_keep_questions_and_answers(tmp_path):
+    labels, before = (dataset.load(name, replay=False) for name in ("duet-claude-curve", "duet-claude"))
+    assert [label.episode.seed for label in labels] == [label.episode.seed for label in before]
+    answers = {path.read_text(encoding="utf-8") for path in JUDGED.glob("*.answer.txt")}
+    assert {label.answer for label in labels} == answers and len(answers) == 12
+    assert all("## Episode 8" in label.question for label in labels)
+    steps = np.concatenate([label.credit.values.ravel() for label in labels]) / 0.05
+    assert np.abs(steps * 6 - np.round(steps * 6)).max() < 1e-3  # whole, halves and thirds of steps
+    [said] = publish_again(JUDGED, tmp_path)
+    made, kept = tmp_path / "duet-claude-curve.jsonl.gz", published_file("duet-claude-curve")
+    assert said.startswith("duet-claude-curve.jsonl.gz: 96 episodes") and made.read_bytes() == kept.read_bytes()
 
 
 def test_the_questions_of_pair_that_had_one_sentence_more_are_marked():

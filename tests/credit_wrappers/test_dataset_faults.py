@@ -33,7 +33,9 @@ def path(tmp_path, labels, request) -> Path:
 
 
 def test_an_unknown_name_is_answered_with_the_published_ones():
-    with pytest.raises(FileNotFoundError, match=r"duet-cloud.*duet-claude, lbf-claude, pair-claude, truss-claude"):
+    with pytest.raises(
+        FileNotFoundError, match=r"duet-cloud.*duet-claude, duet-claude-curve, lbf-claude, pair-claude, truss-claude"
+    ):
         dataset.load("duet-cloud")
 
 
