@@ -41,10 +41,10 @@ def main(argv: list[str] | None = None) -> int:
         settings, folder = open_folder(settings, resume)
         check_critics(settings)
         folder.mkdir(parents=True, exist_ok=True)
-        settings.write(folder)
         if settings.answers_name:
             console.print(f"fitting a student to the labels of {settings.answers_name} ...")
             console.print(fit_run_student(settings, folder))
+        settings.write(folder)
     except MissingKey as error:
         print(
             f"--critic {settings.critic} needs a key: set {error.variable} in the environment, or name a server that "

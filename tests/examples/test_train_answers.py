@@ -1,0 +1,112 @@
+"""`--critic answers:NAME`: a student of a data set's labels pays the team, and nobody is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from credit_wrappers import StudentCritic, dataset
+from credit_wrappers.core.episode import Episode
+from tests.examples.one_learner import TINY, Queue
+from tianshou_examples.experiment.learner_process import LearnerProcess
+from tianshou_examples.experiment.recorded_answers import STUDENT, fit_run_student
+from tianshou_examples.train import main
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory) -> Path:
+    """Return a data set of six labels of the published one."""
+    path = tmp_path_factory.mktemp("data") / "few"
+    dataset.save(path, dataset.load("duet-claude-curve")[:6], card=dataset.load_card("duet-claude-curve"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(few, tmp_path_factory) -> Path:
+    """Return the folder of a run with its student."""
+    path = tmp_path_factory.mktemp("run")
+    said = fit_run_student(replace(TINY, critic=f"answers:{few}"), path)
+    assert f"a student of 6 labels from {few}, credited by Claude, asked through files, November 2026" in said
+    return path
+
+
+def test_rows_of_the_learner_hold_what_the_runs_student_says_of_each_robot(few, folder):
+    settings = replace(TINY, envs=1, critic=f"answers:{few}", method=("mca",))
+    process = LearnerProcess(settings, "mca", 0, folder, Queue())
+    episodes: list[Episode] = []
+    score = process.store.critic.score
+    process.store.critic.score = lambda query: (episodes.extend(query), score(query))[1]  # type: ignore[method-assign]
+    process.learner.collector.collect(n_episode=2)
+    batch, _ = process.learner.buffer.sample(0)
+    assert len(batch) == 2 * sum(episode.length for episode in episodes)
+    student = StudentCritic.load(folder / STUDENT)
+    for episode in episodes:
+        expected = student.score([episode])[0].values
+        assert np.abs(expected).sum(axis=0).all() and not np.allclose(expected[:, 0], expected[:, 1])
+        for i in range(2):
+            own = (batch.info["episode_id"] == episode.id) & (batch.obs.agent_id == i)
+            got = np.full(episode.length, np.nan)
+            got[batch.info["episode_step"][own]] = batch.rew[own]
+            assert got == pytest.approx(expected[:, i], abs=1e-6)
+    process.store.close()
+
+
+def test_a_student_is_fitted_once_for_a_run(few, folder, monkeypatch):
+    before = (folder / STUDENT).read_bytes()
+    monkeypatch.setattr("tianshou_examples.experiment.recorded_answers.fit_student", None)  # would fail
+    fit_run_student(replace(TINY, critic=f"answers:{few}"), folder)
+    assert (folder / STUDENT).read_bytes() == before
+
+
+def test_the_command_trains_a_team_by_recorded_labels(few, tmp_path, capsys):
+    out = tmp_path / "run"
+    words = [
+        "--env",
+        "spaceworld:duet",
+        "--critic",
+        f"answers:{few}",
+        "--method",
+        "mca",
+        "--envs",
+        "2",
+        "--steps",
+        "200",
+    ]
+    assert main([*words, "--eval-episodes", "2", "--set", "gamma_growth=0.5", "--out", str(out)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "fitting a student to the labels of" in said and "critic: a student of the recorded labels" in said
+    assert (out / STUDENT).exists() and (out / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--critic", "answers:nothing"], "there is no data set nothing"),
+        (["--critic", "answers:"], "unknown critic 'answers:'"),
+        (
+            ["--critic", "answers:lbf-claude"],
+            "is of lbf:Foraging-8x8-2p-2f-coop-v3, and this run is of spaceworld:duet",
+        ),
+        (["--critic", "answers:duet-claude", "--method", "student"], "is a student already"),
+        (["--critic", "answers:duet-claude", "--method", "taca"], "needs a critic that names tasks"),
+        (["--critic", "answers:duet-claude", "--max-calls", "3"], "the answers:duet-claude one is free"),
+    ],
+)
+def test_bad_input_is_one_line(words, message, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        raise SystemExit(main(["--env", "spaceworld:duet", "--out", str(tmp_path / "run"), *words]))
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and message in said and said.count("\n") == 1
+    assert not (tmp_path / "run" / "config.json").exists()  # no run that could be mistaken for one
+
+
+def test_gamma_grows_with_the_share_of_the_training_and_holds_for_each_member(folder, few):
+    settings = replace(TINY, critic=f"answers:{few}", method=("mca",), gamma=0.9, gamma_growth=0.5, policy="per-agent")
+    learner = LearnerProcess(settings, "mca", 0, folder, Queue()).learner
+    assert [member.gamma for member in learner._members] == [0.0, 0.0]
+    for done, gamma in ((0.25, 0.45), (0.5, 0.9), (0.8, 0.9)):
+        learner.set_progress(done)
+        assert [member.gamma for member in learner._members] == pytest.approx([gamma] * 2)
