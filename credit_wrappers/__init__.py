@@ -21,7 +21,14 @@ from credit_wrappers.distillation import Distillation
 from credit_wrappers.distillation.paying import Distilled, Student
 from credit_wrappers.llm.client import Completion, ModelClient, Request
 from credit_wrappers.student import Agreement, StudentCritic, StudentSettings, fit_student
-from credit_wrappers.wrappers import CreditWrapper, LLMCreditWrapper, LLMTaskWrapper, TaskObservationWrapper, Weaning
+from credit_wrappers.wrappers import (
+    CreditWrapper,
+    LLMCreditWrapper,
+    LLMTaskWrapper,
+    RecordEpisodes,
+    TaskObservationWrapper,
+    Weaning,
+)
 
 if TYPE_CHECKING:
     from credit_wrappers.critics.critic_settings import CriticSettings
@@ -87,6 +94,7 @@ __all__ = [
     "Outcomes",
     "Prices",
     "RandomCritic",
+    "RecordEpisodes",
     "RecordedClient",
     "Request",
     "RolloutValue",

@@ -31,6 +31,7 @@ ORDER = {
         ("delivery",),
         ("bench",),
         ("distillation",),
+        ("dataset",),
         ("adapters", "cli"),  # see `DOORS`
         ("wrappers",),
         ("integrations",),

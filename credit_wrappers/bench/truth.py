@@ -6,10 +6,11 @@ A world brings its own value functions; where it brings none there is no truth, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.bench.metrics import loop_marks
 from credit_wrappers.bench.suite import Suite
@@ -45,10 +46,15 @@ class SuiteTruth:
 
 
 def suite_truth(suite: Suite, episodes: Sequence[Episode]) -> SuiteTruth:
-    """Return the truth about replayed episodes of a suite.
+    """Return the truth about replayed episodes of a suite; see `truth_of`."""
+    return truth_of(suite.make_env, episodes)
+
+
+def truth_of(make_env: Callable[[], ParallelEnv], episodes: Sequence[Episode]) -> SuiteTruth:
+    """Return the truth about episodes.
 
     Args:
-        suite: Makes the environment that simulates.
+        make_env: Makes the environment that simulates.
         episodes: With snapshots.
     """
     credits: dict[tuple[str, str], list[np.ndarray]] = {}
@@ -56,7 +62,7 @@ def suite_truth(suite: Suite, episodes: Sequence[Episode]) -> SuiteTruth:
     missing: dict[str, str] = {}
     default: np.ndarray | int = 0
     try:
-        simulator = EnvSimulator(suite.make_env)
+        simulator = EnvSimulator(make_env)
     except CreditError as failed:
         missing = dict.fromkeys(VALUE_NAMES, str(failed))
     else:

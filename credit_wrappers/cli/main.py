@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from credit_wrappers.cli.bench_command import add_bench
+from credit_wrappers.cli.dataset_command import add_dataset
 from credit_wrappers.cli.diff import diff
 from credit_wrappers.cli.export import export
 from credit_wrappers.cli.output import printing
@@ -67,10 +68,11 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def _parser() -> OneLineParser:
-    about = "The critic's ledgers, prompts and questions, and a benchmark of critics."
+    about = "The critic's ledgers, prompts and questions, data sets, and a benchmark of critics."
     parser = OneLineParser(prog="credit-wrappers", description=about)
-    topics = parser.add_subparsers(required=True, metavar="bench | ledger | prompts | questions")
+    topics = parser.add_subparsers(required=True, metavar="bench | dataset | ledger | prompts | questions")
     add_bench(topics)
+    add_dataset(topics, OneLineParser)
     about = "Reads ledgers, the SQLite files with every question to a model and every answer; changes none."
     ledger = topics.add_parser("ledger", help="read a ledger", description=about)
     commands = ledger.add_subparsers(required=True, metavar=" | ".join(LEDGER_COMMANDS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -98,3 +99,12 @@ class Episode:
         bare = replace(self, moments=(), narrator=None, snapshots=())
         bare.__dict__["key"] = self.key
         return bare
+
+    def as_recorded(self, key: str, frames: Sequence[str]) -> Episode:
+        """Return the episode with the key and the frames that it had when it was written down.
+
+        A file that holds no moments holds these instead. Copies made by `dataclasses.replace` lose both.
+        """
+        known = replace(self)
+        known.__dict__["key"], known.__dict__["frames"] = key, tuple(frames)
+        return known

@@ -112,6 +112,10 @@ class LedgerError(CreditError):
     """The ledger file cannot be used: not a ledger, damaged, or not writable."""
 
 
+class DatasetError(CreditError):
+    """A data set or recording cannot be used: damaged, incomplete, of another version, or unlike its episodes."""
+
+
 def _check_kind(error: str, kind: str, valid: tuple[str, ...]) -> None:
     if kind not in valid:
         raise ValueError(f"unknown kind of {error} {kind!r}; valid: {', '.join(valid)}")

@@ -24,6 +24,8 @@ class LabelledEpisode:
         answer: The model's reply as it came; "" where there was none or it was not kept.
         model: Name of the model; "" where there was none.
         query: Number of the query in which the episode was judged, within one data set or ledger.
+        action_masks: (T+1, N, A) bool, the actions that were possible in each state; None where that is not known.
+        note: What else is known of how it was asked, for readers.
     """
 
     episode: Episode
@@ -33,6 +35,8 @@ class LabelledEpisode:
     answer: str = ""
     model: str = ""
     query: int = 0
+    action_masks: np.ndarray | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         episode = self.episode

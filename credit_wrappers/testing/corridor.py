@@ -13,7 +13,7 @@ and the episode ends. Walking against a wall costs the team 0.05.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -245,3 +245,8 @@ def parallel_env(scenario: str = "", **arguments: Any) -> CorridorEnv:
     if scenario:
         raise ValueError(f"the corridor has no scenario {scenario!r}; its name is just corridor")
     return CorridorEnv(**arguments)
+
+
+def scripted_team(env: CorridorEnv) -> Callable[[], list[int]]:
+    """Return a function that returns the joint action of a team that walks to the last cell and waits there."""
+    return lambda: [2 if cell < env.length - 1 else 0 for cell in env.position]

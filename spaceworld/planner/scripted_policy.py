@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,13 +42,14 @@ class ScriptedPolicy:
         env: A Spaceworld, wrapped or not.
         agents: The robots that it steers; None: all. It assumes that other robots help, plans again when they act
             otherwise, and keeps clear of every cell that they could enter.
+        tries: Orders of deliveries that are compared for each plan; None: by the size of the world, up to 10.
 
     Raises:
         TypeError: When there is no Spaceworld inside `env`.
         ValueError: For an unknown agent.
     """
 
-    def __init__(self, env: Any, agents: Sequence[str] | None = None) -> None:
+    def __init__(self, env: Any, agents: Sequence[str] | None = None, *, tries: int | None = None) -> None:
         self.env = spaceworld_in(env)
         names = self.env.possible_agents
         for agent in agents or ():
@@ -58,7 +59,8 @@ class ScriptedPolicy:
         self.own = tuple(agents is None or a in agents for a in names)
         self.plan: Plan | None = None
         self._last = max(self.env.scenario.horizon, 100)
-        self._tries = 10 if self.world.m <= 2 else 6 if self.world.m <= 6 else 2 if self.world.m <= 16 else 1
+        by_size = 10 if self.world.m <= 2 else 6 if self.world.m <= 6 else 2 if self.world.m <= 16 else 1
+        self._tries = by_size if tries is None else tries
         self._physical = physical(self.world)
         self._seen: np.ndarray | None = None  # cells and grips at the last call
         self._asked = np.zeros(self.world.n, np.bool_)  # the robots that had something to do in it
@@ -114,6 +116,15 @@ class ScriptedPolicy:
             joint = self._planned(row, self.world, tries=1, limit=world.n)
         self._asked = joint != pk.STAY
         return cautious(self.world, row, joint, self.own, self._still)
+
+
+def scripted_team(env: Any) -> Callable[[], list[int]]:
+    """Return a function that returns the whole team's joint action, a number for each robot.
+
+    It takes the first plan that it finds, so it is quick also where robots keep leaving the plan.
+    """
+    act = ScriptedPolicy(env, tries=1)
+    return lambda: list(act().values())
 
 
 policy = ScriptedPolicy  # called like a function: `act = policy(env)`

@@ -19,6 +19,15 @@ class Snapshot:
     fingerprint: str  # of the scenario and every argument that changes the dynamics
     row: np.ndarray  # (rowsize,) int64
 
+    def __getstate__(self) -> tuple[str, int, str, bytes]:
+        # Bytes are pickled four times as fast as an array, and whoever records episodes pickles many snapshots.
+        return self.scenario, self.version, self.fingerprint, self.row.tobytes()
+
+    def __setstate__(self, state: tuple[str, int, str, bytes]) -> None:
+        for name, value in zip(("scenario", "version", "fingerprint"), state, strict=False):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "row", np.frombuffer(state[3], np.int64).copy())
+
 
 def fingerprint(spec: np.ndarray) -> str:
     """Return a short hash of the packed scenario."""

@@ -37,6 +37,7 @@ def test_unknown_attribute_is_an_attribute_error():
         "delivery.online",
         "distillation.distillation",
         "wrappers.llm_task_wrapper",
+        "wrappers.record_episodes",
     ],
 )
 def test_examples_in_docstrings_are_true(module):

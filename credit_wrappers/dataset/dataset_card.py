@@ -1,0 +1,67 @@
+"""What is told about a data set as a whole: where the play and the credit come from, and how to go on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from pettingzoo.utils.env import ParallelEnv
+
+from credit_wrappers.bench.environments import make_environment
+from credit_wrappers.core.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """What its maker says of a data set; whatever can be counted is counted (`dataset_figures`).
+
+    Attributes:
+        title: One line.
+        description: What it is for, how the episodes were chosen, what to mind.
+        world: The environment by name, as `make_environment` takes it ("spaceworld:duet"); "" where it has none.
+        max_cycles: Its time limit; None: the world's own.
+        arguments: Further arguments of the environment.
+        play: How the team played.
+        credited_by: Who gave the credit: a model and when, rules, exact credit.
+        wording: Which wording the questions had: a commit, or the digest of the base prompt; "" where there is none.
+        licence: Its licence, as an SPDX identifier.
+        command: The command that made it.
+        made_with: Versions of the packages that made it.
+    """
+
+    title: str = ""
+    description: str = ""
+    world: str = ""
+    max_cycles: int | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    play: str = ""
+    credited_by: str = ""
+    wording: str = ""
+    licence: str = ""
+    command: str = ""
+    made_with: str = ""
+
+    def make_env(self) -> ParallelEnv:
+        """Return a new environment, as the episodes were played in.
+
+        Raises:
+            DatasetError: The card names no world.
+            ImportError: From the world's family: its library is not installed.
+        """
+        if not self.world:
+            raise DatasetError(
+                f"the card of {self.title or 'this data set'} names no world, so its environment cannot be made again: "
+                "save with card=DatasetCard(world='spaceworld:duet'), or another world that make_environment takes"
+            )
+        return make_environment(self.world, self.max_cycles, **self.arguments)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the card as values that JSON has."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> DatasetCard:
+        """Return the card of `as_json`; entries that this version does not know are passed over."""
+        known = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in data.items() if name in known})

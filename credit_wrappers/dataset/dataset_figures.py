@@ -1,0 +1,119 @@
+"""What can be counted of a data set: returns, lengths, unique state-actions, sources, agreement with exact credit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import isnan
+from typing import Any
+
+import numpy as np
+
+from credit_wrappers.bench.evaluation import JudgedSuite
+from credit_wrappers.bench.truth import SuiteTruth
+from credit_wrappers.core.labelled_episode import LabelledEpisode
+
+_BINS = 20  # of the histogram of returns
+_AGREEMENT = ("rank", "sign", "sums", "shares", "scale")  # beginnings of the bench's figures that need only the truth
+
+
+class DatasetTotals:
+    """Counts labels as they pass, so that a data set of any length can be written in one go."""
+
+    def __init__(self) -> None:
+        self.agents: tuple[str, ...] = ()
+        self.env_id = ""
+        self._returns: list[float] = []
+        self._lengths: list[int] = []
+        self._queries: list[int] = []
+        self._sources: Counter[str] = Counter()
+        self._models: Counter[str] = Counter()
+        self._ends: Counter[str] = Counter()
+        self._seen: set[int] = set()
+        self._observed = self._events = 0
+        self._tokens = 0
+        self._credits: list[np.ndarray] = []
+        self._exact: dict[str, list[np.ndarray]] = {}
+
+    @property
+    def episodes(self) -> int:
+        """Number of episodes."""
+        return len(self._returns)
+
+    @property
+    def steps(self) -> int:
+        """Number of transitions of the whole team."""
+        return sum(self._lengths)
+
+    def add(self, label: LabelledEpisode) -> None:
+        """Count one label."""
+        episode, credit = label.episode, label.credit
+        self.agents, self.env_id = episode.agents, episode.env_id
+        self._returns.append(float(episode.team_reward.sum()))
+        self._lengths.append(episode.length)
+        self._queries.append(label.query)
+        self._sources[credit.source] += 1
+        self._models[label.model] += bool(label.model)
+        self._ends[episode.ended] += 1
+        self._events += len(credit.events)
+        self._tokens += credit.usage.tokens
+        if episode.observations is not None and episode.observations.dtype != object:
+            self._observed += episode.length
+            states, actions = np.ascontiguousarray(episode.observations), np.ascontiguousarray(episode.actions)
+            for t in range(episode.length):
+                self._seen.add(hash(states[t].tobytes() + actions[t].tobytes()))
+        if label.exact:
+            self._credits.append(credit.values.astype(np.float64))
+            for name, values in label.exact.items():
+                self._exact.setdefault(name, []).append(values)
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures as values that JSON has; None where one is not known."""
+        counts, edges = _histogram(self._returns)
+        return {
+            "episodes": self.episodes,
+            "transitions": self.steps,
+            "agents": list(self.agents),
+            "env_id": self.env_id,
+            "returns": _spread(self._returns),
+            "lengths": _spread(self._lengths),
+            "ends": dict(self._ends),
+            "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
+            "unique_state_actions": len(self._seen) / self._observed if self._observed else None,
+            "sources": dict(self._sources),
+            "models": {name: count for name, count in self._models.items() if name},
+            "events": self._events,
+            "tokens": self._tokens,
+            "agreement": self._agreement(),
+        }
+
+    def _agreement(self) -> dict[str, float | None]:
+        """Return the benchmark's figures of the credit against exact credit, over all episodes that have any."""
+        complete = {name: arrays for name, arrays in self._exact.items() if len(arrays) == len(self._credits)}
+        named = {tuple(name.split(" ", 1)): arrays for name, arrays in complete.items() if " " in name}
+        if not named or not self._credits:
+            return {}
+        nothing = [np.zeros(credit.shape, bool) for credit in self._credits]
+        truth = SuiteTruth(named, dict.fromkeys(named, 0.0), {}, nothing, nothing)  # type: ignore[arg-type]
+        nobody = [None] * len(self._credits)
+        judged = JudgedSuite(self._credits, [0.0] * len(nobody), self._queries, list(nobody), truth)
+        figures = {name: figure.value for name, figure in judged.figures(draws=0).items()}
+        return {n: None if isnan(x) else x for n, x in figures.items() if n.partition(" ")[0] in _AGREEMENT}
+
+
+def _histogram(values: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    if not values:
+        return np.zeros(0), np.zeros(0)
+    low, high = min(values), max(values)
+    if high - low < 1e-6 * max(1.0, abs(low), abs(high)):  # all alike, but for rounding
+        low, high = low - 0.5, high + 0.5
+    return np.histogram(values, _BINS, (low, high))
+
+
+def _spread(values: list[float] | list[int]) -> dict[str, float] | None:
+    if not values:
+        return None
+    array = np.asarray(values, np.float64)
+    return {"mean": float(array.mean()), "std": float(array.std())} | {
+        "min": float(array.min()),
+        "max": float(array.max()),
+    }

@@ -1,0 +1,101 @@
+"""The spaces of a data set: what its agents can observe and do, as Minari's loader and TorchRL's need them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from gymnasium.spaces import Box, Dict
+
+from credit_wrappers.core.errors import DatasetError
+from credit_wrappers.dataset.label_record import EXACT, OBSERVATION, LabelRecord
+
+
+class TeamShape:
+    """What all labels of a data set have in common; it is read from the first one.
+
+    Attributes:
+        agents: Names of the N agents.
+        env_id: Name of the environment.
+        names: Names of all arrays.
+    """
+
+    def __init__(self, record: LabelRecord) -> None:
+        self.agents, self.env_id = list(record.facts["agents"]), record.facts["env_id"]
+        self.names = set(record.arrays)
+        self._kinds = {name: (array.dtype, array.shape[1:]) for name, array in record.arrays.items()}
+        self._lowest = self._highest = 0
+
+    def check(self, record: LabelRecord) -> None:
+        """Take note of a further label.
+
+        Raises:
+            DatasetError: It is of another team or has other arrays.
+        """
+        facts = record.facts
+        where = f"episode {facts['id']} (seed {facts['seed']})"
+        for name, own in (("agents", self.agents), ("env_id", self.env_id)):
+            if facts[name] != own:
+                raise DatasetError(f"{where} has {name} {facts[name]}, the first one {own}: a data set is of one team")
+        for name in sorted(self.names ^ set(record.arrays)):
+            if name.startswith(OBSERVATION) or not name.startswith((EXACT, "action_masks")):
+                continue  # an agent may be away for a whole episode
+            raise DatasetError(
+                f"{where} and the first one differ in whether they have {name}: give NaN where not known"
+            )
+        for name, array in record.arrays.items():
+            kind = array.dtype, array.shape[1:]
+            if self._kinds.setdefault(name, kind) != kind:
+                before = self._kinds[name]
+                raise DatasetError(
+                    f"{where}: {name} has the type {kind[0]} and the shape {kind[1]} in each step, before it was "
+                    f"{before[0]} and {before[1]}"
+                )
+        actions = record.arrays["actions"]
+        if actions.dtype.kind in "iu" and actions.size:
+            self._lowest = min(self._lowest, int(actions.min()))
+            self._highest = max(self._highest, int(actions.max()))
+
+    def observation_space(self) -> Dict:
+        """Return the space of what each agent observes, by agent; without bounds, since only samples are known."""
+        return Dict({quoted(agent): _unbounded(*self._kinds[OBSERVATION + agent]) for agent in self._observing()})
+
+    def action_space(self, counts: int = 0) -> Box:
+        """Return the space of the joint actions, a Box of shape (N,) or (N, A); `counts` is the number of actions."""
+        kind, shape = self._kinds["actions"]
+        if kind.kind == "f":
+            return Box(-np.inf, np.inf, shape, kind)
+        return Box(self._lowest, max(self._highest, counts - 1), shape, kind)
+
+    def spaces(self) -> dict[str, str]:
+        """Return the spaces in words, by what they are of."""
+        kinds = {f"what {agent} observes": self._kinds[OBSERVATION + agent] for agent in self._observing()}
+        told = {name: f"{shape} {kind}" for name, (kind, shape) in kinds.items()}
+        return {**told, "joint actions": str(self.action_space())}
+
+    def _observing(self) -> list[str]:
+        return [agent for agent in self.agents if OBSERVATION + agent in self._kinds]
+
+
+def quoted(name: str) -> str:
+    """Return a name without what separates names in HDF5 and in tables of infos."""
+    return name.replace("%", "%25").replace("/", "%2F")
+
+
+def infos_of(record: LabelRecord) -> Mapping[str, str]:
+    """Return the names of the arrays that are told beside observations, actions and rewards, as infos have them."""
+    main = ("actions", "credit")
+    return {
+        name: quoted(name.replace("/", " ", 1))
+        for name in record.arrays
+        if name not in main and not name.startswith(OBSERVATION)
+    }
+
+
+def _unbounded(kind: np.dtype, shape: tuple[int, ...]) -> Box:
+    if kind.kind == "f":
+        return Box(-np.inf, np.inf, shape, kind)
+    if kind.kind == "b":
+        return Box(0, 1, shape, np.uint8)
+    limits = np.iinfo(kind)
+    return Box(limits.min, limits.max, shape, kind)

@@ -1,0 +1,192 @@
+"""A label as arrays and plain data, which every form of data set writes down, and the label made of them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from credit_wrappers.core.credit import Credit, CreditEvent, Usage
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.errors import DatasetError
+from credit_wrappers.core.labelled_episode import LabelledEpisode
+
+EXACT, OBSERVATION, SEEN = "exact/", "observation/", "seen/"  # beginnings of names of arrays
+TEXTS = ("question", "answer")  # episodes of one query share them
+
+
+@dataclass(frozen=True, eq=False)
+class LabelRecord:
+    """A label, taken apart.
+
+    Attributes:
+        arrays: By name: `actions` (T, N) or (T, N, A), `credit` (T, N), `team_reward` (T,), `cost` (T, N),
+            `exact/NAME` (T, N), `action_masks` (T+1, N, A), `observation/AGENT` (T+1, ...) and, of an agent that is not
+            always there, `seen/AGENT` (T+1,) bool.
+        facts: Everything else but the texts, as JSON has it.
+        texts: The question and the answer.
+    """
+
+    arrays: dict[str, np.ndarray]
+    facts: dict[str, Any]
+    texts: dict[str, str]
+
+    @property
+    def steps(self) -> int:
+        """Number of steps, T."""
+        return len(self.arrays["team_reward"])
+
+
+def record_of(label: LabelledEpisode, *, frames: bool = True) -> LabelRecord:
+    """Return a label taken apart.
+
+    The moments become the frames that their narrator tells; the snapshots are left out.
+
+    Args:
+        label: The label.
+        frames: Whether the frames are kept.
+
+    Raises:
+        DatasetError: Its observations are not numbers of one shape for each agent, or an array has other types.
+    """
+    episode, credit = label.episode, label.credit
+    arrays = {
+        "actions": episode.actions,
+        "credit": credit.values,
+        "team_reward": episode.team_reward,
+        "cost": episode.cost,
+        **{EXACT + name: values for name, values in label.exact.items()},
+    }
+    if label.action_masks is not None:
+        arrays["action_masks"] = label.action_masks
+    observed, columns = _columns(episode)
+    arrays |= columns
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise DatasetError(f"{name} of episode {episode.id} has the type {array.dtype}; a data set holds numbers")
+    facts = {
+        "id": int(episode.id),
+        "key": episode.key,
+        "env_id": episode.env_id,
+        "seed": None if episode.seed is None else int(episode.seed),
+        "start": int(episode.start),
+        "agents": list(episode.agents),
+        "terminated": bool(episode.terminated),
+        "truncated": bool(episode.truncated),
+        "steps": episode.length,
+        "observed": observed,
+        "frames": list(episode.frames) if frames else [],
+        "source": credit.source,
+        "summary": credit.summary,
+        "tasks": None if credit.tasks is None else list(credit.tasks),
+        "usage": asdict(credit.usage),
+        "events": [[e.agent, int(e.start), int(e.stop), float(e.amount), e.why] for e in credit.events],
+        "model": label.model,
+        "query": int(label.query),
+        "note": label.note,
+    }
+    return LabelRecord(arrays, facts, {"question": label.question, "answer": label.answer})
+
+
+def label_of(record: LabelRecord) -> LabelledEpisode:
+    """Return the label that was taken apart.
+
+    Raises:
+        DatasetError: The parts do not fit each other.
+    """
+    arrays, facts = record.arrays, record.facts
+    where = f"episode {facts.get('id')} (seed {facts.get('seed')})"
+    try:
+        episode = Episode(
+            id=facts["id"],
+            agents=tuple(facts["agents"]),
+            actions=arrays["actions"],
+            team_reward=arrays["team_reward"],
+            cost=arrays["cost"],
+            terminated=facts["terminated"],
+            truncated=facts["truncated"],
+            observations=_observations(facts["observed"], facts["agents"], arrays),
+            env_id=facts["env_id"],
+            seed=facts["seed"],
+            start=facts["start"],
+        ).as_recorded(facts["key"], facts["frames"])
+        tasks = facts["tasks"]
+        credit = Credit(
+            arrays["credit"],
+            tuple(CreditEvent(*event) for event in facts["events"]),
+            None if tasks is None else tuple(tasks),
+            facts["summary"],
+            facts["source"],
+            Usage(**facts["usage"]),
+        )
+        steps = facts["steps"]
+        lengths = {name: len(arrays[name]) for name in ("actions", "credit", "team_reward", "cost")}
+        if set(lengths.values()) != {steps}:
+            raise ValueError(f"it has {steps} steps, but the arrays have {lengths}")
+        return LabelledEpisode(
+            episode,
+            credit,
+            {name.removeprefix(EXACT): values for name, values in arrays.items() if name.startswith(EXACT)},
+            **record.texts,
+            model=facts["model"],
+            query=facts["query"],
+            note=facts["note"],
+            action_masks=arrays.get("action_masks"),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+        raise DatasetError(f"{where} cannot be put together: {what}") from error
+
+
+def _columns(episode: Episode) -> tuple[Any, dict[str, np.ndarray]]:
+    """Return how the observations were kept, and each agent's own."""
+    observations = episode.observations
+    if observations is None:
+        return None, {}
+    if observations.dtype.kind in "biuf":
+        return "array", {OBSERVATION + agent: observations[:, i] for i, agent in enumerate(episode.agents)}
+    if observations.ndim != 2:
+        raise DatasetError(_not_numbers(episode, "", observations.dtype))
+    kinds, columns = [], {}
+    for i, agent in enumerate(episode.agents):
+        seen = np.array([one is not None for one in observations[:, i]])
+        there = [one for one in observations[:, i] if one is not None]
+        kinds.append("nothing" if not there else "array" if isinstance(there[0], np.ndarray) else "number")
+        if not seen.all():
+            columns[SEEN + agent] = seen
+        if not there:
+            continue
+        parts = [np.asarray(one) for one in there]
+        alike = {(part.shape, part.dtype) for part in parts}
+        if len(alike) > 1 or parts[0].dtype.kind not in "biuf" or (kinds[-1] == "number" and parts[0].ndim):
+            raise DatasetError(_not_numbers(episode, agent, type(there[0]).__name__))
+        column = np.zeros((len(seen), *parts[0].shape), parts[0].dtype)
+        column[seen] = parts
+        columns[OBSERVATION + agent] = column
+    return kinds, columns
+
+
+def _not_numbers(episode: Episode, agent: str, kind: object) -> str:
+    whose = f"agent {agent!r} of episode {episode.id}" if agent else f"episode {episode.id}"
+    return (
+        f"the observations of {whose} ({kind}) are not arrays of numbers of one shape: a data set cannot hold them; "
+        "leave them out (dataclasses.replace(episode, observations=None)), or flatten them by a wrapper"
+    )
+
+
+def _observations(observed: Any, agents: list[str], arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    if observed is None:
+        return None
+    if observed == "array":
+        return np.stack([arrays[OBSERVATION + agent] for agent in agents], axis=1)
+    table = np.empty((len(arrays["team_reward"]) + 1, len(agents)), dtype=object)
+    for i, (agent, kind) in enumerate(zip(agents, observed, strict=True)):
+        if kind == "nothing":
+            continue
+        column, seen = arrays[OBSERVATION + agent], arrays.get(SEEN + agent)
+        for t in range(len(table)):
+            if seen is None or seen[t]:
+                table[t, i] = column[t].copy() if kind == "array" else column[t].item()
+    return table

@@ -1,0 +1,121 @@
+"""Saving a data set: in one of its forms, a label at a time, and whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from credit_wrappers.core.credit import Credit
+from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.labelled_episode import LabelledEpisode
+from credit_wrappers.dataset.card_page import HISTOGRAM, card_page, histogram
+from credit_wrappers.dataset.compact_form import SUFFIX, write_compact
+from credit_wrappers.dataset.dataset_card import DatasetCard
+from credit_wrappers.dataset.dataset_figures import DatasetTotals
+from credit_wrappers.dataset.format_header import header, package_version
+from credit_wrappers.dataset.label_sources import as_label
+from credit_wrappers.dataset.minari_form import write_minari
+from credit_wrappers.dataset.parquet_form import write_parquet
+from credit_wrappers.dataset.vault_form import write_vault
+
+SaveForm = Literal["minari", "parquet", "compact", "vault"]
+HEAD, CHECKSUMS = "dataset.json", "SHA256SUMS"
+
+
+def save(
+    path: str | PathLike[str],
+    labels: Iterable[LabelledEpisode | tuple[Episode, Credit]],
+    card: DatasetCard | None = None,
+    *,
+    form: SaveForm = "minari",
+    frames: bool = True,
+) -> Path:
+    """Write labels to a data set that does not exist yet, and return its path.
+
+    Labels are taken one at a time, so a generator of any length can be saved. Until the last one is written, the data
+    set has another name, which begins with a dot; a program that is killed leaves nothing under `path`.
+
+    Args:
+        path: A folder; for "compact" a file whose name ends with .jsonl.gz.
+        labels: Labels, or pairs (episode, credit), of one team.
+        card: What is to be told of the data set.
+        form: "minari": HDF5 that Minari and TorchRL load; "parquet": tables that `datasets.load_dataset` loads;
+            "compact": one small file of seeds, actions and credit, for a world that the card names; "vault": a Vault of
+            OG-MARL, which `load` does not read.
+        frames: Whether the narrated frames are kept; without them a data set is smaller.
+
+    Raises:
+        DatasetError: The labels do not belong in one data set, or cannot be held.
+        FileExistsError: There is something at `path`; it is left as it is.
+        ImportError: A library is missing; the message names the extra.
+        TypeError: Something is no label.
+        ValueError: There is no such form.
+    """
+    if form not in get_args(SaveForm):
+        raise ValueError(f"unknown form {form!r}; valid: {', '.join(get_args(SaveForm))}")
+    path = Path(path)
+    if form == "compact" and not path.name.endswith(SUFFIX):
+        raise ValueError(f"{path}: the name of a data set of the form 'compact' ends with {SUFFIX}")
+    card = card or DatasetCard()
+    if not card.made_with:
+        card = replace(card, made_with=f"llm-credit-wrappers {package_version()}")
+    each = (as_label(label, k) for k, label in enumerate(labels))
+    with whole(path) as unfinished:
+        if form == "compact":
+            write_compact(unfinished, each, card)
+            return path
+        unfinished.mkdir()
+        if form == "vault":
+            write_vault(unfinished, each, card)
+            return path
+        totals = DatasetTotals()
+        write = write_minari if form == "minari" else write_parquet
+        spaces = write(unfinished, each, card, totals, path.name, frames)
+        figures = totals.figures() | {"spaces": spaces}
+        (unfinished / "README.md").write_text(card_page(path.name, form, card, figures), encoding="utf-8")
+        (unfinished / HISTOGRAM).write_text(histogram(figures), encoding="utf-8")
+        _finish(unfinished, header(form, card, figures=figures))
+    return path
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give another path beside `path`, and rename what is there when the block ends well; else remove it.
+
+    Raises:
+        FileExistsError: There is something at `path`.
+    """
+    if path.exists():
+        raise FileExistsError(f"{path} is there already; it was left as it is")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        yield unfinished
+        os.rename(unfinished, path)
+    finally:
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished, ignore_errors=True)
+        else:
+            unfinished.unlink(missing_ok=True)
+
+
+def _finish(folder: Path, head: dict[str, Any]) -> None:
+    """Write the head and the checksums of all files, in the form that `sha256sum --check` reads."""
+    (folder / HEAD).write_text(json.dumps(head, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    sums = [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    (folder / CHECKSUMS).write_text("".join(sums), encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,186 @@
+"""`credit-wrappers dataset`: exports, info, cards, and the large data set."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from credit_wrappers import Ledger, LLMCritic, RecordEpisodes, ScriptedClient, annotate, dataset
+from credit_wrappers.cli.main import main
+from credit_wrappers.dataset.large_set import SetPlan, make_large_set, make_set, plans
+from credit_wrappers.dataset.team_play import GROUP, played, scripted_team
+from credit_wrappers.testing.corridor import CorridorEnv
+from spaceworld import spaceworld_v0
+
+LIMIT = 12
+TEAMS = {point.name for point in entry_points(group=GROUP)}
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory) -> Path:
+    """Return a folder with a recording of `duet` and the ledger of its judgement, tasks among it."""
+    folder = tmp_path_factory.mktemp("judged")
+    env = RecordEpisodes(
+        spaceworld_v0.parallel_env(scenario="duet", max_cycles=LIMIT), folder / "play", world="spaceworld:duet",
+        arguments={"max_cycles": LIMIT},
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    for seed in range(5):
+        env.reset(seed=seed)
+        while env.agents:
+            env.step({agent: int(rng.integers(5)) for agent in env.agents})
+    env.close()
+    critic = LLMCritic(ScriptedClient(), ledger=folder / "ledger.sqlite")
+    annotate(dataset.recorded(folder / "play"), critic, episodes_per_query=2, in_flight=1)
+    assert isinstance(critic.ledger, Ledger)
+    critic.ledger.close()
+    return folder
+
+
+def run(capsys, *arguments: object) -> str:
+    assert main(["dataset", *map(str, arguments)]) == 0
+    return str(capsys.readouterr().out)
+
+
+def refused(capsys, *arguments: object) -> str:
+    assert main(["dataset", *map(str, arguments)]) == 2
+    return str(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("way", ["recording", "world"])
+def test_a_ledger_becomes_a_data_set_with_all_that_it_holds(judged, tmp_path, capsys, way):
+    given = ["--episodes", judged / "play"]
+    if way == "world":
+        given = ["--world", "spaceworld:duet", "--max-cycles", LIMIT]
+    said = run(capsys, "export", judged / "ledger.sqlite", "--out", tmp_path / "d-v0", *given)
+    assert "0 judged episodes were not found" in said
+    labels = dataset.load(tmp_path / "d-v0")
+    episodes = list(dataset.recorded(judged / "play"))
+    credits = annotate(episodes, LLMCritic(ScriptedClient()), episodes_per_query=2, in_flight=1)
+    assert [label.episode.key for label in labels] == [episode.key for episode in episodes]
+    for label, credit in zip(labels, credits, strict=True):
+        assert np.allclose(label.credit.values, credit.values, atol=1e-6)
+        assert (label.credit.events, label.credit.summary) == (credit.events, credit.summary)
+        assert (label.credit.source, label.model) == ("scripted", ScriptedClient.name)
+        assert label.question.count("## Episode") >= 1 and json.loads(label.answer)["episodes"]
+        assert label.action_masks is not None and label.episode.frames
+    assert labels[0].query == labels[1].query != labels[2].query
+    assert sum(label.credit.usage.calls for label in labels) == 3
+
+
+def test_a_ledger_alone_is_not_enough(judged, tmp_path, capsys):
+    said = refused(capsys, "export", judged / "ledger.sqlite", "--out", tmp_path / "d-v0")
+    assert "say --episodes RECORDING" in said and "--world WORLD" in said
+
+
+def test_a_recording_becomes_a_data_set_with_a_critics_credit(judged, tmp_path, capsys):
+    run(
+        capsys,
+        "export",
+        judged / "play",
+        "--out",
+        tmp_path / "d",
+        "--critic",
+        "scripted",
+        "--form",
+        "parquet",
+        "--exact",
+    )
+    labels = dataset.load(tmp_path / "d")
+    assert {label.credit.source for label in labels} == {"scripted"} and len(labels) == 5
+    assert set(labels[0].exact) == {"time difference", "time shapley", "work difference", "work shapley"}
+    said = run(capsys, "info", tmp_path / "d")
+    assert "environment" in said and "spaceworld:duet, max_cycles=12" in said and "sign time difference" in said
+    card = run(capsys, "card", tmp_path / "d")
+    assert card == (tmp_path / "d" / "README.md").read_text(encoding="utf-8")
+    assert "dataset export" not in refused(capsys, "export", judged / "play", "--out", tmp_path / "d")
+
+
+def test_judgements_in_lines_become_a_data_set_and_another_form(tmp_path, capsys):
+    env, walk = CorridorEnv(), []
+    env.reset(seed=1)
+    while env.agents:
+        walk.append([2 * (cell < env.length - 1) for cell in env.position])
+        env.step(dict(zip(env.agents, walk[-1], strict=True)))
+    paid = [0.0] * (len(walk) - 1) + [1.0]
+    line = {"world": "corridor", "seed": 1, "actions": walk, "credit": [[0.5, -0.25]] * len(walk), "question": 4}
+    line |= {"agents": ["walker_0", "walker_1"], "asked_as": ["agent_A", "agent_B"], "order": [1, 0]}
+    line |= {"events": [["walker_0", 0, 1, 1.0, "went"]], "summary": "both went", "team_reward": paid}
+    (tmp_path / "judged.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    options = ("--model", "somebody", "--licence", "CC0-1.0", "--title", "walks")
+    run(capsys, "export", tmp_path / "judged.jsonl", "--out", tmp_path / "a.jsonl.gz", "--form", "compact", *options)
+    [label] = dataset.load(tmp_path / "a.jsonl.gz")
+    assert (label.model, label.query, label.credit.source) == ("somebody", 4, "model")
+    assert label.note == "Asked with neutral names: agent_A was walker_1, agent_B was walker_0."
+    run(capsys, "export", tmp_path / "a.jsonl.gz", "--out", tmp_path / "b-v0")
+    assert dataset.load(tmp_path / "b-v0")[0].credit.events == label.credit.events
+    assert dataset.load_card(tmp_path / "b-v0").title == "walks"
+    line["team_reward"] = paid[::-1]
+    (tmp_path / "judged.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    said = refused(capsys, "export", tmp_path / "judged.jsonl", "--out", tmp_path / "c-v0")
+    assert "pays other rewards in the episode of seed 1" in said
+
+
+def test_unknown_sources_and_names_are_refused(tmp_path, capsys):
+    assert "duet-claude, lbf-claude" in refused(capsys, "export", "nothing", "--out", tmp_path / "d")
+    assert "duet-claude, lbf-claude" in refused(capsys, "info", "nothing")
+    assert "unknown world 'x'" in refused(capsys, "make", tmp_path, "--worlds", "x")
+
+
+def test_the_published_sets_are_described(capsys):
+    said = run(capsys, "info", "truss-claude")
+    assert "Claude, asked through files, November 2026" in said and "18, of" in said
+
+
+@pytest.mark.skipif("spaceworld" not in TEAMS, reason="the package's entry points are older than its source")
+def test_the_large_set_has_three_qualities_of_play_and_goes_on_where_it_stopped(tmp_path):
+    said = list(make_large_set(tmp_path, 150, ["spaceworld:duet"], jobs=1, progress=False))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "SHA256SUMS", "duet-chance-v0", "duet-mixture-v0", "duet-scripted-v0",
+    ]  # fmt: skip
+    assert len(said) == 4
+    returns = []
+    for quality in ("chance", "scripted"):
+        labels = dataset.load(tmp_path / f"duet-{quality}-v0")
+        assert {label.credit.source for label in labels} == {"scripted"}
+        assert sum(label.episode.length for label in labels) >= 50
+        returns.append(np.mean([label.episode.team_reward.sum() for label in labels]))
+    assert returns[0] < returns[1] == 1.0
+    before = (tmp_path / "SHA256SUMS").read_bytes()
+    again = list(make_large_set(tmp_path, 150, ["spaceworld:duet"], jobs=1, progress=False))
+    assert again[0] == "3 of 3 data sets are there already" and (tmp_path / "SHA256SUMS").read_bytes() == before
+
+
+def test_the_plans_of_the_large_set_hold_a_million_transitions_with_seeds_of_their_own():
+    made = plans()
+    assert sum(plan.transitions for plan in made) >= 1_000_000
+    assert {plan.world.partition(":")[0] for plan in made} == {"spaceworld", "lbf", "rware"}
+    assert len({plan.name for plan in made}) == len({plan.first_seed for plan in made}) == len(made)
+    assert plans(worlds=["rware:rware-tiny-2ag-v2"])[0].first_seed == made[-3].first_seed
+
+
+@pytest.mark.skipif("corridor" not in TEAMS, reason="the package's entry points are older than its source")
+def test_play_is_the_same_for_a_seed_and_other_for_another_quality(tmp_path):
+    env = CorridorEnv(length=6, horizon=9)
+    qualities = {quality: played(env, "corridor", quality, 4).tolist() for quality in ("scripted", "mixture", "chance")}
+    assert qualities["mixture"] == played(env, "corridor", "mixture", 4).tolist()
+    assert len({str(actions) for actions in qualities.values()}) == 3
+    assert len(qualities["scripted"]) < env.length
+    with pytest.raises(ValueError, match="unknown quality 'best'"):
+        played(env, "corridor", "best", 3)  # type: ignore[arg-type]
+    with pytest.raises(Exception, match="no team plays 'chess' by rules; there are teams for corridor, lbf"):
+        scripted_team("chess:8x8", env)
+
+
+@pytest.mark.skipif("rware" not in TEAMS, reason="the package's entry points are older than its source")
+@pytest.mark.parametrize("world", ["lbf:Foraging-8x8-2p-2f-coop-v3", "rware:rware-tiny-2ag-v2"])
+def test_the_teams_of_other_libraries_do_what_pays(tmp_path, world):
+    pytest.importorskip({"lbf": "lbforaging", "rware": "rware"}[world.partition(":")[0]])
+    make_set(tmp_path, SetPlan(world, 60, "scripted", 60, 5))
+    [path] = tmp_path.iterdir()
+    labels = dataset.load(path)
+    assert max(label.episode.team_reward.sum() for label in labels) > 0

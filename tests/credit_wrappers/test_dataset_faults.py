@@ -1,0 +1,181 @@
+"""What is no data set, or half of one, is refused by name; a killed export leaves nothing that looks whole."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from credit_wrappers import Credit, dataset
+from credit_wrappers.core.errors import DatasetError
+from credit_wrappers.dataset.published import published_file
+from tests.credit_wrappers.credit_fakes import corridor_episode
+from tests.credit_wrappers.dataset_labels import CORRIDOR, odd_labels, played_labels
+
+
+@pytest.fixture(scope="module")
+def labels():
+    return played_labels()
+
+
+@pytest.fixture(params=["minari", "parquet"])
+def path(tmp_path, labels, request) -> Path:
+    return dataset.save(tmp_path / "d-v0", labels, CORRIDOR, form=request.param)
+
+
+def test_an_unknown_name_is_answered_with_the_published_ones():
+    with pytest.raises(FileNotFoundError, match=r"duet-cloud.*duet-claude, lbf-claude, pair-claude, truss-claude"):
+        dataset.load("duet-cloud")
+
+
+def test_a_data_set_of_another_version_is_refused(path):
+    head = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
+    (path / "dataset.json").write_text(json.dumps({**head, "version": 99, "package": "9.1"}), encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"version 99 \(written by llm-credit-wrappers 9.1\).*reads version 1"):
+        dataset.load(path)
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ("minari", "labels.jsonl"),
+        ("minari", "data/main_data.hdf5"),
+        ("parquet", "steps/train.parquet"),
+        ("parquet", "episodes/train.parquet"),
+    ],
+)
+def test_a_truncated_file_is_named(tmp_path, labels, form, name):
+    path = dataset.save(tmp_path / "d-v0", labels, CORRIDOR, form=form)
+    os.truncate(path / name, (path / name).stat().st_size * 2 // 3)
+    with pytest.raises(DatasetError, match=f"{name} is damaged or was cut off"):
+        dataset.load(path)
+    (path / name).unlink()
+    with pytest.raises(DatasetError, match=f"{name} is missing"):
+        dataset.load(path)
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "SHA256SUMS"])
+def test_a_folder_without_its_head_is_no_data_set(path, name):
+    (path / name).unlink()
+    with pytest.raises(DatasetError, match=f"has no {name}"):
+        dataset.load(path)
+
+
+def test_arrays_that_are_damaged_behind_right_checksums_are_found(tmp_path, labels):
+    import h5py
+
+    path = dataset.save(tmp_path / "d-v0", labels, CORRIDOR)
+    with h5py.File(path / "data" / "main_data.hdf5", "a") as file:
+        del file["episode_1/infos/cost"]
+        file["episode_1/infos/cost"] = np.zeros((1, 2))
+    (path / "SHA256SUMS").write_text("", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"episode 1 \(seed 1\) cannot be put together: it has . steps.*'cost': 1"):
+        dataset.load(path)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.99])
+def test_a_compact_file_that_was_cut_off_is_refused(tmp_path, share):
+    whole = published_file("duet-claude").read_bytes()
+    (tmp_path / "d.jsonl.gz").write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(DatasetError, match=r"d\.jsonl\.gz is damaged or was cut off"):
+        dataset.load(tmp_path / "d.jsonl.gz", replay=False)
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n'))
+    with pytest.raises(DatasetError, match="is no data set of this package"):
+        dataset.load(tmp_path / "x.jsonl.gz")
+    (tmp_path / "y").write_text("hello", encoding="utf-8")
+    with pytest.raises(DatasetError, match="y is damaged or was cut off"):
+        dataset.load(tmp_path / "y")
+
+
+def test_an_environment_that_has_changed_is_found_out(tmp_path, labels):
+    path = dataset.save(tmp_path / "d.jsonl.gz", labels, CORRIDOR, form="compact")
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    for before, after, message in (
+        ('"max_cycles":6', '"max_cycles":5', "makes another episode of seed .* than the one that was recorded"),
+        ('"replay":"', '"replay":"0', "shows other observations or action masks of the episode of seed 0"),
+    ):
+        changed = [line.replace(before, after) for line in lines]
+        path.write_bytes(gzip.compress("\n".join(changed).encode()))
+        with pytest.raises(DatasetError, match=message):
+            dataset.load(path)
+
+
+def test_credit_that_does_not_fit_its_episode_is_refused(tmp_path):
+    pair = corridor_episode([[2, 2], [0, 1]]), Credit(np.ones((3, 2), np.float32))
+    with pytest.raises(DatasetError, match=r"has shape \(3, 2\).*2 steps and 2 agents"):
+        dataset.save(tmp_path / "d-v0", [pair])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_does_not_belong_together_is_refused(tmp_path, labels):
+    with pytest.raises(DatasetError, match="a data set is of one team"):
+        dataset.save(tmp_path / "d-v0", [*labels, *odd_labels()])
+    with pytest.raises(DatasetError, match="differ in whether they have exact/time difference: give NaN"):
+        dataset.save(tmp_path / "d-v0", [labels[0], replace(labels[1], exact={})])
+    with pytest.raises(DatasetError, match="there is no label to save"):
+        dataset.save(tmp_path / "d-v0", [])
+    with pytest.raises(TypeError, match="number 1 is 'label'"):
+        dataset.save(tmp_path / "d-v0", [labels[0], "label"])
+    with pytest.raises(ValueError, match="unknown form 'hdf5'; valid: minari, parquet, compact, vault"):
+        dataset.save(tmp_path / "d-v0", labels, form="hdf5")
+    with pytest.raises(DatasetError, match="names no world"):
+        dataset.save(tmp_path / "d.jsonl.gz", labels, form="compact")
+    texts = np.array([[{"a": "text"}, None]] * (labels[0].episode.length + 1), dtype=object)
+    told = replace(labels[0], episode=replace(labels[0].episode, observations=texts))
+    with pytest.raises(DatasetError, match="agent 'walker_0' of episode 0"):
+        dataset.save(tmp_path / "d-v0", [told])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_there_is_not_overwritten(path, labels):
+    with pytest.raises(FileExistsError, match="is there already"):
+        dataset.save(path, labels)
+    assert len(dataset.load(path)) == 4
+
+
+def test_an_episode_without_a_seed_cannot_be_compact(tmp_path):
+    pair = corridor_episode([[2, 2], [0, 1]]), Credit(np.ones((2, 2), np.float32))
+    with pytest.raises(DatasetError, match="cannot be played again: it has no seed"):
+        dataset.save(tmp_path / "d.jsonl.gz", [pair], CORRIDOR, form="compact")
+
+
+SLOW = """
+import sys, time
+from credit_wrappers import dataset
+from tests.credit_wrappers.dataset_labels import CORRIDOR, played_labels
+
+def labels():
+    for label in played_labels(2):
+        yield label
+        print("one", flush=True)
+    time.sleep(60)
+
+dataset.save(sys.argv[1], labels(), CORRIDOR, form=sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("form", ["minari", "compact"])
+def test_a_killed_export_leaves_nothing_under_its_name(tmp_path, labels, form):
+    path = tmp_path / ("d.jsonl.gz" if form == "compact" else "d-v0")
+    program = subprocess.Popen([sys.executable, "-c", SLOW, str(path), form], stdout=subprocess.PIPE)
+    assert program.stdout is not None and program.stdout.readline() == b"one\n"
+    time.sleep(0.05)
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+    program.stdout.close()
+    assert [one.name[0] for one in tmp_path.iterdir()] == ["."]
+    with pytest.raises(FileNotFoundError):
+        dataset.load(path)
+    assert len(dataset.load(dataset.save(path, labels, CORRIDOR, form=form))) == 4
