@@ -60,8 +60,8 @@ def parse(argv: list[str] | None = None) -> tuple[OfflineStudy, Path]:
     given = vars(parser.parse_args(argv))
     learner = OfflineSettings(**{one.name: given.pop(one.name) for one in fields(OfflineSettings)})
     out = given.pop("out")
-    several = {name: tuple(dict.fromkeys(given.pop(name))) for name in ("data", "methods", "rewards")}
-    return OfflineStudy(**given, **several, learner=learner), out
+    given |= {name: tuple(dict.fromkeys(given[name])) for name in ("data", "methods", "rewards")}
+    return OfflineStudy(**given, learner=learner), out
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -82,7 +82,9 @@ def main(argv: list[str] | None = None) -> int:
                         console.print(one_line(record))
                 records.append(record)
         except KeyboardInterrupt:
-            print(f"interrupted; {len(records)} of {len(cells)} teams are done, the same command goes on", file=sys.stderr)
+            print(
+                f"interrupted; {len(records)} of {len(cells)} teams are done; the same command goes on", file=sys.stderr
+            )
             return 130
         except (CreditError, ImportError, OSError, ValueError) as error:
             print(error, file=sys.stderr)

@@ -313,7 +313,9 @@ def test_bad_data_end_with_one_line(
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--methods", "ppo"], ["--rewards", "praise"], ["--seeds", "0"], ["--gamma", "2"]])
+@pytest.mark.parametrize(
+    "arguments", [["--methods", "ppo"], ["--rewards", "praise"], ["--seeds", "0"], ["--gamma", "2"]]
+)
 def test_bad_arguments_end_with_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         offline.main(arguments)

@@ -55,7 +55,7 @@ def _view(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the observations, and the action masks; where an environment tells none, everything is possible."""
     masks = [
-        info["action_mask"] if "action_mask" in info else np.ones(env.action_space(agent).n)  # type: ignore[attr-defined]
+        info["action_mask"] if "action_mask" in info else np.ones(env.action_space(agent).n)
         for agent, info in infos.items()
     ]
     return np.stack(list(observations.values())), np.stack(masks)

@@ -21,7 +21,7 @@ QUALITIES: tuple[str, ...] = get_args(Quality)
 FIRST_SEED = 2_000_000  # of play that is made here; evaluation layouts begin far behind
 SEEDS_APART = 10_000  # so many layouts can each data set have
 _QUERY = 8  # episodes that the critic compares
-# Exact credit as `train.py --method exact` pays it: a tenth for each action less to go, and a collision costs one action.
+# As `train.py --method exact` pays: a tenth for each action less to go, and a collision costs one action.
 _EXACT = {"value": "work", "scale": 0.1, "penalty": 1.0}
 
 
@@ -45,8 +45,8 @@ class OfflineData:
         """Return what pays the agents, (T, N) for each label.
 
         Args:
-            kind: One of `REWARDS`: "team", the team's reward, for each agent; "credit", its own credit; "exact", its own
-                exact credit, from a simulator.
+            kind: One of `REWARDS`: "team", the team's reward for each agent; "credit", its own credit; "exact", its
+                own exact credit, from a simulator.
 
         Raises:
             CreditError: The environment has no exact credit.
@@ -74,8 +74,8 @@ def offline_data(name: str, world: str, episodes: int, seed: int) -> OfflineData
     """Return the data of a name.
 
     Args:
-        name: A quality of play, whose episodes are made on the spot and credited by the scripted critic; or a data set's
-            path or published name.
+        name: A quality of play, whose episodes are made on the spot and credited by the scripted critic; or a data
+            set's path or published name.
         world: Where a quality is played.
         episodes: How many are made, at most 10,000; a data set has its own number.
         seed: Each has episodes of its own; a data set is the same for all.

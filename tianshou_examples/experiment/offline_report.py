@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import t
+from scipy.special import stdtrit  # type: ignore[import-untyped]
 
 from tianshou_examples.experiment.offline_study import BLIND, OfflineStudy
 
 PLAY = ("greedy", "sampled")
-MEASURES = {"team_return": "return", "success": "success", "collisions": "collisions", "steps": "length"}
+OTHERS = {"success": "success", "collisions": "collisions", "steps": "length"}
+MEASURES = ("team_return", *OTHERS)
 
 
 def interval(values: Sequence[float]) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def interval(values: Sequence[float]) -> dict[str, Any]:
     mean, count = float(np.mean(values)), len(values)
     if count < 2:
         return {"mean": mean, "low": None, "high": None, "seeds": count}
-    half = float(t.ppf(0.975, count - 1) * np.std(values, ddof=1) / count**0.5)
+    half = float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1) / count**0.5)
     return {"mean": mean, "low": mean - half, "high": mean + half, "seeds": count}
 
 
@@ -45,9 +46,7 @@ def rows_of_table(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def gains_of_table(records: Sequence[dict[str, Any]], over: str = "team") -> list[dict[str, Any]]:
     """Return by how much the return is higher than with the team reward, seed by seed: same data, same networks."""
-    by_cell = {
-        tuple(record["cell"][key] for key in ("data", "method", "reward", "seed")): record for record in records
-    }
+    by_cell = {tuple(record["cell"][key] for key in ("data", "method", "reward", "seed")): record for record in records}
     groups: dict[tuple[str, ...], list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     for (data, method, reward, seed), record in by_cell.items():
         other = by_cell.get((data, method, over, seed))
@@ -62,7 +61,9 @@ def gains_of_table(records: Sequence[dict[str, Any]], over: str = "team") -> lis
     ]  # fmt: skip
 
 
-def write_offline_report(study: OfflineStudy, folder: Path, records: Sequence[dict[str, Any]], console: Console) -> None:
+def write_offline_report(
+    study: OfflineStudy, folder: Path, records: Sequence[dict[str, Any]], console: Console
+) -> None:
     """Write results.json and table.txt into the folder, and print the tables."""
     rows, gains = rows_of_table(records), gains_of_table(records)
     saved = {"study": asdict(study), "rows": rows, "gains": gains, "cells": list(records)}
@@ -83,14 +84,14 @@ def _print_data(study: OfflineStudy, records: Sequence[dict[str, Any]], console:
         f"interval over {study.seeds} seeds",
         title_justify="left",
     )
-    columns = ["method", "reward", *(f"{how} return" for how in PLAY), *list(MEASURES.values())[1:]]
+    columns = ["method", "reward", *(f"{how} return" for how in PLAY), *OTHERS.values()]
     for column in columns:
         table.add_column(column, justify="left" if column in ("method", "reward") else "right")
     for row in rows_of_table(records):
-        greedy = [f"{row['greedy'][key]['mean']:.2f}" for key in list(MEASURES)[1:]]
-        table.add_row(row["method"], row["reward"], *(_told(row[how]["team_return"]) for how in PLAY), *greedy)
+        others = [" / ".join(f"{row[how][key]['mean']:.2f}" for how in PLAY) for key in OTHERS]
+        table.add_row(row["method"], row["reward"], *(_told(row[how]["team_return"]) for how in PLAY), *others)
     console.print(table)
-    console.print("success, collisions and length: of greedy play")
+    console.print("success, collisions and length: greedy / sampled, means")
     gains = gains_of_table(records)
     if not gains:
         return

@@ -110,8 +110,8 @@ def agent_rows(labels: Sequence[LabelledEpisode], n_actions: int) -> AgentRows:
         episode = label.episode
         if episode.observations is None or episode.actions.ndim != 2 or episode.actions.dtype.kind not in "iu":
             raise ValueError(
-                f"episode {episode.id} (seed {episode.seed}) has no observations, or actions that are no whole numbers; "
-                "offline learning here needs both"
+                f"episode {episode.id} (seed {episode.seed}) has no observations, or actions that are no whole "
+                "numbers; offline learning here needs both"
             )
         for i in range(episode.n_agents):
             steps = np.flatnonzero(episode.actions[:, i] >= 0)

@@ -41,7 +41,7 @@ class OfflineStudy:
     methods: tuple[str, ...] = tuple(OFFLINE_METHODS)
     rewards: tuple[str, ...] = REWARDS
     seeds: int = 5
-    episodes: int = 400
+    episodes: int = 1000
     eval_episodes: int = 100
     learner: OfflineSettings = field(default_factory=OfflineSettings)
 
@@ -120,7 +120,7 @@ class Source:
         self.data = data
         self.env = data.make_env()
         agent = self.env.possible_agents[0]
-        self.actions = int(self.env.action_space(agent).n)  # type: ignore[attr-defined]
+        self.actions = int(self.env.action_space(agent).n)
         self.rows: AgentRows = agent_rows(data.labels, self.actions)
         self._paid: dict[str, np.ndarray] = {}
         behind = max((label.episode.seed or 0 for label in data.labels), default=0) + 1
