@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tianshou.data import ReplayBuffer
 
 from credit_wrappers import Credit, CreditError, Episode, dataset
 from credit_wrappers.core.labelled_episode import LabelledEpisode
@@ -18,7 +20,7 @@ from credit_wrappers.testing.corridor import CorridorEnv
 from tianshou_examples import offline
 from tianshou_examples.experiment import offline_study
 from tianshou_examples.experiment.offline_data import OfflineData
-from tianshou_examples.experiment.offline_learners import OfflineSettings, offline_learner
+from tianshou_examples.experiment.offline_learners import OfflineLearner, OfflineSettings, offline_learner
 from tianshou_examples.experiment.offline_report import gains_of_table, interval
 from tianshou_examples.experiment.offline_rows import AgentRows, agent_rows
 from tianshou_examples.experiment.offline_study import Source, finished, scale_of
@@ -168,7 +170,7 @@ def one_state(rows: int, *, terminated: bool, forbidden: bool = False) -> AgentR
 
 def learned_value(method: str, rows: AgentRows, unlike: float = 0.0) -> float:
     """Q of action 0 after learning from rewards of 1 with a discount of a half; `unlike` is added to Q of action 1."""
-    settings = OfflineSettings(hidden=8, lr=0.02, gamma=0.5, target=10, conservative=0.0, quantiles=2)
+    settings = OfflineSettings(hidden=8, lr=0.02, gamma=0.5, target=10, conservative=0.0, quantiles=2, threshold=0.0)
     learner = offline_learner(method, 1, 2, settings, 0)
     values = learner.algorithm.critic.net if method == "crr" else (
         learner.network.head.net if method == "cql" else learner.network.values
@@ -201,6 +203,24 @@ def test_bcq_prefers_an_unlikely_action_to_a_forbidden_one_and_a_likely_one_to_b
     for allowed, best in (([False, True, True], 1), ([False, False, True], 2)):
         scores = learner.network.scores(values, logits).masked_fill(~torch.tensor([allowed]), -1e9)  # type: ignore[operator]
         assert scores.argmax() == best
+
+
+@pytest.mark.parametrize("reward", ["none", "team", "credit", "exact"])
+def test_a_team_learns_from_the_reward_that_its_cell_names(reward: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    buffers: list[ReplayBuffer] = []
+    learn = OfflineLearner.learn
+
+    def spy(self: OfflineLearner, buffer: ReplayBuffer, *rest: Any) -> None:
+        buffers.append(buffer)
+        learn(self, buffer, *rest)
+
+    monkeypatch.setattr(OfflineLearner, "learn", spy)
+    source, settings = Source(DATA), OfflineSettings(steps=1, batch=4, hidden=4)
+    cell = {"method": "bc" if reward == "none" else "crr", "reward": reward, "seed": 0, "eval_episodes": 1}
+    scale = source.learnt(cell, settings, lambda steps: None)["scale"]
+    rows = source.rows
+    own = np.zeros(len(rows)) if reward == "none" else rows.rewards(DATA.rewards(reward))
+    assert buffers[0].rew == pytest.approx(scale * own) and bool(own.any()) == (reward != "none")
 
 
 def test_rewards_are_scaled_alike_whatever_their_unit() -> None:
