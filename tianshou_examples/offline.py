@@ -30,7 +30,24 @@ from tianshou_examples.experiment.offline_report import one_line, write_offline_
 from tianshou_examples.experiment.offline_study import OfflineStudy, finished, run_cells
 from tianshou_examples.experiment.settings import number
 
-LIMITS = {"gamma": (0, None, 1), "threshold": (0, None, 0.99), "conservative": (0, None, None)}  # of learner settings
+# Of learner settings.
+HELP = {
+    "steps": "gradient steps",
+    "batch": "rows of a gradient step",
+    "hidden": "width of the two hidden layers",
+    "lr": "learning rate",
+    "gamma": "discount",
+    "target": "gradient steps between two renewals of the target networks",
+    "threshold": "how likely, against the likeliest, an action must be for bcq",
+    "conservative": "weight of the term that lowers values of actions that the data do not have (cql, crr)",
+    "quantiles": "of the return (cql)",
+}
+LIMITS = {
+    "gamma": (0, None, 1),
+    "threshold": (0, None, 0.99),
+    "conservative": (0, None, None),
+    "quantiles": (2, None, None),
+}
 
 
 def parse(argv: list[str] | None = None) -> tuple[OfflineStudy, Path]:
@@ -46,16 +63,22 @@ def parse(argv: list[str] | None = None) -> tuple[OfflineStudy, Path]:
     usual = OfflineStudy()
     parser.add_argument("--env", default=usual.env, help="world in which scripted, mixture and chance are played")
     parser.add_argument("--data", nargs="+", default=list(usual.data), help="scripted, mixture, chance, or data sets")
-    parser.add_argument("--methods", nargs="+", default=list(usual.methods), choices=list(OFFLINE_METHODS), help="of")
-    parser.add_argument("--rewards", nargs="+", default=list(usual.rewards), choices=REWARDS, help="what pays")
-    parser.add_argument("--seeds", type=number(int, 1), default=usual.seeds, help="of each; with play of its own")
+    parser.add_argument(
+        "--methods", nargs="+", default=list(usual.methods), choices=list(OFFLINE_METHODS), help="learners"
+    )
+    parser.add_argument("--rewards", nargs="+", default=list(usual.rewards), choices=REWARDS, help="what pays an agent")
+    parser.add_argument(
+        "--seeds", type=number(int, 1), default=usual.seeds, help="of each team; a quality of play is made for each"
+    )
     most = {"type": number(int, 1, most=SEEDS_APART)}
     parser.add_argument("--episodes", default=usual.episodes, help="of play, for each seed", **most)  # type: ignore[arg-type]
     parser.add_argument("--eval-episodes", type=number(int, 1), default=usual.eval_episodes, help="unseen layouts")
     for one in fields(OfflineSettings):
         kind = int if isinstance(one.default, int) else float
         least, above, top = LIMITS.get(one.name, (1, None, None) if kind is int else (None, 0, None))
-        parser.add_argument(f"--{one.name}", type=number(kind, least, above, top), default=one.default, help="learner")
+        parser.add_argument(
+            f"--{one.name}", type=number(kind, least, above, top), default=one.default, help=HELP[one.name]
+        )
     parser.add_argument("--out", type=Path, default=Path("runs/offline"), help="folder of the results")
     given = vars(parser.parse_args(argv))
     learner = OfflineSettings(**{one.name: given.pop(one.name) for one in fields(OfflineSettings)})
@@ -69,7 +92,8 @@ def main(argv: list[str] | None = None) -> int:
     study, folder = parse(argv)
     console = Console(width=None if sys.stdout.isatty() else 150)
     cells = list(study.cells())
-    there = sum(cell in [record["cell"] for record in finished(folder)] for cell in cells)
+    kept = [record["cell"] for record in finished(folder)]
+    there = sum(cell in kept for cell in cells)
     if there:
         console.print(f"{there} of {len(cells)} teams are in {folder} already")
     records = []

@@ -342,6 +342,14 @@ def test_bad_arguments_end_with_one_line(arguments: list[str], capsys: pytest.Ca
     assert ended.value.code == 2 and capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_reward_that_is_not_known_in_a_step_is_refused() -> None:
+    values = LABELS[1].credit.values.copy()
+    values[2, 0] = np.nan
+    broken = replace(LABELS[1], credit=replace(LABELS[1].credit, values=values))
+    with pytest.raises(ValueError, match="credit of episode 1 "):
+        Source(replace(DATA, labels=[LABELS[0], broken])).paid("credit")
+
+
 def test_a_world_without_a_simulator_has_no_exact_credit() -> None:
     class Closed(CorridorEnv):
         set_state = None  # type: ignore[assignment]

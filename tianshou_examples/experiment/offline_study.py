@@ -127,10 +127,17 @@ class Source:
         self.first_unseen = max(UNSEEN, behind)
 
     def paid(self, reward: str) -> np.ndarray:
-        """Return the reward of each row; zeros for "none"."""
+        """Return the reward of each row; zeros for "none".
+
+        Raises:
+            ValueError: A reward is not a finite number.
+        """
         if reward not in self._paid:
             nothing = reward == "none"
             values = np.zeros(len(self.rows)) if nothing else self.rows.rewards(self.data.rewards(reward))
+            if not np.isfinite(values).all():
+                unknown = self.data.labels[self.rows.episode[~np.isfinite(values)][0]].episode
+                raise ValueError(f"{reward} of episode {unknown.id} (seed {unknown.seed}) is not known in every step")
             self._paid[reward] = values
         return self._paid[reward]
 
