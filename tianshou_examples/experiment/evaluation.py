@@ -32,7 +32,7 @@ def evaluate(
     """Play `episodes` episodes side by side, on the layouts of seeds `first_seed`, `first_seed + 1`, ..."""
     envs = [make_env() for _ in range(episodes)]
     generator = torch.Generator().manual_seed(first_seed)
-    views = [_view(*env.reset(seed=first_seed + k)) for k, env in enumerate(envs)]
+    views = [_view(env, *env.reset(seed=first_seed + k)) for k, env in enumerate(envs)]
     totals = np.zeros((episodes, 4))  # return, success, collisions, steps
     alive = list(range(episodes))
     while alive:
@@ -42,7 +42,7 @@ def evaluate(
         for k, actions in zip(alive, chosen.tolist(), strict=True):
             agents = envs[k].agents
             observations, rewards, terminated, _, infos = envs[k].step(dict(zip(agents, actions, strict=True)))
-            views[k] = _view(observations, infos)
+            views[k] = _view(envs[k], observations, infos)
             cost = sum(info.get("cost", 0.0) for info in infos.values())
             totals[k] += (rewards[agents[0]], terminated[agents[0]], cost, 1)
         alive = [k for k in alive if envs[k].agents]
@@ -50,8 +50,15 @@ def evaluate(
     return Evaluation(team_return, success, collisions, steps, episodes)
 
 
-def _view(observations: dict[str, np.ndarray], infos: dict[str, dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    return np.stack(list(observations.values())), np.stack([i["action_mask"] for i in infos.values()])
+def _view(
+    env: ParallelEnv, observations: dict[str, np.ndarray], infos: dict[str, dict[str, Any]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the observations, and the action masks; where an environment tells none, everything is possible."""
+    masks = [
+        info["action_mask"] if "action_mask" in info else np.ones(env.action_space(agent).n)
+        for agent, info in infos.items()
+    ]
+    return np.stack(list(observations.values())), np.stack(masks)
 
 
 def record(
