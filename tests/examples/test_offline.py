@@ -244,9 +244,12 @@ def test_an_interval_is_students_and_gains_are_paired_by_seed() -> None:
         }
         for reward, value in (("team", 1.0), ("credit", 1.5)) for seed in range(3)
     ]  # fmt: skip
-    (gain,) = gains_of_table(records)
+    records.append({**records[0], "cell": {"data": "d", "method": "bc", "reward": "none", "seed": 0}})
+    (gain,) = gains_of_table(records, "team")
     assert (gain["reward"], gain["greedy"]["mean"]) == ("credit", 0.5)
     assert gain["greedy"]["high"] - gain["greedy"]["low"] == pytest.approx(0.0)
+    over_bc = {found["reward"]: found["greedy"]["mean"] for found in gains_of_table(records, "bc")}
+    assert over_bc == {"team": 0.0, "credit": 0.5}  # of the seed that has both
 
 
 TINY = ["--steps", "20", "--batch", "8", "--hidden", "8", "--quantiles", "2", "--eval-episodes", "3", "--seeds", "2"]
@@ -267,7 +270,7 @@ def test_the_command_compares_all_methods_and_rewards_and_learns_nothing_twice(
     command = ["--data", saved, "--out", str(out), *TINY]
     assert offline.main(command) == 0
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    assert len(results["cells"]) == 2 * (1 + 3 * 3) and len(results["rows"]) == 10 and len(results["gains"]) == 6
+    assert len(results["cells"]) == 2 * (1 + 3 * 3) and len(results["rows"]) == 10 and len(results["gains"]) == 6 + 9
     assert {cell["credited_by"] for cell in results["cells"]} == {CARD.credited_by}
     assert "95 %" in (out / "table.txt").read_text(encoding="utf-8")
 

@@ -16,6 +16,7 @@ from scipy.special import stdtrit  # type: ignore[import-untyped]
 from tianshou_examples.experiment.offline_study import BLIND, OfflineStudy
 
 PLAY = ("greedy", "sampled")
+OVER = {"team": "the team reward", "bc": "behaviour cloning"}
 OTHERS = {"success": "success", "collisions": "collisions", "steps": "length"}
 MEASURES = ("team_return", *OTHERS)
 
@@ -44,13 +45,18 @@ def rows_of_table(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def gains_of_table(records: Sequence[dict[str, Any]], over: str = "team") -> list[dict[str, Any]]:
-    """Return by how much the return is higher than with the team reward, seed by seed: same data, same networks."""
+def gains_of_table(records: Sequence[dict[str, Any]], over: str) -> list[dict[str, Any]]:
+    """Return by how much the return is higher than another team's, seed by seed, on the same data.
+
+    Args:
+        records: Of finished cells.
+        over: "team": the same method with the team reward; "bc": behaviour cloning.
+    """
     by_cell = {tuple(record["cell"][key] for key in ("data", "method", "reward", "seed")): record for record in records}
     groups: dict[tuple[str, ...], list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     for (data, method, reward, seed), record in by_cell.items():
-        other = by_cell.get((data, method, over, seed))
-        if other is not None and reward != over:
+        other = by_cell.get((data, method, "team", seed) if over == "team" else (data, "bc", "none", seed))
+        if other is not None and other is not record:
             groups.setdefault((data, method, reward), []).append((record, other))
     return [
         {
@@ -65,7 +71,7 @@ def write_offline_report(
     study: OfflineStudy, folder: Path, records: Sequence[dict[str, Any]], console: Console
 ) -> None:
     """Write results.json and table.txt into the folder, and print the tables."""
-    rows, gains = rows_of_table(records), gains_of_table(records)
+    rows, gains = rows_of_table(records), [gain for over in OVER for gain in gains_of_table(records, over)]
     saved = {"study": asdict(study), "rows": rows, "gains": gains, "cells": list(records)}
     (folder / "results.json").write_text(json.dumps(saved, indent=1), encoding="utf-8")
     with (folder / "table.txt").open("w", encoding="utf-8") as file:
@@ -92,15 +98,15 @@ def _print_data(study: OfflineStudy, records: Sequence[dict[str, Any]], console:
         table.add_row(row["method"], row["reward"], *(_told(row[how]["team_return"]) for how in PLAY), *others)
     console.print(table)
     console.print("success, collisions and length: greedy / sampled, means")
-    gains = gains_of_table(records)
-    if not gains:
-        return
-    table = Table(title=f"{name}: gain over the team reward, paired by seed", title_justify="left")
-    for column in ("method", "reward", *PLAY):
-        table.add_column(column, justify="left" if column in ("method", "reward") else "right")
-    for gain in gains:
-        table.add_row(gain["method"], gain["reward"], *(_told(gain[how], "+") for how in PLAY))
-    console.print(table)
+    for over, title in OVER.items():
+        gains = gains_of_table(records, over)
+        table = Table(title=f"{name}: gain in return over {title}, paired by seed", title_justify="left")
+        for column in ("method", "reward", *PLAY):
+            table.add_column(column, justify="left" if column in ("method", "reward") else "right")
+        for gain in gains:
+            table.add_row(gain["method"], gain["reward"], *(_told(gain[how], "+") for how in PLAY))
+        if gains:
+            console.print(table)
 
 
 def _told(found: dict[str, Any], sign: str = "") -> str:
