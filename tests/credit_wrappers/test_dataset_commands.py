@@ -160,6 +160,10 @@ def test_the_plans_of_the_large_set_hold_a_million_transitions_with_seeds_of_the
     assert sum(plan.transitions for plan in made) >= 1_000_000
     assert {plan.world.partition(":")[0] for plan in made} == {"spaceworld", "lbf", "rware"}
     assert len({plan.name for plan in made}) == len({plan.first_seed for plan in made}) == len(made)
+    ends = sorted(
+        (plan.first_seed, plan.first_seed + plan.transitions) for plan in made
+    )  # an episode has a step or more
+    assert all(end <= first for (_, end), (first, _) in zip(ends, ends[1:], strict=False)) and ends[-1][1] < 10_000_000
     assert plans(worlds=["rware:rware-tiny-2ag-v2"])[0].first_seed == made[-3].first_seed
 
 
