@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import entry_points
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -163,7 +164,7 @@ def test_the_plans_of_the_large_set_hold_a_million_transitions_with_seeds_of_the
     ends = sorted(
         (plan.first_seed, plan.first_seed + plan.transitions) for plan in made
     )  # an episode has a step or more
-    assert all(end <= first for (_, end), (first, _) in zip(ends, ends[1:], strict=False)) and ends[-1][1] < 10_000_000
+    assert all(end <= first for (_, end), (first, _) in pairwise(ends)) and ends[-1][1] < 10_000_000
     assert plans(worlds=["rware:rware-tiny-2ag-v2"])[0].first_seed == made[-3].first_seed
 
 
