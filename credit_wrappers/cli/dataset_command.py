@@ -17,10 +17,11 @@ from credit_wrappers.cli.ledger_labels import LedgerLabels
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.dataset.card_page import card_page, summary
 from credit_wrappers.dataset.dataset_card import DatasetCard
+from credit_wrappers.dataset.judged_folders import publish_judged
 from credit_wrappers.dataset.label_sources import labels_of_answers, with_exact
 from credit_wrappers.dataset.large_set import TRANSITIONS, WORLDS, make_large_set
 from credit_wrappers.dataset.loading import described, iterate, load_card, located
-from credit_wrappers.dataset.published import FOLDER, publish, publish_again, published_names
+from credit_wrappers.dataset.published import FOLDER, publish, published_names
 from credit_wrappers.dataset.recorded_play import Recording
 from credit_wrappers.dataset.saving import SaveForm, save
 from credit_wrappers.delivery.annotation import annotate
@@ -76,7 +77,9 @@ def add_dataset(topics: Any, parser: type[argparse.ArgumentParser]) -> None:
     about = "the data sets that come with the package, again, from files of judgements"
     command = commands.add_parser("publish", help=f"make {about}", description=f"Make {about}.")
     command.add_argument("answers", metavar="FOLDER", nargs="?", help="of duet.jsonl, pair.jsonl, pair2.jsonl, ...")
-    command.add_argument("--judged", metavar="FOLDER", help="of questions and answers: makes duet-claude-curve")
+    command.add_argument(
+        "--judged", metavar="FOLDER", help="of questions and answers, such as tests/bench/judged/duet-curve-mixed"
+    )
     command.add_argument("--out", default=str(FOLDER), metavar="FOLDER", help="where to; the package's own by default")
     command.set_defaults(run=_publish)
 
@@ -87,7 +90,7 @@ def _publish(options: argparse.Namespace) -> Iterator[str]:
     if options.answers is not None:
         yield from publish(options.answers, options.out)
     if options.judged is not None:
-        yield from publish_again(options.judged, options.out)
+        yield from publish_judged(options.judged, options.out)
 
 
 def _make(options: argparse.Namespace) -> Iterator[str]:

@@ -8,18 +8,14 @@ from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 
-from credit_wrappers.core.credit import Usage
 from credit_wrappers.core.labelled_episode import LabelledEpisode
-from credit_wrappers.critics.llm_critic import LLMCritic
-from credit_wrappers.dataset.compact_form import SUFFIX, compact_card, read_compact, write_compact
+from credit_wrappers.dataset.compact_form import SUFFIX, write_compact
 from credit_wrappers.dataset.dataset_card import DatasetCard
 from credit_wrappers.dataset.format_header import package_version
 from credit_wrappers.dataset.label_sources import labels_of_answers, with_exact
-from credit_wrappers.llm.providers.folder import FolderClient
 
 FOLDER = Path(str(files("credit_wrappers") / "dataset" / "published"))
 MODEL = "Claude, asked through files"
-_TOGETHER = 8  # episodes of a question of `publish_again`
 
 _MIXED = (
     "the scripted team, each robot replaced by chance (possible actions) with a probability of its own, drawn for each "
@@ -49,61 +45,6 @@ def published_names() -> list[str]:
 def published_file(name: str) -> Path:
     """Return the file of a published data set; it may not exist."""
     return FOLDER / f"{name}{SUFFIX}"
-
-
-def publish_again(folder: str | PathLike[str], out: str | PathLike[str] = FOLDER) -> Iterator[str]:
-    """Make `duet-claude-curve` again: the episodes of `duet-claude`, judged in the form curve; yield a line about it.
-
-    Args:
-        folder: With the questions and answers, eight episodes each (`FolderClient`).
-        out: The folder of the data sets.
-
-    Raises:
-        CreditError: A question has no answer, or the wording is another one by now.
-    """
-    before = load_published("duet-claude")
-    client = FolderClient(folder, read_only=True)
-    critic = LLMCritic(client, answer_format="curve", fallback="raise")
-    labels: list[LabelledEpisode] = []
-    for at in range(0, len(before), _TOGETHER):
-        old = before[at : at + _TOGETHER]
-        together = [label.episode for label in old]
-        [question] = critic.questions(together)
-        answer = client.complete(question.request).text
-        labels += [
-            replace(
-                label, credit=replace(credit, source="model", usage=Usage()), question=question.request.prompt,
-                answer=answer, query=at // _TOGETHER, note="",
-            )
-            for label, credit in zip(old, critic.score(together), strict=True)
-        ]  # fmt: skip
-    card = published_card("duet-claude")
-    labels, _ = with_exact(labels, card.make_env)
-    card = replace(
-        card,
-        title="spaceworld:duet, credited by Claude in steps saved",
-        description=(
-            "The episodes of duet-claude, judged anew in the form curve, in a wording that counts in steps saved, "
-            "eight episodes a question. A strong language model read each question, word for word, and answered it by "
-            "reading alone, without programs. All answers parsed at the first try; nothing was edited. The version of "
-            "the model was not recorded. One unit holds in all queries: a step saved is 0.05."
-        ),
-        wording=f"digest {critic.wording(before[0].episode)}, answer form curve, neutral names",
-        command="python -m credit_wrappers dataset publish --judged tests/bench/judged/duet-curve-mixed",
-        made_with=f"llm-credit-wrappers {package_version()}",
-    )
-    path = published_file("duet-claude-curve") if Path(out) == FOLDER else Path(out) / f"duet-claude-curve{SUFFIX}"
-    yield f"{path.name}: {write_compact(path, labels, card)} episodes, {path.stat().st_size:,} bytes"
-
-
-def load_published(name: str) -> list[LabelledEpisode]:
-    """Return the labels of a published data set, played again."""
-    return list(read_compact(published_file(name), replay=True))
-
-
-def published_card(name: str) -> DatasetCard:
-    """Return the card of a published data set."""
-    return compact_card(published_file(name))
 
 
 def publish(answers: str | PathLike[str], out: str | PathLike[str] = FOLDER) -> Iterator[str]:

@@ -40,7 +40,7 @@ def test_answered_folders_are_read_and_never_written(folder, capsys):
     assert main([*WORDS, f"answered:{name}", "--name", "a friend"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("corridor  a friend  6/6")
     assert main([*WORDS, f"answered:{folder}", "--limit", "3"]) == 1
-    assert "has no answer to question" in capsys.readouterr().out
+    assert "answers about these episodes, but to other questions" in capsys.readouterr().out
     assert files(folder) == before
     assert main([*WORDS, f"answered:{folder.parent}/{{suite}}-elsewhere", "equal"]) == 1
     assert files(folder.parent) == sorted([*before, folder.name])

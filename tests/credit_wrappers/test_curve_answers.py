@@ -247,7 +247,9 @@ def test_forms_example_reads_as_it_says():
     assert event_values(judged["events"], NAMES, 9)[:, 0] == pytest.approx([0.05] * 4 + [-0.1, 0] + [0.05] * 3)
 
 
-@pytest.mark.parametrize("folder", sorted(JUDGED.glob("*-curve-*")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "folder", sorted(p.parent for p in JUDGED.glob("*-curve-*/requests")), ids=lambda path: path.name
+)
 def test_all_answers_of_a_language_model_on_the_suites_are_read(folder: Path):
     for path in sorted(folder.glob("*.answer.txt")):
         prompt = json.loads((folder / "requests" / path.name.replace("answer.txt", "json")).read_text())["prompt"]

@@ -12,8 +12,9 @@ import pytest
 from credit_wrappers import Credit, dataset
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.dataset import dataset_figures
+from credit_wrappers.dataset.judged_folders import publish_judged
 from credit_wrappers.dataset.loading import described
-from credit_wrappers.dataset.published import publish_again, published_file
+from credit_wrappers.dataset.published import published_file
 from tests.credit_wrappers.credit_fakes import corridor_episode
 from tests.credit_wrappers.dataset_labels import (
     CORRIDOR,
@@ -196,7 +197,8 @@ def test_unique_state_actions_are_estimated_where_there_are_many(monkeypatch, la
 
 
 PUBLISHED = {
-    "duet-claude": (96, 4345), "duet-claude-curve": (96, 4345), "pair-claude": (96, None), "truss-claude": (18, None),
+    "duet-claude": (96, 4345), "duet-claude-curve": (96, 4345), "duet-claude-teams": (96, None),
+    "pair-claude": (96, None), "truss-claude": (18, None),
     "lbf-claude": (40, None),
 }  # fmt: skip
 JUDGED = Path(__file__).parents[1] / "bench" / "judged" / "duet-curve-mixed"
@@ -227,7 +229,7 @@ def test_a_published_data_set_loads_and_its_environment_makes_its_episodes_again
         assert np.allclose(total, label.credit.values, atol=1e-5)
     card = dataset.load_card(name)
     assert card.credited_by == "Claude, asked through files, November 2026"
-    assert ("digest" if name.endswith("curve") else "a498dcc") in card.wording
+    assert ("digest" if name.endswith(("curve", "teams")) else "a498dcc") in card.wording
 
 
 def test_labels_in_steps_saved_are_those_of_their_answers_and_keep_questions_and_answers(tmp_path):
@@ -238,7 +240,7 @@ def test_labels_in_steps_saved_are_those_of_their_answers_and_keep_questions_and
     assert all("## Episode 8" in label.question for label in labels)
     steps = np.concatenate([label.credit.values.ravel() for label in labels]) / 0.05
     assert np.abs(steps * 6 - np.round(steps * 6)).max() < 1e-3  # whole, halves and thirds of steps
-    [said] = publish_again(JUDGED, tmp_path)
+    [said] = publish_judged(JUDGED, tmp_path)
     made, kept = tmp_path / "duet-claude-curve.jsonl.gz", published_file("duet-claude-curve")
     assert said.startswith("duet-claude-curve.jsonl.gz: 96 episodes") and made.read_bytes() == kept.read_bytes()
 

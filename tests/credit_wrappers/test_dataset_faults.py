@@ -34,7 +34,8 @@ def path(tmp_path, labels, request) -> Path:
 
 def test_an_unknown_name_is_answered_with_the_published_ones():
     with pytest.raises(
-        FileNotFoundError, match=r"duet-cloud.*duet-claude, duet-claude-curve, lbf-claude, pair-claude, truss-claude"
+        FileNotFoundError,
+        match=r"duet-cloud.*duet-claude, duet-claude-curve, duet-claude-teams, lbf-claude, pair-claude, truss-claude",
     ):
         dataset.load("duet-cloud")
 

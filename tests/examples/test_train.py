@@ -335,7 +335,7 @@ def test_settings_of_the_learners_are_set_over_those_of_the_family() -> None:
         (["--env", "Foraging-8x8-2p-2f-coop-v3"], ["did you mean lbf:Foraging-8x8-2p-2f-coop-v3?"]),
         (["--env", "mpe:x"], ["every other id of lbf and rware", "copy tianshou_examples/mca.py"]),
         (["--method", "mca", "fair"], ["'mca'", "'summed'", "'shared'", "'equal'"]),
-        (["--critic", "oracle"], ["'scripted'", "'anthropic'", "'openai'", "'recorded'"]),
+        (["--critic", "oracle"], ["scripted", "anthropic", "openai", "recorded", "answers:DATASET"]),
         (["--algo", "sac"], ["'ppo'", "'ddqn'"]),
         (["--policy", "one"], ["'shared'", "'per-agent'"]),
         (["--fallback", "none"], ["'equal'", "'shared'", "'raise'"]),
