@@ -110,6 +110,12 @@ def test_the_training_page_names_every_option_and_every_critic() -> None:
     assert not [name for name in critics() if f"`{name}`" not in page]
 
 
+def test_each_data_set_of_the_page_about_them_has_a_path_of_its_own() -> None:
+    page = (ROOT / "docs" / "dataset.md").read_text(encoding="utf-8")
+    out = re.findall(r"--out (\S+)", page) + re.findall(r'dataset\.save\("([^"]+)"', page)
+    assert len(out) > 5 and len(out) == len(set(out))
+
+
 @pytest.mark.parametrize("package", ["credit_wrappers", "spaceworld"])
 def test_the_reference_has_everything_that_a_package_offers(package: str) -> None:
     offered = {f"{package}.{name}" for name in importlib.import_module(package).__all__}

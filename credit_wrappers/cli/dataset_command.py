@@ -23,7 +23,7 @@ from credit_wrappers.dataset.large_set import TRANSITIONS, WORLDS, make_large_se
 from credit_wrappers.dataset.loading import described, iterate, load_card, located
 from credit_wrappers.dataset.published import FOLDER, publish, published_names
 from credit_wrappers.dataset.recorded_play import Recording
-from credit_wrappers.dataset.saving import SaveForm, save
+from credit_wrappers.dataset.saving import SaveForm, check_can_save, save
 from credit_wrappers.delivery.annotation import annotate
 from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.recording.recording_file import SUFFIX
@@ -47,12 +47,12 @@ def add_dataset(topics: Any, parser: type[argparse.ArgumentParser]) -> None:
     command = commands.add_parser("export", help=about, description=f"Save {about}.")
     add = command.add_argument
     add("source", metavar="SOURCE", help="the ledger, file, folder, or the name of a published data set")
-    add("--out", required=True, metavar="PATH", help="the data set; there must be nothing")
-    add("--form", choices=get_args(SaveForm), default="minari", help="its form (minari)")
+    add("--out", required=True, metavar="PATH", help="the data set; there must be nothing there")
+    add("--form", choices=get_args(SaveForm), default="minari", help="its form (minari); compact needs NAME.jsonl.gz")
     add("--world", metavar="WORLD", help="the environment, such as spaceworld:duet, which plays the episodes again")
     add("--max-cycles", type=int, metavar="N", help="its time limit")
     add("--episodes", metavar="RECORDING", help="of a ledger: the episodes that were judged, as RecordEpisodes wrote")
-    add("--critic", default="shared", metavar="CRITIC", help=f"of a recording: gives the credit; {valid_critics()}")
+    add("--critic", metavar="CRITIC", help=f"of a recording, which needs it: gives the credit; {valid_critics()}")
     add("--model", default="", metavar="NAME", help="of a file of judgements: the model that gave them")
     add("--exact", action="store_true", help="with the exact credit, where the environment has value functions")
     add("--no-frames", action="store_true", help="without the narrated text of each state")
@@ -109,6 +109,7 @@ def _card(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _export(options: argparse.Namespace) -> Iterator[str]:
+    check_can_save(Path(options.out), options.form)  # before anything is played again, or a critic is asked
     labels, card, note = _labels(options)
     given = {name: getattr(options, name) for name in _TEXTS if getattr(options, name)}
     card = replace(card, command=shlex.join(["credit-wrappers", *sys.argv[1:]]), **given)
@@ -120,7 +121,9 @@ def _export(options: argparse.Namespace) -> Iterator[str]:
     path = save(options.out, bar, card, form=options.form, frames=not options.no_frames)
     yield f"wrote {path}"
     for line in note:
-        yield line() if callable(line) else line
+        said = line() if callable(line) else line
+        if said:
+            yield said
 
 
 def _labels(options: argparse.Namespace) -> tuple[Iterable[LabelledEpisode], DatasetCard, list[Any]]:
@@ -128,6 +131,11 @@ def _labels(options: argparse.Namespace) -> tuple[Iterable[LabelledEpisode], Dat
     source = Path(options.source)
     world = DatasetCard(world=options.world or "", max_cycles=options.max_cycles)
     if source.is_dir() and any(source.glob(f"*{SUFFIX}")):
+        if options.critic is None:
+            raise ValueError(
+                f"{source} is a recording, which holds no credit: say who gives it, --critic CRITIC, one of "
+                f"{valid_critics()}"
+            )
         recording, world = _recording(source, world)
         return _credited(recording, world, options.critic), replace(world, credited_by=options.critic), []
     if source.is_file() and _begins_with(source, b"SQLite format 3"):
@@ -193,6 +201,7 @@ def _of_ledger(
     by = ", ".join(ledger.clients())
 
     def missing() -> str:
-        return f"{found.missing:,} judged episodes were not found there, and are left out"
+        count = "1 judged episode was" if found.missing == 1 else f"{found.missing:,} judged episodes were"
+        return f"{count} not found there, and left out" if found.missing else ""
 
     return labels, replace(world, credited_by=by), [missing]

@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
             return _print_all(options.run(options))
         except BrokenPipeError:
             raise
-        except (CreditError, ValueError, OSError) as error:
+        except (CreditError, ImportError, ValueError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:

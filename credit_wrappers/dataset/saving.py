@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.labelled_episode import LabelledEpisode
+from credit_wrappers.core.optional import require
 from credit_wrappers.dataset.card_page import HISTOGRAM, card_page, histogram
 from credit_wrappers.dataset.compact_form import SUFFIX, write_compact
 from credit_wrappers.dataset.dataset_card import DatasetCard
@@ -28,6 +29,13 @@ from credit_wrappers.dataset.vault_form import write_vault
 
 SaveForm = Literal["minari", "parquet", "compact", "vault"]
 HEAD, CHECKSUMS = "dataset.json", "SHA256SUMS"
+_FILES = (".jsonl", ".gz")  # endings of files, which no folder should have
+_LIBRARIES = {  # each with its extra
+    "minari": {"h5py": "dataset", "minari": "dataset"},
+    "parquet": {"pyarrow": "dataset"},
+    "compact": {},
+    "vault": {"flashbax": "vault", "jax": "vault"},
+}
 
 
 def save(
@@ -57,13 +65,10 @@ def save(
         FileExistsError: There is something at `path`; it is left as it is.
         ImportError: A library is missing; the message names the extra.
         TypeError: Something is no label.
-        ValueError: There is no such form.
+        ValueError: There is no such form, or the name is that of another form.
     """
-    if form not in get_args(SaveForm):
-        raise ValueError(f"unknown form {form!r}; valid: {', '.join(get_args(SaveForm))}")
     path = Path(path)
-    if form == "compact" and not path.name.endswith(SUFFIX):
-        raise ValueError(f"{path}: the name of a data set of the form 'compact' ends with {SUFFIX}")
+    check_can_save(path, form)
     card = card or DatasetCard()
     if not card.made_with:
         card = replace(card, made_with=f"llm-credit-wrappers {package_version()}")
@@ -86,6 +91,33 @@ def save(
     return path
 
 
+def check_can_save(path: Path, form: SaveForm) -> None:
+    """Raise what `save` raises of a path and a form, before there are labels.
+
+    Raises:
+        FileExistsError: There is something at `path`.
+        ImportError: The library of the form is missing; the message names the extra.
+        ValueError: There is no such form, or the name is that of another form.
+    """
+    if form not in get_args(SaveForm):
+        raise ValueError(f"unknown form {form!r}; valid: {', '.join(get_args(SaveForm))}")
+    if form == "compact" and not path.name.endswith(SUFFIX):
+        raise ValueError(f"{path}: the name of a data set of the form 'compact' ends with {SUFFIX}")
+    if form != "compact" and path.name.endswith(_FILES):
+        raise ValueError(
+            f"{path}: a data set of the form {form!r} is a folder, and its name must not end with "
+            f"{' or '.join(_FILES)}; the form 'compact' alone is a file, whose name ends with {SUFFIX}"
+        )
+    for module, extra in _LIBRARIES[form].items():
+        require(module, extra)
+    _check_free(path)
+
+
+def _check_free(path: Path) -> None:
+    if path.exists():
+        raise FileExistsError(f"{path} is there already; it was left as it is")
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Give another path beside `path`, and rename what is there when the block ends well; else remove it.
@@ -93,8 +125,7 @@ def whole(path: Path) -> Iterator[Path]:
     Raises:
         FileExistsError: There is something at `path`.
     """
-    if path.exists():
-        raise FileExistsError(f"{path} is there already; it was left as it is")
+    _check_free(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:

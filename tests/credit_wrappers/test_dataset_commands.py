@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib.metadata import entry_points
 from itertools import pairwise
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_a_ledger_becomes_a_data_set_with_all_that_it_holds(judged, tmp_path, ca
     if way == "world":
         given = ["--world", "spaceworld:duet", "--max-cycles", LIMIT]
     said = run(capsys, "export", judged / "ledger.sqlite", "--out", tmp_path / "d-v0", *given)
-    assert "0 judged episodes were not found" in said
+    assert said == f"wrote {tmp_path / 'd-v0'}\n"
     labels = dataset.load(tmp_path / "d-v0")
     episodes = list(dataset.recorded(judged / "play"))
     credits = annotate(episodes, LLMCritic(ScriptedClient()), episodes_per_query=2, in_flight=1)
@@ -71,6 +72,21 @@ def test_a_ledger_becomes_a_data_set_with_all_that_it_holds(judged, tmp_path, ca
         assert label.action_masks is not None and label.episode.frames
     assert labels[0].query == labels[1].query != labels[2].query
     assert sum(label.credit.usage.calls for label in labels) == 3
+
+
+def test_judgements_of_other_play_are_counted(judged, tmp_path, capsys):
+    env = RecordEpisodes(
+        spaceworld_v0.parallel_env(scenario="duet", max_cycles=LIMIT), tmp_path / "play", world="spaceworld:duet",
+        arguments={"max_cycles": LIMIT},
+    )  # fmt: skip
+    [first, *_] = dataset.recorded(judged / "play")
+    env.reset(seed=first.seed)
+    for joint in first.actions:
+        env.step(dict(zip(first.agents, map(int, joint), strict=True)))
+    env.close()
+    given = ["--episodes", tmp_path / "play", "--out", tmp_path / "d-v0"]
+    said = run(capsys, "export", judged / "ledger.sqlite", *given)
+    assert "4 judged episodes were not found there, and left out" in said
 
 
 def test_a_ledger_alone_is_not_enough(judged, tmp_path, capsys):
@@ -99,6 +115,45 @@ def test_a_recording_becomes_a_data_set_with_a_critics_credit(judged, tmp_path, 
     card = run(capsys, "card", tmp_path / "d")
     assert card == (tmp_path / "d" / "README.md").read_text(encoding="utf-8")
     assert "dataset export" not in refused(capsys, "export", judged / "play", "--out", tmp_path / "d")
+
+
+def test_a_recording_needs_the_name_of_a_critic(judged, tmp_path, capsys):
+    said = refused(capsys, "export", judged / "play", "--out", tmp_path / "d")
+    assert "--critic CRITIC" in said and "scripted" in said and said.count("\n") == 1
+    assert not (tmp_path / "d").exists()
+    run(capsys, "export", judged / "play", "--out", tmp_path / "d", "--critic", "shared")
+    assert dataset.load_card(tmp_path / "d").credited_by == "shared"
+
+
+@pytest.mark.parametrize("source", ["play", "ledger.sqlite", "nothing"])
+def test_a_path_that_is_taken_is_refused_before_any_work(judged, tmp_path, capsys, monkeypatch, source):
+    monkeypatch.setattr("credit_wrappers.cli.dataset_command._labels", None)  # would fail
+    (tmp_path / "d").write_text("mine", encoding="utf-8")
+    said = refused(capsys, "export", judged / source, "--out", tmp_path / "d", "--exact")
+    assert f"{tmp_path / 'd'} is there already; it was left as it is" in said
+    assert (tmp_path / "d").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "message"),
+    [
+        ("d.jsonl", "minari", "a data set of the form 'minari' is a folder"),
+        ("d.jsonl.gz", "parquet", "the form 'compact' alone is a file"),
+        ("d", "compact", "ends with .jsonl.gz"),
+    ],
+)
+def test_a_name_of_another_form_is_refused_before_any_work(tmp_path, capsys, monkeypatch, name, form, message):
+    monkeypatch.setattr("credit_wrappers.cli.dataset_command._labels", None)  # would fail
+    assert message in refused(capsys, "export", "duet-claude", "--out", tmp_path / name, "--form", form)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_library_is_one_line_that_names_the_extra(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "flashbax", None)
+    monkeypatch.setattr("credit_wrappers.cli.dataset_command._labels", None)  # would fail
+    said = refused(capsys, "export", "duet-claude", "--out", tmp_path / "d", "--form", "vault")
+    assert said.startswith("error: flashbax cannot be imported") and "llm-credit-wrappers[vault]" in said
+    assert said.count("\n") == 1
 
 
 def test_judgements_in_lines_become_a_data_set_and_another_form(tmp_path, capsys):
