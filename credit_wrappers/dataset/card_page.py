@@ -9,6 +9,7 @@ from credit_wrappers.dataset.dataset_card import DatasetCard
 
 HISTOGRAM = "returns.svg"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_MAIN = ("rank time difference", "sums time shapley")  # of single steps, and of each agent's sum over an episode
 
 
 def card_page(name: str, form: str, card: DatasetCard, figures: Mapping[str, Any]) -> str:
@@ -84,10 +85,17 @@ def summary(name: str, form: str, card: DatasetCard, figures: Mapping[str, Any])
         ("unique state-actions", _share(figures["unique_state_actions"])),
         ("credit by", _counts(figures["sources"])),
         ("model", _counts(figures["models"])),
-        *((f"  {what}", _number(value)) for what, value in figures["agreement"].items()),
+        ("events", _reasons(figures)),
+        ("questions and answers", f"of {figures['asked']:,} episodes" if figures.get("asked") else ""),
+        *((f"  {what}", _number(value)) for what, value in sorted(figures["agreement"].items(), key=_main_first)),
     ]
-    width = max(len(what) for what, _ in rows)
-    return [f"{what:<{width}}  {said}".rstrip() for what, said in rows if said]
+    width = max(len(what) for what, said in rows if said)
+    explained = ["what the figures mean: docs/bench.md"] if figures["agreement"] else []
+    return [f"{what:<{width}}  {said}".rstrip() for what, said in rows if said] + explained
+
+
+def _main_first(figure: tuple[str, float | None]) -> bool:
+    return figure[0] not in _MAIN  # the others keep their order
 
 
 def _head(card: DatasetCard, form: str, transitions: int) -> list[str]:
@@ -133,7 +141,7 @@ def _rows(card: DatasetCard, figures: Mapping[str, Any]) -> list[str]:
 
 
 def _credit(figures: Mapping[str, Any]) -> list[str]:
-    lines = [f"Source: {_counts(figures['sources'])}. Events with reasons: {figures['events']:,}."]
+    lines = [f"Source: {_counts(figures['sources'])}. Events: {_reasons(figures)}."]
     if figures["models"]:
         lines[0] += f" Model: {_counts(figures['models'])}."
     if not figures["agreement"]:
@@ -146,6 +154,12 @@ def _credit(figures: Mapping[str, Any]) -> list[str]:
 def _spread(what: str, values: Mapping[str, float] | None) -> str:
     cells = ["", "", "", ""] if values is None else [f"{values[key]:.4g}" for key in ("mean", "std", "min", "max")]
     return f"| {what} | {' | '.join(cells)} |"
+
+
+def _reasons(figures: Mapping[str, Any]) -> str:
+    """Return how many events there are and how many have a reason; older data sets did not count the latter."""
+    events, reasons = figures["events"], figures.get("reasons")
+    return f"{events:,}" + ("" if reasons is None else f"; {reasons:,} with a reason")
 
 
 def _range(values: Mapping[str, float] | None) -> str:

@@ -33,7 +33,7 @@ class DatasetTotals:
         self._ends: Counter[str] = Counter()
         self._seen: set[int] = set()
         self._every = 1  # only hashes that this number divides are remembered
-        self._observed = self._events = 0
+        self._observed = self._events = self._reasons = self._asked = 0
         self._tokens = 0
         self._credits: list[np.ndarray] = []
         self._exact: dict[str, list[np.ndarray]] = {}
@@ -58,6 +58,8 @@ class DatasetTotals:
         self._models[label.model] += bool(label.model)
         self._ends[episode.ended] += 1
         self._events += len(credit.events)
+        self._reasons += sum(bool(event.why) for event in credit.events)
+        self._asked += bool(label.question and label.answer)
         self._tokens += credit.usage.tokens
         if episode.observations is not None and episode.observations.dtype != object:
             self._observed += episode.length
@@ -91,6 +93,8 @@ class DatasetTotals:
             "sources": dict(self._sources),
             "models": {name: count for name, count in self._models.items() if name},
             "events": self._events,
+            "reasons": self._reasons,
+            "asked": self._asked,
             "tokens": self._tokens,
             "agreement": self._agreement(),
         }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from dataclasses import replace
 from importlib.metadata import entry_points
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +19,7 @@ from credit_wrappers.dataset.large_set import SetPlan, make_large_set, make_set,
 from credit_wrappers.dataset.team_play import GROUP, played, scripted_team
 from credit_wrappers.testing.corridor import CorridorEnv
 from spaceworld import spaceworld_v0
+from tests.credit_wrappers.dataset_labels import played_labels
 
 LIMIT = 12
 TEAMS = {point.name for point in entry_points(group=GROUP)}
@@ -192,6 +195,20 @@ def test_unknown_sources_and_names_are_refused(tmp_path, capsys):
 def test_the_published_sets_are_described(capsys):
     said = run(capsys, "info", "truss-claude")
     assert "Claude, asked through files, November 2026" in said and "18, of" in said
+    said = run(capsys, "info", "duet-claude-curve")
+    facts = dict(re.split(" {2,}", line.strip(), maxsplit=1) for line in said.splitlines()[:-1])
+    assert facts["events"] == "4,674; 1,084 with a reason"
+    assert facts["questions and answers"] == "of 96 episodes"
+    figures = [line.split("  ")[1] for line in said.splitlines() if line.startswith("  ")]
+    assert figures[:2] == ["rank time difference", "sums time shapley"] and len(figures) == len(set(figures)) == 21
+    assert said.splitlines()[-1] == "what the figures mean: docs/bench.md"
+
+
+def test_without_exact_credit_no_figures_are_explained(tmp_path, capsys):
+    dataset.save(tmp_path / "d", [replace(label, exact={}) for label in played_labels(2)])
+    said = run(capsys, "info", tmp_path / "d")
+    assert "events                 1; 1 with a reason\n" in said and "docs/bench.md" not in said
+    assert "Events: 1; 1 with a reason." in run(capsys, "card", tmp_path / "d")
 
 
 @pytest.mark.skipif("spaceworld" not in TEAMS, reason="the package's entry points are older than its source")
