@@ -34,15 +34,18 @@ def main(argv: list[str] | None = None) -> int:
     settings, resume = parse(argv)
     # these import the SDKs and PyTorch, which --help does not need
     from tianshou_examples.experiment.critics import check_critics
-    from tianshou_examples.experiment.recorded_answers import fit_run_student
+    from tianshou_examples.experiment.recorded_answers import check_labels, fit_run_student, fitting_note
 
     console = Console(width=None if sys.stdout.isatty() else 150)
     try:
         settings, folder = open_folder(settings, resume)
         check_critics(settings)
+        if settings.answers_name:
+            check_labels(settings)
         folder.mkdir(parents=True, exist_ok=True)
         if settings.answers_name:
-            console.print(f"fitting a student to the labels of {settings.answers_name} ...")
+            if note := fitting_note(settings, folder):
+                console.print(note)
             console.print(fit_run_student(settings, folder))
         settings.write(folder)
     except MissingKey as error:

@@ -12,7 +12,7 @@ from credit_wrappers import StudentCritic, dataset
 from credit_wrappers.core.episode import Episode
 from tests.examples.one_learner import TINY, Queue
 from tianshou_examples.experiment.learner_process import LearnerProcess
-from tianshou_examples.experiment.recorded_answers import STUDENT, fit_run_student
+from tianshou_examples.experiment.recorded_answers import STUDENT, fit_run_student, fitting_note
 from tianshou_examples.train import main
 
 
@@ -57,7 +57,9 @@ def test_rows_of_the_learner_hold_what_the_runs_student_says_of_each_robot(few, 
 def test_a_student_is_fitted_once_for_a_run(few, folder, monkeypatch):
     before = (folder / STUDENT).read_bytes()
     monkeypatch.setattr("tianshou_examples.experiment.recorded_answers.fit_student", None)  # would fail
-    fit_run_student(replace(TINY, critic=f"answers:{few}"), folder)
+    settings = replace(TINY, critic=f"answers:{few}")
+    fit_run_student(settings, folder)
+    assert fitting_note(settings, folder) == ""
     assert (folder / STUDENT).read_bytes() == before
 
 
@@ -77,7 +79,10 @@ def test_the_command_trains_a_team_by_recorded_labels(few, tmp_path, capsys):
     ]
     assert main([*words, "--eval-episodes", "2", "--set", "gamma_growth=0.5", "--out", str(out)]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "fitting a student to the labels of" in said and "critic: a student of the recorded labels" in said
+    assert (
+        f"fitting a student to the labels of {few}, which takes about" in said
+        and "critic: a student of the recorded labels" in said
+    )
     assert (out / STUDENT).exists() and (out / "results.json").exists()
 
 
@@ -98,9 +103,9 @@ def test_the_command_trains_a_team_by_recorded_labels(few, tmp_path, capsys):
 def test_bad_input_is_one_line(words, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         raise SystemExit(main(["--env", "spaceworld:duet", "--out", str(tmp_path / "run"), *words]))
-    said = capsys.readouterr().err
+    out, said = capsys.readouterr()
     assert ended.value.code == 2 and message in said and said.count("\n") == 1
-    assert not (tmp_path / "run" / "config.json").exists()  # no run that could be mistaken for one
+    assert out == "" and not (tmp_path / "run").exists()  # nothing is announced, and nothing is left behind
 
 
 def test_gamma_grows_with_the_share_of_the_training_and_holds_for_each_member(folder, few):

@@ -25,6 +25,26 @@ def load_student(folder: Path) -> StudentCritic:
     return StudentCritic.load(folder / STUDENT)
 
 
+def check_labels(settings: Settings) -> None:
+    """Check the data set of a run, before anything else is done.
+
+    Raises:
+        DatasetError: The data set is damaged, or it is of another environment than the run.
+        FileNotFoundError: There is no such data set; the message lists the published ones.
+    """
+    name = settings.answers_name
+    card = dataset.load_card(name)
+    if card.world != settings.env:
+        raise DatasetError(f"the data set {name} is of {card.world}, and this run is of {settings.env}")
+
+
+def fitting_note(settings: Settings, folder: Path) -> str:
+    """Return what to say before a run's student is fitted; "" if it is there."""
+    if (folder / STUDENT).exists():
+        return ""
+    return f"fitting a student to the labels of {settings.answers_name}, which takes about a minute ..."
+
+
 def fit_run_student(settings: Settings, folder: Path) -> str:
     """Fit the student of a run and save it in the run's folder, unless it is there; return a line about it.
 
@@ -32,14 +52,12 @@ def fit_run_student(settings: Settings, folder: Path) -> str:
     the world.
 
     Raises:
-        DatasetError: The data set is damaged, or it is of another environment than the run.
-        FileNotFoundError: There is no such data set; the message lists the published ones.
+        DatasetError, FileNotFoundError: As `check_labels`.
     """
     name = settings.answers_name
+    check_labels(settings)
+    card = dataset.load_card(name)
     if not (folder / STUDENT).exists():
-        card = dataset.load_card(name)
-        if card.world != settings.env:
-            raise DatasetError(f"the data set {name} is of {card.world}, and this run is of {settings.env}")
         make_env = environment_maker(settings.env, action_mask=settings.action_mask)
         labels = [(label.episode, label.credit) for label in dataset.load(name)]
         mirrored = mirrored_labels(labels, card.make_env)
@@ -48,7 +66,7 @@ def fit_run_student(settings: Settings, folder: Path) -> str:
     student = load_student(folder)
     agreement = student.agreement
     return (
-        f"a student of {student.labels} labels from {name}, credited by {dataset.load_card(name).credited_by}; on "
+        f"a student of {student.labels} labels from {name}, credited by {card.credited_by}; on "
         f"{agreement.episodes} of them, held out, rank correlation {agreement.steps.rank:.2f} of steps and "
         f"{agreement.sums.rank:.2f} of sums"
     )
