@@ -1,7 +1,8 @@
-"""Write the pictures of docs/report.md: `python docs/make_screenshots.py`. Needs Chromium on this machine."""
+"""Write the pictures of docs/report.md: `python docs/make_screenshots.py`. Needs Chromium; --help says where to."""
 
 from __future__ import annotations
 
+import argparse
 import io
 import shutil
 import tempfile
@@ -28,14 +29,23 @@ SHOTS = {  # picture: suite, link, colours, screen, whether a second critic stan
 }
 
 
-def main() -> None:
-    """Write all pictures."""
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Write the pictures of docs/report.md. Needs Chromium.")
+    about = "where to; docs/images by default, whose pictures it overwrites"
+    parser.add_argument("--out", type=Path, default=IMAGES, metavar="FOLDER", help=about)
+    write_pictures(parser.parse_args(argv).out)
+
+
+def write_pictures(out: Path) -> None:
+    """Write all pictures to a folder."""
+    out.mkdir(parents=True, exist_ok=True)
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
         for name, (suite, link, colours, screen, two) in SHOTS.items():
             report = made(suite, two, Path(folder))
-            (IMAGES / name).write_bytes(shot(browser, report.as_uri() + link, colours, screen))
+            (out / name).write_bytes(shot(browser, report.as_uri() + link, colours, screen))
         browser.close()
 
 
