@@ -63,7 +63,9 @@ def report(options: argparse.Namespace) -> Iterator[str]:
             raise ValueError("--exact replays the episodes, so it needs --env NAME")
         labels, why = with_exact(labels, source.make_env)
         if why:
-            yield f"exact credit is missing for some: {why}"
+            missing = sum(not label.exact for label in labels)
+            of_which = f"for {missing} of {len(labels)} episodes" if missing else "in part"
+            yield f"exact credit is missing {of_which}: {why}"
     prices = None if options.prices is None else Prices(*options.prices)
     path = write_report(
         labels,

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from credit_wrappers import Completion, Ledger, LLMCritic, ScriptedClient, Usage, annotate, dataset
+from credit_wrappers import Completion, Ledger, LLMCritic, RecordEpisodes, ScriptedClient, Usage, annotate, dataset
 from credit_wrappers.adapters import lbf, rware
 from credit_wrappers.bench.suite import load_suite
 from credit_wrappers.cli.main import main
@@ -132,6 +132,35 @@ def test_with_the_environment_a_ledger_is_replayed_and_compared(ledger, tmp_path
     assert data["episodes"][0]["exact"].keys() == {
         f"{v} {k}" for v in ("time", "work") for k in ("difference", "shapley")
     }
+
+
+@pytest.mark.parametrize("observations", [False, True])
+def test_exact_credit_of_a_ledger_does_not_depend_on_whether_observations_were_recorded(
+    observations, tmp_path, capsys
+):
+    """The keys of a recording's episodes, and of those that a student pays, are made of their observations, too."""
+    env = RecordEpisodes(make_duet(), tmp_path / "play")
+    for seed in range(3):
+        env.reset(seed=seed)
+        for joint in PLAY * 20:
+            if env.agents:
+                env.step(dict(zip(env.agents, joint, strict=True)))
+    env.close()
+    episodes = list(dataset.recorded(tmp_path / "play", make_duet, observations=observations))
+    assert len(episodes) == 3
+    with Ledger(tmp_path / "a.sqlite") as ledger:
+        annotate(episodes, LLMCritic(ScriptedClient(), ledger=ledger))
+    out = tmp_path / "r.html"
+    argv = ["report", str(tmp_path / "a.sqlite"), "--env", "spaceworld:duet", "--exact", "--out", str(out)]
+    assert main(argv) == 0
+    assert "missing" not in capsys.readouterr().out
+    assert all("time difference" in episode["exact"] for episode in data_of(out)["episodes"])
+
+
+def test_exact_credit_that_is_missing_is_counted(ledger, tmp_path, capsys):
+    argv = ["report", str(ledger), "--env", "spaceworld:pair", "--exact", "--out", str(tmp_path / "r.html")]
+    assert main(argv) == 0
+    assert "exact credit is missing for 4 of 4 episodes: episode " in capsys.readouterr().out
 
 
 def test_the_folder_of_a_run_says_which_environment_it_was(ledger, tmp_path, capsys):
