@@ -191,6 +191,17 @@ def test_two_critics_stand_side_by_side(opened, report):
     assert cells[:2] == ["+0.10", "+0.30"]
 
 
+def test_the_last_of_a_data_set_say_so_and_two_critics_of_one_name_have_their_sources(opened, tmp_path):
+    labels = duets(2)
+    path = write_report(labels, tmp_path / "r.html", compare=labels, sources=("one", "two"), indices=(7, 8), total=9)
+    page = opened(path, "#2")
+    about = page.locator(".about").inner_text()
+    assert about == "2 of 9 episodes (the last; --episodes 9 for all), credited by A one, B two"
+    assert [badge.split()[-1] for badge in page.locator(".badge").all_inner_texts()] == ["one", "two"]
+    assert "index 8 of the data set" in page.locator(".facts.small").first.inner_text()
+    assert "index 8" in page.locator(".episodes li").nth(1).inner_text()
+
+
 def test_an_environment_without_a_drawing_is_told_step_by_step(opened, report):
     page = opened(report, "#4/2")
     assert page.get_by_text("Told as text: this environment has no drawing.").is_visible()

@@ -192,9 +192,27 @@ def test_a_data_set_is_drawn_with_its_exact_credit_whether_published_or_saved(tm
     dataset.save(tmp_path / "mine", labels, card=dataset.load_card("duet-claude"))  # without moments
     assert main(["report", str(tmp_path / "mine"), "--out", str(tmp_path / "s.html")]) == 0
     saved = data_of(tmp_path / "s.html")
+    assert published["total"] == len(dataset.load("duet-claude")) and saved["total"] == 2
+    assert [e.pop("index") for e in published["episodes"]] == [published["total"] - 2, published["total"] - 1]
+    assert [e.pop("index") for e in saved["episodes"]] == [0, 1]
+    printed = capsys.readouterr().out.splitlines()
+    assert f"2 of {published['total']} episodes: the last; --episodes {published['total']} for all)" in printed[0]
+    assert ", 2 episodes)" in printed[1]
     assert published["episodes"] == saved["episodes"] and published["episodes"][1]["scene"]
     assert [episode["seed"] for episode in saved["episodes"]] == [label.episode.seed for label in labels]
     assert all("time difference" in episode["exact"] for episode in saved["episodes"])
+
+
+def test_two_critics_of_one_name_are_told_apart_by_their_sources(tmp_path):
+    out = tmp_path / "r.html"
+    argv = ["report", "duet-claude", "--compare", "duet-claude-curve", "--episodes", "2", "--out", str(out)]
+    assert main(argv) == 0
+    data = data_of(out)
+    assert data["critics"] == data["sources"] == ["duet-claude", "duet-claude-curve"]
+    assert all(said["model"] for said in data["episodes"][0]["judged"])
+    indices = [episode["index"] for episode in data["episodes"]]
+    seeds = [dataset.load("duet-claude")[k].episode.seed for k in indices]
+    assert seeds == [episode["seed"] for episode in data["episodes"]]
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,10 @@ class Viewer {
   }
 
   about() {
-    const { critics, episodes } = this.data;
+    const { critics, episodes, total: all } = this.data;
+    const shown = all > episodes.length ? `${counted(episodes.length)} of ${plural(all, "episode")} (the last; --episodes ${all} for all)` : plural(episodes.length, "episode");
     const who = critics.length > 1 ? critics.map((name, side) => `${"AB"[side]} ${name}`).join(", ") : critics[0];
-    return h("p", { class: "about" }, `${plural(episodes.length, "episode")}, credited by `, h("strong", {}, who));
+    return h("p", { class: "about" }, `${shown}, credited by `, h("strong", {}, who));
   }
 
   themeButton() {
@@ -90,7 +91,8 @@ class Viewer {
     const button = h("button", { type: "button", onclick: () => this.go(k, 0) },
       h("span", { class: "number" }, String(k + 1)),
       h("span", { class: "facts" }, h("span", {}, `return ${signed(sum)}`),
-        h("span", { class: "small" }, `${plural(episode.length, "step")}${episode.seed === null ? "" : `, seed ${episode.seed}`}`)),
+        h("span", { class: "small" }, [plural(episode.length, "step"), episode.seed === null ? "" : `seed ${episode.seed}`, episode.index === null ? "" : `index ${episode.index}`]
+          .filter(Boolean).map((fact) => h("span", {}, fact)))),
       h("span", { class: "totals", "aria-hidden": "true" }, totalsPicture(episode, said)),
       marks.length ? h("span", { class: "small" }, "△ fallback") : "",
       found);
@@ -190,11 +192,12 @@ class Viewer {
   openHead() {
     const { episode, data } = this;
     const ended = { terminated: "ended by the world", truncated: "time ran out", "not yet": "goes on" }[episode.ended];
-    const facts = [plural(episode.length, "step"), ended, episode.seed === null ? "" : `seed ${episode.seed}`, episode.env].filter(Boolean);
+    const facts = [plural(episode.length, "step"), ended, episode.seed === null ? "" : `seed ${episode.seed}`,
+      episode.index === null ? "" : `index ${episode.index} of the data set`, episode.env].filter(Boolean);
     const several = data.critics.length > 1;
     const badges = (said, side) => {
       const usage = usageWords(data, episode, side);
-      return h("p", { class: "badges" }, several ? h("span", { class: "side" }, "AB"[side]) : "", badge(said), several && usage ? h("span", { class: "small" }, usage) : "");
+      return h("p", { class: "badges" }, several ? h("span", { class: "side" }, "AB"[side]) : "", badge(said, data.sources[side]), several && usage ? h("span", { class: "small" }, usage) : "");
     };
     const judged = episode.judged.map((said, side) => (said
       ? h("div", { class: "judged" }, several ? badges(said, side) : "", said.summary ? h("p", { class: "summary" }, said.summary) : "",
