@@ -9,6 +9,7 @@ import time
 import pytest
 
 from credit_wrappers.report import write_report
+from credit_wrappers.report.report_file import report_values
 from tests.report.labelled import HOSTILE, PLAY, corridor, credited, duets, played
 
 STEPS = len(PLAY)
@@ -181,6 +182,26 @@ def test_exact_credit_is_a_line_and_the_largest_disagreement_comes_first(opened,
     assert page.locator(".exact-line").count() == 0 and page.locator(".apart").is_hidden()
     page.evaluate("location.hash = '#1'")
     page.wait_for_selector("h2:has-text('Episode 1')")
+
+
+def test_exact_credit_names_its_unit_and_its_scale(opened, alone):
+    page = opened(alone, "#2/2")
+    assert page.locator(".now-panel th.value").last.inner_text() == "exact, actions"
+    scale = report_values(duets(3))["scales"][0]["work difference"]
+    assert f"at the critic's scale: 1 action = {scale:.2g}" in page.locator(".apart p").inner_text()
+    told = "actions to go saved by this agent's own action"
+    assert page.locator(".exact-choice").get_attribute("title") == told
+    assert page.locator(".exact-choice option").first.get_attribute("title") == told
+    page.get_by_role("combobox", name="exact credit").select_option("")
+    assert page.locator(".exact-choice").get_attribute("title") == ""
+
+
+def test_a_credit_without_a_reason_says_so(opened, tmp_path):
+    labels = duets(2)[:1]
+    others = [credited(label.episode, why="") for label in labels]
+    page = opened(write_report(labels, tmp_path / "r.html", compare=others), "#1/2")
+    page.wait_for_timeout(50)
+    assert page.locator(".now-panel .why").first.inner_text().split("  ") == ["A: came nearer", "B: no reason given"]
 
 
 def test_two_critics_stand_side_by_side(opened, report):

@@ -117,13 +117,13 @@ class Viewer {
 
   timelineSection() {
     const names = [...new Set(this.data.episodes.flatMap((episode) => Object.keys(episode.exact)))];
-    const choice = names.length
-      ? h("label", { class: "exact-choice" }, "exact credit ", h("select", { onchange: (event) => this.chooseExact(event.target.value) },
-          names.map((name) => h("option", { value: name }, name)), h("option", { value: "" }, "none")))
+    this.choice = names.length
+      ? h("label", { class: "exact-choice", title: exactWords(this.exact) }, "exact credit ", h("select", { onchange: (event) => this.chooseExact(event.target.value) },
+          names.map((name) => h("option", { value: name, title: exactWords(name) }, name)), h("option", { value: "" }, "none")))
       : "";
     this.legend = h("p", { class: "legend" });
     return h("section", { class: "timeline-section", "aria-label": "Timeline" },
-      h("div", { class: "timeline-head" }, h("h3", {}, "Credit over time"), this.legend, choice), this.timelineBox);
+      h("div", { class: "timeline-head" }, h("h3", {}, "Credit over time"), this.legend, this.choice), this.timelineBox);
   }
 
   filterForm() {
@@ -211,10 +211,10 @@ class Viewer {
   }
 
   openLegend() {
-    const scale = this.exact && this.episode.exact[this.exact] ? this.data.scales.map((each) => each[this.exact]) : [];
+    const { data, episode } = this;
     this.legend.replaceChildren(
       h("span", {}, "▲ credit"), h("span", {}, "▼ blame, hatched"), this.timeline.cut ? h("span", {}, h("i", { class: "key-cut" }), "higher than drawn") : "", h("span", {}, h("i", { class: "key-sum" }), "running sum"),
-      scale.length ? h("span", { title: `one unit of exact credit is drawn as ${scale.map((x) => x.toPrecision(2)).join(" and ")} of credit` }, h("i", { class: "key-exact" }), "exact, scaled") : "");
+      this.exact && episode.exact[this.exact] ? h("span", { title: `credit drawn for exact credit: ${scaleWords(data.scales, this.exact)}` }, h("i", { class: "key-exact" }), "exact, scaled") : "");
   }
 
   openUnder(drawn) {
@@ -237,7 +237,7 @@ class Viewer {
     if (!found.length) return;
     const several = this.data.critics.length > 1;
     this.apart.replaceChildren(h("h2", {}, "Largest disagreements"),
-      h("p", { class: "small" }, `critic and exact credit (${this.exact}), at the critic's scale`),
+      h("p", { class: "small" }, `critic and exact credit (${this.exact}), at the critic's scale: ${scaleWords(this.data.scales, this.exact)}`),
       h("ol", {}, found.map((each) => h("li", {}, h("button", { type: "button", class: "apart-step",
         "aria-label": `step ${each.step}, ${episode.agents[each.agent]}: critic ${signed(each.said)}, exact ${signed(each.exact)}`,
         onclick: () => this.pick(each.step + 1, each.agent, each.side, true) },
@@ -270,7 +270,7 @@ class Viewer {
     this.nowPaid = h("p", { class: "paid" });
     const head = h("tr", {}, h("th", { scope: "col" }, "agent"), several ? null : h("th", { scope: "col" }, "did"),
       sides.map((side) => h("th", { scope: "col", class: "value" }, sides.length > 1 ? `credit ${"AB"[side]}` : "credit")),
-      this.exact ? h("th", { scope: "col", class: "value" }, "exact") : null);
+      this.exact ? h("th", { scope: "col", class: "value", title: exactWords(this.exact) }, exactUnit(this.exact) ? `exact, ${exactUnit(this.exact)}s` : "exact") : null);
     this.now.replaceChildren(this.nowTitle, h("table", {}, h("thead", {}, head), h("tbody", {}, this.rows.flatMap((row) => [row.element, row.reason]))), this.nowPaid);
   }
 
@@ -318,7 +318,7 @@ class Viewer {
       });
       setText(row.exact, position && exact ? signed(exact[step][i], 1) : "");
       const whys = position ? episode.reasons[i].filter(({ start, stop }) => start <= step && step < stop) : [];
-      setText(row.why, whys.map((reason) => (data.critics.length > 1 ? `${"AB"[reason.side]}: ` : "") + reason.why).join("  "));
+      setText(row.why, whys.map((reason) => (data.critics.length > 1 ? `${"AB"[reason.side]}: ` : "") + (reason.why || NO_REASON)).join("  "));
       row.reason.hidden = !whys.length && data.critics.length === 1;
       row.element.classList.toggle("marked", this.agent === i);
     });
@@ -480,6 +480,7 @@ class Viewer {
 
   chooseExact(name) {
     this.exact = name || null;
+    this.choice.title = exactWords(name);
     this.openEpisode();
     this.step(this.position, true);
   }
