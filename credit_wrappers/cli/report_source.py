@@ -22,6 +22,7 @@ from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.dataset import iterate, load_card, published_names, replayed
 from credit_wrappers.llm.ledger.entry import LedgerEntry
 from credit_wrappers.llm.ledger.ledger import Ledger
+from credit_wrappers.recording.recording_file import SUFFIX as RECORDING
 from credit_wrappers.report.ledger_texts import question_text
 from credit_wrappers.scripted.read_prompt import Transcript, read_transcripts
 
@@ -69,6 +70,11 @@ def read_source(path: Path, most: int, world: str | None = None, max_cycles: int
         found = _ledger(_ledgers(path)[0], most, world or _world_of_run(path), max_cycles)
     elif path.is_dir() and _world_of_run(path) is not None:
         raise ValueError(f"{path} has no ledger, because none of its critics was asked; see {path / 'report.html'}")
+    elif path.is_dir() and any(path.glob(f"*{RECORDING}")):
+        raise ValueError(
+            f"{path} is a recording, which has no credit; credit it first: python -m credit_wrappers dataset export "
+            f"{path} --critic CRITIC --out DATASET, then report DATASET"
+        )
     elif path.suffix == ".jsonl":
         found = _answers(path, most)
     elif path.is_file() and (_begins_with_sqlite(path) or path.suffix == ".sqlite"):

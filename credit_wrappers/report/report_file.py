@@ -53,9 +53,11 @@ def write_report(
 
     Raises:
         ValueError: There are no labels, or `compare` has none of their episodes.
-        OSError: The file cannot be written.
+        OSError: There is no such folder, or the file cannot be written.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent}")
     values = report_values(
         labels, title=title, compare=compare, make_env=make_env, prices=prices, sources=sources, indices=indices,
         total=total,

@@ -230,6 +230,8 @@ def test_two_critics_of_one_name_are_told_apart_by_their_sources(tmp_path):
         (["{ledger}", "--env", "spaceword:duet"], "did you mean spaceworld"),
         (["{ledger}", "--prices", "1"], "2 to 4 numbers"),
         (["{ledger}", "--out", "{folder}"], "directory"),
+        (["{ledger}", "--out", "{missing}/r.html"], "there is no folder {missing}"),
+        (["{play}"], "a recording, which has no credit; credit it first: python -m credit_wrappers dataset export"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_no_file(argv, message, ledger, tmp_path, capsys):
@@ -239,14 +241,19 @@ def test_bad_input_is_one_line_and_leaves_no_file(argv, message, ledger, tmp_pat
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "config.json").write_text('{"env": "spaceworld:duet"}')
     Ledger(tmp_path / "empty.sqlite").close()
+    env = RecordEpisodes(make_duet(), tmp_path / "play")
+    env.reset(seed=1)
+    while env.agents:
+        env.step(dict.fromkeys(env.agents, 0))
+    env.close()
     (tmp_path / "text.txt").write_text("text")
-    names = {"text": "text.txt", "folder": "folder", "run": "shared", "missing": "gone", "cut": "cut.sqlite"}
+    names = {"play": "play", "text": "text.txt", "folder": "folder", "run": "shared", "missing": "gone", "cut": "cut.sqlite"}
     places = {name: tmp_path / file for name, file in {**names, "empty": "empty.sqlite"}.items()} | {"ledger": ledger}
     out = tmp_path / "r.html"
     given = [word.format(**places) for word in argv]
     assert main(["report", *([] if "--out" in given else ["--out", str(out)]), *given]) == 2
     said = capsys.readouterr().err
-    assert message in said and said.count("\n") == 1, said
+    assert message.format(**places) in said and said.count("\n") == 1, said
     assert not out.exists() and not list(tmp_path.glob("*.part"))
 
 
