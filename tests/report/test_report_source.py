@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from credit_wrappers import Completion, Ledger, LLMCritic, RecordEpisodes, Scrip
 from credit_wrappers.adapters import lbf, rware
 from credit_wrappers.bench.suite import load_suite
 from credit_wrappers.cli.main import main
+from credit_wrappers.cli.report_command import add_report
 from credit_wrappers.cli.report_source import ledger_labels, read_source
 from credit_wrappers.recording.replay import replay
 from credit_wrappers.report.episode_values import told_steps
@@ -255,6 +258,16 @@ def test_bad_input_is_one_line_and_leaves_no_file(argv, message, ledger, tmp_pat
     said = capsys.readouterr().err
     assert message.format(**places) in said and said.count("\n") == 1, said
     assert not out.exists() and not list(tmp_path.glob("*.part"))
+
+
+def test_the_page_of_the_documentation_names_every_option():
+    topics = argparse.ArgumentParser().add_subparsers()
+    add_report(topics)
+    page = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
+    rows = "\n".join(line for line in page.splitlines() if line.startswith("| `"))
+    options = {name for action in topics.choices["report"]._actions for name in action.option_strings}
+    missing = [name for name in sorted(options - {"-h", "--help"}) if f"`{name}" not in rows]
+    assert len(options) > 8 and not missing
 
 
 def test_an_environment_of_another_kind_does_not_lend_its_pictures_to_a_ledger(ledger):
