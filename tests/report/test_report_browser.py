@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -273,6 +274,27 @@ def test_it_is_readable_on_a_phone_in_dark_colours_and_without_motion(opened, re
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
     small = "[...document.querySelectorAll('.control')].filter((b) => b.getBoundingClientRect().height < 44).length"
     assert page.evaluate(small) == 0
+
+
+def test_on_a_phone_names_keep_their_distance_and_half_an_episode_shows_that_there_are_more(opened, report):
+    page = opened(report, "#1/3", viewport={"width": 390, "height": 844})
+    lane = page.locator(".lane[data-agent='0']").first
+    name, side = (lane.locator(each).first.bounding_box() for each in (".who", ".side"))
+    assert side["x"] - name["x"] - name["width"] >= 6
+    strip, third = page.locator(".episodes").bounding_box(), page.locator(".episodes li").nth(2).bounding_box()
+    seen = (strip["x"] + strip["width"] - third["x"]) / third["width"]
+    assert 0.25 < seen < 0.75
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_long_seed_is_read_to_its_last_digit(opened, tmp_path, width):
+    labels = [credited(replace(label.episode, seed=4123456789)) for label in duets(3)]
+    page = opened(write_report(labels, tmp_path / "r.html"), viewport={"width": width, "height": 844})
+    seed = page.locator(".episodes li").first.locator("span", has_text="seed").last
+    assert seed.inner_text() == "seed 4123456789"
+    assert (
+        seed.evaluate("e => e.closest('.facts').getBoundingClientRect().right - e.getBoundingClientRect().right") >= 0
+    )
 
 
 def test_a_screen_reader_finds_landmarks_names_and_headings(opened, report):

@@ -138,9 +138,7 @@ def test_with_the_environment_a_ledger_is_replayed_and_compared(ledger, tmp_path
 
 
 @pytest.mark.parametrize("observations", [False, True])
-def test_exact_credit_of_a_ledger_does_not_depend_on_whether_observations_were_recorded(
-    observations, tmp_path, capsys
-):
+def test_exact_credit_of_a_ledger_does_not_depend_on_whether_observations_were_recorded(observations, tmp_path, capsys):
     """The keys of a recording's episodes, and of those that a student pays, are made of their observations, too."""
     env = RecordEpisodes(make_duet(), tmp_path / "play")
     for seed in range(3):
@@ -250,8 +248,9 @@ def test_bad_input_is_one_line_and_leaves_no_file(argv, message, ledger, tmp_pat
         env.step(dict.fromkeys(env.agents, 0))
     env.close()
     (tmp_path / "text.txt").write_text("text")
-    names = {"play": "play", "text": "text.txt", "folder": "folder", "run": "shared", "missing": "gone", "cut": "cut.sqlite"}
-    places = {name: tmp_path / file for name, file in {**names, "empty": "empty.sqlite"}.items()} | {"ledger": ledger}
+    names = {"text": "text.txt", "folder": "folder", "run": "shared", "missing": "gone", "cut": "cut.sqlite"}
+    names |= {"empty": "empty.sqlite", "play": "play"}
+    places = {name: tmp_path / file for name, file in names.items()} | {"ledger": ledger}
     out = tmp_path / "r.html"
     given = [word.format(**places) for word in argv]
     assert main(["report", *([] if "--out" in given else ["--out", str(out)]), *given]) == 2
