@@ -53,17 +53,22 @@ def report(options: argparse.Namespace) -> Iterator[str]:
         if options.compare is not None
         else []
     )
-    labels = source.labels
+    places, total = list(range(len(source.labels))), source.total
     if compare:
         both = {label.episode.key for label in compare}
-        labels = [label for label in labels if label.episode.key in both] or labels
-    labels = labels[-options.episodes :]
+        places = [k for k in places if source.labels[k].episode.key in both] or places
+        total = len(places)
+    places = places[-options.episodes :]
+    labels = [source.labels[k] for k in places]
+    older = (source.total or 0) - len(source.labels)
     if options.exact:
         if source.make_env is None:
             raise ValueError("--exact replays the episodes, so it needs --env NAME")
         labels, why = with_exact(labels, source.make_env)
         if why:
-            yield f"exact credit is missing for some: {why}"
+            missing = sum(not label.exact for label in labels)
+            of_which = f"for {missing} of {len(labels)} episodes" if missing else "in part"
+            yield f"exact credit is missing {of_which}: {why}"
     prices = None if options.prices is None else Prices(*options.prices)
     path = write_report(
         labels,
@@ -72,5 +77,16 @@ def report(options: argparse.Namespace) -> Iterator[str]:
         compare=compare,
         make_env=source.make_env,
         prices=prices,
+        sources=_two_names(options.source, options.compare) if compare else (),
+        indices=[older + k for k in places] if source.indexed else (),
+        total=total,
     )
-    yield f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB, {len(labels)} episodes): open it in a browser"
+    shown = f"{len(labels)} episodes"
+    if total is not None and total > len(labels):
+        shown = f"{len(labels)} of {total} episodes: the last; --episodes {total} for all"
+    yield f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB, {shown}): open it in a browser"
+
+
+def _two_names(one: Path, other: Path) -> tuple[str, str]:
+    """Return names of two sources: those of the files, or the paths where these are equal."""
+    return (one.name, other.name) if one.name != other.name else (str(one), str(other))

@@ -22,6 +22,7 @@ from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.dataset import iterate, load_card, published_names, replayed
 from credit_wrappers.llm.ledger.entry import LedgerEntry
 from credit_wrappers.llm.ledger.ledger import Ledger
+from credit_wrappers.recording.recording_file import SUFFIX as RECORDING
 from credit_wrappers.report.ledger_texts import question_text
 from credit_wrappers.scripted.read_prompt import Transcript, read_transcripts
 
@@ -31,11 +32,21 @@ _SQLITE = b"SQLite format 3\0"
 
 @dataclass(frozen=True)
 class ReportSource:
-    """Labels, oldest first, with a title and, where it is known, the environment that recorded them."""
+    """Labels, oldest first, with a title.
+
+    Attributes:
+        labels: The labels.
+        title: What they are of.
+        make_env: Makes the environment that recorded them; None where it is not known.
+        total: How many labels there are, of which these are the last; None where that is not known.
+        indexed: Whether labels have places that a reader knows, as in a data set: the last one's is `total` - 1.
+    """
 
     labels: list[LabelledEpisode]
     title: str
     make_env: MakeEnv | None = None
+    total: int | None = None
+    indexed: bool = False
 
 
 def read_source(path: Path, most: int, world: str | None = None, max_cycles: int | None = None) -> ReportSource:
@@ -59,6 +70,11 @@ def read_source(path: Path, most: int, world: str | None = None, max_cycles: int
         found = _ledger(_ledgers(path)[0], most, world or _world_of_run(path), max_cycles)
     elif path.is_dir() and _world_of_run(path) is not None:
         raise ValueError(f"{path} has no ledger, because none of its critics was asked; see {path / 'report.html'}")
+    elif path.is_dir() and any(path.glob(f"*{RECORDING}")):
+        raise ValueError(
+            f"{path} is a recording, which has no credit; credit it first: python -m credit_wrappers dataset export "
+            f"{path} --critic CRITIC --out DATASET, then report DATASET"
+        )
     elif path.suffix == ".jsonl":
         found = _answers(path, most)
     elif path.is_file() and (_begins_with_sqlite(path) or path.suffix == ".sqlite"):
@@ -83,12 +99,15 @@ def dataset_source(path: Path, most: int, world: str | None) -> ReportSource:
             f"{path} is neither a ledger (an SQLite file), nor the folder of a run (with ledger-*.sqlite), nor a data "
             f"set, nor a .jsonl file of judgements ({error})"
         ) from error
-    labels = list(deque(iterate(path), maxlen=most))
+    total, newest = 0, deque[LabelledEpisode](maxlen=most)
+    for total, label in enumerate(iterate(path), 1):  # noqa: B007  # the last one counts
+        newest.append(label)
+    labels = list(newest)
     world = world or card.world
     make_env = partial(make_environment, world, card.max_cycles, **card.arguments) if world else None
     if make_env is not None and not all(label.episode.moments for label in labels):
         labels = [_drawable(label, make_env) for label in labels]
-    return ReportSource(labels, card.title or path.name, make_env)
+    return ReportSource(labels, card.title or path.name, make_env, total, indexed=True)
 
 
 def _drawable(label: LabelledEpisode, make_env: MakeEnv) -> LabelledEpisode:
@@ -184,4 +203,4 @@ def _answers(path: Path, most: int) -> ReportSource:
     labels = [
         LabelledEpisode(e, c, model=critic.label, query=q) for e, c, q in zip(episodes, credits, queries, strict=True)
     ]
-    return ReportSource(labels[:most], f"{suite.world} · {path.name}", suite.make_env)
+    return ReportSource(labels[-most:], f"{suite.world} · {path.name}", suite.make_env, len(labels))

@@ -73,18 +73,27 @@ def _told(episode: Episode) -> bool:
 
 
 def _replaced(label: LabelledEpisode, env: ParallelEnv, *, snapshots: bool) -> LabelledEpisode:
-    """Return the label with its episode replayed; as it is where that fails or makes another episode."""
+    """Return the label with its episode replayed; as it is where that fails or makes another episode.
+
+    A text does not say whether observations were recorded, but its key depends on them: both are tried.
+    """
     episode = label.episode
     if episode.seed is None or episode.actions.ndim != 2 or episode.start:
         return label
-    try:
-        made = replay(env, episode.seed, episode.actions, snapshots=snapshots)
-    except (CreditError, ValueError, TypeError):
-        return label
+    for observations in (False, True):
+        try:
+            made = replay(env, episode.seed, episode.actions, observations=observations, snapshots=snapshots)
+        except (CreditError, ValueError, TypeError):
+            return label
+        if _same(episode, made):
+            return replace(label, episode=replace(made, id=episode.id, env_id=episode.env_id or made.env_id))
+        if not _told(episode):
+            return label
+    return label
+
+
+def _same(episode: Episode, made: Episode) -> bool:
+    """Return whether a replay made the episode; of one that was made from a text only the key is whole."""
     if _told(episode):
-        same = made.key == episode.key
-    else:
-        same = made.agents == episode.agents and np.allclose(made.team_reward, episode.team_reward, atol=1e-6)
-    if not same:
-        return label
-    return replace(label, episode=replace(made, id=episode.id, env_id=episode.env_id or made.env_id))
+        return made.key == episode.key
+    return made.agents == episode.agents and np.allclose(made.team_reward, episode.team_reward, atol=1e-6)

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from html import escape
 from importlib.resources import files
+from itertools import zip_longest
 from os import PathLike
 from pathlib import Path
 from string import Template
@@ -33,6 +34,9 @@ def write_report(
     compare: Sequence[LabelledEpisode] = (),
     make_env: Callable[[], ParallelEnv] | None = None,
     prices: Prices | None = None,
+    sources: Sequence[str] = (),
+    indices: Sequence[int] = (),
+    total: int | None = None,
 ) -> Path:
     """Write a report of labels as one HTML file, and return its path; an earlier file is replaced.
 
@@ -43,13 +47,22 @@ def write_report(
         compare: What another critic said of the same episodes; it stands beside the first.
         make_env: Makes the environment. Episodes without moments are replayed in it, so that they can be drawn.
         prices: What tokens cost, for the cost of each query.
+        sources: Names of where `labels` and `compare` come from; they are shown if both critics have the same name.
+        indices: The place of each label in its data set, from 0.
+        total: How many episodes there are, of which `labels` are the last; None: these are all.
 
     Raises:
         ValueError: There are no labels, or `compare` has none of their episodes.
-        OSError: The file cannot be written.
+        OSError: There is no such folder, or the file cannot be written.
     """
     path = Path(path)
-    page = report_page(report_values(labels, title=title, compare=compare, make_env=make_env, prices=prices))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent}")
+    values = report_values(
+        labels, title=title, compare=compare, make_env=make_env, prices=prices, sources=sources, indices=indices,
+        total=total,
+    )  # fmt: skip
+    page = report_page(values)
     part = path.with_name(path.name + ".part")
     try:
         part.write_text(page, encoding="utf-8")
@@ -66,6 +79,9 @@ def report_values(
     compare: Sequence[LabelledEpisode] = (),
     make_env: Callable[[], ParallelEnv] | None = None,
     prices: Prices | None = None,
+    sources: Sequence[str] = (),
+    indices: Sequence[int] = (),
+    total: int | None = None,
 ) -> dict[str, Any]:
     """Return what a page shows, as values that JSON has; see `write_report`."""
     if not labels:
@@ -83,10 +99,10 @@ def report_values(
         sides.append(second)  # type: ignore[arg-type]  # None where it has not judged
     texts = SharedTexts()
     episodes = []
-    for k, label in enumerate(shown):
+    for k, (label, index) in enumerate(zip_longest(shown, indices[: len(shown)])):
         judged = [None if side[k] is None else judgement_values(side[k], texts, prices) for side in sides]
         exact = {name: [[_number(x) for x in row] for row in values] for name, values in label.exact.items()}
-        episodes.append(episode_values(label.episode) | {"judged": judged, "exact": exact})
+        episodes.append(episode_values(label.episode) | {"index": index, "judged": judged, "exact": exact})
     names = list(dict.fromkeys(name for label in shown for name in label.exact))
     pairs = [
         [(judged.credit.values, first) for judged, first in zip(side, shown, strict=True) if judged] for side in sides
@@ -95,10 +111,14 @@ def report_values(
         {name: exact_scale([(values, x.exact[name]) for values, x in side if name in x.exact]) for name in names}
         for side in pairs
     ]
+    critics = [_critic([label for label in side if label is not None]) for side in sides]
+    alike = len(critics) > len(set(critics)) and len(sources) == len(critics)
     return {
         "version": VERSION,
         "title": title or next((label.episode.env_id for label in shown if label.episode.env_id), "Credit"),
-        "critics": [_critic([label for label in side if label is not None]) for side in sides],
+        "critics": list(sources) if alike else critics,
+        "sources": list(sources) if alike else [],
+        "total": total or len(shown),
         "notes": notes,
         "scales": scales,
         "episodes": episodes,
@@ -155,6 +175,7 @@ def _plain(values: dict[str, Any]) -> str:
     items = []
     for number, episode in enumerate(values["episodes"], 1):
         said = episode["judged"][0]
+        place = "" if episode["index"] is None else f", index {episode['index']} of the data set"
         sums = [sum(row[i] or 0 for row in said["values"]) for i in range(len(episode["agents"]))]
         totals = ", ".join(f"{agent} {total:+.3f}" for agent, total in zip(episode["agents"], sums, strict=True))
         reasons = "".join(
@@ -162,7 +183,7 @@ def _plain(values: dict[str, Any]) -> str:
             for i, start, stop, amount, why in said["events"]
         )
         items.append(
-            f"<h2>Episode {number}: {episode['length']} steps, return {sum(episode['reward']):+.3f}</h2>"
+            f"<h2>Episode {number}{place}: {episode['length']} steps, return {sum(episode['reward']):+.3f}</h2>"
             f"<p>Credit ({escape(said['source'])}): {escape(totals)}</p><p>{escape(said['summary'])}</p>"
             f"<ul>{reasons}</ul>"
         )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import re
 import time
+from dataclasses import replace
 
 import pytest
 
 from credit_wrappers.report import write_report
+from credit_wrappers.report.report_file import report_values
 from tests.report.labelled import HOSTILE, PLAY, corridor, credited, duets, played
 
 STEPS = len(PLAY)
@@ -183,12 +185,43 @@ def test_exact_credit_is_a_line_and_the_largest_disagreement_comes_first(opened,
     page.wait_for_selector("h2:has-text('Episode 1')")
 
 
+def test_exact_credit_names_its_unit_and_its_scale(opened, alone):
+    page = opened(alone, "#2/2")
+    assert page.locator(".now-panel th.value").last.inner_text() == "exact, actions"
+    scale = report_values(duets(3))["scales"][0]["work difference"]
+    assert f"at the critic's scale: 1 action = {scale:.2g}" in page.locator(".apart p").inner_text()
+    told = "actions to go saved by this agent's own action"
+    assert page.locator(".exact-choice").get_attribute("title") == told
+    assert page.locator(".exact-choice option").first.get_attribute("title") == told
+    page.get_by_role("combobox", name="exact credit").select_option("")
+    assert page.locator(".exact-choice").get_attribute("title") == ""
+
+
+def test_a_credit_without_a_reason_says_so(opened, tmp_path):
+    labels = duets(2)[:1]
+    others = [credited(label.episode, why="") for label in labels]
+    page = opened(write_report(labels, tmp_path / "r.html", compare=others), "#1/2")
+    page.wait_for_timeout(50)
+    assert page.locator(".now-panel .why").first.inner_text() == "A: came nearer B: no reason given"
+
+
 def test_two_critics_stand_side_by_side(opened, report):
     page = opened(report, "#1/2")
     assert page.locator(".lane[data-side]").count() == 4 and page.locator(".badge").count() == 2
     assert page.locator(".reason").count() == 4
     cells = page.locator(".now-panel tbody tr").first.locator("td.value").all_inner_texts()
     assert cells[:2] == ["+0.10", "+0.30"]
+
+
+def test_the_last_of_a_data_set_say_so_and_two_critics_of_one_name_have_their_sources(opened, tmp_path):
+    labels = duets(2)
+    path = write_report(labels, tmp_path / "r.html", compare=labels, sources=("one", "two"), indices=(7, 8), total=9)
+    page = opened(path, "#2")
+    about = page.locator(".about").inner_text()
+    assert about == "2 of 9 episodes (the last; --episodes 9 for all), credited by A one, B two"
+    assert [badge.split()[-1] for badge in page.locator(".badge").all_inner_texts()] == ["one", "two"]
+    assert "index 8 of the data set" in page.locator(".facts.small").first.inner_text()
+    assert "index 8" in page.locator(".episodes li").nth(1).inner_text()
 
 
 def test_an_environment_without_a_drawing_is_told_step_by_step(opened, report):
@@ -241,6 +274,27 @@ def test_it_is_readable_on_a_phone_in_dark_colours_and_without_motion(opened, re
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
     small = "[...document.querySelectorAll('.control')].filter((b) => b.getBoundingClientRect().height < 44).length"
     assert page.evaluate(small) == 0
+
+
+def test_on_a_phone_names_keep_their_distance_and_half_an_episode_shows_that_there_are_more(opened, report):
+    page = opened(report, "#1/3", viewport={"width": 390, "height": 844})
+    lane = page.locator(".lane[data-agent='0']").first
+    name, side = (lane.locator(each).first.bounding_box() for each in (".who", ".side"))
+    assert side["x"] - name["x"] - name["width"] >= 6
+    strip, third = page.locator(".episodes").bounding_box(), page.locator(".episodes li").nth(2).bounding_box()
+    seen = (strip["x"] + strip["width"] - third["x"]) / third["width"]
+    assert 0.25 < seen < 0.75
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_long_seed_is_read_to_its_last_digit(opened, tmp_path, width):
+    labels = [credited(replace(label.episode, seed=4123456789)) for label in duets(3)]
+    page = opened(write_report(labels, tmp_path / "r.html"), viewport={"width": width, "height": 844})
+    seed = page.locator(".episodes li").first.locator("span", has_text="seed").last
+    assert seed.inner_text() == "seed 4123456789"
+    assert (
+        seed.evaluate("e => e.closest('.facts').getBoundingClientRect().right - e.getBoundingClientRect().right") >= 0
+    )
 
 
 def test_a_screen_reader_finds_landmarks_names_and_headings(opened, report):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from credit_wrappers import Completion, Ledger, LLMCritic, ScriptedClient, Usage, annotate, dataset
+from credit_wrappers import Completion, Ledger, LLMCritic, RecordEpisodes, ScriptedClient, Usage, annotate, dataset
 from credit_wrappers.adapters import lbf, rware
 from credit_wrappers.bench.suite import load_suite
 from credit_wrappers.cli.main import main
+from credit_wrappers.cli.report_command import add_report
 from credit_wrappers.cli.report_source import ledger_labels, read_source
 from credit_wrappers.recording.replay import replay
 from credit_wrappers.report.episode_values import told_steps
@@ -134,6 +137,33 @@ def test_with_the_environment_a_ledger_is_replayed_and_compared(ledger, tmp_path
     }
 
 
+@pytest.mark.parametrize("observations", [False, True])
+def test_exact_credit_of_a_ledger_does_not_depend_on_whether_observations_were_recorded(observations, tmp_path, capsys):
+    """The keys of a recording's episodes, and of those that a student pays, are made of their observations, too."""
+    env = RecordEpisodes(make_duet(), tmp_path / "play")
+    for seed in range(3):
+        env.reset(seed=seed)
+        for joint in PLAY * 20:
+            if env.agents:
+                env.step(dict(zip(env.agents, joint, strict=True)))
+    env.close()
+    episodes = list(dataset.recorded(tmp_path / "play", make_duet, observations=observations))
+    assert len(episodes) == 3
+    with Ledger(tmp_path / "a.sqlite") as ledger:
+        annotate(episodes, LLMCritic(ScriptedClient(), ledger=ledger))
+    out = tmp_path / "r.html"
+    argv = ["report", str(tmp_path / "a.sqlite"), "--env", "spaceworld:duet", "--exact", "--out", str(out)]
+    assert main(argv) == 0
+    assert "missing" not in capsys.readouterr().out
+    assert all("time difference" in episode["exact"] for episode in data_of(out)["episodes"])
+
+
+def test_exact_credit_that_is_missing_is_counted(ledger, tmp_path, capsys):
+    argv = ["report", str(ledger), "--env", "spaceworld:pair", "--exact", "--out", str(tmp_path / "r.html")]
+    assert main(argv) == 0
+    assert "exact credit is missing for 4 of 4 episodes: episode " in capsys.readouterr().out
+
+
 def test_the_folder_of_a_run_says_which_environment_it_was(ledger, tmp_path, capsys):
     folder = tmp_path / "run"
     folder.mkdir()
@@ -163,9 +193,27 @@ def test_a_data_set_is_drawn_with_its_exact_credit_whether_published_or_saved(tm
     dataset.save(tmp_path / "mine", labels, card=dataset.load_card("duet-claude"))  # without moments
     assert main(["report", str(tmp_path / "mine"), "--out", str(tmp_path / "s.html")]) == 0
     saved = data_of(tmp_path / "s.html")
+    assert published["total"] == len(dataset.load("duet-claude")) and saved["total"] == 2
+    assert [e.pop("index") for e in published["episodes"]] == [published["total"] - 2, published["total"] - 1]
+    assert [e.pop("index") for e in saved["episodes"]] == [0, 1]
+    printed = capsys.readouterr().out.splitlines()
+    assert f"2 of {published['total']} episodes: the last; --episodes {published['total']} for all)" in printed[0]
+    assert ", 2 episodes)" in printed[1]
     assert published["episodes"] == saved["episodes"] and published["episodes"][1]["scene"]
     assert [episode["seed"] for episode in saved["episodes"]] == [label.episode.seed for label in labels]
     assert all("time difference" in episode["exact"] for episode in saved["episodes"])
+
+
+def test_two_critics_of_one_name_are_told_apart_by_their_sources(tmp_path):
+    out = tmp_path / "r.html"
+    argv = ["report", "duet-claude", "--compare", "duet-claude-curve", "--episodes", "2", "--out", str(out)]
+    assert main(argv) == 0
+    data = data_of(out)
+    assert data["critics"] == data["sources"] == ["duet-claude", "duet-claude-curve"]
+    assert all(said["model"] for said in data["episodes"][0]["judged"])
+    indices = [episode["index"] for episode in data["episodes"]]
+    seeds = [dataset.load("duet-claude")[k].episode.seed for k in indices]
+    assert seeds == [episode["seed"] for episode in data["episodes"]]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +231,8 @@ def test_a_data_set_is_drawn_with_its_exact_credit_whether_published_or_saved(tm
         (["{ledger}", "--env", "spaceword:duet"], "did you mean spaceworld"),
         (["{ledger}", "--prices", "1"], "2 to 4 numbers"),
         (["{ledger}", "--out", "{folder}"], "directory"),
+        (["{ledger}", "--out", "{missing}/r.html"], "there is no folder {missing}"),
+        (["{play}"], "a recording, which has no credit; credit it first: python -m credit_wrappers dataset export"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_no_file(argv, message, ledger, tmp_path, capsys):
@@ -192,15 +242,31 @@ def test_bad_input_is_one_line_and_leaves_no_file(argv, message, ledger, tmp_pat
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "config.json").write_text('{"env": "spaceworld:duet"}')
     Ledger(tmp_path / "empty.sqlite").close()
+    env = RecordEpisodes(make_duet(), tmp_path / "play")
+    env.reset(seed=1)
+    while env.agents:
+        env.step(dict.fromkeys(env.agents, 0))
+    env.close()
     (tmp_path / "text.txt").write_text("text")
     names = {"text": "text.txt", "folder": "folder", "run": "shared", "missing": "gone", "cut": "cut.sqlite"}
-    places = {name: tmp_path / file for name, file in {**names, "empty": "empty.sqlite"}.items()} | {"ledger": ledger}
+    names |= {"empty": "empty.sqlite", "play": "play"}
+    places = {name: tmp_path / file for name, file in names.items()} | {"ledger": ledger}
     out = tmp_path / "r.html"
     given = [word.format(**places) for word in argv]
     assert main(["report", *([] if "--out" in given else ["--out", str(out)]), *given]) == 2
     said = capsys.readouterr().err
-    assert message in said and said.count("\n") == 1, said
+    assert message.format(**places) in said and said.count("\n") == 1, said
     assert not out.exists() and not list(tmp_path.glob("*.part"))
+
+
+def test_the_page_of_the_documentation_names_every_option():
+    topics = argparse.ArgumentParser().add_subparsers()
+    add_report(topics)
+    page = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
+    rows = "\n".join(line for line in page.splitlines() if line.startswith("| `"))
+    options = {name for action in topics.choices["report"]._actions for name in action.option_strings}
+    missing = [name for name in sorted(options - {"-h", "--help"}) if f"`{name}" not in rows]
+    assert len(options) > 8 and not missing
 
 
 def test_an_environment_of_another_kind_does_not_lend_its_pictures_to_a_ledger(ledger):

@@ -1,5 +1,7 @@
 // Reasons: what they are, which of them the filters leave, and where critic and exact credit disagree most.
 
+const NO_REASON = "no reason given";
+
 /** Return an episode's reasons of all critics, by first step: {side, agent, start, stop, amount, why, fault}. */
 function reasonsOf(episode) {
   const found = episode.judged.flatMap((said, side) =>
@@ -53,5 +55,5 @@ function reasonButton(reason, episode, several, chosen) {
       h("span", { class: "steps" }, reason.stop - reason.start > 1 ? `${reason.start}–${reason.stop - 1}` : String(reason.start)),
       reason.fault ? h("span", { class: "fault-flag", title: "a fault with a cost is in these steps" }, "! fault") : null,
       h("span", { class: "amount" }, `${reason.amount < 0 ? "▼" : "▲"} ${signed(reason.amount)}`)),
-    h("span", { class: "why" }, reason.why || "no reason given"));
+    h("span", { class: "why" }, reason.why || NO_REASON));
 }

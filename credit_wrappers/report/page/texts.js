@@ -41,11 +41,34 @@ const SOURCES = {
   team: ["○", "the team's reward"],
 };
 
-/** Return the badge of where a credit comes from. */
-function badge(said) {
+/** Return the badge of where a credit comes from; the source's name tells critics of one name apart. */
+function badge(said, source = "") {
   const [sign, about] = SOURCES[said.source] ?? ["○", said.source];
   return h("span", { class: `badge source-${said.source}`, title: about },
-    h("span", { "aria-hidden": "true" }, sign), ` ${said.source}`, said.model ? h("span", { class: "model" }, said.model) : null);
+    h("span", { "aria-hidden": "true" }, sign), ` ${said.source}`, said.model ? h("span", { class: "model" }, said.model) : null, source ? h("span", { class: "from" }, source) : null);
+}
+
+const UNITS = { time: "step", work: "action" }; // in which a value counts what is left to do
+const KINDS = {
+  difference: "by this agent's own action",
+  shapley: "when this agent joins: the mean over all orders in which agents join",
+};
+
+/** Return the unit of exact credit, such as "step" of "time difference"; "" if it is not known. */
+function exactUnit(name) {
+  return UNITS[name.split(" ")[0]] ?? "";
+}
+
+/** Return what exact credit of this name counts, in words; "" if it is not known. */
+function exactWords(name) {
+  const kind = KINDS[name.split(" ")[1]];
+  return exactUnit(name) && kind ? `${exactUnit(name)}s to go saved ${kind}` : "";
+}
+
+/** Return how much credit stands for a unit of exact credit, for each critic. */
+function scaleWords(scales, name) {
+  const said = scales.map((each, side) => each[name].toPrecision(2) + (scales.length > 1 ? ` of ${"AB"[side]}` : ""));
+  return `1 ${exactUnit(name) || "unit"} = ${said.join(", ")}`;
 }
 
 /** Return what the query of an episode took, in words; "" if nothing is known. */
@@ -75,7 +98,7 @@ function csvOf(data) {
       episode.agents.forEach((agent, i) => rows.push([k + 1, episode.key, episode.seed ?? "", episode.first + step, agent,
         deed(episode, step, i), episode.reward[step], episode.cost[step][i],
         ...episode.judged.flatMap((said, side) => [said ? said.values[step][i] : "",
-          reasons.filter((r) => r.side === side && r.agent === i && r.start <= step && step < r.stop).map((r) => r.why).join("; ")]),
+          reasons.filter((r) => r.side === side && r.agent === i && r.start <= step && step < r.stop).map((r) => r.why).filter(Boolean).join("; ")]),
         ...names.map((name) => episode.exact[name]?.[step][i] ?? "")]));
     }
   });

@@ -58,9 +58,10 @@ class Viewer {
   }
 
   about() {
-    const { critics, episodes } = this.data;
+    const { critics, episodes, total: all } = this.data;
+    const shown = all > episodes.length ? `${counted(episodes.length)} of ${plural(all, "episode")} (the last; --episodes ${all} for all)` : plural(episodes.length, "episode");
     const who = critics.length > 1 ? critics.map((name, side) => `${"AB"[side]} ${name}`).join(", ") : critics[0];
-    return h("p", { class: "about" }, `${plural(episodes.length, "episode")}, credited by `, h("strong", {}, who));
+    return h("p", { class: "about" }, `${shown}, credited by `, h("strong", {}, who));
   }
 
   themeButton() {
@@ -90,7 +91,8 @@ class Viewer {
     const button = h("button", { type: "button", onclick: () => this.go(k, 0) },
       h("span", { class: "number" }, String(k + 1)),
       h("span", { class: "facts" }, h("span", {}, `return ${signed(sum)}`),
-        h("span", { class: "small" }, `${plural(episode.length, "step")}${episode.seed === null ? "" : `, seed ${episode.seed}`}`)),
+        h("span", { class: "small" }, [plural(episode.length, "step"), episode.seed === null ? "" : `seed ${episode.seed}`, episode.index === null ? "" : `index ${episode.index}`]
+          .filter(Boolean).map((fact) => h("span", {}, fact)))),
       h("span", { class: "totals", "aria-hidden": "true" }, totalsPicture(episode, said)),
       marks.length ? h("span", { class: "small" }, "△ fallback") : "",
       found);
@@ -115,13 +117,13 @@ class Viewer {
 
   timelineSection() {
     const names = [...new Set(this.data.episodes.flatMap((episode) => Object.keys(episode.exact)))];
-    const choice = names.length
-      ? h("label", { class: "exact-choice" }, "exact credit ", h("select", { onchange: (event) => this.chooseExact(event.target.value) },
-          names.map((name) => h("option", { value: name }, name)), h("option", { value: "" }, "none")))
+    this.choice = names.length
+      ? h("label", { class: "exact-choice", title: exactWords(this.exact) }, "exact credit ", h("select", { onchange: (event) => this.chooseExact(event.target.value) },
+          names.map((name) => h("option", { value: name, title: exactWords(name) }, name)), h("option", { value: "" }, "none")))
       : "";
     this.legend = h("p", { class: "legend" });
     return h("section", { class: "timeline-section", "aria-label": "Timeline" },
-      h("div", { class: "timeline-head" }, h("h3", {}, "Credit over time"), this.legend, choice), this.timelineBox);
+      h("div", { class: "timeline-head" }, h("h3", {}, "Credit over time"), this.legend, this.choice), this.timelineBox);
   }
 
   filterForm() {
@@ -190,11 +192,12 @@ class Viewer {
   openHead() {
     const { episode, data } = this;
     const ended = { terminated: "ended by the world", truncated: "time ran out", "not yet": "goes on" }[episode.ended];
-    const facts = [plural(episode.length, "step"), ended, episode.seed === null ? "" : `seed ${episode.seed}`, episode.env].filter(Boolean);
+    const facts = [plural(episode.length, "step"), ended, episode.seed === null ? "" : `seed ${episode.seed}`,
+      episode.index === null ? "" : `index ${episode.index} of the data set`, episode.env].filter(Boolean);
     const several = data.critics.length > 1;
     const badges = (said, side) => {
       const usage = usageWords(data, episode, side);
-      return h("p", { class: "badges" }, several ? h("span", { class: "side" }, "AB"[side]) : "", badge(said), several && usage ? h("span", { class: "small" }, usage) : "");
+      return h("p", { class: "badges" }, several ? h("span", { class: "side" }, "AB"[side]) : "", badge(said, data.sources[side]), several && usage ? h("span", { class: "small" }, usage) : "");
     };
     const judged = episode.judged.map((said, side) => (said
       ? h("div", { class: "judged" }, several ? badges(said, side) : "", said.summary ? h("p", { class: "summary" }, said.summary) : "",
@@ -208,10 +211,10 @@ class Viewer {
   }
 
   openLegend() {
-    const scale = this.exact && this.episode.exact[this.exact] ? this.data.scales.map((each) => each[this.exact]) : [];
+    const { data, episode } = this;
     this.legend.replaceChildren(
       h("span", {}, "▲ credit"), h("span", {}, "▼ blame, hatched"), this.timeline.cut ? h("span", {}, h("i", { class: "key-cut" }), "higher than drawn") : "", h("span", {}, h("i", { class: "key-sum" }), "running sum"),
-      scale.length ? h("span", { title: `one unit of exact credit is drawn as ${scale.map((x) => x.toPrecision(2)).join(" and ")} of credit` }, h("i", { class: "key-exact" }), "exact, scaled") : "");
+      this.exact && episode.exact[this.exact] ? h("span", { title: `credit drawn for exact credit: ${scaleWords(data.scales, this.exact)}` }, h("i", { class: "key-exact" }), "exact, scaled") : "");
   }
 
   openUnder(drawn) {
@@ -234,7 +237,7 @@ class Viewer {
     if (!found.length) return;
     const several = this.data.critics.length > 1;
     this.apart.replaceChildren(h("h2", {}, "Largest disagreements"),
-      h("p", { class: "small" }, `critic and exact credit (${this.exact}), at the critic's scale`),
+      h("p", { class: "small" }, `critic and exact credit (${this.exact}), at the critic's scale: ${scaleWords(this.data.scales, this.exact)}`),
       h("ol", {}, found.map((each) => h("li", {}, h("button", { type: "button", class: "apart-step",
         "aria-label": `step ${each.step}, ${episode.agents[each.agent]}: critic ${signed(each.said)}, exact ${signed(each.exact)}`,
         onclick: () => this.pick(each.step + 1, each.agent, each.side, true) },
@@ -267,7 +270,7 @@ class Viewer {
     this.nowPaid = h("p", { class: "paid" });
     const head = h("tr", {}, h("th", { scope: "col" }, "agent"), several ? null : h("th", { scope: "col" }, "did"),
       sides.map((side) => h("th", { scope: "col", class: "value" }, sides.length > 1 ? `credit ${"AB"[side]}` : "credit")),
-      this.exact ? h("th", { scope: "col", class: "value" }, "exact") : null);
+      this.exact ? h("th", { scope: "col", class: "value", title: exactWords(this.exact) }, exactUnit(this.exact) ? `exact, ${exactUnit(this.exact)}s` : "exact") : null);
     this.now.replaceChildren(this.nowTitle, h("table", {}, h("thead", {}, head), h("tbody", {}, this.rows.flatMap((row) => [row.element, row.reason]))), this.nowPaid);
   }
 
@@ -315,7 +318,7 @@ class Viewer {
       });
       setText(row.exact, position && exact ? signed(exact[step][i], 1) : "");
       const whys = position ? episode.reasons[i].filter(({ start, stop }) => start <= step && step < stop) : [];
-      setText(row.why, whys.map((reason) => (data.critics.length > 1 ? `${"AB"[reason.side]}: ` : "") + reason.why).join("  "));
+      setText(row.why, whys.map((reason) => (data.critics.length > 1 ? `${"AB"[reason.side]}: ` : "") + (reason.why || NO_REASON)).join("  "));
       row.reason.hidden = !whys.length && data.critics.length === 1;
       row.element.classList.toggle("marked", this.agent === i);
     });
@@ -477,6 +480,7 @@ class Viewer {
 
   chooseExact(name) {
     this.exact = name || null;
+    this.choice.title = exactWords(name);
     this.openEpisode();
     this.step(this.position, true);
   }
