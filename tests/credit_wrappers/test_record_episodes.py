@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pettingzoo.utils import BaseParallelWrapper
+from pettingzoo.utils import BaseParallelWrapper, aec_to_parallel, parallel_to_aec
 
-from credit_wrappers import CreditError, CreditWrapper, Deferred, EqualSplitCritic, RecordEpisodes, annotate
+from credit_wrappers import CreditError, CreditWrapper, Deferred, EqualSplitCritic, Online, RecordEpisodes, annotate
 from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.dataset import recorded
 from credit_wrappers.recording import episode_logs
@@ -155,6 +155,20 @@ def test_a_reset_that_cannot_be_done_again_is_refused(tmp_path):
         RecordEpisodes(duet(), tmp_path, keep="actions", snapshots=True)
     with pytest.raises(ValueError, match="valid: auto, actions, everything"):
         RecordEpisodes(duet(), tmp_path, keep="all")  # type: ignore[arg-type]
+
+
+def test_a_recording_is_of_the_environment_and_not_of_its_credit(tmp_path):
+    for inner in (CreditWrapper(CorridorEnv(horizon=8), Online(EqualSplitCritic())), with_aec_inside()):
+        with pytest.raises(TypeError, match=r"put RecordEpisodes inside it: CreditWrapper\(RecordEpisodes\(env, path\)"):
+            RecordEpisodes(inner, tmp_path)
+    play(CreditWrapper(RecordEpisodes(CorridorEnv(horizon=8), tmp_path), Online(EqualSplitCritic())), 1)
+    [found], [expected] = list(recorded(tmp_path)), credited(lambda: CorridorEnv(horizon=8), 1)
+    assert np.array_equal(found.team_reward, expected.team_reward) and found.length == expected.length
+
+
+def with_aec_inside() -> Any:
+    """Return an environment with credit below two conversions."""
+    return aec_to_parallel(parallel_to_aec(CreditWrapper(CorridorEnv(), Deferred(EqualSplitCritic()))))
 
 
 PLAY = """
