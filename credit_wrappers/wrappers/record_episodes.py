@@ -101,7 +101,12 @@ class RecordEpisodes(BaseParallelWrapper):
     agents = property(attrgetter("env.agents"), doc="The agents that act next.")
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Any]:
-        """Begin an episode; an unfinished one is dropped."""
+        """Begin an episode; an unfinished one is dropped. After an error nothing is recorded until the next reset.
+
+        Raises:
+            CreditError: With keep="actions", the reset cannot be done again.
+        """
+        self._log.stop()
         returned = self.env.reset(seed=seed, options=options)
         self._log.start(seed, options, returned)
         return returned

@@ -171,6 +171,38 @@ def with_aec_inside() -> Any:
     return aec_to_parallel(parallel_to_aec(CreditWrapper(CorridorEnv(), Deferred(EqualSplitCritic()))))
 
 
+def test_what_follows_a_refused_reset_is_not_recorded(tmp_path):
+    env = RecordEpisodes(Passing(duet()), tmp_path, keep="actions")
+    play(env, 1)
+    for refused in ({"seed": 1, "options": {"mirror": 1}}, {}):
+        with pytest.raises(CreditError):
+            env.reset(**refused)
+        while env.agents:
+            env.step(dict.fromkeys(env.agents, 1))
+    play(env, 1)
+    assert [episode.key for episode in recorded(tmp_path, duet)] == [credited(duet, 1)[0].key] * 2
+
+
+@pytest.mark.parametrize("keep", ["actions", "everything"])
+def test_what_follows_a_failed_reset_is_not_recorded(tmp_path, keep):
+    class Failing(CorridorEnv):
+        def reset(self, seed: int | None = None, options: Any = None) -> Any:
+            returned = super().reset(seed, options)
+            if seed == 9:
+                raise RuntimeError("no contact")
+            return returned
+
+    env = RecordEpisodes(Failing(horizon=4), tmp_path, keep=keep)
+    env.reset(seed=1)
+    env.step(dict.fromkeys(env.agents, 1))
+    with pytest.raises(RuntimeError):
+        env.reset(seed=9)
+    while env.agents:
+        env.step(dict.fromkeys(env.agents, 1))
+    play(env, 1)
+    assert [episode.seed for episode in recorded(tmp_path, lambda: CorridorEnv(horizon=4))] == [0]
+
+
 PLAY = """
 import sys
 from credit_wrappers import RecordEpisodes
