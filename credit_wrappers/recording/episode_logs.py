@@ -191,6 +191,7 @@ class StepLog(_Log):
         returned = self.env.step(actions)
         if not self._active:  # what happens after the end is up to the environment
             return returned
+        self._active = False  # an error loses the episode
         ends = self._attendance.step(self.env.agents, returned).ends
         self._actions.append(taken)
         self._rewards.append([returned[1].get(agent, np.nan) for agent in self.recorded.agents])
@@ -198,9 +199,9 @@ class StepLog(_Log):
         self._see(returned[0], returned[4])
         if ends[2]:
             self._write(True, ends=[bool(flag) for flag in ends[:2]])
-            self._active = False
         elif len(self._actions) >= _MOST_STEPS:
             self._write(False)
+        self._active = not ends[2]
         return returned
 
     def _see(self, observations: Mapping[str, Any], infos: Mapping[str, Any]) -> None:

@@ -70,7 +70,7 @@ class RecordingFile:
             except FileExistsError:  # another process was faster
                 number += 1
         self.close = weakref.finalize(self, os.close, self._file)  # also when it is forgotten
-        os.write(self._file, MAGIC)
+        self._size = os.write(self._file, MAGIC)
         self.append(head, {}, {})
 
     def append(self, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], values: Mapping[str, object]) -> None:
@@ -87,12 +87,22 @@ class RecordingFile:
         self.append_bytes(json.dumps([facts, listed]).encode(), *(array.tobytes() for array in arrays.values()), *parts)
 
     def append_bytes(self, line: bytes, *parts: bytes) -> None:
-        """Append a record whose line of JSON, and whose arrays' and pickles' bytes, are given."""
+        """Append a record whose line of JSON, and whose arrays' and pickles' bytes, are given.
+
+        Raises:
+            OSError: It could not be written, for instance because the disk is full. The file is as it was before.
+        """
         content = b"\n".join((line, b"".join(parts)))
         data = _PREFIX.pack(len(content), crc32(content)) + content
-        written = os.write(self._file, data)
-        while written < len(data):  # a signal cut a long write short
-            written += os.write(self._file, data[written:])
+        try:
+            written = os.write(self._file, data)
+            while written < len(data):  # a signal cut a long write short
+                written += os.write(self._file, data[written:])
+        except BaseException:  # half a record would hide all that follow
+            os.ftruncate(self._file, self._size)
+            os.lseek(self._file, self._size, os.SEEK_SET)
+            raise
+        self._size += len(data)
 
 
 def recording_files(folder: Path) -> list[Path]:

@@ -25,9 +25,9 @@ _RESTORES = ("get_state", "set_state", "observe_all")
 class RecordEpisodes(BaseParallelWrapper):
     """Writes every finished episode to disk, for `recorded(path)` to read; what the learner sees stays as it is.
 
-    A program that is killed loses the episode that is running, and nothing else. A reset in mid-episode drops the
-    unfinished episode. Memory is bounded however long an episode is. Many environments, also of several processes, can
-    record into one folder.
+    A program that is killed loses the episode that is running, and nothing else; so does a write that fails (OSError
+    from `step` or `reset`). A reset in mid-episode drops the unfinished episode. Memory is bounded however long an
+    episode is. Many environments, also of several processes, can record into one folder.
 
     Args:
         env: A PettingZoo parallel environment; see `CreditWrapper` for which.

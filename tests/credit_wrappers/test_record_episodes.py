@@ -159,7 +159,7 @@ def test_a_reset_that_cannot_be_done_again_is_refused(tmp_path):
 
 def test_a_recording_is_of_the_environment_and_not_of_its_credit(tmp_path):
     for inner in (CreditWrapper(CorridorEnv(horizon=8), Online(EqualSplitCritic())), with_aec_inside()):
-        with pytest.raises(TypeError, match=r"put RecordEpisodes inside it: CreditWrapper\(RecordEpisodes\(env, path\)"):
+        with pytest.raises(TypeError, match=r"inside it: CreditWrapper\(RecordEpisodes\(env, path\)"):
             RecordEpisodes(inner, tmp_path)
     play(CreditWrapper(RecordEpisodes(CorridorEnv(horizon=8), tmp_path), Online(EqualSplitCritic())), 1)
     [found], [expected] = list(recorded(tmp_path)), credited(lambda: CorridorEnv(horizon=8), 1)
@@ -201,6 +201,27 @@ def test_what_follows_a_failed_reset_is_not_recorded(tmp_path, keep):
         env.step(dict.fromkeys(env.agents, 1))
     play(env, 1)
     assert [episode.seed for episode in recorded(tmp_path, lambda: CorridorEnv(horizon=4))] == [0]
+
+
+@pytest.mark.parametrize("keep", ["actions", "everything"])
+def test_a_failed_write_loses_its_episode_only(tmp_path, monkeypatch, keep):
+    env = RecordEpisodes(CorridorEnv(horizon=4), tmp_path, keep=keep)
+    play(env, 1)
+    written, room = os.write, 80
+
+    def full(file: int, data: bytes) -> int:
+        nonlocal room
+        if room:
+            room -= 40
+            return written(file, data[:40])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            play(env, 1)
+    play(env, 2)
+    assert [episode.seed for episode in recorded(tmp_path, lambda: CorridorEnv(horizon=4))] == [0, 0, 1]
 
 
 PLAY = """
