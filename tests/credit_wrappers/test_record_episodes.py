@@ -99,6 +99,31 @@ def test_the_world_can_be_told_when_it_is_recorded(tmp_path):
     assert episode.narrator is not None and episode.length <= 8
 
 
+@pytest.mark.parametrize("keeps", [("actions", "everything"), ("everything", "actions")])
+def test_each_file_is_read_as_it_was_written(tmp_path, keeps):
+    for limit, keep in zip((7, 20), keeps, strict=True):
+        arguments = {"horizon": limit}
+        play(RecordEpisodes(CorridorEnv(**arguments), tmp_path, keep=keep, world="corridor", arguments=arguments), 2)
+    found = list(recorded(tmp_path))
+    expected = [*credited(lambda: CorridorEnv(horizon=7), 2), *credited(lambda: CorridorEnv(horizon=20), 2)]
+    assert [episode.key for episode in found] == [episode.key for episode in expected]
+    assert [episode.id for episode in found] == [0, 1, 2, 3]
+
+
+def test_other_agents_or_worlds_in_one_folder_are_refused_by_name(tmp_path):
+    def play_in(folder: Path, scenario: str, **more: Any) -> None:
+        play(RecordEpisodes(spaceworld_v0.parallel_env(scenario=scenario, max_cycles=5), folder, **more), 1)
+
+    play_in(tmp_path / "a", "duet")
+    play_in(tmp_path / "a", "truss")
+    with pytest.raises(DatasetError, match=r"play-0001\.episodes .*robot_2.*play-0000.*one recording is of one team"):
+        next(iter(recorded(tmp_path / "a", duet)))
+    play_in(tmp_path / "b", "duet", world="spaceworld:duet")
+    play_in(tmp_path / "b", "duet", world="spaceworld:pair")
+    with pytest.raises(DatasetError, match=r"world 'spaceworld:pair'.*'spaceworld:duet'"):
+        list(recorded(tmp_path / "b"))
+
+
 def test_actions_alone_need_the_environment_and_everything_does_not(tmp_path):
     play(RecordEpisodes(duet(), tmp_path / "a"), 1)
     with pytest.raises(DatasetError, match="the environment is needed"):
