@@ -19,7 +19,7 @@ from credit_wrappers import CreditError, CreditWrapper, Deferred, EqualSplitCrit
 from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.dataset import recorded
 from credit_wrappers.recording import episode_logs
-from credit_wrappers.recording.recording_file import RecordingFile, read_blocks
+from credit_wrappers.recording.recording_file import MAGIC, RecordingFile, read_blocks
 from credit_wrappers.testing.corridor import CorridorEnv
 from spaceworld import spaceworld_v0
 
@@ -289,6 +289,18 @@ def test_wherever_a_file_was_cut_its_whole_episodes_are_read(tmp_path):
     assert lengths == sorted(lengths) and set(lengths) == {0, 1, 2, 3}
 
 
+def test_no_damaged_byte_loses_an_episode_silently(tmp_path):
+    env = RecordEpisodes(CorridorEnv(horizon=3), tmp_path, keep="actions")
+    play(env, 3)
+    env.close()
+    [file] = tmp_path.iterdir()
+    data = file.read_bytes()
+    for at in range(len(MAGIC), len(data)):
+        file.write_bytes(data[:at] + bytes([data[at] ^ 0x41]) + data[at + 1 :])
+        with pytest.raises(DatasetError, match=r"play-0000\.episodes is damaged at byte"):
+            list(read_blocks(file))
+
+
 def test_a_damaged_file_and_one_of_another_version_are_refused(tmp_path):
     play(RecordEpisodes(duet(), tmp_path), 2)
     [file] = tmp_path.iterdir()
@@ -297,7 +309,7 @@ def test_a_damaged_file_and_one_of_another_version_are_refused(tmp_path):
     file.write_bytes(data)
     with pytest.raises(DatasetError, match=r"play-0000\.episodes is damaged at byte"):
         list(recorded(tmp_path, duet))
-    file.write_bytes(data.replace(b"recording 1", b"recording 2"))
+    file.write_bytes(data.replace(b"recording 2", b"recording 3"))
     with pytest.raises(DatasetError, match="is of another version"):
         list(recorded(tmp_path, duet))
     with pytest.raises(FileNotFoundError, match="is no recording"):
