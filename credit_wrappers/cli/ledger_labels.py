@@ -17,7 +17,7 @@ from pettingzoo.utils.env import ParallelEnv
 from credit_wrappers.cli.reading import Reading, read
 from credit_wrappers.core.credit import Credit, Usage
 from credit_wrappers.core.episode import Episode
-from credit_wrappers.core.errors import CreditError
+from credit_wrappers.core.errors import CreditError, DatasetError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.llm.ledger.entry import LedgerEntry
 from credit_wrappers.llm.ledger.ledger import Ledger
@@ -49,10 +49,15 @@ class LedgerLabels:
         self.missing = len(self._numbers)
 
     def of_recorded(self, episodes: Iterable[_Masked]) -> Iterator[LabelledEpisode]:
-        """Yield a label for each episode that the ledger has a judgement of; those come with their action masks."""
+        """Yield a label for each episode that the ledger has a judgement of; those come with their action masks.
+
+        Raises:
+            DatasetError: It has a judgement of none.
+        """
         entry: LedgerEntry | None = None
         seen: set[str] = set()
-        for episode, masks in episodes:
+        for recorded, masks in episodes:
+            episode = self._as_judged(recorded)
             number = self._numbers.get(episode.key)
             if number is None or episode.key in seen:
                 continue
@@ -61,6 +66,18 @@ class LedgerLabels:
                 entry = next(self.ledger.entries(number=number))
             self.missing -= 1
             yield replace(_label(entry, episode, len(seen) - 1), action_masks=masks)
+        if not seen:
+            raise DatasetError(
+                f"{len(self._numbers):,} judged, 0 found in the recording: it is of other episodes, or its environment "
+                "is narrated otherwise than when they were judged"
+            )
+
+    def _as_judged(self, episode: Episode) -> Episode:
+        """Return an episode with the key of its judgement: the key depends on whether observations were recorded."""
+        bare = replace(episode, observations=None)
+        if episode.key not in self._numbers and bare.key in self._numbers:
+            episode = episode.as_recorded(bare.key, episode.frames)
+        return episode
 
     def of_world(self, make_env: Callable[[], ParallelEnv]) -> Iterator[LabelledEpisode]:
         """Yield a label for each judgement whose episode an environment makes again, with observations and masks."""
@@ -88,7 +105,7 @@ def _label(entry: LedgerEntry, episode: Episode, number: int) -> LabelledEpisode
     assert judged.values is not None
     columns = [judged.agents.index(agent) for agent in episode.agents]
     kept = replace(episode, id=number)
-    kept.__dict__["key"] = episode.key
+    kept.__dict__["key"] = episode.key  # not computed again: it may be the key without observations
     credit = Credit(
         np.ascontiguousarray(judged.values[:, columns]),
         reading.events,

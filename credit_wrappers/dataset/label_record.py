@@ -49,9 +49,11 @@ def record_of(label: LabelledEpisode, *, frames: bool = True) -> LabelRecord:
         frames: Whether the frames are kept.
 
     Raises:
-        DatasetError: Its observations are not numbers of one shape for each agent, or an array has other types.
+        DatasetError: Its parts do not fit each other; its observations are not numbers of one shape for each agent, or
+            an array has other types.
     """
     episode, credit = label.episode, label.credit
+    _check_shapes(label, len(episode.frames) if frames else 0)
     arrays = {
         "actions": episode.actions,
         "credit": credit.values,
@@ -138,6 +140,28 @@ def label_of(record: LabelRecord) -> LabelledEpisode:
     except (KeyError, TypeError, ValueError) as error:
         what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise DatasetError(f"{where} cannot be put together: {what}") from error
+
+
+def _check_shapes(label: LabelledEpisode, frames: int) -> None:
+    """Raise DatasetError unless every part has the episode's steps, or its states, and its agents."""
+    episode = label.episode
+    where = f"episode {episode.id} (seed {episode.seed})"
+    steps, n_agents = episode.length, episode.n_agents
+    if steps == 0:
+        raise DatasetError(f"{where} has no steps")
+    parts = {
+        "actions": (episode.actions, (steps, n_agents), (2, 3)),
+        "team_reward": (episode.team_reward, (steps,), (1,)),
+        "cost": (episode.cost, (steps, n_agents), (2,)),
+        "observations": (episode.observations, (steps + 1, n_agents), range(2, 33)),
+        "action_masks": (label.action_masks, (steps + 1, n_agents), (3,)),
+    }
+    told = f"but the episode has {steps} steps and {n_agents} agents, so {steps + 1} states"
+    for name, (array, shape, dimensions) in parts.items():
+        if array is not None and (array.shape[: len(shape)] != shape or array.ndim not in dimensions):
+            raise DatasetError(f"{where}: {name} has shape {array.shape}, {told}")
+    if frames not in (0, steps + 1):
+        raise DatasetError(f"{where} has {frames} frames, {told}")
 
 
 def _columns(episode: Episode) -> tuple[Any, dict[str, np.ndarray]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -59,28 +61,45 @@ class Recording:
         """Yield each episode with its action masks, (T+1, N, A) bool; None where the environment tells none.
 
         Raises:
-            DatasetError: A file is damaged; or the environment makes other episodes, or cannot be made.
+            DatasetError: A file is damaged, or of another team or world than the first; or the environment makes other
+                episodes, or cannot be made.
         """
-        number, player, decision = 0, None, TeamRewardDecision()
-        for file in self._files:
+        number, decision = 0, TeamRewardDecision()
+        players: dict[str, Callable[..., tuple[Episode, np.ndarray | None] | None]] = {}  # by the head of the file
+        for file, head in self._heads():
             blocks = read_blocks(file)
-            head = next(blocks, None)
-            if head is None:
-                continue
-            rewarded = TeamReward(self._rule, decision, head.facts["env_id"])
+            next(blocks)  # the head
+            rewarded = TeamReward(self._rule, decision, head["env_id"])
+            kind = json.dumps(head, sort_keys=True)
             for parts in _episodes(blocks):
-                player = player or self._player(head.facts)
-                found = player(number, parts, head.facts, rewarded)
+                player = players[kind] = players.get(kind) or self._player(head)
+                found = player(number, parts, head, rewarded)
                 if found is not None:  # it was dropped by a reset
                     yield found
                     number += 1
 
     def world(self) -> tuple[str, dict[str, Any]]:
         """Return the world's name that was recorded, "" if none was, and its arguments."""
-        for file in self._files:
-            for head in read_blocks(file):
-                return head.facts["world"], head.facts["arguments"]
+        for _, head in self._heads():
+            return head["world"], head["arguments"]
         return "", {}
+
+    def _heads(self) -> list[tuple[Path, dict[str, Any]]]:
+        """Return the files that hold anything, with their heads.
+
+        Raises:
+            DatasetError: They are not of one team in one world.
+        """
+        heads = [(file, head.facts) for file in self._files for head in islice(read_blocks(file), 1)]
+        for name, what in (("env_id", "environment"), ("agents", "agents"), ("world", "world")):
+            told = [(file, head[name]) for file, head in heads if head[name]]
+            for file, one in told:
+                if one != told[0][1]:
+                    raise DatasetError(
+                        f"{file} is of the {what} {one!r}, and {told[0][0].name} of {told[0][1]!r}: one recording is "
+                        "of one team in one world; record into another folder"
+                    )
+        return heads
 
     def _player(self, head: dict[str, Any]) -> Callable[..., tuple[Episode, np.ndarray | None] | None]:
         env = None

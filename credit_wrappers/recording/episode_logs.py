@@ -38,6 +38,7 @@ class _Log:
         self._file: RecordingFile | None = None
         self._episode, self._part = -1, 0
         self._seed: int | None = None
+        self._active = False  # whether what happens belongs to an episode
 
     def close(self) -> None:
         """Close the file."""
@@ -75,9 +76,7 @@ class ActionLog(_Log):
         Raises:
             CreditError: The reset cannot be done again.
         """
-        if self._actions:
-            self._write(None)  # it was dropped, or it has ended and the environment still names agents
-        self._episode, self._part, self._seed, self._state = self._episode + 1, 0, seed, None
+        state = None
         if options:
             raise CreditError("a reset with options cannot be done again: record with keep='everything'")
         if seed is None:
@@ -86,7 +85,18 @@ class ActionLog(_Log):
                     f"{self.recorded.env_id} was reset without a seed, and there is no state from which it could go "
                     "on: reset with seeds, or record with keep='everything'"
                 )
-            self._state = self._get_state()
+            state = self._get_state()
+        self._episode, self._part, self._seed, self._state = self._episode + 1, 0, seed, state
+        self._active = True
+
+    def stop(self) -> None:
+        """End the episode, because a reset is due: it was dropped, or has ended and the environment still names agents.
+
+        Steps are not recorded until `start`.
+        """
+        if self._actions:
+            self._write(None)
+        self._active = False
 
     def stepper(self) -> Callable[[Mapping[str, Any]], tuple[Any, Any, Any, Any, Any]]:
         """Return `step`: a function of its own, which takes a third of the time of a method."""
@@ -111,6 +121,17 @@ class ActionLog(_Log):
 
     def _write(self, over: bool | None) -> None:
         """Write a part of an episode (False), or its end; None: whoever plays it again sees whether it has ended."""
+        active, self._active = self._active, False
+        try:
+            if active:
+                self._append(over)
+                self._part += 1
+                self._active = over is False
+        finally:
+            self._actions.clear()
+            self._paid.clear()
+
+    def _append(self, over: bool | None) -> None:
         n = len(self.recorded.agents)
         try:
             actions, kind = bytes(self._actions), "|u1"
@@ -136,9 +157,6 @@ class ActionLog(_Log):
             f'{f""", ["state", "pickle", {len(state)}]""" if state else ""}]]'
         )
         self._open().append_bytes(line.encode(), actions, paid.tobytes(), state)
-        self._part += 1
-        self._actions.clear()
-        self._paid.clear()
 
 
 class StepLog(_Log):
@@ -148,16 +166,19 @@ class StepLog(_Log):
         super().__init__(env, recorded, folder, head)
         self._attendance = Attendance(recorded.env_id, recorded.agents)
         self._masks = MaskReader(env)
-        self._active = False
         self._forget()
 
     def start(self, seed: int | None, options: object, observed: tuple[Any, Any]) -> None:
         """Begin an episode with what a reset returned."""
         observations, infos = self._attendance.reset(observed)
-        self._forget()
         self._episode, self._part, self._active = self._episode + 1, 0, True
         self._seed = None if seed is None else int(seed)
         self._see(observations, infos)
+
+    def stop(self) -> None:
+        """Drop the episode, because a reset is due; steps are not recorded until `start`."""
+        self._forget()
+        self._active = False
 
     def stepper(self) -> Callable[[Mapping[str, Any]], tuple[Any, Any, Any, Any, Any]]:
         """Return `step`."""
@@ -170,6 +191,7 @@ class StepLog(_Log):
         returned = self.env.step(actions)
         if not self._active:  # what happens after the end is up to the environment
             return returned
+        self._active = False  # an error loses the episode
         ends = self._attendance.step(self.env.agents, returned).ends
         self._actions.append(taken)
         self._rewards.append([returned[1].get(agent, np.nan) for agent in self.recorded.agents])
@@ -177,9 +199,9 @@ class StepLog(_Log):
         self._see(returned[0], returned[4])
         if ends[2]:
             self._write(True, ends=[bool(flag) for flag in ends[:2]])
-            self._active = False
         elif len(self._actions) >= _MOST_STEPS:
             self._write(False)
+        self._active = not ends[2]
         return returned
 
     def _see(self, observations: Mapping[str, Any], infos: Mapping[str, Any]) -> None:

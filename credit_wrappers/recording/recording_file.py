@@ -1,8 +1,8 @@
 """Files of recorded episodes: they grow by whole records, so a program that is killed loses the running episode only.
 
 A recording is a folder; each environment that records has a file of its own in it. A file begins with `MAGIC`, then
-records follow: length and CRC-32 of the content, then the content: a line of JSON, and the bytes of the arrays that it
-lists. Whatever a reader finds after the last whole record is left out.
+records follow: length and CRC-32 of the content, the CRC-32 of these two, and the content: a line of JSON, and the
+bytes of the arrays that it lists. A record that the end of the file cuts off is left out; other damage is an error.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ import numpy as np
 
 from credit_wrappers.core.errors import DatasetError
 
-MAGIC = b"LCW recording 1\n"  # the number is the version of the format
+MAGIC = b"LCW recording 2\n"  # the number is the version of the format
 SUFFIX = ".episodes"
 _PREFIX = struct.Struct("<QI")  # length and CRC-32 of a record's content
+_CHECK = struct.Struct("<I")  # CRC-32 of the prefix: a wrong length would look like a record that was cut off
 # What pickles of moments and states may name beside the packages that the reader trusts.
 _PLAIN = {
     "builtins": frozenset(("set", "frozenset", "bytearray", "complex", "range", "slice")),
@@ -70,7 +71,7 @@ class RecordingFile:
             except FileExistsError:  # another process was faster
                 number += 1
         self.close = weakref.finalize(self, os.close, self._file)  # also when it is forgotten
-        os.write(self._file, MAGIC)
+        self._size = os.write(self._file, MAGIC)
         self.append(head, {}, {})
 
     def append(self, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], values: Mapping[str, object]) -> None:
@@ -87,12 +88,23 @@ class RecordingFile:
         self.append_bytes(json.dumps([facts, listed]).encode(), *(array.tobytes() for array in arrays.values()), *parts)
 
     def append_bytes(self, line: bytes, *parts: bytes) -> None:
-        """Append a record whose line of JSON, and whose arrays' and pickles' bytes, are given."""
+        """Append a record whose line of JSON, and whose arrays' and pickles' bytes, are given.
+
+        Raises:
+            OSError: It could not be written, for instance because the disk is full. The file is as it was before.
+        """
         content = b"\n".join((line, b"".join(parts)))
-        data = _PREFIX.pack(len(content), crc32(content)) + content
-        written = os.write(self._file, data)
-        while written < len(data):  # a signal cut a long write short
-            written += os.write(self._file, data[written:])
+        prefix = _PREFIX.pack(len(content), crc32(content))
+        data = prefix + _CHECK.pack(crc32(prefix)) + content
+        try:
+            written = os.write(self._file, data)
+            while written < len(data):  # a signal cut a long write short
+                written += os.write(self._file, data[written:])
+        except BaseException:  # half a record would hide all that follow
+            os.ftruncate(self._file, self._size)
+            os.lseek(self._file, self._size, os.SEEK_SET)
+            raise
+        self._size += len(data)
 
 
 def recording_files(folder: Path) -> list[Path]:
@@ -120,7 +132,10 @@ def read_blocks(path: Path) -> Iterator[EpisodeBlock]:
                 return  # killed before anything was recorded
             what = "of another version" if magic.startswith(MAGIC[:13]) else "no recording"
             raise DatasetError(f"{path} is {what}; this program reads {MAGIC.decode().strip()!r}")
-        while len(prefix := file.read(_PREFIX.size)) == _PREFIX.size:
+        while len(start := file.read(_PREFIX.size + _CHECK.size)) == _PREFIX.size + _CHECK.size:
+            prefix, check = start[: _PREFIX.size], start[_PREFIX.size :]
+            if _CHECK.pack(crc32(prefix)) != check:
+                raise DatasetError(f"{path} is damaged at byte {file.tell() - len(start)}")
             length, checksum = _PREFIX.unpack(prefix)
             if file.tell() + length > size:
                 return  # killed while it was written

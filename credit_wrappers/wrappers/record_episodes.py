@@ -16,6 +16,7 @@ from credit_wrappers.recording.action_spaces import action_width
 from credit_wrappers.recording.env_checks import require_parallel
 from credit_wrappers.recording.episode_logs import ActionLog, StepLog
 from credit_wrappers.recording.recorded_env import recorded_env
+from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
 
 Keep = Literal["auto", "actions", "everything"]
 _RESTORES = ("get_state", "set_state", "observe_all")
@@ -24,9 +25,9 @@ _RESTORES = ("get_state", "set_state", "observe_all")
 class RecordEpisodes(BaseParallelWrapper):
     """Writes every finished episode to disk, for `recorded(path)` to read; what the learner sees stays as it is.
 
-    A program that is killed loses the episode that is running, and nothing else. A reset in mid-episode drops the
-    unfinished episode. Memory is bounded however long an episode is. Many environments, also of several processes, can
-    record into one folder.
+    A program that is killed loses the episode that is running, and nothing else; so does a write that fails (OSError
+    from `step` or `reset`). A reset in mid-episode drops the unfinished episode. Memory is bounded however long an
+    episode is. Many environments, also of several processes, can record into one folder.
 
     Args:
         env: A PettingZoo parallel environment; see `CreditWrapper` for which.
@@ -43,7 +44,8 @@ class RecordEpisodes(BaseParallelWrapper):
         narrator: With "everything", captures the moments; default `env.unwrapped.narrator`, where there is one.
 
     Raises:
-        TypeError: `env` is no parallel environment, has other actions, or has no states to be kept.
+        TypeError: `env` is no parallel environment, has a credit wrapper inside, whose rewards are not the team's, has
+            other actions, or has no states to be kept.
         ValueError: There is no such way to keep, or snapshots are asked for with "actions".
 
     Examples:
@@ -71,6 +73,7 @@ class RecordEpisodes(BaseParallelWrapper):
         narrator: Narrator | None = None,
     ) -> None:
         require_parallel(env)
+        _require_no_credit(env)
         if keep not in get_args(Keep):
             raise ValueError(f"unknown keep {keep!r}; valid: {', '.join(get_args(Keep))}")
         if keep == "auto":
@@ -98,7 +101,12 @@ class RecordEpisodes(BaseParallelWrapper):
     agents = property(attrgetter("env.agents"), doc="The agents that act next.")
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Any]:
-        """Begin an episode; an unfinished one is dropped."""
+        """Begin an episode; an unfinished one is dropped. After an error nothing is recorded until the next reset.
+
+        Raises:
+            CreditError: With keep="actions", the reset cannot be done again.
+        """
+        self._log.stop()
         returned = self.env.reset(seed=seed, options=options)
         self._log.start(seed, options, returned)
         return returned
@@ -114,3 +122,16 @@ class RecordEpisodes(BaseParallelWrapper):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.step = self._log.stepper()
+
+
+def _require_no_credit(env: object) -> None:
+    """Raise TypeError if a wrapper inside pays credit: it would be recorded as the team reward."""
+    layer: Any = env
+    while layer is not None:
+        if isinstance(layer, CreditWrapper):
+            raise TypeError(
+                f"a recording holds what the environment pays, and {type(layer).__name__} is inside: put "
+                "RecordEpisodes inside it: CreditWrapper(RecordEpisodes(env, path), ...)"
+            )
+        own = getattr(layer, "__dict__", {})
+        layer = own.get("env", own.get("aec_env"))  # the latter in PettingZoo's aec_to_parallel

@@ -13,7 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from credit_wrappers import Ledger, LLMCritic, RecordEpisodes, ScriptedClient, annotate, dataset
+from credit_wrappers import (
+    CreditWrapper,
+    Deferred,
+    Ledger,
+    LLMCritic,
+    RecordEpisodes,
+    ScriptedClient,
+    annotate,
+    dataset,
+)
 from credit_wrappers.cli.main import main
 from credit_wrappers.dataset.large_set import SetPlan, make_large_set, make_set, plans
 from credit_wrappers.dataset.team_play import GROUP, played, scripted_team
@@ -90,6 +99,46 @@ def test_judgements_of_other_play_are_counted(judged, tmp_path, capsys):
     given = ["--episodes", tmp_path / "play", "--out", tmp_path / "d-v0"]
     said = run(capsys, "export", judged / "ledger.sqlite", *given)
     assert "4 judged episodes were not found there, and left out" in said
+
+
+@pytest.mark.parametrize("observations", [False, True])
+def test_a_ledger_made_during_play_finds_its_episodes_in_the_recording(tmp_path, capsys, observations):
+    recording = RecordEpisodes(
+        spaceworld_v0.parallel_env(scenario="duet", max_cycles=LIMIT), tmp_path / "play", world="spaceworld:duet",
+        arguments={"max_cycles": LIMIT},
+    )  # fmt: skip
+    critic = LLMCritic(ScriptedClient(), ledger=tmp_path / "ledger.sqlite")
+    env = CreditWrapper(recording, Deferred(critic), record_observations=observations)
+    keys: list[str] = []
+    env.add_listener(lambda episode, credit: keys.append(episode.key))
+    for seed in range(2):
+        env.reset(seed=seed)
+        while env.agents:
+            env.step({agent: (seed + 1) % 5 for agent in env.agents})
+    env.store.settle([0, 1])
+    env.close()
+    assert isinstance(critic.ledger, Ledger)
+    critic.ledger.close()
+    given = tmp_path / "ledger.sqlite", "--episodes", tmp_path / "play"
+    assert "were not found" not in run(capsys, "export", *given, "--out", tmp_path / "d-v0")
+    labels = dataset.load(tmp_path / "d-v0")
+    assert [label.episode.key for label in labels] == keys
+    assert all(label.episode.observations is not None for label in labels)
+
+
+def test_a_recording_of_other_episodes_than_the_ledgers_is_refused(judged, tmp_path, capsys):
+    env = RecordEpisodes(
+        spaceworld_v0.parallel_env(scenario="duet", max_cycles=3),
+        tmp_path / "other",
+        world="spaceworld:duet",
+        arguments={"max_cycles": 3},
+    )
+    env.reset(seed=1)
+    while env.agents:
+        env.step(dict.fromkeys(env.agents, 1))
+    env.close()
+    given = judged / "ledger.sqlite", "--episodes", tmp_path / "other", "--out", tmp_path / "d-v0"
+    assert "5 judged, 0 found in the recording" in refused(capsys, "export", *given)
 
 
 def test_a_ledger_alone_is_not_enough(judged, tmp_path, capsys):

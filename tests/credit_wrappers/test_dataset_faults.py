@@ -17,6 +17,7 @@ import pytest
 
 from credit_wrappers import Credit, dataset
 from credit_wrappers.core.errors import DatasetError
+from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.dataset.published import published_file
 from tests.credit_wrappers.credit_fakes import corridor_episode
 from tests.credit_wrappers.dataset_labels import CORRIDOR, odd_labels, played_labels
@@ -120,6 +121,40 @@ def test_credit_that_does_not_fit_its_episode_is_refused(tmp_path):
     with pytest.raises(DatasetError, match=r"has shape \(3, 2\).*2 steps and 2 agents"):
         dataset.save(tmp_path / "d-v0", [pair])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"actions": np.zeros((2, 2), int)}, r"actions has shape \(2, 2\).*3 steps and 2 agents"),
+        ({"actions": np.zeros((3, 1), int)}, r"actions has shape \(3, 1\)"),
+        ({"cost": np.zeros((4, 2))}, r"cost has shape \(4, 2\)"),
+        ({"cost": np.zeros(3)}, r"cost has shape \(3,\)"),
+        ({"observations": np.zeros((3, 2, 1))}, r"observations has shape \(3, 2, 1\).*4 states"),
+        ({"observations": np.zeros((4, 3, 1))}, r"observations has shape \(4, 3, 1\)"),
+        ({"masks": np.ones((3, 2, 5), bool)}, r"action_masks has shape \(3, 2, 5\)"),
+        ({"masks": np.ones((4, 1, 5), bool)}, r"action_masks has shape \(4, 1, 5\)"),
+        ({"frames": ["one"]}, r"1 frames.*4 states"),
+    ],
+)
+@pytest.mark.parametrize("form", ["minari", "parquet"])
+def test_parts_of_other_lengths_are_refused_when_they_are_saved(tmp_path, change, message, form):
+    change = dict(change)
+    masks, frames = change.pop("masks", None), change.pop("frames", ())
+    episode = corridor_episode([[2, 2], [0, 1], [0, 0]])
+    episode = replace(episode, **change).as_recorded("key", frames)
+    label = LabelledEpisode(episode, Credit(np.ones((3, 2), np.float32)), action_masks=masks)
+    with pytest.raises(DatasetError, match=f"episode {episode.id}.*{message}"):
+        dataset.save(tmp_path / "d-v0", [label], form=form)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_episode_without_steps_is_refused(tmp_path):
+    episode = replace(
+        corridor_episode([[2, 2]]), actions=np.zeros((0, 2), int), team_reward=np.zeros(0), cost=np.zeros((0, 2))
+    )
+    with pytest.raises(DatasetError, match=f"episode {episode.id}.*has no steps"):
+        dataset.save(tmp_path / "d-v0", [(episode, Credit(np.ones((0, 2), np.float32)))])
 
 
 def test_what_does_not_belong_together_is_refused(tmp_path, labels):

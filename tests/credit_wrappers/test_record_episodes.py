@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pettingzoo.utils import BaseParallelWrapper
+from pettingzoo.utils import BaseParallelWrapper, aec_to_parallel, parallel_to_aec
 
-from credit_wrappers import CreditError, CreditWrapper, Deferred, EqualSplitCritic, RecordEpisodes, annotate
+from credit_wrappers import CreditError, CreditWrapper, Deferred, EqualSplitCritic, Online, RecordEpisodes, annotate
 from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.dataset import recorded
 from credit_wrappers.recording import episode_logs
-from credit_wrappers.recording.recording_file import RecordingFile, read_blocks
+from credit_wrappers.recording.recording_file import MAGIC, RecordingFile, read_blocks
 from credit_wrappers.testing.corridor import CorridorEnv
 from spaceworld import spaceworld_v0
 
@@ -99,6 +99,31 @@ def test_the_world_can_be_told_when_it_is_recorded(tmp_path):
     assert episode.narrator is not None and episode.length <= 8
 
 
+@pytest.mark.parametrize("keeps", [("actions", "everything"), ("everything", "actions")])
+def test_each_file_is_read_as_it_was_written(tmp_path, keeps):
+    for limit, keep in zip((7, 20), keeps, strict=True):
+        arguments = {"horizon": limit}
+        play(RecordEpisodes(CorridorEnv(**arguments), tmp_path, keep=keep, world="corridor", arguments=arguments), 2)
+    found = list(recorded(tmp_path))
+    expected = [*credited(lambda: CorridorEnv(horizon=7), 2), *credited(lambda: CorridorEnv(horizon=20), 2)]
+    assert [episode.key for episode in found] == [episode.key for episode in expected]
+    assert [episode.id for episode in found] == [0, 1, 2, 3]
+
+
+def test_other_agents_or_worlds_in_one_folder_are_refused_by_name(tmp_path):
+    def play_in(folder: Path, scenario: str, **more: Any) -> None:
+        play(RecordEpisodes(spaceworld_v0.parallel_env(scenario=scenario, max_cycles=5), folder, **more), 1)
+
+    play_in(tmp_path / "a", "duet")
+    play_in(tmp_path / "a", "truss")
+    with pytest.raises(DatasetError, match=r"play-0001\.episodes .*robot_2.*play-0000.*one recording is of one team"):
+        next(iter(recorded(tmp_path / "a", duet)))
+    play_in(tmp_path / "b", "duet", world="spaceworld:duet")
+    play_in(tmp_path / "b", "duet", world="spaceworld:pair")
+    with pytest.raises(DatasetError, match=r"world 'spaceworld:pair'.*'spaceworld:duet'"):
+        list(recorded(tmp_path / "b"))
+
+
 def test_actions_alone_need_the_environment_and_everything_does_not(tmp_path):
     play(RecordEpisodes(duet(), tmp_path / "a"), 1)
     with pytest.raises(DatasetError, match="the environment is needed"):
@@ -157,6 +182,73 @@ def test_a_reset_that_cannot_be_done_again_is_refused(tmp_path):
         RecordEpisodes(duet(), tmp_path, keep="all")  # type: ignore[arg-type]
 
 
+def test_a_recording_is_of_the_environment_and_not_of_its_credit(tmp_path):
+    for inner in (CreditWrapper(CorridorEnv(horizon=8), Online(EqualSplitCritic())), with_aec_inside()):
+        with pytest.raises(TypeError, match=r"inside it: CreditWrapper\(RecordEpisodes\(env, path\)"):
+            RecordEpisodes(inner, tmp_path)
+    play(CreditWrapper(RecordEpisodes(CorridorEnv(horizon=8), tmp_path), Online(EqualSplitCritic())), 1)
+    [found], [expected] = list(recorded(tmp_path)), credited(lambda: CorridorEnv(horizon=8), 1)
+    assert np.array_equal(found.team_reward, expected.team_reward) and found.length == expected.length
+
+
+def with_aec_inside() -> Any:
+    """Return an environment with credit below two conversions."""
+    return aec_to_parallel(parallel_to_aec(CreditWrapper(CorridorEnv(), Deferred(EqualSplitCritic()))))
+
+
+def test_what_follows_a_refused_reset_is_not_recorded(tmp_path):
+    env = RecordEpisodes(Passing(duet()), tmp_path, keep="actions")
+    play(env, 1)
+    for refused in ({"seed": 1, "options": {"mirror": 1}}, {}):
+        with pytest.raises(CreditError):
+            env.reset(**refused)
+        while env.agents:
+            env.step(dict.fromkeys(env.agents, 1))
+    play(env, 1)
+    assert [episode.key for episode in recorded(tmp_path, duet)] == [credited(duet, 1)[0].key] * 2
+
+
+@pytest.mark.parametrize("keep", ["actions", "everything"])
+def test_what_follows_a_failed_reset_is_not_recorded(tmp_path, keep):
+    class Failing(CorridorEnv):
+        def reset(self, seed: int | None = None, options: Any = None) -> Any:
+            returned = super().reset(seed, options)
+            if seed == 9:
+                raise RuntimeError("no contact")
+            return returned
+
+    env = RecordEpisodes(Failing(horizon=4), tmp_path, keep=keep)
+    env.reset(seed=1)
+    env.step(dict.fromkeys(env.agents, 1))
+    with pytest.raises(RuntimeError):
+        env.reset(seed=9)
+    while env.agents:
+        env.step(dict.fromkeys(env.agents, 1))
+    play(env, 1)
+    assert [episode.seed for episode in recorded(tmp_path, lambda: CorridorEnv(horizon=4))] == [0]
+
+
+@pytest.mark.parametrize("keep", ["actions", "everything"])
+def test_a_failed_write_loses_its_episode_only(tmp_path, monkeypatch, keep):
+    env = RecordEpisodes(CorridorEnv(horizon=4), tmp_path, keep=keep)
+    play(env, 1)
+    written, room = os.write, 80
+
+    def full(file: int, data: bytes) -> int:
+        nonlocal room
+        if room:
+            room -= 40
+            return written(file, data[:40])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            play(env, 1)
+    play(env, 2)
+    assert [episode.seed for episode in recorded(tmp_path, lambda: CorridorEnv(horizon=4))] == [0, 0, 1]
+
+
 PLAY = """
 import sys
 from credit_wrappers import RecordEpisodes
@@ -197,6 +289,18 @@ def test_wherever_a_file_was_cut_its_whole_episodes_are_read(tmp_path):
     assert lengths == sorted(lengths) and set(lengths) == {0, 1, 2, 3}
 
 
+def test_no_damaged_byte_loses_an_episode_silently(tmp_path):
+    env = RecordEpisodes(CorridorEnv(horizon=3), tmp_path, keep="actions")
+    play(env, 3)
+    env.close()
+    [file] = tmp_path.iterdir()
+    data = file.read_bytes()
+    for at in range(len(MAGIC), len(data)):
+        file.write_bytes(data[:at] + bytes([data[at] ^ 0x41]) + data[at + 1 :])
+        with pytest.raises(DatasetError, match=r"play-0000\.episodes is damaged at byte"):
+            list(read_blocks(file))
+
+
 def test_a_damaged_file_and_one_of_another_version_are_refused(tmp_path):
     play(RecordEpisodes(duet(), tmp_path), 2)
     [file] = tmp_path.iterdir()
@@ -205,7 +309,7 @@ def test_a_damaged_file_and_one_of_another_version_are_refused(tmp_path):
     file.write_bytes(data)
     with pytest.raises(DatasetError, match=r"play-0000\.episodes is damaged at byte"):
         list(recorded(tmp_path, duet))
-    file.write_bytes(data.replace(b"recording 1", b"recording 2"))
+    file.write_bytes(data.replace(b"recording 2", b"recording 3"))
     with pytest.raises(DatasetError, match="is of another version"):
         list(recorded(tmp_path, duet))
     with pytest.raises(FileNotFoundError, match="is no recording"):
