@@ -168,6 +168,8 @@ def test_what_does_not_belong_together_is_refused(tmp_path, labels):
         dataset.save(tmp_path / "d-v0", [labels[0], "label"])
     with pytest.raises(ValueError, match="unknown form 'hdf5'; valid: minari, parquet, compact, vault"):
         dataset.save(tmp_path / "d-v0", labels, form="hdf5")
+    with pytest.raises(ValueError, match="is a folder, and its name must not end with"):
+        dataset.save(tmp_path / "d.jsonl", labels)
     with pytest.raises(DatasetError, match="names no world"):
         dataset.save(tmp_path / "d.jsonl.gz", labels, form="compact")
     texts = np.array([[{"a": "text"}, None]] * (labels[0].episode.length + 1), dtype=object)
