@@ -41,11 +41,11 @@ const SOURCES = {
   team: ["○", "the team's reward"],
 };
 
-/** Return the badge of where a credit comes from; the source's name tells critics of one name apart. */
-function badge(said, source = "") {
+/** Return the badge of where a credit comes from. */
+function badge(said) {
   const [sign, about] = SOURCES[said.source] ?? ["○", said.source];
   return h("span", { class: `badge source-${said.source}`, title: about },
-    h("span", { "aria-hidden": "true" }, sign), ` ${said.source}`, said.model ? h("span", { class: "model" }, said.model) : null, source ? h("span", { class: "from" }, source) : null);
+    h("span", { "aria-hidden": "true" }, sign), ` ${said.source}`, said.model ? h("span", { class: "model" }, said.model) : null);
 }
 
 const UNITS = { time: "step", work: "action" }; // in which a value counts what is left to do

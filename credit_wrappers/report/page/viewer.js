@@ -197,7 +197,7 @@ class Viewer {
     const several = data.critics.length > 1;
     const badges = (said, side) => {
       const usage = usageWords(data, episode, side);
-      return h("p", { class: "badges" }, several ? h("span", { class: "side" }, "AB"[side]) : "", badge(said, data.sources[side]), several && usage ? h("span", { class: "small" }, usage) : "");
+      return h("p", { class: "badges" }, several ? h("span", { class: "side" }, "AB"[side]) : "", data.sources[side] ? h("strong", { class: "from" }, data.sources[side]) : "", badge(said), several && usage ? h("span", { class: "small" }, usage) : "");
     };
     const judged = episode.judged.map((said, side) => (said
       ? h("div", { class: "judged" }, several ? badges(said, side) : "", said.summary ? h("p", { class: "summary" }, said.summary) : "",
