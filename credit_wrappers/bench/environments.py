@@ -11,7 +11,7 @@ Without a scenario (`corridor`) the function is called without one, so it needs 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from pettingzoo.utils.env import ParallelEnv
@@ -28,6 +28,11 @@ def environment_families() -> list[str]:
     return sorted(entry_points(group=GROUP).names)
 
 
+def check_world(world: str) -> None:
+    """Raise ValueError, which lists the families, if a world is of none of them."""
+    _family(world)
+
+
 def make_environment(world: str, max_cycles: int | None = None, **arguments: Any) -> ParallelEnv:
     """Return a new PettingZoo parallel environment.
 
@@ -41,15 +46,8 @@ def make_environment(world: str, max_cycles: int | None = None, **arguments: Any
         CreditError: The family cannot be imported.
         ImportError: From the family: its library is not installed; the message says how to get it.
     """
+    found = _family(world)
     family, _, scenario = world.partition(":")
-    found = next(iter(entry_points(group=GROUP).select(name=family)), None)
-    if found is None:
-        families = environment_families()
-        meant = next(iter(get_close_matches(family, families, n=1)), "")
-        raise ValueError(
-            f"unknown world {world!r}: there is no family {family!r}; {f'did you mean {meant}? ' if meant else ''}"
-            f"valid families are {', '.join(families) or '(none: install the package)'}, as in spaceworld:duet"
-        )
     try:
         make = found.load()
     except (ImportError, AttributeError) as error:
@@ -58,3 +56,16 @@ def make_environment(world: str, max_cycles: int | None = None, **arguments: Any
         arguments = {_TIME_LIMIT.get(family, "max_cycles"): max_cycles, **arguments}
     env: ParallelEnv = make(scenario, **arguments) if scenario else make(**arguments)
     return env
+
+
+def _family(world: str) -> EntryPoint:
+    family = world.partition(":")[0]
+    found = next(iter(entry_points(group=GROUP).select(name=family)), None)
+    if found is None:
+        families = environment_families()
+        meant = next(iter(get_close_matches(family, families, n=1)), "")
+        raise ValueError(
+            f"unknown world {world!r}: there is no family {family!r}; {f'did you mean {meant}? ' if meant else ''}"
+            f"valid families are {', '.join(families) or '(none: install the package)'}, as in spaceworld:duet"
+        )
+    return found

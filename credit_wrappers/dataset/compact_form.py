@@ -109,7 +109,7 @@ def _labels(lines: Iterator[dict[str, Any]], guards: list[dict[str, Any]]) -> It
         try:
             arrays = {name: _array(plain) for name, plain in facts.pop("arrays").items()}
             guards.append({name: facts.pop(name) for name in ("replay", "observed", "masked")})
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DatasetError(f"episode {facts.get('id')} cannot be read: {error}") from error
         yield label_of(LabelRecord(arrays, {**facts, "observed": None}, texts))
 

@@ -46,7 +46,7 @@ class DatasetCard:
         """Return a new environment, as the episodes were played in.
 
         Raises:
-            DatasetError: The card names no world.
+            DatasetError: The card names no world, or one that cannot be made.
             ImportError: From the world's family: its library is not installed.
         """
         if not self.world:
@@ -54,7 +54,10 @@ class DatasetCard:
                 f"the card of {self.title or 'this data set'} names no world, so its environment cannot be made again: "
                 "save with card=DatasetCard(world='spaceworld:duet'), or another world that make_environment takes"
             )
-        return make_environment(self.world, self.max_cycles, **self.arguments)
+        try:
+            return make_environment(self.world, self.max_cycles, **self.arguments)
+        except (TypeError, ValueError) as error:
+            raise DatasetError(f"the world {self.world!r} of the card cannot be made: {error}") from error
 
     def as_json(self) -> dict[str, Any]:
         """Return the card as values that JSON has."""
@@ -62,6 +65,14 @@ class DatasetCard:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> DatasetCard:
-        """Return the card of `as_json`; entries that this version does not know are passed over."""
-        known = {one.name for one in fields(cls)}
-        return cls(**{name: value for name, value in data.items() if name in known})
+        """Return the card of `as_json`; entries that this version does not know are passed over.
+
+        Raises:
+            DatasetError: An entry is of another type.
+        """
+        known = {one.name: data[one.name] for one in fields(cls) if one.name in data}
+        for name, value in known.items():
+            kind = {"max_cycles": int | None, "arguments": Mapping}.get(name, str)
+            if not isinstance(value, kind) or isinstance(value, bool):  # type: ignore[arg-type]
+                raise DatasetError(f"{name!r} of the card is {value!r}")
+        return cls(**known)

@@ -25,7 +25,7 @@ def check_header(head: object, where: str) -> dict[str, Any]:
     """Return the head of a data set that is read.
 
     Raises:
-        DatasetError: It is none, or of another version.
+        DatasetError: It is none, of another version, or without a card.
     """
     if not isinstance(head, Mapping) or head.get("format") != FORMAT:
         raise DatasetError(f"{where} is no data set of this package")
@@ -36,6 +36,8 @@ def check_header(head: object, where: str) -> dict[str, Any]:
         )
     if head.get("form") not in get_args(Form):
         raise DatasetError(f"{where} is a data set of the unknown form {head.get('form')!r}")
+    if not isinstance(head.get("card"), Mapping):
+        raise DatasetError(f"{where} has no card")
     return dict(head)
 
 

@@ -40,16 +40,18 @@ class LabelLines:
 
 
 def read_label_lines(lines: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
-    """Yield the facts and the texts of each label; raise DatasetError if a text is missing."""
+    """Yield the facts and the texts of each label; raise DatasetError if a text is missing or a line is no such."""
     known: dict[int, str] = {}
     for line in lines:
-        if "text" in line:
-            known[line["text"]] = line["is"]
-            continue
         try:
+            if "text" in line:
+                known[line["text"]] = line["is"]
+                continue
             texts = {name: known[number] for name, number in line.pop("texts").items()}
         except KeyError as error:
             raise DatasetError(f"a line of a data set lacks {error}") from error
+        except (AttributeError, TypeError) as error:
+            raise DatasetError(f"a line of a data set cannot be read: {error}") from error
         yield line, texts
 
 

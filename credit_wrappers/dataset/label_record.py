@@ -14,6 +14,12 @@ from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 
 EXACT, OBSERVATION, SEEN = "exact/", "observation/", "seen/"  # beginnings of names of arrays
+_KINDS: dict[str, Any] = {  # of facts, which a file may hold otherwise
+    **dict.fromkeys(("id", "start", "steps", "query"), int),
+    **dict.fromkeys(("key", "env_id", "source", "summary", "model", "note"), str),
+    **dict.fromkeys(("agents", "frames", "events"), list),
+    "seed": int | None, "terminated": bool, "truncated": bool, "tasks": list | None, "usage": dict,
+}  # fmt: skip
 TEXTS = ("question", "answer")  # episodes of one query share them
 
 
@@ -49,11 +55,11 @@ def record_of(label: LabelledEpisode, *, frames: bool = True) -> LabelRecord:
         frames: Whether the frames are kept.
 
     Raises:
-        DatasetError: Its parts do not fit each other; its observations are not numbers of one shape for each agent, or
-            an array has other types.
+        DatasetError: Its parts do not fit each other; a reward, a cost or a credit is not finite; its observations are
+            not numbers of one shape for each agent, or an array has other types.
     """
     episode, credit = label.episode, label.credit
-    _check_shapes(label, len(episode.frames) if frames else 0)
+    _check_parts(label, len(episode.frames) if frames else 0)
     arrays = {
         "actions": episode.actions,
         "credit": credit.values,
@@ -101,6 +107,9 @@ def label_of(record: LabelRecord) -> LabelledEpisode:
     arrays, facts = record.arrays, record.facts
     where = f"episode {facts.get('id')} (seed {facts.get('seed')})"
     try:
+        for name, kind in _KINDS.items():
+            if not isinstance(facts[name], kind):
+                raise TypeError(f"its {name} is {facts[name]!r}")
         episode = Episode(
             id=facts["id"],
             agents=tuple(facts["agents"]),
@@ -137,13 +146,13 @@ def label_of(record: LabelRecord) -> LabelledEpisode:
             note=facts["note"],
             action_masks=arrays.get("action_masks"),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise DatasetError(f"{where} cannot be put together: {what}") from error
 
 
-def _check_shapes(label: LabelledEpisode, frames: int) -> None:
-    """Raise DatasetError unless every part has the episode's steps, or its states, and its agents."""
+def _check_parts(label: LabelledEpisode, frames: int) -> None:
+    """Raise DatasetError unless every part has the episode's steps, or its states, and agents, and finite numbers."""
     episode = label.episode
     where = f"episode {episode.id} (seed {episode.seed})"
     steps, n_agents = episode.length, episode.n_agents
@@ -162,6 +171,14 @@ def _check_shapes(label: LabelledEpisode, frames: int) -> None:
             raise DatasetError(f"{where}: {name} has shape {array.shape}, {told}")
     if frames not in (0, steps + 1):
         raise DatasetError(f"{where} has {frames} frames, {told}")
+    for name, values in {
+        "team_reward": episode.team_reward,
+        "cost": episode.cost,
+        "credit": label.credit.values,
+    }.items():
+        finite = values.dtype.kind != "f" or np.isfinite(values).reshape(steps, -1).all(axis=1)
+        if not np.all(finite):
+            raise DatasetError(f"{where}: {name} of step {int(np.argmin(finite))} is not finite")
 
 
 def _columns(episode: Episode) -> tuple[Any, dict[str, np.ndarray]]:

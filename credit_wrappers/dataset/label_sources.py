@@ -75,7 +75,7 @@ def with_exact(
 
 
 def as_label(label: object, number: int) -> LabelledEpisode:
-    """Return a label, or a pair (episode, credit) as one; `number` is its place, for the error.
+    """Return a label, or a pair (episode, credit) as one; `number` is its place, which becomes the pair's query.
 
     Raises:
         DatasetError: The credit is not of the episode's shape.
@@ -87,7 +87,7 @@ def as_label(label: object, number: int) -> LabelledEpisode:
         episode, credit = label
         if isinstance(episode, Episode) and isinstance(credit, Credit):
             try:
-                return LabelledEpisode(episode, credit)
+                return LabelledEpisode(episode, credit, query=number)
             except ValueError as error:
                 raise DatasetError(str(error)) from error
     raise TypeError(

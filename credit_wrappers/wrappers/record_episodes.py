@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from operator import attrgetter
 from os import PathLike
@@ -11,6 +12,7 @@ from typing import Any, Literal, get_args
 from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
 
+from credit_wrappers.bench.environments import check_world
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.recording.action_spaces import action_width
 from credit_wrappers.recording.env_checks import require_parallel
@@ -45,8 +47,8 @@ class RecordEpisodes(BaseParallelWrapper):
 
     Raises:
         TypeError: `env` is no parallel environment, has a credit wrapper inside, whose rewards are not the team's, has
-            other actions, or has no states to be kept.
-        ValueError: There is no such way to keep, or snapshots are asked for with "actions".
+            other actions, or has no states to be kept; an argument is no value that JSON has.
+        ValueError: There is no such way to keep, no such world, or snapshots are asked for with "actions".
 
     Examples:
         >>> import tempfile
@@ -74,6 +76,9 @@ class RecordEpisodes(BaseParallelWrapper):
     ) -> None:
         require_parallel(env)
         _require_no_credit(env)
+        if world:
+            check_world(world)
+        _require_json(arguments or {})
         if keep not in get_args(Keep):
             raise ValueError(f"unknown keep {keep!r}; valid: {', '.join(get_args(Keep))}")
         if keep == "auto":
@@ -135,3 +140,14 @@ def _require_no_credit(env: object) -> None:
             )
         own = getattr(layer, "__dict__", {})
         layer = own.get("env", own.get("aec_env"))  # the latter in PettingZoo's aec_to_parallel
+
+
+def _require_json(arguments: Mapping[str, Any]) -> None:
+    for name, value in arguments.items():
+        try:
+            json.dumps({name: value})
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"arguments[{name!r}] is {value!r}, a {type(value).__name__}, and a recording holds JSON: {error}; "
+                "give numbers, texts, lists and dicts of Python"
+            ) from error

@@ -75,6 +75,12 @@ def test_pairs_and_a_generator_are_saved_and_labels_can_do_without_frames(tmp_pa
     assert (found.model, found.question, dict(found.exact)) == ("", "", {})
 
 
+def test_pairs_are_numbered_as_queries_of_their_own(tmp_path, labels):
+    pairs = [(label.episode, label.credit) for label in labels]
+    path = dataset.save(tmp_path / "d-v0", pairs, CORRIDOR)
+    assert [label.query for label in dataset.load(path)] == [0, 1, 2, 3]
+
+
 def test_replayed_gives_moments_narrator_and_states_back(tmp_path, labels):
     path = dataset.save(tmp_path / "d-v0", labels, CORRIDOR)
     make_env = dataset.load_card(path).make_env

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,6 +104,42 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         dataset.load(tmp_path / "y")
 
 
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [
+        (None, "has no card"),
+        ([1], "has no card"),
+        ({"world": 3}, "'world' of the card is 3"),
+        ({"max_cycles": "x"}, "'max_cycles' of the card is 'x'"),
+        ({"max_cycles": True}, "'max_cycles' of the card is True"),
+        ({"arguments": []}, r"'arguments' of the card is \[\]"),
+        ({"licence": None}, "'licence' of the card is None"),
+        ({"world": "nowhere:x"}, "unknown world 'nowhere:x'"),
+        ({"arguments": {"colour": 1}}, "world 'corridor' .*cannot be made.*colour"),
+    ],
+)
+def test_a_bad_card_is_refused(tmp_path, labels, card, message):
+    path = dataset.save(tmp_path / "d.jsonl.gz", labels, CORRIDOR, form="compact")
+    head, *lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    known = json.loads(head)
+    known["card"] = {**known["card"], **card} if isinstance(card, dict) else card
+    path.write_bytes(gzip.compress("\n".join([json.dumps(known), *lines]).encode()))
+    with pytest.raises(DatasetError, match=message):
+        dataset.load(path)
+
+
+def test_the_line_of_a_label_that_holds_something_else_is_refused(tmp_path, labels):
+    path = dataset.save(tmp_path / "d.jsonl.gz", labels, CORRIDOR, form="compact")
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    at = next(k for k, line in enumerate(lines) if '"texts"' in line)
+    for name in json.loads(lines[at]):
+        for value in (None, "x", 3, [], {}, [[]], -1):
+            changed = [*lines[:at], json.dumps({**json.loads(lines[at]), name: value}), *lines[at + 1 :]]
+            path.write_bytes(gzip.compress("\n".join(changed).encode()))
+            with suppress(DatasetError):
+                dataset.load(path)
+
+
 def test_an_environment_that_has_changed_is_found_out(tmp_path, labels):
     path = dataset.save(tmp_path / "d.jsonl.gz", labels, CORRIDOR, form="compact")
     lines = gzip.decompress(path.read_bytes()).decode().splitlines()
@@ -147,6 +184,18 @@ def test_parts_of_other_lengths_are_refused_when_they_are_saved(tmp_path, change
     with pytest.raises(DatasetError, match=f"episode {episode.id}.*{message}"):
         dataset.save(tmp_path / "d-v0", [label], form=form)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("part", ["team_reward", "cost", "credit"])
+def test_numbers_that_are_not_finite_are_refused_by_episode_and_step(tmp_path, part, value):
+    episode = replace(corridor_episode([[2, 2], [0, 1]]), id=7, cost=np.zeros((2, 2)))
+    arrays = {"team_reward": episode.team_reward, "cost": episode.cost, "credit": np.ones((2, 2), np.float32)}
+    arrays[part] = arrays[part].copy()
+    arrays[part][1] = value
+    told = replace(episode, team_reward=arrays["team_reward"], cost=arrays["cost"])
+    with pytest.raises(DatasetError, match=rf"episode 7 .*{part} of step 1 is not finite"):
+        dataset.save(tmp_path / "d-v0", [(told, Credit(arrays["credit"]))])
 
 
 def test_an_episode_without_steps_is_refused(tmp_path):

@@ -124,6 +124,15 @@ def test_other_agents_or_worlds_in_one_folder_are_refused_by_name(tmp_path):
         list(recorded(tmp_path / "b"))
 
 
+def test_a_world_that_could_not_be_made_again_is_refused_at_once(tmp_path):
+    with pytest.raises(ValueError, match=r"unknown world 'nope:x'.*valid families are"):
+        RecordEpisodes(duet(), tmp_path / "a", world="nope:x")
+    for value, told in ((np.int64(6), r"arguments\['max_cycles'\] is .*6.*, a int64"), ({1, 2}, "a set")):
+        with pytest.raises(TypeError, match=f"{told}.*a recording holds JSON"):
+            RecordEpisodes(duet(), tmp_path / "a", world="spaceworld:duet", arguments={"max_cycles": value})
+    assert not (tmp_path / "a").exists()
+
+
 def test_actions_alone_need_the_environment_and_everything_does_not(tmp_path):
     play(RecordEpisodes(duet(), tmp_path / "a"), 1)
     with pytest.raises(DatasetError, match="the environment is needed"):
