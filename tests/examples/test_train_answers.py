@@ -10,6 +10,7 @@ import pytest
 
 from credit_wrappers import StudentCritic, dataset
 from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.errors import DatasetError
 from tests.examples.one_learner import TINY, Queue
 from tianshou_examples.experiment.learner_process import LearnerProcess
 from tianshou_examples.experiment.recorded_answers import STUDENT, fit_run_student, fitting_note
@@ -115,3 +116,10 @@ def test_gamma_grows_with_the_share_of_the_training_and_holds_for_each_member(fo
     for done, gamma in ((0.25, 0.45), (0.5, 0.9), (0.8, 0.9)):
         learner.set_progress(done)
         assert [member.gamma for member in learner._members] == pytest.approx([gamma] * 2)
+
+
+def test_labels_of_several_data_sets_are_learned_together(few, tmp_path):
+    said = fit_run_student(replace(TINY, critic=f"answers:{few},{few}"), tmp_path)
+    assert "a student of 12 labels from" in said and said.count("credited by Claude, asked through files") == 1
+    with pytest.raises(DatasetError, match="the data set lbf-claude is of lbf"):
+        fit_run_student(replace(TINY, critic=f"answers:{few},lbf-claude"), tmp_path)

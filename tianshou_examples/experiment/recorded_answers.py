@@ -26,16 +26,16 @@ def load_student(folder: Path) -> StudentCritic:
 
 
 def check_labels(settings: Settings) -> None:
-    """Check the data set of a run, before anything else is done.
+    """Check the data sets of a run, before anything else is done.
 
     Raises:
-        DatasetError: The data set is damaged, or it is of another environment than the run.
+        DatasetError: A data set is damaged, or it is of another environment than the run.
         FileNotFoundError: There is no such data set; the message lists the published ones.
     """
-    name = settings.answers_name
-    card = dataset.load_card(name)
-    if card.world != settings.env:
-        raise DatasetError(f"the data set {name} is of {card.world}, and this run is of {settings.env}")
+    for name in settings.answers_name.split(","):
+        card = dataset.load_card(name)
+        if card.world != settings.env:
+            raise DatasetError(f"the data set {name} is of {card.world}, and this run is of {settings.env}")
 
 
 def fitting_note(settings: Settings, folder: Path) -> str:
@@ -48,25 +48,29 @@ def fitting_note(settings: Settings, folder: Path) -> str:
 def fit_run_student(settings: Settings, folder: Path) -> str:
     """Fit the student of a run and save it in the run's folder, unless it is there; return a line about it.
 
-    The labels are read from a data set. Their episodes are played again, for the observations, and in all mirrors of
-    the world.
+    The labels are read from one data set or several. Their episodes are played again, for the observations, and in all
+    mirrors of the world.
 
     Raises:
         DatasetError, FileNotFoundError: As `check_labels`.
     """
-    name = settings.answers_name
+    names = settings.answers_name.split(",")
     check_labels(settings)
-    card = dataset.load_card(name)
+    cards = [dataset.load_card(name) for name in names]
     if not (folder / STUDENT).exists():
         make_env = environment_maker(settings.env, action_mask=settings.action_mask)
-        labels = [(label.episode, label.credit) for label in dataset.load(name)]
-        mirrored = mirrored_labels(labels, card.make_env)
+        labels, mirrored = [], []
+        for name, card in zip(names, cards, strict=True):
+            mine = [(label.episode, label.credit) for label in dataset.load(name)]
+            labels += mine
+            mirrored += mirrored_labels(mine, card.make_env)
         chosen = MIRRORED if any(mirrored) else None
         fit_student(labels, chosen, mirrored=mirrored, n_actions=_actions(make_env)).save(folder / STUDENT)
     student = load_student(folder)
     agreement = student.agreement
     return (
-        f"a student of {student.labels} labels from {name}, credited by {card.credited_by}; on "
+        f"a student of {student.labels} labels from {' and '.join(names)}, credited by "
+        f"{' and '.join(dict.fromkeys(card.credited_by for card in cards))}; on "
         f"{agreement.episodes} of them, held out, rank correlation {agreement.steps.rank:.2f} of steps and "
         f"{agreement.sums.rank:.2f} of sums"
     )
