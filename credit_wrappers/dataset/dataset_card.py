@@ -73,6 +73,6 @@ class DatasetCard:
         known = {one.name: data[one.name] for one in fields(cls) if one.name in data}
         for name, value in known.items():
             kind = {"max_cycles": int | None, "arguments": Mapping}.get(name, str)
-            if not isinstance(value, kind) or isinstance(value, bool):  # type: ignore[arg-type]
+            if not isinstance(value, kind) or isinstance(value, bool):
                 raise DatasetError(f"{name!r} of the card is {value!r}")
         return cls(**known)
