@@ -1,7 +1,8 @@
 """The compact form: one file, `NAME.jsonl.gz`, which keeps seeds and actions and leaves the rest to a replay.
 
-The first line is the head with the card; each further line is a label. Observations, action masks and moments are not
-in the file. They are made again when it is loaded, and a digest in each line guards that they are the same ones.
+The first line is the head with the card, the last one the number of labels. Each line between is a label, or a text
+that labels share. Observations, action masks and moments are not in the file. They are made again when it is loaded,
+and a digest in each line guards that they are the same ones.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ def write_compact(path: Path, labels: Iterable[LabelledEpisode], card: DatasetCa
                 arrays={name: _plain(array) for name, array in arrays.items()},
             )
             count += 1
+        lines.write({"labels": count})
         out.flush()
         out.detach()
     return count
@@ -82,7 +84,7 @@ def read_compact(path: Path, *, replay: bool = True) -> Iterator[LabelledEpisode
     lines = _lines(path)
     card = DatasetCard.from_json(check_header(next(lines, None), str(path))["card"])
     guards: list[dict[str, Any]] = []
-    bare = _labels(lines, guards)
+    bare = _labels(_counted(lines, path), guards)
     if not replay:
         yield from bare
         return
@@ -112,6 +114,23 @@ def _labels(lines: Iterator[dict[str, Any]], guards: list[dict[str, Any]]) -> It
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DatasetError(f"episode {facts.get('id')} cannot be read: {error}") from error
         yield label_of(LabelRecord(arrays, {**facts, "observed": None}, texts))
+
+
+def _counted(lines: Iterator[Any], path: Path) -> Iterator[Any]:
+    """Yield the lines between the first and the last; raise DatasetError unless they hold as many labels as it says."""
+    count, said = 0, None
+    for line in lines:
+        if said is not None:
+            raise DatasetError(f"{path} goes on after its last line")
+        if isinstance(line, dict) and "labels" in line:
+            said = line["labels"]
+            if said != count:
+                raise DatasetError(f"{path} has {count} labels, and {said} were written")
+            continue
+        count += not (isinstance(line, dict) and "text" in line)
+        yield line
+    if said is None:
+        raise DatasetError(f"{path} was cut off: its last line, the number of labels, is missing")
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

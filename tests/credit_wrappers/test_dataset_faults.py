@@ -95,6 +95,22 @@ def test_a_compact_file_that_was_cut_off_is_refused(tmp_path, share):
         dataset.load(tmp_path / "d.jsonl.gz", replay=False)
 
 
+def test_a_compact_file_with_a_line_fewer_or_more_is_refused(tmp_path, labels):
+    path = dataset.save(tmp_path / "d.jsonl.gz", labels, CORRIDOR, form="compact")
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    assert json.loads(lines[-1]) == {"labels": 4}
+    label = lines[-2]
+    for changed, message in (
+        (lines[:-1], "was cut off: its last line, the number of labels, is missing"),
+        ([*lines[:-2], lines[-1]], "has 3 labels, and 4 were written"),
+        ([*lines[:-1], label, lines[-1]], "has 5 labels, and 4 were written"),
+        ([*lines, label], "goes on after its last line"),
+    ):
+        path.write_bytes(gzip.compress("\n".join(changed).encode()))
+        with pytest.raises(DatasetError, match=rf"d\.jsonl\.gz {message}"):
+            dataset.load(path, replay=False)
+
+
 def test_a_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n'))
     with pytest.raises(DatasetError, match="is no data set of this package"):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pettingzoo.utils import BaseParallelWrapper, aec_to_parallel, parallel_to_aec
+from pettingzoo.utils import BaseParallelWrapper, BaseWrapper, aec_to_parallel, parallel_to_aec
 
 from credit_wrappers import CreditError, CreditWrapper, Deferred, EqualSplitCritic, Online, RecordEpisodes, annotate
 from credit_wrappers.core.errors import DatasetError
@@ -201,8 +201,9 @@ def test_a_recording_is_of_the_environment_and_not_of_its_credit(tmp_path):
 
 
 def with_aec_inside() -> Any:
-    """Return an environment with credit below two conversions."""
-    return aec_to_parallel(parallel_to_aec(CreditWrapper(CorridorEnv(), Deferred(EqualSplitCritic()))))
+    """Return an environment with credit below two conversions, which undo each other unless a wrapper is between."""
+    inner = parallel_to_aec(CreditWrapper(CorridorEnv(), Deferred(EqualSplitCritic())))
+    return aec_to_parallel(BaseWrapper(inner))
 
 
 def test_what_follows_a_refused_reset_is_not_recorded(tmp_path):
