@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.spaces import Box, Dict
 
 from credit_wrappers.core.errors import DatasetError
-from credit_wrappers.dataset.label_record import EXACT, OBSERVATION, LabelRecord
+from credit_wrappers.dataset.label_record import EXACT, OBSERVATION, SEEN, LabelRecord
 
 
 class TeamShape:
@@ -23,6 +23,7 @@ class TeamShape:
     def __init__(self, record: LabelRecord) -> None:
         self.agents, self.env_id = list(record.facts["agents"]), record.facts["env_id"]
         self.names = set(record.arrays)
+        self._observed = record.facts["observed"] is not None
         self._kinds = {name: (array.dtype, array.shape[1:]) for name, array in record.arrays.items()}
         self._lowest = self._highest = 0
 
@@ -56,6 +57,24 @@ class TeamShape:
             self._lowest = min(self._lowest, int(actions.min()))
             self._highest = max(self._highest, int(actions.max()))
 
+    def check_observed(self, record: LabelRecord) -> None:
+        """Raise DatasetError unless a label has observations where the first one has, and none where it has none."""
+        facts = record.facts
+        if (facts["observed"] is not None) != self._observed:
+            has = (
+                "has no observations, and the first one has"
+                if self._observed
+                else ("has observations, and the first one has none")
+            )
+            raise DatasetError(
+                f"episode {facts['id']} (seed {facts['seed']}) {has}: record them of all episodes, or leave them out "
+                "of all (dataclasses.replace(episode, observations=None))"
+            )
+
+    def sometimes(self) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
+        """Return type and shape, in each state, of what episodes need not have: what is seen, and who is there."""
+        return {name: kind for name, kind in self._kinds.items() if name.startswith((OBSERVATION, SEEN))}
+
     def observation_space(self) -> Dict:
         """Return the space of what each agent observes, by agent; without bounds, since only samples are known."""
         return Dict({quoted(agent): _unbounded(*self._kinds[OBSERVATION + agent]) for agent in self._observing()})
@@ -85,11 +104,12 @@ def quoted(name: str) -> str:
 def infos_of(record: LabelRecord) -> Mapping[str, str]:
     """Return the names of the arrays that are told beside observations, actions and rewards, as infos have them."""
     main = ("actions", "credit")
-    return {
-        name: quoted(name.replace("/", " ", 1))
-        for name in record.arrays
-        if name not in main and not name.startswith(OBSERVATION)
-    }
+    return {name: info_name(name) for name in record.arrays if name not in main and not name.startswith(OBSERVATION)}
+
+
+def info_name(name: str) -> str:
+    """Return what an array is called among infos."""
+    return quoted(name.replace("/", " ", 1))
 
 
 def _unbounded(kind: np.dtype, shape: tuple[int, ...]) -> Box:

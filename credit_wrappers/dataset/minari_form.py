@@ -20,7 +20,7 @@ from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.core.optional import require
 from credit_wrappers.dataset.dataset_card import DatasetCard
 from credit_wrappers.dataset.dataset_figures import DatasetTotals
-from credit_wrappers.dataset.dataset_spaces import TeamShape, infos_of, quoted
+from credit_wrappers.dataset.dataset_spaces import TeamShape, info_name, infos_of, quoted
 from credit_wrappers.dataset.label_lines import LabelLines, parsed, read_label_lines
 from credit_wrappers.dataset.label_record import EXACT, OBSERVATION, SEEN, LabelRecord, label_of, record_of
 
@@ -58,11 +58,14 @@ def write_minari(
             record = record_of(label, frames=frames)
             team = team or TeamShape(record)
             team.check(record)
+            team.check_observed(record)
             _write_episode(arrays.create_group(f"episode_{k}"), k, record)
             lines.add(record)
             totals.add(label)
-    if team is None:
-        raise DatasetError("there is no label to save")
+        if team is None:
+            raise DatasetError("there is no label to save")
+        for group in arrays.values():
+            _fill(group, team)
     metadata = {
         "dataset_id": dataset_id(name),
         "total_episodes": totals.episodes,
@@ -126,6 +129,19 @@ def _write_episode(group: Any, number: int, record: LabelRecord) -> None:
     for agent in facts["agents"]:
         if OBSERVATION + agent in arrays:
             _put(observations, quoted(agent), arrays[OBSERVATION + agent])
+
+
+def _fill(group: Any, team: TeamShape) -> None:
+    """Give an episode the arrays that only others have, of agents that are away in some: readers want all in each."""
+    states = len(group["actions"]) + 1
+    for name, (kind, shape) in team.sometimes().items():
+        if name.startswith(SEEN):
+            place, array = f"infos/{info_name(name)}", np.ones(states, bool)
+        else:
+            place = f"observations/{quoted(name.removeprefix(OBSERVATION))}"
+            array = np.zeros((states, *shape), kind)
+        if place not in group:
+            _put(group, place, array)
 
 
 def _put(group: Any, name: str, array: np.ndarray) -> None:

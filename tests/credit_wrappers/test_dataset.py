@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from credit_wrappers import Credit, dataset
+from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.dataset import dataset_figures
 from credit_wrappers.dataset.judged_folders import publish_judged
@@ -111,6 +112,36 @@ def test_minari_loads_it(tmp_path, monkeypatch, labels):
     assert episode.terminations.any() == label.episode.terminated
     assert loaded.action_space.contains(episode.actions[0])
     assert next(iter(loaded.storage.get_episode_metadata([1])))["seed"] == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("order", [1, -1])
+def test_minari_finds_every_agent_in_every_episode_also_where_one_was_away(tmp_path, monkeypatch, order):
+    minari = pytest.importorskip("minari")
+    given = odd_labels()[::order]  # in the second, an agent is away for the whole episode
+    path = dataset.save(tmp_path / "odd-v0", given)
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    loaded = minari.load_dataset("odd-v0")
+    for episode in loaded.iterate_episodes():
+        assert set(episode.observations) == set(loaded.observation_space)
+        one = {agent: seen[0] for agent, seen in episode.observations.items()}
+        assert loaded.observation_space.contains({name: np.asarray(value) for name, value in one.items()})
+    away = loaded[1 if order == 1 else 0]
+    assert not away.observations["100%25"].any() and not away.infos["seen 100%25"].any()
+    for before, after in zip(given, dataset.load(path), strict=True):
+        assert_same(before, after)
+
+
+@pytest.mark.parametrize(("bare", "message"), [
+    (0, r"episode 1 \(seed 1\) has observations, and the first one has none: record them of all episodes, or"),
+    (3, r"episode 3 \(seed 3\) has no observations, and the first one has: record them of all episodes, or"),
+])  # fmt: skip
+def test_an_episode_without_observations_among_others_is_named(tmp_path, labels, bare, message):
+    given = list(labels)
+    given[bare] = replace(given[bare], episode=replace(given[bare].episode, observations=None))
+    with pytest.raises(DatasetError, match=message):
+        dataset.save(tmp_path / "d-v0", given)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.filterwarnings("ignore")
