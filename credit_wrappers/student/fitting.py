@@ -20,6 +20,7 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.optional import require
 from credit_wrappers.student.agreement import Agreement
+from credit_wrappers.student.mirrored import checked_copies
 from credit_wrappers.student.network import (
     NetworkInputs,
     Parameters,
@@ -80,12 +81,13 @@ def fit_student(
         changes: Single settings by name, instead of or on top of `settings`: `form="free"`, ...
 
     Raises:
-        CreditError: Labels are too few or do not fit each other; a number is not finite; `start` has another team, form
-            or size.
+        CreditError: Labels are too few or do not fit each other or their copies; a number is not finite; `start` has
+            another team, form or size.
         ImportError: PyTorch or scipy is missing.
-        TypeError: Something in `labels` is no (episode, credit); actions are not whole numbers, observations are not
-            arrays of numbers, or a setting is unknown.
-        ValueError: A setting, a role or a number of actions is not possible.
+        TypeError: Something in `labels` or `mirrored` is no (episode, credit); actions are not whole numbers, observations
+            are not arrays of numbers, or a setting is unknown.
+        ValueError: A setting, a role or a number of actions is not possible; `mirrored` has not as many entries as
+            `labels`.
 
     Examples:
         >>> from credit_wrappers import CreditWrapper, Deferred, EqualSplitCritic, fit_student
@@ -108,9 +110,7 @@ def fit_student(
     torch = require("torch", "student")
     given = list(labels)
     check_labels(given, "fit_student")
-    more = [[] for _ in given] if mirrored is None else [list(some) for some in mirrored]
-    if len(more) != len(given):
-        raise ValueError(f"mirrored has an entry for each of the {len(given)} labels, not {len(more)}")
+    more = checked_copies(given, mirrored)
     copies = [some for (_, credit), some in zip(given, more, strict=True) if credit.source != "fallback"]
     usable = [(episode, credit) for episode, credit in given if credit.source != "fallback"]
     _check_enough(usable, len(given) - len(usable))
@@ -131,7 +131,7 @@ def fit_student(
     weight = (1.0 if start is None else settings.recency) ** np.linspace(0.0, 1.0, len(usable))
     weight = weight / weight.mean()
     # Each label with its copies: a copy counts as much as its label.
-    families = [[episode, *(copy for copy, _ in some)] for episode, some in zip(episodes, copies, strict=True)]
+    families = [[episode, *some] for episode, some in zip(episodes, copies, strict=True)]
     mine, theirs = np.flatnonzero(~held), np.flatnonzero(held)
     learned, measured = (
         _Labels(

@@ -6,7 +6,7 @@ mirrors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,13 @@ from pettingzoo.utils import BaseParallelWrapper
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.credit import Credit
+from credit_wrappers.core.critic import check_credits, check_labels
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
+from credit_wrappers.recording.env_checks import require_parallel
+from credit_wrappers.recording.recorded_env import recorded_env
 from credit_wrappers.recording.replay import replay
+from credit_wrappers.student.step_arrays import actions_of
 
 
 def mirrored_labels(
@@ -33,16 +37,88 @@ def mirrored_labels(
         K - 1 labels with observations for each label.
 
     Raises:
-        CreditError: An episode has no seed or begins later; or the environment does not make the same episode in a
-            mirror, so that its mirrors are none.
+        CreditError: An episode has no seed or begins later; its credit does not fit it; the environment is another one,
+            or tells mirrors that are none, or does not make the same episode in them.
+        TypeError: Something in `labels` is no (episode, credit); `make_env` makes no parallel environment; actions are
+            not whole numbers.
     """
+    given = list(labels)
+    check_labels(given, "mirrored_labels")
+    episodes = [episode for episode, _ in given]
+    check_credits(episodes, [credit for _, credit in given])
     env = make_env()
-    mirrors = getattr(env.unwrapped, "mirrors", None)
-    becomes = np.asarray(mirrors()) if mirrors is not None else np.zeros((1, 0))
+    require_parallel(env)
+    becomes = _mirrors(env)
+    for episode in episodes:
+        _check_episode(episode, env, becomes.shape[1])
     return [
         [(_mirrored(env, episode, mirror, becomes[mirror]), credit) for mirror in range(1, len(becomes))]
-        for episode, credit in labels
+        for episode, credit in given
     ]
+
+
+def checked_copies(
+    labels: Sequence[tuple[Episode, Credit]], mirrored: Sequence[Sequence[tuple[Episode, Credit]]] | None
+) -> list[list[Episode]]:
+    """Return for each label the episodes of its copies.
+
+    Raises:
+        CreditError: A copy has other steps or agents than its label.
+        TypeError: A copy is no (episode, credit).
+        ValueError: There are not as many lists of copies as labels.
+    """
+    copies = [[] for _ in labels] if mirrored is None else [list(some) for some in mirrored]
+    if len(copies) != len(labels):
+        raise ValueError(f"mirrored has an entry for each of the {len(labels)} labels, not {len(copies)}")
+    for k, ((episode, _), some) in enumerate(zip(labels, copies, strict=True)):
+        check_labels(some, f"mirrored[{k}] of fit_student")
+        for j, (copy, _) in enumerate(some):
+            if (copy.length, set(copy.agents)) != (episode.length, set(episode.agents)):
+                raise CreditError(
+                    f"mirrored[{k}][{j}] has {copy.length} steps of {', '.join(copy.agents)}, and its label, episode "
+                    f"{episode.id}, has {episode.length} of {', '.join(episode.agents)}: make the copies of the same "
+                    "labels, in their order (mirrored_labels)"
+                )
+    return [[copy for copy, _ in some] for some in copies]
+
+
+def _mirrors(env: ParallelEnv) -> np.ndarray:
+    """Return what each action becomes in each mirror, (K, actions); (1, 0) where there are no mirrors."""
+    mirrors = getattr(env.unwrapped, "mirrors", None)
+    if mirrors is None:
+        return np.zeros((1, 0), np.int64)
+    becomes = np.asarray(mirrors())
+    spaces: list[Any] = [env.action_space(agent) for agent in env.possible_agents]
+    most = max(int(getattr(space, "n", 0)) for space in spaces)
+    name = type(env.unwrapped).__name__
+    if becomes.ndim != 2 or becomes.shape[1] != most or not len(becomes) or becomes.dtype.kind not in "iu":
+        raise CreditError(
+            f"{name}.mirrors() tells what each of the {most} actions becomes in each of K mirrors, whole numbers of "
+            f"shape (K, {most}); it has shape {becomes.shape} and dtype {becomes.dtype}"
+        )
+    for mirror, row in enumerate(becomes):
+        if not np.array_equal(np.sort(row), np.arange(most)) or (mirror == 0 and not np.array_equal(row, np.sort(row))):
+            rule = "mirror 0 changes nothing" if mirror == 0 else f"each of 0 to {most - 1} comes once"
+            raise CreditError(f"{name}.mirrors()[{mirror}] is {row.tolist()}, but {rule}")
+    return becomes
+
+
+def _check_episode(episode: Episode, env: ParallelEnv, count: int) -> None:
+    """Raise CreditError unless an episode can be one of an environment whose mirrors tell so many actions."""
+    known = recorded_env(env)
+    for name, own, theirs in (("name", episode.env_id, known.env_id), ("agents", episode.agents, known.agents)):
+        if own != theirs:
+            raise CreditError(
+                f"episode {episode.id} is of an environment with the {name} {own!r}, and make_env makes one with the "
+                f"{name} {theirs!r}: give what makes the environment of the labels"
+            )
+    actions = actions_of(episode)
+    if count and actions.size and actions.max() >= count:
+        step, i = (int(place) for place in np.argwhere(actions >= count)[0])
+        raise CreditError(
+            f"episode {episode.id}: agent {episode.agents[i]!r} chose action {actions[step, i]} in step {step}, and the "
+            f"environment has the actions 0 to {count - 1}"
+        )
 
 
 def _mirrored(env: ParallelEnv, episode: Episode, mirror: int, becomes: np.ndarray) -> Episode:

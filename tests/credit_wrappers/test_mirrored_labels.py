@@ -79,3 +79,67 @@ def test_what_cannot_be_mirrored_is_said(labels):
         mirrored_labels([(replace(episode, team_reward=episode.team_reward + 1), credit)], make)
     with pytest.raises(ValueError, match="an entry for each of the 6 labels, not 2"):
         fit_student(labels, mirrored=[[], []], n_actions=6)
+
+
+class Odd(CorridorEnv):
+    """A corridor whose mirrors are given."""
+
+    told: object = None
+
+    def mirrors(self):
+        return self.told
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ([0, 2, 1], r"Odd.mirrors\(\) tells what each of the 3 actions becomes .* shape \(K, 3\); .* shape \(3,\)"),
+        ([[0, 1, 2, 3]], r"shape \(K, 3\); it has shape \(1, 4\)"),
+        ([[0.0, 1.0, 2.0]], "dtype float64"),
+        ([], r"it has shape \(0,\)"),
+        ([[0, 1, 2], [0, 2, 3]], r"mirrors\(\)\[1\] is \[0, 2, 3\], but each of 0 to 2 comes once"),
+        ([[0, 2, 1]], r"mirrors\(\)\[0\] is \[0, 2, 1\], but mirror 0 changes nothing"),
+    ],
+)
+def test_mirrors_that_are_none_are_named(told, message):
+    episode = replay(CorridorEnv(), 1, np.array([[2, 2], [2, 0]]), observations=True)
+    env = Odd()
+    env.told = told
+    with pytest.raises(CreditError, match=message):
+        mirrored_labels([(episode, Credit(np.ones((2, 2), np.float32)))], lambda: env)
+
+
+def test_input_that_does_not_belong_together_is_named(labels):
+    episode, credit = labels[0]
+    with pytest.raises(TypeError, match=r"mirrored_labels takes labels, pairs \(episode, credit\), and number 1 is"):
+        mirrored_labels([labels[0], episode], make)
+    with pytest.raises(CreditError, match=rf"episode {episode.id}: credit has shape \(3, 2\), expected \(20, 2\)"):
+        mirrored_labels([(episode, Credit(np.ones((3, 2), np.float32)))], make)
+    with pytest.raises(CreditError, match=r"agents \('robot_0', 'robot_1'\), and make_env makes one with the agents"):
+        mirrored_labels(labels, lambda: spaceworld_v0.parallel_env(scenario="truss"))
+    with pytest.raises(
+        CreditError, match="the name 'spaceworld_v0', and make_env makes one with the name 'corridor_v0'"
+    ):
+        mirrored_labels(labels, CorridorEnv)
+    with pytest.raises(TypeError, match="expected a PettingZoo ParallelEnv"):
+        mirrored_labels(labels, lambda: None)
+    with pytest.raises(TypeError, match="actions that are whole numbers"):
+        mirrored_labels([(replace(episode, actions=episode.actions * 1.0), credit)], make)
+    with pytest.raises(CreditError, match="chose action 9 in step 0, and the environment has the actions 0 to 5"):
+        mirrored_labels([(replace(episode, actions=np.full_like(episode.actions, 9)), credit)], make)
+
+
+def test_copies_that_are_of_other_labels_are_named(labels):
+    def fitted(copy):
+        return fit_student(labels, mirrored=[[], [labels[1], copy], [], [], [], []], n_actions=6, epochs=1)
+
+    episode, credit = labels[1]
+    short = replay(make(), 1, episode.actions[:7], observations=True)
+    with pytest.raises(CreditError, match=r"mirrored\[1\]\[1\] has 7 steps .* its label, episode 0, has 20 of robot_0"):
+        fitted((short, credit))
+    with pytest.raises(CreditError, match=r"mirrored\[1\]\[1\] has 20 steps of a, b"):
+        fitted((replace(episode, agents=("a", "b")), credit))
+    with pytest.raises(TypeError, match=r"mirrored\[1\] of fit_student takes labels.*number 1 is 'copy'"):
+        fitted("copy")
+    with pytest.raises(ValueError, match="an entry for each of the 6 labels, not 7"):
+        fit_student(labels, mirrored=[[]] * 7, n_actions=6)
