@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import isnan
 from typing import Any
 
@@ -17,6 +17,14 @@ _BINS = 20  # of the histogram of returns
 _MOST_SEEN = 200_000  # state-actions that are remembered; of more, a share is, by their hashes
 _MOST_VALUED = 5_000  # episodes whose credit is compared with exact credit
 _AGREEMENT = ("rank", "sign", "sums", "shares", "scale")  # beginnings of the bench's figures that need only the truth
+_SPREAD = {"mean", "std", "min", "max"}
+_KINDS: dict[str, Any] = {  # of the figures that are shown; a file may hold them otherwise
+    **dict.fromkeys(("episodes", "transitions", "events"), int),
+    **dict.fromkeys(("ends", "sources", "models", "agreement"), Mapping),
+    **dict.fromkeys(("returns", "lengths"), Mapping | None),
+    "agents": list, "env_id": str, "unique_state_actions": int | float | None,
+}  # fmt: skip
+_LATER: dict[str, Any] = {"reasons": int, "asked": int, "spaces": Mapping}  # older data sets have none
 
 
 class DatasetTotals:
@@ -115,6 +123,33 @@ class DatasetTotals:
         judged = JudgedSuite(list(range(count)), self._credits, [0.0] * count, self._valued, [None] * count, truth)
         figures = {name: figure.value for name, figure in judged.figures(draws=0).items()}
         return {n: None if isnan(x) else x for n, x in figures.items() if n.partition(" ")[0] in _AGREEMENT}
+
+
+def check_figures(figures: object) -> dict[str, Any]:
+    """Return the figures that a file holds; raise ValueError, which says what is wrong, unless they can be shown."""
+    if not isinstance(figures, Mapping):
+        raise ValueError("it has no figures")
+    for name, kind in (_KINDS | _LATER).items():
+        if name not in figures and name in _LATER:
+            continue
+        if name not in figures:
+            raise ValueError(f"its figures have no {name!r}")
+        value = figures[name]
+        if not isinstance(value, kind) or isinstance(value, bool) or not _parts_fit(name, value):
+            raise ValueError(f"{name!r} of its figures is {value!r}")
+    return dict(figures)
+
+
+def _parts_fit(name: str, value: Any) -> bool:
+    """Return whether what is in a figure can be shown."""
+    if name == "agents":
+        return all(isinstance(agent, str) for agent in value)
+    if not isinstance(value, Mapping) or name == "spaces":
+        return True
+    kind = int | float | None if name == "agreement" else int | float
+    return all(isinstance(part, kind) for part in value.values()) and (
+        name not in ("returns", "lengths") or value.keys() >= _SPREAD
+    )
 
 
 def _histogram(values: list[float]) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.dataset.compact_form import SUFFIX, compact_card, read_compact
 from credit_wrappers.dataset.dataset_card import DatasetCard
-from credit_wrappers.dataset.dataset_figures import DatasetTotals
+from credit_wrappers.dataset.dataset_figures import DatasetTotals, check_figures
 from credit_wrappers.dataset.format_header import check_header
 from credit_wrappers.dataset.minari_form import read_minari
 from credit_wrappers.dataset.parquet_form import read_parquet
@@ -55,11 +55,23 @@ def load_card(path: str | PathLike[str]) -> DatasetCard:
 
 
 def described(path: str | PathLike[str]) -> tuple[str, str, DatasetCard, dict[str, Any]]:
-    """Return name, form, card and figures of a data set; see `DatasetTotals.figures`."""
+    """Return name, form, card and figures of a data set; see `DatasetTotals.figures`.
+
+    Raises:
+        DatasetError: As `load`; or the figures of a folder are damaged.
+    """
     found = located(path)
     if found.is_dir():
         head = read_head(found)
-        return found.name, head["form"], DatasetCard.from_json(head["card"]), head["figures"]
+        card = DatasetCard.from_json(head["card"])
+        try:
+            return found.name, head["form"], card, check_figures(head.get("figures"))
+        except ValueError as error:
+            again = f"by the command on its card, {card.command}" if card.command else "by dataset.save from its labels"
+            raise DatasetError(
+                f"{found / HEAD} is damaged: {error}; get the data set again from where it came, or make it again "
+                f"{again}"
+            ) from error
     totals = DatasetTotals()
     for label in read_compact(found):
         totals.add(label)

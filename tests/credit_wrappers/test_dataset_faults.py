@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 
 from credit_wrappers import Credit, dataset
+from credit_wrappers.cli.main import main
 from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.dataset.published import published_file
@@ -47,6 +49,35 @@ def test_a_data_set_of_another_version_is_refused(path):
     (path / "dataset.json").write_text(json.dumps({**head, "version": 99, "package": "9.1"}), encoding="utf-8")
     with pytest.raises(DatasetError, match=r"version 99 \(written by llm-credit-wrappers 9.1\).*reads version 1"):
         dataset.load(path)
+
+
+@pytest.mark.parametrize("topic", ["info", "card"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"figures": None}, "it has no figures"),
+        ({"episodes": None}, "its figures have no 'episodes'"),
+        ({"returns": 3}, "'returns' of its figures is 3"),
+        ({"returns": {"mean": 1.0}}, "'returns' of its figures is"),
+        ({"returns": {"mean": "x", "std": 1, "min": 1, "max": 1}}, "'returns' of its figures is"),
+        ({"transitions": "many"}, "'transitions' of its figures is 'many'"),
+        ({"agents": [1]}, r"'agents' of its figures is \[1\]"),
+        ({"sources": {"model": None}}, "'sources' of its figures is"),
+        ({"agreement": {"rank": []}}, "'agreement' of its figures is"),
+        ({"reasons": "x"}, "'reasons' of its figures is 'x'"),
+        ({"unique_state_actions": "x"}, "'unique_state_actions' of its figures is 'x'"),
+    ],
+)
+def test_damaged_figures_are_named(tmp_path, labels, capsys, topic, change, message):
+    path = dataset.save(tmp_path / "d-v0", labels, replace(CORRIDOR, command="credit-wrappers dataset make FOLDER"))
+    head = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
+    known = {name: value for name, value in {**head["figures"], **change}.items() if value is not None}
+    head["figures"] = None if "figures" in change else known
+    (path / "dataset.json").write_text(json.dumps(head), encoding="utf-8")
+    assert main(["dataset", topic, str(path)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and re.search(f"{path / 'dataset.json'} is damaged: {message}", said)
+    assert "make it again by the command on its card, credit-wrappers dataset make FOLDER" in said
 
 
 @pytest.mark.parametrize(
