@@ -84,8 +84,8 @@ def fit_student(
         CreditError: Labels are too few or do not fit each other or their copies; a number is not finite; `start` has
             another team, form or size.
         ImportError: PyTorch or scipy is missing.
-        TypeError: Something in `labels` or `mirrored` is no (episode, credit); actions are not whole numbers, observations
-            are not arrays of numbers, or a setting is unknown.
+        TypeError: Something in `labels` or `mirrored` is no (episode, credit); actions are not whole numbers,
+            observations are not arrays of numbers, or a setting is unknown.
         ValueError: A setting, a role or a number of actions is not possible; `mirrored` has not as many entries as
             `labels`.
 

@@ -116,8 +116,8 @@ def _check_episode(episode: Episode, env: ParallelEnv, count: int) -> None:
     if count and actions.size and actions.max() >= count:
         step, i = (int(place) for place in np.argwhere(actions >= count)[0])
         raise CreditError(
-            f"episode {episode.id}: agent {episode.agents[i]!r} chose action {actions[step, i]} in step {step}, and the "
-            f"environment has the actions 0 to {count - 1}"
+            f"episode {episode.id}: agent {episode.agents[i]!r} chose action {actions[step, i]} in step {step}, and "
+            f"the environment has the actions 0 to {count - 1}"
         )
 
 
