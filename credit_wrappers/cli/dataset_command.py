@@ -35,6 +35,7 @@ _TEXTS = {
     "credited_by": "who gave the credit",
     "licence": "SPDX identifier, such as CC0-1.0",
 }
+_ANEW = "load it, annotate its episodes and save them (docs/dataset.md, Credit a data set anew)"
 
 
 def add_dataset(topics: Any, parser: type[argparse.ArgumentParser]) -> None:
@@ -50,7 +51,7 @@ def add_dataset(topics: Any, parser: type[argparse.ArgumentParser]) -> None:
     add("--out", required=True, metavar="PATH", help="the data set; there must be nothing there")
     add("--form", choices=get_args(SaveForm), default="minari", help="its form (minari); compact needs NAME.jsonl.gz")
     add("--world", metavar="WORLD", help="the environment, such as spaceworld:duet, which plays the episodes again")
-    add("--max-cycles", type=int, metavar="N", help="its time limit")
+    add("--max-cycles", type=_count, metavar="N", help="its time limit")
     add("--episodes", metavar="RECORDING", help="of a ledger: the episodes that were judged, as RecordEpisodes wrote")
     add("--critic", metavar="CRITIC", help=f"of a recording, which needs it: gives the credit; {valid_critics()}")
     add("--model", default="", metavar="NAME", help="of a file of judgements: the model that gave them")
@@ -69,9 +70,9 @@ def add_dataset(topics: Any, parser: type[argparse.ArgumentParser]) -> None:
     more = f"Make {about}. Interrupted, the same command goes on with the data sets that are missing."
     command = commands.add_parser("make", help=f"make {about}", description=more)
     command.add_argument("folder", metavar="FOLDER", help="where to; each of its data sets is a folder in it")
-    command.add_argument("--transitions", type=int, default=TRANSITIONS, metavar="N", help=f"of all ({TRANSITIONS})")
+    command.add_argument("--transitions", type=_count, default=TRANSITIONS, metavar="N", help=f"of all ({TRANSITIONS})")
     command.add_argument("--worlds", nargs="+", default=[], metavar="WORLD", help=f"only these, of {', '.join(WORLDS)}")
-    command.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (2)")
+    command.add_argument("--jobs", type=_count, default=2, metavar="N", help="processes (2)")
     command.set_defaults(run=_make)
 
     about = "the data sets that come with the package, again, from files of judgements"
@@ -82,6 +83,17 @@ def add_dataset(topics: Any, parser: type[argparse.ArgumentParser]) -> None:
     )
     command.add_argument("--out", default=str(FOLDER), metavar="FOLDER", help="where to; the package's own by default")
     command.set_defaults(run=_publish)
+
+
+def _count(word: str) -> int:
+    """Return a number of things; raise ArgumentTypeError where it is none."""
+    try:
+        count = int(word)
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"it is {word}, and must be a whole number, at least 1")
+    return count
 
 
 def _publish(options: argparse.Namespace) -> Iterator[str]:
@@ -139,14 +151,25 @@ def _labels(options: argparse.Namespace) -> tuple[Iterable[LabelledEpisode], Dat
         recording, world = _recording(source, world)
         return _credited(recording, world, options.critic), replace(world, credited_by=options.critic), []
     if source.is_file() and _begins_with(source, b"SQLite format 3"):
+        _check_no_critic(options, "ledger", "export the recording of its episodes with --critic")
         return _of_ledger(Ledger(source, read_only=True), options, world)
     if source.is_file() and source.name.endswith(".jsonl"):
+        _check_no_critic(options, "file of judgements", _ANEW)
         labels, card = labels_of_answers(source, model=options.model)
         return labels, replace(card, credited_by=options.model), []
     located(options.source)  # else the error lists what is published
     known = load_card(options.source)
+    _check_no_critic(options, "data set", _ANEW)
     told = {one.name: getattr(world, one.name) for one in fields(world) if getattr(world, one.name)}
     return iterate(options.source), replace(known, **told), []
+
+
+def _check_no_critic(options: argparse.Namespace, what: str, anew: str) -> None:
+    if options.critic is not None:
+        raise ValueError(
+            f"{options.source} is a {what}, which holds credit already: leave --critic out; for the credit of "
+            f"{options.critic}, {anew}"
+        )
 
 
 def _begins_with(path: Path, start: bytes) -> bool:

@@ -79,10 +79,20 @@ class Recording:
                     number += 1
 
     def world(self) -> tuple[str, dict[str, Any]]:
-        """Return the world's name that was recorded, "" if none was, and its arguments."""
-        for _, head in self._heads():
-            return head["world"], head["arguments"]
-        return "", {}
+        """Return the world's name that was recorded, "" if none was, and its arguments.
+
+        Raises:
+            DatasetError: Files differ in them.
+        """
+        told = [(file, head) for file, head in self._heads() if head["world"]]
+        for file, head in told:
+            if head["arguments"] != told[0][1]["arguments"]:
+                raise DatasetError(
+                    f"{file} has the arguments {head['arguments']} of {head['world']!r}, and {told[0][0].name} has "
+                    f"{told[0][1]['arguments']}: no one environment made both; put them into folders of their own, or "
+                    "say which environment is to be named (--world, or make_env)"
+                )
+        return (told[0][1]["world"], dict(told[0][1]["arguments"])) if told else ("", {})
 
     def _heads(self) -> list[tuple[Path, dict[str, Any]]]:
         """Return the files that hold anything, with their heads.

@@ -177,6 +177,49 @@ def test_a_recording_needs_the_name_of_a_critic(judged, tmp_path, capsys):
     assert dataset.load_card(tmp_path / "d").credited_by == "shared"
 
 
+@pytest.mark.parametrize(("source", "what", "anew"), [
+    ("ledger.sqlite", "a ledger", "export the recording of its episodes with --critic"),
+    ("judged.jsonl", "a file of judgements", "docs/dataset.md"),
+    ("duet-claude", "a data set", "docs/dataset.md"),
+])  # fmt: skip
+def test_a_critic_for_what_holds_credit_already_is_refused(judged, tmp_path, capsys, source, what, anew):
+    (judged / "judged.jsonl").touch()
+    path = source if source == "duet-claude" else judged / source
+    said = refused(capsys, "export", path, "--out", tmp_path / "d", "--critic", "shared", "--world", "spaceworld:duet")
+    assert f"{path} is {what}, which holds credit already: leave --critic out" in said and anew in said
+    assert said.count("\n") == 1 and not (tmp_path / "d").exists()
+
+
+def test_files_of_one_recording_with_other_arguments_are_both_named(tmp_path, capsys):
+    files = []
+    for limit in (5, 5, 7):
+        env = RecordEpisodes(
+            spaceworld_v0.parallel_env(scenario="duet", max_cycles=limit), tmp_path / "play", world="spaceworld:duet",
+            arguments={"max_cycles": limit},
+        )  # fmt: skip
+        env.reset(seed=limit)
+        while env.agents:
+            env.step(dict.fromkeys(env.agents, 0))
+        env.close()
+        files.append(set((tmp_path / "play").iterdir()).difference(*files))
+        if limit == 5:
+            assert dataset.recorded(tmp_path / "play").world() == ("spaceworld:duet", {"max_cycles": 5})
+    said = refused(capsys, "export", tmp_path / "play", "--out", tmp_path / "d", "--critic", "shared")
+    assert "{'max_cycles': 5}" in said and "{'max_cycles': 7}" in said and said.count("\n") == 1
+    assert next(iter(files[2])).name in said and any(next(iter(one)).name in said for one in files[:2])
+    assert [episode.length for episode in dataset.recorded(tmp_path / "play")] in ([5, 5, 7], [5, 7, 5], [7, 5, 5])
+
+
+@pytest.mark.parametrize("option", ["--transitions", "--jobs"])
+@pytest.mark.parametrize("value", ["0", "-3", "x", "1.5"])
+def test_a_number_that_is_none_is_one_line(tmp_path, capsys, option, value):
+    with pytest.raises(SystemExit) as ended:
+        main(["dataset", "make", str(tmp_path / "large"), f"{option}={value}"])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and said.count("\n") == 1 and not (tmp_path / "large").exists()
+    assert f"argument {option}: it is {value}, and must be a whole number, at least 1" in said
+
+
 @pytest.mark.parametrize("source", ["play", "ledger.sqlite", "nothing"])
 def test_a_path_that_is_taken_is_refused_before_any_work(judged, tmp_path, capsys, monkeypatch, source):
     monkeypatch.setattr("credit_wrappers.cli.dataset_command._labels", None)  # would fail
