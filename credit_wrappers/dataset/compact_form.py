@@ -45,16 +45,15 @@ def write_compact(path: Path, labels: Iterable[LabelledEpisode], card: DatasetCa
         out = TextIOWrapper(packed, encoding="utf-8")
         lines = LabelLines(out)
         lines.write(header("compact", card))
-        kept: list[LabelledEpisode] = []
+        kept: list[tuple[LabelledEpisode, LabelRecord]] = []
 
         def each() -> Iterator[LabelledEpisode]:
             for label in labels:
-                kept.append(label)
+                kept.append((label, record_of(label, frames=False)))  # which names what no data set holds
                 yield label
 
         for again in replayed(each(), card.make_env):
-            label = kept.pop()
-            record = record_of(label, frames=False)
+            label, record = kept.pop()
             arrays = {name: a for name, a in record.arrays.items() if name in _KEPT or name.startswith(EXACT)}
             lines.add(
                 record,

@@ -72,8 +72,12 @@ def record_of(label: LabelledEpisode, *, frames: bool = True) -> LabelRecord:
     observed, columns = _columns(episode)
     arrays |= columns
     for name, array in arrays.items():
-        if array.dtype.kind not in "biuf":
-            raise DatasetError(f"{name} of episode {episode.id} has the type {array.dtype}; a data set holds numbers")
+        kind = array.dtype
+        if kind.kind not in "biuf" or kind.itemsize > 8 or not kind.isnative:
+            raise DatasetError(
+                f"{name} of episode {episode.id} has the type {kind}; a data set holds numbers of at most 64 bits, in "
+                "this machine's order of bytes: convert them (astype)"
+            )
     facts = {
         "id": int(episode.id),
         "key": episode.key,
@@ -194,19 +198,28 @@ def _columns(episode: Episode) -> tuple[Any, dict[str, np.ndarray]]:
     for i, agent in enumerate(episode.agents):
         seen = np.array([one is not None for one in observations[:, i]])
         there = [one for one in observations[:, i] if one is not None]
-        kinds.append("nothing" if not there else "array" if isinstance(there[0], np.ndarray) else "number")
+        kinds.append(_kept_as(there))
         if not seen.all():
             columns[SEEN + agent] = seen
         if not there:
             continue
         parts = [np.asarray(one) for one in there]
         alike = {(part.shape, part.dtype) for part in parts}
-        if len(alike) > 1 or parts[0].dtype.kind not in "biuf" or (kinds[-1] == "number" and parts[0].ndim):
+        if len(alike) > 1 or parts[0].dtype.kind not in "biuf" or (kinds[-1] != "array" and parts[0].ndim):
             raise DatasetError(_not_numbers(episode, agent, type(there[0]).__name__))
         column = np.zeros((len(seen), *parts[0].shape), parts[0].dtype)
         column[seen] = parts
         columns[OBSERVATION + agent] = column
     return kinds, columns
+
+
+def _kept_as(there: list[Any]) -> str:
+    """Return what an agent observes: arrays, numpy's numbers, Python's, or nothing."""
+    if not there:
+        return "nothing"
+    if isinstance(there[0], np.ndarray):
+        return "array"
+    return "scalar" if isinstance(there[0], np.generic) else "number"
 
 
 def _not_numbers(episode: Episode, agent: str, kind: object) -> str:
@@ -229,5 +242,7 @@ def _observations(observed: Any, agents: list[str], arrays: Mapping[str, np.ndar
         column, seen = arrays[OBSERVATION + agent], arrays.get(SEEN + agent)
         for t in range(len(table)):
             if seen is None or seen[t]:
-                table[t, i] = column[t].copy() if kind == "array" else column[t].item()
+                table[t, i] = column[t].item() if kind == "number" else column[t]
+                if kind == "array":  # also one without dimensions
+                    table[t, i] = np.array(column[t])
     return table

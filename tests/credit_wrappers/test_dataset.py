@@ -48,6 +48,19 @@ def test_a_label_is_the_same_after_a_round_trip(tmp_path, form, make):
     assert_same(given[0], again[0])
 
 
+@pytest.mark.parametrize("form", FOLDERS)
+def test_halves_numbers_of_numpy_and_arrays_without_dimensions_stay_what_they_are(tmp_path, labels, form):
+    states = labels[0].episode.length + 1
+    halves = np.linspace(0, 1, states * 2 * 3).reshape(states, 2, 3).astype(np.float16)
+    table = np.empty((states, 2), dtype=object)
+    for t in range(states):
+        table[t, 0], table[t, 1] = np.float32(t / 3), np.array(t / 7)
+    for k, observations in enumerate((halves, table)):
+        given = replace(labels[0], episode=replace(labels[0].episode, observations=observations))
+        [found] = dataset.load(dataset.save(tmp_path / f"d-v{k}", [given], form=form))
+        assert_same(given, found)
+
+
 @pytest.mark.parametrize("observed", [True, False])
 def test_the_compact_form_makes_everything_again_moments_too(tmp_path, labels, observed):
     given = labels

@@ -245,12 +245,47 @@ def test_numbers_that_are_not_finite_are_refused_by_episode_and_step(tmp_path, p
         dataset.save(tmp_path / "d-v0", [(told, Credit(arrays["credit"]))])
 
 
-def test_an_episode_without_steps_is_refused(tmp_path):
+@pytest.mark.parametrize("form", ["minari", "parquet", "compact"])
+def test_an_episode_without_steps_is_refused(tmp_path, form):
     episode = replace(
-        corridor_episode([[2, 2]]), actions=np.zeros((0, 2), int), team_reward=np.zeros(0), cost=np.zeros((0, 2))
+        corridor_episode([[2, 2]]),
+        seed=1,
+        actions=np.zeros((0, 2), int),
+        team_reward=np.zeros(0),
+        cost=np.zeros((0, 2)),
     )
-    with pytest.raises(DatasetError, match=f"episode {episode.id}.*has no steps"):
-        dataset.save(tmp_path / "d-v0", [(episode, Credit(np.ones((0, 2), np.float32)))])
+    path = tmp_path / ("d.jsonl.gz" if form == "compact" else "d-v0")
+    with pytest.raises(DatasetError, match=f"episode {episode.id} .*has no steps"):
+        dataset.save(path, [(episode, Credit(np.ones((0, 2), np.float32)))], CORRIDOR, form=form)
+
+
+@pytest.mark.parametrize("form", ["minari", "parquet", "compact"])
+@pytest.mark.parametrize(
+    ("part", "kind", "message"),
+    [
+        ("observations", complex, r"observations of episode 0 \(complex128\) are not arrays of numbers"),
+        ("observations", str, r"observations of episode 0 \(<U\d+\) are not arrays of numbers"),
+        ("observations", object, r"observations of episode 0 \(object\) are not arrays of numbers"),
+        (
+            "observations",
+            np.longdouble,
+            "observation/walker_0 of episode 0 has the type float(96|128); .* at most 64 bits",
+        ),
+        ("observations", ">f4", "observation/walker_0 of episode 0 has the type >f4; .* order of bytes"),
+        ("actions", str, "actions of episode 0 has the type <U21"),
+        ("cost", object, "cost of episode 0 has the type object"),
+        ("team_reward", complex, "team_reward of episode 0 has the type complex128"),
+    ],
+)
+def test_types_that_no_data_set_holds_are_named(tmp_path, labels, form, part, kind, message):
+    if kind is np.longdouble and np.dtype(kind).itemsize == 8:
+        pytest.skip("a machine without longer floats")
+    converted = getattr(labels[0].episode, part).astype(kind)
+    given = replace(labels[0], episode=replace(labels[0].episode, **{part: converted}))
+    path = tmp_path / ("d.jsonl.gz" if form == "compact" else "d-v0")
+    with pytest.raises(DatasetError, match=message):
+        dataset.save(path, [given], CORRIDOR, form=form)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_does_not_belong_together_is_refused(tmp_path, labels):
