@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
         if settings.answers_name:
             if note := fitting_note(settings, folder):
                 console.print(note)
-            console.print(fit_run_student(settings, folder))
+            console.print(fit_run_student(settings, folder, progress=sys.stderr.isatty()))
         settings.write(folder)
     except MissingKey as error:
         print(

@@ -64,6 +64,7 @@ def fit_student(
     n_actions: int | Mapping[str, int] | None = None,
     start: StudentCritic | None = None,
     mirrored: Sequence[Sequence[tuple[Episode, Credit]]] | None = None,
+    progress: bool = False,
     **changes: Any,
 ) -> StudentCritic:
     """Fit a student to labels; needs PyTorch (the extra `student`). The same arguments give the same student.
@@ -78,6 +79,7 @@ def fit_student(
         mirrored: For each label the same play in other mirrors of its world, see `mirrored_labels`. The student learns
             from them where it learns from their label; they are neither measured nor counted. A pass takes longer by
             their number.
+        progress: Show a bar of the passes that are done.
         changes: Single settings by name, instead of or on top of `settings`: `form="free"`, ...
 
     Raises:
@@ -148,7 +150,7 @@ def fit_student(
         weights = _moved(start, fixed, scale)
     network = StudentNetwork(team, settings, scale)
     with _one_thread(torch):
-        parameters = _fitted(torch, network, order, weights, fixed, learned, measured, warm=start is not None)
+        parameters = _fitted(torch, network, order, weights, fixed, learned, measured, start is not None, progress)
     own = network.score(parameters, inputs_of(parameters, team, measured.steps)).mean(axis=0)
     agreement = Agreement.of(
         [values[i] for i in np.flatnonzero(held)], [own[measured.steps.episode == k] for k in range(held.sum())]
@@ -250,12 +252,14 @@ def _one_thread(torch: Any) -> Iterator[None]:
 
 def _fitted(
     torch: Any, network: StudentNetwork, rng: np.random.Generator, weights: Parameters, fixed: Parameters,
-    learned: _Labels, measured: _Labels, warm: bool,
+    learned: _Labels, measured: _Labels, warm: bool, progress: bool,
 ) -> Parameters:  # fmt: skip
     """Return the weights with which the ensemble's mean has the smallest error on the held-out labels, `measured`.
 
     `weights` is changed in place. With `warm` they come from another fit, and may be the best already.
     """
+    from tqdm import tqdm
+
     team, settings, scale = network.team, network.settings, network.scale
     tensors = {name: torch.from_numpy(array).requires_grad_() for name, array in weights.items()}
     optimiser = torch.optim.AdamW(tensors.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
@@ -275,7 +279,7 @@ def _fitted(
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimiser, epochs * _updates(steps.episode, settings.batch), LEAST_RATE * settings.learning_rate
     )
-    for _ in range(epochs):
+    for _ in tqdm(range(epochs), desc="student", unit=" passes", dynamic_ncols=True, disable=not progress):
         for rows in _batches(rng, steps.episode, settings.batch):
             seen, where = np.unique([steps.start[rows], steps.start[rows] + 1], return_inverse=True)
             before, after = where.reshape(2, -1)

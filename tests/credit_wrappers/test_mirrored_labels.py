@@ -143,3 +143,11 @@ def test_copies_that_are_of_other_labels_are_named(labels):
         fitted("copy")
     with pytest.raises(ValueError, match="an entry for each of the 6 labels, not 7"):
         fit_student(labels, mirrored=[[]] * 7, n_actions=6)
+
+
+def test_a_fit_shows_its_passes_where_that_is_asked_for(labels, capsys):
+    fit_student(labels, n_actions=6, epochs=3)
+    assert capsys.readouterr() == ("", "")
+    fit_student(labels, n_actions=6, epochs=3, progress=True)
+    out, said = capsys.readouterr()
+    assert out == "" and "student: 100%" in said and "3/3" in said and "passes" in said

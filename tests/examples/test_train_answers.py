@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from credit_wrappers import StudentCritic, dataset
+from credit_wrappers import StudentCritic, StudentSettings, dataset
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import DatasetError
 from tests.examples.one_learner import TINY, Queue
@@ -123,3 +124,18 @@ def test_labels_of_several_data_sets_are_learned_together(few, tmp_path):
     assert "a student of 12 labels from" in said and said.count("credited by Claude, asked through files") == 1
     with pytest.raises(DatasetError, match="the data set lbf-claude is of lbf"):
         fit_run_student(replace(TINY, critic=f"answers:{few},lbf-claude"), tmp_path)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_fit_shows_its_passes_on_a_terminal(few, tmp_path, capsys, monkeypatch, terminal):
+    monkeypatch.setattr("tianshou_examples.experiment.recorded_answers.MIRRORED", StudentSettings(epochs=2, hidden=8))
+    monkeypatch.setattr(StudentCritic, "save", _full)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    words = ["--env", "spaceworld:duet", "--critic", f"answers:{few}", "--method", "mca", "--out", str(tmp_path / "r")]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert ("student: 100%" in said and "2/2" in said) == terminal and said.endswith("the disk is full\n")
+
+
+def _full(self, path):
+    raise OSError("the disk is full")

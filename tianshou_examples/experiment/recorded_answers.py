@@ -45,11 +45,11 @@ def fitting_note(settings: Settings, folder: Path) -> str:
     return f"fitting a student to the labels of {settings.answers_name}, which takes about a minute ..."
 
 
-def fit_run_student(settings: Settings, folder: Path) -> str:
+def fit_run_student(settings: Settings, folder: Path, progress: bool = False) -> str:
     """Fit the student of a run and save it in the run's folder, unless it is there; return a line about it.
 
     The labels are read from one data set or several. Their episodes are played again, for the observations, and in all
-    mirrors of the world.
+    mirrors of the world. `progress` shows a bar of the fit.
 
     Raises:
         DatasetError, FileNotFoundError: As `check_labels`.
@@ -65,7 +65,9 @@ def fit_run_student(settings: Settings, folder: Path) -> str:
             labels += mine
             mirrored += mirrored_labels(mine, card.make_env)
         chosen = MIRRORED if any(mirrored) else None
-        fit_student(labels, chosen, mirrored=mirrored, n_actions=_actions(make_env)).save(folder / STUDENT)
+        actions = _actions(make_env)
+        student = fit_student(labels, chosen, mirrored=mirrored, n_actions=actions, progress=progress)
+        student.save(folder / STUDENT)
     student = load_student(folder)
     agreement = student.agreement
     return (
