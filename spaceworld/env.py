@@ -234,8 +234,9 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         """Return what each action becomes in each mirror, (K, 6) int64.
 
         `reset(seed, options={"mirror": k})` begins in the layout of the seed, turned or reflected. Actions that are
-        mirrored, `mirrors()[k][action]`, make the same episode there: the same rewards and costs. Mirror 0 changes
-        nothing. A square grid has eight, another one four; where debris drifts there is no other mirror.
+        mirrored, `mirrors()[k][action]`, make the same episode there: the same rewards and costs. It can become another
+        one after a grip beside several loose modules, since the one in the lowest cell is taken. Mirror 0 changes
+        nothing. A square grid has eight, another one four.
         """
         count = mirror_count(self.scenario)
         return np.stack([mirrored_actions(mirror) for mirror in range(count)])

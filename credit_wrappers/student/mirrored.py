@@ -34,11 +34,11 @@ def mirrored_labels(
             (K, actions), and `reset(seed, options={"mirror": k})`, as Spaceworld does. Without, there are no mirrors.
 
     Returns:
-        K - 1 labels with observations for each label.
+        K - 1 labels with observations for each label; fewer for one that becomes another episode in some mirrors.
 
     Raises:
         CreditError: An episode has no seed or begins later; its credit does not fit it; the environment is another one,
-            or tells mirrors that are none, or does not make the same episode in them.
+            or makes other episodes, or tells mirrors that are none.
         TypeError: Something in `labels` is no (episode, credit); `make_env` makes no parallel environment; actions are
             not whole numbers.
     """
@@ -51,10 +51,16 @@ def mirrored_labels(
     becomes = _mirrors(env)
     for episode in episodes:
         _check_episode(episode, env, becomes.shape[1])
-    return [
-        [(_mirrored(env, episode, mirror, becomes[mirror]), credit) for mirror in range(1, len(becomes))]
-        for episode, credit in given
-    ]
+    found = []
+    for episode, credit in given if len(becomes) > 1 else ():
+        _, *copies = [_mirrored(env, episode, mirror, actions) for mirror, actions in enumerate(becomes)]
+        found.append([(copy, credit) for copy in copies if copy is not None])
+    if found and not any(found):
+        raise CreditError(
+            f"the mirrors of {type(env.unwrapped).__name__} are wrong: rewards, costs or the end of all {len(found)} "
+            "labels are others in each of them"
+        )
+    return found or [[] for _ in given]
 
 
 def checked_copies(
@@ -121,19 +127,27 @@ def _check_episode(episode: Episode, env: ParallelEnv, count: int) -> None:
         )
 
 
-def _mirrored(env: ParallelEnv, episode: Episode, mirror: int, becomes: np.ndarray) -> Episode:
+def _mirrored(env: ParallelEnv, episode: Episode, mirror: int, becomes: np.ndarray) -> Episode | None:
+    """Return the episode in a mirror, None if it is another one; raise CreditError if it is another one in mirror 0."""
     if episode.seed is None or episode.start:
         why = "it has no seed" if episode.seed is None else f"it begins at step {episode.start}"
         raise CreditError(f"episode {episode.id} cannot be played in a mirror: {why}")
     actions = np.where(episode.actions < 0, -1, becomes[episode.actions])
-    found = replay(_InMirror(env, mirror), episode.seed, actions, observations=True)
+    try:
+        found = replay(_InMirror(env, mirror), episode.seed, actions, observations=True)
+    except CreditError:  # it is over earlier, or others are there
+        if mirror == 0:
+            raise
+        return None
     same = np.array_equal(found.team_reward, episode.team_reward) and np.array_equal(found.cost, episode.cost)
-    if not same or (found.terminated, found.truncated) != (episode.terminated, episode.truncated):
+    if same and (found.terminated, found.truncated) == (episode.terminated, episode.truncated):
+        return found.without_narration()
+    if mirror == 0:
         raise CreditError(
-            f"episode {episode.id} of {episode.env_id}, seed {episode.seed}: in mirror {mirror} rewards, costs or "
-            "the end are others; it is another version of the environment, or its mirrors are wrong"
+            f"episode {episode.id} of {episode.env_id}, seed {episode.seed}: rewards, costs or the end are others when "
+            "it is played again; it is another version of the environment, or has other arguments"
         )
-    return found.without_narration()
+    return None
 
 
 class _InMirror(BaseParallelWrapper):

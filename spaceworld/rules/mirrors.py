@@ -1,7 +1,9 @@
 """Mirrors: the turns and reflections of the grid, under which the rules stay what they are.
 
-A mirrored layout with mirrored actions makes the mirrored episode, with the same rewards and costs. A square grid has
-eight mirrors, another one four; number 0 changes nothing. Where debris drifts there is no other.
+A mirrored layout with mirrored actions makes the mirrored episode, with the same rewards and costs. One rule alone is
+not the same in a mirror: a robot that grips beside several loose modules takes the one in the lowest cell, so an
+episode with such a grip may go on otherwise there. A square grid has
+eight mirrors, another one four; number 0 changes nothing. Debris drifts in the mirrored direction.
 """
 
 from __future__ import annotations
@@ -19,8 +21,6 @@ _EXCHANGED = np.array([pk.STAY, pk.WEST, pk.EAST, pk.NORTH, pk.SOUTH, pk.INTERAC
 
 def mirror_count(scenario: Scenario) -> int:
     """Return the number of mirrors of a scenario's grid."""
-    if any(debris.direction for debris in scenario.debris):
-        return 1
     return 8 if scenario.height == scenario.width else 4
 
 
@@ -52,5 +52,7 @@ def mirror_row(spec: np.ndarray, row: np.ndarray, mirror: int) -> None:
         views[name][:, 0] = to[views[name][:, 0]]  # the cell is every block's first column
     for name in ("core", "keep_out"):
         views[name][:] = to[views[name]]
+    drifts = views["debris"][:, pk.D_DIR]  # an action's number, or 0 at rest
+    drifts[:] = mirrored_actions(mirror)[drifts]
     views["robots"][:, pk.R_ACTION] = -1
     views["robots"][:, pk.R_HITS :] = 0

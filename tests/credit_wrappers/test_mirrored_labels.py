@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from credit_wrappers import Credit, CreditError, fit_student, mirrored_labels
+from credit_wrappers import Credit, CreditError, dataset, fit_student, mirrored_labels
 from credit_wrappers.recording.replay import replay
 from credit_wrappers.testing.corridor import CorridorEnv
 from spaceworld import spaceworld_v0
@@ -75,10 +75,33 @@ def test_what_cannot_be_mirrored_is_said(labels):
         mirrored_labels([(replace(episode, seed=None), credit)], make)
     with pytest.raises(CreditError, match="it begins at step 3"):
         mirrored_labels([(replace(episode, start=3), credit)], make)
-    with pytest.raises(CreditError, match="in mirror 1 rewards, costs or the end are others"):
+    with pytest.raises(CreditError, match="rewards, costs or the end are others when it is played again"):
         mirrored_labels([(replace(episode, team_reward=episode.team_reward + 1), credit)], make)
     with pytest.raises(ValueError, match="an entry for each of the 6 labels, not 2"):
         fit_student(labels, mirrored=[[], []], n_actions=6)
+
+
+def test_a_label_that_becomes_another_episode_in_a_mirror_has_no_copy_there():
+    """A robot that grips beside two loose modules takes the one in the lowest cell, which a mirror changes."""
+    labels = [label for label in dataset.load("pair-claude") if label.episode.seed == 9013]
+    card, [own] = dataset.load_card("pair-claude"), labels
+    [copies] = mirrored_labels([(own.episode, own.credit)], card.make_env)
+    assert 0 < len(copies) < 7
+    assert all(np.array_equal(copy.team_reward, own.episode.team_reward) for copy, _ in copies)
+
+
+class Turned(CorridorEnv):
+    """A corridor with a mirror that is none: forward becomes back, and the layout stays."""
+
+    def mirrors(self):
+        return np.array([[0, 1, 2], [0, 2, 1]])
+
+
+def test_mirrors_in_which_no_label_is_the_same_are_wrong():
+    episode = replay(Turned(length=2), 1, np.array([[2, 2], [2, 2]])[:1], observations=True)
+    assert episode.team_reward.any()
+    with pytest.raises(CreditError, match="the mirrors of Turned are wrong: rewards, costs or the end of all 1 labels"):
+        mirrored_labels([(episode, Credit(np.ones((1, 2), np.float32)))], lambda: Turned(length=2))
 
 
 class Odd(CorridorEnv):
