@@ -28,10 +28,20 @@ _TEAMS = (
     "two teams in the middle of their training on duet-claude-curve, after some 150,000 and 200,000 steps: a third "
     "sampled, a third sampled and mixed with chance, a third greedy"
 )
+_TRAINED = (
+    "four teams at the end of their training on duet-claude-curve and duet-claude-teams, 600,000 steps (mean greedy "
+    "return 0.83, the weakest team 0.57): a fourth greedy, a fourth sampled, half greedy with 10 to 50 % chance; the "
+    "weakest team plays three eighths of the episodes"
+)
 # By the folder's name: the data set's, what it is, and how the team played ("": as in duet-claude).
 _SETS = {
     "duet-curve-mixed": ("duet-claude-curve", "The episodes of duet-claude, judged anew, counted in steps saved.", ""),
     "duet-curve-teams": ("duet-claude-teams", "Play of teams that are half trained, counted in steps saved.", _TEAMS),
+    "duet-curve-trained": (
+        "duet-claude-trained",
+        "Play of trained teams, and of where they get stuck, counted in steps saved.",
+        _TRAINED,
+    ),
 }
 
 
