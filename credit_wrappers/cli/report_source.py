@@ -27,6 +27,7 @@ from credit_wrappers.report.ledger_texts import question_text
 from credit_wrappers.scripted.read_prompt import Transcript, read_transcripts
 
 MakeEnv = Callable[[], ParallelEnv]
+PAGE = "report.html"  # in the folder of a run
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -69,7 +70,10 @@ def read_source(path: Path, most: int, world: str | None = None, max_cycles: int
     if path.is_dir() and _ledgers(path):
         found = _ledger(_ledgers(path)[0], most, world or _world_of_run(path), max_cycles)
     elif path.is_dir() and _world_of_run(path) is not None:
-        raise ValueError(f"{path} has no ledger, because none of its critics was asked; see {path / 'report.html'}")
+        raise ValueError(
+            f"{path} has no ledger, because none of its critics was asked, so it cannot be compared; "
+            f"its page {path / PAGE} is all that was kept"
+        )
     elif path.is_dir() and any(path.glob(f"*{RECORDING}")):
         raise ValueError(
             f"{path} is a recording, which has no credit; credit it first: python -m credit_wrappers dataset export "
@@ -84,6 +88,12 @@ def read_source(path: Path, most: int, world: str | None = None, max_cycles: int
     if not found.labels:
         raise ValueError(f"{path} has no episode with a usable answer")
     return found
+
+
+def page_of_run(path: Path) -> Path | None:
+    """Return the page of a run that has nothing else to make a report of; None for everything else."""
+    bare = path.is_dir() and _world_of_run(path) is not None and not _ledgers(path)
+    return path / PAGE if bare and (path / PAGE).exists() else None
 
 
 def dataset_source(path: Path, most: int, world: str | None) -> ReportSource:

@@ -62,6 +62,11 @@ def write_report(
         labels, title=title, compare=compare, make_env=make_env, prices=prices, sources=sources, indices=indices,
         total=total,
     )  # fmt: skip
+    return write_values(values, path)
+
+
+def write_values(values: dict[str, Any], path: Path) -> Path:
+    """Write the page that shows what `report_values` or `read_report` returned, and return its path."""
     page = report_page(values)
     part = path.with_name(path.name + ".part")
     try:

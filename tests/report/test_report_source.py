@@ -16,12 +16,13 @@ from credit_wrappers.cli.main import main
 from credit_wrappers.cli.report_command import add_report
 from credit_wrappers.cli.report_source import ledger_labels, read_source
 from credit_wrappers.recording.replay import replay
+from credit_wrappers.report import write_report
 from credit_wrappers.report.episode_values import told_steps
 from credit_wrappers.report.report_file import report_values
 from credit_wrappers.report.scene_table import scene_table
 from spaceworld import spaceworld_v0
 from spaceworld.planner import policy
-from tests.report.labelled import PLAY, data_of, make_duet, played
+from tests.report.labelled import PLAY, data_of, duets, make_duet, played
 
 
 def random_episode(env, seed, steps):
@@ -175,6 +176,17 @@ def test_the_folder_of_a_run_says_which_environment_it_was(ledger, tmp_path, cap
     assert read_source(folder / "ledger-mca-0.sqlite", 1).make_env is not None
 
 
+def test_a_run_without_a_ledger_has_its_page_written_again(tmp_path, capsys):
+    (tmp_path / "config.json").write_text(json.dumps({"env": "spaceworld:duet"}))
+    page, out = write_report(duets(3), tmp_path / "report.html", title="Duets"), tmp_path / "again.html"
+    assert main(["report", str(tmp_path), "--out", str(out)]) == 0
+    assert ", 3 episodes)" in capsys.readouterr().out and out.read_bytes() == page.read_bytes()
+    before = data_of(page)
+    assert main(["report", str(tmp_path), "--episodes", "2", "--title", "Two", "--out", str(page)]) == 0
+    assert "2 of 3 episodes: the last; --episodes 3 for all" in capsys.readouterr().out
+    assert data_of(page) == before | {"title": "Two", "episodes": before["episodes"][1:]}
+
+
 def test_a_file_of_judgements_is_replayed(tmp_path, capsys):
     episode = load_suite("duet").episodes[0]
     line = {"world": "spaceworld:duet", "max_cycles": None, "seed": episode.seed, "actions": episode.actions.tolist(),
@@ -221,7 +233,10 @@ def test_two_critics_of_one_name_are_told_apart_by_their_sources(tmp_path):
     [
         (["{text}"], "neither a ledger"),
         (["{folder}"], "neither a ledger"),
-        (["{run}"], "has no ledger, because none of its critics was asked; see"),
+        (["{run}"], "has no ledger, because none of its critics was asked"),
+        (["{bare}"], "report.html is no report of this package, or a damaged one"),
+        (["{bare}", "--exact", "--env", "lbf:x"], "--exact, --env: {bare} has no ledger"),
+        (["{ledger}", "--compare", "{bare}"], "has no ledger, because none of its critics was asked, so it cannot be"),
         (["{missing}"], "there is no"),
         (["{cut}"], "damaged"),
         (["{empty}"], "no episode with a usable answer"),
@@ -241,6 +256,9 @@ def test_bad_input_is_one_line_and_leaves_no_file(argv, message, ledger, tmp_pat
     (tmp_path / "folder").mkdir()
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "config.json").write_text('{"env": "spaceworld:duet"}')
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "config.json").write_text('{"env": "spaceworld:duet"}')
+    (tmp_path / "bare" / "report.html").write_text("<!doctype html> cut")
     Ledger(tmp_path / "empty.sqlite").close()
     env = RecordEpisodes(make_duet(), tmp_path / "play")
     env.reset(seed=1)
@@ -249,7 +267,7 @@ def test_bad_input_is_one_line_and_leaves_no_file(argv, message, ledger, tmp_pat
     env.close()
     (tmp_path / "text.txt").write_text("text")
     names = {"text": "text.txt", "folder": "folder", "run": "shared", "missing": "gone", "cut": "cut.sqlite"}
-    names |= {"empty": "empty.sqlite", "play": "play"}
+    names |= {"bare": "bare", "empty": "empty.sqlite", "play": "play"}
     places = {name: tmp_path / file for name, file in names.items()} | {"ledger": ledger}
     out = tmp_path / "r.html"
     given = [word.format(**places) for word in argv]
