@@ -52,11 +52,11 @@ def report(options: argparse.Namespace) -> Iterator[str]:
     source = read_source(
         options.source, options.episodes if options.compare is None else sys.maxsize, options.env, options.max_cycles
     )
-    compare = (
-        read_source(options.compare, sys.maxsize, options.env, options.max_cycles).labels
-        if options.compare is not None
-        else []
-    )
+    others = None
+    if options.compare is not None:
+        others = read_source(options.compare, sys.maxsize, options.env, options.max_cycles)
+    yield from (each.note for each in (source, others) if each is not None and each.note)
+    compare = [] if others is None else others.labels
     places, total = list(range(len(source.labels))), source.total
     if compare:
         both = {label.episode.key for label in compare}

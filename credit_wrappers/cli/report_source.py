@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class ReportSource:
         make_env: Makes the environment that recorded them; None where it is not known.
         total: How many labels there are, of which these are the last; None where that is not known.
         indexed: Whether labels have places that a reader knows, as in a data set: the last one's is `total` - 1.
+        note: What the source has beside them; "" if it has nothing more.
     """
 
     labels: list[LabelledEpisode]
@@ -48,6 +49,7 @@ class ReportSource:
     make_env: MakeEnv | None = None
     total: int | None = None
     indexed: bool = False
+    note: str = ""
 
 
 def read_source(path: Path, most: int, world: str | None = None, max_cycles: int | None = None) -> ReportSource:
@@ -68,7 +70,11 @@ def read_source(path: Path, most: int, world: str | None = None, max_cycles: int
         published = ", ".join(published_names())
         raise FileNotFoundError(f"there is no {path}, and it is no published data set; these are {published}")
     if path.is_dir() and _ledgers(path):
-        found = _ledger(_ledgers(path)[0], most, world or _world_of_run(path), max_cycles)
+        shown, *others = _ledgers(path)
+        found = _ledger(shown, most, world or _world_of_run(path), max_cycles)
+        if others:
+            note = f"of the {len(others) + 1} ledgers of {path}, {shown.name} is shown; each of the others can be given"
+            found = replace(found, note=f"{note} in place of the folder: {', '.join(map(str, others))}")
     elif path.is_dir() and _world_of_run(path) is not None:
         raise ValueError(
             f"{path} has no ledger, because none of its critics was asked, so it cannot be compared; "

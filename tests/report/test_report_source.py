@@ -176,6 +176,20 @@ def test_the_folder_of_a_run_says_which_environment_it_was(ledger, tmp_path, cap
     assert read_source(folder / "ledger-mca-0.sqlite", 1).make_env is not None
 
 
+def test_a_run_with_several_ledgers_says_which_is_shown_and_names_the_others(ledger, tmp_path, capsys):
+    for name in ("mca-0", "mca-1", "taca-0"):
+        (tmp_path / f"ledger-{name}.sqlite").write_bytes(ledger.read_bytes())
+    others = ", ".join(str(tmp_path / f"ledger-{name}.sqlite") for name in ("mca-1", "taca-0"))
+    out = ["--out", str(tmp_path / "r.html")]
+    assert main(["report", str(tmp_path), *out]) == 0
+    said, wrote = capsys.readouterr().out.splitlines()
+    assert said.startswith(f"of the 3 ledgers of {tmp_path}, ledger-mca-0.sqlite is shown;") and said.endswith(others)
+    assert main(["report", str(ledger), "--compare", str(tmp_path), *out]) == 0
+    assert capsys.readouterr().out.splitlines() == [said, wrote]
+    assert main(["report", str(tmp_path / "ledger-mca-1.sqlite"), *out]) == 0
+    assert "ledgers" not in capsys.readouterr().out
+
+
 def test_a_run_without_a_ledger_has_its_page_written_again(tmp_path, capsys):
     (tmp_path / "config.json").write_text(json.dumps({"env": "spaceworld:duet"}))
     page, out = write_report(duets(3), tmp_path / "report.html", title="Duets"), tmp_path / "again.html"
