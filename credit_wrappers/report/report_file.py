@@ -155,8 +155,8 @@ def report_page(values: dict[str, Any]) -> str:
     script = "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
     guard = (folder / "guard.js").read_text(encoding="utf-8")
     template = Template((folder / "report.html").read_text(encoding="utf-8"))
-    data = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return template.substitute(
+    data = _whole_characters(json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+    page = template.substitute(
         title=escape(values["title"]),
         policy=escape(
             f"default-src 'none'; img-src data:; script-src {_digest(guard)} {_digest(script)}; "
@@ -168,6 +168,12 @@ def report_page(values: dict[str, Any]) -> str:
         data=base64.b64encode(zlib.compress(data.encode(), 9)).decode(),
         plain=_plain(values),
     )
+    return _whole_characters(page)
+
+
+def _whole_characters(text: str) -> str:
+    """Return a text with the replacement character for each half of a surrogate pair, which no file can hold."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _digest(text: str) -> str:

@@ -39,6 +39,15 @@ def test_what_a_model_wrote_is_never_markup(tmp_path):
     assert data_of(tmp_path / "report.html")["episodes"][1]["judged"][0]["events"][0][4] == HOSTILE
 
 
+def test_half_a_surrogate_pair_is_written_as_the_replacement_character(tmp_path):
+    label = credited(played(), why="a \ud800\udc00 b \ud800 c \udfff", question="\udfffno\ud800", answer="\ud800")
+    path = write_report([label], tmp_path / "report.html", title="\ud800 title")
+    page, data = path.read_text(encoding="utf-8"), data_of(path)
+    said = data["episodes"][0]["judged"][0]
+    assert said["events"][0][4] == "a \U00010000 b \ufffd c \ufffd" and data["texts"] == ["\ufffdno\ufffd", "\ufffd"]
+    assert "<title>\ufffd title</title>" in page and "a \U00010000 b \ufffd c \ufffd</li>" in page
+
+
 def test_no_script_of_the_page_reads_text_as_markup_or_sends_anything():
     page = files("credit_wrappers.report") / "page"
     for name in (*SCRIPTS, "guard.js"):
