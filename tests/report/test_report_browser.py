@@ -11,6 +11,7 @@ import pytest
 
 from credit_wrappers.report import write_report
 from credit_wrappers.report.report_file import report_values
+from credit_wrappers.testing.corridor import CorridorNarrator
 from tests.report.labelled import HOSTILE, PLAY, corridor, credited, duets, played
 
 STEPS = len(PLAY)
@@ -230,6 +231,18 @@ def test_an_environment_without_a_drawing_is_told_step_by_step(opened, report):
     assert page.locator(".lines-list .now").inner_text().split()[0] == "2"
     page.locator(".lines-list button").nth(5).click()
     assert clock(page) == "4 / 5"
+
+
+def test_a_shape_that_is_left_out_is_named_below_the_drawing(opened, tmp_path):
+    class Odd(CorridorNarrator):
+        def scene(self, moment):
+            box = {"kind": "box", "at": [0, 1]}
+            return {"rows": 2, "columns": 2, "shapes": [box | {"id": "a"}, box | {"id": "b", "kind": "link"}]}
+
+    label = credited(replace(corridor().episode, narrator=Odd(2, 20)))
+    page = opened(write_report([label], tmp_path / "r.html"))
+    assert page.locator(".world .box").count() == 1
+    assert page.locator(".undrawn").inner_text() == "left out: the shape b (KeyError: 'to')."
 
 
 def test_question_and_answer_unfold_and_steps_can_be_read(opened, alone):

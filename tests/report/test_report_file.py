@@ -145,6 +145,39 @@ def test_a_narrator_that_fails_leaves_a_report_with_the_reason(scene):
     assert "the narrator failed (RuntimeError: no words)" in told["start"]
 
 
+ODD = {
+    "no cell": {"at": None},
+    "three numbers": {"at": [1, 2, 3]},
+    "a text": {"at": ["1", "2"]},
+    "a link to nowhere": {"kind": "link"},
+    "a heading": {"kind": "agent", "heading": "up"},
+    "an agent": {"kind": "agent", "agent": -1},
+    "half an agent": {"kind": "agent", "agent": 0.5},
+    "no kind": {"kind": None},
+    "no json": {"label": {1, 2}},
+    "not finite": {"at": [0, float("inf")]},
+}
+
+
+@pytest.mark.parametrize("odd", [7, None, {}, *({"kind": "box", "at": [0, 0], "id": k} | v for k, v in ODD.items())])
+def test_an_odd_shape_alone_is_left_out_and_named(odd):
+    whole = {"id": "a", "kind": "agent", "at": np.array([0, 1]), "agent": np.int64(1)}
+    narrator = _Broken({"rows": 2, "columns": 2, "shapes": [whole, odd]})
+    told = report_values([credited(replace(corridor().episode, narrator=narrator))])["episodes"][0]
+    assert told["scene"]["shapes"] == [{"id": "a", "kind": "agent", "at": [0, 1], "agent": 1}]
+    name = (odd or {}).get("id", "without an id") if isinstance(odd, dict) else "without an id"
+    assert told["undrawn"].startswith(f"left out: the shape {name} (")
+
+
+def test_shapes_that_are_left_out_are_counted_once():
+    odd = [{"id": "a", "kind": "box", "at": [k, None]} for k in range(3)] + [{"id": "b"}, {"id": "c"}]
+    narrator = _Broken({"rows": 2, "columns": 2, "shapes": [{"id": "d", "kind": "box", "at": [0, 0]}, *odd]})
+    told = report_values([credited(replace(corridor().episode, narrator=narrator))])["episodes"][0]
+    assert told["undrawn"] == (
+        "left out: the shape a (ValueError: its 'at' is [0, None]; row and column are needed), and 2 others"
+    )
+
+
 def test_episodes_of_which_only_seed_and_actions_are_known_are_replayed_to_be_drawn():
     whole = played()
     bare = replace(whole, moments=(), narrator=None)

@@ -174,7 +174,8 @@ class Viewer {
     const drawn = episode.scene !== null;
     if (drawn) {
       this.world.open(episode);
-      this.worldBox.replaceChildren(this.world.element);
+      const missing = episode.undrawn ? [h("p", { class: "undrawn" }, `${episode.undrawn}.`)] : [];
+      this.worldBox.replaceChildren(this.world.element, ...missing);
     } else {
       this.worldBox.replaceChildren(h("p", { class: "undrawn" }, `Told as text: ${episode.undrawn}.`), (this.lines = stepList(episode, (position) => this.step(position))));
     }
