@@ -10,7 +10,7 @@ from typing import Any
 
 from credit_wrappers.cli.report_source import page_of_run, read_source
 from credit_wrappers.llm.budget import Prices
-from credit_wrappers.report.replayed import with_exact
+from credit_wrappers.report.replayed import drawable, replay_failures, with_exact
 from credit_wrappers.report.report_file import write_report, write_values
 from credit_wrappers.report.written_report import read_report
 
@@ -73,13 +73,16 @@ def report(options: argparse.Namespace) -> Iterator[str]:
             missing = sum(not label.exact for label in labels)
             of_which = f"for {missing} of {len(labels)} episodes" if missing else "in part"
             yield f"exact credit is missing {of_which}: {why}"
+    if source.make_env is not None:
+        labels = drawable(labels, source.make_env)
+        if failed := replay_failures(labels, source.world, drawn=options.env is not None):
+            yield failed
     prices = None if options.prices is None else Prices(*options.prices)
     path = write_report(
         labels,
         options.out,
         title=options.title or source.title,
         compare=compare,
-        make_env=source.make_env,
         prices=prices,
         sources=_two_names(options.source, options.compare) if compare else (),
         indices=[older + k for k in places] if source.indexed else (),

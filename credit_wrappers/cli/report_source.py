@@ -42,6 +42,7 @@ class ReportSource:
         total: How many labels there are, of which these are the last; None where that is not known.
         indexed: Whether labels have places that a reader knows, as in a data set: the last one's is `total` - 1.
         note: What the source has beside them; "" if it has nothing more.
+        world: Name of that environment; "" where it is not known.
     """
 
     labels: list[LabelledEpisode]
@@ -50,6 +51,7 @@ class ReportSource:
     total: int | None = None
     indexed: bool = False
     note: str = ""
+    world: str = ""
 
 
 def read_source(path: Path, most: int, world: str | None = None, max_cycles: int | None = None) -> ReportSource:
@@ -123,7 +125,7 @@ def dataset_source(path: Path, most: int, world: str | None) -> ReportSource:
     make_env = partial(make_environment, world, card.max_cycles, **card.arguments) if world else None
     if make_env is not None and not all(label.episode.moments for label in labels):
         labels = [_drawable(label, make_env) for label in labels]
-    return ReportSource(labels, card.title or path.name, make_env, total, indexed=True)
+    return ReportSource(labels, card.title or path.name, make_env, total, indexed=True, world=world)
 
 
 def _drawable(label: LabelledEpisode, make_env: MakeEnv) -> LabelledEpisode:
@@ -186,7 +188,7 @@ def _ledger(path: Path, most: int, world: str | None, max_cycles: int | None) ->
     with Ledger(path, read_only=True) as ledger:
         labels = ledger_labels(ledger, most, None if make_env is None else make_env())
     run = f"{path.parent.name}/" * (path.parent / "config.json").exists()
-    return ReportSource(labels, f"{world or 'Credit'} · {run}{path.name}", make_env)
+    return ReportSource(labels, f"{world or 'Credit'} · {run}{path.name}", make_env, world=world or "")
 
 
 def _ledgers(folder: Path) -> list[Path]:
@@ -219,4 +221,4 @@ def _answers(path: Path, most: int) -> ReportSource:
     labels = [
         LabelledEpisode(e, c, model=critic.label, query=q) for e, c, q in zip(episodes, credits, queries, strict=True)
     ]
-    return ReportSource(labels[-most:], f"{suite.world} · {path.name}", suite.make_env, len(labels))
+    return ReportSource(labels[-most:], f"{suite.world} · {path.name}", suite.make_env, len(labels), world=suite.world)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from credit_wrappers.report.report_file import report_values
 from credit_wrappers.report.scene_table import scene_table
 from spaceworld import spaceworld_v0
 from spaceworld.planner import policy
-from tests.report.labelled import PLAY, data_of, duets, make_duet, played
+from tests.report.labelled import PLAY, credited, data_of, duets, make_duet, played
 
 
 def random_episode(env, seed, steps):
@@ -174,6 +175,22 @@ def test_the_folder_of_a_run_says_which_environment_it_was(ledger, tmp_path, cap
     assert "r.html" in capsys.readouterr().out
     assert data_of(tmp_path / "r.html")["title"] == "spaceworld:duet · run/ledger-mca-0.sqlite"
     assert read_source(folder / "ledger-mca-0.sqlite", 1).make_env is not None
+
+
+def test_episodes_that_a_wrong_environment_cannot_replay_are_counted(ledger, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "r.html")]
+    for argv in ([ledger], [ledger, "--env", "spaceworld:duet"]):
+        assert main(["report", *map(str, argv), *out]) == 0
+        assert "replayed" not in capsys.readouterr().out
+    assert main(["report", str(ledger), "--env", "spaceworld:pair", *out]) == 0
+    said = "4 of 4 episodes could not be replayed in spaceworld:pair and are drawn from their texts"
+    assert capsys.readouterr().out.splitlines()[0] == said
+    labels = [credited(episode) for episode in (played(1), replace(played(2), seed=None))]
+    dataset.save(tmp_path / "mine", labels)
+    assert main(["report", str(tmp_path / "mine"), "--env", "spaceworld:pair", *out]) == 0
+    said = "2 of 2 episodes could not be replayed in spaceworld:pair (1 of them without a seed) and are shown as text"
+    assert capsys.readouterr().out.splitlines()[0] == said
+    assert [episode["scene"] for episode in data_of(tmp_path / "r.html")["episodes"]] == [None, None]
 
 
 def test_a_run_with_several_ledgers_says_which_is_shown_and_names_the_others(ledger, tmp_path, capsys):
