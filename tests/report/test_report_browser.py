@@ -134,6 +134,34 @@ def test_a_bar_leads_to_its_reason_and_a_reason_to_its_steps(opened, alone):
     assert page.locator(".now-panel .why").first.inner_text() == "came nearer"
 
 
+def test_bars_with_a_reason_are_one_stop_of_the_tab_key_and_enter_opens_the_reason(opened, report):
+    page = opened(report)
+    name = "document.activeElement.getAttribute('aria-label')"
+    assert page.locator(".bar").count() == 6 and page.locator(".bar[tabindex='0']").count() == 1
+    page.get_by_role("combobox", name="exact credit").focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate(name) == "robot_0 A, step 2, +0.10: came nearer"
+    style = "getComputedStyle(document.activeElement)"
+    assert page.evaluate(f"{style}.outlineStyle + {style}.outlineWidth") == "solid2px"
+    for key, label in (("ArrowLeft", "robot_0 A, step 2"), ("ArrowRight", "robot_0 A, step 3"),
+                       ("ArrowRight", "robot_0 A, step 3"), ("ArrowDown", "robot_0 B, step 3"),
+                       ("Home", "robot_0 B, step 2"), ("End", "robot_0 B, step 3"), ("ArrowDown", "robot_1 A, step 5"),
+                       ("ArrowUp", "robot_0 B, step 3"), ("ArrowDown", "robot_1 A, step 5")):  # fmt: skip
+        page.keyboard.press(key)
+        assert page.evaluate(name).startswith(f"{label}, "), key
+        assert clock(page) == "start", "the focus moves, not the step"
+    page.keyboard.press("Enter")
+    assert clock(page) == "5 / 9" and "robot_1 went the wrong way" in page.locator(".reason[aria-current]").inner_text()
+    assert page.evaluate(name).startswith("robot_1 A, step 5, \u22120.20: ")
+    page.set_viewport_size({"width": 1300, "height": 900})
+    page.wait_for_timeout(100)
+    assert page.evaluate(name).startswith("robot_1 A, step 5, "), "a redrawn timeline keeps the focus"
+    page.keyboard.press("PageDown")
+    assert page.evaluate(name).startswith("robot_0 A, step 2, "), "the focus stays in the bars of the next episode"
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.tagName") == "SELECT", "the bars are one stop"
+
+
 def test_a_link_opens_episode_step_and_agent(opened, alone):
     page = opened(alone, "#3/5/robot_1")
     assert page.locator("h2", has_text="Episode 3").is_visible() and clock(page) == "5 / 9"

@@ -53,7 +53,7 @@ class Viewer {
           this.under, this.spoken),
         h("aside", { class: "panel side-panel", "aria-label": "Reasons" }, this.apart, h("h2", {}, "Reasons"), this.filterForm(), this.list)),
       h("footer", {}, h("p", {}, h("kbd", {}, "←"), " ", h("kbd", {}, "→"), " step  ", h("kbd", {}, "space"), " play  ",
-        h("kbd", {}, "home"), " ", h("kbd", {}, "end"), " first and last  ", h("kbd", {}, "page up"), " ", h("kbd", {}, "page down"), " episode")),
+        h("kbd", {}, "home"), " ", h("kbd", {}, "end"), " first and last  ", h("kbd", {}, "tab"), " to the bars  ", h("kbd", {}, "page up"), " ", h("kbd", {}, "page down"), " episode")),
     );
   }
 
