@@ -11,7 +11,7 @@ from typing import Any
 from credit_wrappers.cli.report_source import page_of_run, read_source
 from credit_wrappers.llm.budget import Prices
 from credit_wrappers.report.replayed import drawable, replay_failures, with_exact
-from credit_wrappers.report.report_file import write_report, write_values
+from credit_wrappers.report.report_file import ReportOptions, write_report, write_values
 from credit_wrappers.report.written_report import read_report
 
 ABOUT = "one HTML file in which to see what a critic credited, and why"
@@ -78,9 +78,7 @@ def report(options: argparse.Namespace) -> Iterator[str]:
         if failed := replay_failures(labels, source.world, drawn=options.env is not None):
             yield failed
     prices = None if options.prices is None else Prices(*options.prices)
-    path = write_report(
-        labels,
-        options.out,
+    shown = ReportOptions(
         title=options.title or source.title,
         compare=compare,
         prices=prices,
@@ -88,6 +86,7 @@ def report(options: argparse.Namespace) -> Iterator[str]:
         indices=[older + k for k in places] if source.indexed else (),
         total=total,
     )
+    path = write_report(labels, options.out, shown)
     yield _wrote(path, len(labels), total)
 
 

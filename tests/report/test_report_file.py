@@ -12,7 +12,7 @@ import pytest
 from credit_wrappers import Credit, Episode
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.llm.budget import Prices
-from credit_wrappers.report import write_report
+from credit_wrappers.report import ReportOptions, write_report
 from credit_wrappers.report.episode_values import exact_scale, short
 from credit_wrappers.report.replayed import with_exact
 from credit_wrappers.report.report_file import SCRIPTS, report_values
@@ -20,7 +20,7 @@ from tests.report.labelled import HOSTILE, PLAY, corridor, credited, data_of, du
 
 
 def test_a_report_is_one_file_that_names_no_address_but_the_one_of_svg(tmp_path):
-    path = write_report(duets(), tmp_path / "report.html", title="A <b>title</b>")
+    path = write_report(duets(), tmp_path / "report.html", ReportOptions(title="A <b>title</b>"))
     page = path.read_text(encoding="utf-8")
     assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
     assert set(re.findall(r"https?://[^\"' ]+", page)) == {"http://www.w3.org/2000/svg"}
@@ -41,7 +41,7 @@ def test_what_a_model_wrote_is_never_markup(tmp_path):
 
 def test_half_a_surrogate_pair_is_written_as_the_replacement_character(tmp_path):
     label = credited(played(), why="a \ud800\udc00 b \ud800 c \udfff", question="\udfffno\ud800", answer="\ud800")
-    path = write_report([label], tmp_path / "report.html", title="\ud800 title")
+    path = write_report([label], tmp_path / "report.html", ReportOptions(title="\ud800 title"))
     page, data = path.read_text(encoding="utf-8"), data_of(path)
     said = data["episodes"][0]["judged"][0]
     assert said["events"][0][4] == "a \U00010000 b \ufffd c \ufffd" and data["texts"] == ["\ufffdno\ufffd", "\ufffd"]
@@ -58,7 +58,7 @@ def test_no_script_of_the_page_reads_text_as_markup_or_sends_anything():
 
 
 def test_a_report_holds_what_the_labels_hold():
-    values = report_values(duets(2), title="t", prices=Prices(1.0, 10.0))
+    values = report_values(duets(2), ReportOptions(title="t", prices=Prices(1.0, 10.0)))
     first, second = values["episodes"]
     assert first["agents"] == ["robot_0", "robot_1"] and first["seed"] == 5 and first["length"] == len(PLAY)
     assert first["deeds"][1][0].startswith("east") and first["start"].startswith("core (")
@@ -83,13 +83,13 @@ def test_twenty_episodes_of_a_team_stay_far_below_five_megabytes(tmp_path):
 def test_the_other_critic_stands_beside_the_first_and_gaps_are_told():
     labels = duets(3)
     others = [credited(label.episode, 0.5, "other", "scripted", model="") for label in labels[1:]]
-    values = report_values(labels, compare=others)
+    values = report_values(labels, ReportOptions(compare=others))
     assert values["critics"] == ["model-1", "scripted"]
     assert [episode["judged"][1] is None for episode in values["episodes"]] == [True, False, False]
     assert values["notes"] == ["The second critic has not judged 1 of 3 episodes."]
     assert values["scales"][1]["work difference"] == pytest.approx(0.5 / 2 / 1 * 2 / 6, abs=0.2)
     with pytest.raises(ValueError, match="no episode in common"):
-        report_values(labels, compare=[credited(played(99))])
+        report_values(labels, ReportOptions(compare=[credited(played(99))]))
 
 
 def test_no_labels_make_no_report_and_an_earlier_file_stays(tmp_path):
@@ -184,11 +184,13 @@ def test_episodes_of_which_only_seed_and_actions_are_known_are_replayed_to_be_dr
     label = credited(bare)
     assert report_values([label])["episodes"][0]["scene"] is None
     assert (
-        report_values([label], make_env=make_duet)["episodes"][0]["scene"]
+        report_values([label], ReportOptions(make_env=make_duet))["episodes"][0]["scene"]
         == (report_values([credited(whole)])["episodes"][0]["scene"])
     )
     other = credited(replace(bare, team_reward=bare.team_reward + 1))
-    assert report_values([other], make_env=make_duet)["episodes"][0]["scene"] is None, "another episode is not drawn"
+    assert report_values([other], ReportOptions(make_env=make_duet))["episodes"][0]["scene"] is None, (
+        "another episode is not drawn"
+    )
 
 
 def test_exact_credit_is_computed_from_a_replay_and_says_why_it_is_missing():

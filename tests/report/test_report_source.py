@@ -17,7 +17,7 @@ from credit_wrappers.cli.main import main
 from credit_wrappers.cli.report_command import add_report
 from credit_wrappers.cli.report_source import ledger_labels, read_source
 from credit_wrappers.recording.replay import replay
-from credit_wrappers.report import write_report
+from credit_wrappers.report import ReportOptions, write_report
 from credit_wrappers.report.episode_values import told_steps
 from credit_wrappers.report.report_file import report_values
 from credit_wrappers.report.scene_table import scene_table
@@ -127,7 +127,9 @@ def test_an_answer_to_the_corrective_question_counts_and_the_unusable_one_does_n
 
 
 def test_with_the_environment_a_ledger_is_replayed_and_compared(ledger, tmp_path):
-    episodes = report_values(read_source(ledger, 9, "spaceworld:duet").labels, make_env=make_duet)["episodes"]
+    episodes = report_values(read_source(ledger, 9, "spaceworld:duet").labels, ReportOptions(make_env=make_duet))[
+        "episodes"
+    ]
     assert len(episodes) == 4 and all(len(e["reward"]) == len(PLAY) for e in episodes)
     out = tmp_path / "two.html"
     argv = ["report", str(ledger), "--compare", str(ledger), "--env", "spaceworld:duet", "--exact", "--out", str(out)]
@@ -209,7 +211,7 @@ def test_a_run_with_several_ledgers_says_which_is_shown_and_names_the_others(led
 
 def test_a_run_without_a_ledger_has_its_page_written_again(tmp_path, capsys):
     (tmp_path / "config.json").write_text(json.dumps({"env": "spaceworld:duet"}))
-    page, out = write_report(duets(3), tmp_path / "report.html", title="Duets"), tmp_path / "again.html"
+    page, out = write_report(duets(3), tmp_path / "report.html", ReportOptions(title="Duets")), tmp_path / "again.html"
     assert main(["report", str(tmp_path), "--out", str(out)]) == 0
     assert ", 3 episodes)" in capsys.readouterr().out and out.read_bytes() == page.read_bytes()
     before = data_of(page)
@@ -321,7 +323,7 @@ def test_the_page_of_the_documentation_names_every_option():
 def test_an_environment_of_another_kind_does_not_lend_its_pictures_to_a_ledger(ledger):
     labels = read_source(ledger, 1, "spaceworld:pair").labels
     own, other = (
-        report_values(labels, make_env=make)["episodes"][0]
+        report_values(labels, ReportOptions(make_env=make))["episodes"][0]
         for make in (None, lambda: spaceworld_v0.parallel_env("pair"))
     )
     assert own == other
