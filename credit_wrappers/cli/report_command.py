@@ -96,7 +96,7 @@ def _again(page: Path, options: argparse.Namespace) -> str:
     given["--max-cycles"] = options.max_cycles
     if refused := [name for name, value in given.items() if value]:
         raise ValueError(
-            f"{', '.join(refused)}: {page.parent} has no ledger, because none of its critics was asked. Its page "
+            f"{', '.join(refused)}: {page.parent} has no ledger, because no model was asked. Its page "
             f"{page} is all that was kept, which takes --episodes and --title only"
         )
     values = read_report(page, options.episodes)

@@ -79,7 +79,7 @@ def read_source(path: Path, most: int, world: str | None = None, max_cycles: int
             found = replace(found, note=f"{note} in place of the folder: {', '.join(map(str, others))}")
     elif path.is_dir() and _world_of_run(path) is not None:
         raise ValueError(
-            f"{path} has no ledger, because none of its critics was asked, so it cannot be compared; "
+            f"{path} has no ledger, because no model was asked, so it cannot be compared; "
             f"its page {path / PAGE} is all that was kept"
         )
     elif path.is_dir() and any(path.glob(f"*{RECORDING}")):

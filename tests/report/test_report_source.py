@@ -266,10 +266,10 @@ def test_two_critics_of_one_name_are_told_apart_by_their_sources(tmp_path):
     [
         (["{text}"], "neither a ledger"),
         (["{folder}"], "neither a ledger"),
-        (["{run}"], "has no ledger, because none of its critics was asked"),
+        (["{run}"], "has no ledger, because no model was asked"),
         (["{bare}"], "report.html is no report of this package, or a damaged one"),
         (["{bare}", "--exact", "--env", "lbf:x"], "--exact, --env: {bare} has no ledger"),
-        (["{ledger}", "--compare", "{bare}"], "has no ledger, because none of its critics was asked, so it cannot be"),
+        (["{ledger}", "--compare", "{bare}"], "has no ledger, because no model was asked, so it cannot be"),
         (["{missing}"], "there is no"),
         (["{cut}"], "damaged"),
         (["{empty}"], "no episode with a usable answer"),
