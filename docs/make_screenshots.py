@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from credit_wrappers import EqualSplitCritic, LLMCritic, ScriptedClient, annotate
 from credit_wrappers.bench.suite import load_suite
 from credit_wrappers.core.labelled_episode import LabelledEpisode
-from credit_wrappers.report import write_report
+from credit_wrappers.report import ReportOptions, write_report
 from credit_wrappers.report.replayed import with_exact
 
 IMAGES = Path(__file__).parent / "images"
@@ -59,7 +59,7 @@ def made(name: str, two: bool, folder: Path) -> Path:
     labels, _ = with_exact(labels, suite.make_env)
     equal = annotate(episodes, EqualSplitCritic())
     others = [LabelledEpisode(e, c) for e, c in zip(episodes, equal, strict=True)] if two else []
-    return write_report(labels, folder / f"{name}-{two}.html", title=suite.world, compare=others)
+    return write_report(labels, folder / f"{name}-{two}.html", ReportOptions(title=suite.world, compare=others))
 
 
 def shot(browser: Browser, address: str, colours: Any, screen: dict[str, Any]) -> bytes:

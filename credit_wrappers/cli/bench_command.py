@@ -27,7 +27,7 @@ from credit_wrappers.dataset import published_names
 from credit_wrappers.dataset.answers_lines import write_answers
 from credit_wrappers.llm.budget import Budget, Prices
 from credit_wrappers.llm.client import AnswerForm
-from credit_wrappers.report.report_file import write_report
+from credit_wrappers.report.report_file import ReportOptions, write_report
 
 _SHOWN = 20  # episodes in a report
 ABOUT = "how right critics are, on frozen episodes with a known truth"
@@ -234,7 +234,8 @@ def _report(path: Path, prepared: PreparedSuite, rows: list[BenchRow], prices: P
     labels = [label for _, label in sides[0][:_SHOWN]]
     shown = {k for k, _ in sides[0][:_SHOWN]}
     others = [label for side in sides[1:] for k, label in side if k in shown]
-    write_report(labels, path, title=f"{prepared.suite.name} · {prepared.suite.world}", compare=others, prices=prices)
+    title = f"{prepared.suite.name} · {prepared.suite.world}"
+    write_report(labels, path, ReportOptions(title=title, compare=others, prices=prices))
     return f"report in {path}"
 
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from credit_wrappers.cli.report_source import read_source
+from credit_wrappers.cli.report_source import page_of_run, read_source
 from credit_wrappers.llm.budget import Prices
-from credit_wrappers.report.replayed import with_exact
-from credit_wrappers.report.report_file import write_report
+from credit_wrappers.report.replayed import drawable, replay_failures, with_exact
+from credit_wrappers.report.report_file import ReportOptions, write_report, write_values
+from credit_wrappers.report.written_report import read_report
 
 ABOUT = "one HTML file in which to see what a critic credited, and why"
 
@@ -44,15 +45,18 @@ def report(options: argparse.Namespace) -> Iterator[str]:
         raise ValueError(f"--episodes must be at least 1, got {options.episodes}")
     if options.prices is not None and not 2 <= len(options.prices) <= 4:
         raise ValueError(f"--prices takes 2 to 4 numbers, got {len(options.prices)}")
+    if (page := page_of_run(options.source)) is not None:
+        yield _again(page, options)
+        return
     # of another critic all episodes are read: the newest of the one need not be the newest of the other
     source = read_source(
         options.source, options.episodes if options.compare is None else sys.maxsize, options.env, options.max_cycles
     )
-    compare = (
-        read_source(options.compare, sys.maxsize, options.env, options.max_cycles).labels
-        if options.compare is not None
-        else []
-    )
+    others = None
+    if options.compare is not None:
+        others = read_source(options.compare, sys.maxsize, options.env, options.max_cycles)
+    yield from (each.note for each in (source, others) if each is not None and each.note)
+    compare = [] if others is None else others.labels
     places, total = list(range(len(source.labels))), source.total
     if compare:
         both = {label.episode.key for label in compare}
@@ -69,22 +73,44 @@ def report(options: argparse.Namespace) -> Iterator[str]:
             missing = sum(not label.exact for label in labels)
             of_which = f"for {missing} of {len(labels)} episodes" if missing else "in part"
             yield f"exact credit is missing {of_which}: {why}"
+    if source.make_env is not None:
+        labels = drawable(labels, source.make_env)
+        if failed := replay_failures(labels, source.world, drawn=options.env is not None):
+            yield failed
     prices = None if options.prices is None else Prices(*options.prices)
-    path = write_report(
-        labels,
-        options.out,
+    shown = ReportOptions(
         title=options.title or source.title,
         compare=compare,
-        make_env=source.make_env,
         prices=prices,
         sources=_two_names(options.source, options.compare) if compare else (),
         indices=[older + k for k in places] if source.indexed else (),
         total=total,
     )
-    shown = f"{len(labels)} episodes"
-    if total is not None and total > len(labels):
-        shown = f"{len(labels)} of {total} episodes: the last; --episodes {total} for all"
-    yield f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB, {shown}): open it in a browser"
+    path = write_report(labels, options.out, shown)
+    yield _wrote(path, len(labels), total)
+
+
+def _again(page: Path, options: argparse.Namespace) -> str:
+    """Write the page of a run without a ledger again, in today's form; return a line that says where it is."""
+    given = {"--compare": options.compare, "--exact": options.exact, "--prices": options.prices, "--env": options.env}
+    given["--max-cycles"] = options.max_cycles
+    if refused := [name for name, value in given.items() if value]:
+        raise ValueError(
+            f"{', '.join(refused)}: {page.parent} has no ledger, because no model was asked. Its page "
+            f"{page} is all that was kept, which takes --episodes and --title only"
+        )
+    values = read_report(page, options.episodes)
+    if not options.out.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {options.out.parent}")
+    path = write_values(values | ({"title": options.title} if options.title else {}), options.out)
+    return _wrote(path, len(values["episodes"]), values["total"])
+
+
+def _wrote(path: Path, count: int, total: int | None) -> str:
+    shown = f"{count} episodes"
+    if total is not None and total > count:
+        shown = f"{count} of {total} episodes: the last; --episodes {total} for all"
+    return f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB, {shown}): open it in a browser"
 
 
 def _two_names(one: Path, other: Path) -> tuple[str, str]:

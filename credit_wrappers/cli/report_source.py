@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from credit_wrappers.report.ledger_texts import question_text
 from credit_wrappers.scripted.read_prompt import Transcript, read_transcripts
 
 MakeEnv = Callable[[], ParallelEnv]
+PAGE = "report.html"  # in the folder of a run
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -40,6 +41,8 @@ class ReportSource:
         make_env: Makes the environment that recorded them; None where it is not known.
         total: How many labels there are, of which these are the last; None where that is not known.
         indexed: Whether labels have places that a reader knows, as in a data set: the last one's is `total` - 1.
+        note: What the source has beside them; "" if it has nothing more.
+        world: Name of that environment; "" where it is not known.
     """
 
     labels: list[LabelledEpisode]
@@ -47,6 +50,8 @@ class ReportSource:
     make_env: MakeEnv | None = None
     total: int | None = None
     indexed: bool = False
+    note: str = ""
+    world: str = ""
 
 
 def read_source(path: Path, most: int, world: str | None = None, max_cycles: int | None = None) -> ReportSource:
@@ -67,9 +72,16 @@ def read_source(path: Path, most: int, world: str | None = None, max_cycles: int
         published = ", ".join(published_names())
         raise FileNotFoundError(f"there is no {path}, and it is no published data set; these are {published}")
     if path.is_dir() and _ledgers(path):
-        found = _ledger(_ledgers(path)[0], most, world or _world_of_run(path), max_cycles)
+        shown, *others = _ledgers(path)
+        found = _ledger(shown, most, world or _world_of_run(path), max_cycles)
+        if others:
+            note = f"of the {len(others) + 1} ledgers of {path}, {shown.name} is shown; each of the others can be given"
+            found = replace(found, note=f"{note} in place of the folder: {', '.join(map(str, others))}")
     elif path.is_dir() and _world_of_run(path) is not None:
-        raise ValueError(f"{path} has no ledger, because none of its critics was asked; see {path / 'report.html'}")
+        raise ValueError(
+            f"{path} has no ledger, because no model was asked, so it cannot be compared; "
+            f"its page {path / PAGE} is all that was kept"
+        )
     elif path.is_dir() and any(path.glob(f"*{RECORDING}")):
         raise ValueError(
             f"{path} is a recording, which has no credit; credit it first: python -m credit_wrappers dataset export "
@@ -84,6 +96,12 @@ def read_source(path: Path, most: int, world: str | None = None, max_cycles: int
     if not found.labels:
         raise ValueError(f"{path} has no episode with a usable answer")
     return found
+
+
+def page_of_run(path: Path) -> Path | None:
+    """Return the page of a run that has nothing else to make a report of; None for everything else."""
+    bare = path.is_dir() and _world_of_run(path) is not None and not _ledgers(path)
+    return path / PAGE if bare and (path / PAGE).exists() else None
 
 
 def dataset_source(path: Path, most: int, world: str | None) -> ReportSource:
@@ -107,7 +125,7 @@ def dataset_source(path: Path, most: int, world: str | None) -> ReportSource:
     make_env = partial(make_environment, world, card.max_cycles, **card.arguments) if world else None
     if make_env is not None and not all(label.episode.moments for label in labels):
         labels = [_drawable(label, make_env) for label in labels]
-    return ReportSource(labels, card.title or path.name, make_env, total, indexed=True)
+    return ReportSource(labels, card.title or path.name, make_env, total, indexed=True, world=world)
 
 
 def _drawable(label: LabelledEpisode, make_env: MakeEnv) -> LabelledEpisode:
@@ -170,7 +188,7 @@ def _ledger(path: Path, most: int, world: str | None, max_cycles: int | None) ->
     with Ledger(path, read_only=True) as ledger:
         labels = ledger_labels(ledger, most, None if make_env is None else make_env())
     run = f"{path.parent.name}/" * (path.parent / "config.json").exists()
-    return ReportSource(labels, f"{world or 'Credit'} · {run}{path.name}", make_env)
+    return ReportSource(labels, f"{world or 'Credit'} · {run}{path.name}", make_env, world=world or "")
 
 
 def _ledgers(folder: Path) -> list[Path]:
@@ -203,4 +221,4 @@ def _answers(path: Path, most: int) -> ReportSource:
     labels = [
         LabelledEpisode(e, c, model=critic.label, query=q) for e, c, q in zip(episodes, credits, queries, strict=True)
     ]
-    return ReportSource(labels[-most:], f"{suite.world} · {path.name}", suite.make_env, len(labels))
+    return ReportSource(labels[-most:], f"{suite.world} · {path.name}", suite.make_env, len(labels), world=suite.world)

@@ -16,6 +16,7 @@ from credit_wrappers.exact.exact_credit import exact_credit
 from credit_wrappers.exact.simulator import EnvSimulator
 from credit_wrappers.exact.value_function import VALUE_NAMES, named_value
 from credit_wrappers.recording.replay import replay
+from credit_wrappers.report.scene_table import scene_table
 
 MakeEnv = Callable[[], ParallelEnv]
 
@@ -26,6 +27,26 @@ def drawable(labels: Sequence[LabelledEpisode], make_env: MakeEnv | None) -> lis
         return list(labels)
     env = make_env()
     return [label if _whole(label.episode) else _replaced(label, env, snapshots=False) for label in labels]
+
+
+def replay_failures(labels: Sequence[LabelledEpisode], world: str, *, drawn: bool) -> str:
+    """Return how many of the labels that `drawable` returned could not be replayed; "" if there are none.
+
+    Args:
+        labels: The labels.
+        world: Name of the environment in which they were to be replayed.
+        drawn: Whether those count that are drawn from their texts all the same.
+    """
+    failed = [label.episode for label in labels if not _whole(label.episode)]
+    shown = [scene_table(episode)[0] is not None for episode in failed]
+    if not failed or (all(shown) and not drawn):
+        return ""
+    seedless = sum(episode.seed is None for episode in failed)
+    why = f" ({seedless} of them without a seed)" if seedless else ""
+    texts = "shown as text" if not any(shown) else "drawn from their texts"
+    if any(shown) and not all(shown):
+        texts += f" or, {shown.count(False)} of them, shown as text"
+    return f"{len(failed)} of {len(labels)} episodes could not be replayed in {world}{why} and are {texts}"
 
 
 def with_exact(labels: Sequence[LabelledEpisode], make_env: MakeEnv) -> tuple[list[LabelledEpisode], str]:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from itertools import zip_longest
@@ -26,42 +27,51 @@ VERSION = 1  # of the data in the page
 SCRIPTS = ("dom.js", "world.js", "timeline.js", "reasons.js", "texts.js", "viewer.js")  # each uses those before it
 
 
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a report shows beside its labels.
+
+    Attributes:
+        title: Its heading; "": the environment's name.
+        compare: What another critic said of the same episodes; it stands beside the first.
+        make_env: Makes the environment. Episodes without moments are replayed in it, so that they can be drawn.
+        prices: What tokens cost, for the cost of each query.
+        sources: Names of where the labels and `compare` come from; they are shown if both critics have the same name.
+        indices: The place of each label in its data set, from 0.
+        total: How many episodes there are, of which the labels are the last; None: these are all.
+    """
+
+    title: str = ""
+    compare: Sequence[LabelledEpisode] = ()
+    make_env: Callable[[], ParallelEnv] | None = None
+    prices: Prices | None = None
+    sources: Sequence[str] = ()
+    indices: Sequence[int] = ()
+    total: int | None = None
+
+
 def write_report(
-    labels: Sequence[LabelledEpisode],
-    path: str | PathLike[str],
-    *,
-    title: str = "",
-    compare: Sequence[LabelledEpisode] = (),
-    make_env: Callable[[], ParallelEnv] | None = None,
-    prices: Prices | None = None,
-    sources: Sequence[str] = (),
-    indices: Sequence[int] = (),
-    total: int | None = None,
+    labels: Sequence[LabelledEpisode], path: str | PathLike[str], options: ReportOptions | None = None
 ) -> Path:
     """Write a report of labels as one HTML file, and return its path; an earlier file is replaced.
 
     Args:
         labels: What is shown.
         path: The file.
-        title: Its heading; default: the environment's name.
-        compare: What another critic said of the same episodes; it stands beside the first.
-        make_env: Makes the environment. Episodes without moments are replayed in it, so that they can be drawn.
-        prices: What tokens cost, for the cost of each query.
-        sources: Names of where `labels` and `compare` come from; they are shown if both critics have the same name.
-        indices: The place of each label in its data set, from 0.
-        total: How many episodes there are, of which `labels` are the last; None: these are all.
+        options: What is shown beside them.
 
     Raises:
-        ValueError: There are no labels, or `compare` has none of their episodes.
+        ValueError: There are no labels, or those to compare have none of their episodes.
         OSError: There is no such folder, or the file cannot be written.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent}")
-    values = report_values(
-        labels, title=title, compare=compare, make_env=make_env, prices=prices, sources=sources, indices=indices,
-        total=total,
-    )  # fmt: skip
+    return write_values(report_values(labels, options), path)
+
+
+def write_values(values: dict[str, Any], path: Path) -> Path:
+    """Write the page that shows what `report_values` or `read_report` returned, and return its path."""
     page = report_page(values)
     part = path.with_name(path.name + ".part")
     try:
@@ -72,25 +82,16 @@ def write_report(
     return path
 
 
-def report_values(
-    labels: Sequence[LabelledEpisode],
-    *,
-    title: str = "",
-    compare: Sequence[LabelledEpisode] = (),
-    make_env: Callable[[], ParallelEnv] | None = None,
-    prices: Prices | None = None,
-    sources: Sequence[str] = (),
-    indices: Sequence[int] = (),
-    total: int | None = None,
-) -> dict[str, Any]:
+def report_values(labels: Sequence[LabelledEpisode], options: ReportOptions | None = None) -> dict[str, Any]:
     """Return what a page shows, as values that JSON has; see `write_report`."""
+    options = options or ReportOptions()
     if not labels:
         raise ValueError("a report needs at least one episode with its credit")
-    shown = drawable(labels, make_env)
+    shown = drawable(labels, options.make_env)
     sides = [shown]
     notes = []
-    if compare:
-        others = {place: label for label in compare for place in _places(label)}
+    if options.compare:
+        others = {place: label for label in options.compare for place in _places(label)}
         second = [next((others[place] for place in _places(label) if place in others), None) for label in shown]
         if not any(second):
             raise ValueError("the two have no episode in common, so there is nothing to compare")
@@ -99,8 +100,8 @@ def report_values(
         sides.append(second)  # type: ignore[arg-type]  # None where it has not judged
     texts = SharedTexts()
     episodes = []
-    for k, (label, index) in enumerate(zip_longest(shown, indices[: len(shown)])):
-        judged = [None if side[k] is None else judgement_values(side[k], texts, prices) for side in sides]
+    for k, (label, index) in enumerate(zip_longest(shown, options.indices[: len(shown)])):
+        judged = [None if side[k] is None else judgement_values(side[k], texts, options.prices) for side in sides]
         exact = {name: [[_number(x) for x in row] for row in values] for name, values in label.exact.items()}
         episodes.append(episode_values(label.episode) | {"index": index, "judged": judged, "exact": exact})
     names = list(dict.fromkeys(name for label in shown for name in label.exact))
@@ -112,13 +113,13 @@ def report_values(
         for side in pairs
     ]
     critics = [_critic([label for label in side if label is not None]) for side in sides]
-    alike = len(critics) > len(set(critics)) and len(sources) == len(critics)
+    alike = len(critics) > len(set(critics)) and len(options.sources) == len(critics)
     return {
         "version": VERSION,
-        "title": title or next((label.episode.env_id for label in shown if label.episode.env_id), "Credit"),
-        "critics": list(sources) if alike else critics,
-        "sources": list(sources) if alike else [],
-        "total": total or len(shown),
+        "title": options.title or next((label.episode.env_id for label in shown if label.episode.env_id), "Credit"),
+        "critics": list(options.sources) if alike else critics,
+        "sources": list(options.sources) if alike else [],
+        "total": options.total or len(shown),
         "notes": notes,
         "scales": scales,
         "episodes": episodes,
@@ -150,8 +151,8 @@ def report_page(values: dict[str, Any]) -> str:
     script = "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
     guard = (folder / "guard.js").read_text(encoding="utf-8")
     template = Template((folder / "report.html").read_text(encoding="utf-8"))
-    data = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return template.substitute(
+    data = _whole_characters(json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+    page = template.substitute(
         title=escape(values["title"]),
         policy=escape(
             f"default-src 'none'; img-src data:; script-src {_digest(guard)} {_digest(script)}; "
@@ -163,6 +164,12 @@ def report_page(values: dict[str, Any]) -> str:
         data=base64.b64encode(zlib.compress(data.encode(), 9)).decode(),
         plain=_plain(values),
     )
+    return _whole_characters(page)
+
+
+def _whole_characters(text: str) -> str:
+    """Return a text with the replacement character for each half of a surrogate pair, which no file can hold."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _digest(text: str) -> str:

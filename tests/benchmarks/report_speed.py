@@ -19,7 +19,7 @@ from credit_wrappers import LLMCritic, ScriptedClient, annotate
 from credit_wrappers.bench.environments import make_environment
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.recording.replay import replay
-from credit_wrappers.report import write_report
+from credit_wrappers.report import ReportOptions, write_report
 
 WORLDS = ("spaceworld:duet", "spaceworld:pair", "rware:rware-tiny-2ag-easy-v2")
 OPENINGS, FRAMES = 7, 300
@@ -72,7 +72,7 @@ def made(world: str, folder: Path) -> Path:
         episodes.append(replay(env, seed, np.array(actions)))
     credits = annotate(episodes, LLMCritic(ScriptedClient()))
     labels = [LabelledEpisode(e, c) for e, c in zip(episodes, credits, strict=True)]
-    return write_report(labels, folder / f"{world.partition(':')[2]}.html", title=world)
+    return write_report(labels, folder / f"{world.partition(':')[2]}.html", ReportOptions(title=world))
 
 
 def row(browser: Browser, report: Path) -> str:

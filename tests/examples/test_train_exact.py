@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from credit_wrappers.cli.main import main as report
 from credit_wrappers.core.episode import Episode
 from spaceworld import spaceworld_v0
 from spaceworld.planner import value_function
@@ -61,10 +62,14 @@ def test_rows_of_the_learner_hold_each_robots_exact_credit(value: str, tmp_path:
 
 
 def test_a_learner_says_that_its_credit_is_exact_and_asks_no_model(tmp_path: Path) -> None:
-    (result,) = play(replace(TINY, steps=120), "exact", tmp_path).of("result")
+    settings = replace(TINY, steps=120, method=("exact",))
+    settings.write(tmp_path)
+    (result,) = play(settings, "exact", tmp_path).of("result")
     assert result["label"] == "exact"
     assert result["critic"]["calls"] == 0
     assert not list(tmp_path.glob("ledger-*"))
+    assert report(["report", str(tmp_path), "--out", str(tmp_path / "again.html")]) == 0
+    assert (tmp_path / "again.html").read_bytes() == (tmp_path / "report.html").read_bytes()
     assert Settings(method=("exact", "shared")).critic_note == "no critic is asked"
 
 

@@ -6,7 +6,9 @@ import shutil
 
 import pytest
 
+from credit_wrappers.report import ReportOptions, write_report
 from tests.bench.conftest import families  # noqa: F401  # environments by name, also where an older version is installed
+from tests.report.labelled import duets
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -22,3 +24,34 @@ def browser():
         started = driver.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         yield started
         started.close()
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Return the path of a report of one critic."""
+    return write_report(duets(3), tmp_path_factory.mktemp("page") / "report.html", ReportOptions(title="Duets"))
+
+
+@pytest.fixture
+def opened(browser):
+    """Return a function that opens a report; afterwards nothing may have been said or asked for."""
+    contexts, said, asked = [], [], []
+
+    def open_page(path, link="", **options):
+        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri() + link)
+        page.wait_for_selector("#app:not([hidden]), .state.failed")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert {url for url in asked if not url.startswith(("file:", "data:", "blob:"))} == set()
+    assert len([url for url in asked if url.startswith("file:")]) <= len(contexts), "no file beside the report is read"

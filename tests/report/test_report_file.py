@@ -12,7 +12,7 @@ import pytest
 from credit_wrappers import Credit, Episode
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.llm.budget import Prices
-from credit_wrappers.report import write_report
+from credit_wrappers.report import ReportOptions, write_report
 from credit_wrappers.report.episode_values import exact_scale, short
 from credit_wrappers.report.replayed import with_exact
 from credit_wrappers.report.report_file import SCRIPTS, report_values
@@ -20,7 +20,7 @@ from tests.report.labelled import HOSTILE, PLAY, corridor, credited, data_of, du
 
 
 def test_a_report_is_one_file_that_names_no_address_but_the_one_of_svg(tmp_path):
-    path = write_report(duets(), tmp_path / "report.html", title="A <b>title</b>")
+    path = write_report(duets(), tmp_path / "report.html", ReportOptions(title="A <b>title</b>"))
     page = path.read_text(encoding="utf-8")
     assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
     assert set(re.findall(r"https?://[^\"' ]+", page)) == {"http://www.w3.org/2000/svg"}
@@ -39,6 +39,15 @@ def test_what_a_model_wrote_is_never_markup(tmp_path):
     assert data_of(tmp_path / "report.html")["episodes"][1]["judged"][0]["events"][0][4] == HOSTILE
 
 
+def test_half_a_surrogate_pair_is_written_as_the_replacement_character(tmp_path):
+    label = credited(played(), why="a \ud800\udc00 b \ud800 c \udfff", question="\udfffno\ud800", answer="\ud800")
+    path = write_report([label], tmp_path / "report.html", ReportOptions(title="\ud800 title"))
+    page, data = path.read_text(encoding="utf-8"), data_of(path)
+    said = data["episodes"][0]["judged"][0]
+    assert said["events"][0][4] == "a \U00010000 b \ufffd c \ufffd" and data["texts"] == ["\ufffdno\ufffd", "\ufffd"]
+    assert "<title>\ufffd title</title>" in page and "a \U00010000 b \ufffd c \ufffd</li>" in page
+
+
 def test_no_script_of_the_page_reads_text_as_markup_or_sends_anything():
     page = files("credit_wrappers.report") / "page"
     for name in (*SCRIPTS, "guard.js"):
@@ -49,7 +58,7 @@ def test_no_script_of_the_page_reads_text_as_markup_or_sends_anything():
 
 
 def test_a_report_holds_what_the_labels_hold():
-    values = report_values(duets(2), title="t", prices=Prices(1.0, 10.0))
+    values = report_values(duets(2), ReportOptions(title="t", prices=Prices(1.0, 10.0)))
     first, second = values["episodes"]
     assert first["agents"] == ["robot_0", "robot_1"] and first["seed"] == 5 and first["length"] == len(PLAY)
     assert first["deeds"][1][0].startswith("east") and first["start"].startswith("core (")
@@ -74,13 +83,13 @@ def test_twenty_episodes_of_a_team_stay_far_below_five_megabytes(tmp_path):
 def test_the_other_critic_stands_beside_the_first_and_gaps_are_told():
     labels = duets(3)
     others = [credited(label.episode, 0.5, "other", "scripted", model="") for label in labels[1:]]
-    values = report_values(labels, compare=others)
+    values = report_values(labels, ReportOptions(compare=others))
     assert values["critics"] == ["model-1", "scripted"]
     assert [episode["judged"][1] is None for episode in values["episodes"]] == [True, False, False]
     assert values["notes"] == ["The second critic has not judged 1 of 3 episodes."]
     assert values["scales"][1]["work difference"] == pytest.approx(0.5 / 2 / 1 * 2 / 6, abs=0.2)
     with pytest.raises(ValueError, match="no episode in common"):
-        report_values(labels, compare=[credited(played(99))])
+        report_values(labels, ReportOptions(compare=[credited(played(99))]))
 
 
 def test_no_labels_make_no_report_and_an_earlier_file_stays(tmp_path):
@@ -136,17 +145,52 @@ def test_a_narrator_that_fails_leaves_a_report_with_the_reason(scene):
     assert "the narrator failed (RuntimeError: no words)" in told["start"]
 
 
+ODD = {
+    "no cell": {"at": None},
+    "three numbers": {"at": [1, 2, 3]},
+    "a text": {"at": ["1", "2"]},
+    "a link to nowhere": {"kind": "link"},
+    "a heading": {"kind": "agent", "heading": "up"},
+    "an agent": {"kind": "agent", "agent": -1},
+    "half an agent": {"kind": "agent", "agent": 0.5},
+    "no kind": {"kind": None},
+    "no json": {"label": {1, 2}},
+    "not finite": {"at": [0, float("inf")]},
+}
+
+
+@pytest.mark.parametrize("odd", [7, None, {}, *({"kind": "box", "at": [0, 0], "id": k} | v for k, v in ODD.items())])
+def test_an_odd_shape_alone_is_left_out_and_named(odd):
+    whole = {"id": "a", "kind": "agent", "at": np.array([0, 1]), "agent": np.int64(1)}
+    narrator = _Broken({"rows": 2, "columns": 2, "shapes": [whole, odd]})
+    told = report_values([credited(replace(corridor().episode, narrator=narrator))])["episodes"][0]
+    assert told["scene"]["shapes"] == [{"id": "a", "kind": "agent", "at": [0, 1], "agent": 1}]
+    name = (odd or {}).get("id", "without an id") if isinstance(odd, dict) else "without an id"
+    assert told["undrawn"].startswith(f"left out: the shape {name} (")
+
+
+def test_shapes_that_are_left_out_are_counted_once():
+    odd = [{"id": "a", "kind": "box", "at": [k, None]} for k in range(3)] + [{"id": "b"}, {"id": "c"}]
+    narrator = _Broken({"rows": 2, "columns": 2, "shapes": [{"id": "d", "kind": "box", "at": [0, 0]}, *odd]})
+    told = report_values([credited(replace(corridor().episode, narrator=narrator))])["episodes"][0]
+    assert told["undrawn"] == (
+        "left out: the shape a (ValueError: its 'at' is [0, None]; row and column are needed), and 2 others"
+    )
+
+
 def test_episodes_of_which_only_seed_and_actions_are_known_are_replayed_to_be_drawn():
     whole = played()
     bare = replace(whole, moments=(), narrator=None)
     label = credited(bare)
     assert report_values([label])["episodes"][0]["scene"] is None
     assert (
-        report_values([label], make_env=make_duet)["episodes"][0]["scene"]
+        report_values([label], ReportOptions(make_env=make_duet))["episodes"][0]["scene"]
         == (report_values([credited(whole)])["episodes"][0]["scene"])
     )
     other = credited(replace(bare, team_reward=bare.team_reward + 1))
-    assert report_values([other], make_env=make_duet)["episodes"][0]["scene"] is None, "another episode is not drawn"
+    assert report_values([other], ReportOptions(make_env=make_duet))["episodes"][0]["scene"] is None, (
+        "another episode is not drawn"
+    )
 
 
 def test_exact_credit_is_computed_from_a_replay_and_says_why_it_is_missing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,13 @@ from credit_wrappers.cli.main import main
 from credit_wrappers.cli.report_command import add_report
 from credit_wrappers.cli.report_source import ledger_labels, read_source
 from credit_wrappers.recording.replay import replay
+from credit_wrappers.report import ReportOptions, write_report
 from credit_wrappers.report.episode_values import told_steps
 from credit_wrappers.report.report_file import report_values
 from credit_wrappers.report.scene_table import scene_table
 from spaceworld import spaceworld_v0
 from spaceworld.planner import policy
-from tests.report.labelled import PLAY, data_of, make_duet, played
+from tests.report.labelled import PLAY, credited, data_of, duets, make_duet, played
 
 
 def random_episode(env, seed, steps):
@@ -125,7 +127,9 @@ def test_an_answer_to_the_corrective_question_counts_and_the_unusable_one_does_n
 
 
 def test_with_the_environment_a_ledger_is_replayed_and_compared(ledger, tmp_path):
-    episodes = report_values(read_source(ledger, 9, "spaceworld:duet").labels, make_env=make_duet)["episodes"]
+    episodes = report_values(read_source(ledger, 9, "spaceworld:duet").labels, ReportOptions(make_env=make_duet))[
+        "episodes"
+    ]
     assert len(episodes) == 4 and all(len(e["reward"]) == len(PLAY) for e in episodes)
     out = tmp_path / "two.html"
     argv = ["report", str(ledger), "--compare", str(ledger), "--env", "spaceworld:duet", "--exact", "--out", str(out)]
@@ -175,6 +179,47 @@ def test_the_folder_of_a_run_says_which_environment_it_was(ledger, tmp_path, cap
     assert read_source(folder / "ledger-mca-0.sqlite", 1).make_env is not None
 
 
+def test_episodes_that_a_wrong_environment_cannot_replay_are_counted(ledger, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "r.html")]
+    for argv in ([ledger], [ledger, "--env", "spaceworld:duet"]):
+        assert main(["report", *map(str, argv), *out]) == 0
+        assert "replayed" not in capsys.readouterr().out
+    assert main(["report", str(ledger), "--env", "spaceworld:pair", *out]) == 0
+    said = "4 of 4 episodes could not be replayed in spaceworld:pair and are drawn from their texts"
+    assert capsys.readouterr().out.splitlines()[0] == said
+    labels = [credited(episode) for episode in (played(1), replace(played(2), seed=None))]
+    dataset.save(tmp_path / "mine", labels)
+    assert main(["report", str(tmp_path / "mine"), "--env", "spaceworld:pair", *out]) == 0
+    said = "2 of 2 episodes could not be replayed in spaceworld:pair (1 of them without a seed) and are shown as text"
+    assert capsys.readouterr().out.splitlines()[0] == said
+    assert [episode["scene"] for episode in data_of(tmp_path / "r.html")["episodes"]] == [None, None]
+
+
+def test_a_run_with_several_ledgers_says_which_is_shown_and_names_the_others(ledger, tmp_path, capsys):
+    for name in ("mca-0", "mca-1", "taca-0"):
+        (tmp_path / f"ledger-{name}.sqlite").write_bytes(ledger.read_bytes())
+    others = ", ".join(str(tmp_path / f"ledger-{name}.sqlite") for name in ("mca-1", "taca-0"))
+    out = ["--out", str(tmp_path / "r.html")]
+    assert main(["report", str(tmp_path), *out]) == 0
+    said, wrote = capsys.readouterr().out.splitlines()
+    assert said.startswith(f"of the 3 ledgers of {tmp_path}, ledger-mca-0.sqlite is shown;") and said.endswith(others)
+    assert main(["report", str(ledger), "--compare", str(tmp_path), *out]) == 0
+    assert capsys.readouterr().out.splitlines() == [said, wrote]
+    assert main(["report", str(tmp_path / "ledger-mca-1.sqlite"), *out]) == 0
+    assert "ledgers" not in capsys.readouterr().out
+
+
+def test_a_run_without_a_ledger_has_its_page_written_again(tmp_path, capsys):
+    (tmp_path / "config.json").write_text(json.dumps({"env": "spaceworld:duet"}))
+    page, out = write_report(duets(3), tmp_path / "report.html", ReportOptions(title="Duets")), tmp_path / "again.html"
+    assert main(["report", str(tmp_path), "--out", str(out)]) == 0
+    assert ", 3 episodes)" in capsys.readouterr().out and out.read_bytes() == page.read_bytes()
+    before = data_of(page)
+    assert main(["report", str(tmp_path), "--episodes", "2", "--title", "Two", "--out", str(page)]) == 0
+    assert "2 of 3 episodes: the last; --episodes 3 for all" in capsys.readouterr().out
+    assert data_of(page) == before | {"title": "Two", "episodes": before["episodes"][1:]}
+
+
 def test_a_file_of_judgements_is_replayed(tmp_path, capsys):
     episode = load_suite("duet").episodes[0]
     line = {"world": "spaceworld:duet", "max_cycles": None, "seed": episode.seed, "actions": episode.actions.tolist(),
@@ -221,7 +266,10 @@ def test_two_critics_of_one_name_are_told_apart_by_their_sources(tmp_path):
     [
         (["{text}"], "neither a ledger"),
         (["{folder}"], "neither a ledger"),
-        (["{run}"], "has no ledger, because none of its critics was asked; see"),
+        (["{run}"], "has no ledger, because no model was asked"),
+        (["{bare}"], "report.html is no report of this package, or a damaged one"),
+        (["{bare}", "--exact", "--env", "lbf:x"], "--exact, --env: {bare} has no ledger"),
+        (["{ledger}", "--compare", "{bare}"], "has no ledger, because no model was asked, so it cannot be"),
         (["{missing}"], "there is no"),
         (["{cut}"], "damaged"),
         (["{empty}"], "no episode with a usable answer"),
@@ -241,6 +289,9 @@ def test_bad_input_is_one_line_and_leaves_no_file(argv, message, ledger, tmp_pat
     (tmp_path / "folder").mkdir()
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "config.json").write_text('{"env": "spaceworld:duet"}')
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "config.json").write_text('{"env": "spaceworld:duet"}')
+    (tmp_path / "bare" / "report.html").write_text("<!doctype html> cut")
     Ledger(tmp_path / "empty.sqlite").close()
     env = RecordEpisodes(make_duet(), tmp_path / "play")
     env.reset(seed=1)
@@ -249,7 +300,7 @@ def test_bad_input_is_one_line_and_leaves_no_file(argv, message, ledger, tmp_pat
     env.close()
     (tmp_path / "text.txt").write_text("text")
     names = {"text": "text.txt", "folder": "folder", "run": "shared", "missing": "gone", "cut": "cut.sqlite"}
-    names |= {"empty": "empty.sqlite", "play": "play"}
+    names |= {"bare": "bare", "empty": "empty.sqlite", "play": "play"}
     places = {name: tmp_path / file for name, file in names.items()} | {"ledger": ledger}
     out = tmp_path / "r.html"
     given = [word.format(**places) for word in argv]
@@ -272,7 +323,7 @@ def test_the_page_of_the_documentation_names_every_option():
 def test_an_environment_of_another_kind_does_not_lend_its_pictures_to_a_ledger(ledger):
     labels = read_source(ledger, 1, "spaceworld:pair").labels
     own, other = (
-        report_values(labels, make_env=make)["episodes"][0]
+        report_values(labels, ReportOptions(make_env=make))["episodes"][0]
         for make in (None, lambda: spaceworld_v0.parallel_env("pair"))
     )
     assert own == other

@@ -9,7 +9,7 @@ import numpy as np
 
 from credit_wrappers import Credit, Episode, Ledger, Prices
 from credit_wrappers.core.labelled_episode import LabelledEpisode
-from credit_wrappers.report import write_report
+from credit_wrappers.report import ReportOptions, write_report
 from credit_wrappers.report.ledger_texts import with_texts
 from tianshou_examples.experiment.settings import Settings
 
@@ -24,7 +24,7 @@ def write_page(
     if ledger is not None:
         labels = with_texts(labels, ledger)
     prices = None if settings.prices is None else Prices(*settings.prices)
-    write_report(labels, path, title=f"{settings.env} · {learner}", prices=prices)
+    write_report(labels, path, ReportOptions(title=f"{settings.env} · {learner}", prices=prices))
 
 
 def _newest(credited: Iterable[tuple[Episode, Credit]]) -> list[tuple[Episode, Credit]]:

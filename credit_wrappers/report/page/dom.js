@@ -1,5 +1,7 @@
 // Elements, numbers and the agents' marks. Everything that comes from the data is inserted as text.
 
+window.reportBegan = true; // for the guard: the file is whole
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Return an element; attributes that begin with "on" are listeners, null and false leave one out. */

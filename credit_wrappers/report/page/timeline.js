@@ -1,4 +1,5 @@
 // The timeline: bars of credit for each agent and critic, its running sum, exact credit as a line, reward and cost.
+// Bars that have a reason can be reached by keyboard: one stop of the tab key, then arrows.
 
 const [BARS, SUMS] = [66, 26]; // heights in pixels
 const [FLAT_BARS, FLAT_SUMS, FEW] = [34, 14, 6]; // with more lanes than a few
@@ -13,7 +14,7 @@ class Timeline {
    */
   constructor(element, chosen) {
     this.element = element;
-    this.lanes = h("div", { class: "lanes" });
+    this.lanes = h("div", { class: "lanes", role: "group", "aria-label": "Bars with a reason: arrows move, enter opens the reason" });
     this.head = h("div", { class: "playhead", "aria-hidden": "true" });
     this.span = h("div", { class: "span", "aria-hidden": "true", hidden: true });
     this.over = h("div", { class: "over" }, this.span, this.head);
@@ -25,7 +26,7 @@ class Timeline {
 
   /** Draw an episode. */
   open(episode, data, exact) {
-    Object.assign(this, { episode, data, exact, width: 0 });
+    Object.assign(this, { episode, data, exact, width: 0, bar: null });
     this.resize();
   }
 
@@ -52,7 +53,9 @@ class Timeline {
     const most = sums.map((each) => Math.max(...each.flat().map(Math.abs), 1e-9));
     const [bars, under] = episode.agents.length * judged.length > FEW ? [FLAT_BARS, FLAT_SUMS] : [BARS, SUMS];
     const lanes = [];
+    const focused = this.lanes.contains(document.activeElement);
     this.values = [];
+    this.bars = []; // of each lane that has some: {step, agent, side, button}
     episode.agents.forEach((name, i) => {
       judged.forEach(([said, side], k) => {
         const column = said.values.map((row) => row[i]);
@@ -65,7 +68,9 @@ class Timeline {
         const label = h("div", { class: "lane-label" }, h("span", { class: "lane-name" }, mark(i), h("span", { class: "who" }, name)),
           h("span", { class: "lane-now" }, judged.length > 1 ? h("span", { class: "side" }, "AB"[side]) : null, now));
         const end = h("div", { class: "lane-end" }, signed(sums[k][i].at(-1) ?? 0));
-        lanes.push(h("div", { class: "lane", "data-agent": i, "data-side": side }, label, h("div", { class: "charts" }, chart, sum), end));
+        const stops = this.stops(column, i, side, judged.length > 1, bars);
+        lanes.push(h("div", { class: "lane", "data-agent": i, "data-side": side }, label,
+          h("div", { class: "charts" }, chart, sum, stops.map(({ button }) => button)), end));
         this.values.push({ now, column, sums: sums[k][i] });
       });
     });
@@ -73,6 +78,45 @@ class Timeline {
     const costs = episode.cost.map(total);
     if (costs.some((cost) => cost)) lanes.push(this.paid("cost", costs.map((cost) => -cost), "cost", costs));
     this.lanes.replaceChildren(...lanes);
+    const same = ({ step, agent, side }) => step === this.bar?.step && agent === this.bar.agent && side === this.bar.side;
+    this.bar = this.bars.flat().find(same) ?? this.bars[0]?.[0]; // after a change of the width the same one
+    this.bar?.button.setAttribute("tabindex", "0");
+    if (focused) this.bar?.button.focus();
+  }
+
+  /** Return what the keyboard reaches in a lane: a button over each bar that has a reason. */
+  stops(column, agent, side, several, height) {
+    const { episode } = this;
+    const width = 100 / episode.length;
+    const who = episode.agents[agent] + (several ? ` ${"AB"[side]}` : "");
+    const found = [];
+    column.forEach((value, step) => {
+      const reason = value && episode.reasons[agent].find((each) => each.side === side && each.start <= step && step < each.stop);
+      if (!reason) return;
+      const button = h("button", { type: "button", class: "bar", tabindex: "-1", "aria-label": `${who}, step ${step}, ${signed(value)}: ${reason.why || NO_REASON}` });
+      button.style.cssText = `left: ${step * width}%; width: ${width}%; height: ${height}px`;
+      found.push({ step, agent, side, button });
+    });
+    if (found.length) this.bars.push(found);
+    return found;
+  }
+
+  /** Move from one bar with a reason to another one; return whether the key does that. */
+  walk(key) {
+    const lane = this.bars.findIndex((each) => each.includes(this.bar));
+    const row = this.bars[lane];
+    const at = row.indexOf(this.bar);
+    const nearest = (other) => other?.reduce((a, b) => (Math.abs(b.step - this.bar.step) < Math.abs(a.step - this.bar.step) ? b : a));
+    const next = {
+      ArrowLeft: () => row[at - 1], ArrowRight: () => row[at + 1], Home: () => row[0], End: () => row.at(-1),
+      ArrowUp: () => nearest(this.bars[lane - 1]), ArrowDown: () => nearest(this.bars[lane + 1]),
+    }[key];
+    if (!next) return false;
+    this.bar.button.setAttribute("tabindex", "-1");
+    this.bar = next() ?? this.bar;
+    this.bar.button.setAttribute("tabindex", "0");
+    this.bar.button.focus();
+    return true;
   }
 
   /** Return the lane of what the team was paid, or of its costs. */
@@ -108,6 +152,15 @@ class Timeline {
   }
 
   listen() {
+    this.lanes.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.altKey || event.metaKey || !event.target.matches(".bar") || !this.walk(event.key)) return;
+      event.preventDefault();
+      event.stopPropagation(); // these keys step elsewhere
+    });
+    this.lanes.addEventListener("click", (event) => {
+      const bar = this.bars.flat().find(({ button }) => button === event.target);
+      if (bar) this.chosen(bar.step + 1, bar.agent, bar.side, true);
+    });
     let under = false;
     const at = (event) => {
       const box = this.over.getBoundingClientRect();

@@ -53,7 +53,7 @@ class Viewer {
           this.under, this.spoken),
         h("aside", { class: "panel side-panel", "aria-label": "Reasons" }, this.apart, h("h2", {}, "Reasons"), this.filterForm(), this.list)),
       h("footer", {}, h("p", {}, h("kbd", {}, "←"), " ", h("kbd", {}, "→"), " step  ", h("kbd", {}, "space"), " play  ",
-        h("kbd", {}, "home"), " ", h("kbd", {}, "end"), " first and last  ", h("kbd", {}, "page up"), " ", h("kbd", {}, "page down"), " episode")),
+        h("kbd", {}, "home"), " ", h("kbd", {}, "end"), " first and last  ", h("kbd", {}, "tab"), " to the bars  ", h("kbd", {}, "page up"), " ", h("kbd", {}, "page down"), " episode")),
     );
   }
 
@@ -174,7 +174,8 @@ class Viewer {
     const drawn = episode.scene !== null;
     if (drawn) {
       this.world.open(episode);
-      this.worldBox.replaceChildren(this.world.element);
+      const missing = episode.undrawn ? [h("p", { class: "undrawn" }, `${episode.undrawn}.`)] : [];
+      this.worldBox.replaceChildren(this.world.element, ...missing);
     } else {
       this.worldBox.replaceChildren(h("p", { class: "undrawn" }, `Told as text: ${episode.undrawn}.`), (this.lines = stepList(episode, (position) => this.step(position))));
     }

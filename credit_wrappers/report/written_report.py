@@ -1,0 +1,37 @@
+"""What a written report holds, read back: where nothing else was kept of a run, its report can be made again."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+from credit_wrappers.report.report_file import VERSION
+
+_DATA = re.compile(r'<script type="text/plain" id="data">([^<]*)</script>')
+
+
+def read_report(path: Path, most: int) -> dict[str, Any]:
+    """Return what a report shows of its last episodes, as `report_values` does.
+
+    Args:
+        path: The file.
+        most: At most so many episodes.
+
+    Raises:
+        ValueError: It is no report, a damaged one, or one of another version.
+        OSError: There is no such file.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    found = _DATA.search(text)
+    try:
+        values: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(found[1]))) if found else {}
+        version, episodes = values["version"], list(values["episodes"])
+    except (KeyError, TypeError, ValueError, zlib.error):
+        raise ValueError(f"{path} is no report of this package, or a damaged one") from None
+    if version != VERSION:
+        raise ValueError(f"{path} is a report of version {version}; this program reads version {VERSION}")
+    return values | {"episodes": episodes[-most:]}
