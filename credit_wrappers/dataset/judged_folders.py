@@ -33,13 +33,19 @@ _TRAINED = (
     "return 0.83, the weakest team 0.57): a fourth greedy, a fourth sampled, half greedy with 10 to 50 % chance; the "
     "weakest team plays three eighths of the episodes"
 )
+_STUCK = (
+    "four teams at the end of their training on duet-claude-curve, duet-claude-teams and duet-claude-trained, 600,000 "
+    "steps (mean greedy return 0.93): 28 episodes greedy and stuck, the others greedy with 10 to 50 % chance: 34 "
+    "where greedy play is stuck, 34 where the student's networks disagree most of 480, and 16 at random"
+)
 # By the folder's name: the data set's, what it is, and how the team played ("": as in duet-claude).
 _SETS = {
     "duet-curve-mixed": ("duet-claude-curve", "The episodes of duet-claude, judged anew, counted in steps saved.", ""),
     "duet-curve-teams": ("duet-claude-teams", "Play of teams that are half trained, counted in steps saved.", _TEAMS),
+    "duet-curve-stuck": ("duet-claude-stuck", "Where trained teams get stuck, counted in steps saved.", _STUCK),
     "duet-curve-trained": (
         "duet-claude-trained",
-        "Play of trained teams, and of where they get stuck, counted in steps saved.",
+        "Play of trained teams, counted in steps saved.",
         _TRAINED,
     ),
 }

@@ -248,6 +248,7 @@ def test_unique_state_actions_are_estimated_where_there_are_many(monkeypatch, la
 
 PUBLISHED = {
     "duet-claude": (96, 4345), "duet-claude-curve": (96, 4345), "duet-claude-teams": (96, None),
+    "duet-claude-trained": (128, 3738), "duet-claude-stuck": (112, 4368),
     "pair-claude": (96, None), "truss-claude": (18, None),
     "lbf-claude": (40, None),
 }  # fmt: skip
@@ -279,7 +280,7 @@ def test_a_published_data_set_loads_and_its_environment_makes_its_episodes_again
         assert np.allclose(total, label.credit.values, atol=1e-5)
     card = dataset.load_card(name)
     assert card.credited_by == "Claude, asked through files, November 2026"
-    assert ("digest" if name.endswith(("curve", "teams")) else "a498dcc") in card.wording
+    assert ("digest" if name.endswith(("curve", "teams", "trained", "stuck")) else "a498dcc") in card.wording
 
 
 def test_labels_in_steps_saved_are_those_of_their_answers_and_keep_questions_and_answers(tmp_path):

@@ -277,10 +277,14 @@ def test_judgements_in_lines_become_a_data_set_and_another_form(tmp_path, capsys
 
 
 def test_unknown_sources_and_names_are_refused(tmp_path, capsys):
-    assert "duet-claude, duet-claude-curve, duet-claude-teams, lbf-claude" in refused(
-        capsys, "export", "nothing", "--out", tmp_path / "d"
+    assert (
+        "duet-claude, duet-claude-curve, duet-claude-stuck, duet-claude-teams, duet-claude-trained, lbf-claude"
+        in refused(capsys, "export", "nothing", "--out", tmp_path / "d")
     )
-    assert "duet-claude, duet-claude-curve, duet-claude-teams, lbf-claude" in refused(capsys, "info", "nothing")
+    assert (
+        "duet-claude, duet-claude-curve, duet-claude-stuck, duet-claude-teams, duet-claude-trained, lbf-claude"
+        in refused(capsys, "info", "nothing")
+    )
     assert "unknown world 'x'" in refused(capsys, "make", tmp_path, "--worlds", "x")
 
 
