@@ -23,9 +23,12 @@ from credit_wrappers.llm.client import Completion, ModelClient, Request
 from credit_wrappers.student import Agreement, StudentCritic, StudentSettings, fit_student, mirrored_labels
 from credit_wrappers.wrappers import (
     CreditWrapper,
+    DelayedReward,
     LLMCreditWrapper,
     LLMTaskWrapper,
+    NoisyReward,
     RecordEpisodes,
+    SparseReward,
     TaskObservationWrapper,
     Weaning,
 )
@@ -73,6 +76,7 @@ __all__ = [
     "CriticSettings",
     "CriticStats",
     "Deferred",
+    "DelayedReward",
     "Distillation",
     "Distilled",
     "EnvSimulator",
@@ -89,6 +93,7 @@ __all__ = [
     "ModelClient",
     "ModelError",
     "Narrator",
+    "NoisyReward",
     "Online",
     "OpenAICompatibleClient",
     "Outcomes",
@@ -101,6 +106,7 @@ __all__ = [
     "ScriptedClient",
     "SharedCritic",
     "Simulator",
+    "SparseReward",
     "Student",
     "StudentCritic",
     "StudentSettings",
