@@ -303,3 +303,25 @@ def test_a_resumed_learner_keeps_the_kind_of_team_reward_that_was_decided(tmp_pa
     process.store.team_reward.agree("sum", "rewards differed")
     process._save()
     assert LearnerProcess(settings, "mca", 0, tmp_path, Queue()).store.team_reward.rule == "sum"
+
+
+def test_harder_rewards_are_paid_in_the_training_and_not_in_the_evaluation(tmp_path: Path) -> None:
+    settings = replace(settings_of("ppo", "shared"), reward="sparse")
+    process = LearnerProcess(settings, "shared", 0, tmp_path, Queue())
+    process.learner.train()
+    rows = process.learner.buffer
+    over = rows.terminated | rows.truncated
+    assert over.any() and rows.rew[over].any() and not rows.rew[~over].any()
+    assert process._evaluate(2, _Board())["sampled"]["episodes"] == 2
+    assert not hasattr(process.make_env(), "_held")  # evaluated without the wrapper
+    own = LearnerProcess(replace(settings, reward="own"), "shared", 0, tmp_path / "own", Queue())
+    own.learner.train()
+    before = own.learner.buffer
+    paid = before.rew[~(before.terminated | before.truncated)]
+    assert paid.any()  # the same play is paid in the middle of episodes
+    assert np.allclose(before.rew.sum(), rows.rew.sum())
+
+
+class _Board:
+    def add_scalar(self, *_: Any) -> None:
+        """Ignore it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tianshou_examples.experiment.env_families import FAMILIES, family_of
-from tianshou_examples.experiment.environments import check_environment
+from tianshou_examples.experiment.environments import check_environment, reward_wrapper
 from tianshou_examples.experiment.methods import METHODS
 from tianshou_examples.experiment.settings import ANSWERS, OWN_CRITICS, Settings, critics, learner_name, providers
 
@@ -161,6 +161,7 @@ def _settings(given: dict[str, Any], recorded: Settings | None) -> Settings:
     given |= learner_settings(given.pop("set"))
     scenario, family = check_environment(given["env"]), family_of(given["env"])
     settings = replace(Settings(), **{**family.settings, **given}) if recorded is None else replace(recorded, **given)
+    reward_wrapper(settings.reward)
     if settings.action_mask != Settings.action_mask and not family.masks:
         raise ValueError(f"--action-mask {settings.action_mask} is for Spaceworld; {settings.env} has its own masks")
     if settings.agent_id and settings.policy != "shared":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from gymnasium.spaces import Box, Discrete
 from pettingzoo import ParallelEnv
 
+from credit_wrappers import DelayedReward, NoisyReward, SparseReward
 from credit_wrappers.adapters import lbf, rware
 from spaceworld import PRESETS
 from tianshou_examples.experiment.env_families import FAMILIES
@@ -67,6 +69,32 @@ def environment_maker(
     from spaceworld import spaceworld_v0  # imports numba, which --help does not need
 
     return lambda: spaceworld_v0.parallel_env(scenario=scenario, render_mode=render_mode, action_mask=action_mask)
+
+
+def reward_wrapper(told: str) -> Callable[[ParallelEnv], ParallelEnv] | None:
+    """Return the wrapper that `--reward` names; None for the environment's own reward.
+
+    Args:
+        told: "own", "sparse", "delayed:STEPS" or "noisy:SCALE".
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    kind, _, number = told.partition(":")
+    if told == "own":
+        return None
+    if told == "sparse":
+        return SparseReward
+    try:
+        if kind == "delayed" and int(number) >= 0:
+            return partial(DelayedReward, delay=int(number))
+        if kind == "noisy" and 0 <= float(number) < float("inf"):
+            return partial(NoisyReward, scale=float(number))
+    except ValueError:
+        pass
+    raise ValueError(
+        f"--reward {told!r} must be own, sparse, delayed:STEPS (such as delayed:20) or noisy:SCALE (such as noisy:0.1)"
+    )
 
 
 def longest_episode(env: ParallelEnv) -> int:

@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from credit_wrappers import CreditError, Distillation
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
 from tianshou_examples.experiment.critics import critic_numbers, make_critic, make_source
-from tianshou_examples.experiment.environments import environment_maker
+from tianshou_examples.experiment.environments import environment_maker, reward_wrapper
 from tianshou_examples.experiment.evaluation import evaluate
 from tianshou_examples.experiment.learners import Learner
 from tianshou_examples.experiment.methods import METHODS, credited_environment
@@ -60,14 +60,16 @@ class LearnerProcess:
         self.name = learner_name(method, seed)
         self.folder = folder
         self.checkpoint = checkpoint_of(folder, method, seed)
-        self.make_env = environment_maker(settings.env, action_mask=settings.action_mask)
+        self.make_env = environment_maker(settings.env, action_mask=settings.action_mask)  # for evaluations
+        make_env, harder = self.make_env, reward_wrapper(settings.reward)
+        make_paying = make_env if harder is None else lambda: harder(make_env())
         ledger = folder / f"ledger-{self.name}.sqlite"
         critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name)
         asks_model = self.inner is not None and self.inner.source == "model"
         self.store = make_source(settings, method, critic, self.monitor, asks_model)
         wean_steps = round(settings.wean * settings.steps / settings.envs)
         venv = AgentVectorEnv(
-            [credited_environment(method, self.make_env, self.store, wean_steps, bool(settings.answers_name))]
+            [credited_environment(method, make_paying, self.store, wean_steps, bool(settings.answers_name))]
             * settings.envs,
             learners="shared" if settings.policy == "shared" else "per-agent",
         )

@@ -81,8 +81,9 @@ def print_table(settings: Settings, results: Sequence[dict[str, Any]], console: 
     by_kind = {kind: [r for r in results if r["method"] == kind] for kind in settings.method}
     by_kind = {kind: of_kind for kind, of_kind in by_kind.items() if of_kind}
     episodes = results[0]["greedy"]["episodes"]
+    trained = "" if settings.reward == "own" else f"; trained on {settings.reward} rewards"
     table = Table(
-        title=f"{settings.env}, {settings.algo}, {episodes} unseen layouts a seed; {settings.critic_note}",
+        title=f"{settings.env}, {settings.algo}, {episodes} unseen layouts a seed; {settings.critic_note}{trained}",
         title_justify="left",
     )
     family = family_of(settings.env)

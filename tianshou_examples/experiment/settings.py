@@ -73,6 +73,12 @@ class Settings:
         "of Spaceworld; safe also forbids flying into what is solid and seen; robots may still collide",
         choices=("possible", "safe"),
     )
+    reward: str = _option(
+        "own",
+        "what the environment pays in the training: own, its own reward; sparse, in the last step alone; "
+        "delayed:STEPS; noisy:SCALE (normal noise); every evaluation is on its own reward",
+        metavar="KIND",
+    )
     method: tuple[str, ...] = _option(
         ("mca", "shared"), "what pays the learners; several are trained side by side", nargs="+", choices=list(METHODS)
     )

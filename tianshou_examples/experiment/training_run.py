@@ -55,6 +55,8 @@ class TrainingRun:
         s = self.settings
         self.console.print(f"{s.env}: {', '.join(s.method)} for at least {s.steps:,} environment steps each, "
                            f"{s.seeds} seed(s); {s.critic_note}")  # fmt: skip
+        if s.reward != "own":
+            self.console.print(f"the training pays {s.reward} rewards; evaluations count the environment's own")
         self.console.print(family_of(s.env).starting)
         env = environment_maker(s.env)()
         env.reset(seed=0)
