@@ -107,6 +107,11 @@ def _bench(options: argparse.Namespace) -> Generator[str, None, int]:
         kept = [row for row in kept if not options.suite or row.suite in options.suite]
         kept = [row for row in kept if not options.critic or row.critic in options.critic]
         rows = [row if row.against == options.against else replace(row, gains={}) for row in kept]
+        if options.against and not any(row.gains for row in rows):
+            raise ValueError(
+                f"--against {options.against}: none of these rows was measured beside that critic; measure with "
+                f"--against {options.against}, and show that file"
+            )
     else:
         rows = yield from _measured(options)
     if options.estimate:

@@ -116,6 +116,8 @@ def test_rows_are_kept_and_shown_again_beside_those_of_another_run(tmp_path, cap
     assert capsys.readouterr().out.splitlines() == first[:3]
     assert main(["bench", "--show", files[0], "--against", "random"]) == 0
     assert capsys.readouterr().out.splitlines() == first[4:] and len(first) == 6
+    assert main(["bench", "--show", files[0], "--against", "exact-work"]) == 2
+    assert "none of these rows was measured beside that critic" in capsys.readouterr().err
     assert main([*WORDS[:4], "equal", "--half", "choose", "--draws", "0", "--json", files[1]]) == 0
     capsys.readouterr()
     assert main(["bench", "--show", *files, "--suite", "corridor"]) == 0
