@@ -14,7 +14,7 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import DatasetError
 from tests.examples.one_learner import TINY, Queue
 from tianshou_examples.experiment.learner_process import LearnerProcess
-from tianshou_examples.experiment.recorded_answers import STUDENT, fit_run_student, fitting_note
+from tianshou_examples.experiment.recorded_answers import STUDENT, data_sets, fit_run_student, fitting_note
 from tianshou_examples.train import main
 
 
@@ -65,6 +65,21 @@ def test_a_student_is_fitted_once_for_a_run(few, folder, monkeypatch):
     assert (folder / STUDENT).read_bytes() == before
 
 
+def test_claude_stands_for_the_published_judgements_of_the_environment_in_the_newest_wording(monkeypatch, tmp_path):
+    def names(env: str) -> list[str]:
+        return data_sets(replace(TINY, env=env, critic="answers:claude"))
+
+    assert names("spaceworld:duet") == [
+        "duet-claude-curve", "duet-claude-stuck", "duet-claude-teams", "duet-claude-trained",
+    ]  # fmt: skip
+    assert names("spaceworld:pair") == ["pair-claude"]
+    with pytest.raises(FileNotFoundError, match=r"no published judgements of spaceworld:crew; there are of lbf:.*duet"):
+        names("spaceworld:crew")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "claude").mkdir()
+    assert names("spaceworld:duet") == ["claude"]  # a path comes before
+
+
 def test_the_command_trains_a_team_by_recorded_labels(few, tmp_path, capsys):
     out = tmp_path / "run"
     words = [
@@ -82,7 +97,7 @@ def test_the_command_trains_a_team_by_recorded_labels(few, tmp_path, capsys):
     assert main([*words, "--eval-episodes", "2", "--set", "gamma_growth=0.5", "--out", str(out)]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert (
-        f"fitting a student to the labels of {few}, which takes about" in said
+        f"fitting a student to the labels of {few}, which takes one to three minutes" in said
         and "critic: a student of the recorded labels" in said
     )
     assert (out / STUDENT).exists() and (out / "results.json").exists()

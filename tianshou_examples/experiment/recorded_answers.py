@@ -15,6 +15,7 @@ from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.settings import Settings
 
 STUDENT = "student.npz"  # in the run's folder
+PUBLISHED = "claude"  # instead of names: all published judgements of the run's environment
 # Of a fit with mirrored labels, chosen by agreement with exact credit on other play (docs/student.md): eight times as
 # many steps need fewer passes, and bear a larger network.
 MIRRORED = StudentSettings(epochs=30, hidden=64, weight_decay=0.1)
@@ -25,6 +26,25 @@ def load_student(folder: Path) -> StudentCritic:
     return StudentCritic.load(folder / STUDENT)
 
 
+def data_sets(settings: Settings) -> list[str]:
+    """Return the names of a run's data sets; "claude" stands for the published judgements of its environment.
+
+    Where some of these were asked in today's wording (their card tells its digest), older ones are left out, because
+    their credit has another scale.
+
+    Raises:
+        FileNotFoundError: There are no published judgements of the environment.
+    """
+    if settings.answers_name != PUBLISHED or Path(PUBLISHED).exists():
+        return settings.answers_name.split(",")
+    cards = {name: dataset.load_card(name) for name in dataset.published_names()}
+    own = [name for name, card in cards.items() if card.world == settings.env]
+    if not own:
+        known = ", ".join(sorted({card.world for card in cards.values()}))
+        raise FileNotFoundError(f"there are no published judgements of {settings.env}; there are of {known}")
+    return [name for name in own if cards[name].wording.startswith("digest")] or own
+
+
 def check_labels(settings: Settings) -> None:
     """Check the data sets of a run, before anything else is done.
 
@@ -32,7 +52,7 @@ def check_labels(settings: Settings) -> None:
         DatasetError: A data set is damaged, or it is of another environment than the run.
         FileNotFoundError: There is no such data set; the message lists the published ones.
     """
-    for name in settings.answers_name.split(","):
+    for name in data_sets(settings):
         card = dataset.load_card(name)
         if card.world != settings.env:
             raise DatasetError(f"the data set {name} is of {card.world}, and this run is of {settings.env}")
@@ -42,7 +62,8 @@ def fitting_note(settings: Settings, folder: Path) -> str:
     """Return what to say before a run's student is fitted; "" if it is there."""
     if (folder / STUDENT).exists():
         return ""
-    return f"fitting a student to the labels of {settings.answers_name}, which takes about a minute ..."
+    names = " and ".join(data_sets(settings))
+    return f"fitting a student to the labels of {names}, which takes one to three minutes ..."
 
 
 def fit_run_student(settings: Settings, folder: Path, progress: bool = False) -> str:
@@ -54,7 +75,7 @@ def fit_run_student(settings: Settings, folder: Path, progress: bool = False) ->
     Raises:
         DatasetError, FileNotFoundError: As `check_labels`.
     """
-    names = settings.answers_name.split(",")
+    names = data_sets(settings)
     check_labels(settings)
     cards = [dataset.load_card(name) for name in names]
     if not (folder / STUDENT).exists():

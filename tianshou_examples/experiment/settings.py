@@ -85,9 +85,9 @@ class Settings:
     critic: str = _option(
         "scripted",
         "who assigns the credit, for all methods but exact, shared and equal: scripted, recorded, a provider "
-        "of models or of another critic, or answers:NAME, a student of a data set of labels, such as "
-        "answers:duet-claude, which a language model credited; scripted-noisy and scripted-farmable are faulty on "
-        "purpose",
+        "of models or of another critic, or answers:NAME, a student of a data set of labels (answers:claude: of all "
+        "published judgements of the environment by a language model); scripted-noisy and scripted-farmable are faulty "
+        "on purpose",
     )
     exact_value: str = _option(
         "work",
