@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from credit_wrappers.cli.report_source import page_of_run, read_source
 from credit_wrappers.llm.budget import Prices
 from credit_wrappers.report.replayed import drawable, replay_failures, with_exact
 from credit_wrappers.report.report_file import ReportOptions, write_report, write_values
-from credit_wrappers.report.written_report import read_report
+from credit_wrappers.report.written_report import is_report, read_report
 
 ABOUT = "one HTML file in which to see what a critic credited, and why"
 
@@ -45,6 +45,7 @@ def report(options: argparse.Namespace) -> Iterator[str]:
         raise ValueError(f"--episodes must be at least 1, got {options.episodes}")
     if options.prices is not None and not 2 <= len(options.prices) <= 4:
         raise ValueError(f"--prices takes 2 to 4 numbers, got {len(options.prices)}")
+    _check_out(options.out, [path for path in (options.source, options.compare) if path is not None])
     if (page := page_of_run(options.source)) is not None:
         yield _again(page, options)
         return
@@ -90,6 +91,20 @@ def report(options: argparse.Namespace) -> Iterator[str]:
     yield _wrote(path, len(labels), total)
 
 
+def _check_out(out: Path, sources: Sequence[Path]) -> None:
+    """Refuse to write into no folder, or over a source or anything else that is no report."""
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {out.parent}")
+    if out.is_dir():
+        raise ValueError(f"--out {out} is a directory; give a file, such as {out / 'report.html'}")
+    if not out.exists():
+        return
+    if any(path.exists() and path.samefile(out) for path in sources):
+        raise ValueError(f"--out {out} is what the report is made of; give another file")
+    if not is_report(out):
+        raise ValueError(f"--out {out} exists and is no report, so it is not replaced; give another file")
+
+
 def _again(page: Path, options: argparse.Namespace) -> str:
     """Write the page of a run without a ledger again, in today's form; return a line that says where it is."""
     given = {"--compare": options.compare, "--exact": options.exact, "--prices": options.prices, "--env": options.env}
@@ -100,8 +115,6 @@ def _again(page: Path, options: argparse.Namespace) -> str:
             f"{page} is all that was kept, which takes --episodes and --title only"
         )
     values = read_report(page, options.episodes)
-    if not options.out.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {options.out.parent}")
     path = write_values(values | ({"title": options.title} if options.title else {}), options.out)
     return _wrote(path, len(values["episodes"]), values["total"])
 

@@ -11,7 +11,17 @@ from typing import Any
 
 from credit_wrappers.report.report_file import VERSION
 
+_MARK = b'<meta name="generator" content="llm-credit-wrappers">'  # in the head of every report
+_HEAD = 16_384  # bytes in which it stands
 _DATA = re.compile(r'<script type="text/plain" id="data">([^<]*)</script>')
+
+
+def is_report(path: Path) -> bool:
+    """Return whether a file is a report, be it whole or cut off."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _MARK in file.read(_HEAD)
 
 
 def read_report(path: Path, most: int) -> dict[str, Any]:
