@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -135,7 +136,7 @@ def _places(label: LabelledEpisode) -> tuple[object, object]:
 
 
 def _number(value: float) -> float | None:
-    return round(float(value), 4) if value == value else None
+    return round(float(value), 4) if math.isfinite(value) else None
 
 
 def _critic(labels: Sequence[LabelledEpisode]) -> str:

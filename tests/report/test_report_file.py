@@ -221,6 +221,13 @@ def test_exact_credit_is_drawn_at_the_critics_scale():
     assert exact_scale([]) == exact_scale([(exact, 0 * exact)]) == 1.0
 
 
+def test_exact_credit_that_is_not_finite_is_unknown(tmp_path):
+    exact = np.full((len(PLAY), 2), np.inf)
+    exact[0] = 1.0, -np.inf
+    data = data_of(write_report([credited(played(), exact={"work difference": exact})], tmp_path / "r.html"))
+    assert data["episodes"][0]["exact"]["work difference"][:2] == [[1, None], [None, None]]
+
+
 def test_numbers_are_short_and_never_what_json_lacks():
     assert short(np.array([1.0, 0.123456789, np.nan, np.inf, -0.0])) == [1, 0.12346, None, None, 0]
 
