@@ -88,7 +88,7 @@ def report(options: argparse.Namespace) -> Iterator[str]:
         total=total,
     )
     path = write_report(labels, options.out, shown)
-    yield _wrote(path, len(labels), total)
+    yield _wrote(path, len(labels), total, total)
 
 
 def _check_out(out: Path, sources: Sequence[Path]) -> None:
@@ -114,15 +114,25 @@ def _again(page: Path, options: argparse.Namespace) -> str:
             f"{', '.join(refused)}: {page.parent} has no ledger, because no model was asked. Its page "
             f"{page} is all that was kept, which takes --episodes and --title only"
         )
-    values = read_report(page, options.episodes)
-    path = write_values(values | ({"title": options.title} if options.title else {}), options.out)
-    return _wrote(path, len(values["episodes"]), values["total"])
+    values = read_report(page)
+    episodes = values["episodes"][-options.episodes :]
+    held = len(values["episodes"])
+    if len(episodes) < held and options.out.exists() and options.out.samefile(page):
+        raise ValueError(
+            f"--episodes {options.episodes} would cut {page}, the only record of its {held} episodes; give another "
+            f"--out, or --episodes {held}"
+        )
+    shown = values | {"title": options.title or values["title"], "episodes": episodes}
+    return _wrote(write_values(shown, options.out), len(episodes), values["total"], held)
 
 
-def _wrote(path: Path, count: int, total: int | None) -> str:
+def _wrote(path: Path, count: int, total: int | None, held: int | None) -> str:
+    """Return a line on what was written: `count` of `total` episodes, of which the source holds `held`."""
     shown = f"{count} episodes"
     if total is not None and total > count:
-        shown = f"{count} of {total} episodes: the last; --episodes {total} for all"
+        shown = f"{count} of {total} episodes: the last"
+        if held is not None and held > count:
+            shown += f"; --episodes {held} for all" + (" that the page holds" if held < total else "")
     return f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB, {shown}): open it in a browser"
 
 
