@@ -219,7 +219,7 @@ def test_the_last_of_a_data_set_say_so_and_two_critics_of_one_name_have_their_so
     )
     page = opened(path, "#2")
     about = page.locator(".about").inner_text()
-    assert about == "2 of 9 episodes (the last; --episodes 9 for all), credited by A one, B two"
+    assert about == "2 of 9 episodes (the last), credited by A one, B two"
     assert [" ".join(each.split()[:2]) for each in page.locator(".badges").all_inner_texts()] == ["A one", "B two"]
     assert "index 8 of the data set" in page.locator(".facts.small").first.inner_text()
     assert "index 8" in page.locator(".episodes li").nth(1).inner_text()

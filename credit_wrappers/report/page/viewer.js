@@ -59,7 +59,7 @@ class Viewer {
 
   about() {
     const { critics, episodes, total: all } = this.data;
-    const shown = all > episodes.length ? `${counted(episodes.length)} of ${plural(all, "episode")} (the last; --episodes ${all} for all)` : plural(episodes.length, "episode");
+    const shown = all > episodes.length ? `${counted(episodes.length)} of ${plural(all, "episode")} (the last)` : plural(episodes.length, "episode");
     const who = critics.length > 1 ? critics.map((name, side) => `${"AB"[side]} ${name}`).join(", ") : critics[0];
     return h("p", { class: "about" }, `${shown}, credited by `, h("strong", {}, who));
   }
