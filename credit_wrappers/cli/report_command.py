@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from credit_wrappers.cli.report_source import page_of_run, read_source
 from credit_wrappers.llm.budget import Prices
 from credit_wrappers.report.replayed import drawable, replay_failures, with_exact
 from credit_wrappers.report.report_file import ReportOptions, write_report, write_values
-from credit_wrappers.report.written_report import read_report
+from credit_wrappers.report.written_report import is_report, read_report
 
 ABOUT = "one HTML file in which to see what a critic credited, and why"
 
@@ -45,6 +45,7 @@ def report(options: argparse.Namespace) -> Iterator[str]:
         raise ValueError(f"--episodes must be at least 1, got {options.episodes}")
     if options.prices is not None and not 2 <= len(options.prices) <= 4:
         raise ValueError(f"--prices takes 2 to 4 numbers, got {len(options.prices)}")
+    _check_out(options.out, [path for path in (options.source, options.compare) if path is not None])
     if (page := page_of_run(options.source)) is not None:
         yield _again(page, options)
         return
@@ -87,7 +88,21 @@ def report(options: argparse.Namespace) -> Iterator[str]:
         total=total,
     )
     path = write_report(labels, options.out, shown)
-    yield _wrote(path, len(labels), total)
+    yield _wrote(path, len(labels), total, total)
+
+
+def _check_out(out: Path, sources: Sequence[Path]) -> None:
+    """Refuse to write into no folder, or over a source or anything else that is no report."""
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {out.parent}")
+    if out.is_dir():
+        raise ValueError(f"--out {out} is a directory; give a file, such as {out / 'report.html'}")
+    if not out.exists():
+        return
+    if any(path.exists() and path.samefile(out) for path in sources):
+        raise ValueError(f"--out {out} is what the report is made of; give another file")
+    if not is_report(out):
+        raise ValueError(f"--out {out} exists and is no report, so it is not replaced; give another file")
 
 
 def _again(page: Path, options: argparse.Namespace) -> str:
@@ -99,17 +114,25 @@ def _again(page: Path, options: argparse.Namespace) -> str:
             f"{', '.join(refused)}: {page.parent} has no ledger, because no model was asked. Its page "
             f"{page} is all that was kept, which takes --episodes and --title only"
         )
-    values = read_report(page, options.episodes)
-    if not options.out.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {options.out.parent}")
-    path = write_values(values | ({"title": options.title} if options.title else {}), options.out)
-    return _wrote(path, len(values["episodes"]), values["total"])
+    values = read_report(page)
+    episodes = values["episodes"][-options.episodes :]
+    held = len(values["episodes"])
+    if len(episodes) < held and options.out.exists() and options.out.samefile(page):
+        raise ValueError(
+            f"--episodes {options.episodes} would cut {page}, the only record of its {held} episodes; give another "
+            f"--out, or --episodes {held}"
+        )
+    shown = values | {"title": options.title or values["title"], "episodes": episodes}
+    return _wrote(write_values(shown, options.out), len(episodes), values["total"], held)
 
 
-def _wrote(path: Path, count: int, total: int | None) -> str:
+def _wrote(path: Path, count: int, total: int | None, held: int | None) -> str:
+    """Return a line on what was written: `count` of `total` episodes, of which the source holds `held`."""
     shown = f"{count} episodes"
     if total is not None and total > count:
-        shown = f"{count} of {total} episodes: the last; --episodes {total} for all"
+        shown = f"{count} of {total} episodes: the last"
+        if held is not None and held > count:
+            shown += f"; --episodes {held} for all" + (" that the page holds" if held < total else "")
     return f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB, {shown}): open it in a browser"
 
 

@@ -77,6 +77,11 @@ def read_source(path: Path, most: int, world: str | None = None, max_cycles: int
         if others:
             note = f"of the {len(others) + 1} ledgers of {path}, {shown.name} is shown; each of the others can be given"
             found = replace(found, note=f"{note} in place of the folder: {', '.join(map(str, others))}")
+    elif path.is_dir() and _world_of_run(path) is not None and not (path / PAGE).exists():
+        raise ValueError(
+            f"{path} has no report yet, because its run did not finish; go on with "
+            f"python -m tianshou_examples.train --resume {path}"
+        )
     elif path.is_dir() and _world_of_run(path) is not None:
         raise ValueError(
             f"{path} has no ledger, because no model was asked, so it cannot be compared; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -135,7 +136,7 @@ def _places(label: LabelledEpisode) -> tuple[object, object]:
 
 
 def _number(value: float) -> float | None:
-    return round(float(value), 4) if value == value else None
+    return round(float(value), 4) if math.isfinite(value) else None
 
 
 def _critic(labels: Sequence[LabelledEpisode]) -> str:
@@ -185,13 +186,14 @@ def _plain(values: dict[str, Any]) -> str:
         place = "" if episode["index"] is None else f", index {episode['index']} of the data set"
         sums = [sum(row[i] or 0 for row in said["values"]) for i in range(len(episode["agents"]))]
         totals = ", ".join(f"{agent} {total:+.3f}" for agent, total in zip(episode["agents"], sums, strict=True))
-        reasons = "".join(
-            f"<li>{escape(episode['agents'][i])}, steps {start} to {stop - 1}, {amount or 0:+.3f}: {escape(why)}</li>"
+        paid = sum(reward or 0 for reward in episode["reward"])
+        head = f"Episode {number}{place}: {episode['length']} steps, return {paid:+.3f}"
+        reasons = [
+            f"{episode['agents'][i]}, steps {start} to {stop - 1}, {amount or 0:+.3f}: {why}"
             for i, start, stop, amount, why in said["events"]
-        )
+        ]
         items.append(
-            f"<h2>Episode {number}{place}: {episode['length']} steps, return {sum(episode['reward']):+.3f}</h2>"
-            f"<p>Credit ({escape(said['source'])}): {escape(totals)}</p><p>{escape(said['summary'])}</p>"
-            f"<ul>{reasons}</ul>"
+            f"<h2>{escape(head)}</h2><p>Credit ({escape(said['source'])}): {escape(totals)}</p>"
+            f"<p>{escape(said['summary'])}</p><ul>{''.join(f'<li>{escape(reason)}</li>' for reason in reasons)}</ul>"
         )
     return "".join(items)

@@ -9,6 +9,7 @@ from typing import Any
 
 from credit_wrappers.core.episode import Episode
 
+_KINDS = ("tile", "place", "box", "food", "rock", "link", "agent")
 _HEADINGS = ("north", "east", "south", "west")
 
 
@@ -21,14 +22,14 @@ def scene_table(episode: Episode) -> tuple[dict[str, Any] | None, str]:
     draw = getattr(episode.narrator, "scene", None)
     if not callable(draw) or not episode.moments:
         return None, "this environment has no drawing"
-    shapes = _Shapes()
     try:
         scenes = [draw(moment) for moment in episode.moments]
         if scenes[0] is None:
             return None, "this environment has no drawing"
         scenes = [_checked(scene) for scene in scenes]
+        shapes = _Shapes(int(scenes[0]["rows"]), int(scenes[0]["columns"]))
         drawn = [list(scene["shapes"]) for scene in scenes]  # all are kept, so that no id is used twice
-        lists = [[place for shape in each if (place := shapes.place(shape)) is not None] for each in drawn]
+        lists = [shapes.places(each) for each in drawn]
     except Exception as error:  # somebody else's narrator: the report is there all the same, with texts
         return None, f"the world could not be drawn ({type(error).__name__}: {error})"
     if shapes.odd and not shapes.plain:
@@ -53,11 +54,25 @@ class _Shapes:
         odd: By name, why a shape is left out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rows: int, columns: int) -> None:
+        self._size = rows, columns
         self.plain: list[dict[str, Any]] = []
         self.odd: dict[str, str] = {}
         self._places: dict[object, int | None] = {}
         self._seen: dict[int, int | None] = {}  # by the object's id: a narrator may give the same shape in many scenes
+
+    def places(self, shapes: list[Any]) -> list[int]:
+        """Return the places of a moment's shapes that can be drawn; of those with one id, of the first."""
+        found: dict[object, int] = {}
+        for place in map(self.place, shapes):
+            if place is None:
+                continue
+            name = self.plain[place]["id"]
+            if name in found:
+                self.odd.setdefault(str(name), "ValueError: two shapes of one moment have this id")
+            else:
+                found[name] = place
+        return list(found.values())
 
     def place(self, shape: Any) -> int | None:
         """Return the place of a shape; None for one that cannot be drawn."""
@@ -67,7 +82,7 @@ class _Shapes:
         try:
             key = _key(shape)
             if key not in self._places:
-                plain = _checked_shape(shape)
+                plain = checked_shape(shape, *self._size)
                 self._places[key] = len(self.plain)
                 self.plain.append(plain)
         except Exception as error:  # somebody else's narrator: the other shapes are drawn
@@ -93,7 +108,7 @@ def _checked(scene: Any) -> Mapping[str, Any]:
     if not isinstance(scene, Mapping):
         raise TypeError(f"scene() returned {type(scene).__name__}; a dict is needed")
     for name in ("rows", "columns"):
-        if not 0 < int(scene[name]) <= 1000:
+        if int(scene[name]) != scene[name] or not 0 < scene[name] <= 1000:
             raise ValueError(f"the scene has {scene[name]} {name}")
     return scene
 
@@ -106,18 +121,26 @@ def _key(shape: Any) -> object:
         return repr(shape)
 
 
-def _checked_shape(shape: Any) -> dict[str, Any]:
-    """Return a shape that has what every shape needs, as values that JSON has."""
+def checked_shape(shape: Any, rows: int, columns: int) -> dict[str, Any]:
+    """Return a shape that has what every shape needs, as values that JSON has.
+
+    Raises:
+        Exception: It cannot be drawn on a grid of so many rows and columns; of any type, as a shape may be anything.
+    """
     if not isinstance(shape, Mapping):
         raise TypeError(f"a shape is a dict, not {type(shape).__name__}")
     # NumPy's numbers and arrays become those of JSON
     plain: dict[str, Any] = json.loads(json.dumps(dict(shape), allow_nan=False, default=lambda other: other.tolist()))
     if not isinstance(plain["id"], str | int) or not isinstance(plain["kind"], str):
         raise TypeError(f"its id is {plain['id']!r} and its kind {plain['kind']!r}; texts are needed")
+    if plain["kind"] not in _KINDS:
+        raise ValueError(f"its kind is {plain['kind']!r}; valid: {', '.join(_KINDS)}")
     for name in ("at", "to") if plain["kind"] == "link" else ("at",):
         cell = plain[name]
         if not (isinstance(cell, list) and len(cell) == 2 and all(type(x) in (int, float) for x in cell)):
             raise ValueError(f"its {name!r} is {cell!r}; row and column are needed")
+        if not (-1 <= cell[0] <= rows and -1 <= cell[1] <= columns):
+            raise ValueError(f"its {name!r} is {cell!r}, off the grid of {rows} rows and {columns} columns")
     if plain.get("heading") and plain["heading"] not in _HEADINGS:
         raise ValueError(f"its heading is {plain['heading']!r}; valid: {', '.join(_HEADINGS)}")
     agent = plain.get("agent")

@@ -9,17 +9,24 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from credit_wrappers.report.page_values import checked_values
 from credit_wrappers.report.report_file import VERSION
 
+_MARK = b'<meta name="generator" content="llm-credit-wrappers">'  # in the head of every report
+_HEAD = 16_384  # bytes in which it stands
 _DATA = re.compile(r'<script type="text/plain" id="data">([^<]*)</script>')
 
 
-def read_report(path: Path, most: int) -> dict[str, Any]:
-    """Return what a report shows of its last episodes, as `report_values` does.
+def is_report(path: Path) -> bool:
+    """Return whether a file is a report, be it whole or cut off."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _MARK in file.read(_HEAD)
 
-    Args:
-        path: The file.
-        most: At most so many episodes.
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Return what a report shows, as `report_values` does.
 
     Raises:
         ValueError: It is no report, a damaged one, or one of another version.
@@ -28,10 +35,15 @@ def read_report(path: Path, most: int) -> dict[str, Any]:
     text = path.read_text(encoding="utf-8", errors="replace")
     found = _DATA.search(text)
     try:
-        values: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(found[1]))) if found else {}
-        version, episodes = values["version"], list(values["episodes"])
-    except (KeyError, TypeError, ValueError, zlib.error):
-        raise ValueError(f"{path} is no report of this package, or a damaged one") from None
-    if version != VERSION:
-        raise ValueError(f"{path} is a report of version {version}; this program reads version {VERSION}")
-    return values | {"episodes": episodes[-most:]}
+        if found is None:
+            raise ValueError("it has no data")
+        values = json.loads(zlib.decompress(base64.b64decode(found[1])), parse_constant=_refused)
+        if type(values) is dict and values.get("version") != VERSION:
+            raise ValueError(f"its version is {values.get('version')!r}, not {VERSION}")
+        return checked_values(values)
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, zlib.error) as error:
+        raise ValueError(f"{path} is no report of this package, or damaged, or of another version: {error}") from None
+
+
+def _refused(word: str) -> float:
+    raise ValueError(f"{word} is no number that a report has")

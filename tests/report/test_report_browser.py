@@ -165,6 +165,31 @@ def test_filters_leave_the_reasons_that_are_asked_for(opened, alone):
     assert page.locator(".reason").count() == int(costs[2:4, 0].any()) + int(costs[5, 1].any())
 
 
+def test_a_bar_whose_reason_is_hidden_clears_the_filters_that_hide_it(opened, alone):
+    page = opened(alone)
+    page.get_by_label("Agent").select_option("robot_1")
+    page.get_by_label("Search").fill("went")
+    page.get_by_label("Sign").select_option("credit")
+    assert page.locator(".reason").count() == 0
+    box = page.locator(".lane[data-agent='1'] .charts").bounding_box()
+    page.mouse.click(box["x"] + 5.5 * box["width"] / STEPS, box["y"] + 50)
+    assert "robot_1 went the wrong way" in page.locator(".reason[aria-current]").inner_text()
+    left = [page.get_by_label(label).input_value() for label in ("Agent", "Search", "Sign")]
+    assert left == ["robot_1", "went", ""], "the others stay"
+
+
+def test_space_plays_also_where_a_bar_has_the_focus(opened, alone):
+    page = opened(alone)
+    page.locator(".bar[tabindex='0']").focus()
+    page.keyboard.press(" ")
+    assert page.get_by_role("button", name="Pause").is_visible()
+    assert page.locator(".reason[aria-current]").count() == 0
+    page.keyboard.press(" ")
+    assert page.get_by_role("button", name="Play").is_visible()
+    page.keyboard.press("Enter")
+    assert clock(page) == "2 / 9" and page.locator(".reason[aria-current]").count() == 1
+
+
 def test_what_a_model_wrote_stays_text(opened, alone):
     page = opened(alone, "#2/2")
     assert page.locator(".reason .why").first.inner_text() == HOSTILE
@@ -219,7 +244,7 @@ def test_the_last_of_a_data_set_say_so_and_two_critics_of_one_name_have_their_so
     )
     page = opened(path, "#2")
     about = page.locator(".about").inner_text()
-    assert about == "2 of 9 episodes (the last; --episodes 9 for all), credited by A one, B two"
+    assert about == "2 of 9 episodes (the last), credited by A one, B two"
     assert [" ".join(each.split()[:2]) for each in page.locator(".badges").all_inner_texts()] == ["A one", "B two"]
     assert "index 8 of the data set" in page.locator(".facts.small").first.inner_text()
     assert "index 8" in page.locator(".episodes li").nth(1).inner_text()

@@ -134,6 +134,7 @@ class _Broken:
         7,
         {"rows": 0, "columns": 2, "shapes": []},
         {"rows": 2, "columns": 2},
+        {"rows": 5.7, "columns": 2, "shapes": []},
         {"rows": 2, "columns": 2, "shapes": [{"id": "a", "kind": "agent"}]},
         {"rows": 2, "columns": 2, "shapes": [{"id": "a", "kind": "agent", "at": [0, float("nan")]}]},
     ],
@@ -156,6 +157,9 @@ ODD = {
     "no kind": {"kind": None},
     "no json": {"label": {1, 2}},
     "not finite": {"at": [0, float("inf")]},
+    "another kind": {"kind": "cloud"},
+    "off the grid": {"at": [1, 4000]},
+    "a link off the grid": {"kind": "link", "to": [-9, 0]},
 }
 
 
@@ -167,6 +171,14 @@ def test_an_odd_shape_alone_is_left_out_and_named(odd):
     assert told["scene"]["shapes"] == [{"id": "a", "kind": "agent", "at": [0, 1], "agent": 1}]
     name = (odd or {}).get("id", "without an id") if isinstance(odd, dict) else "without an id"
     assert told["undrawn"].startswith(f"left out: the shape {name} (")
+
+
+def test_of_two_shapes_with_one_id_in_one_moment_the_second_is_left_out_and_named():
+    twins = [{"id": "a", "kind": "box", "at": [0, column]} for column in (0, 1)]
+    narrator = _Broken({"rows": 2, "columns": 2, "shapes": twins})
+    told = report_values([credited(replace(corridor().episode, narrator=narrator))])["episodes"][0]
+    assert told["scene"]["still"] == [0] and not any(told["scene"]["moments"])
+    assert told["undrawn"] == "left out: the shape a (ValueError: two shapes of one moment have this id)"
 
 
 def test_shapes_that_are_left_out_are_counted_once():
@@ -207,6 +219,13 @@ def test_exact_credit_is_drawn_at_the_critics_scale():
     assert exact_scale([(0.05 * exact, exact)]) == pytest.approx(0.05)
     assert exact_scale([(-0.5 * exact, exact)]) == pytest.approx(0.5)
     assert exact_scale([]) == exact_scale([(exact, 0 * exact)]) == 1.0
+
+
+def test_exact_credit_that_is_not_finite_is_unknown(tmp_path):
+    exact = np.full((len(PLAY), 2), np.inf)
+    exact[0] = 1.0, -np.inf
+    data = data_of(write_report([credited(played(), exact={"work difference": exact})], tmp_path / "r.html"))
+    assert data["episodes"][0]["exact"]["work difference"][:2] == [[1, None], [None, None]]
 
 
 def test_numbers_are_short_and_never_what_json_lacks():

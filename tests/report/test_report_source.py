@@ -215,9 +215,17 @@ def test_a_run_without_a_ledger_has_its_page_written_again(tmp_path, capsys):
     assert main(["report", str(tmp_path), "--out", str(out)]) == 0
     assert ", 3 episodes)" in capsys.readouterr().out and out.read_bytes() == page.read_bytes()
     before = data_of(page)
-    assert main(["report", str(tmp_path), "--episodes", "2", "--title", "Two", "--out", str(page)]) == 0
-    assert "2 of 3 episodes: the last; --episodes 3 for all" in capsys.readouterr().out
-    assert data_of(page) == before | {"title": "Two", "episodes": before["episodes"][1:]}
+    argv = ["report", str(tmp_path), "--episodes", "2", "--title", "Two", "--out"]
+    assert main([*argv, str(out)]) == 0
+    assert "2 of 3 episodes: the last; --episodes 3 for all)" in capsys.readouterr().out
+    assert data_of(out) == before | {"title": "Two", "episodes": before["episodes"][1:]}
+    assert main([*argv, str(page)]) == 2
+    assert "--episodes 2 would cut" in capsys.readouterr().err and data_of(page) == before
+    assert main(["report", str(tmp_path), "--title", "In place", "--out", str(page)]) == 0
+    assert data_of(page) == before | {"title": "In place"}
+    page.write_bytes(out.read_bytes())
+    assert main(["report", str(tmp_path), "--episodes", "1", "--out", str(out)]) == 0
+    assert "1 of 3 episodes: the last; --episodes 2 for all that the page holds)" in capsys.readouterr().out
 
 
 def test_a_file_of_judgements_is_replayed(tmp_path, capsys):
@@ -266,9 +274,10 @@ def test_two_critics_of_one_name_are_told_apart_by_their_sources(tmp_path):
     [
         (["{text}"], "neither a ledger"),
         (["{folder}"], "neither a ledger"),
-        (["{run}"], "has no ledger, because no model was asked"),
-        (["{bare}"], "report.html is no report of this package, or a damaged one"),
+        (["{run}"], "has no report yet, because its run did not finish; go on with python -m tianshou_examples"),
+        (["{bare}"], "report.html is no report of this package, or damaged"),
         (["{bare}", "--exact", "--env", "lbf:x"], "--exact, --env: {bare} has no ledger"),
+        (["{ledger}", "--compare", "{run}"], "has no report yet, because its run did not finish"),
         (["{ledger}", "--compare", "{bare}"], "has no ledger, because no model was asked, so it cannot be"),
         (["{missing}"], "there is no"),
         (["{cut}"], "damaged"),

@@ -157,6 +157,9 @@ class Timeline {
       event.preventDefault();
       event.stopPropagation(); // these keys step elsewhere
     });
+    this.lanes.addEventListener("keyup", (event) => {
+      if (event.key === " " && event.target.matches(".bar")) event.preventDefault(); // it plays: enter alone opens
+    });
     this.lanes.addEventListener("click", (event) => {
       const bar = this.bars.flat().find(({ button }) => button === event.target);
       if (bar) this.chosen(bar.step + 1, bar.agent, bar.side, true);

@@ -59,7 +59,7 @@ class Viewer {
 
   about() {
     const { critics, episodes, total: all } = this.data;
-    const shown = all > episodes.length ? `${counted(episodes.length)} of ${plural(all, "episode")} (the last; --episodes ${all} for all)` : plural(episodes.length, "episode");
+    const shown = all > episodes.length ? `${counted(episodes.length)} of ${plural(all, "episode")} (the last)` : plural(episodes.length, "episode");
     const who = critics.length > 1 ? critics.map((name, side) => `${"AB"[side]} ${name}`).join(", ") : critics[0];
     return h("p", { class: "about" }, `${shown}, credited by `, h("strong", {}, who));
   }
@@ -406,9 +406,12 @@ class Viewer {
     else if (agent === null) this.timeline.markSpan();
   }
 
-  /** Mark the first reason of an agent at a step. */
+  /** Mark the first reason of an agent at a step; one that a filter hides is shown again. */
   select(step, agent, side) {
-    const found = this.reasons.find(({ reason }) => reason.agent === agent && (side === null || reason.side === side) && reason.start <= step && step < reason.stop);
+    const here = (reason) => reason.agent === agent && (side === null || reason.side === side) && reason.start <= step && step < reason.stop;
+    const hidden = this.reasons.some(({ reason }) => here(reason)) ? null : reasonsOf(this.episode).find(here);
+    if (hidden) this.unhide(hidden);
+    const found = this.reasons.find(({ reason }) => here(reason));
     this.mark(found ?? null);
     if (found) this.reveal(found.button);
   }
@@ -445,7 +448,7 @@ class Viewer {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const target = event.target;
     if (target.matches("input:not([type=range]), select, textarea") || (target === this.slider && !["PageUp", "PageDown", " "].includes(event.key))) return;
-    if (event.key === " " && target.closest("button, summary, a")) return;
+    if (event.key === " " && target.closest("button:not(.bar), summary, a")) return;
     if (["Home", "End", "PageUp", "PageDown"].includes(event.key) && target.closest("pre, .reasons, .lines-list")) return;
     const last = this.data.episodes.length - 1;
     const acts = {
@@ -477,6 +480,16 @@ class Viewer {
     this.mark(null);
     this.openReasons();
     this.showReasons();
+  }
+
+  /** Clear the filters that hide a reason. */
+  unhide(reason) {
+    for (const [name, value] of Object.entries(this.filters)) {
+      if (passes(reason, this.episode, { [name]: value })) continue;
+      this.filters[name] = "";
+      this.form.elements[name].value = "";
+    }
+    this.filtered();
   }
 
   chooseExact(name) {
