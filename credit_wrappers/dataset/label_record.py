@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from credit_wrappers.core.credit import Credit, CreditEvent, Usage
+from credit_wrappers.core.credit import Credit, CreditEvent, Source, Usage
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
@@ -112,8 +112,14 @@ def label_of(record: LabelRecord) -> LabelledEpisode:
     where = f"episode {facts.get('id')} (seed {facts.get('seed')})"
     try:
         for name, kind in _KINDS.items():
-            if not isinstance(facts[name], kind):
-                raise TypeError(f"its {name} is {facts[name]!r}")
+            value = facts[name]
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise TypeError(f"its {name} is {value!r}")
+            if name in ("agents", "frames") and not all(isinstance(text, str) for text in value):
+                raise TypeError(f"its {name} is {value!r}")
+        if record.texts.keys() != set(TEXTS) or not all(isinstance(text, str) for text in record.texts.values()):
+            raise ValueError(f"its texts are {', '.join(record.texts)}, and must be {' and '.join(TEXTS)}")
+        _check_source(facts["source"])
         episode = Episode(
             id=facts["id"],
             agents=tuple(facts["agents"]),
@@ -155,10 +161,19 @@ def label_of(record: LabelRecord) -> LabelledEpisode:
         raise DatasetError(f"{where} cannot be put together: {what}") from error
 
 
+def _check_source(source: str) -> None:
+    if source not in get_args(Source):
+        raise ValueError(f"its source is {source!r}; valid: {', '.join(get_args(Source))}")
+
+
 def _check_parts(label: LabelledEpisode, frames: int) -> None:
     """Raise DatasetError unless every part has the episode's steps, or its states, and agents, and finite numbers."""
     episode = label.episode
     where = f"episode {episode.id} (seed {episode.seed})"
+    try:
+        _check_source(label.credit.source)
+    except ValueError as error:
+        raise DatasetError(f"{where}: {error}") from error
     steps, n_agents = episode.length, episode.n_agents
     if steps == 0:
         raise DatasetError(f"{where} has no steps")
