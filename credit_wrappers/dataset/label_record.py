@@ -12,6 +12,7 @@ from credit_wrappers.core.credit import Credit, CreditEvent, Source, Usage
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
+from credit_wrappers.core.whole_characters import whole_characters
 
 EXACT, OBSERVATION, SEEN = "exact/", "observation/", "seen/"  # beginnings of names of arrays
 _KINDS: dict[str, Any] = {  # of facts, which a file may hold otherwise
@@ -48,7 +49,8 @@ class LabelRecord:
 def record_of(label: LabelledEpisode, *, frames: bool = True) -> LabelRecord:
     """Return a label taken apart.
 
-    The moments become the frames that their narrator tells; the snapshots are left out.
+    The moments become the frames that their narrator tells; the snapshots are left out. Texts get the replacement
+    character for each half of a surrogate pair.
 
     Args:
         label: The label.
@@ -89,17 +91,20 @@ def record_of(label: LabelledEpisode, *, frames: bool = True) -> LabelRecord:
         "truncated": bool(episode.truncated),
         "steps": episode.length,
         "observed": observed,
-        "frames": list(episode.frames) if frames else [],
+        "frames": [whole_characters(frame) for frame in episode.frames] if frames else [],
         "source": credit.source,
-        "summary": credit.summary,
-        "tasks": None if credit.tasks is None else list(credit.tasks),
+        "summary": whole_characters(credit.summary),
+        "tasks": None if credit.tasks is None else [whole_characters(task) for task in credit.tasks],
         "usage": asdict(credit.usage),
-        "events": [[e.agent, int(e.start), int(e.stop), float(e.amount), e.why] for e in credit.events],
-        "model": label.model,
+        "events": [
+            [e.agent, int(e.start), int(e.stop), float(e.amount), whole_characters(e.why)] for e in credit.events
+        ],
+        "model": whole_characters(label.model),
         "query": int(label.query),
-        "note": label.note,
+        "note": whole_characters(label.note),
     }
-    return LabelRecord(arrays, facts, {"question": label.question, "answer": label.answer})
+    texts = {"question": whole_characters(label.question), "answer": whole_characters(label.answer)}
+    return LabelRecord(arrays, facts, texts)
 
 
 def label_of(record: LabelRecord) -> LabelledEpisode:

@@ -93,3 +93,16 @@ def test_a_compact_file_with_facts_that_cannot_be_is_refused(tmp_path, labels, c
     path.write_bytes(gzip.compress("\n".join(lines).encode()))
     with pytest.raises(DatasetError, match=message):
         dataset.load(path, replay=False)
+
+
+@pytest.mark.parametrize("form", ["minari", "parquet", "compact"])
+def test_half_a_surrogate_pair_is_written_as_the_replacement_character(tmp_path, labels, form):
+    event = replace(EVENT, why="a \ud800\udc00 b \ud800")
+    credit = replace(labels[0].credit, events=(event,), summary="\udfff", tasks=("\ud800", "go"))
+    label = replace(labels[0], credit=credit, question="\udfffno", answer="\ud800", note="\ud800", model="\ud800")
+    path = tmp_path / ("d.jsonl.gz" if form == "compact" else "d-v0")
+    dataset.save(path, [label], replace(CORRIDOR, title="\ud800 title"), form=form)
+    [again] = dataset.load(path)
+    assert again.credit.events[0].why == "a \U00010000 b \ufffd" and again.credit.tasks == ("\ufffd", "go")
+    assert (again.credit.summary, again.question, again.answer) == ("\ufffd", "\ufffdno", "\ufffd")
+    assert (again.note, again.model, dataset.load_card(path).title) == ("\ufffd", "\ufffd", "\ufffd title")
