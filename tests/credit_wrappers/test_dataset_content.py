@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from credit_wrappers import CreditEvent, dataset
+from credit_wrappers import CreditEvent, dataset, mirrored_labels
 from credit_wrappers.core.errors import DatasetError
-from tests.credit_wrappers.dataset_labels import CORRIDOR, played_labels
+from tests.credit_wrappers.dataset_labels import CORRIDOR, corridor, played_labels
 
 EVENT = CreditEvent("walker_0", 0, 2, 0.5, "went")
 
@@ -106,3 +106,38 @@ def test_half_a_surrogate_pair_is_written_as_the_replacement_character(tmp_path,
     assert again.credit.events[0].why == "a \U00010000 b \ufffd" and again.credit.tasks == ("\ufffd", "go")
     assert (again.credit.summary, again.question, again.answer) == ("\ufffd", "\ufffdno", "\ufffd")
     assert (again.note, again.model, dataset.load_card(path).title) == ("\ufffd", "\ufffd", "\ufffd title")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("text", r"d\.jsonl\.gz, line 4 is no label and no text: it is 'text'"),
+        ({"texts": {"question": 0, "answer": 77}}, r"d\.jsonl\.gz, line 4: there is no 77"),
+        ({"texts": None}, r"d\.jsonl\.gz, line 4 is no label and no text: 'NoneType'"),
+        ({"replay": None}, r"d\.jsonl\.gz: episode 0 cannot be read: there is no 'replay'"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(tmp_path, labels, change, message):
+    path = dataset.save(tmp_path / "d.jsonl.gz", labels, CORRIDOR, form="compact")
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    told = json.loads(lines[3])
+    assert "texts" in told
+    if isinstance(change, dict):
+        change = {**told, **change}
+        if change["replay"] is None:
+            del change["replay"]
+    lines[3] = json.dumps(change)
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    with pytest.raises(DatasetError, match=message):
+        dataset.load(path)
+
+
+def test_masks_of_some_episodes_alone_are_refused_with_a_way_out(tmp_path, labels):
+    masks = np.ones((labels[0].episode.length + 1, 2, 3), bool)
+    with pytest.raises(DatasetError, match="whether they have action_masks: give them to all episodes, or to none"):
+        dataset.save(tmp_path / "d-v0", [replace(labels[0], action_masks=masks), labels[1]])
+
+
+def test_labels_of_a_data_set_where_pairs_are_needed_are_answered_with_the_way(labels):
+    with pytest.raises(TypeError, match=r"is a LabelledEpisode: give \[\(x.episode, x.credit\) for x in labels\]$"):
+        mirrored_labels(labels, corridor)
