@@ -136,7 +136,8 @@ def check_figures(figures: object) -> dict[str, Any]:
         if name not in figures:
             raise ValueError(f"its figures have no {name!r}")
         value = figures[name]
-        if not isinstance(value, kind) or isinstance(value, bool) or not _parts_fit(name, value):
+        wrong = not isinstance(value, kind) or isinstance(value, bool) or (kind is int and value < 0)
+        if wrong or not _parts_fit(name, value):
             raise ValueError(f"{name!r} of its figures is {value!r}")
     return dict(figures)
 
