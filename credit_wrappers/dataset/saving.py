@@ -73,7 +73,7 @@ def save(
     card = card or DatasetCard()
     if not card.made_with:
         card = replace(card, made_with=f"llm-credit-wrappers {package_version()}")
-    told = {name: whole_characters(said) for name, said in vars(card).items() if isinstance(said, str)}
+    told: dict[str, Any] = {n: whole_characters(said) for n, said in vars(card).items() if isinstance(said, str)}
     card = replace(card, **told)
     each = (as_label(label, k) for k, label in enumerate(labels))
     with whole(path) as unfinished:
