@@ -35,6 +35,12 @@ _TEXTS = {
     "credited_by": "who gave the credit",
     "licence": "SPDX identifier, such as CC0-1.0",
 }
+_ONLY_FOR = {  # options that not every source has a use for
+    "episodes": "a ledger",
+    "model": "a file of judgements",
+    "world": "a ledger, a recording or a data set",
+    "max_cycles": "a ledger, a recording or a data set",
+}
 _ANEW = "load it, annotate its episodes and save them (docs/dataset.md, Credit a data set anew)"
 
 
@@ -148,18 +154,22 @@ def _labels(options: argparse.Namespace) -> tuple[Iterable[LabelledEpisode], Dat
                 f"{source} is a recording, which holds no credit: say who gives it, --critic CRITIC, one of "
                 f"{valid_critics()}"
             )
+        _check_fits(options, "recording", "episodes", "model")
         recording, world = _recording(source, world)
         return _credited(recording, world, options.critic), replace(world, credited_by=options.critic), []
     if source.is_file() and _begins_with(source, b"SQLite format 3"):
         _check_no_critic(options, "ledger", "export the recording of its episodes with --critic")
+        _check_fits(options, "ledger", "model")
         return _of_ledger(Ledger(source, read_only=True), options, world)
     if source.is_file() and source.name.endswith(".jsonl"):
         _check_no_critic(options, "file of judgements", _ANEW)
+        _check_fits(options, "file of judgements", "episodes", "world", "max_cycles")
         labels, card = labels_of_answers(source, model=options.model)
         return labels, replace(card, credited_by=options.model), []
     located(options.source)  # else the error lists what is published
     known = load_card(options.source)
     _check_no_critic(options, "data set", _ANEW)
+    _check_fits(options, "data set", "episodes", "model")
     told = {one.name: getattr(world, one.name) for one in fields(world) if getattr(world, one.name)}
     return iterate(options.source), replace(known, **told), []
 
@@ -172,6 +182,13 @@ def _check_no_critic(options: argparse.Namespace, what: str, anew: str) -> None:
         )
 
 
+def _check_fits(options: argparse.Namespace, what: str, *needless: str) -> None:
+    for name in needless:
+        if getattr(options, name):
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{options.source} is a {what}: leave {option} out, which is for {_ONLY_FOR[name]}")
+
+
 def _begins_with(path: Path, start: bytes) -> bool:
     with path.open("rb") as file:
         return file.read(len(start)) == start
@@ -181,6 +198,10 @@ def _recording(folder: Path, world: DatasetCard) -> tuple[Recording, DatasetCard
     """Return a recording and its world, which the command line may say instead."""
     if world.world:
         return Recording(folder, world.make_env), world
+    if world.max_cycles:
+        raise ValueError(
+            f"{folder} tells its world and time limit itself: leave --max-cycles out, or give --world WORLD as well"
+        )
     recording = Recording(folder)
     name, arguments = recording.world()
     limit = arguments.pop("max_cycles", None)
@@ -215,7 +236,7 @@ def _of_ledger(
         recording, world = _recording(Path(options.episodes), world)
         labels = found.of_recorded(recording.with_masks())
     elif world.world:
-        labels = found.of_world(world.make_env)
+        labels = found.of_world(world.make_env, world.world)
     else:
         raise ValueError(
             "a ledger holds no episodes: say --episodes RECORDING, which was judged, or --world WORLD, which plays "

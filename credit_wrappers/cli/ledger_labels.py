@@ -79,8 +79,16 @@ class LedgerLabels:
             episode = episode.as_recorded(bare.key, episode.frames)
         return episode
 
-    def of_world(self, make_env: Callable[[], ParallelEnv]) -> Iterator[LabelledEpisode]:
-        """Yield a label for each judgement whose episode an environment makes again, with observations and masks."""
+    def of_world(self, make_env: Callable[[], ParallelEnv], world: str) -> Iterator[LabelledEpisode]:
+        """Yield a label for each judgement whose episode an environment makes again, with observations and masks.
+
+        Args:
+            make_env: Makes it.
+            world: Its name, for messages.
+
+        Raises:
+            DatasetError: It makes none of them.
+        """
         env = MaskKeeper(make_env())
         words = _action_words(env)
         count = 0
@@ -95,6 +103,11 @@ class LedgerLabels:
                 self.missing -= 1
                 yield replace(_label(entry, episode, count), action_masks=env.masks)
                 count += 1
+        if not count:
+            raise DatasetError(
+                f"{len(self._numbers):,} judged, 0 found in {world}: they are of another world, have other "
+                "arguments (--max-cycles), or it is narrated otherwise than when they were judged"
+            )
 
 
 def _label(entry: LedgerEntry, episode: Episode, number: int) -> LabelledEpisode:

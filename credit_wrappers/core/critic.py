@@ -10,6 +10,7 @@ import numpy as np
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
+from credit_wrappers.core.labelled_episode import LabelledEpisode
 
 
 class Critic(Protocol):
@@ -59,8 +60,13 @@ def check_credits(query: Sequence[Episode], credits: Sequence[Credit]) -> None:
 def check_labels(labels: Sequence[object], taker: str) -> None:
     """Raise TypeError unless each label is a pair of an episode and its credit; `taker` begins the message."""
     for k, label in enumerate(labels):
+        if isinstance(label, LabelledEpisode):
+            raise TypeError(
+                f"{taker} takes labels, pairs (episode, credit), and number {k} is a LabelledEpisode: give "
+                "[(x.episode, x.credit) for x in labels]"
+            )
         if not (isinstance(label, tuple | list) and len(label) == 2):
-            raise TypeError(f"{taker} takes labels, pairs (episode, credit), and number {k} is {label!r}")
+            raise TypeError(f"{taker} takes labels, pairs (episode, credit), and number {k} is {label!r:.200}")
         if not (isinstance(label[0], Episode) and isinstance(label[1], Credit)):
             kinds = " and ".join(type(part).__name__ for part in label)
             raise TypeError(f"{taker} takes labels, pairs (episode, credit), and number {k} is a pair of {kinds}")

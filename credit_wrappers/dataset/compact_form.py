@@ -83,7 +83,7 @@ def read_compact(path: Path, *, replay: bool = True) -> Iterator[LabelledEpisode
     lines = _lines(path)
     card = DatasetCard.from_json(check_header(next(lines, None), str(path))["card"])
     guards: list[dict[str, Any]] = []
-    bare = _labels(_counted(lines, path), guards)
+    bare = _labels(_counted(lines, path), guards, path)
     if not replay:
         yield from bare
         return
@@ -105,13 +105,14 @@ def compact_card(path: Path) -> DatasetCard:
     return DatasetCard.from_json(check_header(next(_lines(path), None), str(path))["card"])
 
 
-def _labels(lines: Iterator[dict[str, Any]], guards: list[dict[str, Any]]) -> Iterator[LabelledEpisode]:
-    for facts, texts in read_label_lines(lines):
+def _labels(lines: Iterator[dict[str, Any]], guards: list[dict[str, Any]], path: Path) -> Iterator[LabelledEpisode]:
+    for facts, texts in read_label_lines(lines, path, first=2):
         try:
             arrays = {name: _array(plain) for name, plain in facts.pop("arrays").items()}
             guards.append({name: facts.pop(name) for name in ("replay", "observed", "masked")})
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise DatasetError(f"episode {facts.get('id')} cannot be read: {error}") from error
+            what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+            raise DatasetError(f"{path}: episode {facts.get('id')} cannot be read: {what}") from error
         yield label_of(LabelRecord(arrays, {**facts, "observed": None}, texts))
 
 

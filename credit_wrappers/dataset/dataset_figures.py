@@ -12,6 +12,7 @@ import numpy as np
 from credit_wrappers.bench.evaluation import JudgedSuite
 from credit_wrappers.bench.truth import SuiteTruth
 from credit_wrappers.core.labelled_episode import LabelledEpisode
+from credit_wrappers.core.whole_characters import whole_characters
 
 _BINS = 20  # of the histogram of returns
 _MOST_SEEN = 200_000  # state-actions that are remembered; of more, a share is, by their hashes
@@ -63,7 +64,7 @@ class DatasetTotals:
         self._returns.append(float(episode.team_reward.sum()))
         self._lengths.append(episode.length)
         self._sources[credit.source] += 1
-        self._models[label.model] += bool(label.model)
+        self._models[whole_characters(label.model)] += bool(label.model)
         self._ends[episode.ended] += 1
         self._events += len(credit.events)
         self._reasons += sum(bool(event.why) for event in credit.events)
@@ -135,7 +136,8 @@ def check_figures(figures: object) -> dict[str, Any]:
         if name not in figures:
             raise ValueError(f"its figures have no {name!r}")
         value = figures[name]
-        if not isinstance(value, kind) or isinstance(value, bool) or not _parts_fit(name, value):
+        wrong = not isinstance(value, kind) or isinstance(value, bool) or (kind is int and value < 0)
+        if wrong or not _parts_fit(name, value):
             raise ValueError(f"{name!r} of its figures is {value!r}")
     return dict(figures)
 

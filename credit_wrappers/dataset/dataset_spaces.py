@@ -41,9 +41,8 @@ class TeamShape:
         for name in sorted(self.names ^ set(record.arrays)):
             if name.startswith(OBSERVATION) or not name.startswith((EXACT, "action_masks")):
                 continue  # an agent may be away for a whole episode
-            raise DatasetError(
-                f"{where} and the first one differ in whether they have {name}: give NaN where not known"
-            )
+            way = "give NaN where not known" if name.startswith(EXACT) else "give them to all episodes, or to none"
+            raise DatasetError(f"{where} and the first one differ in whether they have {name}: {way}")
         for name, array in record.arrays.items():
             kind = array.dtype, array.shape[1:]
             if self._kinds.setdefault(name, kind) != kind:

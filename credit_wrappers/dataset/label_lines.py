@@ -39,19 +39,32 @@ class LabelLines:
         self.write({**record.facts, "texts": texts, **more})
 
 
-def read_label_lines(lines: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
-    """Yield the facts and the texts of each label; raise DatasetError if a text is missing or a line is no such."""
+def read_label_lines(
+    lines: Iterable[dict[str, Any]], where: object, first: int = 1
+) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    """Yield the facts and the texts of each label.
+
+    Args:
+        lines: The lines.
+        where: The file.
+        first: Number of the first line in the file.
+
+    Raises:
+        DatasetError: A text is missing or a line is no such; the message names the file and the line.
+    """
     known: dict[int, str] = {}
-    for line in lines:
+    for number, line in enumerate(lines, first):
         try:
+            if not isinstance(line, dict):
+                raise TypeError(f"it is {line!r:.80}")
             if "text" in line:
                 known[line["text"]] = line["is"]
                 continue
-            texts = {name: known[number] for name, number in line.pop("texts").items()}
+            texts = {name: known[one] for name, one in line.pop("texts").items()}
         except KeyError as error:
-            raise DatasetError(f"a line of a data set lacks {error}") from error
+            raise DatasetError(f"{where}, line {number}: there is no {error}") from error
         except (AttributeError, TypeError) as error:
-            raise DatasetError(f"a line of a data set cannot be read: {error}") from error
+            raise DatasetError(f"{where}, line {number} is no label and no text: {error}") from error
         yield line, texts
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from credit_wrappers.core.credit import Credit, CreditEvent, Usage
+from credit_wrappers.core.credit import Credit, CreditEvent, Source, Usage
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
+from credit_wrappers.core.whole_characters import whole_characters
 
 EXACT, OBSERVATION, SEEN = "exact/", "observation/", "seen/"  # beginnings of names of arrays
 _KINDS: dict[str, Any] = {  # of facts, which a file may hold otherwise
@@ -48,7 +49,8 @@ class LabelRecord:
 def record_of(label: LabelledEpisode, *, frames: bool = True) -> LabelRecord:
     """Return a label taken apart.
 
-    The moments become the frames that their narrator tells; the snapshots are left out.
+    The moments become the frames that their narrator tells; the snapshots are left out. Texts get the replacement
+    character for each half of a surrogate pair.
 
     Args:
         label: The label.
@@ -89,17 +91,20 @@ def record_of(label: LabelledEpisode, *, frames: bool = True) -> LabelRecord:
         "truncated": bool(episode.truncated),
         "steps": episode.length,
         "observed": observed,
-        "frames": list(episode.frames) if frames else [],
+        "frames": [whole_characters(frame) for frame in episode.frames] if frames else [],
         "source": credit.source,
-        "summary": credit.summary,
-        "tasks": None if credit.tasks is None else list(credit.tasks),
+        "summary": whole_characters(credit.summary),
+        "tasks": None if credit.tasks is None else [whole_characters(task) for task in credit.tasks],
         "usage": asdict(credit.usage),
-        "events": [[e.agent, int(e.start), int(e.stop), float(e.amount), e.why] for e in credit.events],
-        "model": label.model,
+        "events": [
+            [e.agent, int(e.start), int(e.stop), float(e.amount), whole_characters(e.why)] for e in credit.events
+        ],
+        "model": whole_characters(label.model),
         "query": int(label.query),
-        "note": label.note,
+        "note": whole_characters(label.note),
     }
-    return LabelRecord(arrays, facts, {"question": label.question, "answer": label.answer})
+    texts = {"question": whole_characters(label.question), "answer": whole_characters(label.answer)}
+    return LabelRecord(arrays, facts, texts)
 
 
 def label_of(record: LabelRecord) -> LabelledEpisode:
@@ -112,8 +117,14 @@ def label_of(record: LabelRecord) -> LabelledEpisode:
     where = f"episode {facts.get('id')} (seed {facts.get('seed')})"
     try:
         for name, kind in _KINDS.items():
-            if not isinstance(facts[name], kind):
-                raise TypeError(f"its {name} is {facts[name]!r}")
+            value = facts[name]
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise TypeError(f"its {name} is {value!r}")
+            if name in ("agents", "frames") and not all(isinstance(text, str) for text in value):
+                raise TypeError(f"its {name} is {value!r}")
+        if record.texts.keys() != set(TEXTS) or not all(isinstance(text, str) for text in record.texts.values()):
+            raise ValueError(f"its texts are {', '.join(record.texts)}, and must be {' and '.join(TEXTS)}")
+        _check_source(facts["source"])
         episode = Episode(
             id=facts["id"],
             agents=tuple(facts["agents"]),
@@ -155,10 +166,19 @@ def label_of(record: LabelRecord) -> LabelledEpisode:
         raise DatasetError(f"{where} cannot be put together: {what}") from error
 
 
+def _check_source(source: str) -> None:
+    if source not in get_args(Source):
+        raise ValueError(f"its source is {source!r}; valid: {', '.join(get_args(Source))}")
+
+
 def _check_parts(label: LabelledEpisode, frames: int) -> None:
     """Raise DatasetError unless every part has the episode's steps, or its states, and agents, and finite numbers."""
     episode = label.episode
     where = f"episode {episode.id} (seed {episode.seed})"
+    try:
+        _check_source(label.credit.source)
+    except ValueError as error:
+        raise DatasetError(f"{where}: {error}") from error
     steps, n_agents = episode.length, episode.n_agents
     if steps == 0:
         raise DatasetError(f"{where} has no steps")

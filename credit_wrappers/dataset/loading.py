@@ -58,20 +58,23 @@ def described(path: str | PathLike[str]) -> tuple[str, str, DatasetCard, dict[st
     """Return name, form, card and figures of a data set; see `DatasetTotals.figures`.
 
     Raises:
-        DatasetError: As `load`; or the figures of a folder are damaged.
+        DatasetError: As `load`; or the figures of a folder, or a file of it, are damaged.
     """
     found = located(path)
     if found.is_dir():
         head = read_head(found)
         card = DatasetCard.from_json(head["card"])
         try:
-            return found.name, head["form"], card, check_figures(head.get("figures"))
+            figures = check_figures(head.get("figures"))
         except ValueError as error:
             again = f"by the command on its card, {card.command}" if card.command else "by dataset.save from its labels"
             raise DatasetError(
                 f"{found / HEAD} is damaged: {error}; get the data set again from where it came, or make it again "
                 f"{again}"
             ) from error
+        if (found / CHECKSUMS).exists():
+            check_files(found)
+        return found.name, head["form"], card, figures
     totals = DatasetTotals()
     for label in read_compact(found):
         totals.add(label)

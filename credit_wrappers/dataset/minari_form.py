@@ -96,7 +96,8 @@ def read_minari(folder: Path) -> Iterator[LabelledEpisode]:
             (folder / "labels.jsonl").open(encoding="utf-8") as file,
         ):
             count = 0
-            for k, (facts, texts) in enumerate(read_label_lines(parsed(file, folder / "labels.jsonl"))):
+            where = folder / "labels.jsonl"
+            for k, (facts, texts) in enumerate(read_label_lines(parsed(file, where), where)):
                 yield label_of(LabelRecord(_read_episode(arrays[f"episode_{k}"], facts), facts, texts))
                 count += 1
             if count != len(arrays):

@@ -17,6 +17,7 @@ from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.core.optional import require
+from credit_wrappers.core.whole_characters import whole_characters
 from credit_wrappers.dataset.card_page import HISTOGRAM, card_page, histogram
 from credit_wrappers.dataset.compact_form import SUFFIX, write_compact
 from credit_wrappers.dataset.dataset_card import DatasetCard
@@ -72,6 +73,8 @@ def save(
     card = card or DatasetCard()
     if not card.made_with:
         card = replace(card, made_with=f"llm-credit-wrappers {package_version()}")
+    told: dict[str, Any] = {n: whole_characters(said) for n, said in vars(card).items() if isinstance(said, str)}
+    card = replace(card, **told)
     each = (as_label(label, k) for k, label in enumerate(labels))
     with whole(path) as unfinished:
         if form == "compact":

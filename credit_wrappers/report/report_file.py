@@ -20,6 +20,7 @@ from typing import Any
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.labelled_episode import LabelledEpisode
+from credit_wrappers.core.whole_characters import whole_characters
 from credit_wrappers.llm.budget import Prices
 from credit_wrappers.report.episode_values import SharedTexts, episode_values, exact_scale, judgement_values
 from credit_wrappers.report.replayed import drawable
@@ -152,7 +153,7 @@ def report_page(values: dict[str, Any]) -> str:
     script = "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
     guard = (folder / "guard.js").read_text(encoding="utf-8")
     template = Template((folder / "report.html").read_text(encoding="utf-8"))
-    data = _whole_characters(json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+    data = whole_characters(json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
     page = template.substitute(
         title=escape(values["title"]),
         policy=escape(
@@ -165,12 +166,7 @@ def report_page(values: dict[str, Any]) -> str:
         data=base64.b64encode(zlib.compress(data.encode(), 9)).decode(),
         plain=_plain(values),
     )
-    return _whole_characters(page)
-
-
-def _whole_characters(text: str) -> str:
-    """Return a text with the replacement character for each half of a surrogate pair, which no file can hold."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return whole_characters(page)
 
 
 def _digest(text: str) -> str:

@@ -6,6 +6,7 @@ mirrors.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -34,7 +35,9 @@ def mirrored_labels(
             (K, actions), and `reset(seed, options={"mirror": k})`, as Spaceworld does. Without, there are no mirrors.
 
     Returns:
-        K - 1 labels with observations for each label; fewer for one that becomes another episode in some mirrors.
+        K - 1 labels with observations for each label; fewer for one that becomes another episode in some mirrors. A
+        warning names mirrors in which every label becomes another one, which are left out, and says so when no label
+        has a reward, a cost or a termination, because nothing can tell then whether the mirrors are right.
 
     Raises:
         CreditError: An episode has no seed or begins later; its credit does not fit it; the environment is another one,
@@ -51,16 +54,17 @@ def mirrored_labels(
     becomes = _mirrors(env)
     for episode in episodes:
         _check_episode(episode, env, becomes.shape[1])
+    if len(becomes) == 1:
+        return [[] for _ in given]
     found = []
-    for episode, credit in given if len(becomes) > 1 else ():
+    for episode in episodes:
         _, *copies = [_mirrored(env, episode, mirror, actions) for mirror, actions in enumerate(becomes)]
-        found.append([(copy, credit) for copy in copies if copy is not None])
-    if found and not any(found):
-        raise CreditError(
-            f"the mirrors of {type(env.unwrapped).__name__} are wrong: rewards, costs or the end of all {len(found)} "
-            "labels are others in each of them"
-        )
-    return found or [[] for _ in given]
+        found.append(copies)
+    fits = _fitting(episodes, found, type(env.unwrapped).__name__)
+    return [
+        [(copy, credit) for copy, fit in zip(copies, fits, strict=True) if fit and copy is not None]
+        for (_, credit), copies in zip(given, found, strict=True)
+    ]
 
 
 def checked_copies(
@@ -88,15 +92,42 @@ def checked_copies(
     return [[copy for copy, _ in some] for some in copies]
 
 
+def _fitting(episodes: Sequence[Episode], found: Sequence[Sequence[Episode | None]], name: str) -> list[bool]:
+    """Return which mirrors but the first leave a label as it is; only labels with something to compare tell.
+
+    Raises:
+        CreditError: None does.
+    """
+    telling = [k for k, e in enumerate(episodes) if e.team_reward.any() or e.cost.any() or e.terminated]
+    asked = telling or range(len(episodes))
+    fits = [any(found[k][j] is not None for k in asked) for j in range(len(found[0]))] if found else []
+    wrong = [str(mirror) for mirror, fit in enumerate(fits, 1) if not fit]
+    if fits and not any(fits):
+        raise CreditError(
+            f"the mirrors of {name} are wrong: rewards, costs or the end of all {len(asked)} labels are others in each "
+            "of them"
+        )
+    if wrong:
+        said = f"rewards, costs or the end of all {len(asked)} labels are others in {name}.mirrors()"
+        warnings.warn(f"{said}[{'], ['.join(wrong)}]: left out, because they may be wrong", stacklevel=3)
+    if episodes and not telling:
+        said = f"none of the {len(episodes)} labels has a reward, a cost or a termination"
+        warnings.warn(f"{said}, so nothing tells whether the mirrors of {name} are right", stacklevel=3)
+    return fits
+
+
 def _mirrors(env: ParallelEnv) -> np.ndarray:
     """Return what each action becomes in each mirror, (K, actions); (1, 0) where there are no mirrors."""
     mirrors = getattr(env.unwrapped, "mirrors", None)
     if mirrors is None:
         return np.zeros((1, 0), np.int64)
-    becomes = np.asarray(mirrors())
+    name = type(env.unwrapped).__name__
+    try:
+        becomes = np.asarray(mirrors())
+    except Exception as error:  # the environment's own
+        raise CreditError(f"{name}.mirrors() failed: {type(error).__name__}: {error}") from error
     spaces: list[Any] = [env.action_space(agent) for agent in env.possible_agents]
     most = max(int(getattr(space, "n", 0)) for space in spaces)
-    name = type(env.unwrapped).__name__
     if becomes.ndim != 2 or becomes.shape[1] != most or not len(becomes) or becomes.dtype.kind not in "iu":
         raise CreditError(
             f"{name}.mirrors() tells what each of the {most} actions becomes in each of K mirrors, whole numbers of "

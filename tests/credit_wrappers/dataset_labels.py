@@ -51,7 +51,7 @@ def _credited(episode: Episode, k: int) -> LabelledEpisode:
     credit = Credit(
         rng.normal(size=shape).astype(np.float32),
         (CreditEvent(episode.agents[0], 0, 2, 0.1 + k, "went “on” \U0001f680"),) * (k % 2),
-        ("go", "wait") if k % 2 else None,
+        ("go", "wait", "carry")[: episode.n_agents] if k % 2 else None,
         f"episode {k}\nwith a second line",
         "model",
         Usage(1, 2, 3, 4, 0.1, 6) if k == 0 else Usage(),

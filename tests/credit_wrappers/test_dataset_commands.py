@@ -190,6 +190,29 @@ def test_a_critic_for_what_holds_credit_already_is_refused(judged, tmp_path, cap
     assert said.count("\n") == 1 and not (tmp_path / "d").exists()
 
 
+@pytest.mark.parametrize(("source", "given", "said"), [
+    ("play", ("--critic", "scripted", "--model", "m"), "is a recording: leave --model out, which is for a file of"),
+    ("play", ("--critic", "scripted", "--episodes", "x"), "is a recording: leave --episodes out, which is for"),
+    ("play", ("--critic", "scripted", "--max-cycles", 3), "leave --max-cycles out, or give --world WORLD as well"),
+    ("ledger.sqlite", ("--world", "spaceworld:duet", "--model", "m"), "is a ledger: leave --model out"),
+    ("judged.jsonl", ("--episodes", "x"), "is a file of judgements: leave --episodes out"),
+    ("judged.jsonl", ("--world", "corridor"), "leave --world out, which is for a ledger, a recording or a data set"),
+    ("judged.jsonl", ("--max-cycles", 3), "leave --max-cycles out"),
+    ("duet-claude", ("--episodes", "x"), "is a data set: leave --episodes out, which is for a ledger"),
+    ("duet-claude", ("--model", "m"), "is a data set: leave --model out, which is for a file of judgements"),
+])  # fmt: skip
+def test_an_option_that_the_source_has_no_use_for_is_refused(judged, tmp_path, capsys, source, given, said):
+    (judged / "judged.jsonl").touch()
+    path = source if source == "duet-claude" else judged / source
+    error = refused(capsys, "export", path, "--out", tmp_path / "d", *given)
+    assert said in error and str(path) in error and error.count("\n") == 1 and not (tmp_path / "d").exists()
+
+
+def test_a_ledger_of_another_world_is_refused(judged, tmp_path, capsys):
+    said = refused(capsys, "export", judged / "ledger.sqlite", "--out", tmp_path / "d", "--world", "spaceworld:pair")
+    assert "5 judged, 0 found in spaceworld:pair" in said and said.count("\n") == 1
+
+
 def test_files_of_one_recording_with_other_arguments_are_both_named(tmp_path, capsys):
     files = []
     for limit in (5, 5, 7):

@@ -63,6 +63,7 @@ def test_a_data_set_of_another_version_is_refused(path):
         ({"agents": [1]}, r"'agents' of its figures is \[1\]"),
         ({"sources": {"model": None}}, "'sources' of its figures is"),
         ({"agreement": {"rank": []}}, "'agreement' of its figures is"),
+        ({"episodes": -4}, "'episodes' of its figures is -4"),
         ({"reasons": "x"}, "'reasons' of its figures is 'x'"),
         ({"unique_state_actions": "x"}, "'unique_state_actions' of its figures is 'x'"),
     ],
@@ -77,6 +78,23 @@ def test_damaged_figures_are_named(tmp_path, labels, capsys, topic, change, mess
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and re.search(f"{path / 'dataset.json'} is damaged: {message}", said)
     assert "make it again by the command on its card, credit-wrappers dataset make FOLDER" in said
+
+
+@pytest.mark.parametrize("topic", ["info", "card"])
+def test_a_description_of_a_damaged_folder_names_the_file(tmp_path, labels, capsys, topic):
+    path = dataset.save(tmp_path / "d-v0", labels, CORRIDOR)
+    (path / "README.md").write_text("my own card", encoding="utf-8")
+    assert main(["dataset", topic, str(path)]) == 0
+    head = path / "dataset.json"
+    known = head.read_text(encoding="utf-8")
+    head.write_text(re.sub('"episodes": 4', '"episodes": 5', known), encoding="utf-8")
+    assert main(["dataset", topic, str(path)]) == 2 and f"{head} is damaged or was cut" in capsys.readouterr().err
+    head.write_text(known, encoding="utf-8")
+    os.truncate(path / "data" / "main_data.hdf5", 1000)
+    assert main(["dataset", topic, str(path)]) == 2
+    assert f"{path / 'data' / 'main_data.hdf5'} is damaged or was cut off" in capsys.readouterr().err
+    (path / "SHA256SUMS").unlink()
+    assert main(["dataset", topic, str(path)]) == 0
 
 
 @pytest.mark.parametrize(

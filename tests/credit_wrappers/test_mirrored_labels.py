@@ -85,7 +85,8 @@ def test_a_label_that_becomes_another_episode_in_a_mirror_has_no_copy_there():
     """A robot that grips beside two loose modules takes the one in the lowest cell, which a mirror changes."""
     labels = [label for label in dataset.load("pair-claude") if label.episode.seed == 9013]
     card, [own] = dataset.load_card("pair-claude"), labels
-    [copies] = mirrored_labels([(own.episode, own.credit)], card.make_env)
+    with pytest.warns(UserWarning, match=r"all 1 labels are others in SpaceworldEnv.mirrors\(\)\[\d.*left out"):
+        [copies] = mirrored_labels([(own.episode, own.credit)], card.make_env)
     assert 0 < len(copies) < 7
     assert all(np.array_equal(copy.team_reward, own.episode.team_reward) for copy, _ in copies)
 
@@ -102,6 +103,42 @@ def test_mirrors_in_which_no_label_is_the_same_are_wrong():
     assert episode.team_reward.any()
     with pytest.raises(CreditError, match="the mirrors of Turned are wrong: rewards, costs or the end of all 1 labels"):
         mirrored_labels([(episode, Credit(np.ones((1, 2), np.float32)))], lambda: Turned(length=2))
+
+
+class HalfWrong(Turned):
+    """A corridor of which one mirror changes nothing, and another is none."""
+
+    def mirrors(self):
+        return np.array([[0, 1, 2], [0, 1, 2], [0, 2, 1]])
+
+
+def test_a_mirror_in_which_no_label_is_the_same_is_named_and_left_out():
+    credit = Credit(np.ones((1, 2), np.float32))
+    paid = replay(HalfWrong(length=2), 1, np.array([[2, 2]]), observations=True)
+    idle = replay(HalfWrong(length=2), 1, np.array([[0, 0]]), observations=True)
+    assert paid.team_reward.any() and not (idle.team_reward.any() or idle.cost.any() or idle.terminated)
+    with pytest.warns(UserWarning, match=r"of all 1 labels are others in HalfWrong.mirrors\(\)\[2\]: left out"):
+        copies = mirrored_labels([(paid, credit), (idle, credit)], lambda: HalfWrong(length=2))
+    assert [len(some) for some in copies] == [1, 1]
+    with pytest.raises(CreditError, match=r"the mirrors of Turned are wrong: .* of all 1 labels"):
+        mirrored_labels([(paid, credit), (idle, credit)], lambda: Turned(length=2))
+
+
+def test_labels_that_tell_nothing_of_mirrors_are_said():
+    idle = replay(Turned(length=2), 1, np.array([[0, 0]]), observations=True)
+    with pytest.warns(UserWarning, match="none of the 1 labels has a reward, a cost or a termination.*Turned"):
+        copies = mirrored_labels([(idle, Credit(np.ones((1, 2), np.float32)))], lambda: Turned(length=2))
+    assert [len(some) for some in copies] == [1]
+
+
+def test_an_error_inside_mirrors_names_the_environment():
+    class Failing(CorridorEnv):
+        def mirrors(self):
+            raise KeyError("north")
+
+    episode = replay(CorridorEnv(), 1, np.array([[2, 2]]), observations=True)
+    with pytest.raises(CreditError, match=r"Failing.mirrors\(\) failed: KeyError: 'north'"):
+        mirrored_labels([(episode, Credit(np.ones((1, 2), np.float32)))], Failing)
 
 
 class Odd(CorridorEnv):

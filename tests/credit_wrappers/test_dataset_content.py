@@ -1,0 +1,143 @@
+"""What a label says must fit its episode, when it is made, saved and loaded; every text can be written to a file."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from credit_wrappers import CreditEvent, dataset, mirrored_labels
+from credit_wrappers.core.errors import DatasetError
+from tests.credit_wrappers.dataset_labels import CORRIDOR, corridor, played_labels
+
+EVENT = CreditEvent("walker_0", 0, 2, 0.5, "went")
+
+
+@pytest.fixture(scope="module")
+def labels():
+    return played_labels()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"agent": "zz"}, "its agent is 'zz', and the agents are walker_0, walker_1"),
+        ({"stop": 999}, "it covers the steps from 0 up to 999, and the episode has 6"),
+        ({"start": -5}, "it covers the steps from -5 up to 2"),
+        ({"start": 2}, "it covers the steps from 2 up to 2"),
+        ({"start": 0.0}, "it covers the steps from 0.0 up to 2"),
+        ({"stop": "2"}, "it covers the steps from 0 up to '2'"),
+        ({"start": False}, "it covers the steps from False up to 2"),
+        ({"amount": np.inf}, "its amount is inf"),
+        ({"amount": None}, "its amount is None"),
+        ({"why": 5}, "its reason is 5"),
+        ({"why": None}, "its reason is None"),
+    ],
+)
+def test_an_event_that_does_not_fit_its_episode_is_named(tmp_path, labels, change, message):
+    episode, credit = labels[3].episode, labels[3].credit
+    told = replace(credit, events=(EVENT, replace(EVENT, **change)))
+    match = rf"event 1 of episode 3 \(seed 3\) does not fit it: {re.escape(message)}"
+    with pytest.raises(ValueError, match=match):
+        replace(labels[3], credit=told)
+    with pytest.raises(DatasetError, match=match):
+        dataset.save(tmp_path / "d-v0", [(episode, told)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_event_and_tasks_that_are_none_are_named(labels):
+    with pytest.raises(ValueError, match=r"event 0 of episode 0 .* is 'went', no CreditEvent"):
+        replace(labels[0], credit=replace(labels[0].credit, events=("went",)))
+    for tasks in (("go",), (1, 2), "go"):
+        with pytest.raises(
+            ValueError, match=r"tasks of episode 0 \(seed 0\) are .*, but its 2 agents have one text each"
+        ):
+            replace(labels[0], credit=replace(labels[0].credit, tasks=tasks))
+
+
+def test_numbers_of_numpy_in_an_event_are_numbers(tmp_path, labels):
+    event = CreditEvent("walker_1", np.int64(1), np.int32(2), np.float32(0.5), "")
+    label = replace(labels[0], credit=replace(labels[0].credit, events=(event,)))
+    [again] = dataset.load(dataset.save(tmp_path / "d-v0", [label]))
+    assert again.credit.events == (event,)
+
+
+def test_an_unknown_source_is_not_saved(tmp_path, labels):
+    label = replace(labels[0], credit=replace(labels[0].credit, source="nonsense"))
+    with pytest.raises(DatasetError, match=r"episode 0 \(seed 0\): its source is 'nonsense'; valid: model, cache"):
+        dataset.save(tmp_path / "d-v0", [label])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"source": "nonsense"}, "its source is 'nonsense'; valid: model, cache"),
+        ({"tasks": [1, 2]}, "tasks of episode 0"),
+        ({"id": True}, "its id is True"),
+        ({"query": False}, "its query is False"),
+        ({"agents": ["walker_0", 1]}, r"its agents is \['walker_0', 1\]"),
+        ({"events": [["zz", 0, 1, 0.5, "why"]]}, "event 0 of episode 0 .* its agent is 'zz'"),
+        ({"texts": {"question": 0}}, "its texts are question, and must be question and answer"),
+        ({"texts": {"question": 0, "answer": 1, "third": 0}}, "its texts are question, answer, third"),
+    ],
+)
+def test_a_compact_file_with_facts_that_cannot_be_is_refused(tmp_path, labels, change, message):
+    path = dataset.save(tmp_path / "d.jsonl.gz", labels, CORRIDOR, form="compact")
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    at = next(k for k, line in enumerate(lines) if '"texts"' in line)
+    lines[at] = json.dumps({**json.loads(lines[at]), **change})
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    with pytest.raises(DatasetError, match=message):
+        dataset.load(path, replay=False)
+
+
+@pytest.mark.parametrize("form", ["minari", "parquet", "compact"])
+def test_half_a_surrogate_pair_is_written_as_the_replacement_character(tmp_path, labels, form):
+    event = replace(EVENT, why="a \ud800\udc00 b \ud800")
+    credit = replace(labels[0].credit, events=(event,), summary="\udfff", tasks=("\ud800", "go"))
+    label = replace(labels[0], credit=credit, question="\udfffno", answer="\ud800", note="\ud800", model="\ud800")
+    path = tmp_path / ("d.jsonl.gz" if form == "compact" else "d-v0")
+    dataset.save(path, [label], replace(CORRIDOR, title="\ud800 title"), form=form)
+    [again] = dataset.load(path)
+    assert again.credit.events[0].why == "a \U00010000 b \ufffd" and again.credit.tasks == ("\ufffd", "go")
+    assert (again.credit.summary, again.question, again.answer) == ("\ufffd", "\ufffdno", "\ufffd")
+    assert (again.note, again.model, dataset.load_card(path).title) == ("\ufffd", "\ufffd", "\ufffd title")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("text", r"d\.jsonl\.gz, line 4 is no label and no text: it is 'text'"),
+        ({"texts": {"question": 0, "answer": 77}}, r"d\.jsonl\.gz, line 4: there is no 77"),
+        ({"texts": None}, r"d\.jsonl\.gz, line 4 is no label and no text: 'NoneType'"),
+        ({"replay": None}, r"d\.jsonl\.gz: episode 0 cannot be read: there is no 'replay'"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(tmp_path, labels, change, message):
+    path = dataset.save(tmp_path / "d.jsonl.gz", labels, CORRIDOR, form="compact")
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    told = json.loads(lines[3])
+    assert "texts" in told
+    if isinstance(change, dict):
+        change = {**told, **change}
+        if change["replay"] is None:
+            del change["replay"]
+    lines[3] = json.dumps(change)
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    with pytest.raises(DatasetError, match=message):
+        dataset.load(path)
+
+
+def test_masks_of_some_episodes_alone_are_refused_with_a_way_out(tmp_path, labels):
+    masks = np.ones((labels[0].episode.length + 1, 2, 3), bool)
+    with pytest.raises(DatasetError, match="whether they have action_masks: give them to all episodes, or to none"):
+        dataset.save(tmp_path / "d-v0", [replace(labels[0], action_masks=masks), labels[1]])
+
+
+def test_labels_of_a_data_set_where_pairs_are_needed_are_answered_with_the_way(labels):
+    with pytest.raises(TypeError, match=r"is a LabelledEpisode: give \[\(x.episode, x.credit\) for x in labels\]$"):
+        mirrored_labels(labels, corridor)
