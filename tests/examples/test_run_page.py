@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from credit_wrappers import Ledger, LLMCritic, ScriptedClient
+import numpy as np
+import pytest
+
+from credit_wrappers import Credit, CreditEvent, Ledger, LLMCritic, ScriptedClient
 from tests.report.labelled import data_of, played
 from tianshou_examples.experiment.instructive_moments import KEPT, MonitoredCritic
 from tianshou_examples.experiment.run_page import MOST_ACTIONS, write_page
@@ -44,3 +47,16 @@ def test_the_learner_that_a_critic_explains_to_is_shown() -> None:
     assert Settings(method=("shared", "mca"), seeds=2).shown_learner == ("mca", 0)
     assert Settings(method=("shared", "exact")).shown_learner == ("exact", 0)
     assert Settings(method=("shared", "equal")).shown_learner == ("shared", 0)
+
+
+def test_credit_that_cannot_be_shown_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    good, odd = played(0), played(1)
+    credits = [Credit(np.zeros((episode.length, 2), np.float32)) for episode in (good, odd)]
+    credits[1] = Credit(credits[1].values, (CreditEvent("nobody", 0, 1, 1.0, "why"),))
+    pairs = list(zip((good, odd), credits, strict=True))
+    with pytest.warns(UserWarning, match=r"an episode is missing in .*report\.html: .*nobody"):
+        write_page(Settings(), "mca-0", pairs, None, tmp_path / "report.html")
+    assert [episode["seed"] for episode in data_of(tmp_path / "report.html")["episodes"]] == [0]
+    with pytest.warns(UserWarning, match="nobody"):
+        write_page(Settings(), "mca-0", pairs[1:], None, tmp_path / "none.html")
+    assert not (tmp_path / "none.html").exists()

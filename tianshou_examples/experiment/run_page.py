@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from credit_wrappers import Credit, Episode, Ledger, Prices
+from credit_wrappers import Credit, CreditError, Episode, Ledger, Prices
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.report import ReportOptions, write_report
 from credit_wrappers.report.ledger_texts import with_texts
@@ -19,8 +20,19 @@ MOST_ACTIONS = 50_000  # agents times steps in the page, so that large teams cos
 def write_page(
     settings: Settings, learner: str, credited: Iterable[tuple[Episode, Credit]], ledger: Ledger | None, path: Path
 ) -> None:
-    """Write the report of one learner's episodes; with a ledger it has questions and answers, too."""
-    labels = [LabelledEpisode(episode, credit) for episode, credit in _newest(credited)]
+    """Write the report of one learner's episodes; with a ledger it has questions and answers, too.
+
+    Credit that no report can show, of somebody else's critic, is left out with a warning: the team is trained all the
+    same.
+    """
+    labels = []
+    for episode, credit in _newest(credited):
+        try:
+            labels.append(LabelledEpisode(episode, credit))
+        except (CreditError, ValueError) as error:
+            warnings.warn(f"an episode is missing in {path}: {error}", stacklevel=2)
+    if not labels:
+        return
     if ledger is not None:
         labels = with_texts(labels, ledger)
     prices = None if settings.prices is None else Prices(*settings.prices)
