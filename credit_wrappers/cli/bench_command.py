@@ -28,6 +28,7 @@ from credit_wrappers.dataset.answers_lines import write_answers
 from credit_wrappers.llm.budget import Budget, Prices
 from credit_wrappers.llm.client import AnswerForm
 from credit_wrappers.report.report_file import ReportOptions, write_report
+from credit_wrappers.report.written_report import is_report
 
 _SHOWN = 20  # episodes in a report
 ABOUT = "how right critics are, on frozen episodes with a known truth"
@@ -124,7 +125,7 @@ def _bench(options: argparse.Namespace) -> Generator[str, None, int]:
 
 def _measured(options: argparse.Namespace) -> Generator[str, None, list[BenchRow]]:
     """Return the rows of all suites and critics; with --estimate yield what they would cost instead."""
-    for name, path in (("--json", options.json), ("--out-ledger", options.out_ledger)):
+    for name, path in (("--json", options.json), ("--out-ledger", options.out_ledger), ("--report", options.report)):
         _check_file(name, path)
     settings, critics = _settings(options), _critics(options)
     words = options.suite or [word for word in options.critic if word.startswith("answers:")]
@@ -133,6 +134,9 @@ def _measured(options: argparse.Namespace) -> Generator[str, None, list[BenchRow
     suites = [suite for word in words for suite in _suites(word)]
     for suite in suites:
         suite.choose(options.half, options.limit)
+        place = _report_place(options.report, suite, suites)
+        if place is not None and place.exists() and not is_report(place):
+            raise ValueError(f"--report: {place} exists and is no report, so it is not replaced; give another file")
     rows: list[BenchRow] = []
     for suite in suites:
         print(f"suite {suite.name}: replaying {len(suite.episodes)} episodes of {suite.world} ...", file=sys.stderr)
@@ -146,10 +150,7 @@ def _measured(options: argparse.Namespace) -> Generator[str, None, list[BenchRow
             mine.append(bench_row(prepared, name, make, settings))
             if options.json is not None:  # after every row, so that nothing is lost when the next one is interrupted
                 _write(options.json, rows + mine, options)
-        if options.report is not None:
-            place = options.report
-            if len(suites) > 1:
-                place = place.with_name(f"{place.stem}-{suite.name.replace('/', '-')}{place.suffix}")
+        if place := _report_place(options.report, suite, suites):
             prices = None if options.prices is None else _prices(options.prices)
             print(f"suite {suite.name}: {_report(place, prepared, mine, prices)}", file=sys.stderr)
         rows += compared(mine, options.against, options.draws) if options.against else mine
@@ -160,6 +161,13 @@ def _measured(options: argparse.Namespace) -> Generator[str, None, list[BenchRow
         hint = f"to see what was credited, and why: python -m credit_wrappers report {ledger} --env {suites[0].world}"
         print(hint, file=sys.stderr)
     return rows
+
+
+def _report_place(given: Path | None, suite: Suite, suites: list[Suite]) -> Path | None:
+    """Return where a suite's report is written; with several suites each has one."""
+    if given is None or len(suites) == 1:
+        return given
+    return given.with_name(f"{given.stem}-{suite.name.replace('/', '-')}{given.suffix}")
 
 
 def _settings(options: argparse.Namespace) -> BenchSettings:

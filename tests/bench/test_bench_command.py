@@ -232,6 +232,10 @@ def test_a_report_shows_two_critics_and_the_truth_for_each_suite(tmp_path, capsy
     again = judged(tmp_path / "a.jsonl", (0, [[FORWARD, STAY]], [[1.0, 0.0]], 0))
     assert main([*command, "--suite", "corridor", f"answers:{again}"]) == 0
     assert {path.name for path in tmp_path.glob("report-*.html")} == {"report-corridor.html", "report-a.html"}
+    (tmp_path / "report-corridor.html").write_text("mine", encoding="utf-8")
+    assert main([*command, "--suite", "corridor", f"answers:{again}"]) == 2
+    assert "report-corridor.html exists and is no report, so it is not replaced" in capsys.readouterr().err
+    assert (tmp_path / "report-corridor.html").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_published_data_set_is_a_suite_and_a_critic_by_its_name(capsys):
