@@ -192,8 +192,9 @@ def test_space_plays_also_where_a_bar_has_the_focus(opened, alone):
 
 def test_what_a_model_wrote_stays_text(opened, alone):
     page = opened(alone, "#2/2")
-    assert page.locator(".reason .why").first.inner_text() == HOSTILE
-    assert page.locator("img").count() == 0 and HOSTILE in page.locator(".summary").inner_text()
+    # not inner_text(), which is empty until what it stands in was laid out
+    assert page.locator(".reason .why").first.text_content() == HOSTILE
+    assert page.locator("img").count() == 0 and HOSTILE in page.locator(".summary").text_content()
 
 
 def test_exact_credit_is_a_line_and_the_largest_disagreement_comes_first(opened, alone):
