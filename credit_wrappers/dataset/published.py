@@ -16,6 +16,8 @@ from credit_wrappers.dataset.label_sources import labels_of_answers, with_exact
 
 FOLDER = Path(str(files("credit_wrappers") / "dataset" / "published"))
 MODEL = "Claude, asked through files"
+# Sets whose questions came one after another, each about the play of teams that had learned from those before.
+ROUNDS = ("duet-claude-curve", "duet-claude-teams", "duet-claude-trained", "duet-claude-stuck")
 
 _MIXED = (
     "the scripted team, each robot replaced by chance (possible actions) with a probability of its own, drawn for each "

@@ -70,7 +70,7 @@ def test_claude_stands_for_the_published_judgements_of_the_environment_in_the_ne
         return data_sets(replace(TINY, env=env, critic="answers:claude"))
 
     assert names("spaceworld:duet") == [
-        "duet-claude-curve", "duet-claude-stuck", "duet-claude-teams", "duet-claude-trained",
+        "duet-claude-curve", "duet-claude-teams", "duet-claude-trained", "duet-claude-stuck",
     ]  # fmt: skip
     assert names("spaceworld:pair") == ["pair-claude"]
     with pytest.raises(FileNotFoundError, match=r"no published judgements of spaceworld:crew; there are of lbf:.*duet"):

@@ -11,6 +11,7 @@ from pettingzoo import ParallelEnv
 
 from credit_wrappers import StudentCritic, StudentSettings, dataset, fit_student, mirrored_labels
 from credit_wrappers.core.errors import DatasetError
+from credit_wrappers.dataset.published import ROUNDS
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.settings import Settings
 
@@ -29,6 +30,7 @@ def load_student(folder: Path) -> StudentCritic:
 def data_sets(settings: Settings) -> list[str]:
     """Return the names of a run's data sets; "claude" stands for the published judgements of its environment.
 
+    They are in the order in which they were asked; the student's held-out labels depend on it.
     Where some of these were asked in today's wording (their card tells its digest), older ones are left out, because
     their credit has another scale.
 
@@ -42,7 +44,8 @@ def data_sets(settings: Settings) -> list[str]:
     if not own:
         known = ", ".join(sorted({card.world for card in cards.values()}))
         raise FileNotFoundError(f"there are no published judgements of {settings.env}; there are of {known}")
-    return [name for name in own if cards[name].wording.startswith("digest")] or own
+    newest = [name for name in own if cards[name].wording.startswith("digest")] or own
+    return sorted(newest, key=lambda name: ROUNDS.index(name) if name in ROUNDS else len(ROUNDS))
 
 
 def check_labels(settings: Settings) -> None:
