@@ -73,6 +73,7 @@ def test_claude_stands_for_the_published_judgements_of_the_environment_in_the_ne
         "duet-claude-curve", "duet-claude-teams", "duet-claude-trained", "duet-claude-stuck",
     ]  # fmt: skip
     assert names("spaceworld:pair") == ["pair-claude"]
+    assert replace(TINY, critic="answers:claude").critic_note == "critic: a student of Claude's published judgements"
     with pytest.raises(FileNotFoundError, match=r"no published judgements of spaceworld:crew; there are of lbf:.*duet"):
         names("spaceworld:crew")
     monkeypatch.chdir(tmp_path)

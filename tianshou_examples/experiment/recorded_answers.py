@@ -13,10 +13,9 @@ from credit_wrappers import StudentCritic, StudentSettings, dataset, fit_student
 from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.dataset.published import ROUNDS
 from tianshou_examples.experiment.environments import environment_maker
-from tianshou_examples.experiment.settings import Settings
+from tianshou_examples.experiment.settings import PUBLISHED, Settings
 
 STUDENT = "student.npz"  # in the run's folder
-PUBLISHED = "claude"  # instead of names: all published judgements of the run's environment
 # Of a fit with mirrored labels, chosen by agreement with exact credit on other play (docs/student.md): eight times as
 # many steps need fewer passes, and bear a larger network.
 MIRRORED = StudentSettings(epochs=30, hidden=64, weight_decay=0.1)
@@ -30,9 +29,8 @@ def load_student(folder: Path) -> StudentCritic:
 def data_sets(settings: Settings) -> list[str]:
     """Return the names of a run's data sets; "claude" stands for the published judgements of its environment.
 
-    They are in the order in which they were asked; the student's held-out labels depend on it.
-    Where some of these were asked in today's wording (their card tells its digest), older ones are left out, because
-    their credit has another scale.
+    They come in the order in which they were asked; which labels the student holds out depends on it. Where some were
+    asked in today's wording (their card tells its digest), older ones are left out: their credit has another scale.
 
     Raises:
         FileNotFoundError: There are no published judgements of the environment.

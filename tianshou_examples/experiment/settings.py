@@ -20,6 +20,7 @@ CONFIG, PAGE = "config.json", "report.html"  # in a run's folder
 ON_POLICY = {"ppo": True, "ddqn": False}  # the algorithms: whether one learns from its newest steps only
 OWN_CRITICS = ("scripted", *FAULTS, "recorded")  # the others are providers of models, or critics that need none
 ANSWERS = "answers:"  # begins the name of a critic that is a student of a data set
+PUBLISHED = "claude"  # instead of data sets' names: all published judgements of the run's environment
 
 
 def providers() -> list[str]:
@@ -194,6 +195,8 @@ class Settings:
             fault = f"; {FAULTS[self.critic].note}, on purpose" if self.critic in FAULTS else ""
             return f"critic: scripted stand-in (rules that read the prompt's text), not an LLM{fault}"
         if self.answers_name:
+            if self.answers_name == PUBLISHED:
+                return "critic: a student of Claude's published judgements"
             return f"critic: a student of the recorded labels {self.answers_name}"
         if self.critic not in providers():
             return f"critic: {self.critic}, not an LLM"
