@@ -91,6 +91,9 @@ on past the time limit.
 `env.task_offset("fetch request_0", "robot_1")` is the way there from the robot: rows and columns, divided by those of
 the warehouse, both in [-1, 1].
 
+With up to two robots `env.value_function("time")` is an estimate of the deliveries that the scripted team makes from a
+state on: [exact credit](exact.md#deliveries-in-the-warehouse).
+
 ## Version history
 
 v2, as the library counts. Adapter: first release.
