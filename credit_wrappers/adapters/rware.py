@@ -195,9 +195,9 @@ class WarehouseParallelEnv(TeamEnv):
 
     def rewind(self, state: LibraryState) -> LibraryState:
         """Return a state in which the episode goes on, `max_steps` and `max_inactivity_steps` counted from it."""
-        robots, requests, away, _, _, drawn = state.values[3]
+        robots, requests, away, _, _, *drawn = state.values[3]
         nothing = (0.0,) * len(robots)
-        return replace(state, values=(True, (), nothing, (robots, requests, away, 0, 0, drawn)))
+        return replace(state, values=(True, (), nothing, (robots, requests, away, 0, 0, *drawn)))
 
     def value_function(self, kind: str) -> Any:
         """Return an estimate of the scripted team's deliveries, a `DeliveryValue`; for "time" only.
@@ -272,7 +272,8 @@ class WarehouseParallelEnv(TeamEnv):
 
     def _load(self, values: Any) -> None:
         library = self.library
-        robots, requests, away, library._cur_steps, library._cur_inactive_steps, library.drawn = values
+        robots, requests, away, library._cur_steps, library._cur_inactive_steps, *drawn = values
+        library.drawn = drawn[0] if drawn else ()  # states of older versions have none
         for shelf, (row, column) in zip(library.shelfs, self._homes, strict=True):
             shelf.x, shelf.y = column, row
         for shelf_id, row, column in away:

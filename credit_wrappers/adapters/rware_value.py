@@ -99,13 +99,13 @@ def floor_arrays(saved: Any, homes: np.ndarray, columns: int) -> FloorArrays:
         homes: (S,) int64, see `home_cells`.
         columns: Of the floor.
     """
-    robots, requests, away, *_, drawn = saved
+    robots, requests, away, _, _, *drawn = saved
     team = np.array([(y * columns + x, way, load, done) for x, y, way, load, done, _ in robots], np.int64)
     where = np.concatenate(([0], homes))
     for shelf, row, column in away:
         where[shelf] = row * columns + column
     queue = np.array(requests, np.int64)
-    for k, delivered in drawn:
+    for k, delivered in drawn[0] if drawn else ():
         queue[k] = -delivered
     return team, where, queue
 

@@ -42,7 +42,7 @@ class Twin:
 
     def library_arrays(self):
         saved = self.env.get_state().values[3]
-        return floor_arrays((*saved[:-1], ()), self.homes, self.columns)
+        return floor_arrays(saved[:-1], self.homes, self.columns)
 
     def library_grid(self):
         return self.env.library.grid[1].ravel().astype(np.int64)
@@ -189,7 +189,7 @@ def placed(env, robots, requests, seed=0):
     state = env.get_state()
     team = tuple((column, row, way, load, False, ()) for row, column, way, load in robots)
     away = tuple((load, row, column) for row, column, _, load in robots if load)
-    return replace(state, values=(True, (), (0.0,) * len(team), (team, requests, away, 0, 0, ())))
+    return replace(state, values=(True, (), (0.0,) * len(team), (team, requests, away, 0, 0)))
 
 
 def played(state, actions):
@@ -237,6 +237,21 @@ def test_which_request_is_drawn_next_is_nobodys_credit():
     assert len(drawn_next) == 5 and found == [found[0]] * 5
 
 
+def test_a_state_holds_which_request_was_drawn_for_which_shelf_until_the_next_step():
+    env = make_tiny()
+    goal = env._goals[0]
+    env.set_state(placed(env, [(goal[0] - 1, goal[1], DOWN, 12), (0, 0, UP, 0)], (7, 12)))
+    env.step({"robot_0": FORWARD, "robot_1": WAIT})
+    delivered = env.get_state()
+    assert delivered.values[3][5] == ((1, 12),)
+    env.step({"robot_0": WAIT, "robot_1": WAIT})
+    assert env.get_state().values[3][5] == ()
+    env.set_state(delivered)
+    assert env.get_state() == delivered and env.rewind(delivered).values[3][5] == ((1, 12),)
+    env.reset(seed=1)
+    assert env.get_state().values[3][5] == ()
+
+
 def test_values_are_the_same_each_time_and_for_states_in_any_company():
     env = make_tiny()
     states = [placed(env, [(0, 0, UP, 0), (4, 3, WEST, 0)], (k, k + 9)) for k in range(1, 9)]
@@ -244,7 +259,7 @@ def test_values_are_the_same_each_time_and_for_states_in_any_company():
     again = DeliveryValue(make_tiny().library).values(states[::-1])
     assert first.mean.tolist() == again.mean[::-1].tolist() and first.error.tolist() == again.error[::-1].tolist()
     assert first.samples.shape == (8, 256) and len(set(first.mean.tolist())) == 8
-    late = [replace(s, values=(False, (1, 1), s.values[2], (*s.values[3][:3], 60, 60, ()))) for s in states]
+    late = [replace(s, values=(False, (1, 1), s.values[2], (*s.values[3][:3], 60, 60))) for s in states]
     assert DeliveryValue(env.library).values(late).mean.tolist() == first.mean.tolist()  # no clock counts
 
 
