@@ -91,6 +91,9 @@ on past the time limit.
 `env.task_offset("fetch request_0", "robot_1")` is the way there from the robot: rows and columns, divided by those of
 the warehouse, both in [-1, 1].
 
+With up to two robots `env.value_function("time")` is an estimate of the deliveries that the scripted team makes from a
+state on: [exact credit](exact.md#deliveries-in-the-warehouse).
+
 ## Version history
 
 v2, as the library counts. Adapter: first release.
@@ -192,11 +195,26 @@ class WarehouseParallelEnv(TeamEnv):
 
     def rewind(self, state: LibraryState) -> LibraryState:
         """Return a state in which the episode goes on, `max_steps` and `max_inactivity_steps` counted from it."""
-        robots, requests, away, _, _ = state.values[3]
+        robots, requests, away, _, _, *drawn = state.values[3]
         nothing = (0.0,) * len(robots)
-        return replace(state, values=(True, (), nothing, (robots, requests, away, 0, 0)))
+        return replace(state, values=(True, (), nothing, (robots, requests, away, 0, 0, *drawn)))
+
+    def value_function(self, kind: str) -> Any:
+        """Return an estimate of the scripted team's deliveries, a `DeliveryValue`; for "time" only.
+
+        Raises:
+            ValueError: The kind is another, or there are more than two robots.
+        """
+        if kind != "time":
+            raise ValueError(f"the warehouse has no value {kind!r}, because requests never end; there is 'time'")
+        from credit_wrappers.adapters.rware_value import DeliveryValue
+
+        return DeliveryValue(self.library)
 
     # -- what the library does in its own way -----------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self.library.drawn = ()
 
     def _solved(self) -> bool:
         return False  # only time limits end an episode
@@ -250,11 +268,12 @@ class WarehouseParallelEnv(TeamEnv):
             for r in library.agents
         )
         requests = tuple(shelf.id for shelf in library.request_queue)
-        return robots, requests, self._away(), library._cur_steps, library._cur_inactive_steps
+        return robots, requests, self._away(), library._cur_steps, library._cur_inactive_steps, library.drawn
 
     def _load(self, values: Any) -> None:
         library = self.library
-        robots, requests, away, library._cur_steps, library._cur_inactive_steps = values
+        robots, requests, away, library._cur_steps, library._cur_inactive_steps, *drawn = values
+        library.drawn = drawn[0] if drawn else ()  # states of older versions have none
         for shelf, (row, column) in zip(library.shelfs, self._homes, strict=True):
             shelf.x, shelf.y = column, row
         for shelf_id, row, column in away:

@@ -1,4 +1,4 @@
-"""The library's warehouse with two planes of rware 2.0.0 corrected, and names of its choices; needs the library.
+"""The library's warehouse with two planes of rware 2.0.0 corrected, requests it drew, and names of its choices.
 
 The library writes headings and loads into [column, row] of a grid of rows and columns: into wrong cells, and beyond the
 grid where there are more columns than rows.
@@ -21,9 +21,18 @@ _VALUES: dict[ImageLayer, Callable[[Any], float]] = {
 
 
 class Floor(Warehouse):
-    """The library's environment with each robot's heading and load in the robot's own cell."""
+    """The library's environment with each robot's heading and load in the robot's own cell; knows what it drew."""
 
     planes: tuple[ImageLayer, ...] = ()  # of an image
+    drawn: tuple[tuple[int, int], ...] = ()  # requests of the last step: place in the queue, shelf that was delivered
+
+    def step(self, actions: Sequence[Any]) -> Any:
+        """Return what the library returns, and remember which requests it has drawn."""
+        before = list(self.request_queue)
+        returned = super().step(actions)
+        both = enumerate(zip(before, self.request_queue, strict=True))
+        self.drawn = tuple((k, old.id) for k, (old, new) in both if old is not new)
+        return returned
 
     def _use_image_obs(self, image_observation_layers: Sequence[ImageLayer], directional: bool = True) -> Any:
         self.planes = tuple(image_observation_layers)

@@ -82,10 +82,10 @@ def exact_credit(
     joints = np.where(absent, default, episode.actions)
     states = episode.snapshots[:-1]
     cases = _cases(kind, joints, default, episode.agents, simulator, states, policy, budget, seed)
-    worth, error, after = _worths(episode, simulator, value, cases, penalty)
+    worth, error, after, samples = _worths(episode, simulator, value, cases, penalty)
     gains = worth[:, cases.with_it] - worth[:, cases.without]  # (T, N, M)
     credit = (cases.weights * gains).sum(axis=2)
-    variance = _variance(cases, error, after)
+    variance = _variance(cases, error, after) if samples is None else _paired_variance(cases, samples)
     if cases.sampled:
         variance += gains.var(axis=2, ddof=1) / gains.shape[2]
     return ExactCredit(
@@ -144,8 +144,11 @@ def _cases(
 
 def _worths(
     episode: Episode, simulator: Simulator, value: ValueFunction, cases: Cases, penalty: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the worth of each case, its standard error and the number of the state it leads to, all (T, C)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return the worth of each case, its standard error and the number of the state it leads to, all (T, C).
+
+    The last are the samples of the state's value, (T, C, R), discounted; None where there are none.
+    """
     steps, count, n = cases.joints.shape
     rows = np.concatenate([np.repeat(np.arange(steps), count)[:, None], cases.joints.reshape(-1, n)], axis=1)
     _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
@@ -163,6 +166,7 @@ def _worths(
     after[live] = [numbers.setdefault(state_key(found.states[k]), len(numbers)) for k in live]
     _, one = np.unique(after[live], return_index=True)  # an outcome that leads to each state
     mean, error = np.zeros(len(first)), np.zeros(len(first))
+    samples: np.ndarray | None = None
     if len(one):
         named = [which[k] for k in live[one]]
         values: Values = _naming(episode, named, lambda: value.values([found.states[k] for k in live[one]]))
@@ -173,11 +177,15 @@ def _worths(
                 "this leads to, so it has no value: give another value function, such as RolloutValue"
             )
         mean[live], error[live] = values.mean[after[live]], values.error[after[live]]
+        if (drawn := getattr(values, "samples", None)) is not None:  # others' value functions may not have it
+            samples = np.zeros((len(first), drawn.shape[1]))
+            samples[live] = drawn[after[live]]
     if value.counts_reward:
         discount = getattr(value, "discount", 1.0)
         mean, error = found.reward + discount * mean, discount * error
+        samples = None if samples is None else discount * samples
     mean = mean - penalty * found.cost.sum(axis=1)
-    return mean[inverse], error[inverse], after[inverse]
+    return mean[inverse], error[inverse], after[inverse], None if samples is None else samples[inverse]
 
 
 def _naming(episode: Episode, which: Sequence[str], call: Callable[[], Any]) -> Any:
@@ -225,3 +233,10 @@ def _variance(cases: Cases, error: np.ndarray, after: np.ndarray) -> np.ndarray:
             each = sums**2 * error[t, first] ** 2
             variance[t] = np.where(sums == 0, 0.0, each).sum(axis=1)  # also where an error is NaN
     return variance
+
+
+def _paired_variance(cases: Cases, samples: np.ndarray) -> np.ndarray:
+    """Return the variance of each agent's credit, (T, N), from the credits by each of R common samples, (T, C, R)."""
+    gains = samples[:, cases.with_it] - samples[:, cases.without]  # (T, N, M, R)
+    each = (cases.weights[..., None] * gains).sum(axis=2)
+    return np.asarray(each.var(axis=2, ddof=1) / samples.shape[2])

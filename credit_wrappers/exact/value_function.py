@@ -24,10 +24,13 @@ class Values:
     Attributes:
         mean: (K,) float64; higher is better.
         error: (K,) float64, standard errors; 0 where a value is exact, NaN where it is an estimate of unknown error.
+        samples: (K, R) float64, whose means the values are, where sample r of all states was drawn with common random
+            numbers: then the error of a difference is that of the differences of the samples. Else None.
     """
 
     mean: np.ndarray
     error: np.ndarray
+    samples: np.ndarray | None = None
 
 
 class ValueFunction(Protocol):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from credit_wrappers.adapters.rware import WarehouseParallelEnv
 from credit_wrappers.bench import truth as truth_module
 from credit_wrappers.bench.environments import make_environment
 from credit_wrappers.bench.evaluation import evaluate
@@ -19,6 +20,7 @@ from credit_wrappers.bench.suite import (
     suite_names,
     write_suite,
 )
+from credit_wrappers.bench.suite_digests import check_truth
 from credit_wrappers.bench.truth import agent_loops, suite_truth
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.errors import CreditError
@@ -137,9 +139,22 @@ def test_an_episode_that_cannot_be_valued_is_left_out_and_the_others_are_judged(
     assert row.note.startswith("1 of ")
 
 
-def test_an_environment_without_values_has_no_truth_and_says_why():
+def test_an_environment_without_values_has_no_truth_and_says_why(monkeypatch):
     suite = load_suite("rware-tiny")
     suite = replace(suite, episodes=suite.episodes[:1], digest="")
+    monkeypatch.setattr(WarehouseParallelEnv, "value_function", None)
     truth = suite_truth(suite, suite.replay(snapshots=True))
     assert truth.credits == {} and "has no value function 'time'" in truth.missing["time"]
     assert truth.idle[0].shape == suite.episodes[0].actions.shape
+
+
+def test_the_truth_of_the_warehouse_is_an_estimate_with_its_error_in_time_only():
+    suite = load_suite("rware-tiny")
+    episodes = replace(suite, episodes=suite.episodes[2:3], digest="").replay(snapshots=True)
+    truth = suite_truth(suite, episodes)
+    assert sorted(truth.credits) == [("time", "difference"), ("time", "shapley")]
+    assert truth.quality == "estimate" and "requests never end" in truth.missing["work"]
+    assert all(0 < error < 0.005 for error in truth.error.values())
+    idle = truth.idle[0]
+    assert idle.any() and not truth.credits["time", "difference"][0][idle].any()
+    check_truth(suite, truth, [2])  # the digests with which the suite was made

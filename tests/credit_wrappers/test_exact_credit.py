@@ -113,6 +113,22 @@ def test_a_world_that_has_ended_is_worth_nothing_and_is_not_valued():
     assert found.values.tolist() == [[6, 6]]
 
 
+@pytest.mark.parametrize("kind", ["difference", "shapley"])
+def test_the_error_of_values_with_common_samples_is_that_of_the_differences(kind):
+    noise = np.array([-3.0, 1.0, 2.0])  # the same chance in all states, so that no difference has it
+
+    class Common(Odd):
+        def values(self, states):
+            own = np.array([[0.0, 0.0, 0.3 * (state.position[0] == 3)] for state in states])
+            samples = np.array([[-8.0 + sum(state.position)] for state in states]) + noise + own
+            return Values(samples.mean(axis=1), samples.std(axis=1, ddof=1) / np.sqrt(3), samples)
+
+    episode = walk((FORWARD, FORWARD), start=(2, 0), length=5)
+    found = exact_credit(episode, EnvSimulator(FIVE), Common(counts_reward=True, discount=0.5), kind)
+    assert found.values[0] == pytest.approx([0.55, 0.5])
+    assert found.error[0] == pytest.approx([0.5 * 0.3 / 3, 0.0])
+
+
 def test_time_running_out_does_not_make_a_state_worth_nothing():
     episode = walk((FORWARD, FORWARD), (FORWARD, STAY), start=(0, 0), length=5, horizon=2)
     assert episode.truncated and not episode.terminated
