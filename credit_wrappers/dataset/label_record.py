@@ -107,14 +107,18 @@ def record_of(label: LabelledEpisode, *, frames: bool = True) -> LabelRecord:
     return LabelRecord(arrays, facts, texts)
 
 
-def label_of(record: LabelRecord) -> LabelledEpisode:
+def label_of(record: LabelRecord, source: object) -> LabelledEpisode:
     """Return the label that was taken apart.
+
+    Args:
+        record: Its parts.
+        source: Where they were read, for errors.
 
     Raises:
         DatasetError: The parts do not fit each other.
     """
     arrays, facts = record.arrays, record.facts
-    where = f"episode {facts.get('id')} (seed {facts.get('seed')})"
+    where = f"{source}: episode {facts.get('id')} (seed {facts.get('seed')})"
     try:
         for name, kind in _KINDS.items():
             value = facts[name]

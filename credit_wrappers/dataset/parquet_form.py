@@ -70,7 +70,7 @@ def read_parquet(folder: Path) -> Iterator[LabelledEpisode]:
                 texts = {name: facts.pop(name) for name in ("question", "answer")}
                 table = steps.read_row_group(k)
                 arrays = {name: _array(table[name], kind) for name, kind in facts.pop("arrays").items()}
-                yield label_of(LabelRecord(arrays, facts, texts))
+                yield label_of(LabelRecord(arrays, facts, texts), f"{folder} ({_EPISODES} and {_STEPS})")
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise DatasetError(f"{folder} is damaged or was cut off: {error}") from error
 
