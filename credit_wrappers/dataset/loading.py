@@ -24,8 +24,7 @@ def load(path: str | PathLike[str], *, replay: bool = True) -> list[LabelledEpis
     """Return the labels of a data set.
 
     Args:
-        path: A folder or file that `save` wrote, or the name of a published data set, such as "duet-claude". Where
-            both are there, a text "duet-claude" is refused; "./duet-claude" or a `Path` is that of `save`.
+        path: A folder or file that `save` wrote, or the name of a published data set, such as "duet-claude".
         replay: Whether a data set of the form "compact", as the published ones, has its episodes played again, which
             gives them observations, action masks, moments and a narrator; else they have none.
 
@@ -86,28 +85,17 @@ def located(path: str | PathLike[str]) -> Path:
     """Return where a data set is.
 
     Raises:
-        DatasetError: It is a text that names a published data set, and there is a file or folder of that name, too.
         FileNotFoundError: There is nothing; the message lists the published names.
     """
     found = Path(path)
-    if found.name == path and published_file(path).exists():
-        check_unambiguous(path)
-        return published_file(path)
     if found.exists():
         return found
+    if found.name == str(path) and published_file(str(path)).exists():
+        return published_file(str(path))
     published = ", ".join(published_names())
     raise FileNotFoundError(
         f"there is no data set {path}: no such folder or file, and the published ones are {published}"
     )
-
-
-def check_unambiguous(name: str) -> None:
-    """Raise DatasetError where a file or folder has the name of something published."""
-    if Path(name).exists():
-        raise DatasetError(
-            f"{name} is published, and there is a {name} in this folder, too: write ./{name} for that one, and work in "
-            "another folder for the published one"
-        )
 
 
 def read_head(folder: Path) -> dict[str, Any]:
