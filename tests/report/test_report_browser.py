@@ -245,6 +245,13 @@ def test_a_credit_without_a_reason_says_so(opened, tmp_path):
     expect(page.locator(".now-panel .why").first).to_have_text("A: came nearer B: no reason given")
 
 
+def test_a_note_is_read_without_scrolling(opened, tmp_path):
+    path = write_report(duets(2), tmp_path / "r.html", ReportOptions(note="Its critic's reasons are elsewhere."))
+    page = opened(path)
+    expect(page.locator(".notes")).to_have_text("Its critic's reasons are elsewhere.")
+    expect(page.locator(".notes")).to_be_in_viewport(ratio=1)
+
+
 def test_two_critics_stand_side_by_side(opened, report):
     page = opened(report, "#1/2")
     for part, count in ((".lane[data-side]", 4), (".badge", 2), (".reason", 4)):

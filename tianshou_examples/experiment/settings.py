@@ -204,6 +204,18 @@ class Settings:
         name = self.model or ("Anthropic default model" if self.critic == "anthropic" else self.critic)
         return f"critic: {name}" + (f" at {self.base_url}" if self.base_url else "")
 
+    @property
+    def no_reasons_note(self) -> str:
+        """Why a student's credit has no reasons, and where those of its critic are; "" where no data set is learned."""
+        if not self.answers_name:
+            return ""
+        *others, last = self.data_sets or self.answers_name.split(",")
+        named = f"NAME, where NAME is {', '.join(others)} or {last}" if others else last
+        return (
+            "The student that gave this credit gives no reasons; those of its critic are in the recorded judgements: "
+            f"python -m credit_wrappers report {named}"
+        )
+
     def write(self, folder: Path) -> None:
         """Write the settings into a run's folder."""
         (folder / CONFIG).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
