@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     settings, resume = parse(argv)
     # these import the SDKs and PyTorch, which --help does not need
     from tianshou_examples.experiment.critics import check_critics
-    from tianshou_examples.experiment.recorded_answers import check_labels, fit_run_student, fitting_note
+    from tianshou_examples.experiment.recorded_answers import check_labels, data_sets, fit_run_student, fitting_note
 
     console = Console(width=None if sys.stdout.isatty() else 150)
     try:
@@ -42,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         check_critics(settings)
         if settings.answers_name:
             check_labels(settings)
+            settings = replace(settings, data_sets=tuple(data_sets(settings)))
         folder.mkdir(parents=True, exist_ok=True)
         if settings.answers_name:
             if note := fitting_note(settings, folder):

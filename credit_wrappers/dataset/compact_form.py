@@ -113,7 +113,7 @@ def _labels(lines: Iterator[dict[str, Any]], guards: list[dict[str, Any]], path:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
             raise DatasetError(f"{path}: episode {facts.get('id')} cannot be read: {what}") from error
-        yield label_of(LabelRecord(arrays, {**facts, "observed": None}, texts))
+        yield label_of(LabelRecord(arrays, {**facts, "observed": None}, texts), path)
 
 
 def _counted(lines: Iterator[Any], path: Path) -> Iterator[Any]:

@@ -107,14 +107,18 @@ def record_of(label: LabelledEpisode, *, frames: bool = True) -> LabelRecord:
     return LabelRecord(arrays, facts, texts)
 
 
-def label_of(record: LabelRecord) -> LabelledEpisode:
+def label_of(record: LabelRecord, source: object) -> LabelledEpisode:
     """Return the label that was taken apart.
+
+    Args:
+        record: Its parts.
+        source: Where they were read, for errors.
 
     Raises:
         DatasetError: The parts do not fit each other.
     """
     arrays, facts = record.arrays, record.facts
-    where = f"episode {facts.get('id')} (seed {facts.get('seed')})"
+    where = f"{source}: episode {facts.get('id')} (seed {facts.get('seed')})"
     try:
         for name, kind in _KINDS.items():
             value = facts[name]
@@ -226,7 +230,7 @@ def _columns(episode: Episode) -> tuple[Any, dict[str, np.ndarray]]:
         parts = [np.asarray(one) for one in there]
         alike = {(part.shape, part.dtype) for part in parts}
         if len(alike) > 1 or parts[0].dtype.kind not in "biuf" or (kinds[-1] != "array" and parts[0].ndim):
-            raise DatasetError(_not_numbers(episode, agent, type(there[0]).__name__))
+            raise DatasetError(_not_numbers(episode, agent, _told_kind(there[0])))
         column = np.zeros((len(seen), *parts[0].shape), parts[0].dtype)
         column[seen] = parts
         columns[OBSERVATION + agent] = column
@@ -242,11 +246,21 @@ def _kept_as(there: list[Any]) -> str:
     return "scalar" if isinstance(there[0], np.generic) else "number"
 
 
+def _told_kind(seen: Any) -> str:
+    """Return the type of an observation; of a dict, the keys of what is no number, or else all."""
+    kind = type(seen).__name__
+    if not isinstance(seen, Mapping):
+        return kind
+    odd = [f"{key!r} is {_told_kind(part)}" for key, part in seen.items() if np.asarray(part).dtype.kind not in "biuf"]
+    return f"{kind}, whose {' and '.join(odd)}" if odd else f"{kind} of {', '.join(map(repr, seen))}"
+
+
 def _not_numbers(episode: Episode, agent: str, kind: object) -> str:
     whose = f"agent {agent!r} of episode {episode.id}" if agent else f"episode {episode.id}"
     return (
         f"the observations of {whose} ({kind}) are not arrays of numbers of one shape: a data set cannot hold them; "
-        "leave them out (dataclasses.replace(episode, observations=None)), or flatten them by a wrapper"
+        "leave them out (dataclasses.replace(episode, observations=None)), or flatten them before they are recorded, "
+        "by supersuit.observation_lambda_v0 with gymnasium.spaces.flatten"
     )
 
 

@@ -98,7 +98,8 @@ def read_minari(folder: Path) -> Iterator[LabelledEpisode]:
             count = 0
             where = folder / "labels.jsonl"
             for k, (facts, texts) in enumerate(read_label_lines(parsed(file, where), where)):
-                yield label_of(LabelRecord(_read_episode(arrays[f"episode_{k}"], facts), facts, texts))
+                record = LabelRecord(_read_episode(arrays[f"episode_{k}"], facts), facts, texts)
+                yield label_of(record, f"{folder} (labels.jsonl and {_ARRAYS})")
                 count += 1
             if count != len(arrays):
                 raise DatasetError(f"{folder} has arrays of {len(arrays)} episodes and texts of {count}")

@@ -44,11 +44,11 @@ def write_parquet(
             if not writers:
                 for place, table in zip((_STEPS, _EPISODES), tables, strict=True):
                     (folder / place).parent.mkdir()
-                    writers.append(
-                        pq.ParquetWriter(folder / place, table.schema, compression="zstd", write_statistics=False)
-                    )
+                    writers.append(_writer(pq, folder / place, table.schema))
+            if set(tables[0].column_names) - set(writers[0].schema.names):
+                writers[0] = _wider(pa, pq, folder / _STEPS, writers[0], tables[0].schema)
             for writer, table in zip(writers, tables, strict=True):
-                writer.write_table(_fitted(pa, table, writer.schema, record))
+                writer.write_table(_fitted(pa, table, writer.schema))
             totals.add(label)
     finally:
         for writer in writers:
@@ -70,7 +70,7 @@ def read_parquet(folder: Path) -> Iterator[LabelledEpisode]:
                 texts = {name: facts.pop(name) for name in ("question", "answer")}
                 table = steps.read_row_group(k)
                 arrays = {name: _array(table[name], kind) for name, kind in facts.pop("arrays").items()}
-                yield label_of(LabelRecord(arrays, facts, texts))
+                yield label_of(LabelRecord(arrays, facts, texts), f"{folder} ({_EPISODES} and {_STEPS})")
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise DatasetError(f"{folder} is damaged or was cut off: {error}") from error
 
@@ -85,13 +85,24 @@ def _step_table(pa: Any, number: int, record: LabelRecord) -> Any:
     return pa.table(columns | {name: _column(pa, array, rows) for name, array in record.arrays.items()})
 
 
-def _fitted(pa: Any, table: Any, schema: Any, record: LabelRecord) -> Any:
-    """Return a table with empty columns for what this episode lacks: agents that were away all the time."""
-    for name in set(table.column_names) - set(schema.names):
-        raise DatasetError(
-            f"episode {record.facts['id']} has {name}, and the first one has not: begin with an episode in which all "
-            "agents are there, or save another form"
-        )
+def _writer(pq: Any, path: Path, schema: Any) -> Any:
+    return pq.ParquetWriter(path, schema, compression="zstd", write_statistics=False)
+
+
+def _wider(pa: Any, pq: Any, path: Path, writer: Any, schema: Any) -> Any:
+    """Write a table again with further columns, of an agent that was away until now; return its writer."""
+    writer.close()
+    narrow = path.rename(path.with_suffix(".narrow"))
+    wider = _writer(pq, path, pa.unify_schemas([writer.schema, schema]))
+    with pq.ParquetFile(narrow) as table:
+        for k in range(table.num_row_groups):
+            wider.write_table(_fitted(pa, table.read_row_group(k), wider.schema))
+    narrow.unlink()
+    return wider
+
+
+def _fitted(pa: Any, table: Any, schema: Any) -> Any:
+    """Return a table with empty columns for what an episode lacks: agents that were away all the time."""
     own = {name: table[name] if name in table.column_names else pa.nulls(len(table), kind) for name, kind in
            zip(schema.names, schema.types, strict=True)}  # fmt: skip
     return pa.table(own, schema=schema)

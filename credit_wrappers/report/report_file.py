@@ -41,6 +41,7 @@ class ReportOptions:
         sources: Names of where the labels and `compare` come from; they are shown if both critics have the same name.
         indices: The place of each label in its data set, from 0.
         total: How many episodes there are, of which the labels are the last; None: these are all.
+        note: A sentence above everything; "": none.
     """
 
     title: str = ""
@@ -50,6 +51,7 @@ class ReportOptions:
     sources: Sequence[str] = ()
     indices: Sequence[int] = ()
     total: int | None = None
+    note: str = ""
 
 
 def write_report(
@@ -91,7 +93,7 @@ def report_values(labels: Sequence[LabelledEpisode], options: ReportOptions | No
         raise ValueError("a report needs at least one episode with its credit")
     shown = drawable(labels, options.make_env)
     sides = [shown]
-    notes = []
+    notes = [options.note] if options.note else []
     if options.compare:
         others = {place: label for label in options.compare for place in _places(label)}
         second = [next((others[place] for place in _places(label) if place in others), None) for label in shown]

@@ -49,6 +49,21 @@ def test_a_label_is_the_same_after_a_round_trip(tmp_path, form, make):
 
 
 @pytest.mark.parametrize("form", FOLDERS)
+@pytest.mark.parametrize("away", [[(0, 1, 2), (), (2,)], [(2,), (0, 1), (1, 2), ()], [(1,), (1,)]])
+def test_agents_may_be_away_in_any_episode_also_in_the_first(tmp_path, form, away):
+    whole = odd_labels()[0]
+    given = []
+    for k, agents in enumerate(away):
+        seen = whole.episode.observations.copy()
+        seen[:, agents] = None
+        given.append(replace(whole, episode=replace(whole.episode, id=k, observations=seen)))
+    path = dataset.save(tmp_path / "d-v0", given, form=form)
+    for before, after in zip(given, dataset.load(path), strict=True):
+        assert_same(before, after)
+    assert not list(path.rglob("*.narrow"))
+
+
+@pytest.mark.parametrize("form", FOLDERS)
 def test_halves_numbers_of_numpy_and_arrays_without_dimensions_stay_what_they_are(tmp_path, labels, form):
     states = labels[0].episode.length + 1
     halves = np.linspace(0, 1, states * 2 * 3).reshape(states, 2, 3).astype(np.float16)

@@ -9,9 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
-from credit_wrappers import CreditEvent, dataset, mirrored_labels
+from credit_wrappers import CreditEvent, SharedCritic, annotate, dataset, mirrored_labels
 from credit_wrappers.core.errors import DatasetError
+from credit_wrappers.recording.replay import replay
+from credit_wrappers.testing.corridor import CorridorEnv
 from tests.credit_wrappers.dataset_labels import CORRIDOR, corridor, played_labels
 
 EVENT = CreditEvent("walker_0", 0, 2, 0.5, "went")
@@ -141,3 +144,47 @@ def test_masks_of_some_episodes_alone_are_refused_with_a_way_out(tmp_path, label
 def test_labels_of_a_data_set_where_pairs_are_needed_are_answered_with_the_way(labels):
     with pytest.raises(TypeError, match=r"is a LabelledEpisode: give \[\(x.episode, x.credit\) for x in labels\]$"):
         mirrored_labels(labels, corridor)
+
+
+class Radio(CorridorEnv):
+    """A corridor whose agents observe a Dict, with a text in it."""
+
+    def observation_space(self, agent):
+        return spaces.Dict({"place": super().observation_space(agent), "said": spaces.Text(4)})
+
+    def _hearing(self, observations):
+        return {agent: {"place": place, "said": "go"} for agent, place in observations.items()}
+
+    def reset(self, seed=None, options=None):
+        observations, infos = super().reset(seed, options)
+        return self._hearing(observations), infos
+
+    def step(self, actions):
+        observations, *rest = super().step(actions)
+        return self._hearing(observations), *rest
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_no_number_in_a_dict_is_named_with_its_key_and_the_wrapper_that_helps(tmp_path):
+    supersuit = pytest.importorskip("supersuit")
+
+    def saved(env):
+        episode = replay(env, 0, np.zeros((3, 2), int), observations=True)
+        return dataset.save(tmp_path / "d-v0", zip([episode], annotate([episode], SharedCritic()), strict=True))
+
+    with pytest.raises(DatasetError) as refused:
+        saved(Radio(horizon=6))
+    assert "the observations of agent 'walker_0' of episode 0 (dict, whose 'said' is str) are not" in str(refused.value)
+    assert "by supersuit.observation_lambda_v0 with gymnasium.spaces.flatten" in str(refused.value)
+    flat = supersuit.observation_lambda_v0(
+        Radio(horizon=6), lambda seen, space: spaces.flatten(space, seen), spaces.flatten_space
+    )
+    [label] = dataset.load(saved(flat))
+    assert label.episode.observations.shape[:2] == (4, 2)
+
+
+def test_keys_of_dicts_of_numbers_that_nobody_flattened_are_named(tmp_path, labels):
+    seen = np.array([[{"place": np.zeros(2), "mode": 1}, None]] * (labels[0].episode.length + 1), dtype=object)
+    given = replace(labels[0], episode=replace(labels[0].episode, observations=seen))
+    with pytest.raises(DatasetError, match=r"agent 'walker_0' of episode 0 \(dict of 'place', 'mode'\) are not"):
+        dataset.save(tmp_path / "d-v0", [given])

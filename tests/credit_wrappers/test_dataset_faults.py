@@ -131,8 +131,27 @@ def test_arrays_that_are_damaged_behind_right_checksums_are_found(tmp_path, labe
         del file["episode_1/infos/cost"]
         file["episode_1/infos/cost"] = np.zeros((1, 2))
     (path / "SHA256SUMS").write_text("", encoding="utf-8")
-    with pytest.raises(DatasetError, match=r"episode 1 \(seed 1\) cannot be put together: it has . steps.*'cost': 1"):
+    where = r"d-v0 \(labels.jsonl and data/main_data.hdf5\): episode 1 \(seed 1\)"
+    with pytest.raises(DatasetError, match=rf"{where} cannot be put together: it has . steps.*'cost': 1"):
         dataset.load(path)
+
+
+def test_a_table_and_a_compact_file_whose_parts_do_not_fit_are_named(tmp_path, labels):
+    import pyarrow.parquet as pq
+
+    path = dataset.save(tmp_path / "d", labels, CORRIDOR, form="parquet")
+    rows = pq.read_table(path / "episodes" / "train.parquet")
+    wrong = rows.set_column(rows.schema.get_field_index("source"), "source", [["somebody"] * len(rows)])
+    pq.write_table(wrong, path / "episodes" / "train.parquet", row_group_size=1)
+    (path / "SHA256SUMS").write_text("", encoding="utf-8")
+    where = r"d \(episodes/train.parquet and steps/train.parquet\): episode 0 \(seed 0\)"
+    with pytest.raises(DatasetError, match=rf"{where} cannot be put together: its source is 'somebody'"):
+        dataset.load(path)
+    path = dataset.save(tmp_path / "d.jsonl.gz", labels, CORRIDOR, form="compact")
+    text = gzip.decompress(path.read_bytes()).decode()
+    path.write_bytes(gzip.compress(text.replace('"source":"model"', '"source":"somebody"').encode()))
+    with pytest.raises(DatasetError, match=r"d\.jsonl\.gz: episode 0 \(seed 0\) cannot be put together: its source"):
+        dataset.load(path, replay=False)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.99])

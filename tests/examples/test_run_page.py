@@ -10,6 +10,7 @@ import pytest
 from credit_wrappers import Credit, CreditEvent, Ledger, LLMCritic, ScriptedClient
 from tests.report.labelled import data_of, played
 from tianshou_examples.experiment.instructive_moments import KEPT, MonitoredCritic
+from tianshou_examples.experiment.report import write_credits
 from tianshou_examples.experiment.run_page import MOST_ACTIONS, write_page
 from tianshou_examples.experiment.settings import Settings
 
@@ -60,3 +61,22 @@ def test_credit_that_cannot_be_shown_is_left_out_with_a_warning(tmp_path: Path) 
     with pytest.warns(UserWarning, match="nobody"):
         write_page(Settings(), "mca-0", pairs[1:], None, tmp_path / "none.html")
     assert not (tmp_path / "none.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "told"), [(("pair-claude",), "pair-claude"), (("a", "b", "c"), "NAME, where NAME is a, b or c")]
+)
+def test_a_page_of_a_students_credit_says_why_it_has_no_reasons_and_where_they_are(tmp_path: Path, names, told) -> None:
+    settings = Settings(critic="answers:claude", data_sets=names)
+    episode = played(0)
+    for source in ("student", "exact"):
+        credit = Credit(np.zeros((episode.length, 2), np.float32), source=source)
+        write_page(settings, "mca-0", [(episode, credit)], None, tmp_path / f"{source}.html")
+    said = (
+        "The student that gave this credit gives no reasons; those of its critic are in the recorded judgements: "
+        f"python -m credit_wrappers report {told}"
+    )
+    assert data_of(tmp_path / "student.html")["notes"] == [said]
+    assert data_of(tmp_path / "exact.html")["notes"] == []
+    write_credits(settings, [{"moments": {}}], tmp_path / "credits.txt")
+    assert said in (tmp_path / "credits.txt").read_text(encoding="utf-8")

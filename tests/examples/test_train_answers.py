@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +16,14 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import DatasetError
 from tests.examples.one_learner import TINY, Queue
 from tianshou_examples.experiment.learner_process import LearnerProcess
-from tianshou_examples.experiment.recorded_answers import STUDENT, data_sets, fit_run_student, fitting_note
+from tianshou_examples.experiment.recorded_answers import (
+    STUDENT,
+    check_labels,
+    data_sets,
+    fit_run_student,
+    fitting_note,
+)
+from tianshou_examples.experiment.settings import Settings
 from tianshou_examples.train import main
 
 
@@ -76,9 +85,43 @@ def test_claude_stands_for_the_published_judgements_of_the_environment_in_the_ne
     assert replace(TINY, critic="answers:claude").critic_note == "critic: a student of Claude's published judgements"
     with pytest.raises(FileNotFoundError, match=r"no published judgements of spaceworld:crew; there are of lbf:.*duet"):
         names("spaceworld:crew")
+
+
+@pytest.mark.parametrize("word", ["claude", "duet-claude-teams"])
+def test_a_folder_is_not_taken_for_published_judgements(word, few, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "claude").mkdir()
-    assert names("spaceworld:duet") == ["claude"]  # a path comes before
+    shutil.copytree(few, tmp_path / word)
+    with pytest.raises(DatasetError, match=rf"there is a {word} in this folder, too.*answers:\./{word}"):
+        check_labels(replace(TINY, critic="answers:claude"))
+    check_labels(replace(TINY, critic=f"answers:./{word}"))
+
+
+def test_a_run_records_its_data_sets_and_goes_on_with_them_when_more_are_published(few, tmp_path, monkeypatch):
+    monkeypatch.setattr("tianshou_examples.train.TrainingRun", Nothing)
+    fitted: list[list[str]] = []
+    monkeypatch.setattr(
+        "tianshou_examples.experiment.recorded_answers.fit_run_student",
+        lambda settings, folder, progress: fitted.append(data_sets(settings)),
+    )
+    words = ["--env", "spaceworld:pair", "--critic", "answers:claude", "--method", "mca"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    assert Settings.read(tmp_path / "run").data_sets == ("pair-claude",)
+    monkeypatch.setattr("tianshou_examples.experiment.recorded_answers._published", None)  # would fail
+    assert main(["--resume", str(tmp_path / "run")]) == 0
+    assert fitted == [["pair-claude"], ["pair-claude"]]
+
+
+class Nothing:
+    """A run in which nothing is trained."""
+
+    errors: ClassVar[list[str]] = []
+    interrupted = False
+
+    def __init__(self, *arguments: object) -> None:
+        self.prepare = self.train = lambda: None
+
+    def report(self, seconds: float) -> None:
+        pass
 
 
 def test_the_command_trains_a_team_by_recorded_labels(few, tmp_path, capsys):

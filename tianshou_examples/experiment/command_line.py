@@ -16,7 +16,7 @@ from tianshou_examples.experiment.settings import ANSWERS, OWN_CRITICS, Settings
 LEARNER = {f.name: f for f in fields(Settings) if "set" in f.metadata}  # settings for --set
 # A replay need not share these with its run: who answers, within which limits, where to, and how it is evaluated.
 UNSHARED = ("critic", "model", "base_url", "replay", "max_calls", "max_cost", "prices", "in_flight", "jobs", "out",
-            "eval_episodes", "evaluations", "recent")  # fmt: skip
+            "data_sets", "eval_episodes", "evaluations", "recent")  # fmt: skip
 LIMITS = ("max_calls", "max_cost", "prices")  # a run that goes on may have others than before
 
 
@@ -79,7 +79,7 @@ def _parser() -> ArgumentParser:
         formatter_class=_Help,
     )
     for f in fields(Settings):
-        if f.name in LEARNER:
+        if "help" not in f.metadata:
             continue
         keywords = {"default": f.default, **f.metadata}
         if any(f.name in family.settings for family in FAMILIES.values()):

@@ -29,14 +29,30 @@ def load_student(folder: Path) -> StudentCritic:
 def data_sets(settings: Settings) -> list[str]:
     """Return the names of a run's data sets; "claude" stands for the published judgements of its environment.
 
-    They come in the order in which they were asked; which labels the student holds out depends on it. Where some were
-    asked in today's wording (their card tells its digest), older ones are left out: their credit has another scale.
+    A run that recorded what it stood for has those, whatever was published later.
 
     Raises:
+        DatasetError: There is a file or folder "claude", or with the name of one of those, too.
         FileNotFoundError: There are no published judgements of the environment.
     """
-    if settings.answers_name != PUBLISHED or Path(PUBLISHED).exists():
+    if settings.answers_name != PUBLISHED:
         return settings.answers_name.split(",")
+    names = list(settings.data_sets) or _published(settings)
+    for name in (PUBLISHED, *names):
+        if Path(name).exists():
+            raise DatasetError(
+                f"published judgements are asked for, and there is a {name} in this folder, too: work in another "
+                f"folder, or write --critic answers:./{name} for that one"
+            )
+    return names
+
+
+def _published(settings: Settings) -> list[str]:
+    """Return the names of the published judgements of a run's environment, in the order in which they were asked.
+
+    Which labels the student holds out depends on it. Where some were asked in today's wording (their card tells its
+    digest), older ones are left out: their credit has another scale.
+    """
     cards = {name: dataset.load_card(name) for name in dataset.published_names()}
     own = [name for name, card in cards.items() if card.world == settings.env]
     if not own:

@@ -36,7 +36,8 @@ def write_page(
     if ledger is not None:
         labels = with_texts(labels, ledger)
     prices = None if settings.prices is None else Prices(*settings.prices)
-    write_report(labels, path, ReportOptions(title=f"{settings.env} · {learner}", prices=prices))
+    note = settings.no_reasons_note if any(label.credit.source == "student" for label in labels) else ""
+    write_report(labels, path, ReportOptions(title=f"{settings.env} · {learner}", prices=prices, note=note))
 
 
 def _newest(credited: Iterable[tuple[Episode, Credit]]) -> list[tuple[Episode, Credit]]:

@@ -65,7 +65,7 @@ def _learner(default: float, **limits: float) -> Any:
 class Settings:
     """One run of `train.py`; also written to `config.json`.
 
-    Each field with a help text is an option of the command line; the others are learner settings, for `--set`.
+    Each field with a help text is an option of the command line; most others are learner settings, for `--set`.
     """
 
     env: str = _option("spaceworld:duet", f"{', '.join(examples())}, and every other id of the last two libraries")
@@ -132,6 +132,7 @@ class Settings:
     envs: int = _option(128, "environments of each learner", type=number(int, 1))
     eval_episodes: int = _option(100, "of the last evaluation; those before play a fifth of it", type=number(int, 1))
     out: str = _option("", "folder of the run; default runs/<env>-<algo>-<time>")
+    data_sets: tuple[str, ...] = ()  # no option: what answers:NAME stood for when the run began
 
     # Spaceworld's learner, chosen once on duet with the scripted critic; env_families.py has what differs elsewhere.
     evaluations: int = _learner(8, above=0)  # before the last one
@@ -203,6 +204,18 @@ class Settings:
         name = self.model or ("Anthropic default model" if self.critic == "anthropic" else self.critic)
         return f"critic: {name}" + (f" at {self.base_url}" if self.base_url else "")
 
+    @property
+    def no_reasons_note(self) -> str:
+        """Why a student's credit has no reasons, and where those of its critic are; "" where no data set is learned."""
+        if not self.answers_name:
+            return ""
+        *others, last = self.data_sets or self.answers_name.split(",")
+        named = f"NAME, where NAME is {', '.join(others)} or {last}" if others else last
+        return (
+            "The student that gave this credit gives no reasons; those of its critic are in the recorded judgements: "
+            f"python -m credit_wrappers report {named}"
+        )
+
     def write(self, folder: Path) -> None:
         """Write the settings into a run's folder."""
         (folder / CONFIG).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
@@ -218,7 +231,10 @@ class Settings:
             values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
             given = {f.name: values[f.name] for f in fields(Settings) if f.name in values}
             prices = given.get("prices")
-            return replace(Settings(**given), method=tuple(given["method"]), prices=prices and tuple(prices))
+            sets = tuple(given.get("data_sets", ()))
+            return replace(
+                Settings(**given), method=tuple(given["method"]), prices=prices and tuple(prices), data_sets=sets
+            )
         except (OSError, ValueError, KeyError, TypeError):
             raise ValueError(f"{folder} holds no run: {folder / CONFIG} is missing or damaged") from None
 
