@@ -16,7 +16,9 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import DatasetError
 from tests.examples.one_learner import TINY, Queue
 from tianshou_examples.experiment.learner_process import LearnerProcess
+from tianshou_examples.experiment.published_student import FOLDER, keep_student, published_student
 from tianshou_examples.experiment.recorded_answers import (
+    MIRRORED,
     STUDENT,
     check_labels,
     data_sets,
@@ -198,3 +200,48 @@ def test_the_fit_shows_its_passes_on_a_terminal(few, tmp_path, capsys, monkeypat
 
 def _full(self, path):
     raise OSError("the disk is full")
+
+
+ROUNDS = ["duet-claude-curve", "duet-claude-teams", "duet-claude-trained", "duet-claude-stuck"]
+
+
+def test_the_package_has_the_student_of_the_published_judgements_of_duet(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = replace(TINY, critic="answers:claude")
+    assert data_sets(settings) == ROUNDS and fitting_note(settings, tmp_path) == ""
+    said = fit_run_student(settings, tmp_path)
+    assert "a student of 432 labels" in said
+    student, packaged = StudentCritic.load(tmp_path / STUDENT), published_student(ROUNDS, MIRRORED)
+    assert packaged is not None and student.labels == packaged.labels == 432
+    assert all(np.array_equal(student.parameters[key], value) for key, value in packaged.parameters.items())
+
+
+def test_another_fit_than_that_of_the_packages_student_is_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert published_student(ROUNDS[:3], MIRRORED) is None
+    assert published_student(ROUNDS[::-1], MIRRORED) is None, "which labels are held out depends on the order"
+    assert published_student(ROUNDS, replace(MIRRORED, epochs=29)) is None
+    for settings in (replace(TINY, critic="answers:claude", refit=True), replace(TINY, critic="answers:" + ROUNDS[0])):
+        assert "which takes one to three minutes" in fitting_note(settings, tmp_path)
+    (tmp_path / ROUNDS[0]).mkdir()
+    here = replace(TINY, critic="answers:" + ",".join(ROUNDS))
+    assert "which takes" in fitting_note(here, tmp_path), "a folder comes before the published set of its name"
+
+
+def test_a_changed_file_of_the_packages_student_is_not_taken(tmp_path, monkeypatch):
+    kept = [path for path in FOLDER.iterdir() if path.suffix in (".npz", ".json")]
+    for path in kept:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr("tianshou_examples.experiment.published_student.FOLDER", tmp_path)
+    assert published_student(ROUNDS, MIRRORED) is not None
+    damaged = next(tmp_path.glob("*.npz"))
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert published_student(ROUNDS, MIRRORED) is None
+
+
+def test_a_student_is_kept_with_what_it_was_fitted_to(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("tianshou_examples.experiment.published_student.FOLDER", tmp_path / "students")
+    path = keep_student(folder / STUDENT, "few", ROUNDS[:1], MIRRORED)
+    assert path.read_bytes() == (folder / STUDENT).read_bytes()
+    found = published_student(ROUNDS[:1], MIRRORED)
+    assert found is not None and found.labels == 6

@@ -13,6 +13,7 @@ from credit_wrappers import StudentCritic, StudentSettings, dataset, fit_student
 from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.dataset.published import ROUNDS
 from tianshou_examples.experiment.environments import environment_maker
+from tianshou_examples.experiment.published_student import published_student
 from tianshou_examples.experiment.settings import PUBLISHED, Settings
 
 STUDENT = "student.npz"  # in the run's folder
@@ -77,17 +78,18 @@ def check_labels(settings: Settings) -> None:
 
 def fitting_note(settings: Settings, folder: Path) -> str:
     """Return what to say before a run's student is fitted; "" if it is there."""
-    if (folder / STUDENT).exists():
+    if (folder / STUDENT).exists() or _fitted_before(settings) is not None:
         return ""
     names = " and ".join(data_sets(settings))
     return f"fitting a student to the labels of {names}, which takes one to three minutes ..."
 
 
 def fit_run_student(settings: Settings, folder: Path, progress: bool = False) -> str:
-    """Fit the student of a run and save it in the run's folder, unless it is there; return a line about it.
+    """Save the student of a run in the run's folder, unless it is there; return a line about it.
 
-    The labels are read from one data set or several. Their episodes are played again, for the observations, and in all
-    mirrors of the world. `progress` shows a bar of the fit.
+    The one that comes with the package for these data sets is taken, unless the run asks for a new fit. A fit reads the
+    labels of one data set or several. Their episodes are played again, for the observations, and in all mirrors of the
+    world. `progress` shows a bar of the fit.
 
     Raises:
         DatasetError, FileNotFoundError: As `check_labels`.
@@ -95,7 +97,10 @@ def fit_run_student(settings: Settings, folder: Path, progress: bool = False) ->
     names = data_sets(settings)
     check_labels(settings)
     cards = [dataset.load_card(name) for name in names]
-    if not (folder / STUDENT).exists():
+    before = _fitted_before(settings)
+    if not (folder / STUDENT).exists() and before is not None:
+        before.save(folder / STUDENT)
+    elif not (folder / STUDENT).exists():
         make_env = environment_maker(settings.env, action_mask=settings.action_mask)
         labels, mirrored = [], []
         for name, card in zip(names, cards, strict=True):
@@ -114,6 +119,14 @@ def fit_run_student(settings: Settings, folder: Path, progress: bool = False) ->
         f"{agreement.episodes} of them, held out, rank correlation {agreement.steps.rank:.2f} of steps and "
         f"{agreement.sums.rank:.2f} of sums"
     )
+
+
+def _fitted_before(settings: Settings) -> StudentCritic | None:
+    """Return the student that comes with the package for a run's data sets, or None."""
+    names = data_sets(settings)
+    if settings.refit or any(Path(name).exists() for name in names):  # a path comes before a published name
+        return None
+    return published_student(names, MIRRORED)
 
 
 def _actions(make_env: Callable[[], ParallelEnv]) -> dict[str, int]:

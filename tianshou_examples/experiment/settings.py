@@ -98,6 +98,11 @@ class Settings:
     labels: int = _option(
         500, "episodes that the critic scores at most for each learner that a student pays", type=number(int, 2)
     )
+    refit: bool = _option(
+        False,
+        "with answers:NAME: fit the student anew, also where the package has the one of these data sets",
+        action="store_true",
+    )
     model: str | None = _option(None, "name of the model")
     base_url: str | None = _option(
         None,

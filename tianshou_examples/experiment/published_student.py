@@ -1,0 +1,77 @@
+"""The students that come with the package: fitted to published judgements, so that a run need not fit them again.
+
+`python -m tianshou_examples.experiment.published_student spaceworld:duet` fits one anew and replaces its files.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+
+from credit_wrappers import StudentCritic, StudentSettings
+from credit_wrappers.dataset.published import published_file
+
+FOLDER = Path(str(files("tianshou_examples") / "experiment" / "students"))
+
+
+def published_student(names: Sequence[str], settings: StudentSettings) -> StudentCritic | None:
+    """Return the student that comes with the package for these data sets, or None.
+
+    There is none where the data sets, or their contents, or the settings are others than those of its fit.
+
+    Args:
+        names: Of the data sets, in the order of the fit.
+        settings: Of the fit.
+    """
+    for about in sorted(FOLDER.glob("*.json")):
+        fitted = json.loads(about.read_text(encoding="utf-8"))
+        if fitted == _made_of(names, settings, about.with_suffix(".npz")):
+            return StudentCritic.load(about.with_suffix(".npz"))
+    return None
+
+
+def keep_student(student: Path, name: str, names: Sequence[str], settings: StudentSettings) -> Path:
+    """Copy a student's file into the package, with what it was fitted to; return the copy."""
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"{name}.npz"
+    path.write_bytes(student.read_bytes())
+    made_of = _made_of(names, settings, path)
+    path.with_suffix(".json").write_text(json.dumps(made_of, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def _made_of(names: Sequence[str], settings: StudentSettings, student: Path) -> dict[str, object]:
+    """Return what a fit is made of, in the form of JSON: digests of data sets and of its result, and its settings."""
+    published = {name: published_file(name) for name in names}
+    return {
+        "data_sets": [[name, _digest(path)] for name, path in published.items()],
+        "settings": asdict(settings),
+        "student": _digest(student),
+    }
+
+
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest() if path.exists() else "no such file"
+
+
+def main(env: str) -> None:
+    """Fit the student of an environment's published judgements anew, with a bar, and keep it in the package."""
+    import tempfile
+
+    from tianshou_examples.experiment.recorded_answers import MIRRORED, STUDENT, data_sets, fit_run_student
+    from tianshou_examples.experiment.settings import ANSWERS, PUBLISHED, Settings
+
+    settings = Settings(env=env, critic=ANSWERS + PUBLISHED, refit=True)
+    with tempfile.TemporaryDirectory() as folder:
+        print(fit_run_student(settings, Path(folder), progress=True))
+        name = f"{PUBLISHED}-{env.replace(':', '-')}"
+        print(keep_student(Path(folder) / STUDENT, name, data_sets(settings), MIRRORED))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
