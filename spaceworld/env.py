@@ -90,6 +90,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self._n = len(self.scenario.robots)
         spec = build_spec(self.scenario, self.max_cycles, on_collision == "terminate", action_mask == "safe")
         self._use(memory_of(spec))
+        self.feature_names = () if observation == "image" else feature_names(self.scenario)
         vector = (len(feature_names(self.scenario)),)
         shape = image_shape(self.scenario, image_radius) if observation == "image" else vector
         self._mass = self.scenario.total_mass

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from tests.examples.one_learner import TINY, Queue, play, settings_of
-from tianshou_examples.experiment.actors import load_actors, mlp, without_task
+from tianshou_examples.experiment.actors import load_actors, without_task
+from tianshou_examples.experiment.networks import mlp
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.learner_process import LearnerProcess
 

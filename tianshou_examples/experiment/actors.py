@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,38 @@ import numpy as np
 import torch
 from torch import nn
 
+from tianshou_examples.experiment.networks import EntityNetwork, Kind, inputs_of, kinds_of, mlp, without_columns
 from tianshou_examples.experiment.settings import Settings
 
 
-def mlp(inputs: int, outputs: int, hidden: int, last_gain: float) -> nn.Sequential:
-    """Return two ReLU layers and a linear one, initialised orthogonally."""
-    layers = nn.Linear(inputs, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, outputs)
-    for layer, gain in zip(layers, (2**0.5, 2**0.5, last_gain), strict=True):
-        nn.init.orthogonal_(layer.weight, gain)
-        nn.init.zeros_(layer.bias)
-    return nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
+def network_for(settings: Settings, env: Any, inputs: int, outputs: int, last_gain: float) -> nn.Module:
+    """Return a new network of the kind that the settings name.
+
+    Args:
+        settings: Of the run.
+        env: An environment of it.
+        inputs: Numbers in an observation, and behind it (tasks, the agent's number).
+        outputs: Numbers returned.
+        last_gain: Of the last layer's first weights.
+    """
+    if settings.network == "entities":
+        return EntityNetwork(inputs, outputs, settings.hidden, last_gain, kinds_in(env))
+    return mlp(inputs, outputs, settings.hidden, last_gain)
+
+
+def kinds_in(env: Any) -> tuple[Kind, ...]:
+    """Return the kinds of things that an environment's observations are made of.
+
+    Raises:
+        ValueError: There are none.
+    """
+    kinds = kinds_of(getattr(env.unwrapped, "feature_names", ()))
+    if not kinds:
+        raise ValueError(
+            f"--network entities needs an environment whose `feature_names` are those of several things of a kind "
+            f"(module_0.row, module_1.row, ...); {type(env.unwrapped).__name__} has none: use --network flat"
+        )
+    return kinds
 
 
 def without_task(network: nn.Module, inputs: int, behind: int = 0) -> nn.Module:
@@ -30,17 +51,7 @@ def without_task(network: nn.Module, inputs: int, behind: int = 0) -> nn.Module:
     With zeros between these numbers, the other network returns the same. This is how policies of LLM-TACA act after
     the training: without critic and tasks. A network without further inputs is returned as it is.
     """
-    assert isinstance(network, nn.Sequential)
-    first = network[0]
-    assert isinstance(first, nn.Linear)
-    if first.in_features == inputs + behind:
-        return network
-    cut = copy.deepcopy(network)
-    layer = nn.Linear(inputs + behind, first.out_features)
-    weight = torch.cat([first.weight[:, :inputs], first.weight[:, first.in_features - behind :]], dim=1)
-    layer.load_state_dict({"weight": weight, "bias": first.bias})
-    cut[0] = layer
-    return cut
+    return without_columns(network, slice(inputs, inputs_of(network) - behind))
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,11 @@ def load_actors(settings: Settings, env: Any, checkpoint: Path) -> Actors:
         else:
             part, weights = "policy.actor.net." if settings.on_policy else "policy.model.net.", member
         own = {k.removeprefix(part): v for k, v in weights.items() if k.startswith(part)}
-        network = mlp(own["0.weight"].shape[1], actions, settings.hidden, 1.0)
+        # what stands behind the observation is told by the size of the weights
+        behind = agents if settings.agent_id else 0
+        network = network_for(settings, env, inputs, actions, 1.0)
+        more = next(iter(own.values())).shape[1] - next(network.parameters()).shape[1]
+        network = network_for(settings, env, inputs + more, actions, 1.0) if more else network
         network.load_state_dict(own)
-        networks.append(without_task(network, inputs, agents if settings.agent_id else 0))
+        networks.append(without_task(network, inputs, behind))
     return actors_of(settings, networks, agents, state["steps"])

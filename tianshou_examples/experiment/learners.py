@@ -23,7 +23,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
 from credit_wrappers.integrations.tianshou import ActionHead, AgentVectorEnv, CreditReplayBuffer, ValueHead
-from tianshou_examples.experiment.actors import Actors, actors_of, mlp, without_task
+from tianshou_examples.experiment.actors import Actors, actors_of, network_for, without_task
 from tianshou_examples.experiment.environments import longest_episode
 from tianshou_examples.experiment.settings import Settings
 
@@ -112,6 +112,9 @@ class Learner:
         self.venv.seed(seed)
         self._trainer.reset()
 
+    def _network(self, outputs: int, last_gain: float) -> nn.Module:
+        return network_for(self.settings, self.venv.envs[0], self._inputs, outputs, last_gain)
+
     def _adam(self) -> OptimizerFactory:
         # fused: one call for all parameters, a quarter less time in an update on a CPU
         rate = self.settings.lr if self.settings.on_policy else self.settings.q_lr
@@ -120,10 +123,10 @@ class Learner:
 
     def _ppo(self) -> tuple[PPO, nn.Module]:
         s = self.settings
-        actor = mlp(self._inputs, int(self._space.n), s.hidden, 0.01)
+        actor = self._network(int(self._space.n), 0.01)
         algorithm = PPO(
             policy=DiscreteActorPolicy(actor=ActionHead(actor, self._numbered), action_space=self._space),
-            critic=ValueHead(mlp(self._inputs, 1, s.hidden, 1.0), self._numbered),
+            critic=ValueHead(self._network(1, 1.0), self._numbered),
             optim=self._adam(),
             eps_clip=s.clip,
             ent_coef=s.entropy,
@@ -137,7 +140,7 @@ class Learner:
 
     def _ddqn(self) -> tuple[DQN, nn.Module]:
         s = self.settings
-        network = mlp(self._inputs, int(self._space.n), s.hidden, 1.0)
+        network = self._network(int(self._space.n), 1.0)
         policy = DiscreteQLearningPolicy(
             model=ActionHead(network, self._numbered), action_space=self._space, eps_training=1.0, eps_inference=1.0
         )

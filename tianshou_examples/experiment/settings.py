@@ -127,6 +127,12 @@ class Settings:
     algo: str = _option("ppo", "PPO or double DQN", choices=tuple(ON_POLICY))
     policy: str = _option("shared", "one network for the team, or one per agent", choices=("shared", "per-agent"))
     agent_id: bool = _option(False, "tell the shared network which agent it plays (one-hot)", action="store_true")
+    network: str = _option(
+        "flat",
+        "flat: two layers over all numbers of an observation; entities: layers that robots, modules, slots (or food "
+        "and players) each share, whatever their order",
+        choices=("flat", "entities"),
+    )
     steps: int = _option(
         0,
         "environment steps of each learner, at least: the last update is finished; 0: the environment's own number",
