@@ -12,9 +12,10 @@ from gymnasium.spaces import Box, Discrete
 from pettingzoo import ParallelEnv
 from torch import nn
 
-from tianshou_examples.experiment.actors import Actors, mlp
+from tianshou_examples.experiment.actors import Actors
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.evaluation import UNSEEN, evaluate, record
+from tianshou_examples.experiment.networks import mlp
 
 SIZES = (7, 6)  # features, actions
 

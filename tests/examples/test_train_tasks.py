@@ -13,9 +13,9 @@ from torch import nn
 
 from tests.examples.one_learner import TINY, Queue, play, settings_of
 from tianshou_examples.experiment.actors import load_actors, without_task
-from tianshou_examples.experiment.networks import mlp
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.learner_process import LearnerProcess
+from tianshou_examples.experiment.networks import mlp
 
 TASKS, PLACE = 4, 3  # of duet
 

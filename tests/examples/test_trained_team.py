@@ -14,7 +14,7 @@ import torch
 from spaceworld.app.command import main
 from spaceworld.app.teams import team_of
 from spaceworld.env import SpaceworldEnv
-from tianshou_examples.experiment.actors import mlp
+from tianshou_examples.experiment.networks import mlp
 from tianshou_examples.experiment.settings import Settings
 from tianshou_examples.experiment.trained_team import load
 

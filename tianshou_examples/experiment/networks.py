@@ -31,7 +31,7 @@ def kinds_of(names: Sequence[str]) -> tuple[Kind, ...]:
     """Return the kinds of things that an observation is made of, given the names of its numbers.
 
     Names such as `module_0.row`, `module_0.mass`, `module_1.row`, `module_1.mass` say that there are two things of one
-    kind. Other names (`own.row`) belong to none; nor do things whose numbers differ.
+    kind, which stand one after another. Other names (`own.row`) belong to none, nor do things that stand apart.
 
     Args:
         names: (F,), as `env.feature_names` has them.
@@ -43,8 +43,8 @@ def kinds_of(names: Sequence[str]) -> tuple[Kind, ...]:
         if kind and number.isdigit():
             things.append((kind, columns[0][0], tuple(name.partition(".")[2] for _, name in columns)))
     found = []
-    for (_, numbers), group in groupby(things, key=lambda x: (x[0], x[2])):
-        starts = [start for _, start, _ in group]
+    for (_, numbers), alike in groupby(things, key=lambda x: (x[0], x[2])):
+        starts = [start for _, start, _ in alike]
         if starts == list(range(starts[0], starts[0] + len(starts) * len(numbers), len(numbers))):
             found.append(Kind(starts[0], len(starts), len(numbers)))
     return tuple(found)

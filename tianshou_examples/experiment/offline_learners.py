@@ -24,8 +24,9 @@ from tianshou.utils.torch_utils import policy_within_training_step
 from torch import nn
 
 from credit_wrappers.integrations.tianshou import ActionHead, ValueHead
-from tianshou_examples.experiment.actors import Actors, mlp
+from tianshou_examples.experiment.actors import Actors
 from tianshou_examples.experiment.learners import cache_compiled
+from tianshou_examples.experiment.networks import mlp
 
 UNLIKELY = 1e4  # taken from the Q value of an action that the data hardly ever have; less than for a forbidden one
 _FORBIDDEN = -1e9

@@ -1,12 +1,11 @@
 """The students that come with the package: fitted to published judgements, so that a run need not fit them again.
 
-`python -m tianshou_examples.experiment.published_student spaceworld:duet` fits one anew and replaces its files.
+`python -m tianshou_examples.experiment.fit_published spaceworld:duet` fits one anew and replaces its files.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import sha256
@@ -57,21 +56,3 @@ def _made_of(names: Sequence[str], settings: StudentSettings, student: Path) -> 
 
 def _digest(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest() if path.exists() else "no such file"
-
-
-def main(env: str) -> None:
-    """Fit the student of an environment's published judgements anew, with a bar, and keep it in the package."""
-    import tempfile
-
-    from tianshou_examples.experiment.recorded_answers import MIRRORED, STUDENT, data_sets, fit_run_student
-    from tianshou_examples.experiment.settings import ANSWERS, PUBLISHED, Settings
-
-    settings = Settings(env=env, critic=ANSWERS + PUBLISHED, refit=True)
-    with tempfile.TemporaryDirectory() as folder:
-        print(fit_run_student(settings, Path(folder), progress=True))
-        name = f"{PUBLISHED}-{env.replace(':', '-')}"
-        print(keep_student(Path(folder) / STUDENT, name, data_sets(settings), MIRRORED))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
