@@ -257,27 +257,6 @@ def test_a_state_without_a_value_is_named_by_episode_step_and_case(joint, kind, 
         exact_credit(episode, EnvSimulator(FIVE), Infinite(), kind)
 
 
-@pytest.mark.parametrize(
-    ("values", "why"),
-    [
-        (lambda k: None, "it returned NoneType"),
-        (lambda k: Values([0.0] * k, np.zeros(k)), "mean is a list"),
-        (lambda k: Values(np.zeros(1), np.zeros(k)), r"mean has shape \(1,\), and there are \d+ states"),
-        (lambda k: Values(np.zeros(k), 0.0), "error is a float"),
-        (lambda k: Values(np.zeros(k), np.zeros(k), np.zeros((3, k))), r"samples have shape \(3, \d+\)"),
-        (lambda k: Values(np.zeros(k), np.zeros(k), np.zeros((k, 1))), r"samples have shape \(\d+, 1\)"),
-        (lambda k: Values(np.arange(k) * 1.0, np.zeros(k), np.zeros((k, 3))), "samples' means are not the values"),
-    ],
-)
-def test_values_that_are_not_of_the_states_are_refused_with_what_is_wrong(values, why):
-    class Wrong(Odd):
-        def values(self, states):
-            return values(len(states))
-
-    with pytest.raises(CreditError, match=f"episode 7: Wrong.values must return Values.*{why}"):
-        exact_credit(EPISODE, EnvSimulator(FIVE), Wrong())
-
-
 def test_an_episode_of_another_environment_is_refused():
     with pytest.raises(CreditError, match="episode 7 is of the agents walker_0, walker_1, the simulator of walker_0"):
         credit_of(EPISODE, make=partial(CorridorEnv, 3, length=5))
