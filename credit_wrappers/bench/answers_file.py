@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from credit_wrappers.bench.suite import Suite, SuiteEpisode
+from credit_wrappers.bench.suite import Suite, SuiteEpisode, whole_numbers
 from credit_wrappers.core.credit import Credit, CreditEvent
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError
@@ -74,9 +74,11 @@ class AnswersCritic:
                 continue
             try:
                 data = json.loads(line)
-                actions, credit = np.array(data["actions"], np.int64), _credit(data)
+                actions, credit = whole_numbers(data["actions"]), _credit(data)
                 world = str(data["world"]), data.get("max_cycles")
                 seed, question = _whole(data, "seed"), _whole({"question": 0} | data, "question")
+                episode = SuiteEpisode(seed, actions, "recorded", "report")
+                Suite(path.stem, *world, episodes=(episode,))  # it says what is wrong in this line
             except KeyError as error:
                 raise ValueError(f"{path}, line {number} is no judgement: it has no {error}") from error
             except (ValueError, TypeError) as error:
@@ -84,7 +86,7 @@ class AnswersCritic:
             if credit.values.shape != actions.shape or not np.isfinite(credit.values).all():
                 raise ValueError(f"{path}, line {number}: credit must be numbers, {actions.shape}, as the actions are")
             self._credits[_place(seed, actions)] = credit, before + question
-            found.setdefault(world, []).append(SuiteEpisode(seed, actions, "recorded", "report"))
+            found.setdefault(world, []).append(episode)
         several = len(found) > 1
         return [
             Suite(

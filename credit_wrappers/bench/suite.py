@@ -8,14 +8,15 @@ are over the narrator's text and over the truth; see `suite_digests`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 from importlib.resources import files
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from pettingzoo.utils.env import ParallelEnv
@@ -58,6 +59,9 @@ class SuiteEpisode:
         play: How the team played.
         half: "choose" for choosing settings and wordings, "report" for figures that are published.
         planted: The fault, if one was planted.
+
+    Raises:
+        ValueError: Something of it is none of these.
     """
 
     seed: int
@@ -65,6 +69,20 @@ class SuiteEpisode:
     play: Play
     half: Half
     planted: PlantedFault | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.seed, Integral) or isinstance(self.seed, bool) or self.seed < 0:
+            raise ValueError(f"seed must be a whole number from 0, got {self.seed!r}")
+        if self.actions.ndim < 2 or not len(self.actions) or self.actions.dtype.kind not in "iu":
+            raise ValueError(f"actions must be (T, N) whole numbers, got {self.actions.shape} {self.actions.dtype}")
+        for name, valid in (("play", get_args(Play)), ("half", get_args(Half))):
+            if getattr(self, name) not in valid:
+                raise ValueError(f"unknown {name} {getattr(self, name)!r}; valid: {', '.join(valid)}")
+        if self.planted is not None and not 0 <= self.planted.start < self.planted.stop <= len(self.actions):
+            raise ValueError(
+                f"the planted fault is in steps {self.planted.start} to {self.planted.stop} - 1, and there are "
+                f"{len(self.actions)}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +110,10 @@ class Suite:
     text_digest: str = ""
     truth_digests: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.max_cycles is not None and (not isinstance(self.max_cycles, int) or self.max_cycles < 1):
+            raise ValueError(f"max_cycles must be a whole number from 1, or null, got {self.max_cycles!r}")
+
     def make_env(self) -> ParallelEnv:
         """Return a new environment of the suite's world."""
         return make_environment(self.world, self.max_cycles)
@@ -104,6 +126,7 @@ class Suite:
         """
         try:
             env = self.make_env()
+            self._check_culprits(env.possible_agents)
             made = [
                 replace(replay(env, episode.seed, episode.actions, snapshots=snapshots), id=k)
                 for k, episode in enumerate(self.episodes)
@@ -113,6 +136,14 @@ class Suite:
         if self.digest and (found := digest_of(made)) != self.digest:
             raise self._other_episodes(f"the digest is {found} instead of {self.digest}")
         return made
+
+    def _check_culprits(self, agents: Sequence[str]) -> None:
+        for k, episode in enumerate(self.episodes):
+            if episode.planted is not None and episode.planted.agent not in agents:
+                raise ValueError(
+                    f"suite {self.name!r}, episode {k}: the fault is planted in {episode.planted.agent!r}, and the "
+                    f"agents are {', '.join(agents)}"
+                )
 
     def choose(self, half: str = "all", limit: int | None = None) -> list[int]:
         """Return the numbers of the episodes of a half, at most `limit` of them: of each kind of play in turn.
@@ -186,6 +217,8 @@ def parse_suite(text: str, origin: str) -> Suite:
     try:
         data = json.loads(text)
         episodes = tuple(map(_episode, data.pop("episodes")))
+        if any(len(each) != len(episodes) for each in data.get("truth_digests", {}).values()):
+            raise ValueError(f"truth_digests must have a digest for each of the {len(episodes)} episodes")
         data["truth_digests"] = {name: tuple(each) for name, each in data.pop("truth_digests", {}).items()}
         return Suite(**{key.replace("suite", "name"): value for key, value in data.items()}, episodes=episodes)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -194,8 +227,20 @@ def parse_suite(text: str, origin: str) -> Suite:
 
 def _episode(data: dict[str, Any]) -> SuiteEpisode:
     planted = data.pop("planted", None)
-    actions = np.array(data.pop("actions"), np.int64)
+    actions = whole_numbers(data.pop("actions"))
     return SuiteEpisode(**data, actions=actions, planted=None if planted is None else PlantedFault(**planted))
+
+
+def whole_numbers(actions: object) -> np.ndarray:
+    """Return actions as int64.
+
+    Raises:
+        ValueError: They are no whole numbers.
+    """
+    array = np.array(actions)
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"actions must be whole numbers, got {array.dtype}")
+    return array.astype(np.int64)
 
 
 def write_suite(suite: Suite, path: str | PathLike[str]) -> None:

@@ -132,9 +132,11 @@ def _export(options: argparse.Namespace) -> Iterator[str]:
     given = {name: getattr(options, name) for name in _TEXTS if getattr(options, name)}
     card = replace(card, command=shlex.join(["credit-wrappers", *sys.argv[1:]]), **given)
     if options.exact:
-        made, missing = with_exact(list(labels), card.make_env)
+        made, truth = with_exact(list(labels), card.make_env)
         labels = made
-        note += [f"no exact credit in {value}: {why}" for value, why in missing.items()]
+        note += [f"no exact credit in {value}: {why}" for value, why in truth.missing.items()]
+        estimated = dict.fromkeys(value for (value, _), error in truth.error.items() if error != 0)
+        note += [f"exact credit in {value} is an estimate, by plans or rollouts: docs/exact.md" for value in estimated]
     bar = tqdm(labels, desc="episodes", unit="", disable=not sys.stderr.isatty())
     path = save(options.out, bar, card, form=options.form, frames=not options.no_frames)
     yield f"wrote {path}"

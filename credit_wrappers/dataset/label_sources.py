@@ -13,7 +13,7 @@ import numpy as np
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.bench.answers_file import AnswersCritic
-from credit_wrappers.bench.truth import truth_of
+from credit_wrappers.bench.truth import SuiteTruth, truth_of
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import DatasetError
@@ -57,8 +57,8 @@ def labels_of_answers(path: str | PathLike[str], *, model: str = "") -> tuple[li
 
 def with_exact(
     labels: Sequence[LabelledEpisode], make_env: Callable[[], ParallelEnv]
-) -> tuple[list[LabelledEpisode], dict[str, str]]:
-    """Return the labels with the exact credit of their episodes, and why a value of it is missing, by its name.
+) -> tuple[list[LabelledEpisode], SuiteTruth]:
+    """Return the labels with the exact credit of their episodes, and the truth that it is of.
 
     The names are those of value and kind: "time difference", "work shapley". Episodes are played again for it.
 
@@ -71,7 +71,7 @@ def with_exact(
         replace(label, exact={f"{value} {kind}": arrays[k] for (value, kind), arrays in truth.credits.items()})
         for k, label in enumerate(labels)
     ]
-    return found, truth.missing
+    return found, truth
 
 
 def as_label(label: object, number: int) -> LabelledEpisode:

@@ -20,7 +20,7 @@ from credit_wrappers.exact.cases import (
 )
 from credit_wrappers.exact.rollout_value import possible
 from credit_wrappers.exact.simulator import Outcomes, Simulator
-from credit_wrappers.exact.value_function import ValueFunction, Values, state_key
+from credit_wrappers.exact.value_function import ValueFunction, Values, state_key, values_fault
 
 Policy = Callable[[Any], np.ndarray]  # state -> probabilities (N, A)
 
@@ -170,6 +170,11 @@ def _worths(
     if len(one):
         named = [which[k] for k in live[one]]
         values: Values = _naming(episode, named, lambda: value.values([found.states[k] for k in live[one]]))
+        if fault := values_fault(values, len(one)):
+            raise CreditError(
+                f"episode {episode.id}: {type(value).__name__}.values must return Values(mean, error) of arrays (K,) "
+                f"for K states, with samples (K, R) or None: {fault}"
+            )
         bad = ~np.isfinite(values.mean)
         if bad.any():
             raise CreditError(

@@ -33,6 +33,25 @@ class Values:
     samples: np.ndarray | None = None
 
 
+def values_fault(values: Any, count: int) -> str:
+    """Return why this is not what is known of so many states; "" if it is."""
+    if not (hasattr(values, "mean") and hasattr(values, "error")):
+        return f"it returned {type(values).__name__}"
+    for name in ("mean", "error"):
+        array = getattr(values, name)
+        if not isinstance(array, np.ndarray):
+            return f"{name} is a {type(array).__name__}"
+        if array.shape != (count,):
+            return f"{name} has shape {array.shape}, and there are {count} states"
+    samples = getattr(values, "samples", None)  # others' values may not have it
+    if samples is None:
+        return ""
+    if np.ndim(samples) != 2 or len(samples) != count or np.shape(samples)[1] < 2:
+        return f"samples have shape {np.shape(samples)}, and there are {count} states, each with two samples or more"
+    same = np.allclose(np.mean(samples, axis=1), values.mean, equal_nan=True)
+    return "" if same else "the samples' means are not the values"
+
+
 class ValueFunction(Protocol):
     """Everything that says how good states are.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Discrete
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.episode import Episode
@@ -42,13 +43,14 @@ def replay(
         team_reward: How the team reward is made; see `CreditWrapper`.
 
     Raises:
-        CreditError: The episode is over before the actions are, or an agent is there without an action: another
-            environment, other arguments or another seed.
+        CreditError: The episode is over before the actions are, an agent is there without an action, or an action is
+            not in its space: another environment, other arguments or another seed.
         TypeError: `env` is not a parallel environment; it has no snapshots, which are to be kept.
         ValueError: The actions are not (T, N) whole numbers, or there is no seed.
     """
     require_parallel(env)
     joints = _checked(seed, actions, len(env.possible_agents))
+    _check_actions(env, np.asarray(actions))
     if narrator is None:
         narrator = getattr(env.unwrapped, "narrator", None)
     recorded = recorded_env(env, narrator, observations=observations, snapshots=snapshots)
@@ -101,3 +103,17 @@ def _checked(seed: int, actions: np.ndarray, n: int) -> list[list[int]]:
         )
     joints: list[list[int]] = array.tolist()
     return joints
+
+
+def _check_actions(env: ParallelEnv, actions: np.ndarray) -> None:
+    """Raise CreditError where an action is not in its agent's space; -1 stands for an agent that has left."""
+    for i, agent in enumerate(env.possible_agents):
+        space = env.action_space(agent)
+        if isinstance(space, Discrete):
+            taken = actions[:, i]
+            wrong = np.flatnonzero((taken != -1) & ((taken < space.start) | (taken >= space.start + space.n)))
+            if len(wrong):
+                raise CreditError(
+                    f"step {wrong[0]}: {taken[wrong[0]]} is no action of agent {agent!r}, of {space}: the environment "
+                    "or its arguments are not those of the recording"
+                )

@@ -123,6 +123,12 @@ def test_a_file_of_judgements_is_a_suite_and_a_critic(tmp_path):
     judged(path, (1, walk, [[1, 1], [1, 1], [1, 1]], "q"))
     with pytest.raises(ValueError, match="line 1 is no judgement: question must be a whole number, got 'q'"):
         AnswersCritic(path)
+    judged(path, (1, [[0.5, 2]], [[1, 1]], 0))
+    with pytest.raises(ValueError, match="line 1 is no judgement: actions must be whole numbers, got float64"):
+        AnswersCritic(path)
+    judged(path, (-1, [[1, 2]], [[1, 1]], 0))
+    with pytest.raises(ValueError, match="line 1 is no judgement: seed must be a whole number from 0, got -1"):
+        AnswersCritic(path)
 
 
 def test_the_command_prints_a_table_and_writes_every_figure(tmp_path, capsys):

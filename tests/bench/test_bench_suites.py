@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -158,3 +161,30 @@ def test_the_truth_of_the_warehouse_is_an_estimate_with_its_error_in_time_only()
     idle = truth.idle[0]
     assert idle.any() and not truth.credits["time", "difference"][0][idle].any()
     check_truth(suite, truth, [2])  # the digests with which the suite was made
+
+
+@pytest.mark.parametrize(
+    ("of", "change", "why"),
+    [
+        ("suite", {"max_cycles": "a"}, "max_cycles must be a whole number from 1, or null, got 'a'"),
+        ("suite", {"truth_digests": {"time shapley": ["00"]}}, "a digest for each of the 12 episodes"),
+        ("episode", {"seed": "a"}, "seed must be a whole number from 0, got 'a'"),
+        ("episode", {"seed": -1}, "seed must be a whole number from 0, got -1"),
+        ("episode", {"half": "both"}, "unknown half 'both'; valid: choose, report"),
+        ("episode", {"play": "well"}, "unknown play 'well'; valid: chance, scripted"),
+        ("episode", {"actions": [[1.5, 2]]}, "actions must be whole numbers, got float64"),
+        ("episode", {"actions": []}, "actions must be"),
+        ("episode", {"actions": [[0, 9], [2, 2]]}, "step 0: 9 is no action of agent 'walker_1', of Discrete"),
+        ("fault", {"start": 50, "stop": 60}, "the planted fault is in steps 50 to 60 - 1, and there are "),
+        ("fault", {"start": 1, "stop": 1}, "the planted fault is in steps 1 to 1 - 1"),
+        ("fault", {"agent": "nobody"}, "the fault is planted in 'nobody', and the agents are walker_0, walker_1"),
+    ],
+)
+def test_a_suite_of_ones_own_is_refused_with_what_is_wrong_in_it(of, change, why):
+    data = json.loads((files("credit_wrappers.bench") / "suites" / "corridor.json").read_text(encoding="utf-8"))
+    fault = {"agent": "walker_0", "start": 0, "stop": 1, "fault": "idle", "text": "idles"}
+    if of == "fault":
+        change = {"planted": fault | change}
+    (data if of == "suite" else data["episodes"][0]).update(change)
+    with pytest.raises((ValueError, CreditError), match=re.escape(why)):
+        parse_suite(json.dumps(data | {"digest": ""}), "mine.json").replay()

@@ -169,6 +169,17 @@ def test_a_recording_becomes_a_data_set_with_a_critics_credit(judged, tmp_path, 
     assert "dataset export" not in refused(capsys, "export", judged / "play", "--out", tmp_path / "d")
 
 
+def test_exact_credit_that_is_an_estimate_is_called_one(judged, tmp_path, capsys):
+    line = {"world": "rware:rware-tiny-2ag-v2", "max_cycles": 2, "seed": 1}
+    line |= {"actions": [[1, 0], [2, 0]], "credit": [[0, 0], [0, 0]]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(line) + "\n")
+    said = run(capsys, "export", tmp_path / "a.jsonl", "--out", tmp_path / "d.jsonl.gz", "--form", "compact", "--exact")
+    assert "no exact credit in work: " in said
+    assert "exact credit in time is an estimate, by plans or rollouts: docs/exact.md" in said
+    said = run(capsys, "export", judged / "play", "--out", tmp_path / "e", "--critic", "shared", "--exact")
+    assert "estimate" not in said
+
+
 def test_a_recording_needs_the_name_of_a_critic(judged, tmp_path, capsys):
     said = refused(capsys, "export", judged / "play", "--out", tmp_path / "d")
     assert "--critic CRITIC" in said and "scripted" in said and said.count("\n") == 1

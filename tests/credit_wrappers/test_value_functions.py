@@ -247,3 +247,26 @@ def test_a_plan_is_no_exact_value_so_its_error_is_not_known():
     make = partial(spaceworld_v0.parallel_env, scenario="truss", max_cycles=3)
     found = exact_credit(wander(make(), 0), EnvSimulator(make), named_value(make(), "time"))
     assert np.isnan(found.error).any() and np.isfinite(found.values).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (lambda k: None, "it returned NoneType"),
+        (lambda k: Values([0.0] * k, np.zeros(k)), "mean is a list"),
+        (lambda k: Values(np.zeros(1), np.zeros(k)), r"mean has shape \(1,\), and there are \d+ states"),
+        (lambda k: Values(np.zeros(k), 0.0), "error is a float"),
+        (lambda k: Values(np.zeros(k), np.zeros(k), np.zeros((3, k))), r"samples have shape \(3, \d+\)"),
+        (lambda k: Values(np.zeros(k), np.zeros(k), np.zeros((k, 1))), r"samples have shape \(\d+, 1\)"),
+        (lambda k: Values(np.arange(k) * 1.0, np.zeros(k), np.zeros((k, 3))), "samples' means are not the values"),
+    ],
+)
+def test_values_that_are_not_of_the_states_are_refused_with_what_is_wrong(values, why):
+    class Wrong:
+        unit, counts_reward = "steps", False
+
+        def values(self, states):
+            return values(len(states))
+
+    with pytest.raises(CreditError, match=f"episode 7: Wrong.values must return Values.*{why}"):
+        exact_credit(walk((1, 2), length=5), EnvSimulator(partial(CorridorEnv, 2, length=5)), Wrong())

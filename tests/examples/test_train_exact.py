@@ -73,11 +73,12 @@ def test_a_learner_says_that_its_credit_is_exact_and_asks_no_model(tmp_path: Pat
     assert Settings(method=("exact", "shared")).critic_note == "no critic is asked"
 
 
+@pytest.mark.parametrize("value", ["work", "time"])  # in time the warehouse has an estimate, in reward
 @pytest.mark.parametrize("world", ["rware:rware-tiny-2ag-easy-v2", "lbf:Foraging-8x8-4p-2f-v3"])
 def test_a_world_without_exact_values_is_refused_before_anything_is_trained(
-    world: str, capsys: pytest.CaptureFixture[str]
+    world: str, value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--env", world, "--method", "exact"]) == 2
+    assert main(["--env", world, "--method", "exact", "--exact-value", value, "--steps", "1"]) == 2
     said = capsys.readouterr().err
     assert said.startswith(f"--method exact is not available for --env {world}, which has no exact values")
     assert "spaceworld:" in said and "lbf: with up to 3 players" in said and "corridor" in said

@@ -238,6 +238,17 @@ def test_exact_credit_names_its_unit_and_its_scale(opened, alone):
     expect(page.locator(".exact-choice")).to_have_attribute("title", "")
 
 
+def test_exact_credit_of_the_warehouse_is_no_steps_to_go(opened, tmp_path):
+    label = duets(2)[1]
+    episode = replace(label.episode, env_id="rware-tiny-2ag-v2")
+    label = replace(label, episode=episode, exact={"time difference": label.exact["work difference"]})
+    page = opened(write_report([label], tmp_path / "r.html"), "#1/2")
+    expect(page.locator(".now-panel th.value").last).to_have_text("exact, reward")
+    expect(page.locator(".apart p")).to_contain_text("at the critic's scale: 1 reward =")
+    told = "discounted reward gained, an estimate, by this agent's own action"
+    expect(page.locator(".exact-choice")).to_have_attribute("title", told)
+
+
 def test_a_credit_without_a_reason_says_so(opened, tmp_path):
     labels = duets(2)[:1]
     others = [credited(label.episode, why="") for label in labels]

@@ -72,13 +72,19 @@ def check_critics(settings: Settings) -> None:
             _named_critic(settings, method, None, learner_name(method, seed))
         elif METHODS[method].exact and seed == 0:
             try:
-                _exact_critic(settings)
+                estimated = _exact_critic(settings).value.counts_reward
             except CreditError as error:
-                raise ValueError(
-                    f"--method exact is not available for --env {settings.env}, which has no exact values, or none for "
-                    "a world of its size. Worlds that have them: all of spaceworld: (by plans where they are large), "
-                    "lbf: with up to 3 players on small fields, and corridor"
-                ) from error
+                raise _no_exact_values(settings) from error
+            if estimated:  # the learners' scale and penalty are of actions and steps to go
+                raise _no_exact_values(settings)
+
+
+def _no_exact_values(settings: Settings) -> ValueError:
+    return ValueError(
+        f"--method exact is not available for --env {settings.env}, which has no exact values, or none for "
+        "a world of its size. Worlds that have them: all of spaceworld: (by plans where they are large), "
+        "lbf: with up to 3 players on small fields, and corridor"
+    )
 
 
 def _settings_of(ledger: Path | None) -> CriticSettings:
@@ -110,7 +116,7 @@ def _named_critic(settings: Settings, method: str, ledger: Path | None, learner:
     )
 
 
-def _exact_critic(settings: Settings) -> Critic:
+def _exact_critic(settings: Settings) -> CounterfactualCritic:
     """Return the critic of the method exact."""
     return CounterfactualCritic(
         environment_maker(settings.env, action_mask=settings.action_mask),

@@ -145,7 +145,7 @@ def write_credits(settings: Settings, results: Sequence[dict[str, Any]], path: P
     chosen = [(LESSONS[lesson], best[lesson][1]) for lesson in LESSONS if lesson in best]
     lines = [f"The most instructive credited moments of {settings.env}", settings.critic_note, ""]
     if not chosen:
-        none = "No critic gave reasons in this run: baselines pay without explaining."
+        none = "No critic gave reasons in this run: baselines and exact credit pay without explaining."
         lines.append(settings.no_reasons_note or none)
     for k, (lesson, m) in enumerate(chosen, 1):
         others = ", ".join(f"{a} {x:+.2f}" for a, x in m.others.items())

@@ -48,27 +48,30 @@ function badge(said) {
     h("span", { "aria-hidden": "true" }, sign), ` ${said.source}`, said.model ? h("span", { class: "model" }, said.model) : null);
 }
 
-const UNITS = { time: "step", work: "action" }; // in which a value counts what is left to do
+// What a value counts: one of it, several of it, and what credit says of it.
+const UNITS = { time: ["step", "steps", "steps to go saved"], work: ["action", "actions", "actions to go saved"] };
+const DELIVERIES = ["reward", "reward", "discounted reward gained, an estimate,"]; // "time" in the warehouse
 const KINDS = {
   difference: "by this agent's own action",
   shapley: "when this agent joins: the mean over all orders in which agents join",
 };
 
-/** Return the unit of exact credit, such as "step" of "time difference"; "" if it is not known. */
-function exactUnit(name) {
-  return UNITS[name.split(" ")[0]] ?? "";
+/** Return what exact credit of this name counts, such as ["step", ...] of "time difference"; undefined if it is not known. */
+function exactUnit(data, name) {
+  const value = name.split(" ")[0];
+  return value === "time" && data.episodes[0].env.startsWith("rware") ? DELIVERIES : UNITS[value];
 }
 
 /** Return what exact credit of this name counts, in words; "" if it is not known. */
-function exactWords(name) {
-  const kind = KINDS[name.split(" ")[1]];
-  return exactUnit(name) && kind ? `${exactUnit(name)}s to go saved ${kind}` : "";
+function exactWords(data, name) {
+  const [unit, kind] = [exactUnit(data, name), KINDS[name.split(" ")[1]]];
+  return unit && kind ? `${unit[2]} ${kind}` : "";
 }
 
 /** Return how much credit stands for a unit of exact credit, for each critic. */
-function scaleWords(scales, name) {
-  const said = scales.map((each, side) => each[name].toPrecision(2) + (scales.length > 1 ? ` of ${"AB"[side]}` : ""));
-  return `1 ${exactUnit(name) || "unit"} = ${said.join(", ")}`;
+function scaleWords(data, name) {
+  const said = data.scales.map((each, side) => each[name].toPrecision(2) + (data.scales.length > 1 ? ` of ${"AB"[side]}` : ""));
+  return `1 ${exactUnit(data, name)?.[0] ?? "unit"} = ${said.join(", ")}`;
 }
 
 /** Return what the query of an episode took, in words; "" if nothing is known. */

@@ -118,8 +118,8 @@ class Viewer {
   timelineSection() {
     const names = [...new Set(this.data.episodes.flatMap((episode) => Object.keys(episode.exact)))];
     this.choice = names.length
-      ? h("label", { class: "exact-choice", title: exactWords(this.exact) }, "exact credit ", h("select", { onchange: (event) => this.chooseExact(event.target.value) },
-          names.map((name) => h("option", { value: name, title: exactWords(name) }, name)), h("option", { value: "" }, "none")))
+      ? h("label", { class: "exact-choice", title: exactWords(this.data, this.exact) }, "exact credit ", h("select", { onchange: (event) => this.chooseExact(event.target.value) },
+          names.map((name) => h("option", { value: name, title: exactWords(this.data, name) }, name)), h("option", { value: "" }, "none")))
       : "";
     this.legend = h("p", { class: "legend" });
     return h("section", { class: "timeline-section", "aria-label": "Timeline" },
@@ -215,7 +215,7 @@ class Viewer {
     const { data, episode } = this;
     this.legend.replaceChildren(
       h("span", {}, "▲ credit"), h("span", {}, "▼ blame, hatched"), this.timeline.cut ? h("span", {}, h("i", { class: "key-cut" }), "higher than drawn") : "", h("span", {}, h("i", { class: "key-sum" }), "running sum"),
-      this.exact && episode.exact[this.exact] ? h("span", { title: `credit drawn for exact credit: ${scaleWords(data.scales, this.exact)}` }, h("i", { class: "key-exact" }), "exact, scaled") : "");
+      this.exact && episode.exact[this.exact] ? h("span", { title: `credit drawn for exact credit: ${scaleWords(data, this.exact)}` }, h("i", { class: "key-exact" }), "exact, scaled") : "");
   }
 
   openUnder(drawn) {
@@ -238,7 +238,7 @@ class Viewer {
     if (!found.length) return;
     const several = this.data.critics.length > 1;
     this.apart.replaceChildren(h("h2", {}, "Largest disagreements"),
-      h("p", { class: "small" }, `critic and exact credit (${this.exact}), at the critic's scale: ${scaleWords(this.data.scales, this.exact)}`),
+      h("p", { class: "small" }, `critic and exact credit (${this.exact}), at the critic's scale: ${scaleWords(this.data, this.exact)}`),
       h("ol", {}, found.map((each) => h("li", {}, h("button", { type: "button", class: "apart-step",
         "aria-label": `step ${each.step}, ${episode.agents[each.agent]}: critic ${signed(each.said)}, exact ${signed(each.exact)}`,
         onclick: () => this.pick(each.step + 1, each.agent, each.side, true) },
@@ -271,7 +271,7 @@ class Viewer {
     this.nowPaid = h("p", { class: "paid" });
     const head = h("tr", {}, h("th", { scope: "col" }, "agent"), several ? null : h("th", { scope: "col" }, "did"),
       sides.map((side) => h("th", { scope: "col", class: "value" }, sides.length > 1 ? `credit ${"AB"[side]}` : "credit")),
-      this.exact ? h("th", { scope: "col", class: "value", title: exactWords(this.exact) }, exactUnit(this.exact) ? `exact, ${exactUnit(this.exact)}s` : "exact") : null);
+      this.exact ? h("th", { scope: "col", class: "value", title: exactWords(this.data, this.exact) }, `exact${exactUnit(this.data, this.exact) ? `, ${exactUnit(this.data, this.exact)[1]}` : ""}`) : null);
     this.now.replaceChildren(this.nowTitle, h("table", {}, h("thead", {}, head), h("tbody", {}, this.rows.flatMap((row) => [row.element, row.reason]))), this.nowPaid);
   }
 
@@ -494,7 +494,7 @@ class Viewer {
 
   chooseExact(name) {
     this.exact = name || null;
-    this.choice.title = exactWords(name);
+    this.choice.title = exactWords(this.data, name);
     this.openEpisode();
     this.step(this.position, true);
   }
