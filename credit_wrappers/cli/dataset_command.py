@@ -133,7 +133,7 @@ def _export(options: argparse.Namespace) -> Iterator[str]:
     card = replace(card, command=shlex.join(["credit-wrappers", *sys.argv[1:]]), **given)
     if options.exact:
         made, truth = with_exact(list(labels), card.make_env)
-        labels = made
+        labels, card = made, replace(card, truth=truth.quality)
         note += [f"no exact credit in {value}: {why}" for value, why in truth.missing.items()]
         estimated = dict.fromkeys(value for (value, _), error in truth.error.items() if error != 0)
         note += [f"exact credit in {value} is an estimate, by plans or rollouts: docs/exact.md" for value in estimated]

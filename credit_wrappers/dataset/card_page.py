@@ -44,7 +44,7 @@ def card_page(name: str, form: str, card: DatasetCard, figures: Mapping[str, Any
         "",
         "## Credit",
         "",
-        *_credit(figures),
+        *_credit(card, figures),
     ]
     return "\n".join(lines) + "\n"
 
@@ -140,7 +140,7 @@ def _rows(card: DatasetCard, figures: Mapping[str, Any]) -> list[str]:
     return [f"| {what} | {said.replace('|', chr(92) + '|')} |" for what, said in facts if said]
 
 
-def _credit(figures: Mapping[str, Any]) -> list[str]:
+def _credit(card: DatasetCard, figures: Mapping[str, Any]) -> list[str]:
     lines = [f"Source: {_counts(figures['sources'])}. Events: {_reasons(figures)}."]
     if figures["models"]:
         lines[0] += f" Model: {_counts(figures['models'])}."
@@ -148,6 +148,8 @@ def _credit(figures: Mapping[str, Any]) -> list[str]:
         return [*lines, "", "The exact credit of these episodes is not known, so nothing can be said of agreement."]
     table = [f"| {name} | {_number(value)} |" for name, value in figures["agreement"].items()]
     heading = "Agreement with exact credit, by the figures of the benchmark:"
+    if card.truth == "estimate":
+        heading = "Agreement with credit that a simulator estimated, by plans or rollouts (figures of the benchmark):"
     return [*lines, "", heading, "", "| figure | |", "|---|---|", *table]
 
 

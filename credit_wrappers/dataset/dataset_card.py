@@ -24,6 +24,7 @@ class DatasetCard:
         arguments: Further arguments of the environment.
         play: How the team played.
         credited_by: Who gave the credit: a model and when, rules, exact credit.
+        truth: What its exact credit is: "exact", "estimate" (of a plan or of rollouts); "" where none is known.
         wording: Which wording the questions had: a commit, or the digest of the base prompt; "" where there is none.
         licence: Its licence, as an SPDX identifier.
         command: The command that made it.
@@ -37,6 +38,7 @@ class DatasetCard:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     play: str = ""
     credited_by: str = ""
+    truth: str = ""
     wording: str = ""
     licence: str = ""
     command: str = ""

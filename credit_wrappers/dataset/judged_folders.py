@@ -82,13 +82,14 @@ def publish_judged(folder: str | PathLike[str], out: str | PathLike[str] = FOLDE
             )
             for label, credit in zip(old, critic.score(together), strict=True)
         ]  # fmt: skip
-    labels, _ = with_exact(labels, card.make_env)
+    labels, truth = with_exact(labels, card.make_env)
     card = replace(
         card,
         title="spaceworld:duet, credited by Claude in steps saved",
         description=f"{about} {_ASKED}",
         play=play or card.play,
         credited_by=f"{MODEL}, November 2026",
+        truth=truth.quality,
         wording=f"digest {critic.wording(before[0].episode)}, answer form curve, neutral names",
         licence="CC0-1.0",
         command=f"python -m credit_wrappers dataset publish --judged tests/bench/judged/{folder.name}",

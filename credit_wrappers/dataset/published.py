@@ -66,7 +66,7 @@ def publish(answers: str | PathLike[str], out: str | PathLike[str] = FOLDER) -> 
                 note = f"{label.note} {_SCALE}" if label.query in scaled else label.note
                 labels.append(replace(label, query=label.query + first, note=note))
         numbered = [replace(label, episode=replace(label.episode, id=k)) for k, label in enumerate(labels)]
-        numbered, _ = with_exact(numbered, card.make_env)
+        numbered, truth = with_exact(numbered, card.make_env)
         described = replace(
             card,
             title=f"{card.world}, credited by Claude",
@@ -78,7 +78,8 @@ def publish(answers: str | PathLike[str], out: str | PathLike[str] = FOLDER) -> 
             ),
             play=play,
             credited_by=f"{MODEL}, November 2026",
-            wording="commit a498dcc, answer form events, neutral names",
+            truth=truth.quality,
+        wording="commit a498dcc, answer form events, neutral names",
             licence="CC0-1.0",
             command="python -m credit_wrappers dataset publish ANSWERS",
             made_with=f"llm-credit-wrappers {package_version()}",

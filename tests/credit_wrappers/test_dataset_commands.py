@@ -176,8 +176,14 @@ def test_exact_credit_that_is_an_estimate_is_called_one(judged, tmp_path, capsys
     said = run(capsys, "export", tmp_path / "a.jsonl", "--out", tmp_path / "d.jsonl.gz", "--form", "compact", "--exact")
     assert "no exact credit in work: " in said
     assert "exact credit in time is an estimate, by plans or rollouts: docs/exact.md" in said
+    assert "Agreement with credit that a simulator estimated" in run(capsys, "card", tmp_path / "d.jsonl.gz")
     said = run(capsys, "export", judged / "play", "--out", tmp_path / "e", "--critic", "shared", "--exact")
     assert "estimate" not in said
+    assert "Agreement with exact credit" in run(capsys, "card", tmp_path / "e")
+
+
+def test_the_published_set_whose_exact_credit_is_an_estimate_says_so(capsys):
+    assert "Agreement with credit that a simulator estimated" in run(capsys, "card", "truss-claude")
 
 
 def test_a_recording_needs_the_name_of_a_critic(judged, tmp_path, capsys):
