@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -13,11 +16,12 @@ from typing import Any, get_args
 from tqdm import tqdm
 
 from credit_wrappers.core.episode import Episode
+from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.critics.llm_critic import LLMCritic
 from credit_wrappers.dataset.dataset_card import DatasetCard
 from credit_wrappers.dataset.format_header import package_version
-from credit_wrappers.dataset.saving import CHECKSUMS, save, sha256_of
+from credit_wrappers.dataset.saving import CHECKSUMS, remove_unfinished, save, sha256_of
 from credit_wrappers.dataset.team_play import Quality, played
 from credit_wrappers.recording.action_masks import MaskKeeper
 from credit_wrappers.recording.replay import replay
@@ -94,39 +98,62 @@ def make_large_set(
         worlds: Only these.
         jobs: Processes.
         progress: Show a bar.
+
+    Raises:
+        CreditError: A process was killed; the data sets that are done stay.
+        ValueError: There is no such world among them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     asked = plans(transitions, worlds)
+    for plan in asked:
+        remove_unfinished(folder / plan.name)
     left = [plan for plan in asked if not (folder / plan.name).exists()]
     if len(left) < len(asked):
         yield f"{len(asked) - len(left)} of {len(asked)} data sets are there already"
     context = multiprocessing.get_context("spawn")
-    done = context.Value("q", 0)
+    done, stopped = context.Value("q", 0), context.Event()
     began = time.perf_counter()
-    with ProcessPoolExecutor(jobs, context, _begin, (done,)) as pool:
+    with ProcessPoolExecutor(jobs, context, _begin, (done, stopped)) as pool:
         bar = tqdm(total=sum(plan.transitions for plan in left), unit=" steps", disable=not progress)
         # The longest first, so that no process waits for another at the end.
         order = sorted(left, key=lambda plan: -plan.transitions)
         futures = [pool.submit(make_set, folder, plan) for plan in order]
         waiting = set(futures)
-        while waiting:
-            time.sleep(0.05 if len(left) < 4 else 0.5)
-            bar.update(done.value - bar.n)
-            for future in [one for one in waiting if one.done()]:
-                waiting.discard(future)
-                yield future.result()
-        bar.close()
+        try:
+            while waiting:
+                time.sleep(0.05 if len(left) < 4 else 0.5)
+                bar.update(done.value - bar.n)
+                for future in [one for one in waiting if one.done()]:
+                    waiting.discard(future)
+                    yield future.result()
+        except BrokenProcessPool as error:
+            raise CreditError(
+                "a process that made a data set was killed, perhaps because memory ran out: the same command goes on, "
+                "and fewer processes (--jobs) need less memory"
+            ) from error
+        finally:
+            stopped.set()  # else the pool would wait until all are made, also after Ctrl-C
+            bar.close()
     sums = [f"{sha256_of(folder / p.name / CHECKSUMS)}  {p.name}/{CHECKSUMS}\n" for p in asked]
     (folder / CHECKSUMS).write_text("".join(sums), encoding="utf-8")
     yield f"{done.value:,} transitions in {time.perf_counter() - began:.0f} s; checksums in {folder / CHECKSUMS}"
 
 
-_DONE: Any = None  # in a process of the pool: the transitions that all have made
+_SHARED: Any = None  # in a process of the pool: the transitions that all have made, and whether they are to stop
 
 
-def _begin(done: Any) -> None:
-    global _DONE
-    _DONE = done
+def _begin(done: Any, stopped: Any) -> None:
+    global _SHARED
+    _SHARED = done, stopped
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that began it is killed: a pool's process would wait for its next task forever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def make_set(folder: Path, plan: SetPlan) -> str:
@@ -183,6 +210,9 @@ def _counted(labels: Iterator[LabelledEpisode], counted: list[int]) -> Iterator[
         yield label
         counted[0] += 1
         counted[1] += label.episode.length
-        if _DONE is not None:
-            with _DONE.get_lock():
-                _DONE.value += label.episode.length
+        if _SHARED is not None:
+            done, stopped = _SHARED
+            with done.get_lock():
+                done.value += label.episode.length
+            if stopped.is_set():
+                raise KeyboardInterrupt

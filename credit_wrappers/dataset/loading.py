@@ -19,6 +19,9 @@ from credit_wrappers.dataset.parquet_form import read_parquet
 from credit_wrappers.dataset.published import published_file, published_names
 from credit_wrappers.dataset.saving import CHECKSUMS, HEAD, sha256_of
 
+# Files that are read, of any form.
+_READ = (HEAD, "data/main_data.hdf5", "labels.jsonl", "steps/train.parquet", "episodes/train.parquet")
+
 
 def load(path: str | PathLike[str], *, replay: bool = True) -> list[LabelledEpisode]:
     """Return the labels of a data set.
@@ -115,8 +118,11 @@ def check_files(folder: Path) -> None:
         lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         raise DatasetError(f"{folder} is not a whole data set: it has no {CHECKSUMS}") from None
-    for line in lines:
-        digest, _, name = line.partition("  ")
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    for name in _READ:
+        if name not in listed and (folder / name).is_file():
+            raise DatasetError(f"{folder / CHECKSUMS} was cut off: it does not list {name}")
+    for name, digest in listed.items():
         if not (folder / name).is_file():
             raise DatasetError(f"{folder} is not a whole data set: {name} is missing")
         if name != "README.md" and sha256_of(folder / name) != digest:  # people edit the card

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from glob import escape
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -50,7 +51,8 @@ def save(
     """Write labels to a data set that does not exist yet, and return its path.
 
     Labels are taken one at a time, so a generator of any length can be saved. Until the last one is written, the data
-    set has another name, which begins with a dot; a program that is killed leaves nothing under `path`.
+    set has another name, which begins with a dot; a program that is killed leaves nothing under `path`, and the next
+    one that saves there removes what is left.
 
     Args:
         path: A folder; for "compact" a file whose name ends with .jsonl.gz.
@@ -129,16 +131,39 @@ def whole(path: Path) -> Iterator[Path]:
         FileExistsError: There is something at `path`.
     """
     _check_free(path)
+    remove_unfinished(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         yield unfinished
         os.rename(unfinished, path)
     finally:
-        if unfinished.is_dir():
-            shutil.rmtree(unfinished, ignore_errors=True)
-        else:
-            unfinished.unlink(missing_ok=True)
+        _remove(unfinished)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what killed programs of this machine left of the data set at `path`; what runs keeps its own."""
+    for left in path.parent.glob(f".{escape(path.name)}.*.unfinished"):
+        pid = left.name.split(".")[-2]
+        if pid.isdecimal() and (int(pid) == os.getpid() or not _runs(int(pid))):  # ids are used again
+            _remove(left)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # of another user; no id that this machine has
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _finish(folder: Path, head: dict[str, Any]) -> None:

@@ -164,13 +164,17 @@ class _Unpickler(pickle.Unpickler):
         self._trusted = trusted
 
     def find_class(self, module: str, name: str) -> Any:
-        kind = super().find_class(module, name) if module.partition(".")[0] in self._trusted else None
-        if isinstance(kind, type) or name in _PLAIN.get(module, ()):
+        kind = super().find_class(module, name) if self._trusts(module) else None
+        # A module of ours also leads to classes of others, which it imported.
+        if (isinstance(kind, type) and self._trusts(kind.__module__)) or name in _PLAIN.get(module, ()):
             return kind or super().find_class(module, name)
         raise DatasetError(
             f"the recording holds a {module}.{name}, which is no class of {', '.join(sorted(self._trusted))}: read it "
             "with the function that makes its environment, make_env=..."
         )
+
+    def _trusts(self, module: str) -> bool:
+        return module.partition(".")[0] in self._trusted
 
 
 def _block(content: bytes) -> EpisodeBlock:

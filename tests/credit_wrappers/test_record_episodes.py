@@ -19,7 +19,7 @@ from credit_wrappers import CreditError, CreditWrapper, Deferred, EqualSplitCrit
 from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.dataset import recorded
 from credit_wrappers.recording import episode_logs
-from credit_wrappers.recording.recording_file import MAGIC, RecordingFile, read_blocks
+from credit_wrappers.recording.recording_file import MAGIC, RecordingFile, read_blocks, unpickled
 from credit_wrappers.testing.corridor import CorridorEnv
 from spaceworld import spaceworld_v0
 
@@ -345,6 +345,21 @@ def test_a_recording_runs_no_foreign_code(tmp_path):
     with pytest.raises(DatasetError, match=r"holds a posix\.system"):
         list(recorded(tmp_path, duet))
     assert not Path(tmp_path / "ran").exists()
+
+
+def test_a_recording_reaches_no_foreign_class_through_our_modules(tmp_path):
+    mine = tmp_path / "mine"
+    mine.write_text("mine", encoding="utf-8")
+
+    def word(text: str) -> bytes:
+        return b"\x8c" + bytes([len(text)]) + text.encode()
+
+    module = "credit_wrappers.recording.recording_file"
+    for name in ("io.FileIO", "Path"):  # FileIO(mine, "w") empties the file
+        data = b"\x80\x04" + word(module) + word(name) + b"\x93" + word(str(mine)) + word("w") + b"\x86R."
+        with pytest.raises(DatasetError, match=rf"holds a {module}\.{name}"):
+            unpickled(data, {"credit_wrappers"})
+    assert mine.read_text(encoding="utf-8") == "mine"
 
 
 def test_one_agent_alone_and_agents_that_leave_are_recorded(tmp_path):
