@@ -60,7 +60,7 @@ violations, and `infos[agent]["events"]` names what it did. An episode is termin
 
 The robot itself (18 features), then each other robot (11), module (10), slot (5), core cell and keep-out cell (3) and piece of
 debris (5), with relative position and attributes; all are 0 beyond the sensor range. Modules and slots also have a one-hot type when
-there are several types. `spaceworld.observations.feature_vector.feature_names(scenario)` names every entry.
+there are several types. `env.feature_names` names every entry.
 
 With `observation="image"`, a robot observes egocentric planes, `(35, 2r+1, 2r+1)` in `[-1, 1]`, channels first, the robot in the
 middle. The planes are the same for every scenario; `spaceworld.observations.image.plane_names(scenario)` names them: what is seen,
