@@ -180,9 +180,6 @@ def test_exact_credit_that_is_an_estimate_is_called_one(judged, tmp_path, capsys
     said = run(capsys, "export", judged / "play", "--out", tmp_path / "e", "--critic", "shared", "--exact")
     assert "estimate" not in said
     assert "Agreement with exact credit" in run(capsys, "card", tmp_path / "e")
-
-
-def test_the_published_set_whose_exact_credit_is_an_estimate_says_so(capsys):
     assert "Agreement with credit that a simulator estimated" in run(capsys, "card", "truss-claude")
 
 
