@@ -144,7 +144,7 @@ def whole(path: Path) -> Iterator[Path]:
 def remove_unfinished(path: Path) -> None:
     """Remove what killed programs of this machine left of the data set at `path`; what runs keeps its own."""
     for left in path.parent.glob(f".{escape(path.name)}.*.unfinished"):
-        pid = left.name.split(".")[-2]
+        pid = left.name.removeprefix(f".{path.name}.").removesuffix(".unfinished")  # "b.7" is of another set, path.b
         if pid.isdecimal() and (int(pid) == os.getpid() or not _runs(int(pid))):  # ids are used again
             _remove(left)
 

@@ -52,10 +52,16 @@ def test_a_killed_export_leaves_nothing_under_its_name_and_the_next_one_removes_
 def test_what_a_running_program_has_not_finished_stays(tmp_path):
     mine, others = (tmp_path / f".d-v0.{pid}.unfinished" for pid in (os.getpid(), os.getppid()))
     other_name = tmp_path / f".e-v0.{_gone()}.unfinished"
-    for folder in (mine, others, other_name, tmp_path / ".d-v0.x.unfinished"):
+    longer_name = tmp_path / f".d-v0.b.{os.getpid()}.unfinished"
+    for folder in (mine, others, other_name, longer_name, tmp_path / ".d-v0.x.unfinished"):
         folder.mkdir()
     remove_unfinished(tmp_path / "d-v0")
-    assert {path.name for path in tmp_path.iterdir()} == {others.name, other_name.name, ".d-v0.x.unfinished"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        others.name,
+        other_name.name,
+        longer_name.name,
+        ".d-v0.x.unfinished",
+    }
 
 
 def test_the_large_set_goes_on_without_the_leftovers_of_killed_runs(tmp_path):
