@@ -34,22 +34,26 @@ def main(argv: list[str] | None = None) -> int:
     began = time.monotonic()
     settings, resume = parse(argv)
     # these import the SDKs and PyTorch, which --help does not need
+    from tianshou_examples.experiment.actors import kinds_in
     from tianshou_examples.experiment.critics import check_critics
+    from tianshou_examples.experiment.environments import environment_maker
     from tianshou_examples.experiment.recorded_answers import check_labels, data_sets, fit_run_student, fitting_note
 
     console = Console(width=None if sys.stdout.isatty() else 150)
     try:
         settings, folder = open_folder(settings, resume)
         check_critics(settings)
+        if settings.network == "entities":
+            kinds_in(environment_maker(settings.env)())
         if settings.answers_name:
             check_labels(settings)
             settings = replace(settings, data_sets=tuple(data_sets(settings)))
         folder.mkdir(parents=True, exist_ok=True)
+        settings.write(folder)  # so that a fit that is interrupted can be resumed
         if settings.answers_name:
             if note := fitting_note(settings, folder):
                 console.print(note)
             console.print(fit_run_student(settings, folder, progress=sys.stderr.isatty()))
-        settings.write(folder)
     except MissingKey as error:
         print(
             f"--critic {settings.critic} needs a key: set {error.variable} in the environment, or name a server that "

@@ -14,6 +14,7 @@ from tianshou_examples.experiment.actors import load_actors, network_for, withou
 from tianshou_examples.experiment.learner_process import LearnerProcess
 from tianshou_examples.experiment.networks import EntityNetwork, Kind, kinds_of
 from tianshou_examples.experiment.settings import Settings
+from tianshou_examples.train import main
 
 ENTITIES = replace(TINY, network="entities")
 
@@ -89,6 +90,13 @@ def test_a_team_over_entities_is_trained_and_loaded(tmp_path, agent_id):
     process.store.close()
     assert process.inner is not None and process.inner.ledger is not None
     process.inner.ledger.close()
+
+
+def test_a_run_over_entities_is_refused_at_once_where_there_are_none(tmp_path, capsys):
+    out = tmp_path / "run"
+    arguments = ["--env", "rware:rware-tiny-2ag-v2", "--network", "entities", "--out", str(out)]
+    assert main(arguments) == 2 and not out.exists()
+    assert "use --network flat" in capsys.readouterr().err
 
 
 def test_an_environment_without_kinds_is_refused():

@@ -245,3 +245,9 @@ def test_a_student_is_kept_with_what_it_was_fitted_to(folder, tmp_path, monkeypa
     assert path.read_bytes() == (folder / STUDENT).read_bytes()
     found = published_student(ROUNDS[:1], MIRRORED)
     assert found is not None and found.labels == 6
+
+
+def test_refit_without_recorded_labels_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--refit", "--critic", "scripted"])
+    assert "--refit is for --critic answers:NAME; scripted is no student" in capsys.readouterr().err

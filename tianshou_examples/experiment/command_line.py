@@ -209,6 +209,8 @@ def _check_critic(settings: Settings) -> None:
             f"--critic {critic} is a student already; {' and '.join(students)} would learn from it once more: "
             "use --method mca"
         )
+    if settings.refit and not settings.answers_name:
+        raise ValueError(f"--refit is for --critic answers:NAME; {critic} is no student of recorded labels")
     if critic == "openai" and not settings.model:
         raise ValueError("--critic openai needs --model")
     if (critic == "recorded") != (settings.replay is not None):

@@ -82,8 +82,8 @@ def check_critics(settings: Settings) -> None:
 def _no_exact_values(settings: Settings) -> ValueError:
     return ValueError(
         f"--method exact is not available for --env {settings.env}, which has no exact values, or none for "
-        "a world of its size. Worlds that have them: all of spaceworld: (by plans where they are large), "
-        "lbf: with up to 3 players on small fields, and corridor"
+        "a world of its size. Worlds that have them: all of spaceworld: (by plans where they are large) "
+        "and lbf: with up to 3 players on small fields"
     )
 
 
