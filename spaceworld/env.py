@@ -39,6 +39,8 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         scenario: A preset's name or a `Scenario`.
         render_mode: None, "human" (a window, drawn at every reset and step), "rgb_array" or "ansi".
         max_cycles: Steps until truncation; None: the scenario's horizon.
+        max_idle: Steps in a row without a dock after which the episode is truncated as well; None: any number. While a
+            team learns, it meets more beginnings so, and fewer steps in which nothing happens any more.
         observation: "vector", or "image": egocentric planes, (C, 2r+1, 2r+1); see `spaceworld.observations.image`.
         image_radius: The r of the planes; None: the largest sensor range, at most what the grid has and at most 5.
         on_collision: "block" (a collision costs), or "terminate" (it also ends the episode).
@@ -63,6 +65,7 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         *,
         render_mode: str | None = None,
         max_cycles: int | None = None,
+        max_idle: int | None = None,
         observation: Literal["vector", "image"] = "vector",
         on_collision: Literal["block", "terminate"] = "block",
         collision_penalty: float = 0.05,
@@ -80,6 +83,8 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
                 raise ValueError(f"unknown {what} {value!r}; valid are {', '.join(map(repr, valid))}")
         if max_cycles is not None and max_cycles < 1:
             raise ValueError(f"max_cycles is {max_cycles}; at least 1 step is needed")
+        if max_idle is not None and max_idle < 1:
+            raise ValueError(f"max_idle is {max_idle}; at least 1 step is needed")
         if image_radius is not None and (observation != "image" or image_radius < 1):
             raise ValueError(f"image_radius is {image_radius}; it is 1 or more, and for observation='image' only")
         if not collision_penalty >= 0.0:
@@ -88,7 +93,8 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self.max_cycles = self.scenario.horizon if max_cycles is None else max_cycles
         self.collision_penalty = float(collision_penalty)
         self._n = len(self.scenario.robots)
-        spec = build_spec(self.scenario, self.max_cycles, on_collision == "terminate", action_mask == "safe")
+        terminate, safe = on_collision == "terminate", action_mask == "safe"
+        spec = build_spec(self.scenario, self.max_cycles, terminate, safe, max_idle or 0)
         self._use(memory_of(spec))
         self.feature_names = () if observation == "image" else feature_names(self.scenario)
         vector = (len(feature_names(self.scenario)),)

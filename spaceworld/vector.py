@@ -28,7 +28,7 @@ class SpaceworldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         threads: The number of threads; the results are the same for any number. Several pay from about a thousand
             worlds on, because waking a thread takes tens of microseconds.
         render_mode: "rgb_array", "ansi" or None.
-        options: The other arguments of `SpaceworldEnv`: `max_cycles`, `on_collision`, `collision_penalty`,
+        options: The other arguments of `SpaceworldEnv`: `max_cycles`, `max_idle`, `on_collision`, `collision_penalty`,
             `action_mask`, `observation`.
 
     Attributes:

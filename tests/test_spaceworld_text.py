@@ -72,9 +72,9 @@ def test_module_is_meant_for_the_next_slot_once_the_first_is_filled() -> None:
     start = "core (0,0); slot_0 (1,1); slot_1 (3,3); module_0 (1,1); module_1 (2,2); agent_A (1,2), grips module_0"
     world = ToldWorld(facts, start)
     view = Judgement((5, 5), {}, world)
-    assert view.slot_for("module_1") == ("slot_0", True)
+    assert view.slots_for("module_1") == (("slot_0", "slot_1"), True)
     world.apply(Step(("agent_A interact docks module_0 in slot_0",), 0.5, ()))
-    assert view.slot_for("module_1") == ("slot_1", True)
+    assert view.slots_for("module_1") == (("slot_1",), True)
 
 
 @pytest.mark.parametrize("play", ["random", "planner"])

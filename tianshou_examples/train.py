@@ -34,17 +34,20 @@ def main(argv: list[str] | None = None) -> int:
     began = time.monotonic()
     settings, resume = parse(argv)
     # these import the SDKs and PyTorch, which --help does not need
-    from tianshou_examples.experiment.actors import kinds_in
+    from tianshou_examples.experiment.actors import check_network
     from tianshou_examples.experiment.critics import check_critics
     from tianshou_examples.experiment.environments import environment_maker
+    from tianshou_examples.experiment.fast_learner import check_fast
     from tianshou_examples.experiment.recorded_answers import check_labels, data_sets, fit_run_student, fitting_note
 
     console = Console(width=None if sys.stdout.isatty() else 150)
     try:
         settings, folder = open_folder(settings, resume)
         check_critics(settings)
-        if settings.network == "entities":
-            kinds_in(environment_maker(settings.env)())
+        if settings.loop == "fast":
+            check_fast(settings)
+        if settings.network != "flat":
+            check_network(settings.network, environment_maker(settings.env)())
         if settings.answers_name:
             check_labels(settings)
             settings = replace(settings, data_sets=tuple(data_sets(settings)))

@@ -95,7 +95,7 @@ def _reason(view: Judgement, agent: str, did: str | None, gain: int, was_needed:
             return "let go of a module that it could not help to bring to its slot by a short way"
         return "let go of its module before it was docked"
     if module is not None:
-        slot = view.slot_for(module)[0]
+        slot = " or ".join(view.slots_for(module)[0])
         return f"brought {module} nearer to {slot}" if better else f"took {module} away from {slot}"
     if abs(gain) != APPROACH:
         now = "nearer" if better else "farther"

@@ -266,6 +266,15 @@ def drift(spec, row, grid, target, struck, occupant, claim):  # type: ignore[no-
                     row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_EVENT] |= pk.E_STRUCK
 
 
+@part
+def idle_steps(spec, row):  # type: ignore[no-untyped-def]  # compiled
+    """Return the number of steps since a module docked, or since the reset."""
+    last = 0
+    for m in range(spec[pk.H_MODULES]):
+        last = max(last, row[spec[pk.H_MODULE] + m * pk.M_WIDTH + pk.M_WHEN])
+    return row[pk.S_STEP] - last
+
+
 @lean_kernel
 def advance(spec, row, work, actions):  # type: ignore[no-untyped-def]  # compiled
     """Advance `row` by one step in place.
@@ -317,6 +326,6 @@ def advance(spec, row, work, actions):  # type: ignore[no-untyped-def]  # compil
             done = False
     if done or (spec[pk.H_TERMINATE] and hits > 0):
         row[pk.S_STATUS] = pk.TERMINATED
-    elif row[pk.S_STEP] >= spec[pk.H_HORIZON]:
+    elif row[pk.S_STEP] >= spec[pk.H_HORIZON] or (spec[pk.H_IDLE] > 0 and idle_steps(spec, row) >= spec[pk.H_IDLE]):
         row[pk.S_STATUS] = pk.TRUNCATED
     return mass, faults, row[pk.S_DOCKED], row[pk.S_STATUS]

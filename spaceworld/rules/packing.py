@@ -27,7 +27,8 @@ H_NEXT = 29  # where the table of neighbours starts, (cells, N_ACTIONS)
 H_SCALE = 30  # float64 bits of 1 / (height - 1, width - 1, largest thrust, largest mass, larger side)
 H_REL = 35  # where the float32 differences of rows, then of columns, start; two in a word
 H_SHARED = 36  # whether things are described once for all robots (see `large_teams`)
-HEAD = 37
+H_IDLE = 37  # steps without a dock after which an episode is truncated; 0: any number
+HEAD = 38
 _FEW = 3  # robots for which things are described one by one
 
 # -- spec blocks: columns --------------------------------------------------------------------------------
@@ -71,7 +72,7 @@ STAY, NORTH, SOUTH, WEST, EAST, INTERACT = range(N_ACTIONS)
 ACTION_NAMES = ("stay", "north", "south", "west", "east", "interact")
 
 
-def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: bool) -> np.ndarray:
+def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: bool, idle: int = 0) -> np.ndarray:
     """Return the static array of a scenario, int64: head, blocks, tables."""
     n, m, s, d = len(scenario.robots), len(scenario.modules), len(scenario.slots), len(scenario.debris)
     layout = scenario.layout
@@ -105,7 +106,7 @@ def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: boo
     spec[H_RECIPROCAL] = -(-(1 << 32) // scenario.width)  # exact while cell * width < 2**32
     scale = (scenario.height - 1, scenario.width - 1, spec[H_MAX_THRUST], spec[H_MAX_MASS], grid)
     spec[H_SCALE : H_SCALE + len(scale)] = (1.0 / np.array(scale)).view(np.int64).tolist()
-    spec[H_SHARED] = int(n > _FEW)
+    spec[H_SHARED], spec[H_IDLE] = int(n > _FEW), idle
     spec[H_NEXT] = len(spec)
     spec[H_REL] = spec[H_NEXT] + scenario.height * scenario.width * N_ACTIONS
     tables = neighbours(scenario.height, scenario.width).ravel(), differences(scenario.height, scenario.width)

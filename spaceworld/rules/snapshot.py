@@ -52,7 +52,7 @@ def check(snapshot: object, scenario: str, own: str) -> np.ndarray:
         raise ValueError(f"the snapshot is of scenario {snapshot.scenario!r}, this environment is {scenario!r}")
     if snapshot.fingerprint != own:
         raise ValueError(
-            f"the snapshot is of another variant of scenario {scenario!r}: its scenario value, max_cycles, "
+            f"the snapshot is of another variant of scenario {scenario!r}: its scenario value, max_cycles, max_idle, "
             "on_collision or action_mask differ"
         )
     return snapshot.row

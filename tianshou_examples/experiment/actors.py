@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from tianshou_examples.experiment.egocentric import Egocentric
 from tianshou_examples.experiment.networks import EntityNetwork, Kind, inputs_of, kinds_of, mlp, without_columns
 from tianshou_examples.experiment.settings import Settings
 
@@ -25,9 +26,25 @@ def network_for(settings: Settings, env: Any, inputs: int, outputs: int, last_ga
         outputs: Numbers returned.
         last_gain: Of the last layer's first weights.
     """
+    bare = env.unwrapped
+    check_network(settings.network, env)
     if settings.network == "entities":
         return EntityNetwork(inputs, outputs, settings.hidden, last_gain, kinds_in(env))
+    if settings.network == "egocentric":
+        cells = max(bare.scenario.height, bare.scenario.width)
+        return Egocentric(inputs, outputs, settings.hidden, last_gain, bare.feature_names, cells, bare.mirrors())
     return mlp(inputs, outputs, settings.hidden, last_gain)
+
+
+def check_network(network: str, env: Any) -> None:
+    """Raise ValueError if an environment's observations are not of the kind that a network reads."""
+    if network == "entities":
+        kinds_in(env)
+    if network == "egocentric" and not (getattr(env.unwrapped, "feature_names", ()) and hasattr(env.unwrapped, "mirrors")):
+        raise ValueError(
+            "--network egocentric needs Spaceworld's vector observations, which name their numbers and whose grid can "
+            f"be mirrored; {type(env.unwrapped).__name__} has none: use --network flat"
+        )
 
 
 def kinds_in(env: Any) -> tuple[Kind, ...]:

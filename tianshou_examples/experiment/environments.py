@@ -55,9 +55,9 @@ def examples() -> list[str]:
 
 
 def environment_maker(
-    name: str, render_mode: str | None = None, action_mask: Any = "possible"
+    name: str, render_mode: str | None = None, action_mask: Any = "possible", max_idle: int = 0
 ) -> Callable[[], ParallelEnv]:
-    """Return a maker of the named environment; `action_mask` is for Spaceworld, which alone has a choice.
+    """Return a maker of the named environment; `action_mask` and `max_idle` are for Spaceworld alone.
 
     Raises:
         ValueError, ImportError: As `check_environment`.
@@ -68,7 +68,9 @@ def environment_maker(
         return lambda: adapter(scenario, render_mode=render_mode)
     from spaceworld import spaceworld_v0  # imports numba, which --help does not need
 
-    return lambda: spaceworld_v0.parallel_env(scenario=scenario, render_mode=render_mode, action_mask=action_mask)
+    return lambda: spaceworld_v0.parallel_env(
+        scenario=scenario, render_mode=render_mode, action_mask=action_mask, max_idle=max_idle or None
+    )
 
 
 def reward_wrapper(told: str) -> Callable[[ParallelEnv], ParallelEnv] | None:

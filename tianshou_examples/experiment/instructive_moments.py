@@ -81,6 +81,12 @@ class MonitoredCritic:
         self.labels: deque[tuple[Episode, Credit]] = deque(maxlen=KEPT)
         self.best: dict[str, tuple[float, Moment]] = {}  # by lesson: how clear it is, and the moment
 
+    def count_ended(self, ended: tuple[float, float, float]) -> None:
+        """Count an episode that is not scored, by its return, cost and success."""
+        with self._lock:
+            self.episodes += 1
+            self.recent.append(ended)
+
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         """Return the other critic's credits, unchanged."""
         credits = self.critic.score(episodes)

@@ -14,13 +14,17 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from credit_wrappers import CreditError, Distillation
+from credit_wrappers import CreditError, Critic, Distillation
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
 from tianshou_examples.experiment.critics import critic_numbers, make_critic, make_source
 from tianshou_examples.experiment.environments import environment_maker, reward_wrapper
-from tianshou_examples.experiment.evaluation import evaluate
+from tianshou_examples.experiment.evaluation import UNSEEN, evaluate
+from tianshou_examples.experiment.fast_learner import FastLearner
+from tianshou_examples.experiment.instructive_moments import KEPT
 from tianshou_examples.experiment.learners import Learner
 from tianshou_examples.experiment.methods import METHODS, credited_environment
+from tianshou_examples.experiment.paid_worlds import PaidWorlds, payer_of
+from tianshou_examples.experiment.recorded_answers import load_student
 from tianshou_examples.experiment.run_page import write_page
 from tianshou_examples.experiment.settings import PAGE, Settings, checkpoint_of, learner_name
 
@@ -61,19 +65,22 @@ class LearnerProcess:
         self.folder = folder
         self.checkpoint = checkpoint_of(folder, method, seed)
         self.make_env = environment_maker(settings.env, action_mask=settings.action_mask)  # for evaluations
-        make_env, harder = self.make_env, reward_wrapper(settings.reward)
-        make_paying = make_env if harder is None else lambda: harder(make_env())
+        harder = reward_wrapper(settings.reward)
+        training = environment_maker(settings.env, action_mask=settings.action_mask, max_idle=settings.max_idle)
+        make_paying = training if harder is None else lambda: harder(training())
         ledger = folder / f"ledger-{self.name}.sqlite"
         critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name)
         asks_model = self.inner is not None and self.inner.source == "model"
         self.store = make_source(settings, method, critic, self.monitor, asks_model)
         wean_steps = round(settings.wean * settings.steps / settings.envs)
-        venv = AgentVectorEnv(
-            [credited_environment(method, make_paying, self.store, wean_steps, bool(settings.answers_name))]
-            * settings.envs,
-            learners="shared" if settings.policy == "shared" else "per-agent",
-        )
-        self.learner = Learner(settings, venv, seed)
+        observe = bool(settings.answers_name)
+        self.make_credited = credited_environment(method, make_paying, self.store, wean_steps, observe)
+        self.learner: Learner | FastLearner
+        if settings.loop == "fast":
+            self.learner = self._fast_learner(training(), critic)
+        else:
+            learners = "shared" if settings.policy == "shared" else "per-agent"
+            self.learner = Learner(settings, AgentVectorEnv([self.make_credited] * settings.envs, learners=learners), seed)
         self.times = {"environment": 0.0, "critic": 0.0, "learning": 0.0, "evaluation": 0.0}
         self.before: dict[str, Any] = {}  # critic numbers of the sessions before this one
         self.evaluated = 0  # intermediate evaluations that were due
@@ -82,10 +89,19 @@ class LearnerProcess:
         start = np.random.SeedSequence([seed, self.learner.steps]).generate_state(1)[0]
         self.learner.begin(int(start % 9_000_000))  # below the evaluation's layouts
 
+    def _fast_learner(self, env: Any, critic: Critic) -> FastLearner:
+        """Return the learner of --loop fast; the critic, if it is a student, pays in its worlds."""
+        s = self.settings
+        student = load_student(self.folder) if s.answers_name and METHODS[self.method].asks else None
+        worlds = PaidWorlds(env, s.envs, payer_of(self.method, student, env.possible_agents, s.envs))
+        return FastLearner(s, worlds, self.seed, self.monitor.count_ended)
+
     def run(self, stop: Any) -> None:
         """Train until the last step or until `stop` is set, evaluate, and send the result."""
         try:
             played = self._run(stop)
+            if isinstance(self.learner, FastLearner):
+                self._play_credited()
             self.store.close()
             self._write_page()
         finally:  # whatever happened, answers that were paid for belong in the ledger
@@ -146,7 +162,10 @@ class LearnerProcess:
         returns, collisions, success = self.monitor.means()
         numbers = self._critic_numbers()
         shown = {"return": returns, "collisions": collisions, "success": success}
-        shown |= self.learner.venv.envs[0].task_metrics if METHODS[self.method].tasks else self._student() or {}
+        if isinstance(self.learner, Learner) and METHODS[self.method].tasks:
+            shown |= self.learner.venv.envs[0].task_metrics
+        else:
+            shown |= self._student() or {}
         for key, value in shown.items():
             board.add_scalar(f"train/{key}", value, self.learner.steps)
         board.add_scalar("critic/tokens", numbers["tokens"], self.learner.steps)
@@ -196,6 +215,17 @@ class LearnerProcess:
             "moments": self.monitor.state()["best"],
         }
 
+    def _play_credited(self) -> None:
+        """Let the trained team play a few episodes that the critic itself scores, for the run's report."""
+        env = self.make_credited()
+        episodes = []
+        for seed in range(UNSEEN - KEPT, UNSEEN):
+            observations, infos = env.reset(seed=seed)
+            episodes.append(infos[env.agents[0]]["episode_id"])
+            while env.agents:
+                observations, *_, infos = env.step(self.learner.actors.best_actions(observations, infos))
+        self.store.settle(episodes)
+
     def _write_page(self) -> None:
         """Write the report of the run's newest credits, if it is this learner's task and there are some."""
         ledger = None if self.inner is None else self.inner.ledger
@@ -225,7 +255,7 @@ class LearnerProcess:
             return
         state = torch.load(self.checkpoint, weights_only=False)
         self.learner.restore(state["learner"])
-        if METHODS[self.method].tasks:
+        if isinstance(self.learner, Learner) and METHODS[self.method].tasks:
             for env in self.learner.venv.envs:  # the tasks themselves come with the next answers
                 env.task_progress = min(1.0, self.learner.steps / max(1.0, self.settings.wean * self.settings.steps))
         if isinstance(self.store, Distillation):

@@ -225,7 +225,8 @@ class Learner:
         """Move the schedules of gamma, learning rate, entropy and exploration."""
         s, self.done = self.settings, min(1.0, done)
         for member in self._members:
-            member.gamma = s.gamma * min(1.0, self.done / s.gamma_growth) if s.gamma_growth else s.gamma
+            grown = min(1.0, self.done / s.gamma_growth) if s.gamma_growth else 1.0
+            member.gamma = s.gamma_start + (s.gamma - s.gamma_start) * grown
             if s.on_policy:
                 member.ent_coef = s.entropy * max(-s.entropy_debit, 1.0 - self.done / s.entropy_until)
             else:

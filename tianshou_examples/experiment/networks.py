@@ -110,36 +110,43 @@ class EntityNetwork(nn.Module):
         shift = sum(part.stop - part.start for part in self._known) - self._behind
         within = slice(columns.start + shift, columns.stop + shift)
         cut.inputs -= columns.stop - columns.start
-        cut.own, cut.head[0] = _narrowed(cut.own, within), _narrowed(cut.head[0], within)
+        cut.own, cut.head[0] = narrowed(cut.own, within), narrowed(cut.head[0], within)
         return cut
 
 
 def inputs_of(network: nn.Module) -> int:
     """Return how many numbers a network of this module reads."""
-    if isinstance(network, EntityNetwork):
-        return network.inputs
+    if hasattr(network, "inputs"):
+        return int(network.inputs)
     assert isinstance(network, nn.Sequential) and isinstance(network[0], nn.Linear)
     return network[0].in_features
+
+
+def last_layer(network: nn.Module) -> nn.Linear:
+    """Return the layer that answers, of a network of `network_for`."""
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    return layers[-1]
 
 
 def without_columns(network: nn.Module, columns: slice) -> nn.Module:
     """Return a network that returns what another one does where some columns of its input are 0, and reads the others.
 
     Args:
-        network: Of this module.
-        columns: Behind the last kind of an `EntityNetwork`.
+        network: Of this module, or with a method of this name.
+        columns: Behind the observation, where it is no flat network.
     """
     if columns.start >= columns.stop:
         return network
-    if isinstance(network, EntityNetwork):
-        return network.without_columns(columns)
+    if hasattr(network, "without_columns"):
+        narrower: nn.Module = network.without_columns(columns)
+        return narrower
     cut = copy.deepcopy(network)
     assert isinstance(cut, nn.Sequential)
-    cut[0] = _narrowed(cut[0], columns)
+    cut[0] = narrowed(cut[0], columns)
     return cut
 
 
-def _narrowed(layer: nn.Module, columns: slice) -> nn.Linear:
+def narrowed(layer: nn.Module, columns: slice) -> nn.Linear:
     """Return a linear layer without some of its inputs."""
     assert isinstance(layer, nn.Linear)
     weight = torch.cat([layer.weight[:, : columns.start], layer.weight[:, columns.stop :]], dim=1)

@@ -127,11 +127,18 @@ class Settings:
     algo: str = _option("ppo", "PPO or double DQN", choices=tuple(ON_POLICY))
     policy: str = _option("shared", "one network for the team, or one per agent", choices=("shared", "per-agent"))
     agent_id: bool = _option(False, "tell the shared network which agent it plays (one-hot)", action="store_true")
+    loop: str = _option(
+        "tianshou",
+        "tianshou: Tianshou's collector, buffer and algorithms; fast: PPO in one loop over many Spaceworlds, with the "
+        "credit paid inside",
+        choices=("tianshou", "fast"),
+    )
     network: str = _option(
         "flat",
         "flat: two layers over all numbers of an observation; entities: layers that robots, modules, slots (or food "
-        "and players) each share, whatever their order",
-        choices=("flat", "entities"),
+        "and players) each share, whatever their order; egocentric: the nearest things first, in a grid turned to what "
+        "the robot goes for (Spaceworld)",
+        choices=("flat", "entities", "egocentric"),
     )
     steps: int = _option(
         0,
@@ -154,8 +161,11 @@ class Settings:
     hidden: int = _learner(128, above=0)
     lr: float = _learner(2e-3, above=0)
     gamma: float = _learner(0.97, least=0, most=1)
-    # share of the training over which gamma grows from 0 to its value: credit that is right in each step needs no more
+    # share of the training over which gamma grows to its value: credit that is right in each step needs no more
     gamma_growth: float = _learner(0.0, least=0, most=1)
+    gamma_start: float = _learner(0.0, least=0, most=1)  # from which it grows
+    # steps in a row without a dock after which an episode of the training is truncated (Spaceworld); 0: any number
+    max_idle: int = _learner(0, least=0)
     batch: int = _learner(512, above=0)  # rows of one gradient step
     # PPO
     rollout: int = _learner(0, least=0)  # steps between updates, at least the longest episode's; 0: one episode
