@@ -1,0 +1,153 @@
+"""The fast loop: each robot's row holds its own credit at its own step, and episodes end as they should."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spaceworld.batch import BatchStep
+from spaceworld.env import SpaceworldEnv
+from tests.examples.one_learner import TINY
+from tianshou_examples.experiment.actors import load_actors
+from tianshou_examples.experiment.fast_learner import FastLearner, advantages_of
+from tianshou_examples.experiment.paid_worlds import PaidWorlds, SummedPay, payer_of
+from tianshou_examples.train import main
+
+SETTINGS = replace(TINY, env="spaceworld:duet", method=("mca",), loop="fast", hidden=16, gamma=0.0, rollout=90, batch=64)
+
+
+class NumberedPay:
+    """Pays world, robot, action and the clock of the world's episode, in one number."""
+
+    def __init__(self) -> None:
+        self.clock = np.zeros(3, np.int64)
+
+    def begin(self, chosen: np.ndarray, observations: np.ndarray) -> None:
+        self.clock[chosen] = 0
+
+    def pay(self, actions: np.ndarray, step: BatchStep) -> np.ndarray:
+        self.clock += 1
+        worlds, robots = np.indices(actions.shape)
+        return 1000.0 * worlds + 100.0 * robots + 10.0 * actions + 0.01 * self.clock[:, None]
+
+
+def learner_of(pay, settings=SETTINGS, worlds=3, **options) -> tuple[FastLearner, list]:
+    ended: list = []
+    env = SpaceworldEnv("duet", **options)
+    learner = FastLearner(settings, PaidWorlds(env, worlds, pay), 0, ended.append)
+    learner.begin(5)
+    return learner, ended
+
+
+def test_each_row_holds_its_own_robots_credit_for_its_own_action_and_observation() -> None:
+    learner, ended = learner_of(lambda memory: NumberedPay(), max_cycles=40)
+    rows = learner._collect(90)
+    paid = (rows["return"] * learner._var**0.5).reshape(90, 3, 2).numpy()  # gamma is 0: the credit itself
+    actions = rows["action"].reshape(90, 3, 2).numpy()
+    clock = np.tile(np.concatenate([np.arange(1, 41), np.arange(1, 41), np.arange(1, 11)])[:, None, None], (1, 3, 2))
+    worlds, robots = np.indices((3, 2))
+    np.testing.assert_allclose(paid, 1000.0 * worlds + 100.0 * robots + 10.0 * actions + 0.01 * clock, atol=2e-3)
+    assert len(ended) == 6 and all(success == 0 for _, _, success in ended)
+    # the observation of a row is the one that its action was chosen for: replay the worlds one by one
+    read = rows["read"].reshape(90, 3, 2, -1).numpy()
+    for k in range(3):
+        env = SpaceworldEnv("duet", max_cycles=40)
+        seen, _ = env.reset(seed=5 + k)
+        for t in range(90):
+            np.testing.assert_array_equal(read[t, k], np.stack(list(seen.values())))
+            seen, *_ = env.step(dict(zip(env.agents, actions[t, k].tolist(), strict=True)))
+            if not env.agents:
+                seen, _ = env.reset()
+
+
+def test_advantages_stop_at_ends_and_follow_values_where_time_ran_out() -> None:
+    rng = np.random.default_rng(0)
+    steps, gamma, trace = 12, 0.9, 0.8
+    rewards, values = rng.normal(size=(steps, 1)).astype(np.float32), rng.normal(size=(steps + 1, 1)).astype(np.float32)
+    over, beyond = np.zeros((2, steps, 1), np.float32)
+    over[4] = 1  # terminated
+    over[8], beyond[8] = 1, 3.0  # cut short, where the last observation is worth 3
+    got = advantages_of(rewards, values, over, beyond, gamma, trace)
+    for first, last in ((0, 4), (5, 8), (9, 11)):
+        for t in range(first, last + 1):
+            expected = 0.0
+            for k in range(t, last + 1):
+                follow = values[k + 1, 0] if k < last or last == 11 else beyond[k, 0]
+                expected += (gamma * trace) ** (k - t) * (rewards[k, 0] + gamma * follow - values[k, 0])
+            assert got[t, 0] == pytest.approx(expected, abs=1e-4), t
+
+
+def test_a_dock_that_completes_the_world_is_a_termination_and_lost_time_is_none() -> None:
+    env = SpaceworldEnv("solo", max_idle=7)
+    worlds = PaidWorlds(env, 4, payer_of("shared", None, env.possible_agents, 4))
+    worlds.reset(0)
+    rng, cut, done = np.random.default_rng(0), 0, 0
+    observations, masks = worlds.reset(0)
+    for _ in range(3000):
+        weights = masks * rng.random(masks.shape)
+        step = worlds.step(weights.argmax(-1))
+        masks = step.masks
+        assert (step.terminated <= step.over).all()
+        assert (step.ended[:, 2] == step.terminated[step.over]).all()
+        # the team reward of the completing dock is 1, whoever is paid, less what collisions cost in that step
+        assert (step.credit[step.terminated] > 0.8).all()
+        done += int(step.terminated.sum())
+        cut += int((step.over & ~step.terminated).sum())
+    assert done > 3 and cut > 100
+
+
+def test_methods_are_paid_as_they_say() -> None:
+    env = SpaceworldEnv("pair")
+    actions = np.random.default_rng(1).integers(0, 6, (200, 2, 2))
+    paid = {}
+    for method in ("mca", "summed", "shared", "equal"):
+        worlds = PaidWorlds(env, 2, payer_of(method, None, env.possible_agents, 2))
+        worlds.reset(3)
+        paid[method] = np.array([worlds.step(a).credit for a in actions])
+    assert np.ptp(paid["mca"], axis=2).any()
+    np.testing.assert_allclose(paid["summed"], np.repeat(paid["mca"].sum(2, keepdims=True), 2, axis=2))
+    np.testing.assert_allclose(paid["equal"] * 2, paid["shared"])
+    assert (np.ptp(paid["shared"], axis=2) == 0).all() and paid["shared"].any()
+    assert isinstance(payer_of("summed", None, env.possible_agents, 2)(worlds._batch.memory), SummedPay)
+
+
+@pytest.mark.parametrize("network", ["flat", "entities", "egocentric"])
+def test_a_learner_goes_on_from_its_checkpoint_and_its_team_is_loaded(network: str, tmp_path) -> None:
+    settings = replace(SETTINGS, network=network, steps=3 * 90 * 5, gamma=0.9)
+    pay = payer_of("mca", None, ["robot_0", "robot_1"], 3)
+    learner, _ = learner_of(pay, settings)
+    for _ in range(4):
+        learner.train()
+    assert learner._tail.n_averaged == 0 and learner.steps == 3 * 90 * 4
+    learner.train()
+    assert learner._tail.n_averaged == 1
+    other, _ = learner_of(pay, settings)
+    other.restore(learner.state())
+    assert other.steps == learner.steps and other._gamma == learner._gamma == 0.9
+    for own, its in zip(learner.network.parameters(), other.network.parameters(), strict=True):
+        assert torch.equal(own, its)
+    torch.save({"learner": learner.state()}, tmp_path / "one.pt")
+    loaded = load_actors(settings, SpaceworldEnv("duet"), tmp_path / "one.pt")
+    seen = torch.rand(20, len(SpaceworldEnv("duet").feature_names))
+    full = learner._tail.module(seen)[:, :6]
+    torch.testing.assert_close(loaded.networks[0](seen), full, rtol=0, atol=1e-5)
+    torch.testing.assert_close(learner.actors.networks[0](seen), full, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--env", "lbf:Foraging-5x5-2p-1f-coop-v3"], "--env lbf:Foraging-5x5-2p-1f-coop-v3"),
+        (["--env", "spaceworld:duet", "--algo", "ddqn"], "--algo ddqn"),
+        (["--env", "spaceworld:duet", "--policy", "per-agent"], "--policy per-agent"),
+        (["--env", "spaceworld:duet", "--method", "mca", "exact"], "--method mca exact"),
+        (["--env", "spaceworld:duet", "--reward", "sparse"], "--reward sparse"),
+    ],
+)
+def test_what_the_fast_loop_cannot_do_is_refused_at_once(words, said, tmp_path, capsys) -> None:
+    assert main([*words, "--loop", "fast", "--out", str(tmp_path / "run")]) == 2
+    assert f"--loop fast does not know {said}" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
