@@ -10,12 +10,14 @@ import pytest
 
 from credit_wrappers import Credit, CreditStore, CreditWrapper, Deferred, Episode, LLMCritic, Request, ScriptedClient
 from credit_wrappers.scripted import spaceworld_potential
+from spaceworld import Robot
 from spaceworld.env import SpaceworldEnv
 from spaceworld.rules import packing as pk
 from tests.spaceworld.drawing import draw
 from tests.spaceworld.scenarios import ALL, busy_actions
 
 BLAME, DOCK = spaceworld_potential.BLAME / 100, spaceworld_potential.DOCK / 100
+VAIN = spaceworld_potential.VAIN / 100
 
 
 class Keep:
@@ -193,8 +195,8 @@ def test_a_robot_that_crowds_in_is_needed_once_the_first_one_lets_go() -> None:
         ...#..
     """, mass={"A": 1}, on={}, horizon=4)  # fmt: skip
     credit = play(env, ["I.", ".I", "I."])
-    # robot_0 gives back its grip and idles; robot_1 had idled and gripped in vain, and now its grip counts
-    assert credit.values[2].tolist() == pytest.approx([-0.6, 0.9])
+    # robot_0 gives back its grip and idles; robot_1 had idled, beside the slot, and gripped in vain: now its grip counts
+    assert credit.values[2].tolist() == pytest.approx([-0.6, 1.1])
     (event,) = [e for e in credit.events if (e.agent, e.start) == ("robot_1", 2)]
     assert event.why == "is needed to carry module_0 now that another robot let go"
 
@@ -207,8 +209,8 @@ def test_a_free_robot_that_goes_on_standing_in_a_carriers_way_is_blamed_too() ->
         ...#..
     """, mass={"A": 1}, grips={0: "A"}, on={}, horizon=5)  # fmt: skip
     credit = play(env, ["E.", "E.", "EE", "E."])
-    # robot_1 may be surprised once; in the third step it goes away
-    assert credit.values[:, 1].tolist() == pytest.approx([0, -BLAME, 0, 0, 0])
+    # robot_1 may be surprised once; in the third step it goes away, but nearer to the slot
+    assert credit.values[:, 1].tolist() == pytest.approx([0, -BLAME, -0.1, 0, 0])
     assert credit.values[:3, 0].tolist() == pytest.approx([-BLAME, -2 * BLAME, 0.2])
     assert "stands in the way of robot_0, which carries module_0" in [e.why for e in credit.events]
 
@@ -320,3 +322,76 @@ def test_relabelling_the_robots_relabels_the_credit_and_nothing_else() -> None:
     one = play(draw(text, horizon=8), ["I.", "EN", "E.", "EN", "I."])
     two = play(draw(swapped, horizon=8), [".I", "NE", ".E", "NE", ".I"])
     assert np.array_equal(one.values, two.values[:, ::-1])
+
+
+def test_a_module_for_which_no_slot_is_open_is_held_in_vain() -> None:
+    env = draw("""
+        .......
+        .0A...a
+        ...#...
+        .1B...b
+        .......
+    """, types={"A": "strut", "B": "strut"}, needs={"b": "a"}, horizon=8)  # fmt: skip
+    credit = play(env, ["I.", ".I", ".I", "E.", "E.", "E.", "E.", "I."])
+    assert credit.values[0].tolist() == pytest.approx([0.3, 0.0])
+    # the second strut has no slot before the first is docked: to hold it is no use, and nothing else is left to go for
+    assert credit.values[1:3, 1].tolist() == pytest.approx([-VAIN - 0.3, VAIN + 0.3])
+    assert credit.values[3:7, 0].tolist() == pytest.approx([0.2] * 4)
+    assert credit.values[7].tolist() == pytest.approx([DOCK, 0.0])
+
+
+def test_without_work_a_robot_is_paid_for_leaving_the_slot_to_which_a_module_is_carried() -> None:
+    env = draw("""
+        .......
+        .0A..1a
+        ...#...
+        .......
+    """, grips={0: "A"}, horizon=8)  # fmt: skip
+    credit = play(env, [".E", ".S", ".S", ".W", ".N", ".N", ".E"])
+    # distances to the slot: 1, 0, 1, 2, 3, 2, 1, 0; the robot should keep 3
+    assert credit.values[:7, 1].tolist() == pytest.approx([-0.1, 0.1, 0.1, 0.1, -0.1, -0.1, -0.1])
+    assert not credit.values[:7, 0].any()
+
+
+def test_a_robot_that_can_dock_is_needed_where_the_carriers_cannot() -> None:
+    text = """
+        .......
+        .0A1...
+        ..2....
+        #...a..
+        .......
+    """
+    weak = Robot(can_dock=False)
+    credit = play(draw(text, mass={"A": 2}, robots=[weak, weak, Robot()], horizon=8), ["I..", ".I.", "..I"])
+    assert credit.values[[0, 1, 2], [0, 1, 2]].tolist() == pytest.approx([0.3, 0.3, 0.3])
+    credit = play(draw(text, mass={"A": 2}, robots=[weak, Robot(), Robot()], horizon=8), ["I..", ".I.", "..I"])
+    assert credit.values[2, 2] < 0  # one of the two carriers can dock
+
+
+def test_a_loose_module_is_in_the_way_of_one_that_is_carried() -> None:
+    text = """
+        ......
+        .0AB.a
+        ......
+        ...#..
+    """
+    straight = play(draw(text.replace("B", "."), grips={0: "A"}, horizon=4), ["N"])
+    around = play(draw(text, grips={0: "A"}, horizon=4), ["N"])
+    assert straight.values[0, 0] == pytest.approx(-0.2)  # away from the way along the row
+    assert around.values[0, 0] == pytest.approx(0.2)  # the first step of the way around
+
+
+def test_to_take_hold_is_worth_the_same_whichever_slots_are_filled() -> None:
+    text = """
+        0A......
+        ..#.....
+        .1B.....
+        ......a.
+        ........
+    """
+    kinds = {"A": "strut", "B": "strut"}
+    for first in (["I.", ".I"], [".I", "I."]):  # the nearer slot, below B, is open, then filled
+        env = draw(text, types=kinds, on={"B": "b"}, grips={1: "B"} if first[0] == ".I" else {}, horizon=6)
+        credit = play(env, first)
+        step = first.index("I.")
+        assert credit.values[step, 0] == pytest.approx(0.3)

@@ -183,7 +183,8 @@ class Judgement:
 
     def _first_way(self, module: str) -> int:
         """Return the steps to the module's slot from where it lay at first."""
-        return _ways(self.size, self.world.solid, self._goals(module), None).get(self._first[module], sum(self.size))
+        way = _ways(self.size, self._in_the_way(module), self._goals(module), None)
+        return way.get(self._first[module], sum(self.size))
 
     def _find_ways(self, modules: Collection[str]) -> dict[str, int]:
         world = self.world

@@ -180,8 +180,8 @@ def _reckon(spec, row, home, since, phi, needed, grids, lists):  # type: ignore[
     for i in range(n):
         cell, m, _, _ = _robot(spec, row, i)
         if needed[i]:
-            first = _plain_way(spec, row, m, home[m], station, steps, queue)
             _in_the_way(spec, row, station, m, solid)
+            first = _plain_way(spec, row, m, home[m], solid, steps, queue)
             phi[i] = GRIP + CARRY * (first - _carry_way(spec, row, m, cell, solid, both, steps, queue))
         elif not left:
             phi[i] = 0
