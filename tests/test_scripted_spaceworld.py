@@ -195,7 +195,7 @@ def test_a_robot_that_crowds_in_is_needed_once_the_first_one_lets_go() -> None:
         ...#..
     """, mass={"A": 1}, on={}, horizon=4)  # fmt: skip
     credit = play(env, ["I.", ".I", "I."])
-    # robot_0 gives back its grip and idles; robot_1 had idled, beside the slot, and gripped in vain: now its grip counts
+    # robot_0 gives back its grip and idles; robot_1 had idled beside the slot and gripped in vain: now its grip counts
     assert credit.values[2].tolist() == pytest.approx([-0.6, 1.1])
     (event,) = [e for e in credit.events if (e.agent, e.start) == ("robot_1", 2)]
     assert event.why == "is needed to carry module_0 now that another robot let go"

@@ -3,8 +3,8 @@
 Each robot has a potential, a function of the state alone, in hundredths of a credit:
 
     free                   - APPROACH * (way to a side of a module that it should go for)
-    free, without work     - APPROACH * (IDLE + what its distance to a slot to which a module is carried lacks of CLEAR)
-    gripping and needed    GRIP + CARRY * (way of the module's first cell to its slot - its way now, as the robot holds it)
+    free, without work     - APPROACH * (IDLE + what it lacks of the distance CLEAR to slots where modules are awaited)
+    gripping and needed    GRIP + CARRY * (way from the module's first cell to its slot - its way now, as it is held)
     gripping in vain       as if free, - VAIN; - GRIP where it holds up those who are needed
 
 The state includes the order in which the robots took hold. Of each type, as many modules are *claimed* as there are
@@ -93,7 +93,7 @@ class Judgement:
         return max([0, *(CLEAR - abs(r - row) - abs(c - col) for row, col in slots)])
 
     def needed(self) -> set[str]:
-        """Return the robots that grip and are needed: of each claimed module the first that suffice to carry and dock it."""
+        """Return the robots that grip and are needed: of each claimed module, the first that can carry and dock it."""
         world, claimed = self.world, self.claimed()
         needed: set[str] = set()
         for agent, module in world.grips.items():
@@ -151,7 +151,9 @@ class Judgement:
         room = self._room() - Counter(world.kind[m] for m in claimed)
         held = set(world.grips.values())
         crews = {m: [a for a in world.grips if world.grips[a] == m] for m in claimed}
-        here = {m for m, crew in crews.items() if self._lacks_thrust(m, crew) or (can_dock and not self._can_dock(crew))}
+        here = {
+            m for m, crew in crews.items() if self._lacks_thrust(m, crew) or (can_dock and not self._can_dock(crew))
+        }
         loose = [m for m in world.left if m not in held]
         for kind in room:
             near = sorted((m for m in loose if world.kind[m] == kind), key=self.plain_way)  # of equals, the first

@@ -16,7 +16,9 @@ from tianshou_examples.experiment.fast_learner import FastLearner, advantages_of
 from tianshou_examples.experiment.paid_worlds import PaidWorlds, SummedPay, payer_of
 from tianshou_examples.train import main
 
-SETTINGS = replace(TINY, env="spaceworld:duet", method=("mca",), loop="fast", hidden=16, gamma=0.0, rollout=90, batch=64)
+SETTINGS = replace(
+    TINY, env="spaceworld:duet", method=("mca",), loop="fast", hidden=16, gamma=0.0, rollout=90, batch=64
+)
 
 
 class NumberedPay:
@@ -83,9 +85,8 @@ def test_advantages_stop_at_ends_and_follow_values_where_time_ran_out() -> None:
 def test_a_dock_that_completes_the_world_is_a_termination_and_lost_time_is_none() -> None:
     env = SpaceworldEnv("solo", max_idle=7)
     worlds = PaidWorlds(env, 4, payer_of("shared", None, env.possible_agents, 4))
-    worlds.reset(0)
     rng, cut, done = np.random.default_rng(0), 0, 0
-    observations, masks = worlds.reset(0)
+    _, masks = worlds.reset(0)
     for _ in range(3000):
         weights = masks * rng.random(masks.shape)
         step = worlds.step(weights.argmax(-1))

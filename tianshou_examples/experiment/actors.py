@@ -40,7 +40,9 @@ def check_network(network: str, env: Any) -> None:
     """Raise ValueError if an environment's observations are not of the kind that a network reads."""
     if network == "entities":
         kinds_in(env)
-    if network == "egocentric" and not (getattr(env.unwrapped, "feature_names", ()) and hasattr(env.unwrapped, "mirrors")):
+    if network == "egocentric" and not (
+        getattr(env.unwrapped, "feature_names", ()) and hasattr(env.unwrapped, "mirrors")
+    ):
         raise ValueError(
             "--network egocentric needs Spaceworld's vector observations, which name their numbers and whose grid can "
             f"be mirrored; {type(env.unwrapped).__name__} has none: use --network flat"

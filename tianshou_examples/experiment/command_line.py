@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tianshou_examples.experiment.env_families import FAMILIES, family_of
+from tianshou_examples.experiment.env_families import FAMILIES, FAST, family_of, fast_settings
 from tianshou_examples.experiment.environments import check_environment, reward_wrapper
 from tianshou_examples.experiment.methods import METHODS
 from tianshou_examples.experiment.settings import ANSWERS, OWN_CRITICS, Settings, critics, learner_name, providers
@@ -82,8 +82,8 @@ def _parser() -> ArgumentParser:
         if "help" not in f.metadata:
             continue
         keywords = {"default": f.default, **f.metadata}
-        if any(f.name in family.settings for family in FAMILIES.values()):
-            keywords |= {"default": SUPPRESS, "help": f"{f.metadata['help']}; by environment if not given"}
+        if f.name in FAST or any(f.name in family.settings for family in FAMILIES.values()):
+            keywords |= {"default": SUPPRESS, "help": f"{f.metadata['help']}; by environment and loop if not given"}
         if f.name == "critic":  # other packages may register some
             keywords["type"] = _critic
         parser.add_argument(f"--{f.name.replace('_', '-')}", **keywords)
@@ -160,7 +160,12 @@ def _settings(given: dict[str, Any], recorded: Settings | None) -> Settings:
     given["prices"] = given["prices"] and tuple(given["prices"])
     given |= learner_settings(given.pop("set"))
     scenario, family = check_environment(given["env"]), family_of(given["env"])
-    settings = replace(Settings(), **{**family.settings, **given}) if recorded is None else replace(recorded, **given)
+    if recorded is None:
+        fast = fast_settings(scenario) if given["loop"] == "fast" else {}
+        steps = given.pop("steps") or fast.pop("steps", 0)
+        settings = replace(Settings(), **{**family.settings, **fast, **given, "steps": steps})
+    else:
+        settings = replace(recorded, **given)
     reward_wrapper(settings.reward)
     if settings.action_mask != Settings.action_mask and not family.masks:
         raise ValueError(f"--action-mask {settings.action_mask} is for Spaceworld; {settings.env} has its own masks")

@@ -1,4 +1,4 @@
-"""The scripted critic's rules for Spaceworld, compiled: the same credit as from the text, for many worlds at once (ours).
+"""The scripted critic's rules for Spaceworld, compiled: the credit that the text brings, for many worlds (ours).
 
 `credit_wrappers.scripted` reads each episode as text, as a language model would, which takes longer than the world
 itself. These kernels read the packed state. Tests compare every credit with the text's, in all presets; what the rules

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tianshou_examples.experiment.networks import Kind, kinds_of, mlp, narrowed
+from tianshou_examples.experiment.networks import kinds_of, mlp, narrowed
 
 AXES = ("row", "col")
 SIDES = ("north", "south", "west", "east")
@@ -44,7 +44,9 @@ class Egocentric(nn.Module):
         ValueError: The names tell of no modules whose slots are known.
     """
 
-    names: tuple[str, ...]
+    columns: torch.Tensor
+    signs: torch.Tensor
+    becomes: torch.Tensor
 
     def __init__(
         self,

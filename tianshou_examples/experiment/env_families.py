@@ -52,6 +52,28 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+# Spaceworld's learner where --loop is fast: chosen on truss and duet with the scripted critic (docs/training.md)
+FAST: Mapping[str, Any] = {
+    "network": "egocentric",
+    "envs": 64,
+    "batch": 2048,
+    "epochs": 4,
+    "entropy": 0.03,
+    "gamma_start": 0.5,
+    "gamma_growth": 0.4,
+    "max_idle": 60,
+}
+MANY = {"hidden": 256, "lr": 1e-3, "entropy": 0.04, "gamma_start": 0.8}  # where it differs for three robots and more
+FAST_STEPS = {"solo": 200_000, "duet": 300_000, "pair": 1_500_000}
+MANY_STEPS = 5_000_000
+
+
+def fast_settings(scenario: str) -> dict[str, Any]:
+    """Return how the settings of the fast loop differ from the defaults, `steps` included, in one of the presets."""
+    few = scenario in FAST_STEPS
+    return {**FAST, **({} if few else MANY), "steps": FAST_STEPS[scenario] if few else MANY_STEPS}
+
+
 def family_of(env: str) -> Family:
     """Return the family of a valid environment's name."""
     return FAMILIES[env.partition(":")[0]]

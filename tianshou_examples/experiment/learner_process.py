@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from credit_wrappers import CreditError, Critic, Distillation
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
-from tianshou_examples.experiment.critics import critic_numbers, make_critic, make_source
+from tianshou_examples.experiment.critics import TimedStore, critic_numbers, make_critic, make_source
 from tianshou_examples.experiment.environments import environment_maker, reward_wrapper
 from tianshou_examples.experiment.evaluation import UNSEEN, evaluate
 from tianshou_examples.experiment.fast_learner import FastLearner
@@ -79,8 +79,11 @@ class LearnerProcess:
         if settings.loop == "fast":
             self.learner = self._fast_learner(training(), critic)
         else:
-            learners = "shared" if settings.policy == "shared" else "per-agent"
-            self.learner = Learner(settings, AgentVectorEnv([self.make_credited] * settings.envs, learners=learners), seed)
+            venv = AgentVectorEnv(
+                [self.make_credited] * settings.envs,
+                learners="shared" if settings.policy == "shared" else "per-agent",
+            )
+            self.learner = Learner(settings, venv, seed)
         self.times = {"environment": 0.0, "critic": 0.0, "learning": 0.0, "evaluation": 0.0}
         self.before: dict[str, Any] = {}  # critic numbers of the sessions before this one
         self.evaluated = 0  # intermediate evaluations that were due
@@ -217,6 +220,7 @@ class LearnerProcess:
 
     def _play_credited(self) -> None:
         """Let the trained team play a few episodes that the critic itself scores, for the run's report."""
+        assert isinstance(self.store, TimedStore)
         env = self.make_credited()
         episodes = []
         for seed in range(UNSEEN - KEPT, UNSEEN):
