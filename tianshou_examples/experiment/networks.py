@@ -104,6 +104,15 @@ class EntityNetwork(nn.Module):
             joined.append(torch.relu(second(encoded).amax(dim=1)))
         return self.head(torch.cat(joined, dim=1))
 
+    def without_columns(self, columns: slice) -> EntityNetwork:
+        """Return a network that returns what this one does where some columns behind the last kind are 0."""
+        cut = copy.deepcopy(self)
+        shift = sum(part.stop - part.start for part in self._known) - self._behind
+        within = slice(columns.start + shift, columns.stop + shift)
+        cut.inputs -= columns.stop - columns.start
+        cut.own, cut.head[0] = _narrowed(cut.own, within), _narrowed(cut.head[0], within)
+        return cut
+
 
 def inputs_of(network: nn.Module) -> int:
     """Return how many numbers a network of this module reads."""
@@ -122,15 +131,11 @@ def without_columns(network: nn.Module, columns: slice) -> nn.Module:
     """
     if columns.start >= columns.stop:
         return network
+    if isinstance(network, EntityNetwork):
+        return network.without_columns(columns)
     cut = copy.deepcopy(network)
-    if isinstance(cut, EntityNetwork):
-        shift = sum(part.stop - part.start for part in cut._known) - cut._behind
-        within = slice(columns.start + shift, columns.stop + shift)
-        cut.inputs -= columns.stop - columns.start
-        cut.own, cut.head[0] = _narrowed(cut.own, within), _narrowed(cut.head[0], within)
-    else:
-        assert isinstance(cut, nn.Sequential)
-        cut[0] = _narrowed(cut[0], columns)
+    assert isinstance(cut, nn.Sequential)
+    cut[0] = _narrowed(cut[0], columns)
     return cut
 
 
