@@ -96,8 +96,9 @@ def located(path: str | PathLike[str]) -> Path:
     if found.name == str(path) and published_file(str(path)).exists():
         return published_file(str(path))
     published = ", ".join(published_names())
+    name = str(path) or "''"
     raise FileNotFoundError(
-        f"there is no data set {str(path) or repr(path)}: no such folder or file, and the published ones are {published}"
+        f"there is no data set {name}: no such folder or file, and the published ones are {published}"
     )
 
 

@@ -48,7 +48,7 @@ def keep_student(student: Path, name: str, names: Sequence[str], settings: Stude
 
 
 def _made_of(names: Sequence[str], settings: StudentSettings, student: Path) -> dict[str, object]:
-    """Return what a fit is made of, as JSON: digests of data sets and result, its settings, the versions of its code."""
+    """Return what a fit is made of, as JSON: digests of data sets and result, settings, versions of the code."""
     published = {name: published_file(name) for name in names}
     return {
         "data_sets": [[name, _digest(path)] for name, path in published.items()],
