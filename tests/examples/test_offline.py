@@ -325,7 +325,7 @@ def test_teams_of_another_library_learn_offline_too(data: str, tmp_path: Path) -
     records = finished(tmp_path / "out")
     assert [record["cell"]["reward"] for record in records] == ["none", "team", "credit"]
     assert {record["credited_by"] for record in records} == {"scripted"}
-    assert all(record["data_rows"] > 20 and record["greedy"]["length"] > 0 for record in records)
+    assert all(record["data_rows"] > 20 and 0 <= record["greedy"]["team_return"] <= 1 for record in records)
 
 
 def test_behaviour_cloning_of_good_play_plays_well(tmp_path: Path) -> None:
