@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
 
 from rich.console import Console
 
@@ -38,7 +37,13 @@ def main(argv: list[str] | None = None) -> int:
     from tianshou_examples.experiment.critics import check_critics
     from tianshou_examples.experiment.environments import environment_maker
     from tianshou_examples.experiment.fast_learner import check_fast
-    from tianshou_examples.experiment.recorded_answers import check_labels, data_sets, fit_run_student, fitting_note
+    from tianshou_examples.experiment.recorded_answers import (
+        check_labels,
+        check_no_student,
+        fit_run_student,
+        fitting_note,
+        with_data_sets,
+    )
 
     console = Console(width=None if sys.stdout.isatty() else 150)
     try:
@@ -50,7 +55,9 @@ def main(argv: list[str] | None = None) -> int:
             check_network(settings.network, environment_maker(settings.env)())
         if settings.answers_name:
             check_labels(settings)
-            settings = replace(settings, data_sets=tuple(data_sets(settings)))
+            if resume is None:
+                check_no_student(folder)
+            settings = with_data_sets(settings, folder)
         folder.mkdir(parents=True, exist_ok=True)
         settings.write(folder)  # so that a fit that is interrupted can be resumed
         if settings.answers_name:

@@ -13,8 +13,9 @@ from typing import Any, get_args
 from tqdm import tqdm
 
 from credit_wrappers.bench.bench_critics import CriticOptions, bench_critic, valid_critics
-from credit_wrappers.cli.ledger_labels import LedgerLabels
+from credit_wrappers.cli.ledger_labels import LedgerLabels, judged_labels
 from credit_wrappers.core.labelled_episode import LabelledEpisode
+from credit_wrappers.critics.llm_critic import LLMCritic
 from credit_wrappers.dataset.card_page import card_page, summary
 from credit_wrappers.dataset.dataset_card import DatasetCard
 from credit_wrappers.dataset.judged_folders import publish_judged
@@ -214,13 +215,18 @@ def _credited(recording: Recording, world: DatasetCard, critic: str) -> Iterator
     """Yield the episodes of a recording with a critic's credit, a few at a time."""
     scorer = bench_critic(critic, CriticOptions({}))(world)  # type: ignore[arg-type]  # only its make_env is called
     waiting: list[Any] = []
+    queries = 0
     for found in _and_none(recording):
         if found is not None:
             waiting.append(found)
         if waiting and (found is None or len(waiting) == 64):
-            credits = annotate([episode for episode, _ in waiting], scorer)
-            for (episode, masks), credit in zip(waiting, credits, strict=True):
-                yield LabelledEpisode(episode, credit, action_masks=masks)
+            episodes = [episode for episode, _ in waiting]
+            if type(scorer) is LLMCritic:
+                labels, queries = judged_labels(scorer, episodes, queries)
+            else:
+                labels = list(map(LabelledEpisode, episodes, annotate(episodes, scorer)))
+            for label, (_, masks) in zip(labels, waiting, strict=True):
+                yield replace(label, action_masks=masks)
             waiting.clear()
 
 

@@ -6,8 +6,10 @@ they are played again: the seed is in the key, and the actions are in the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ from credit_wrappers.core.credit import Credit, Usage
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError, DatasetError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
+from credit_wrappers.critics.llm_critic import LLMCritic
+from credit_wrappers.delivery.annotation import annotate
 from credit_wrappers.llm.ledger.entry import LedgerEntry
 from credit_wrappers.llm.ledger.ledger import Ledger
 from credit_wrappers.llm.prompts.render import agent_name
@@ -108,6 +112,33 @@ class LedgerLabels:
                 f"{len(self._numbers):,} judged, 0 found in {world}: they are of another world, have other "
                 "arguments (--max-cycles), or it is narrated otherwise than when they were judged"
             )
+
+
+def judged_labels(critic: LLMCritic, episodes: Sequence[Episode], queries: int) -> tuple[list[LabelledEpisode], int]:
+    """Have episodes judged; return their labels, with question and answer, and how many queries there are now.
+
+    Args:
+        critic: Judges them.
+        episodes: What it judges.
+        queries: How many queries there were before.
+    """
+    with TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder) / "ledger.sqlite")
+        try:
+            asking = LLMCritic(critic.client, critic.settings, ledger=ledger)
+            credits = annotate(episodes, asking)
+            ledger.flush()
+            entries = {judged.key: entry for entry in ledger.entries() for judged in entry.episodes
+                       if judged.values is not None}  # fmt: skip
+        finally:
+            ledger.close()
+    labels = []
+    for episode, credit in zip(episodes, credits, strict=True):
+        label = LabelledEpisode(episode, credit)
+        if (entry := entries.get(episode.key)) is not None:  # else the credit is a fallback
+            label = replace(_label(entry, episode, 0), episode=episode, credit=credit, query=queries + entry.number)
+        labels.append(label)
+    return labels, queries + max((entry.number for entry in entries.values()), default=0)
 
 
 def _label(entry: LedgerEntry, episode: Episode, number: int) -> LabelledEpisode:

@@ -91,13 +91,14 @@ def located(path: str | PathLike[str]) -> Path:
         FileNotFoundError: There is nothing; the message lists the published names.
     """
     found = Path(path)
-    if found.exists():
+    if found.exists() and str(path):  # "" would be the present folder
         return found
     if found.name == str(path) and published_file(str(path)).exists():
         return published_file(str(path))
     published = ", ".join(published_names())
+    name = str(path) or "''"
     raise FileNotFoundError(
-        f"there is no data set {path}: no such folder or file, and the published ones are {published}"
+        f"there is no data set {name}: no such folder or file, and the published ones are {published}"
     )
 
 

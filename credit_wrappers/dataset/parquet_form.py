@@ -135,6 +135,12 @@ def _episode_table(pa: Any, number: int, record: LabelRecord) -> Any:
     facts["arrays"] = {
         name: {"type": array.dtype.str, "shape": list(array.shape)} for name, array in record.arrays.items()
     }
+    for name in _WHOLE:
+        if not -(2**63) <= facts[name] < 2**63:
+            raise DatasetError(
+                f"label {number}: its {name} is {facts[name]}, and Parquet's whole numbers are below 2**63: give it a "
+                "smaller one, or save in another form"
+            )
     kinds = dict.fromkeys(_WHOLE, pa.int64()) | dict.fromkeys(_FLAGS, pa.bool_()) | dict.fromkeys(_TEXT, pa.string())
     columns = {name: pa.array([facts[name]], type=kind) for name, kind in kinds.items()}
     columns |= {name: pa.array([json.dumps(facts[name], ensure_ascii=False)]) for name in _JSON}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -119,7 +121,7 @@ def check_can_save(path: Path, form: SaveForm) -> None:
 
 
 def _check_free(path: Path) -> None:
-    if path.exists():
+    if os.path.lexists(path):  # also a link that leads nowhere
         raise FileExistsError(f"{path} is there already; it was left as it is")
 
 
@@ -128,14 +130,15 @@ def whole(path: Path) -> Iterator[Path]:
     """Give another path beside `path`, and rename what is there when the block ends well; else remove it.
 
     Raises:
-        FileExistsError: There is something at `path`.
+        FileExistsError: There is something at `path`, before or when the block has ended.
     """
     _check_free(path)
     remove_unfinished(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}{_machine()}.unfinished")
     try:
         yield unfinished
+        _check_free(path)  # another program may have been faster
         os.rename(unfinished, path)
     finally:
         _remove(unfinished)
@@ -143,10 +146,16 @@ def whole(path: Path) -> Iterator[Path]:
 
 def remove_unfinished(path: Path) -> None:
     """Remove what killed programs of this machine left of the data set at `path`; what runs keeps its own."""
-    for left in path.parent.glob(f".{escape(path.name)}.*.unfinished"):
-        pid = left.name.removeprefix(f".{path.name}.").removesuffix(".unfinished")  # "b.7" is of another set, path.b
+    end = f"{_machine()}.unfinished"  # on a shared disk others save, too, whose processes are not seen from here
+    for left in path.parent.glob(f".{escape(path.name)}.*{escape(end)}"):
+        pid = left.name.removeprefix(f".{path.name}.").removesuffix(end)  # "b.7" is of another set, path.b
         if pid.isdecimal() and (int(pid) == os.getpid() or not _runs(int(pid))):  # ids are used again
             _remove(left)
+
+
+def _machine() -> str:
+    """Return this machine's name, as it stands behind the id of a process in the name of a file."""
+    return "@" + re.sub(r"[^\w-]", "-", platform.node())[:64]
 
 
 def _runs(pid: int) -> bool:

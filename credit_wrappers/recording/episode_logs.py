@@ -65,7 +65,7 @@ class ActionLog(_Log):
     def __init__(self, env: ParallelEnv, recorded: RecordedEnv, folder: Path, head: Mapping[str, Any]) -> None:
         super().__init__(env, recorded, folder, head)
         self._actions: list[Any] = []  # flat
-        self._paid: list[tuple[int, dict[str, Any]]] = []  # the place in `_actions`, and the rewards of a step
+        self._paid: list[Any] = []  # flat: the place in `_actions` and the agents' rewards, of steps that paid
         self._state: object = None
         self._pick = _picker(recorded.agents)
         self._get_state = getattr(env, "get_state", None) if env is env.unwrapped else None
@@ -101,8 +101,8 @@ class ActionLog(_Log):
     def stepper(self) -> Callable[[Mapping[str, Any]], tuple[Any, Any, Any, Any, Any]]:
         """Return `step`: a function of its own, which takes a third of the time of a method."""
         env, agents, write = self.env, self.recorded.agents, self._write
-        pick, inner, count = self._pick, env.step, self._actions.__len__
-        take, pay, nothing, most = self._actions.extend, self._paid.append, dict.fromkeys(agents, 0.0), _MOST_ACTIONS
+        pick, inner, kept, place = self._pick, env.step, self._actions, self._paid.append
+        take, pay, nothing, most = kept.extend, self._paid.extend, dict.fromkeys(agents, 0.0), _MOST_ACTIONS
 
         def step(actions: Mapping[str, Any]) -> tuple[Any, Any, Any, Any, Any]:
             try:
@@ -110,10 +110,14 @@ class ActionLog(_Log):
             except KeyError:  # somebody has left
                 taken = tuple(actions.get(agent, -1) for agent in agents)
             returned = inner(actions)
-            if returned[1] != nothing:
-                pay((count(), returned[1].copy()))
+            if (rewards := returned[1]) != nothing:
+                place(len(kept))
+                try:
+                    pay(pick(rewards))
+                except KeyError:  # somebody was not paid
+                    pay([rewards.get(agent, 0.0) for agent in agents])
             take(taken)
-            if not env.agents or count() > most:
+            if not env.agents or len(kept) > most:
                 write(not env.agents)
             return returned
 
@@ -140,13 +144,9 @@ class ActionLog(_Log):
             named = [dict(zip(self.recorded.agents, row, strict=True)) for row in rows]
             actions, kind = np.array([self.recorded.joint(row) for row in named], "<i8").tobytes(), "<i8"
         try:
-            flat = [value for at, rewards in self._paid for value in (at, *self._pick(rewards))]
-        except KeyError:  # somebody was not paid
-            flat = [v for at, rewards in self._paid for v in (at, *[rewards.get(a, 0.0) for a in self.recorded.agents])]
-        try:
-            paid = array("d", flat)
+            paid = array("d", self._paid)
         except TypeError:
-            paid = array("d", [number(value, "a reward") for value in flat])
+            paid = array("d", [number(value, "a reward") for value in self._paid])
         state = b"" if self._state is None or over is False else pickle.dumps(self._state, 5)
         # This line is JSON, which json.dumps would write three times as slowly.
         line = (

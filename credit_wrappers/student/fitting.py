@@ -44,6 +44,9 @@ SUMS = 1.0  # weight of these sums beside the steps
 WIDE = 3.0  # how many times as large as errors of steps they may be
 LEAST_UPDATES = 8  # in a pass
 LEAST_RATE = 0.02  # of the learning rate, at the end
+# Of this code, with what it reads of labels and the form of the network. Raise it where the same labels and settings
+# give another student than before: then students that were fitted earlier are known as such.
+FIT_VERSION = 1
 NEEDED = 2  # episodes: one to learn from, one to measure agreement on
 
 

@@ -138,8 +138,8 @@ def _require_no_credit(env: object) -> None:
                 f"a recording holds what the environment pays, and {type(layer).__name__} is inside: put "
                 "RecordEpisodes inside it: CreditWrapper(RecordEpisodes(env, path), ...)"
             )
-        own = getattr(layer, "__dict__", {})
-        layer = own.get("env", own.get("aec_env"))  # the latter in PettingZoo's aec_to_parallel
+        # Not by `__dict__`: an object whose `__dict__` was asked for is slower ever after (CPython 3.11).
+        layer = getattr(layer, "env", None) or getattr(layer, "aec_env", None)  # the latter in aec_to_parallel
 
 
 def _require_json(arguments: Mapping[str, Any]) -> None:

@@ -161,6 +161,8 @@ def test_a_recording_becomes_a_data_set_with_a_critics_credit(judged, tmp_path, 
     )
     labels = dataset.load(tmp_path / "d")
     assert {label.credit.source for label in labels} == {"scripted"} and len(labels) == 5
+    assert {label.model for label in labels} == {ScriptedClient.name} and {label.query for label in labels} == {1}
+    assert all(label.question.count("## Episode") >= 5 and json.loads(label.answer) for label in labels)
     assert set(labels[0].exact) == {"time difference", "time shapley", "work difference", "work shapley"}
     said = run(capsys, "info", tmp_path / "d")
     assert "environment" in said and "spaceworld:duet, max_cycles=12" in said and "sign time difference" in said

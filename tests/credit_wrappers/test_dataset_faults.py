@@ -365,6 +365,29 @@ def test_what_does_not_belong_together_is_refused(tmp_path, labels):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_empty_name_is_no_data_set_also_where_the_present_folder_is_one(path, monkeypatch):
+    monkeypatch.chdir(path)
+    with pytest.raises(FileNotFoundError, match="there is no data set ''"):
+        dataset.load("")
+    assert len(dataset.load(".")) == 4
+
+
+def test_a_number_that_parquet_cannot_hold_is_refused_by_name(tmp_path, labels):
+    label = replace(labels[0], episode=replace(labels[0].episode, id=2**63))
+    with pytest.raises(DatasetError, match=r"label 0: its id is 9223372036854775808.*below 2\*\*63.*another form"):
+        dataset.save(tmp_path / "d-v0", [label], form="parquet")
+    assert list(tmp_path.iterdir()) == []
+    assert dataset.load(dataset.save(tmp_path / "d-v0", [label], CORRIDOR))[0].episode.id == 2**63
+
+
+@pytest.mark.parametrize(("name", "form"), [("d-v0", "minari"), ("d.jsonl.gz", "compact")])
+def test_a_link_that_leads_nowhere_is_not_overwritten(tmp_path, labels, name, form):
+    (tmp_path / name).symlink_to(tmp_path / "gone")
+    with pytest.raises(FileExistsError, match="is there already"):
+        dataset.save(tmp_path / name, labels, CORRIDOR, form=form)
+    assert (tmp_path / name).is_symlink()
+
+
 def test_what_is_there_is_not_overwritten(path, labels):
     with pytest.raises(FileExistsError, match="is there already"):
         dataset.save(path, labels)

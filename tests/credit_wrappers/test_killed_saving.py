@@ -15,7 +15,7 @@ import pytest
 
 from credit_wrappers import dataset
 from credit_wrappers.dataset.large_set import make_large_set
-from credit_wrappers.dataset.saving import remove_unfinished
+from credit_wrappers.dataset.saving import remove_unfinished, whole
 from tests.credit_wrappers.dataset_labels import CORRIDOR, played_labels
 
 SLOW = """
@@ -50,24 +50,42 @@ def test_a_killed_export_leaves_nothing_under_its_name_and_the_next_one_removes_
 
 
 def test_what_a_running_program_has_not_finished_stays(tmp_path):
-    mine, others = (tmp_path / f".d-v0.{pid}.unfinished" for pid in (os.getpid(), os.getppid()))
-    other_name = tmp_path / f".e-v0.{_gone()}.unfinished"
-    longer_name = tmp_path / f".d-v0.b.{os.getpid()}.unfinished"
-    for folder in (mine, others, other_name, longer_name, tmp_path / ".d-v0.x.unfinished"):
-        folder.mkdir()
+    mine, others = (_unfinished(tmp_path / "d-v0", pid) for pid in (os.getpid(), os.getppid()))
+    other_name, longer_name = _unfinished(tmp_path / "e-v0", _gone()), _unfinished(tmp_path / "d-v0.b", os.getpid())
     remove_unfinished(tmp_path / "d-v0")
-    assert {path.name for path in tmp_path.iterdir()} == {
-        others.name,
-        other_name.name,
-        longer_name.name,
-        ".d-v0.x.unfinished",
-    }
+    assert not mine.exists()
+    assert set(tmp_path.iterdir()) == {others, other_name, longer_name}
+
+
+def test_what_another_machine_has_not_finished_on_a_shared_disk_stays(tmp_path, monkeypatch):
+    path, pid = tmp_path / "d-v0", _gone()
+    mine = _unfinished(path, pid)
+    monkeypatch.setattr("platform.node", lambda: "the.other")
+    theirs = _unfinished(path, pid)
+    remove_unfinished(path)
+    assert list(tmp_path.iterdir()) == [mine] != [theirs]
+
+
+@pytest.mark.parametrize("form", ["minari", "compact"])
+def test_the_first_of_two_programs_that_save_to_one_path_wins_and_the_other_says_so(tmp_path, form):
+    path = tmp_path / ("d.jsonl.gz" if form == "compact" else "d-v0")
+
+    def labels():
+        yield from played_labels(2)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("platform.node", lambda: "the.other")
+            dataset.save(path, played_labels(1), CORRIDOR, form=form)
+
+    with pytest.raises(FileExistsError, match="is there already"):
+        dataset.save(path, labels(), CORRIDOR, form=form)
+    assert len(dataset.load(path)) == 1
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_large_set_goes_on_without_the_leftovers_of_killed_runs(tmp_path):
     (tmp_path / "duet-chance-v0").mkdir()  # another run finished it
     for name in ("duet-chance-v0", "duet-mixture-v0"):
-        (tmp_path / f".{name}.{_gone()}.unfinished" / "data").mkdir(parents=True)
+        (_unfinished(tmp_path / name, _gone()) / "data").mkdir()
     said = make_large_set(tmp_path, 150, ["spaceworld:duet"], jobs=1, progress=False)
     next(said)
     said.close()
@@ -95,7 +113,7 @@ def making(tmp_path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
     )  # fmt: skip
     pids: list[int] = []
     for _ in range(1200):
-        pids = [int(path.name.split(".")[-2]) for path in tmp_path.glob("large/.*.unfinished")]
+        pids = [int(path.name.split(".")[-2].partition("@")[0]) for path in tmp_path.glob("large/.*.unfinished")]
         if len(pids) == 2:
             break
         time.sleep(0.05)
@@ -129,6 +147,17 @@ def test_a_large_set_one_of_whose_processes_was_killed_says_so(making):
     os.kill(pids[0], signal.SIGKILL)
     said = program.communicate(timeout=20)[1]
     assert "CreditError: a process that made a data set was killed" in said and program.returncode == 1
+
+
+def _unfinished(path: Path, pid: int) -> Path:
+    """Return the folder, made, of what a process of this machine has not finished."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.getpid", lambda: pid)
+        with suppress(KeyboardInterrupt), whole(path.with_name(f"x{path.name}")) as unfinished:
+            raise KeyboardInterrupt
+    folder = unfinished.with_name(unfinished.name.replace(".x", ".", 1))
+    folder.mkdir()
+    return folder
 
 
 def _gone() -> int:

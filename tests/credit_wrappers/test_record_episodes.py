@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import pickle
 import signal
@@ -204,6 +205,14 @@ def with_aec_inside() -> Any:
     """Return an environment with credit below two conversions, which undo each other unless a wrapper is between."""
     inner = parallel_to_aec(CreditWrapper(CorridorEnv(), Deferred(EqualSplitCritic())))
     return aec_to_parallel(BaseWrapper(inner))
+
+
+def test_the_attributes_of_a_recorded_environment_stay_where_they_are_read_fastest(tmp_path):
+    env = duet()
+    RecordEpisodes(env, tmp_path).reset(seed=1)
+    dicts = [found for found in gc.get_referents(env) if isinstance(found, dict)]
+    # CPython makes an object's `__dict__` when somebody asks for it, and reads the attributes more slowly ever after.
+    assert not any("possible_agents" in found for found in dicts)
 
 
 def test_what_follows_a_refused_reset_is_not_recorded(tmp_path):

@@ -19,7 +19,7 @@ from credit_wrappers.recording.replay import replay
 from credit_wrappers.testing.corridor import CorridorEnv
 from tianshou_examples import offline
 from tianshou_examples.experiment import offline_study
-from tianshou_examples.experiment.offline_data import OfflineData
+from tianshou_examples.experiment.offline_data import OfflineData, made_labels
 from tianshou_examples.experiment.offline_learners import OfflineLearner, OfflineSettings, offline_learner
 from tianshou_examples.experiment.offline_report import gains_of_table, interval
 from tianshou_examples.experiment.offline_rows import AgentRows, agent_rows
@@ -311,6 +311,21 @@ def test_play_is_made_on_the_spot_apart_from_the_layouts_of_the_evaluation(tmp_p
     assert {record["data_episodes"] for record in records} == {9}
     assert len({record["data_return"] for record in records}) == 2  # each seed has play of its own
     assert {record["credited_by"] for record in records} == {"scripted"}
+
+
+@pytest.mark.parametrize("data", ["scripted", "chance", "DATA SET"])
+def test_teams_of_another_library_learn_offline_too(data: str, tmp_path: Path) -> None:
+    world = "lbf:Foraging-8x8-2p-2f-coop-v3"
+    if data == "DATA SET":
+        card = DatasetCard(world=world, credited_by="scripted")
+        data = str(dataset.save(tmp_path / "d-v0", made_labels("mixture", world, 2, 0), card))
+    command = ["--env", world, "--data", data, "--methods", "bc", "crr", "--rewards", "team", "credit"]
+    few = [*TINY, "--seeds", "1", "--episodes", "2"]
+    assert offline.main([*command, "--out", str(tmp_path / "out"), *few]) == 0
+    records = finished(tmp_path / "out")
+    assert [record["cell"]["reward"] for record in records] == ["none", "team", "credit"]
+    assert {record["credited_by"] for record in records} == {"scripted"}
+    assert all(record["data_rows"] > 20 and 0 <= record["greedy"]["team_return"] <= 1 for record in records)
 
 
 def test_behaviour_cloning_of_good_play_plays_well(tmp_path: Path) -> None:

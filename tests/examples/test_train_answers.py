@@ -113,6 +113,28 @@ def test_a_run_records_its_data_sets_and_goes_on_with_them_when_more_are_publish
     assert fitted == [["pair-claude"], ["pair-claude"]]
 
 
+def test_a_run_that_did_not_record_its_data_sets_goes_on_without_them(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tianshou_examples.train.TrainingRun", Nothing)
+    shutil.copy(folder / STUDENT, tmp_path / STUDENT)
+    Settings(env="spaceworld:duet", critic="answers:claude", method=("mca",)).write(tmp_path)
+    assert main(["--resume", str(tmp_path)]) == 0
+    assert Settings.read(tmp_path).data_sets == ()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "a student of 6 labels from published judgements, which of them the run did not record; on" in said
+    (tmp_path / STUDENT).unlink()
+    assert main(["--resume", str(tmp_path)]) == 0, "which has fitted nothing yet"
+    assert list(Settings.read(tmp_path).data_sets) == ROUNDS
+
+
+def test_the_student_of_something_else_is_not_taken_for_a_new_runs(folder, few, tmp_path, capsys):
+    shutil.copy(folder / STUDENT, tmp_path / STUDENT)
+    words = ["--env", "spaceworld:duet", "--critic", f"answers:{few}", "--method", "mca", "--out", str(tmp_path)]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert f"--out {tmp_path}: there is a student.npz already, of something else: remove it" in said
+    assert list(tmp_path.iterdir()) == [tmp_path / STUDENT]
+
+
 class Nothing:
     """A run in which nothing is trained."""
 
@@ -237,6 +259,14 @@ def test_a_changed_file_of_the_packages_student_is_not_taken(tmp_path, monkeypat
     damaged = next(tmp_path.glob("*.npz"))
     damaged.write_bytes(damaged.read_bytes()[:-1])
     assert published_student(ROUNDS, MIRRORED) is None
+
+
+def test_a_student_of_earlier_code_is_not_taken(monkeypatch):
+    for version in ("FIT_VERSION", "FILE_VERSION"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"tianshou_examples.experiment.published_student.{version}", 99)
+            assert published_student(ROUNDS, MIRRORED) is None
+    assert published_student(ROUNDS, MIRRORED) is not None
 
 
 def test_a_student_is_kept_with_what_it_was_fitted_to(folder, tmp_path, monkeypatch):

@@ -141,7 +141,6 @@ def without_columns(network: nn.Module, columns: slice) -> nn.Module:
         narrower: nn.Module = network.without_columns(columns)  # type: ignore[operator]  # a method of the others
         return narrower
     cut = copy.deepcopy(network)
-    assert isinstance(cut, nn.Sequential)
     cut[0] = narrowed(cut[0], columns)
     return cut
 

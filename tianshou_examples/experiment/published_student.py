@@ -14,6 +14,8 @@ from pathlib import Path
 
 from credit_wrappers import StudentCritic, StudentSettings
 from credit_wrappers.dataset.published import published_file
+from credit_wrappers.student.fitting import FIT_VERSION
+from credit_wrappers.student.student_file import VERSION as FILE_VERSION
 
 FOLDER = Path(str(files("tianshou_examples") / "experiment" / "students"))
 
@@ -21,7 +23,8 @@ FOLDER = Path(str(files("tianshou_examples") / "experiment" / "students"))
 def published_student(names: Sequence[str], settings: StudentSettings) -> StudentCritic | None:
     """Return the student that comes with the package for these data sets, or None.
 
-    There is none where the data sets, or their contents, or the settings are others than those of its fit.
+    There is none where the data sets, or their contents, or the settings, or the version of the code that fits are
+    others than those of its fit.
 
     Args:
         names: Of the data sets, in the order of the fit.
@@ -45,11 +48,12 @@ def keep_student(student: Path, name: str, names: Sequence[str], settings: Stude
 
 
 def _made_of(names: Sequence[str], settings: StudentSettings, student: Path) -> dict[str, object]:
-    """Return what a fit is made of, in the form of JSON: digests of data sets and of its result, and its settings."""
+    """Return what a fit is made of, as JSON: digests of data sets and result, settings, versions of the code."""
     published = {name: published_file(name) for name in names}
     return {
         "data_sets": [[name, _digest(path)] for name, path in published.items()],
         "settings": asdict(settings),
+        "versions": {"fit": FIT_VERSION, "file": FILE_VERSION},
         "student": _digest(student),
     }
 

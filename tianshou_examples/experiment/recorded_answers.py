@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,29 @@ def check_labels(settings: Settings) -> None:
             raise DatasetError(f"the data set {name} is of {card.world}, and this run is of {settings.env}")
 
 
+def check_no_student(folder: Path) -> None:
+    """Check the folder of a run that begins.
+
+    Raises:
+        FileExistsError: There is a student, which the run would take for its own.
+    """
+    if (folder / STUDENT).exists():
+        raise FileExistsError(
+            f"--out {folder}: there is a {STUDENT} already, of something else: remove it, or give another folder"
+        )
+
+
+def with_data_sets(settings: Settings, folder: Path) -> Settings:
+    """Return a run's settings with the names of its data sets.
+
+    A run of an earlier version did not record them. Where its student is there, nobody knows what it was fitted to, and
+    no names are added.
+    """
+    if not settings.data_sets and (folder / STUDENT).exists():
+        return settings
+    return replace(settings, data_sets=tuple(data_sets(settings)))
+
+
 def fitting_note(settings: Settings, folder: Path) -> str:
     """Return what to say before a run's student is fitted; "" if it is there."""
     if (folder / STUDENT).exists() or _fitted_before(settings) is not None:
@@ -97,6 +121,7 @@ def fit_run_student(settings: Settings, folder: Path, progress: bool = False) ->
     names = data_sets(settings)
     check_labels(settings)
     cards = [dataset.load_card(name) for name in names]
+    named = bool(settings.data_sets) or settings.answers_name != PUBLISHED or not (folder / STUDENT).exists()
     before = _fitted_before(settings)
     if not (folder / STUDENT).exists() and before is not None:
         before.save(folder / STUDENT)
@@ -113,9 +138,13 @@ def fit_run_student(settings: Settings, folder: Path, progress: bool = False) ->
         student.save(folder / STUDENT)
     student = load_student(folder)
     agreement = student.agreement
+    source = (
+        f"{' and '.join(names)}, credited by {' and '.join(dict.fromkeys(card.credited_by for card in cards))}"
+        if named
+        else "published judgements, which of them the run did not record"
+    )
     return (
-        f"a student of {student.labels} labels from {' and '.join(names)}, credited by "
-        f"{' and '.join(dict.fromkeys(card.credited_by for card in cards))}; on "
+        f"a student of {student.labels} labels from {source}; on "
         f"{agreement.episodes} of them, held out, rank correlation {agreement.steps.rank:.2f} of steps and "
         f"{agreement.sums.rank:.2f} of sums"
     )
