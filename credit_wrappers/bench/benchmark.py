@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -131,10 +132,11 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             new = f"{critic.client.folder} is a new folder; "
         asked = [k for k in chosen if not isinstance(critic, AnswersCritic) or critic.knows(episodes[k])]
         waiting: list[str] = []
-        check_folder(critic, _queries([episodes[k] for k in asked], settings))
-        credits = _scored(critic, [episodes[k] for k in asked], settings, waiting)
-        known: dict[int, Credit] = dict(zip(asked, credits, strict=True))
-        queries = [position // settings.episodes_per_query for position in range(len(chosen))]
+        parts = [[episodes[k] for k in part] for part in suite.parts(asked)]
+        check_folder(critic, _queries(parts, settings))
+        credits = _scored(critic, parts, settings, waiting)
+        known: dict[int, Credit] = dict(zip(chain(*suite.parts(asked)), credits, strict=True))
+        queries = _query_numbers(suite, chosen, settings)
         if isinstance(critic, AnswersCritic):
             chosen, queries = asked, critic.queries([episodes[k] for k in asked])
             if not chosen:
@@ -144,7 +146,7 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             suite, episodes, prepared.truth, [known.get(k) for k in chosen], chosen, critic=word, half=settings.half,
             queries=queries, draws=settings.draws, more=more, label=critic.label,
             prices=settings.prices if getattr(critic, "source", "") in ("model", "cache") else None,
-            usage=_recorded_usage(critic, [episodes[k] for k in asked], settings),
+            usage=_recorded_usage(critic, parts, settings),
             reasks=critic.stats.reasks if isinstance(critic, LLMCritic) else 0,
         )  # fmt: skip
         if waiting and not row.usable:
@@ -165,25 +167,43 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             critic.ledger.flush()
 
 
-def _queries(episodes: list[Episode], settings: BenchSettings) -> list[list[Episode]]:
+def _queries(parts: Sequence[Sequence[Episode]], settings: BenchSettings) -> list[list[Episode]]:
     size = settings.episodes_per_query
-    return [episodes[at : at + size] for at in range(0, len(episodes), size)]
+    return [list(part[at : at + size]) for part in parts for at in range(0, len(part), size)]
 
 
-def _scored(critic: Critic, episodes: list[Episode], settings: BenchSettings, waiting: list[str]) -> list[Credit]:
+def _query_numbers(suite: Suite, chosen: Sequence[int], settings: BenchSettings) -> list[int]:
+    """Return in which query each chosen episode is."""
+    numbers: dict[int, int] = {}
+    before = 0
+    for part in suite.parts(chosen):
+        numbers |= {k: before + position // settings.episodes_per_query for position, k in enumerate(part)}
+        before = 1 + max(numbers.values())
+    return [numbers[k] for k in chosen]
+
+
+def _scored(
+    critic: Critic, parts: Sequence[Sequence[Episode]], settings: BenchSettings, waiting: list[str]
+) -> list[Credit]:
     """Return the credits; what is said of questions that wait for answers is appended to `waiting`."""
     asks = isinstance(critic, LLMCritic)
     if answered_by_files(critic):
-        credits, said = answered_part(critic, _queries(episodes, settings))
+        credits, said = answered_part(critic, _queries(parts, settings))
         waiting += [said] if said else []
         return credits
-    return annotate(
-        episodes,
-        critic if asks else _CheckedCritic(critic),
-        episodes_per_query=settings.episodes_per_query,
-        in_flight=settings.in_flight if asks else 1,
-        progress=settings.progress and asks and bool(episodes),
-    )
+    asked = critic if asks else _CheckedCritic(critic)
+    progress = settings.progress and asks
+    return [
+        credit
+        for part in parts
+        for credit in annotate(
+            part,
+            asked,
+            episodes_per_query=settings.episodes_per_query,
+            in_flight=settings.in_flight if asks else 1,
+            progress=progress,
+        )
+    ]
 
 
 class _CheckedCritic:
@@ -211,14 +231,14 @@ def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _recorded_usage(critic: Critic, episodes: list[Episode], settings: BenchSettings) -> Usage:
+def _recorded_usage(critic: Critic, parts: Sequence[Sequence[Episode]], settings: BenchSettings) -> Usage:
     """Return what the ledger says that the first question about each query cost, at the time; for replays."""
     ledger = critic.ledger if isinstance(critic, LLMCritic) else None
     if isinstance(critic, LLMCritic) and isinstance(critic.client, RecordedClient):
         ledger = critic.client.ledger
     if ledger is None or not isinstance(critic, LLMCritic):
         return Usage()
-    queries = _queries(episodes, settings)
+    queries = _queries(parts, settings)
     answers = [ledger.find(question.key) for query in queries for question in critic.questions(query)]
     return sum((answer.usage for answer in answers if answer is not None), Usage())
 
@@ -240,7 +260,7 @@ def _order_drift(
     shuffling = replace(critic.settings, order="shuffled")
     shuffled = LLMCritic(critic.client, shuffling, ledger=critic.ledger, budget=critic.budget)
     spread, size = [], []
-    each = zip(mine, _scored(critic, mine, settings, waiting), _scored(shuffled, mine, settings, waiting), strict=True)
+    each = zip(mine, _scored(critic, [mine], settings, waiting), _scored(shuffled, [mine], settings, waiting), strict=True)
     for episode, *both in each:
         orders = [one.questions([episode])[0].orders[0] for one in (critic, shuffled)]
         if orders[0] == orders[1] or "fallback" in [credit.source for credit in both]:

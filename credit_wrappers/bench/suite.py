@@ -59,6 +59,8 @@ class SuiteEpisode:
         play: How the team played.
         half: "choose" for choosing settings and wordings, "report" for figures that are published.
         planted: The fault, if one was planted.
+        edition: Which edition of the suite brought it. No query has episodes of two editions, so the questions about
+            earlier ones, and recorded answers to them, stay as they are.
 
     Raises:
         ValueError: Something of it is none of these.
@@ -69,8 +71,11 @@ class SuiteEpisode:
     play: Play
     half: Half
     planted: PlantedFault | None = None
+    edition: int = 1
 
     def __post_init__(self) -> None:
+        if not isinstance(self.edition, int) or self.edition < 1:
+            raise ValueError(f"edition must be a whole number from 1, got {self.edition!r}")
         if not isinstance(self.seed, Integral) or isinstance(self.seed, bool) or self.seed < 0:
             raise ValueError(f"seed must be a whole number from 0, got {self.seed!r}")
         if self.actions.ndim < 2 or not len(self.actions) or self.actions.dtype.kind not in "iu":
@@ -99,6 +104,7 @@ class Suite:
         text_digest: Of what the narrator says of the episodes; "" where it is not known.
         truth_digests: Of the truth about each episode, by value and kind, such as "time shapley"; empty where it is not
             known.
+        edition_digests: Of each edition's episodes alone, as `digest` is of all; empty where they are not known.
     """
 
     name: str
@@ -109,6 +115,7 @@ class Suite:
     made_with: str = ""
     text_digest: str = ""
     truth_digests: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    edition_digests: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_cycles is not None and (not isinstance(self.max_cycles, int) or self.max_cycles < 1):
@@ -136,6 +143,11 @@ class Suite:
         if self.digest and (found := digest_of(made)) != self.digest:
             raise self._other_episodes(f"the digest is {found} instead of {self.digest}")
         return made
+
+    def parts(self, chosen: Sequence[int]) -> list[list[int]]:
+        """Return the chosen numbers by the edition of their episodes; no query has episodes of two of them."""
+        editions = sorted({self.episodes[k].edition for k in chosen})
+        return [[k for k in chosen if self.episodes[k].edition == edition] for edition in editions]
 
     def _check_culprits(self, agents: Sequence[str]) -> None:
         for k, episode in enumerate(self.episodes):
@@ -185,6 +197,11 @@ def digest_of(episodes: Iterable[Episode]) -> str:
     return digest.hexdigest()
 
 
+def edition_digests_of(suite: Suite, episodes: Sequence[Episode]) -> tuple[str, ...]:
+    """Return the digest of each edition's episodes alone, of a suite's replayed episodes."""
+    return tuple(digest_of(episodes[k] for k in part) for part in suite.parts(range(len(episodes))))
+
+
 def suite_names() -> list[str]:
     """Return the names of the packaged suites, sorted."""
     folder = files(__package__) / "suites"
@@ -219,6 +236,7 @@ def parse_suite(text: str, origin: str) -> Suite:
         episodes = tuple(map(_episode, data.pop("episodes")))
         if any(len(each) != len(episodes) for each in data.get("truth_digests", {}).values()):
             raise ValueError(f"truth_digests must have a digest for each of the {len(episodes)} episodes")
+        data["edition_digests"] = tuple(data.pop("edition_digests", ()))
         data["truth_digests"] = {name: tuple(each) for name, each in data.pop("truth_digests", {}).items()}
         return Suite(**{key.replace("suite", "name"): value for key, value in data.items()}, episodes=episodes)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -249,8 +267,10 @@ def write_suite(suite: Suite, path: str | PathLike[str]) -> None:
     head: dict[str, Any] = {"suite": suite.name, "world": suite.world, "max_cycles": suite.max_cycles}
     head |= {"digest": suite.digest, "made_with": suite.made_with}
     head |= {"text_digest": suite.text_digest, "truth_digests": suite.truth_digests}
+    head |= {"edition_digests": suite.edition_digests} if suite.edition_digests else {}
     rows = [
         {"seed": e.seed, "play": e.play, "half": e.half, "planted": e.planted and asdict(e.planted)}
+        | ({"edition": e.edition} if e.edition > 1 else {})
         | {"actions": e.actions.tolist()}
         for e in suite.episodes
     ]

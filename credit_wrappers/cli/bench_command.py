@@ -229,10 +229,13 @@ def _suites(word: str) -> list[Suite]:
 def _estimates(suite: Suite, critics: Any, settings: BenchSettings) -> Iterator[str]:
     """Yield what each critic that asks a model would cost."""
     episodes = suite.replay()
-    chosen = [episodes[k] for k in suite.choose(settings.half, settings.limit)]
+    parts = suite.parts(suite.choose(settings.half, settings.limit))
     for word, make in critics.items():
         if isinstance(critic := make(suite), LLMCritic):
-            yield f"{suite.name}, {word}: {critic.estimate(chosen, settings.episodes_per_query)}"
+            for part in parts:
+                whole = suite.name if len(parts) == 1 else f"{suite.name}, edition {suite.episodes[part[0]].edition}"
+                estimate = critic.estimate([episodes[k] for k in part], settings.episodes_per_query)
+                yield f"{whole}, {word}: {estimate}"
 
 
 def _report(path: Path, prepared: PreparedSuite, rows: list[BenchRow], prices: Prices | None) -> str:
