@@ -44,6 +44,7 @@ class Recipe:
     counts: dict[str, int]  # episodes of each kind of play but "planted"
     planted: tuple[str, ...] = ()  # kinds of fault, an episode each
     second: dict[Half, tuple[str, ...]] = field(default_factory=dict)  # those of the second edition, by half
+    trained: int = 3  # the edition of recorded half-trained play
 
 
 MIXED = {"scripted": 2, "mixture": 8, "chance": 4}
@@ -58,6 +59,7 @@ RECIPES = {
     "duet": Recipe(
         "spaceworld:duet", 60, MIXED, TWO + TWO[-3:],
         {"choose": ("to and fro", "idle", "grips again"), "report": ("never comes", "wrong way", "idle", "grips again")},
+        trained=1,
     ),
     "pair": Recipe(
         "spaceworld:pair", 60, MIXED, (*TWO, "idle", "helper too many", "let go", "crash"),
@@ -97,16 +99,20 @@ def make_suite(name: str) -> Suite:
         culprit = (seen.get(kind, 0) + k // 2) % 2
         episodes.append(first_planted(recipe, seed + 1, kind, culprit, BOTH[k % 2]))
         seed, seen[kind] = episodes[-1].seed, seen.get(kind, 0) + 1
-    recorded = json.loads(RECORDED.read_text(encoding="utf-8")).get(name, [])
-    for one in recorded:  # of the half for figures, since the other one is asked about already
-        actions = np.array(one["actions"], np.int64)
-        episodes.append(SuiteEpisode(one["seed"], actions, "half-trained", "report"))
-    episodes += second_edition(recipe, 1000 + 7000 + 100 * sorted(RECIPES).index(name))
+    later = [*trained(name), *second_edition(recipe, 8000 + 100 * sorted(RECIPES).index(name))]
+    episodes += sorted(later, key=lambda episode: episode.edition)
     library = LIBRARIES.get(recipe.world.partition(":")[0])
     made_with = f"llm-credit-wrappers {credit_wrappers.__version__}"
     made_with += f" and {library} {version(library)}" if library else ""
     suite = Suite(name, recipe.world, recipe.max_cycles, tuple(episodes), made_with=made_with)
     return digested(suite)
+
+
+def trained(name: str) -> Iterator[SuiteEpisode]:
+    """Yield the recorded episodes of half-trained teams, all of the half for figures: the first were made for it."""
+    for one in json.loads(RECORDED.read_text(encoding="utf-8")).get(name, []):
+        actions = np.array(one["actions"], np.int64)
+        yield SuiteEpisode(one["seed"], actions, "half-trained", "report", edition=RECIPES[name].trained)
 
 
 def second_edition(recipe: Recipe, seed: int) -> Iterator[SuiteEpisode]:
