@@ -36,6 +36,7 @@ class BenchSettings:
     Attributes:
         half: "choose", "report" or "all": which episodes of a suite.
         limit: At most so many of them; None: all.
+        edition: The newest edition of a suite whose episodes count; None: all.
         episodes_per_query: Episodes that a critic compares in one query.
         in_flight: Queries of a model under way at a time.
         order_drift: Episodes that a model is asked about once more with the agents in another order. Critics that cost
@@ -50,6 +51,7 @@ class BenchSettings:
 
     half: str = "all"
     limit: int | None = None
+    edition: int | None = None
     episodes_per_query: int = 6
     in_flight: int = 8
     order_drift: int = 0
@@ -82,14 +84,18 @@ class PreparedSuite:
     doubts: tuple[str, str] = ("", "")
 
     @classmethod
-    def of(cls, suite: Suite, half: str = "all", limit: int | None = None) -> PreparedSuite:
+    def of(
+        cls, suite: Suite, half: str = "all", limit: int | None = None, edition: int | None = None
+    ) -> PreparedSuite:
         """Replay a suite and compute the truth about a half, or about at most `limit` episodes of it.
+
+        Only episodes up to an edition count; None: all.
 
         Raises:
             CreditError: The environment is another version, see `Suite.replay`, or the truth is another one.
         """
-        whole, chosen = suite.replay(snapshots=_has_states(suite)), suite.choose(half, limit)
-        planted = {k for k in suite.choose(half) if suite.episodes[k].planted is not None}
+        whole, chosen = suite.replay(snapshots=_has_states(suite)), suite.choose(half, limit, edition)
+        planted = {k for k in suite.choose(half, edition=edition) if suite.episodes[k].planted is not None}
         left_out = bool(planted) and not planted & set(chosen)
         note = (
             f"no fault is planted in these {len(chosen)} episodes: no who, no when; raise --limit" if left_out else ""
@@ -110,7 +116,7 @@ def run_bench(
         CreditError: A suite does not replay as it did when it was made.
     """
     for suite in suites:
-        prepared = PreparedSuite.of(suite, settings.half, settings.limit)
+        prepared = PreparedSuite.of(suite, settings.half, settings.limit, settings.edition)
         for word, make in critics.items():
             yield bench_row(prepared, word, make, settings)
 

@@ -157,17 +157,25 @@ class Suite:
                     f"agents are {', '.join(agents)}"
                 )
 
-    def choose(self, half: str = "all", limit: int | None = None) -> list[int]:
+    def choose(self, half: str = "all", limit: int | None = None, edition: int | None = None) -> list[int]:
         """Return the numbers of the episodes of a half, at most `limit` of them: of each kind of play in turn.
 
+        Args:
+            half: "choose", "report" or "all".
+            limit: None: all.
+            edition: The newest edition that counts; None: all.
+
         Raises:
-            ValueError: There is no such half, or the limit is below 1.
+            ValueError: There is no such half, or the limit or edition is below 1.
         """
         if half not in ("choose", "report", "all"):
             raise ValueError(f"unknown half {half!r}; valid: choose, report, all")
         if limit is not None and limit < 1:
             raise ValueError(f"limit must be at least 1, got {limit}")
-        mine = [k for k, episode in enumerate(self.episodes) if half in ("all", episode.half)]
+        if edition is not None and edition < 1:
+            raise ValueError(f"edition must be at least 1, got {edition}")
+        newest = max((episode.edition for episode in self.episodes), default=1) if edition is None else edition
+        mine = [k for k, e in enumerate(self.episodes) if half in ("all", e.half) and e.edition <= newest]
         plays = [self.episodes[k].play for k in mine]
         turns = sorted(range(len(mine)), key=lambda j: plays[:j].count(plays[j]))  # the first of each kind, the second
         return sorted(mine[j] for j in turns[:limit])
