@@ -157,7 +157,8 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
         )  # fmt: skip
         if waiting and not row.usable:
             return replace(failed, note=f"nothing usable: {new}{waiting[-1]}", waiting=True)
-        said = [row.note, prepared.note, *waiting[-1:], *prepared.doubts[: 2 if isinstance(critic, LLMCritic) else 1]]
+        doubts = prepared.doubts[: 2 if isinstance(critic, LLMCritic) else 1]
+        said = [row.note, prepared.note, _unanswered(critic, row), *waiting[-1:], *doubts]
         return replace(
             row,
             note="; ".join(filter(None, said)),
@@ -210,6 +211,13 @@ def _scored(
             progress=progress,
         )
     ]
+
+
+def _unanswered(critic: Critic, row: BenchRow) -> str:
+    """Return what a folder that is only read has no answer about."""
+    if not isinstance(critic, LLMCritic) or not getattr(critic.client, "read_only", False) or row.usable == row.episodes:
+        return ""
+    return f"{row.critic} has no answer about {row.episodes - row.usable} of {row.episodes} episodes"
 
 
 class _CheckedCritic:
