@@ -103,7 +103,7 @@ class Suite:
         made_with: Versions of the packages that made it.
         text_digest: Of what the narrator says of the episodes; "" where it is not known.
         truth_digests: Of the truth about each episode, by value and kind, such as "time shapley"; empty where it is not
-            known.
+            known, "" for an episode of which it is not.
         edition_digests: Of each edition's episodes alone, as `digest` is of all; empty where they are not known.
     """
 
