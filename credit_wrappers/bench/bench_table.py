@@ -62,7 +62,8 @@ def bench_table(
     body = [_cells(row, shown, halves, priced, markdown) for row in rows]
     gains = _gains([row for row in rows if row.gains], halves, markdown)
     tables = gains if only_gains else [[head, *body], *gains]
-    notes = [] if only_gains else list(dict.fromkeys(filter(None, (say(row) for say in (_note, _error) for row in rows))))
+    said = [say(row) for say in (_note, _error) for row in rows]
+    notes = [] if only_gains else list(dict.fromkeys(filter(None, said)))
     if markdown:
         lines = [line for table in tables for line in ("", *_markdown(table))][1:]
         return [BEGIN, *lines, "", *(f"- {note}" for note in notes), *([""] if notes else []), END]

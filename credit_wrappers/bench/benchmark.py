@@ -84,9 +84,7 @@ class PreparedSuite:
     doubts: tuple[str, str] = ("", "")
 
     @classmethod
-    def of(
-        cls, suite: Suite, half: str = "all", limit: int | None = None, edition: int | None = None
-    ) -> PreparedSuite:
+    def of(cls, suite: Suite, half: str = "all", limit: int | None = None, edition: int | None = None) -> PreparedSuite:
         """Replay a suite and compute the truth about a half, or about at most `limit` episodes of it.
 
         Only episodes up to an edition count; None: all.
@@ -215,7 +213,8 @@ def _scored(
 
 def _unanswered(critic: Critic, row: BenchRow) -> str:
     """Return what a folder that is only read has no answer about."""
-    if not isinstance(critic, LLMCritic) or not getattr(critic.client, "read_only", False) or row.usable == row.episodes:
+    client = critic.client if isinstance(critic, LLMCritic) else None
+    if not isinstance(client, FolderClient) or not client.read_only or row.usable == row.episodes:
         return ""
     return f"{row.critic} has no answer about {row.episodes - row.usable} of {row.episodes} episodes"
 
@@ -274,8 +273,8 @@ def _order_drift(
     shuffling = replace(critic.settings, order="shuffled")
     shuffled = LLMCritic(critic.client, shuffling, ledger=critic.ledger, budget=critic.budget)
     spread, size = [], []
-    each = zip(mine, _scored(critic, [mine], settings, waiting), _scored(shuffled, [mine], settings, waiting), strict=True)
-    for episode, *both in each:
+    both_ways = [_scored(one, [mine], settings, waiting) for one in (critic, shuffled)]
+    for episode, *both in zip(mine, *both_ways, strict=True):
         orders = [one.questions([episode])[0].orders[0] for one in (critic, shuffled)]
         if orders[0] == orders[1] or "fallback" in [credit.source for credit in both]:
             continue

@@ -58,7 +58,10 @@ RECIPES = {
     "corridor": Recipe("corridor", None, {"scripted": 2, "mixture": 6, "chance": 4}),
     "duet": Recipe(
         "spaceworld:duet", 60, MIXED, TWO + TWO[-3:],
-        {"choose": ("to and fro", "idle", "grips again"), "report": ("never comes", "wrong way", "idle", "grips again")},
+        {
+            "choose": ("to and fro", "idle", "grips again"),
+            "report": ("never comes", "wrong way", "idle", "grips again"),
+        },
         trained=1,
     ),
     "pair": Recipe(

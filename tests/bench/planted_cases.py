@@ -59,7 +59,8 @@ def faults_in_spaceworld(env: Any, joint: list[int], agent: int) -> Iterator[Fau
                 yield Fault("against", (back,), "pulls the module back while its partner pulls it on")
             if "released" in " ".join(tried(env, joint, agent, 5)[name]["events"]):
                 yield Fault("let go", (5,), "lets go of the module on the way")
-                yield Fault("grips again", (5,) * 4, "lets go of the module and grips it again, twice, and gets nowhere")
+                told = "lets go of the module and grips it again, twice, and gets nowhere"
+                yield Fault("grips again", (5,) * 4, told)
         elif did == "moved":
             moved = tried(env, joint, agent, back)[name]
             if moved["events"] == ("moved",) and not moved["cost"]:

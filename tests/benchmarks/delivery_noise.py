@@ -3,7 +3,8 @@
     python -m tests.benchmarks.delivery_noise [--rollouts 256] [--steps 60] [--dice 4]
 
 The error is the mean standard error that is stated, the noise the mean deviation of a credit from dice to dice, both
-over all steps and agents of the first edition of the suite `rware-tiny`; ranks and signs are compared between every two sets of dice.
+over all steps and agents of the first edition of the suite `rware-tiny`; ranks and signs are compared between every
+two sets of dice.
 """
 
 from __future__ import annotations
