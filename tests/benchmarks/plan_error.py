@@ -59,7 +59,8 @@ def compare_plans(name: str, episodes: Sequence[Episode], simulator: EnvSimulato
                 f"{name}, {value_name} {kind}: {len(pairs)} of {len(episodes)} episodes, {len(one):,} credits, "
                 f"{differ.mean():.0%} of other states; error of a value {rms / 2:.2f}, of a credit {rms / 2**0.5:.2f} "
                 f"(stated {stated.mean():.2f}), spread {one.std():.2f}; rank of steps "
-                f"{rank_correlation(one, two):.2f}, of sums {rank_correlation(*sums):.2f}, sign {sign_agreement(one, two):.2f}",
+                f"{rank_correlation(one, two):.2f}, of sums {rank_correlation(*sums):.2f}, "
+                f"sign {sign_agreement(one, two):.2f}",
                 flush=True,
             )
 
