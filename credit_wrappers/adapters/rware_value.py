@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import lru_cache
 from typing import Any
 
@@ -55,6 +56,12 @@ class DeliveryValue:
         self.dice, self.count, self.horizon, self.discount = dice, count, horizon, discount
         self._robots = int(library.n_agents)
         self._known: dict[bytes, np.ndarray] = {}  # samples by state
+
+    def again(self) -> DeliveryValue:
+        """Return a second estimate of the same, by other dice."""
+        other = copy(self)
+        other.dice, other._known = self.dice + 1, {}
+        return other
 
     def values(self, states: Sequence[Any]) -> Values:
         """Return means, standard errors and samples of K states, as `get_state` returned them; no clock ends them."""

@@ -9,7 +9,7 @@ import numpy as np
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.episode import Episode
-from credit_wrappers.core.errors import CreditError, Unanswered
+from credit_wrappers.core.errors import CreditError, ModelError, Unanswered
 from credit_wrappers.critics.llm_critic import LLMCritic
 from credit_wrappers.llm.providers.folder import FolderClient
 
@@ -22,16 +22,27 @@ def answered_by_files(critic: Critic) -> bool:
 def answered_part(critic: Critic, queries: Sequence[list[Episode]]) -> tuple[list[Credit], str]:
     """Return the credit of each episode, a fallback where its query waits, and which questions wait; "": none.
 
-    All questions are asked, so that all can be answered together.
+    All questions are asked, so that all can be answered together. A folder that is only read may lack some answers.
+
+    Raises:
+        ModelError: Such a folder has no answer at all.
     """
     credits: list[Credit] = []
     waiting: list[Unanswered] = []
+    unknown: list[ModelError] = []
     for query in queries:
         try:
             credits += critic.score(query)
+            continue
         except Unanswered as error:
             waiting.append(error)
-            credits += [Credit(np.zeros(one.actions.shape[:2], np.float32), source="fallback") for one in query]
+        except ModelError as error:
+            if error.kind != "not_recorded":
+                raise
+            unknown.append(error)
+        credits += [Credit(np.zeros(one.actions.shape[:2], np.float32), source="fallback") for one in query]
+    if unknown and len(unknown) == len(queries):
+        raise unknown[0]
     return credits, str(max(waiting, key=lambda error: len(error.files))) if waiting else ""
 
 

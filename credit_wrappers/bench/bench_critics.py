@@ -17,6 +17,7 @@ from credit_wrappers.core.errors import CreditError
 from credit_wrappers.critics.critic_registry import GROUP, critic_names, make_critic
 from credit_wrappers.critics.llm_critic import LLMCritic
 from credit_wrappers.exact.counterfactual_critic import CounterfactualCritic
+from credit_wrappers.exact.value_function import named_value
 from credit_wrappers.llm.budget import Budget
 from credit_wrappers.llm.client import Completion, ModelClient, Request
 from credit_wrappers.llm.providers.base import MissingKey
@@ -32,6 +33,8 @@ _EXACT = {
     "exact-shapley": ("time", "shapley"),
     "exact-work-shapley": ("work", "shapley"),
 }
+# The same, estimated a second time, where the truth is an estimate: what can be reached there.
+_AGAIN = {"again": ("time", "difference"), "again-work": ("work", "difference")}
 _SUITE = "{suite}"  # in the name of a folder: one for each suite
 
 
@@ -60,7 +63,7 @@ def valid_critics() -> str:
     """Return the words that `bench_critic` takes, for help and errors."""
     models = ["folder:DIR" if name == "folder" else f"{name}:MODEL" for name in provider_names()]
     files = ["ledger:FILE", "answers:FILE", "answered:DIR"]
-    return ", ".join(["scripted", *critic_names(), *_EXACT, *files, *models, "module:Name (a critic's class)"])
+    return ", ".join(["scripted", *critic_names(), *_EXACT, *_AGAIN, *files, *models, "module:Name (a critic's class)"])
 
 
 def bench_critic(word: str, options: CriticOptions) -> Callable[[Suite], Critic]:
@@ -75,6 +78,8 @@ def bench_critic(word: str, options: CriticOptions) -> Callable[[Suite], Critic]
     if word in _EXACT:
         value, kind = _EXACT[word]
         return lambda suite: CounterfactualCritic(suite.make_env, value, kind)  # type: ignore[arg-type]
+    if word in _AGAIN:
+        return lambda suite: _again(suite, *_AGAIN[word])
     if name == "answers" and rest:
         answers = AnswersCritic(rest)
         return lambda suite: answers
@@ -102,6 +107,16 @@ def bench_critic(word: str, options: CriticOptions) -> Callable[[Suite], Critic]
         own = _imported(word)
         return lambda suite: _made(own, word)
     raise ValueError(f"unknown critic {word!r}; valid: {valid_critics()}")
+
+
+def _again(suite: Suite, value: str, kind: str) -> Critic:
+    """Return the critic that pays a second estimate of a suite's truth."""
+    found = named_value(suite.make_env(), value)
+    if not callable(again := getattr(found, "again", None)):
+        raise CreditError("the truth of this suite is exact, so there is no second estimate; take exact")
+    critic = CounterfactualCritic(suite.make_env, again(), kind)  # type: ignore[arg-type]
+    critic.label = "again"
+    return critic
 
 
 @dataclass(frozen=True)

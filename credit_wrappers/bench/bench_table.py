@@ -62,7 +62,8 @@ def bench_table(
     body = [_cells(row, shown, halves, priced, markdown) for row in rows]
     gains = _gains([row for row in rows if row.gains], halves, markdown)
     tables = gains if only_gains else [[head, *body], *gains]
-    notes = [] if only_gains else list(dict.fromkeys(filter(None, map(_note, rows))))
+    said = [say(row) for say in (_note, _error) for row in rows]
+    notes = [] if only_gains else list(dict.fromkeys(filter(None, said)))
     if markdown:
         lines = [line for table in tables for line in ("", *_markdown(table))][1:]
         return [BEGIN, *lines, "", *(f"- {note}" for note in notes), *([""] if notes else []), END]
@@ -109,6 +110,13 @@ def _note(row: BenchRow) -> str:
     """Return what is said below the table; all but a critic's failure is about the suite, so it is said once."""
     who = f"{row.suite}, {row.critic}" if row.note.startswith("nothing usable") else row.suite
     return row.note and f"{who}: {row.note}"
+
+
+def _error(row: BenchRow) -> str:
+    """Return how sure the estimated truth of a row is, where that is known."""
+    differences = [(name.split()[0], error) for name, error in row.truth_error.items() if "difference" in name]
+    told = ", ".join(f"{error:.2g} in {value}" for value, error in differences)
+    return told and f"{row.suite} (est.): mean standard error of the truth's credits: {told}"
 
 
 def _cells(row: BenchRow, shown: Sequence[tuple[str, bool]], halves: bool, priced: bool, markdown: bool) -> list[str]:

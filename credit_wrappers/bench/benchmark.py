@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class BenchSettings:
     Attributes:
         half: "choose", "report" or "all": which episodes of a suite.
         limit: At most so many of them; None: all.
+        edition: The newest edition of a suite whose episodes count; None: all.
         episodes_per_query: Episodes that a critic compares in one query.
         in_flight: Queries of a model under way at a time.
         order_drift: Episodes that a model is asked about once more with the agents in another order. Critics that cost
@@ -49,6 +51,7 @@ class BenchSettings:
 
     half: str = "all"
     limit: int | None = None
+    edition: int | None = None
     episodes_per_query: int = 6
     in_flight: int = 8
     order_drift: int = 0
@@ -81,14 +84,16 @@ class PreparedSuite:
     doubts: tuple[str, str] = ("", "")
 
     @classmethod
-    def of(cls, suite: Suite, half: str = "all", limit: int | None = None) -> PreparedSuite:
+    def of(cls, suite: Suite, half: str = "all", limit: int | None = None, edition: int | None = None) -> PreparedSuite:
         """Replay a suite and compute the truth about a half, or about at most `limit` episodes of it.
+
+        Only episodes up to an edition count; None: all.
 
         Raises:
             CreditError: The environment is another version, see `Suite.replay`, or the truth is another one.
         """
-        whole, chosen = suite.replay(snapshots=_has_states(suite)), suite.choose(half, limit)
-        planted = {k for k in suite.choose(half) if suite.episodes[k].planted is not None}
+        whole, chosen = suite.replay(snapshots=_has_states(suite)), suite.choose(half, limit, edition)
+        planted = {k for k in suite.choose(half, edition=edition) if suite.episodes[k].planted is not None}
         left_out = bool(planted) and not planted & set(chosen)
         note = (
             f"no fault is planted in these {len(chosen)} episodes: no who, no when; raise --limit" if left_out else ""
@@ -109,7 +114,7 @@ def run_bench(
         CreditError: A suite does not replay as it did when it was made.
     """
     for suite in suites:
-        prepared = PreparedSuite.of(suite, settings.half, settings.limit)
+        prepared = PreparedSuite.of(suite, settings.half, settings.limit, settings.edition)
         for word, make in critics.items():
             yield bench_row(prepared, word, make, settings)
 
@@ -131,10 +136,11 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             new = f"{critic.client.folder} is a new folder; "
         asked = [k for k in chosen if not isinstance(critic, AnswersCritic) or critic.knows(episodes[k])]
         waiting: list[str] = []
-        check_folder(critic, _queries([episodes[k] for k in asked], settings))
-        credits = _scored(critic, [episodes[k] for k in asked], settings, waiting)
-        known: dict[int, Credit] = dict(zip(asked, credits, strict=True))
-        queries = [position // settings.episodes_per_query for position in range(len(chosen))]
+        parts = [[episodes[k] for k in part] for part in suite.parts(asked)]
+        check_folder(critic, _queries(parts, settings))
+        credits = _scored(critic, parts, settings, waiting)
+        known: dict[int, Credit] = dict(zip(chain(*suite.parts(asked)), credits, strict=True))
+        queries = _query_numbers(suite, chosen, settings)
         if isinstance(critic, AnswersCritic):
             chosen, queries = asked, critic.queries([episodes[k] for k in asked])
             if not chosen:
@@ -144,12 +150,13 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             suite, episodes, prepared.truth, [known.get(k) for k in chosen], chosen, critic=word, half=settings.half,
             queries=queries, draws=settings.draws, more=more, label=critic.label,
             prices=settings.prices if getattr(critic, "source", "") in ("model", "cache") else None,
-            usage=_recorded_usage(critic, [episodes[k] for k in asked], settings),
+            usage=_recorded_usage(critic, parts, settings),
             reasks=critic.stats.reasks if isinstance(critic, LLMCritic) else 0,
         )  # fmt: skip
         if waiting and not row.usable:
             return replace(failed, note=f"nothing usable: {new}{waiting[-1]}", waiting=True)
-        said = [row.note, prepared.note, *waiting[-1:], *prepared.doubts[: 2 if isinstance(critic, LLMCritic) else 1]]
+        doubts = prepared.doubts[: 2 if isinstance(critic, LLMCritic) else 1]
+        said = [row.note, prepared.note, _unanswered(critic, row), *waiting[-1:], *doubts]
         return replace(
             row,
             note="; ".join(filter(None, said)),
@@ -165,25 +172,51 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
             critic.ledger.flush()
 
 
-def _queries(episodes: list[Episode], settings: BenchSettings) -> list[list[Episode]]:
+def _queries(parts: Sequence[Sequence[Episode]], settings: BenchSettings) -> list[list[Episode]]:
     size = settings.episodes_per_query
-    return [episodes[at : at + size] for at in range(0, len(episodes), size)]
+    return [list(part[at : at + size]) for part in parts for at in range(0, len(part), size)]
 
 
-def _scored(critic: Critic, episodes: list[Episode], settings: BenchSettings, waiting: list[str]) -> list[Credit]:
+def _query_numbers(suite: Suite, chosen: Sequence[int], settings: BenchSettings) -> list[int]:
+    """Return in which query each chosen episode is."""
+    numbers: dict[int, int] = {}
+    before = 0
+    for part in suite.parts(chosen):
+        numbers |= {k: before + position // settings.episodes_per_query for position, k in enumerate(part)}
+        before = 1 + max(numbers.values())
+    return [numbers[k] for k in chosen]
+
+
+def _scored(
+    critic: Critic, parts: Sequence[Sequence[Episode]], settings: BenchSettings, waiting: list[str]
+) -> list[Credit]:
     """Return the credits; what is said of questions that wait for answers is appended to `waiting`."""
     asks = isinstance(critic, LLMCritic)
     if answered_by_files(critic):
-        credits, said = answered_part(critic, _queries(episodes, settings))
+        credits, said = answered_part(critic, _queries(parts, settings))
         waiting += [said] if said else []
         return credits
-    return annotate(
-        episodes,
-        critic if asks else _CheckedCritic(critic),
-        episodes_per_query=settings.episodes_per_query,
-        in_flight=settings.in_flight if asks else 1,
-        progress=settings.progress and asks and bool(episodes),
-    )
+    asked = critic if asks else _CheckedCritic(critic)
+    progress = settings.progress and asks
+    return [
+        credit
+        for part in parts
+        for credit in annotate(
+            part,
+            asked,
+            episodes_per_query=settings.episodes_per_query,
+            in_flight=settings.in_flight if asks else 1,
+            progress=progress,
+        )
+    ]
+
+
+def _unanswered(critic: Critic, row: BenchRow) -> str:
+    """Return what a folder that is only read has no answer about."""
+    client = critic.client if isinstance(critic, LLMCritic) else None
+    if not isinstance(client, FolderClient) or not client.read_only or row.usable == row.episodes:
+        return ""
+    return f"{row.critic} has no answer about {row.episodes - row.usable} of {row.episodes} episodes"
 
 
 class _CheckedCritic:
@@ -211,14 +244,14 @@ def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _recorded_usage(critic: Critic, episodes: list[Episode], settings: BenchSettings) -> Usage:
+def _recorded_usage(critic: Critic, parts: Sequence[Sequence[Episode]], settings: BenchSettings) -> Usage:
     """Return what the ledger says that the first question about each query cost, at the time; for replays."""
     ledger = critic.ledger if isinstance(critic, LLMCritic) else None
     if isinstance(critic, LLMCritic) and isinstance(critic.client, RecordedClient):
         ledger = critic.client.ledger
     if ledger is None or not isinstance(critic, LLMCritic):
         return Usage()
-    queries = _queries(episodes, settings)
+    queries = _queries(parts, settings)
     answers = [ledger.find(question.key) for query in queries for question in critic.questions(query)]
     return sum((answer.usage for answer in answers if answer is not None), Usage())
 
@@ -240,8 +273,8 @@ def _order_drift(
     shuffling = replace(critic.settings, order="shuffled")
     shuffled = LLMCritic(critic.client, shuffling, ledger=critic.ledger, budget=critic.budget)
     spread, size = [], []
-    each = zip(mine, _scored(critic, mine, settings, waiting), _scored(shuffled, mine, settings, waiting), strict=True)
-    for episode, *both in each:
+    both_ways = [_scored(one, [mine], settings, waiting) for one in (critic, shuffled)]
+    for episode, *both in zip(mine, *both_ways, strict=True):
         orders = [one.questions([episode])[0].orders[0] for one in (critic, shuffled)]
         if orders[0] == orders[1] or "fallback" in [credit.source for credit in both]:
             continue

@@ -69,6 +69,8 @@ class BenchRow:
         judged: What the figures come from; None where nothing was usable, or the row was read from a file.
         credits: The credit of each usable episode, by its number in the suite.
         truth: "exact", "estimate" (the value function is a plan or a mean of rollouts), or "" without a truth.
+        truth_error: Of an estimate: mean standard error of a credit by value and kind, such as "time difference", in
+            the value's unit; without those that are not known.
     """
 
     suite: str
@@ -89,6 +91,7 @@ class BenchRow:
     judged: JudgedSuite | None = None
     credits: Mapping[int, Credit] = field(default_factory=dict, repr=False)
     truth: str = ""
+    truth_error: dict[str, float] = field(default_factory=dict)
 
     @property
     def read(self) -> float:
@@ -105,7 +108,8 @@ class BenchRow:
         return {
             "suite": self.suite, "digest": self.digest, "critic": self.critic, "label": self.label, "half": self.half,
             "episodes": self.episodes, "usable": self.usable, "fallbacks": self.episodes - self.usable,
-            "reasks": self.reasks, "note": self.note, "truth": self.truth, "calls": self.usage.calls,
+            "reasks": self.reasks, "note": self.note, "truth": self.truth,
+            "truth_error": self.truth_error, "calls": self.usage.calls,
             "tokens_read_an_episode": self.read, "tokens_written_an_episode": self.written, "price": self.price,
             "figures": {name: figure.as_json() for name, figure in self.figures.items()}, "against": self.against,
             "gains": {name: figure.as_json() for name, figure in self.gains.items()},
@@ -137,7 +141,8 @@ class BenchRow:
         figures, gains = (
             {name: Figure.from_json(figure) for name, figure in data[key].items()} for key in ("figures", "gains")
         )
-        return cls(**{name: data[name] for name in plain}, usage=usage, figures=figures, gains=gains)
+        found = {name: data[name] for name in plain} | {"truth_error": data.get("truth_error", {})}
+        return cls(**found, usage=usage, figures=figures, gains=gains)
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,7 +311,8 @@ def evaluate(
     else:
         reasons = [credit.summary for credit in credits if credit is not None and credit.summary]
         note = "nothing usable" + (f": {reasons[0]}" if reasons else "")
-    counted = {"note": note, "truth": truth.quality, **counted}
+    errors = {" ".join(which): error for which, error in truth.error.items() if error > 0}  # not where it is NaN
+    counted = {"note": note, "truth": truth.quality, "truth_error": errors, **counted}
     price = None if prices is None else prices.cost(spent)
     return BenchRow(
         suite.name, critic, half, len(chosen), len(usable), figures=figures, usage=spent, price=price, judged=judged,

@@ -59,6 +59,8 @@ class SuiteEpisode:
         play: How the team played.
         half: "choose" for choosing settings and wordings, "report" for figures that are published.
         planted: The fault, if one was planted.
+        edition: Which edition of the suite brought it. No query has episodes of two editions, so the questions about
+            earlier ones, and recorded answers to them, stay as they are.
 
     Raises:
         ValueError: Something of it is none of these.
@@ -69,8 +71,11 @@ class SuiteEpisode:
     play: Play
     half: Half
     planted: PlantedFault | None = None
+    edition: int = 1
 
     def __post_init__(self) -> None:
+        if not isinstance(self.edition, int) or self.edition < 1:
+            raise ValueError(f"edition must be a whole number from 1, got {self.edition!r}")
         if not isinstance(self.seed, Integral) or isinstance(self.seed, bool) or self.seed < 0:
             raise ValueError(f"seed must be a whole number from 0, got {self.seed!r}")
         if self.actions.ndim < 2 or not len(self.actions) or self.actions.dtype.kind not in "iu":
@@ -98,7 +103,8 @@ class Suite:
         made_with: Versions of the packages that made it.
         text_digest: Of what the narrator says of the episodes; "" where it is not known.
         truth_digests: Of the truth about each episode, by value and kind, such as "time shapley"; empty where it is not
-            known.
+            known, "" for an episode of which it is not.
+        edition_digests: Of each edition's episodes alone, as `digest` is of all; empty where they are not known.
     """
 
     name: str
@@ -109,6 +115,7 @@ class Suite:
     made_with: str = ""
     text_digest: str = ""
     truth_digests: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    edition_digests: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.max_cycles is not None and (not isinstance(self.max_cycles, int) or self.max_cycles < 1):
@@ -137,6 +144,11 @@ class Suite:
             raise self._other_episodes(f"the digest is {found} instead of {self.digest}")
         return made
 
+    def parts(self, chosen: Sequence[int]) -> list[list[int]]:
+        """Return the chosen numbers by the edition of their episodes; no query has episodes of two of them."""
+        editions = sorted({self.episodes[k].edition for k in chosen})
+        return [[k for k in chosen if self.episodes[k].edition == edition] for edition in editions]
+
     def _check_culprits(self, agents: Sequence[str]) -> None:
         for k, episode in enumerate(self.episodes):
             if episode.planted is not None and episode.planted.agent not in agents:
@@ -145,17 +157,25 @@ class Suite:
                     f"agents are {', '.join(agents)}"
                 )
 
-    def choose(self, half: str = "all", limit: int | None = None) -> list[int]:
+    def choose(self, half: str = "all", limit: int | None = None, edition: int | None = None) -> list[int]:
         """Return the numbers of the episodes of a half, at most `limit` of them: of each kind of play in turn.
 
+        Args:
+            half: "choose", "report" or "all".
+            limit: None: all.
+            edition: The newest edition that counts; None: all.
+
         Raises:
-            ValueError: There is no such half, or the limit is below 1.
+            ValueError: There is no such half, or the limit or edition is below 1.
         """
         if half not in ("choose", "report", "all"):
             raise ValueError(f"unknown half {half!r}; valid: choose, report, all")
         if limit is not None and limit < 1:
             raise ValueError(f"limit must be at least 1, got {limit}")
-        mine = [k for k, episode in enumerate(self.episodes) if half in ("all", episode.half)]
+        if edition is not None and edition < 1:
+            raise ValueError(f"edition must be at least 1, got {edition}")
+        newest = max((episode.edition for episode in self.episodes), default=1) if edition is None else edition
+        mine = [k for k, e in enumerate(self.episodes) if half in ("all", e.half) and e.edition <= newest]
         plays = [self.episodes[k].play for k in mine]
         turns = sorted(range(len(mine)), key=lambda j: plays[:j].count(plays[j]))  # the first of each kind, the second
         return sorted(mine[j] for j in turns[:limit])
@@ -183,6 +203,11 @@ def digest_of(episodes: Iterable[Episode]) -> str:
         ends = episode.seed, episode.actions.shape, episode.terminated, episode.truncated
         digest.update(repr(ends).encode() + episode.actions.astype("<i8").tobytes() + paid.tobytes())
     return digest.hexdigest()
+
+
+def edition_digests_of(suite: Suite, episodes: Sequence[Episode]) -> tuple[str, ...]:
+    """Return the digest of each edition's episodes alone, of a suite's replayed episodes."""
+    return tuple(digest_of(episodes[k] for k in part) for part in suite.parts(range(len(episodes))))
 
 
 def suite_names() -> list[str]:
@@ -219,6 +244,7 @@ def parse_suite(text: str, origin: str) -> Suite:
         episodes = tuple(map(_episode, data.pop("episodes")))
         if any(len(each) != len(episodes) for each in data.get("truth_digests", {}).values()):
             raise ValueError(f"truth_digests must have a digest for each of the {len(episodes)} episodes")
+        data["edition_digests"] = tuple(data.pop("edition_digests", ()))
         data["truth_digests"] = {name: tuple(each) for name, each in data.pop("truth_digests", {}).items()}
         return Suite(**{key.replace("suite", "name"): value for key, value in data.items()}, episodes=episodes)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -249,8 +275,10 @@ def write_suite(suite: Suite, path: str | PathLike[str]) -> None:
     head: dict[str, Any] = {"suite": suite.name, "world": suite.world, "max_cycles": suite.max_cycles}
     head |= {"digest": suite.digest, "made_with": suite.made_with}
     head |= {"text_digest": suite.text_digest, "truth_digests": suite.truth_digests}
+    head |= {"edition_digests": suite.edition_digests} if suite.edition_digests else {}
     rows = [
         {"seed": e.seed, "play": e.play, "half": e.half, "planted": e.planted and asdict(e.planted)}
+        | ({"edition": e.edition} if e.edition > 1 else {})
         | {"actions": e.actions.tolist()}
         for e in suite.episodes
     ]

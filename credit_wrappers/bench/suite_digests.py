@@ -65,7 +65,7 @@ def check_truth(suite: Suite, truth: SuiteTruth, chosen: Sequence[int] | None = 
             if name.partition(" ")[0] not in truth.missing:  # else the rows say why
                 other.append(f"{name} (missing)")
             continue
-        wrong = [k for k, digest in zip(numbers, here, strict=True) if digest != digests[k]]
+        wrong = [k for k, digest in zip(numbers, here, strict=True) if digests[k] and digest != digests[k]]
         if wrong:
             other.append(f"{name} (episodes {', '.join(map(str, wrong[:5]))}{', ...' if len(wrong) > 5 else ''})")
     if other:

@@ -53,6 +53,7 @@ def add_bench(topics: Any) -> None:
     add("--half", choices=("choose", "report", "all"), default="report",
         help="episodes for choosing settings, or those for figures that are published (report)")  # fmt: skip
     add("--limit", type=int, metavar="N", help="at most N episodes of each suite")
+    add("--edition", type=int, metavar="N", help="only the episodes of a suite's first N editions (all)")
     add("--episodes-per-query", type=int, default=6, metavar="N", help="episodes that are compared in one query (6)")
     add("--form", choices=get_args(AnswerForm), default="curve", help="form of the answers (curve)")
     add("--order-drift", type=int, default=0, metavar="N",
@@ -133,7 +134,7 @@ def _measured(options: argparse.Namespace) -> Generator[str, None, list[BenchRow
         raise ValueError(f"--suite is missing; valid: {', '.join(suite_names())}, answers:FILE, or a .json file")
     suites = [suite for word in words for suite in _suites(word)]
     for suite in suites:
-        suite.choose(options.half, options.limit)
+        suite.choose(options.half, options.limit, options.edition)
         place = _report_place(options.report, suite, suites)
         if place is not None and place.exists() and not is_report(place):
             raise ValueError(f"--report: {place} exists and is no report, so it is not replaced; give another file")
@@ -143,7 +144,7 @@ def _measured(options: argparse.Namespace) -> Generator[str, None, list[BenchRow
         if options.estimate:
             yield from _estimates(suite, critics, settings)
             continue
-        prepared = PreparedSuite.of(suite, options.half, options.limit)
+        prepared = PreparedSuite.of(suite, options.half, options.limit, options.edition)
         mine: list[BenchRow] = []
         for name, make in critics.items():
             print(f"suite {suite.name}: {name} ...", file=sys.stderr)
@@ -174,6 +175,7 @@ def _settings(options: argparse.Namespace) -> BenchSettings:
     return BenchSettings(
         half=options.half,
         limit=options.limit,
+        edition=options.edition,
         episodes_per_query=options.episodes_per_query,
         in_flight=options.in_flight,
         order_drift=options.order_drift,
@@ -229,10 +231,13 @@ def _suites(word: str) -> list[Suite]:
 def _estimates(suite: Suite, critics: Any, settings: BenchSettings) -> Iterator[str]:
     """Yield what each critic that asks a model would cost."""
     episodes = suite.replay()
-    chosen = [episodes[k] for k in suite.choose(settings.half, settings.limit)]
+    parts = suite.parts(suite.choose(settings.half, settings.limit, settings.edition))
     for word, make in critics.items():
         if isinstance(critic := make(suite), LLMCritic):
-            yield f"{suite.name}, {word}: {critic.estimate(chosen, settings.episodes_per_query)}"
+            for part in parts:
+                whole = suite.name if len(parts) == 1 else f"{suite.name}, edition {suite.episodes[part[0]].edition}"
+                estimate = critic.estimate([episodes[k] for k in part], settings.episodes_per_query)
+                yield f"{whole}, {word}: {estimate}"
 
 
 def _report(path: Path, prepared: PreparedSuite, rows: list[BenchRow], prices: Prices | None) -> str:
@@ -259,6 +264,6 @@ def _label(prepared: PreparedSuite, number: int, credit: Credit, row: BenchRow) 
 
 
 def _write(path: Path, rows: list[BenchRow], options: argparse.Namespace) -> None:
-    names = ("suite", "critic", "half", "limit", "episodes_per_query", "form", "draws", "prices")
+    names = ("suite", "critic", "half", "limit", "edition", "episodes_per_query", "form", "draws", "prices")
     asked = {name: getattr(options, name) for name in names}
     path.write_text(json.dumps(bench_json(rows, asked), indent=1) + "\n", encoding="utf-8")

@@ -46,11 +46,11 @@ class Dice:
         return self.word % (most + 1) if self.number else 0
 
 
-def make_plan(world: World, row: np.ndarray, last: int, tries: int, limit: int = NEVER) -> Plan:
+def make_plan(world: World, row: np.ndarray, last: int, tries: int, limit: int = NEVER, first: int = 0) -> Plan:
     """Return the best of several plans for the state in `row`, looking `last` steps ahead.
 
     At least `tries` orders of deliveries are tried, more while no plan is complete; a plan decides at most `limit`
-    deliveries.
+    deliveries. `first` numbers the first order: from another number on, orders are others.
     """
     best: Plan | None = None
     for number in range(4 * tries + 4):
@@ -61,7 +61,7 @@ def make_plan(world: World, row: np.ndarray, last: int, tries: int, limit: int =
             lead, start = release(world, row) if let_go else (None, row)
             if let_go and lead is None:
                 continue
-            board = decide_all(board_of(world, start, last), Dice(number), canonical, limit)
+            board = decide_all(board_of(world, start, last), Dice(first + number), canonical, limit)
             plan = played(world, row, board, lead)
             if best is None or plan.rank < best.rank:
                 best = plan

@@ -26,13 +26,13 @@ EPISODES, FIRST_SEED = 4, 9_000
 
 
 def episodes_of(run: Path, max_cycles: int | None) -> list[dict[str, Any]]:
-    """Return seeds and actions of episodes, by the learners of the run in turn."""
+    """Return seeds and actions of episodes, by the learners of the run that have been saved, in turn."""
     settings = Settings.read(run)
+    checkpoints = [file for learner in settings.learners if (file := checkpoint_of(run, *learner)).exists()]
     found = []
     for k in range(EPISODES):
         env = make_environment(settings.env, max_cycles)
-        learner = settings.learners[k % len(settings.learners)]
-        actors = load_actors(settings, env, checkpoint_of(run, *learner))
+        actors = load_actors(settings, env, checkpoints[k % len(checkpoints)])
         generator = torch.Generator().manual_seed(FIRST_SEED + k)
         observations, infos = env.reset(seed=FIRST_SEED + k)
         joints: list[list[int]] = []

@@ -14,6 +14,7 @@ from tests.bench.teams import MOVES
 
 OPPOSITE = (0, 2, 1, 4, 3)
 LONG = 8  # steps of an agent that does nothing
+KEPT = ("never comes", "idle", "to and fro", "grips again", "turns to and fro")  # they must make the episode longer
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def faults_in_spaceworld(env: Any, joint: list[int], agent: int) -> Iterator[Fau
                 yield Fault("against", (back,), "pulls the module back while its partner pulls it on")
             if "released" in " ".join(tried(env, joint, agent, 5)[name]["events"]):
                 yield Fault("let go", (5,), "lets go of the module on the way")
+                told = "lets go of the module and grips it again, twice, and gets nowhere"
+                yield Fault("grips again", (5,) * 4, told)
         elif did == "moved":
             moved = tried(env, joint, agent, back)[name]
             if moved["events"] == ("moved",) and not moved["cost"]:
@@ -96,3 +99,25 @@ def faults_in_foraging(env: Any, joint: list[int], agent: int) -> Iterator[Fault
             yield Fault("idle", (0,) * LONG, "stays while its partner walks to the food")
     elif own == 0 and free:
         yield Fault("leaves", (free[0],), "walks away from the food beside which it should wait")
+
+
+def faults_in_warehouse(env: Any, joint: list[int], agent: int) -> Iterator[Fault]:
+    """Yield the faults that fit the present state of Robotic Warehouse."""
+    own = joint[agent]
+    if own == 0:
+        return
+    state = env.get_state()
+    robot = env.library.agents[agent]
+    loaded, wanted = robot.carrying_shelf is not None, robot.carrying_shelf in env.library.request_queue
+    env.step(dict(zip(env.possible_agents, [4 if i == agent else a for i, a in enumerate(joint)], strict=True)))
+    lifted = env.library.agents[agent].carrying_shelf is not None
+    env.set_state(state)
+    if own != 4 and loaded and wanted and not lifted:
+        yield Fault("puts down", (4,), "puts the shelf down that it should bring")
+    if own != 4 and not loaded and lifted:
+        yield Fault("wrong shelf", (4,), "lifts a shelf that nobody asked for")
+    if own == 1:
+        yield Fault("turns aside", (2,), "turns aside instead of going on")
+        yield Fault("turns to and fro", (2, 3) * 3, "turns left and right three times and gets nowhere")
+    if any(a for i, a in enumerate(joint) if i != agent):
+        yield Fault("idle", (0,) * LONG, "stays while its partner works")

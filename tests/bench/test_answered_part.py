@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from credit_wrappers import FolderClient, ScriptedClient
@@ -67,3 +69,22 @@ def test_a_folder_takes_further_episodes_and_forms_while_nothing_is_answered(pre
     make = bench_critic(f"folder:{tmp_path}", CriticOptions({"answer_format": "curve"}))
     said = bench_row(PreparedSuite.of(other), "folder", make, BenchSettings(draws=0, limit=2)).note
     assert "1 question waits" in said
+
+
+def test_answers_about_an_earlier_edition_count_when_a_suite_has_grown(prepared, tmp_path):
+    row(prepared, tmp_path)
+    answer(tmp_path, 3)
+    first = load_suite("corridor")
+    longer = replace(first.episodes[0], seed=first.episodes[1].seed, edition=2)
+    grown = PreparedSuite.of(replace(first, episodes=(*first.episodes, longer), digest="", truth_digests={}))
+    whole = row(grown, tmp_path / "..", size=5)  # what a folder without answers is asked
+    assert whole.note.count("questions wait") == 1 and "4 questions" in whole.note  # 5, 5 and 2 episodes, and 1
+    make = bench_critic(f"answered:{tmp_path}", CriticOptions({"answer_format": "curve"}))
+    found = bench_row(grown, "answered", make, BenchSettings(draws=0, episodes_per_query=4))
+    assert (found.usable, found.episodes) == (12, 13)
+    before = row(prepared, tmp_path)
+    assert {k: credit.values.tolist() for k, credit in found.credits.items()} == {
+        k: credit.values.tolist() for k, credit in before.credits.items()
+    }
+    scored = row(PreparedSuite.of(grown.suite, edition=1), tmp_path)
+    assert (scored.usable, scored.episodes, scored.note) == (12, 12, before.note or scored.note)

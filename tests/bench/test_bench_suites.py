@@ -18,6 +18,7 @@ from credit_wrappers.bench.suite import (
     Suite,
     SuiteEpisode,
     digest_of,
+    edition_digests_of,
     load_suite,
     parse_suite,
     suite_names,
@@ -45,18 +46,59 @@ def test_a_packaged_suite_replays_and_has_all_that_its_recipe_asks_for(name):
     assert all(episode.terminated or episode.truncated for episode in episodes)
     plays = [episode.play for episode in suite.episodes]
     assert {play: plays.count(play) for play in recipe.counts} == recipe.counts
-    assert [e.planted.fault for e in suite.episodes if e.planted] == list(recipe.planted)
-    halves = [episode.half for episode in suite.episodes if episode.play != "half-trained"]  # those only report
-    assert abs(halves.count("choose") - halves.count("report")) <= 1
+    faults = [(e.half, e.planted.fault) for e in suite.episodes if e.planted and e.edition == 2]
+    assert [e.planted.fault for e in suite.episodes if e.planted and e.edition == 1] == list(recipe.planted)
+    assert faults == [(half, kind) for half, kinds in recipe.second.items() for kind in kinds]
+    first = [e.half for e in suite.episodes if e.edition == 1 and e.play != "half-trained"]  # those only report
+    assert abs(first.count("choose") - first.count("report")) <= 1
     assert len({(e.seed, e.actions.tobytes()) for e in suite.episodes}) == len(suite.episodes)
     for told, episode in zip(suite.episodes, episodes, strict=True):
         if told.planted is not None:  # costs outside of the fault, or another agent's, would be another fault
             fault, innocent = told.planted, np.ones_like(episode.cost, bool)
             assert 0 <= fault.start < fault.stop <= episode.length
-            innocent[fault.start : fault.stop, episode.agents.index(fault.agent)] = False
+            innocent[fault.start : fault.stop + 1, episode.agents.index(fault.agent)] = False  # debris may come late
             assert not episode.cost[innocent].any() and fault.text.startswith(fault.agent)
             if fault.fault in ("crash", "helper too many"):
                 assert episode.cost.sum() == 1
+
+
+# Those of the suites before they had editions: recorded answers, and rows of earlier tables, are about these.
+FIRST = {
+    "crew": "a055d12386823750", "duet": "01b12215c237126d", "hazard": "6bc7e07f12de43e2",
+    "lbf-5x5": "5db9608ec4402bd0", "lbf-8x8": "781813fe975a42a8", "pair": "09cf54143f78be32",
+    "rware-tiny": "8ca80c1d46c509e0", "truss": "d7d3274163cb3f43",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(FIRST))
+def test_the_first_edition_of_a_suite_is_what_it_was_and_comes_first(name):
+    suite = load_suite(name)
+    episodes = suite.replay()
+    assert suite.edition_digests == edition_digests_of(suite, episodes) and suite.edition_digests[0] == FIRST[name]
+    assert [e.edition for e in suite.episodes] == sorted(e.edition for e in suite.episodes)
+    assert digest_of(episodes[k] for k in suite.choose(edition=1)) == FIRST[name]
+
+
+def test_every_suite_but_the_corridor_has_planted_faults_in_both_halves():
+    for name in FIRST:
+        halves = [episode.half for episode in load_suite(name).episodes if episode.planted is not None]
+        assert min(halves.count("choose"), halves.count("report")) >= 6, name
+
+
+def test_who_grips_again_lets_go_and_grips_twice():
+    for name in ("duet", "pair", "truss", "hazard", "crew"):
+        suite = load_suite(name)
+        for episode in suite.episodes:
+            fault = episode.planted
+            if fault is not None and fault.fault == "grips again":
+                env = suite.make_env()
+                env.reset(seed=episode.seed)
+                did = []
+                for joint in episode.actions[: fault.stop]:
+                    infos = env.step(dict(zip(env.possible_agents, joint.tolist(), strict=True)))[4]
+                    did.append(infos[fault.agent]["events"])
+                words = [" ".join(events).split()[0] for events in did[fault.start :]]
+                assert words == ["released", "gripped"] * 2, (name, episode.seed, did[fault.start :])
 
 
 def test_a_suite_is_made_as_it_was():
@@ -100,6 +142,14 @@ def test_halves_are_chosen_and_limited():
         suite.choose("both")
     with pytest.raises(ValueError, match="limit must be at least 1"):
         suite.choose(limit=0)
+    later = replace(suite, episodes=(*suite.episodes[:2], *(replace(e, edition=2) for e in suite.episodes[2:])))
+    assert (later.choose("report", edition=1), later.choose("report")) == ([1], [1, 3])
+    assert later.choose(edition=2) == [0, 1, 2, 3]
+    assert later.parts([0, 2, 3]) == [[0], [2, 3]]
+    with pytest.raises(ValueError, match="edition must be at least 1"):
+        suite.choose(edition=0)
+    with pytest.raises(ValueError, match="edition must be a whole number from 1, got 0"):
+        replace(suite.episodes[0], edition=0)
 
 
 def test_the_truth_of_a_corridor_by_hand():

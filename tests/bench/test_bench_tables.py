@@ -12,7 +12,7 @@ from credit_wrappers.bench.bench_table import BEGIN, END, bench_table, read_rows
 from credit_wrappers.bench.benchmark import BenchSettings, PreparedSuite, bench_row
 from credit_wrappers.bench.evaluation import BenchRow, Figure
 from credit_wrappers.bench.paired import compared
-from credit_wrappers.bench.suite import PlantedFault, Suite, SuiteEpisode, digest_of, load_suite
+from credit_wrappers.bench.suite import PlantedFault, Suite, SuiteEpisode, digest_of, load_suite, write_suite
 from credit_wrappers.cli.main import main
 from credit_wrappers.core.errors import CreditError
 
@@ -138,3 +138,41 @@ def test_a_row_is_read_as_it_was_written(tmp_path):
     (tmp_path / "rows.json").write_text(dumps({"rows": [row.as_json()]}), encoding="utf-8")
     [again] = read_rows(tmp_path / "rows.json")
     assert again.as_json() == row.as_json() and again.figures["right agent"] == row.figures["right agent"]
+
+
+def test_a_table_says_how_sure_an_estimated_truth_is_and_files_keep_it(planted, tmp_path, capsys):
+    row = replace(
+        row_of(PreparedSuite.of(planted), "exact"),
+        truth="estimate",
+        truth_error={"time difference": 0.8123, "time shapley": 0.5, "work difference": 1.25},
+    )
+    said = "s (est.): mean standard error of the truth's credits: 0.81 in time, 1.2 in work"
+    assert bench_table([row, replace(row, critic="b")])[-1] == said
+    assert f"- {said}" in bench_table([row], markdown=True)
+    assert BenchRow.from_json(row.as_json()).truth_error == row.truth_error
+    older = {key: value for key, value in row.as_json().items() if key != "truth_error"}
+    assert BenchRow.from_json(older).truth_error == {}
+    assert "standard error" not in "".join(bench_table([row_of(PreparedSuite.of(planted), "exact")]))
+
+
+def test_an_exact_truth_has_no_second_estimate_and_the_warehouse_has_one(capsys):
+    assert main([*WORDS[:4], "again", "--draws", "0", "--limit", "1"]) == 1
+    assert "the truth of this suite is exact, so there is no second estimate" in capsys.readouterr().out
+    suite = load_suite("rware-tiny")
+    critic = bench_critic("again", CriticOptions({}))(suite)
+    part = replace(suite, episodes=suite.episodes[2:3], digest="", truth_digests={})
+    prepared = PreparedSuite.of(replace(part, episodes=(replace(part.episodes[0], edition=1),)))
+    row = bench_row(prepared, "again", lambda suite: critic, BenchSettings(draws=0))
+    assert 0.9 < row.figures["rank time difference"].value < 1 and row.truth_error["time difference"] > 0
+
+
+def test_the_command_counts_the_first_editions_alone(tmp_path, capsys):
+    suite = load_suite("corridor")
+    grown = replace(suite, episodes=(*suite.episodes[:8], *(replace(e, edition=2) for e in suite.episodes[8:])))
+    write_suite(grown, tmp_path / "mine.json")
+    words = ["bench", "--suite", str(tmp_path / "mine.json"), "--critic", "exact", "--draws", "0"]
+    for more, count in (([], "6/6"), (["--edition", "1"], "4/4"), (["--edition", "2"], "6/6")):
+        assert main([*words, *more]) == 0
+        assert count in capsys.readouterr().out
+    assert main([*words, "--edition", "0"]) == 2
+    assert "edition must be at least 1, got 0" in capsys.readouterr().err

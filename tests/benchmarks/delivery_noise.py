@@ -3,7 +3,8 @@
     python -m tests.benchmarks.delivery_noise [--rollouts 256] [--steps 60] [--dice 4]
 
 The error is the mean standard error that is stated, the noise the mean deviation of a credit from dice to dice, both
-over all steps and agents of the suite `rware-tiny`; ranks and signs are compared between every two sets of dice.
+over all steps and agents of the first edition of the suite `rware-tiny`; ranks and signs are compared between every
+two sets of dice.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def main() -> None:
     parser.add_argument("--dice", type=int, default=4)
     options = parser.parse_args()
     suite = load_suite("rware-tiny")
-    episodes = suite.replay(snapshots=True)
+    whole = suite.replay(snapshots=True)
+    episodes = [whole[k] for k in suite.parts(range(len(whole)))[0]]
     simulator = EnvSimulator(suite.make_env)
     library = simulator.env.library
     DeliveryValue(library, count=2).values(episodes[0].snapshots[:1])  # compiles

@@ -18,13 +18,14 @@ from credit_wrappers.core.episode import Episode
 
 
 def episodes_of(name: str) -> tuple[object, list[Episode]]:
-    """Return what makes the environments of a suite or data set, and its episodes with snapshots."""
+    """Return what makes the environments of a suite (its first edition) or data set, and episodes with snapshots."""
     if name in dataset.published_names():
         make_env = dataset.load_card(name).make_env
         labels = dataset.replayed(dataset.iterate(name), make_env, snapshots=True)
         return make_env, [label.episode for label in labels]
     suite = load_suite(name)
-    return suite.make_env, suite.replay(snapshots=True)
+    episodes = suite.replay(snapshots=True)
+    return suite.make_env, [episodes[k] for k in suite.parts(range(len(episodes)))[0]]
 
 
 def milliseconds(make_env: object, episodes: list[Episode], value: str, kind: str) -> np.ndarray:

@@ -15,6 +15,7 @@ from credit_wrappers.exact.simulator import StateError
 from credit_wrappers.exact.value_function import Values, named_value, state_key
 from credit_wrappers.testing.corridor import CorridorEnv, CorridorState
 from spaceworld import spaceworld_v0
+from spaceworld.presets import get_scenario
 from tests.exact_episodes import walk, wander
 
 FIVE = partial(CorridorEnv, 2, length=5)
@@ -243,10 +244,25 @@ def test_an_error_that_is_not_known_stays_unknown_where_it_does_not_cancel():
     assert np.isnan(found.error).tolist() == [[True, True], [False, True]] and found.error[1, 0] == 0
 
 
-def test_a_plan_is_no_exact_value_so_its_error_is_not_known():
+def test_a_plan_is_no_exact_value_so_its_error_is_stated_where_it_was_measured():
     make = partial(spaceworld_v0.parallel_env, scenario="truss", max_cycles=3)
-    found = exact_credit(wander(make(), 0), EnvSimulator(make), named_value(make(), "time"))
-    assert np.isnan(found.error).any() and np.isfinite(found.values).all()
+    episode = wander(make(), 0)
+    found = exact_credit(episode, EnvSimulator(make), named_value(make(), "time"))
+    assert (found.error > 0).any() and np.isfinite(found.error).all() and np.isfinite(found.values).all()
+    other = replace(get_scenario("truss"), height=10)  # of no preset, so nobody has measured it
+    value = named_value(spaceworld_v0.parallel_env(scenario=other), "time")
+    assert np.isnan(value.error) and not np.isnan(named_value(make(), "work").error)
+
+
+def test_plans_with_other_orders_are_a_second_estimate():
+    env = spaceworld_v0.parallel_env(scenario="truss")
+    value, states = named_value(env, "time"), []
+    for seed in range(4):
+        env.reset(seed=seed)
+        states.append(env.unwrapped.get_state())
+    one, two = value.values(states).mean, value.again().values(states).mean
+    assert (one != two).any() and np.abs(one - two).max() < 15
+    assert value.again().values(states).mean.tolist() == two.tolist()
 
 
 @pytest.mark.parametrize(
