@@ -58,13 +58,12 @@ FAST: Mapping[str, Any] = {
     "envs": 64,
     "batch": 2048,
     "epochs": 4,
-    "entropy": 0.03,
     "gamma_start": 0.5,
     "gamma_growth": 0.4,
     "max_idle": 60,
 }
 MANY = {"hidden": 256, "lr": 1e-3, "entropy": 0.04, "gamma_start": 0.8}  # where it differs for three robots and more
-FAST_STEPS = {"solo": 200_000, "duet": 300_000, "pair": 1_500_000}
+FAST_STEPS = {"solo": 200_000, "duet": 500_000, "pair": 3_000_000}
 MANY_STEPS = 5_000_000
 
 
