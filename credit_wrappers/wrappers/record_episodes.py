@@ -132,7 +132,8 @@ class RecordEpisodes(BaseParallelWrapper):
 def _require_no_credit(env: object) -> None:
     """Raise TypeError if a wrapper inside pays credit: it would be recorded as the team reward."""
     layer: Any = env
-    while layer is not None:
+    innermost = layer.unwrapped
+    while layer is not None and layer is not innermost:
         if isinstance(layer, CreditWrapper):
             raise TypeError(
                 f"a recording holds what the environment pays, and {type(layer).__name__} is inside: put "
