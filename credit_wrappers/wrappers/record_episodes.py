@@ -132,8 +132,7 @@ class RecordEpisodes(BaseParallelWrapper):
 def _require_no_credit(env: object) -> None:
     """Raise TypeError if a wrapper inside pays credit: it would be recorded as the team reward."""
     layer: Any = env
-    innermost = layer.unwrapped
-    while layer is not None and layer is not innermost:
+    while layer is not None:
         if isinstance(layer, CreditWrapper):
             raise TypeError(
                 f"a recording holds what the environment pays, and {type(layer).__name__} is inside: put "
