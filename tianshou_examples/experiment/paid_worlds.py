@@ -156,7 +156,7 @@ def payer_of(method: str, student: Any, agents: list[str], worlds: int) -> Calla
     """Return a maker of what pays a method's robots.
 
     Args:
-        method: mca, summed, shared or equal.
+        method: One of mca, summed, shared and equal.
         student: Pays instead of the scripted rules; None: the rules do.
         agents: The robots' names.
         worlds: E.
