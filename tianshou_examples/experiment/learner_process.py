@@ -60,7 +60,7 @@ class LearnerProcess:
         self.name = learner_name(method, seed)
         self.folder = folder
         self.checkpoint = checkpoint_of(folder, method, seed)
-        self.make_env = environment_maker(settings.env, action_mask=settings.action_mask)  # for evaluations
+        self.make_env = environment_maker(settings.env, **settings.world_options)  # for evaluations
         make_env, harder = self.make_env, reward_wrapper(settings.reward)
         make_paying = make_env if harder is None else lambda: harder(make_env())
         ledger = folder / f"ledger-{self.name}.sqlite"
