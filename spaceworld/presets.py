@@ -70,7 +70,8 @@ def fleet(robots: int) -> Scenario:
         raise ValueError(f"there is no fleet of {robots} robots; valid are {LEAST_FLEET} to {LARGEST_FLEET}")
     side = round(sqrt(CELLS * robots))
     kinds = Module("strut", 1), Module("node", 2)
-    modules = tuple(kinds[(k + k // 4) % 2] for k in range(MODULES * robots))  # along a truss and around the core in turn
+    # light and heavy in turn, along each truss and around the core
+    modules = tuple(kinds[(k + k // 4) % 2] for k in range(MODULES * robots))
     return Scenario(
         f"fleet-{robots}", side, side, (Robot(),) * robots, modules, _slots(modules, 4), horizon=STEPS * robots,
         slot_pattern="cross",

@@ -4,8 +4,9 @@
     python -m tianshou_examples.scale --robots 2 4 8 16 --prices 3 15 0.3
     python -m tianshou_examples.scale --robots 16 --parts truth --truth-steps 6 --minutes 30
 
-The worlds are Spaceworld's fleets, the critic is the scripted stand-in. What is measured stays in the folder `--out`: the
-same command goes on after an interruption. The folder holds `fleet-N.json`, `table.md`, `results.json` and `growth.png`.
+The worlds are Spaceworld's fleets, the critic is the scripted stand-in. What is measured stays in the folder `--out`:
+the same command goes on after an interruption. The folder holds `fleet-N.json`, `table.md`, `results.json` and
+`growth.png`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tianshou_examples.experiment.scale_study import PARTS, ScaleStudy, results_
 from tianshou_examples.experiment.settings import number
 
 
-def parse(argv: list[str] | None = None) -> tuple[ScaleStudy, Path, float, float]:
+def parse(argv: list[str] | None = None) -> tuple[ScaleStudy, Path, float, int]:
     """Read the command line; return what is measured, the folder, the minutes and the size of the outlook.
 
     Raises:

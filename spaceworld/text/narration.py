@@ -55,9 +55,7 @@ class SpaceworldNarrator:
     def detached(self) -> SpaceworldNarrator:
         """Return the narrator without its environment, for episodes that are kept or pickled; always one object."""
         if self._detached is None:
-            self._detached = SpaceworldNarrator(
-                self.scenario, self.horizon, self.collision_penalty, told=self._told
-            )
+            self._detached = SpaceworldNarrator(self.scenario, self.horizon, self.collision_penalty, told=self._told)
         return self._detached
 
     def capture(self, observations: Mapping[str, Any]) -> np.ndarray:

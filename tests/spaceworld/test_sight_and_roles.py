@@ -14,7 +14,8 @@ from spaceworld.planner import policy
 from spaceworld.vector import SpaceworldVectorEnv
 from tests.spaceworld.scenarios import busy_actions
 
-ABILITIES = ("own.thrust", "own.can_grip", "own.can_dock", *(f"other_{k}.{x}" for k in (1, 2, 3) for x in ("thrust", "can_dock")))  # fmt: skip
+OTHERS = tuple(f"other_{k}.{ability}" for k in (1, 2, 3) for ability in ("thrust", "can_dock"))
+ABILITIES = ("own.thrust", "own.can_grip", "own.can_dock", *OTHERS)
 PLANES = ("robot_thrust", "robot_can_dock", "own_thrust", "own_can_grip", "own_can_dock")
 
 

@@ -34,8 +34,8 @@ def check_environment(name: str) -> str:
         others = " and ".join(_ADAPTERS)
         raise ValueError(
             f"unknown env {name!r}; {f'did you mean {meant}? ' if meant else ''}valid are {', '.join(examples())}, "
-            f"spaceworld:fleet-N, and every other id of {others}. For an environment of your own copy tianshou_examples/mca.py "
-            "(docs/training.md)"
+            f"spaceworld:fleet-N, and every other id of {others}. For an environment of your own copy "
+            "tianshou_examples/mca.py (docs/training.md)"
         )
     if family == "spaceworld":
         return scenario

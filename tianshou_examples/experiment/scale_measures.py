@@ -40,7 +40,8 @@ def disturbed_play(make_env: MakeEnv, seed: int) -> np.ndarray:
     """
     env, random = make_env(), np.random.default_rng(seed)
     _, infos = env.reset(seed=seed)
-    team, joints = ScriptedPolicy(env, tries=1), []
+    team = ScriptedPolicy(env, tries=1)
+    joints: list[list[int]] = []
     half = np.zeros(len(env.possible_agents), bool)
     while env.agents:
         turn = len(joints) % (FOLLOWED + DISTURBED)
@@ -59,7 +60,8 @@ def culprit_play(make_env: MakeEnv, seed: int) -> tuple[np.ndarray, int]:
     culprit = int(random.integers(len(env.possible_agents)))
     only = np.arange(len(env.possible_agents)) == culprit
     others = [agent for agent, mine in zip(env.possible_agents, only, strict=True) if not mine]
-    team, joints = ScriptedPolicy(env, others), []
+    team = ScriptedPolicy(env, others)
+    joints: list[list[int]] = []
     while env.agents:
         joint = _chance(env, infos, random, only)
         chosen = team()
@@ -101,9 +103,9 @@ def text_measures(make_env: MakeEnv, played: Sequence[tuple[int, np.ndarray]], p
     usage = critic.estimate(episodes, PER_QUERY).usage
     base = estimate_tokens(critic.questions(episodes[:1])[0].request.system)
     began = time.process_time()
-    credits = [credit for at in range(0, len(episodes), PER_QUERY) for credit in critic.score(episodes[at:][:PER_QUERY])]
+    queries = [episodes[at : at + PER_QUERY] for at in range(0, len(episodes), PER_QUERY)]
+    written = sum(credit.usage.output_tokens for query in queries for credit in critic.score(query))
     seconds, count = time.process_time() - began, len(episodes)
-    written = sum(credit.usage.output_tokens for credit in credits)
     read = usage.tokens - usage.output_tokens
     return {
         "episodes": count, "steps": float(np.mean([episode.length for episode in episodes])), "base prompt": base,
@@ -113,14 +115,16 @@ def text_measures(make_env: MakeEnv, played: Sequence[tuple[int, np.ndarray]], p
     }  # fmt: skip
 
 
-def student_measures(make_env: MakeEnv, played: Sequence[tuple[int, np.ndarray]], labels: Sequence[Credit]) -> Measures:
-    """Return how well a student of some labelled episodes follows the critic on the others.
+def student_measures(
+    make_env: MakeEnv, played: Sequence[tuple[int, np.ndarray]], labels: Sequence[Credit], fold: int = HELD_OUT - 1
+) -> Measures:
+    """Return how well a student of some labelled episodes follows the critic on the others, of which `fold` says which.
 
     The error is the mean absolute difference, over the mean absolute credit of the critic: a student that always says 0
     has an error of 1.
     """
     episodes = [replay(make_env(), seed, actions, observations=True) for seed, actions in played]
-    tested = np.arange(len(episodes)) % HELD_OUT == HELD_OUT - 1
+    tested = np.arange(len(episodes)) % HELD_OUT == fold
     known = [(e, c) for e, c, test in zip(episodes, labels, tested, strict=True) if not test]
     began = time.process_time()
     student = fit_student(known, n_actions=6)
@@ -180,8 +184,8 @@ def truth_of_steps(
         _, rewards, terminated, _, _ = env.step(dict(zip(env.agents, joint.tolist(), strict=True)))
         if t in wanted:
             one = Episode(
-                id=t, agents=tuple(env.possible_agents), actions=joint[None], team_reward=np.array([rewards["robot_0"]]),
-                cost=np.zeros((1, len(joint))), terminated=all(terminated.values()), truncated=False,
+                id=t, agents=tuple(env.possible_agents), actions=joint[None],
+                team_reward=np.array([rewards["robot_0"]]), cost=np.zeros((1, len(joint))), terminated=all(terminated.values()), truncated=False,
                 snapshots=(before, env.get_state()),
             )  # fmt: skip
             found.append(exact_credit(one, simulator, worth, "difference").values[0])

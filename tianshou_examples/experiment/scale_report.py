@@ -128,8 +128,9 @@ def draw_growth(results: Results, laws: Mapping[tuple[str, str], PowerLaw], path
     left.set_yscale("log")
     left.set_ylabel("of an episode, or of a robot")
     judged = {
-        ("culprit", "others above"): "others paid more than the culprit", ("student", "rank"): "rank, student and critic",
-        ("truth", "rank"): "rank, critic and planner", ("truth", "rank in a mirror"): "rank, planner and planner in a mirror",
+        ("culprit", "others above"): "others paid more than the culprit",
+        ("student", "rank"): "rank, student and critic", ("truth", "rank"): "rank, critic and planner",
+        ("truth", "rank in a mirror"): "rank, planner and planner in a mirror",
     }  # fmt: skip
     for (which, label), style in zip(judged.items(), ("o-", "s-", "d-", "^:"), strict=True):
         points = [(n, results[n][which[0]][which[1]]) for n in sizes if which[0] in results[n]]

@@ -68,7 +68,10 @@ class Settings:
     Each field with a help text is an option of the command line; most others are learner settings, for `--set`.
     """
 
-    env: str = _option("spaceworld:duet", f"{', '.join(examples())}, spaceworld:fleet-N, and every other id of the last two libraries")
+    env: str = _option(
+        "spaceworld:duet",
+        f"{', '.join(examples())}, spaceworld:fleet-N, and every other id of the last two libraries",
+    )
     action_mask: str = _option(
         "possible",
         "of Spaceworld; safe also forbids flying into what is solid and seen; robots may still collide",
