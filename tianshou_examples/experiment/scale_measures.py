@@ -185,8 +185,8 @@ def truth_of_steps(
         if t in wanted:
             one = Episode(
                 id=t, agents=tuple(env.possible_agents), actions=joint[None],
-                team_reward=np.array([rewards["robot_0"]]), cost=np.zeros((1, len(joint))), terminated=all(terminated.values()), truncated=False,
-                snapshots=(before, env.get_state()),
+                team_reward=np.array([rewards["robot_0"]]), cost=np.zeros((1, len(joint))),
+                terminated=all(terminated.values()), truncated=False, snapshots=(before, env.get_state()),
             )  # fmt: skip
             found.append(exact_credit(one, simulator, worth, "difference").values[0])
     return np.array(found)

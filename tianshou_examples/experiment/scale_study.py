@@ -47,10 +47,10 @@ class ScaleStudy:
 
     robots: tuple[int, ...] = (2, 4, 8, 16)
     parts: tuple[str, ...] = PARTS
-    layouts: int = 20
-    episodes: int = 24
-    culprits: int = 12
-    truth_steps: int = 24
+    layouts: int = 10
+    episodes: int = 12
+    culprits: int = 8
+    truth_steps: int = 12
     prices: Prices = field(default_factory=lambda: Prices(3.0, 15.0, 0.3))
 
 
