@@ -39,7 +39,7 @@ class PowerLaw:
             raise ValueError(f"sizes and values must be above 0, got {list(sizes)} and {list(values)}")
         x, z = np.log(n), np.log(y)
         spread = x - x.mean()
-        exponent = float(spread @ z / (spread @ spread))
+        exponent = float(spread @ (z - z.mean()) / (spread @ spread))
         factor = float(np.exp(z.mean() - exponent * x.mean()))
         if len(y) < 3:
             return cls(factor, exponent, float("nan"), float("nan"))
