@@ -1,4 +1,4 @@
-"""Team size, sight and roles: laws of growth are right, what was measured is not measured again, and tables are told."""
+"""Team size, sight and roles: laws of growth are right, nothing is measured twice, and tables are told."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_two_points_give_no_interval_and_what_does_not_grow_reaches_nothing() ->
 
 @pytest.mark.parametrize(("sizes", "values"), [([2], [1]), ([2, 2], [1, 1]), ([2, 4], [0, 1]), ([2, 4], [1, np.nan])])
 def test_no_law_is_made_up(sizes: list[float], values: list[float]) -> None:
-    with pytest.raises(ValueError, match="law of growth|above 0"):
+    with pytest.raises(ValueError, match=r"law of growth|above 0"):
         PowerLaw.of(sizes, values)
 
 
