@@ -3,6 +3,7 @@
     python -m tianshou_examples.scale
     python -m tianshou_examples.scale --robots 2 4 8 16 --prices 3 15 0.3
     python -m tianshou_examples.scale --robots 16 --parts truth --truth-steps 6 --minutes 30
+    python -m tianshou_examples.scale --robots 2 4 --runs runs/fleet-2 runs/fleet-4       (of tianshou_examples.train)
 
 The worlds are Spaceworld's fleets, the critic is the scripted stand-in. What is measured stays in the folder `--out`:
 the same command goes on after an interruption. The folder holds `fleet-N.json`, `table.md`, `results.json` and
@@ -23,12 +24,12 @@ from credit_wrappers.llm.budget import Prices
 from spaceworld.presets import LARGEST_FLEET, LEAST_FLEET
 from tianshou_examples.experiment.command_line import OneLineParser
 from tianshou_examples.experiment.scale_report import write_scale_report
-from tianshou_examples.experiment.scale_study import PARTS, ScaleStudy, results_of, run_study
+from tianshou_examples.experiment.scale_study import PARTS, ScaleStudy, results_of, run_study, trained
 from tianshou_examples.experiment.settings import number
 
 
-def parse(argv: list[str] | None = None) -> tuple[ScaleStudy, Path, float, int]:
-    """Read the command line; return what is measured, the folder, the minutes and the size of the outlook.
+def parse(argv: list[str] | None = None) -> tuple[ScaleStudy, Path, float, int, list[Path]]:
+    """Read the command line; return what is measured, the folder, the minutes, the size of the outlook, and runs.
 
     Raises:
         SystemExit: With code 2 and one line.
@@ -50,19 +51,29 @@ def parse(argv: list[str] | None = None) -> tuple[ScaleStudy, Path, float, int]:
         help="of a million tokens read, written, and read from the cache")  # fmt: skip
     add("--outlook", type=number(int, 1), default=1000, metavar="N", help="size for which the laws are continued")
     add("--minutes", type=number(float, above=0), default=600.0, help="nothing is begun later")
+    add(
+        "--runs",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FOLDER",
+        help="trainings of fleets: how soon they dock half",
+    )
     add("--out", type=Path, default=Path("runs/scale"), help="folder of the results")
     given = vars(parser.parse_args(argv))
-    out, minutes, outlook = given.pop("out"), given.pop("minutes"), given.pop("outlook")
+    out, minutes, outlook, runs = (given.pop(name) for name in ("out", "minutes", "outlook", "runs"))
     read, written, cached = given.pop("prices")
     given |= {"robots": tuple(sorted(set(given["robots"]))), "parts": tuple(given["parts"])}
-    return ScaleStudy(**given, prices=Prices(read, written, cached)), out, minutes, outlook
+    return ScaleStudy(**given, prices=Prices(read, written, cached)), out, minutes, outlook, runs
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 done; 1 the minutes are over; 2 bad input; 130 interrupted."""
-    study, folder, minutes, outlook = parse(argv)
+    study, folder, minutes, outlook, runs = parse(argv)
     code = 0
     try:
+        for run in runs:
+            trained(run, folder)
         with tqdm(run_study(study, folder, minutes), unit=" pieces", disable=None) as bar:
             for line in bar:
                 bar.set_description(line)

@@ -26,6 +26,7 @@ from tianshou_examples.experiment.scale_measures import (
     truth_of_steps,
 )
 from tianshou_examples.experiment.scale_report import laws_of, scale_table
+from tianshou_examples.experiment.settings import Settings
 
 SMALL = ["--layouts", "1", "--episodes", "8", "--culprits", "2", "--truth-steps", "2"]
 
@@ -111,6 +112,30 @@ def test_a_study_that_is_out_of_time_says_so_and_goes_on_later(
     assert scale.main([*arguments, "--minutes", "1e-9"]) == 1
     assert "the same command goes on" in capsys.readouterr().err
     assert "culprit" not in json.loads((tmp_path / "fleet-2.json").read_text(encoding="utf-8"))["measures"]
+
+
+def test_a_training_says_how_soon_it_docked_half_whatever_its_collisions_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    Settings(env="spaceworld:fleet-2", method=("mca", "shared"), seeds=2).write(run)
+    points = [
+        ("mca", 0, 100, 0.4, 1.0),
+        ("mca", 0, 200, 0.3, 4.0),
+        ("mca", 0, 300, 0.9, 0.0),
+        ("mca", 1, 400, 0.5, 0.0),
+    ]
+    points += [("shared", 0, 900, 0.1, 2.0)]
+    names = ("method", "seed", "steps", "return", "collisions")
+    lines = [json.dumps({"kind": "train", **dict(zip(names, point, strict=True))}) for point in points]
+    (run / "metrics.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    arguments = ["--robots", "2", "--parts", "team", "--layouts", "1", "--out", str(tmp_path / "study")]
+    assert scale.main([*arguments, "--runs", str(run)]) == 0
+    told = capsys.readouterr().out
+    assert "to 50 % docked, mca | 300 |" in told and "docked, shared reward | - |" in told
+    assert scale.main([*arguments, "--runs", str(tmp_path)]) == 2
+    assert "holds no run" in capsys.readouterr().err
 
 
 def test_the_table_has_exponents_an_outlook_and_what_breaks() -> None:

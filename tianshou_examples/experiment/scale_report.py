@@ -36,6 +36,8 @@ ROWS = (
     ("student", "error", "student: error (0 credit for all: 1)", 2, True),
     ("student", "fit CPU s", "student: CPU s of a fit", 0, True),
     ("student", "weights", "student: weights", 0, True),
+    ("train", "mca", "training steps to 50 % docked, mca", 0, True),
+    ("train", "shared", "training steps to 50 % docked, shared reward", 0, True),
 )
 
 # Part, measure, limit, and what breaks there.
@@ -84,7 +86,7 @@ def scale_table(results: Results, laws: Mapping[tuple[str, str], PowerLaw], outl
         values = [results[n].get(part, {}).get(name) for n in sizes]
         if all(value is None for value in values):
             continue
-        told = ["-" if value is None else f"{value:,.{digits}f}" for value in values]
+        told = ["-" if value is None or value != value else f"{value:,.{digits}f}" for value in values]
         law = laws.get((part, name))
         exponent, ahead = ("", "") if law is None else (exponent_text(law), large_number(law.at(outlook)))
         lines.append(f"| {title} | {' | '.join(told)} | {exponent} | {ahead} |")

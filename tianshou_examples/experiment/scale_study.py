@@ -25,9 +25,11 @@ from tianshou_examples.experiment.scale_measures import (
     truth_measures,
     truth_of_steps,
 )
+from tianshou_examples.experiment.settings import Settings
 
 PARTS = ("team", "text", "culprit", "student", "truth")
 FIRST_SEED, CULPRIT_SEED = 1000, 5000
+HALF = 0.5  # of the mass
 MIRROR = 5  # the world in which the planner values states for the second time
 
 
@@ -102,6 +104,34 @@ def results_of(study: ScaleStudy, folder: Path) -> dict[int, dict[str, dict[str,
     """Return by size and part what is measured in the folder; sizes and parts that are missing are left out."""
     found = {robots: _Fleet.of(folder, robots).done.get("measures", {}) for robots in study.robots}
     return {robots: parts for robots, parts in found.items() if parts}
+
+
+def trained(run: Path, folder: Path) -> None:
+    """Keep in the folder after how many environment steps the learners of a run first docked half, for each method.
+
+    Half is the share of the mass, while the team explores: the mean return of its recent episodes without the
+    collisions' penalty. It is the mean over the seeds that got there; NaN where none did.
+
+    Raises:
+        ValueError: There is no run, or it is not of a fleet.
+    """
+    settings = Settings.read(run)
+    name = settings.env.partition(":")[2]
+    if not name.startswith("fleet-"):
+        raise ValueError(f"{run} was trained on {settings.env}, and not on a fleet")
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [record for record in map(json.loads, lines) if record["kind"] == "train"]
+    penalty = SpaceworldEnv(name).collision_penalty
+    found = {}
+    for method in settings.method:
+        there = []
+        for seed in range(settings.seeds):
+            mine = [r for r in records if (r["method"], r["seed"]) == (method, seed)]
+            there += [r["steps"] for r in mine if r["return"] + penalty * r["collisions"] >= HALF][:1]
+        found[method] = float(np.mean(there)) if there else float("nan")
+    fleet = _Fleet.of(folder, int(name.removeprefix("fleet-")))
+    fleet.done.setdefault("measures", {})["train"] = found
+    fleet.save()
 
 
 def _measured(study: ScaleStudy, robots: int, fleet: _Fleet) -> Iterator[str]:
