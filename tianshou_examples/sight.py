@@ -64,6 +64,7 @@ def parse(argv: list[str] | None = None) -> Namespace:
     add("--episodes", type=number(int, 2 * HELD_OUT), default=24, help="disturbed episodes of the scripted team")
     add("--culprits", type=count, default=12, help="episodes in which one robot acts by chance")
     add("--truth-steps", type=number(int, 2), default=60, help="steps that the planner values")
+    add("--folds", type=number(int, 1, most=HELD_OUT), default=HELD_OUT, help="students, each tested on another fourth")
     add("--json", type=Path, metavar="FILE", help="write all figures")
     options = parser.parse_args(argv)
     try:
@@ -99,7 +100,7 @@ def rows_of(options: Namespace) -> Iterator[dict[str, Any]]:
         judged = truth_measures(truths, mirrored, credit) | culprit_measures(make_told, culprits)
         for sight in options.sight:
             make_env = partial(make_told, sight=_cells(options.scenario, sight))
-            folds = [student_measures(make_env, played, labels, fold) for fold in range(HELD_OUT)]
+            folds = [student_measures(make_env, played, labels, fold) for fold in range(options.folds)]
             student = {f"student {key}": [fold[key] for fold in folds] for key in ("rank", "sign", "error")}
             yield {"sight": sight, "roles": roles, **judged, **student}
 

@@ -34,7 +34,7 @@ ROWS = (
     ("student", "rank", "student: rank of steps", 2, False),
     ("student", "sign", "student: sign of steps", 2, False),
     ("student", "error", "student: error (0 credit for all: 1)", 2, True),
-    ("student", "fit CPU s", "student: CPU s of a fit", 0, True),
+    ("student", "fit CPU s", "student: CPU s of a fit", 0, False),
     ("student", "weights", "student: weights", 0, True),
     ("train", "mca", "training steps to 50 % docked, mca", 0, True),
     ("train", "shared", "training steps to 50 % docked, shared reward", 0, True),
@@ -53,11 +53,11 @@ LIMITS = (
 
 
 def laws_of(results: Results) -> dict[tuple[str, str], PowerLaw]:
-    """Return the law of growth of each measure that has one and was taken at two sizes or more."""
+    """Return the law of growth of each measure that has one and was taken at three sizes or more."""
     laws = {}
     for part, name, _, _, grows in ROWS:
         points = [(n, parts[part][name]) for n, parts in sorted(results.items()) if name in parts.get(part, {})]
-        if grows and len(points) > 1 and all(value > 0 for _, value in points):
+        if grows and len(points) > 2 and all(value > 0 for _, value in points):
             laws[part, name] = PowerLaw.of(*zip(*points, strict=True))
     return laws
 
@@ -91,10 +91,9 @@ def scale_table(results: Results, laws: Mapping[tuple[str, str], PowerLaw], outl
         exponent, ahead = ("", "") if law is None else (exponent_text(law), large_number(law.at(outlook)))
         lines.append(f"| {title} | {' | '.join(told)} | {exponent} | {ahead} |")
     lines += ["", "| what breaks, if the law goes on | robots |", "|---|---|"]
-    for part, name, limit, title in LIMITS:
-        if (part, name) in laws:
-            reached = laws[part, name].reaches(limit)
-            lines.append(f"| {title} | {'never' if reached == float('inf') else large_number(reached)} |")
+    limits = [(laws[part, name].reaches(limit), title) for part, name, limit, title in LIMITS if (part, name) in laws]
+    for reached, title in sorted(limits):
+        lines.append(f"| {title} | {'never' if reached == float('inf') else large_number(reached)} |")
     return "\n".join(lines) + "\n"
 
 
