@@ -7,11 +7,22 @@ Importing this package opens no window and registers nothing; `register_envs()` 
 registry.
 """
 
-from spaceworld.presets import PRESETS, get_scenario
+from spaceworld.presets import PRESETS, fleet, get_scenario
 from spaceworld.registry import register_envs
 from spaceworld.scenario import Debris, Layout, Module, Robot, Scenario, Slot
 
-__all__ = ["PRESETS", "Debris", "Layout", "Module", "Robot", "Scenario", "Slot", "get_scenario", "register_envs"]
+__all__ = [
+    "PRESETS",
+    "Debris",
+    "Layout",
+    "Module",
+    "Robot",
+    "Scenario",
+    "Slot",
+    "fleet",
+    "get_scenario",
+    "register_envs",
+]
 
 
 def __getattr__(name: str) -> str:

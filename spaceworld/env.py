@@ -21,7 +21,7 @@ from spaceworld.rules.generator import generate
 from spaceworld.rules.mirrors import mirror_count, mirror_row, mirrored_actions
 from spaceworld.rules.packing import blocks, build_spec, clear, memory_of, place, seed_row
 from spaceworld.rules.snapshot import VERSION, Snapshot, check, fingerprint, rewound
-from spaceworld.scenario import Scenario
+from spaceworld.scenario import Scenario, seeing
 from spaceworld.text.events import EVENTS
 from spaceworld.text.narration import SpaceworldNarrator
 from spaceworld.text.scene import Overlay, Scene, overlay_of, scene_of
@@ -43,6 +43,9 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
             team learns, it meets more beginnings so, and fewer steps in which nothing happens any more.
         observation: "vector", or "image": egocentric planes, (C, 2r+1, 2r+1); see `spaceworld.observations.image`.
         image_radius: The r of the planes; None: the largest sensor range, at most what the grid has and at most 5.
+        sight: The sensor range of all robots, in cells; None: the scenario's own.
+        roles_told: Whom it is told what each robot can do: "all", the robots and the critic; "critic", in the
+            narrator's text alone; or "nobody".
         on_collision: "block" (a collision costs), or "terminate" (it also ends the episode).
         collision_penalty: What one collision or violation takes from the team reward.
         action_mask: "possible" masks actions without effect or cost; "safe" also masks flying into anything solid that
@@ -71,13 +74,16 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         collision_penalty: float = 0.05,
         action_mask: Literal["possible", "safe"] = "possible",
         image_radius: int | None = None,
+        sight: int | None = None,
+        roles_told: Literal["all", "critic", "nobody"] = "all",
     ) -> None:
-        self.scenario = get_scenario(scenario)
+        self.scenario = seeing(get_scenario(scenario), sight)
         for what, value, valid in (
             ("render_mode", render_mode, (None, *RENDER_MODES)),
             ("observation", observation, ("vector", "image")),
             ("on_collision", on_collision, ("block", "terminate")),
             ("action_mask", action_mask, ("possible", "safe")),
+            ("roles_told", roles_told, ("all", "critic", "nobody")),
         ):
             if value not in valid:
                 raise ValueError(f"unknown {what} {value!r}; valid are {', '.join(map(repr, valid))}")
@@ -93,8 +99,8 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         self.max_cycles = self.scenario.horizon if max_cycles is None else max_cycles
         self.collision_penalty = float(collision_penalty)
         self._n = len(self.scenario.robots)
-        terminate, safe = on_collision == "terminate", action_mask == "safe"
-        spec = build_spec(self.scenario, self.max_cycles, terminate, safe, max_idle or 0)
+        self.roles_told, terminate, safe = roles_told, on_collision == "terminate", action_mask == "safe"
+        spec = build_spec(self.scenario, self.max_cycles, terminate, safe, roles_told == "all", max_idle or 0)
         self._use(memory_of(spec))
         self.feature_names = () if observation == "image" else feature_names(self.scenario)
         vector = (len(feature_names(self.scenario)),)
@@ -274,7 +280,8 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
     @property
     def narrator(self) -> SpaceworldNarrator:
         """The narrator that turns states of this environment into text."""
-        return SpaceworldNarrator(self.scenario, self.max_cycles, self.collision_penalty, self._live)
+        told = self.roles_told != "nobody"
+        return SpaceworldNarrator(self.scenario, self.max_cycles, self.collision_penalty, self._live, told=told)
 
     def describe(self) -> str:
         """Return the world, its rules and its goal in English."""

@@ -1,6 +1,10 @@
-"""The presets, from one robot and one module to sixteen robots and 32 modules (ours)."""
+"""The presets, from one robot and one module to sixteen robots and 32 modules, and fleets of any size (ours)."""
 
 from __future__ import annotations
+
+import re
+from functools import lru_cache
+from math import sqrt
 
 from spaceworld.scenario import Debris, Module, Robot, Scenario, Slot
 
@@ -37,15 +41,58 @@ def _presets() -> tuple[Scenario, ...]:
 
 PRESETS: dict[str, Scenario] = {s.name: s for s in _presets()}
 
+# Of a fleet: what grows with the number of robots.
+CELLS, MODULES, STEPS = 32, 2, 50  # for each robot: cells of the grid, modules, and steps until truncation
+LEAST_FLEET, LARGEST_FLEET = 2, 24  # with more robots the four trusses are longer than the grid
+_FLEET = re.compile(r"fleet-([1-9]\d*)")
+
+
+@lru_cache(maxsize=LARGEST_FLEET)
+def fleet(robots: int) -> Scenario:
+    """Return the scenario `fleet-N`: every number of robots has the same density.
+
+    All robots are alike and see the whole grid. For each of them the square grid has about 32 cells, and there are two
+    modules, one of mass 1 and one of mass 2. They belong to four trusses that grow out of one core, so at most four
+    slots are open at a time.
+
+    Args:
+        robots: The number of robots, from 2 to 24.
+
+    Raises:
+        ValueError: There is no fleet of that size.
+
+    Examples:
+        >>> from spaceworld import fleet
+        >>> fleet(8).name, fleet(8).height, len(fleet(8).modules), fleet(8) == get_scenario("fleet-8")
+        ('fleet-8', 16, 16, True)
+    """
+    if not LEAST_FLEET <= robots <= LARGEST_FLEET:
+        raise ValueError(f"there is no fleet of {robots} robots; valid are {LEAST_FLEET} to {LARGEST_FLEET}")
+    side = round(sqrt(CELLS * robots))
+    kinds = Module("strut", 1), Module("node", 2)
+    # light and heavy in turn, along each truss and around the core
+    modules = tuple(kinds[(k + k // 4) % 2] for k in range(MODULES * robots))
+    return Scenario(
+        f"fleet-{robots}", side, side, (Robot(),) * robots, modules, _slots(modules, 4), horizon=STEPS * robots,
+        slot_pattern="cross",
+    )  # fmt: skip
+
+
+def is_scenario(name: str) -> bool:
+    """Return whether `get_scenario` knows a name."""
+    found = _FLEET.fullmatch(name)
+    return name in PRESETS or (found is not None and LEAST_FLEET <= int(found[1]) <= LARGEST_FLEET)
+
 
 def get_scenario(scenario: str | Scenario) -> Scenario:
-    """Return the scenario itself, or the preset of that name.
+    """Return the scenario itself, the preset of that name, or `fleet-N`, such as `fleet-8`.
 
     Raises:
         ValueError: For an unknown name; the message lists the presets.
     """
     if isinstance(scenario, Scenario):
         return scenario
-    if scenario not in PRESETS:
-        raise ValueError(f"unknown scenario {scenario!r}; the presets are {', '.join(PRESETS)}")
-    return PRESETS[scenario]
+    if not is_scenario(scenario):
+        fleets = f"fleet-{LEAST_FLEET} to fleet-{LARGEST_FLEET}"
+        raise ValueError(f"unknown scenario {scenario!r}; the presets are {', '.join(PRESETS)}, and {fleets}")
+    return PRESETS[scenario] if scenario in PRESETS else fleet(int(scenario.removeprefix("fleet-")))

@@ -6,7 +6,7 @@ with `dataclasses.replace`. The rules are ours: the paper names the benchmark bu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -98,6 +98,15 @@ class Scenario:
     def types(self) -> tuple[str, ...]:
         """The module and slot types, in order of appearance."""
         return tuple(dict.fromkeys([m.type for m in self.modules] + [s.type for s in self.slots]))
+
+
+def seeing(s: Scenario, sight: int | None) -> Scenario:
+    """Return a scenario whose robots all have the sensor range `sight`, in cells; None: the scenario as it is.
+
+    Raises:
+        ValueError: The range is negative.
+    """
+    return s if sight is None else replace(s, robots=tuple(replace(robot, sensor_range=sight) for robot in s.robots))
 
 
 def _check(s: Scenario) -> None:

@@ -74,12 +74,14 @@ slot, also outside the picture.
 ```python
 spaceworld_v0.parallel_env(scenario="pair", render_mode=None, max_cycles=None, observation="vector",
                            on_collision="block", collision_penalty=0.05, action_mask="possible",
-                           image_radius=None)
+                           image_radius=None, sight=None, roles_told="all")
 ```
 
 `scenario`: a preset's name or a `spaceworld.Scenario`. `render_mode`: `human` (a window), `rgb_array` or `ansi`. `max_cycles`: steps until
 truncation; None takes the scenario's own. `observation`: `vector` or `image`; `image_radius`: r of the planes.
-`on_collision="terminate"` ends the episode at the first collision. `spaceworld_v0.env(...)` makes the AEC form.
+`on_collision="terminate"` ends the episode at the first collision. `sight`: the sensor range of all robots, in cells; None takes the
+scenario's own. `roles_told`: whom it is told what each robot can do. `all`: robots observe thrust, `can_grip` and `can_dock`, and the
+narrator's text says them; `critic`: the text alone, and they are 0 in observations; `nobody`. `spaceworld_v0.env(...)` makes the AEC form.
 
 | scenario | grid | robots | F | modules | about | horizon | steps to complete | random return |
 |---|---|---|---|---|---|---|---|---|
@@ -91,6 +93,9 @@ truncation; None takes the scenario's own. `observation`: `vector` or `image`; `
 | `crew` | 10x10 | 4 | 180 | 6 | roles: tugs lift but do not dock, assemblers are weak but dock | 250 | scripted 38.3, at most 54 | -3.79 |
 | `station` | 16x16 | 8 | 402 | 16, four trusses | scale | 400 | scripted 63.3, at most 85 | -11.20 |
 | `swarm` | 32x32 | 16 | 794 | 32, four trusses | scale, and robots that see 8 cells far | 800 | scripted 129.2, at most 178 | -23.15 |
+
+`fleet-2` to `fleet-24` are scenarios, too: N equal robots that see the whole grid, 32 cells and two modules (one light, one heavy) for
+each of them, four trusses, horizon 50 N, F = 49 N + 10. `spaceworld.fleet(8)` returns one.
 
 The numbers are means over the layouts of seeds 0 to 999. Steps: for `solo`, `duet` and `pair` the shortest joint plans (`python -m
 spaceworld.planner --exact --seeds 1000`), for the others the scripted team (`python -m spaceworld.planner --seeds 1000`), which

@@ -51,7 +51,7 @@ ORDER = {
     ),
     "tianshou_examples": (
         ("experiment",),
-        ("cleanrl_ippo", "cleanrl_spaceworld", "evaluate", "mca", "offline", "train"),
+        ("cleanrl_ippo", "cleanrl_spaceworld", "evaluate", "mca", "offline", "scale", "sight", "train"),
     ),
 }
 DOORS = {  # for people and programs: no other room imports them

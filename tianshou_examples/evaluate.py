@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     try:
         settings = Settings.read(options.run)
-        make_env = environment_maker(settings.env, action_mask=settings.action_mask)
+        make_env = environment_maker(settings.env, **settings.world_options)
     except (ImportError, ValueError) as error:
         parser.error(str(error))
     family = family_of(settings.env)

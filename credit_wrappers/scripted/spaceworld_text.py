@@ -12,6 +12,7 @@ _HEAD = re.compile(r"Spaceworld, scenario \S+: \d+ robots .* (\d+) rows and (\d+
 _MODULE = re.compile(r"(module_\d+) is a (\S+) of mass (\d+)")
 _SLOT = re.compile(r"(slot_\d+) takes a (\S+?)(?=;| once |\.\n)")
 _NEEDS = re.compile(r"(slot_\d+) takes a \S+ once ((?:slot_\d+(?:, )?)+) is filled")
+_UNTOLD = "whether it can grip and dock, is not told"  # then every robot is taken for one of thrust 1 that can do both
 _THRUST = re.compile(r"each robot is a \S+ with thrust (\d+)((?:, cannot \w+)*)")
 
 
@@ -24,7 +25,7 @@ class ScenarioFacts:
     needs: dict[str, frozenset[str]]  # slot -> slots that must be filled before it
     kind: dict[str, str]  # module or slot -> type
     mass: dict[str, int]  # module -> mass
-    thrust: int  # of each robot, where they are alike
+    thrust: int  # of each robot, where they are alike or nothing is told of them
     cannot: frozenset[str] = frozenset()  # grip, dock: what no robot can do, where they are alike
 
 
@@ -42,7 +43,7 @@ def facts_of(system: str) -> ScenarioFacts | None:
         needs={slot: frozenset(before.split(", ")) for slot, before in _NEEDS.findall(system)},
         kind={module: kind for module, kind, _ in modules} | dict(_SLOT.findall(system)),
         mass={module: int(mass) for module, _, mass in modules},
-        thrust=int(thrust[1]) if thrust else 0,
+        thrust=int(thrust[1]) if thrust else int(_UNTOLD in system),
         cannot=frozenset(thrust[2].split(", cannot ")[1:]) if thrust else frozenset(),
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from spaceworld.app.teams import Team, team_of
 from spaceworld.env import SpaceworldEnv
-from spaceworld.presets import PRESETS, get_scenario
+from spaceworld.presets import PRESETS, get_scenario, is_scenario
 from spaceworld.render.display import NoDisplay
 from spaceworld.text.output import printing
 
@@ -49,7 +49,7 @@ def _with_command(argv: list[str]) -> list[str]:
     Raises:
         ValueError: A scenario or a folder stands where a command is expected; the message has the command.
     """
-    if argv and argv[0] in PRESETS:
+    if argv and is_scenario(argv[0]):
         raise ValueError(f"{argv[0]} is a scenario; to play it: spaceworld play {' '.join(argv)}")
     if argv and Path(argv[0]).is_dir():
         raise ValueError(f"{argv[0]} is a folder; to watch the team of a run: spaceworld watch {' '.join(argv)}")

@@ -154,9 +154,9 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
         cell, held = row[at + pk.R_CELL], row[at + pk.R_GRIPS]
         put_for(obs, i, 0, 2 * own[3 * i + 0] * down - 1)
         put_for(obs, i, 1, 2 * own[3 * i + 1] * across - 1)
-        put_for(obs, i, 2, spec[static + pk.R_THRUST] * strongest)
-        put_for(obs, i, 3, spec[static + pk.R_GRIP])
-        put_for(obs, i, 4, spec[static + pk.R_DOCK])
+        put_for(obs, i, 2, spec[static + pk.R_TOLD_THRUST] * strongest)
+        put_for(obs, i, 3, spec[static + pk.R_TOLD_GRIP])
+        put_for(obs, i, 4, spec[static + pk.R_TOLD_DOCK])
         if held >= 0:
             put_for(obs, i, 5, 1.0)
             mass = spec[spec[pk.H_MODULE0] + held * pk.M_STATIC + pk.M_MASS]
@@ -178,8 +178,8 @@ def observe(spec, row, work, obs, mask):  # type: ignore[no-untyped-def]  # comp
             other, sheet = spec[pk.H_ROBOT] + j * pk.R_WIDTH, spec[pk.H_ROBOT0] + j * pk.R_STATIC
             p = OWN + (k - 1) * OTHER
             if look(obs, i, p, own, own[3 * j + 0], own[3 * j + 1], down, across):
-                put_for(obs, i, p + 3, spec[sheet + pk.R_THRUST] * strongest)
-                put_for(obs, i, p + 4, spec[sheet + pk.R_DOCK])
+                put_for(obs, i, p + 3, spec[sheet + pk.R_TOLD_THRUST] * strongest)
+                put_for(obs, i, p + 4, spec[sheet + pk.R_TOLD_DOCK])
                 put_for(obs, i, p + 5, row[other + pk.R_GRIPS] >= 0)
                 put_for(obs, i, p + 6, held >= 0 and row[other + pk.R_GRIPS] == held)
                 put_for(obs, i, p + 7, row[other + pk.R_HITS] > 0)

@@ -144,8 +144,8 @@ def draw_planes(spec, row, work, out):  # type: ignore[no-untyped-def]  # compil
         for i in range(n):
             at, p = spot(own[i], own[j, 0], own[j, 1], radius), planes[i]
             if at >= 0:
-                p[THRUST, at] = spec[sheet + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
-                p[CAN_DOCK, at] = spec[sheet + pk.R_DOCK]
+                p[THRUST, at] = spec[sheet + pk.R_TOLD_THRUST] / spec[pk.H_MAX_THRUST]
+                p[CAN_DOCK, at] = spec[sheet + pk.R_TOLD_DOCK]
                 p[GRIPS, at] = held >= 0
                 p[SAME_MODULE, at] = held >= 0 and row[spec[pk.H_ROBOT] + i * pk.R_WIDTH + pk.R_GRIPS] == held
                 p[COLLIDED, at] = row[body + pk.R_HITS] > 0
@@ -178,9 +178,9 @@ def draw_own(spec, row, i, own, filled, wanted, pull, planes):  # type: ignore[n
     height, width, held = spec[pk.H_HEIGHT], spec[pk.H_WIDTH], row[at + pk.R_GRIPS]
     planes[OWN_ROW] = 2 * own[0] / (height - 1) - 1
     planes[OWN_COL] = 2 * own[1] / (width - 1) - 1
-    planes[OWN_THRUST] = spec[sheet + pk.R_THRUST] / spec[pk.H_MAX_THRUST]
-    planes[OWN_CAN_GRIP] = spec[sheet + pk.R_GRIP]
-    planes[OWN_CAN_DOCK] = spec[sheet + pk.R_DOCK]
+    planes[OWN_THRUST] = spec[sheet + pk.R_TOLD_THRUST] / spec[pk.H_MAX_THRUST]
+    planes[OWN_CAN_GRIP] = spec[sheet + pk.R_TOLD_GRIP]
+    planes[OWN_CAN_DOCK] = spec[sheet + pk.R_TOLD_DOCK]
     planes[OWN_TIME] = 1.0 - row[pk.S_STEP] / spec[pk.H_HORIZON]
     start, goal = row[at + pk.R_CELL], -1
     if held >= 0:

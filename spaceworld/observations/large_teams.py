@@ -83,8 +83,8 @@ def describe_robots(spec, row, strongest, shared):  # type: ignore[no-untyped-de
         at, static = spec[pk.H_ROBOT] + j * pk.R_WIDTH, spec[pk.H_ROBOT0] + j * pk.R_STATIC
         p = k * OTHER
         put(shared, p, 1.0)
-        put(shared, p + 3, spec[static + pk.R_THRUST] * strongest)
-        put(shared, p + 4, spec[static + pk.R_DOCK])
+        put(shared, p + 3, spec[static + pk.R_TOLD_THRUST] * strongest)
+        put(shared, p + 4, spec[static + pk.R_TOLD_DOCK])
         put(shared, p + 5, row[at + pk.R_GRIPS] >= 0)
         put(shared, p + 6, 0.0)
         put(shared, p + 7, row[at + pk.R_HITS] > 0)

@@ -32,7 +32,8 @@ HEAD = 38
 _FEW = 3  # robots for which things are described one by one
 
 # -- spec blocks: columns --------------------------------------------------------------------------------
-R_THRUST, R_SENSOR, R_GRIP, R_DOCK, R_STATIC = 0, 1, 2, 3, 4
+R_THRUST, R_SENSOR, R_GRIP, R_DOCK, R_STATIC = 0, 1, 2, 3, 7
+R_TOLD_THRUST, R_TOLD_GRIP, R_TOLD_DOCK = 4, 5, 6  # what robots observe of these abilities, 0 where they are not told
 M_TYPE, M_MASS, M_STATIC = 0, 1, 2
 T_TYPE, T_NEEDS, T_STATIC = 0, 1, 2  # T: slots, a module's target; needs: bit mask of slots
 D_PERIOD, D_FIRST, D_STATIC = 0, 1, 2  # first: the direction at reset
@@ -72,8 +73,19 @@ STAY, NORTH, SOUTH, WEST, EAST, INTERACT = range(N_ACTIONS)
 ACTION_NAMES = ("stay", "north", "south", "west", "east", "interact")
 
 
-def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: bool, idle: int = 0) -> np.ndarray:
-    """Return the static array of a scenario, int64: head, blocks, tables."""
+def build_spec(
+    scenario: Scenario, horizon: int, terminate: bool, safe_mask: bool, told: bool = True, idle: int = 0
+) -> np.ndarray:
+    """Return the static array of a scenario, int64: head, blocks, tables.
+
+    Args:
+        scenario: The scenario.
+        horizon: Steps until truncation.
+        terminate: Whether a collision ends the episode.
+        safe_mask: Whether masks forbid flying into what is solid.
+        told: Whether robots observe what each can do.
+        idle: Steps without a dock after which an episode is truncated; 0: any number.
+    """
     n, m, s, d = len(scenario.robots), len(scenario.modules), len(scenario.slots), len(scenario.debris)
     layout = scenario.layout
     core = len(layout.core) if layout else 1
@@ -87,8 +99,8 @@ def build_spec(scenario: Scenario, horizon: int, terminate: bool, safe_mask: boo
     spec[H_TYPES] = len(types)
     grid = max(scenario.height, scenario.width)
     blocks: list[tuple[int, list[list[int]]]] = [
-        (H_ROBOT0, [[r.thrust, grid if r.sensor_range is None else r.sensor_range, r.can_grip, r.can_dock]
-                    for r in scenario.robots]),
+        (H_ROBOT0, [[r.thrust, grid if r.sensor_range is None else r.sensor_range, r.can_grip, r.can_dock,
+                     told * r.thrust, told * r.can_grip, told * r.can_dock] for r in scenario.robots]),
         (H_MODULE0, [[types.index(x.type), x.mass] for x in scenario.modules]),
         (H_SLOT0, [[types.index(x.type), sum(1 << k for k in set(x.needs))] for x in scenario.slots]),
         (H_DEBRIS0, [[x.period, x.direction] for x in scenario.debris]),

@@ -53,7 +53,7 @@ def check(snapshot: object, scenario: str, own: str) -> np.ndarray:
     if snapshot.fingerprint != own:
         raise ValueError(
             f"the snapshot is of another variant of scenario {scenario!r}: its scenario value, max_cycles, max_idle, "
-            "on_collision or action_mask differ"
+            "on_collision, action_mask, sight or roles_told differ"
         )
     return snapshot.row
 

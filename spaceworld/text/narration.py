@@ -32,22 +32,30 @@ class SpaceworldNarrator:
         horizon: Steps until truncation.
         collision_penalty: What one collision or violation costs the team.
         source: Returns the live state row; needed by `capture` only.
+        told: Whether the text says what each robot can do.
     """
 
     def __init__(
-        self, scenario: Scenario, horizon: int, collision_penalty: float, source: Callable[[], np.ndarray] | None = None
+        self,
+        scenario: Scenario,
+        horizon: int,
+        collision_penalty: float,
+        source: Callable[[], np.ndarray] | None = None,
+        *,
+        told: bool = True,
     ) -> None:
         self.scenario, self.horizon, self.collision_penalty = scenario, horizon, collision_penalty
         self._source = source
         self._detached: SpaceworldNarrator | None = None
         self._spec = build_spec(scenario, horizon, False, False)
+        self._told = told
         self._alike = len(set(map(_kind, scenario.robots))) == 1
         self._cells = [f"({r},{c})" for r in range(scenario.height) for c in range(scenario.width)]
 
     def detached(self) -> SpaceworldNarrator:
         """Return the narrator without its environment, for episodes that are kept or pickled; always one object."""
         if self._detached is None:
-            self._detached = SpaceworldNarrator(self.scenario, self.horizon, self.collision_penalty)
+            self._detached = SpaceworldNarrator(self.scenario, self.horizon, self.collision_penalty, told=self._told)
         return self._detached
 
     def capture(self, observations: Mapping[str, Any]) -> np.ndarray:
@@ -72,7 +80,9 @@ class SpaceworldNarrator:
             for k, x in enumerate(s.slots)
         )
         modules = "; ".join(f"module_{k} is a {x.type} of mass {x.mass}" for k, x in enumerate(s.modules))
-        if self._alike:
+        if not self._told:
+            robots = "what each robot can lift, and whether it can grip and dock, is not told"
+        elif self._alike:
             robots = f"each robot is a {_kind(s.robots[0])}"
         else:
             kinds = "; ".join(sorted(set(map(_kind, s.robots))))  # sorted: the order must not reveal a robot's number
@@ -200,7 +210,7 @@ class SpaceworldNarrator:
             parts.append(f"debris_{i} {cells[row[at + pk.D_CELL]]}, {drift}")
         for i, name in called.items():
             at = r + i * pk.R_WIDTH
-            kind = "" if self._alike else f", {_kind(s.robots[i])}"
+            kind = "" if self._alike or not self._told else f", {_kind(s.robots[i])}"
             grips = f", grips module_{row[at + pk.R_GRIPS]}" if row[at + pk.R_GRIPS] >= 0 else ""
             parts.append(f"{name} {cells[row[at + pk.R_CELL]]}{kind}{grips}")
         return "; ".join(parts + self._carrying(row))

@@ -167,6 +167,8 @@ def test_a_rollout_is_never_shorter_than_an_episode() -> None:  # or nothing may
         (["--env", "rware:rware-tiny-2ag-esay-v2"], ["nearest valid ids", "rware-tiny-2ag-easy-v2"]),
         (["--env", "lbf:Foraging-grid-5x5-2p-1f-v3"], ["flat observations"]),
         (["--env", LBF, "--action-mask", "safe"], ["--action-mask safe is for Spaceworld"]),
+        (["--env", LBF, "--sight", "2"], ["--sight and --roles-told are for Spaceworld"]),
+        (["--env", "spaceworld:fleet-99"], ["unknown env 'spaceworld:fleet-99'", "spaceworld:fleet-N"]),
         (["--env", RWARE, "--envs", "0"], ["--envs: it is 0"]),
     ],
 )
@@ -208,3 +210,10 @@ def test_a_copy_of_mca_trains_in_an_environment_of_ones_own_as_the_page_says(cap
     exec(compile(script, "copy.py", "exec"), copy)
     copy["main"](["--steps", "200", "--envs", "2", "--episodes", "2"])
     assert "greedy return after 200 steps" in capsys.readouterr().out
+
+
+def test_a_run_trains_in_the_world_that_sight_and_roles_make() -> None:
+    settings, _ = parse(["--env", "spaceworld:fleet-3", "--sight", "2", "--roles-told", "critic"])
+    env: Any = environment_maker(settings.env, **settings.world_options)().unwrapped
+    assert {robot.sensor_range for robot in env.scenario.robots} == {2} and env.roles_told == "critic"
+    assert len(env.possible_agents) == 3

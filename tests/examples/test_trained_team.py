@@ -24,7 +24,7 @@ LOADER = "tianshou_examples.experiment.trained_team:load"  # as it is registered
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A run with one checkpoint, whose shared network likes `east` best and then `interact`."""
-    settings = Settings(env="spaceworld:pair", action_mask="safe", method=("mca", "shared"), hidden=8)
+    settings = Settings(env="spaceworld:pair", action_mask="safe", sight=3, method=("mca", "shared"), hidden=8)
     folder = tmp_path / "my run"
     (folder / "checkpoints").mkdir(parents=True)
     settings.write(folder)
@@ -47,7 +47,7 @@ def test_a_run_brings_its_environment_and_its_greedy_team(loaded: str, run: Path
     else:
         team = team_of(str(run), LOADER)
         arguments, make = team.world, lambda env: team.policy(env, env.possible_agents)
-    assert arguments == {"scenario": "pair", "action_mask": "safe"}
+    assert arguments == {"scenario": "pair", "action_mask": "safe", "sight": 3, "roles_told": "all"}
     env = SpaceworldEnv(**arguments)
     observations, infos = env.reset(seed=4)
     act = make(env)

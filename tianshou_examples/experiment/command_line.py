@@ -169,6 +169,8 @@ def _settings(given: dict[str, Any], recorded: Settings | None) -> Settings:
     reward_wrapper(settings.reward)
     if settings.action_mask != Settings.action_mask and not family.masks:
         raise ValueError(f"--action-mask {settings.action_mask} is for Spaceworld; {settings.env} has its own masks")
+    if settings.world_options != Settings().world_options and not family.masks:
+        raise ValueError(f"--sight and --roles-told are for Spaceworld, not for {settings.env}")
     if settings.agent_id and settings.policy != "shared":
         raise ValueError("--agent-id is for --policy shared; otherwise each agent has its own network")
     if settings.prices is not None and not 2 <= len(settings.prices) <= 3:

@@ -119,7 +119,7 @@ def _named_critic(settings: Settings, method: str, ledger: Path | None, learner:
 def _exact_critic(settings: Settings) -> CounterfactualCritic:
     """Return the critic of the method exact."""
     return CounterfactualCritic(
-        environment_maker(settings.env, action_mask=settings.action_mask, max_idle=settings.max_idle),
+        environment_maker(settings.env, **settings.world_options, **settings.idle_option),
         settings.exact_value,
         scale=settings.exact_scale,
         penalty=settings.exact_penalty,

@@ -13,6 +13,7 @@ from pettingzoo import ParallelEnv
 from credit_wrappers import DelayedReward, NoisyReward, SparseReward
 from credit_wrappers.adapters import lbf, rware
 from spaceworld import PRESETS
+from spaceworld.presets import is_scenario
 from tianshou_examples.experiment.env_families import FAMILIES
 
 _ADAPTERS = {"lbf": lbf.parallel_env, "rware": rware.parallel_env}
@@ -27,14 +28,14 @@ def check_environment(name: str) -> str:
         ImportError: The family's library is not installed; the message says how to get it.
     """
     family, _, scenario = name.partition(":")
-    if family not in FAMILIES or (family == "spaceworld" and scenario not in PRESETS):
+    if family not in FAMILIES or (family == "spaceworld" and not is_scenario(scenario)):
         meant = next((valid for valid in examples() if valid.endswith(f":{name}")), "")
         meant = meant or next(iter(get_close_matches(name, examples(), n=1, cutoff=0.75)), "")
         others = " and ".join(_ADAPTERS)
         raise ValueError(
-            f"unknown env {name!r}; {f'did you mean {meant}? ' if meant else ''}valid are {', '.join(examples())}, and "
-            f"every other id of {others}. For an environment of your own copy tianshou_examples/mca.py "
-            "(docs/training.md)"
+            f"unknown env {name!r}; {f'did you mean {meant}? ' if meant else ''}valid are {', '.join(examples())}, "
+            f"spaceworld:fleet-N, and every other id of {others}. For an environment of your own copy "
+            "tianshou_examples/mca.py (docs/training.md)"
         )
     if family == "spaceworld":
         return scenario
@@ -54,10 +55,8 @@ def examples() -> list[str]:
     return [f"spaceworld:{scenario}" for scenario in PRESETS] + others
 
 
-def environment_maker(
-    name: str, render_mode: str | None = None, action_mask: Any = "possible", max_idle: int = 0
-) -> Callable[[], ParallelEnv]:
-    """Return a maker of the named environment; `action_mask` and `max_idle` are for Spaceworld alone.
+def environment_maker(name: str, render_mode: str | None = None, **options: Any) -> Callable[[], ParallelEnv]:
+    """Return a maker of the named environment; the options are for Spaceworld, which alone has a choice.
 
     Raises:
         ValueError, ImportError: As `check_environment`.
@@ -68,9 +67,7 @@ def environment_maker(
         return lambda: adapter(scenario, render_mode=render_mode)
     from spaceworld import spaceworld_v0  # imports numba, which --help does not need
 
-    return lambda: spaceworld_v0.parallel_env(
-        scenario=scenario, render_mode=render_mode, action_mask=action_mask, max_idle=max_idle or None
-    )
+    return lambda: spaceworld_v0.parallel_env(scenario=scenario, render_mode=render_mode, **options)
 
 
 def reward_wrapper(told: str) -> Callable[[ParallelEnv], ParallelEnv] | None:

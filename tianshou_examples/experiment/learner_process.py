@@ -64,9 +64,9 @@ class LearnerProcess:
         self.name = learner_name(method, seed)
         self.folder = folder
         self.checkpoint = checkpoint_of(folder, method, seed)
-        self.make_env = environment_maker(settings.env, action_mask=settings.action_mask)  # for evaluations
+        self.make_env = environment_maker(settings.env, **settings.world_options)  # for evaluations
         harder = reward_wrapper(settings.reward)
-        training = environment_maker(settings.env, action_mask=settings.action_mask, max_idle=settings.max_idle)
+        training = environment_maker(settings.env, **settings.world_options, **settings.idle_option)
         make_paying = training if harder is None else lambda: harder(training())
         ledger = folder / f"ledger-{self.name}.sqlite"
         critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name)

@@ -126,7 +126,7 @@ def fit_run_student(settings: Settings, folder: Path, progress: bool = False) ->
     if not (folder / STUDENT).exists() and before is not None:
         before.save(folder / STUDENT)
     elif not (folder / STUDENT).exists():
-        make_env = environment_maker(settings.env, action_mask=settings.action_mask)
+        make_env = environment_maker(settings.env, **settings.world_options)
         labels, mirrored = [], []
         for name, card in zip(names, cards, strict=True):
             mine = [(label.episode, label.credit) for label in dataset.load(name)]

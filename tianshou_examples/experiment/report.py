@@ -55,7 +55,7 @@ def write_report(settings: Settings, folder: Path, results: Sequence[dict[str, A
 
 def _animate(settings: Settings, folder: Path, checkpoint: Path) -> None:
     """Show the greedy team of a learner in some unseen layouts."""
-    make_env = environment_maker(settings.env, "rgb_array", settings.action_mask)
+    make_env = environment_maker(settings.env, "rgb_array", **settings.world_options)
     actors = load_actors(settings, make_env(), checkpoint)
     episodes, steps = family_of(settings.env).film
     pictures = record(make_env, actors, range(UNSEEN, UNSEEN + episodes), most_steps=steps)

@@ -68,11 +68,25 @@ class Settings:
     Each field with a help text is an option of the command line; most others are learner settings, for `--set`.
     """
 
-    env: str = _option("spaceworld:duet", f"{', '.join(examples())}, and every other id of the last two libraries")
+    env: str = _option(
+        "spaceworld:duet",
+        f"{', '.join(examples())}, spaceworld:fleet-N, and every other id of the last two libraries",
+    )
     action_mask: str = _option(
         "possible",
         "of Spaceworld; safe also forbids flying into what is solid and seen; robots may still collide",
         choices=("possible", "safe"),
+    )
+    sight: int | None = _option(
+        None,
+        "of Spaceworld: how many cells all robots see; default: as far as the scenario says",
+        type=number(int, 0),
+        metavar="CELLS",
+    )
+    roles_told: str = _option(
+        "all",
+        "of Spaceworld: whom it is told what each robot can do: robots and critic, the critic alone, or nobody",
+        choices=("all", "critic", "nobody"),
     )
     reward: str = _option(
         "own",
@@ -190,6 +204,16 @@ class Settings:
     def on_policy(self) -> bool:
         """Whether the algorithm learns a policy from its newest steps; else Q values from a replay buffer."""
         return ON_POLICY[self.algo]
+
+    @property
+    def world_options(self) -> dict[str, Any]:
+        """Options of `environment_maker`."""
+        return {"action_mask": self.action_mask, "sight": self.sight, "roles_told": self.roles_told}
+
+    @property
+    def idle_option(self) -> dict[str, Any]:
+        """Further options of `environment_maker`, for the training alone."""
+        return {"max_idle": self.max_idle or None}
 
     @property
     def learners(self) -> list[tuple[str, int]]:

@@ -35,5 +35,5 @@ def load(folder: Path) -> tuple[dict[str, Any], Callable[[ParallelEnv], Policy]]
     checkpoint = next((path for path in paths if path.exists()), None)
     if checkpoint is None:
         raise ValueError(f"{folder} holds no trained team: there is no {paths[0]}")
-    arguments = {"scenario": scenario, "action_mask": settings.action_mask}
+    arguments = {"scenario": scenario, **settings.world_options}
     return arguments, lambda env: load_actors(settings, env, checkpoint).best_actions
