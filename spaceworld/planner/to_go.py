@@ -39,8 +39,8 @@ PLAN_STEPS = 400  # that a plan looks ahead
 TRIES = 2  # orders of deliveries that a plan compares
 MORE_TRIES = (6, 12, 12)  # where that completes nothing; a plan that docks some modules is followed first
 OTHER_ORDERS = 100  # plans further on, orders are others
-# Standard errors of a planned value in steps and in actions, so that those of credit come right: measured on the suites
-# by `python -m tests.benchmarks.plan_error`.
+# Standard errors of a planned value in steps and in actions by preset, so that those of credit come right, as
+# `python -m tests.benchmarks.plan_error` measures them on the suites; others are not known.
 STATED: dict[str, tuple[float, float]] = {}
 
 

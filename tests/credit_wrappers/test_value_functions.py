@@ -15,6 +15,7 @@ from credit_wrappers.exact.simulator import StateError
 from credit_wrappers.exact.value_function import Values, named_value, state_key
 from credit_wrappers.testing.corridor import CorridorEnv, CorridorState
 from spaceworld import spaceworld_v0
+from spaceworld.planner import to_go
 from spaceworld.presets import get_scenario
 from tests.exact_episodes import walk, wander
 
@@ -244,14 +245,19 @@ def test_an_error_that_is_not_known_stays_unknown_where_it_does_not_cancel():
     assert np.isnan(found.error).tolist() == [[True, True], [False, True]] and found.error[1, 0] == 0
 
 
-def test_a_plan_is_no_exact_value_so_its_error_is_stated_where_it_was_measured():
+def test_a_plan_is_no_exact_value_so_its_error_is_stated_where_it_was_measured(monkeypatch):
+    monkeypatch.setattr(to_go, "STATED", {})
     make = partial(spaceworld_v0.parallel_env, scenario="truss", max_cycles=3)
+    unknown = exact_credit(wander(make(), 0), EnvSimulator(make), named_value(make(), "time"))
+    assert np.isnan(unknown.error).any() and np.isfinite(unknown.values).all()
+    monkeypatch.setattr(to_go, "STATED", {"truss": (0.5, 0.7)})
     episode = wander(make(), 0)
     found = exact_credit(episode, EnvSimulator(make), named_value(make(), "time"))
-    assert (found.error > 0).any() and np.isfinite(found.error).all() and np.isfinite(found.values).all()
+    assert (found.error > 0).any() and found.values.tolist() == unknown.values.tolist()
+    assert found.error[np.isnan(unknown.error)] == pytest.approx(0.5 * 2**0.5, abs=0.21)  # of one value or of two
     other = replace(get_scenario("truss"), height=10)  # of no preset, so nobody has measured it
     value = named_value(spaceworld_v0.parallel_env(scenario=other), "time")
-    assert np.isnan(value.error) and not np.isnan(named_value(make(), "work").error)
+    assert np.isnan(value.error) and named_value(make(), "work").error == 0.7
 
 
 def test_plans_with_other_orders_are_a_second_estimate():
