@@ -51,7 +51,7 @@ ORDER = {
     ),
     "tianshou_examples": (
         ("experiment",),
-        ("cleanrl_ippo", "cleanrl_spaceworld", "evaluate", "mca", "offline", "train"),
+        ("benchmarl_baselines", "cleanrl_ippo", "cleanrl_spaceworld", "evaluate", "mca", "offline", "train"),
     ),
 }
 DOORS = {  # for people and programs: no other room imports them

@@ -21,13 +21,14 @@ class TeamTask(TaskClass):
 
     Args:
         env: A name, as `credit_wrappers` knows them (`spaceworld:duet`, `lbf:Foraging-8x8-2p-2f-coop-v3`,
-            `rware:rware-tiny-2ag-v2`), or a function that makes an environment; BenchMARL pickles it with its
-            checkpoints, so it is a function of a module.
+            `rware:rware-tiny-2ag-v2`), or a function that makes an environment, such as
+            `spaceworld_v0.parallel_env`. BenchMARL pickles it with its checkpoints, so a lambda does not do.
         wrap: Puts a credit wrapper around an environment, whose `step` then pays each agent its credit. Give all
             environments one source or one `Distillation`. A task that was pickled has none.
         name: Of the task in logs and folders; None: made from the environment's.
         max_steps: Of BenchMARL's own evaluation episodes; None: the environment's time limit.
         state: Whether critics and mixers read `env.state()`, where there is one; else all observations.
+        arguments: Of the environment, such as `action_mask="safe"`.
 
     Raises:
         ValueError: In `get_env_fun`'s function: there is no such environment, or as `TeamTorchEnv`.
@@ -42,18 +43,20 @@ class TeamTask(TaskClass):
 
     def __init__(
         self,
-        env: str | Callable[[], ParallelEnv],
+        env: str | Callable[..., ParallelEnv],
         wrap: Callable[[ParallelEnv], ParallelEnv] | None = None,
         *,
         name: str | None = None,
         max_steps: int | None = None,
         state: bool = True,
+        **arguments: Any,
     ) -> None:
         if not isinstance(env, str) and not callable(env):
             raise TypeError(f"env is a name or a function that makes an environment, not {type(env).__name__}")
-        self.env, self.wrap, self._given = env, wrap, {"name": name, "max_steps": max_steps, "state": state}
+        self.env, self.wrap, self.arguments = env, wrap, arguments
+        self._given = {"name": name, "max_steps": max_steps, "state": state, **arguments}
         told = name or (env if isinstance(env, str) else getattr(env, "__name__", "team"))
-        super().__init__(re.sub(r"\W+", "_", told), {"max_steps": max_steps, "state": state})
+        super().__init__(re.sub(r"\W+", "_", told), {"max_steps": max_steps, "state": state, **arguments})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(TeamTask, self.env, **self._given), ()  # a critic stays in its process
@@ -70,7 +73,8 @@ class TeamTask(TaskClass):
         return lambda: TeamTorchEnv([self._made] * num_envs, seed=seed, state=state, device=device)
 
     def _made(self) -> ParallelEnv:
-        env = make_environment(self.env) if isinstance(self.env, str) else self.env()
+        make = partial(make_environment, self.env) if isinstance(self.env, str) else self.env
+        env = make(**self.arguments)
         return env if self.wrap is None else self.wrap(env)
 
     def supports_continuous_actions(self) -> bool:
