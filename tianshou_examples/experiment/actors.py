@@ -90,15 +90,24 @@ class Actors:
     numbered: bool = False  # whether they read which agent they play, one-hot, behind the observation
 
     @torch.no_grad()
+    def scores(self, observations: np.ndarray) -> torch.Tensor:
+        """Return logits or Q values, (E, N, A), for observations (E, N, F)."""
+        seen = torch.as_tensor(observations)
+        if self.numbered:
+            seen = torch.cat([seen, torch.eye(seen.shape[1]).expand(len(seen), -1, -1)], dim=-1)
+        return torch.stack([net(seen[:, i]) for i, net in enumerate(self.networks)], dim=1)
+
     def choose(
         self, observations: np.ndarray, masks: np.ndarray, greedy: bool, generator: torch.Generator
     ) -> np.ndarray:
         """Return actions (E, N) int64 for observations (E, N, F) and masks (E, N, A)."""
-        seen = torch.as_tensor(observations)
-        if self.numbered:
-            seen = torch.cat([seen, torch.eye(seen.shape[1]).expand(len(seen), -1, -1)], dim=-1)
-        scores = torch.stack([net(seen[:, i]) for i, net in enumerate(self.networks)], dim=1)
-        return chosen_actions(scores, masks, greedy, generator, self.epsilon if self.kind == "q" else None)
+        epsilon = self.epsilon if self.kind == "q" else None
+        return chosen_actions(self.scores(observations), masks, greedy, generator, epsilon)
+
+    def probabilities(self, observations: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        """Return how likely each action is, (E, N, A) float64, of networks whose scores are logits."""
+        allowed = torch.as_tensor(masks, dtype=torch.bool)
+        return self.scores(observations).masked_fill(~allowed, -1e9).double().softmax(-1).numpy()
 
     def best_actions(self, observations: dict[str, np.ndarray], infos: dict[str, dict[str, Any]]) -> dict[str, int]:
         """Return the greedy actions of a team in one environment, given what `reset` or `step` returned."""

@@ -6,7 +6,7 @@ import multiprocessing
 import signal
 import time
 import traceback
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tianshou_examples.experiment.learners import Learner
 from tianshou_examples.experiment.methods import METHODS, credited_environment
 from tianshou_examples.experiment.run_page import write_page
 from tianshou_examples.experiment.settings import PAGE, Settings, checkpoint_of, learner_name
+from tianshou_examples.experiment.state_policy import StatePolicy
 
 CHECKPOINT_SECONDS = 60.0
 MOST_IN_VAIN = 3  # questions; after as many the critic itself speaks of an outage
@@ -64,7 +65,9 @@ class LearnerProcess:
         make_env, harder = self.make_env, reward_wrapper(settings.reward)
         make_paying = make_env if harder is None else lambda: harder(make_env())
         ledger = folder / f"ledger-{self.name}.sqlite"
-        critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name)
+        kind = METHODS[method]
+        policy = StatePolicy(self.make_env()) if kind.averaged else None
+        critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name, policy)
         asks_model = self.inner is not None and self.inner.source == "model"
         self.store = make_source(settings, method, critic, self.monitor, asks_model)
         wean_steps = round(settings.wean * settings.steps / settings.envs)
@@ -73,7 +76,10 @@ class LearnerProcess:
             * settings.envs,
             learners="shared" if settings.policy == "shared" else "per-agent",
         )
-        self.learner = Learner(settings, venv, seed)
+        # an advantage is no reward: nothing that comes later is added to it
+        self.learner = Learner(replace(settings, gamma=0.0) if kind.averaged else settings, venv, seed, kind.central)
+        if policy is not None:
+            policy.actors = self.learner.acting
         self.times = {"environment": 0.0, "critic": 0.0, "learning": 0.0, "evaluation": 0.0}
         self.before: dict[str, Any] = {}  # critic numbers of the sessions before this one
         self.evaluated = 0  # intermediate evaluations that were due
