@@ -102,7 +102,8 @@ class TestWithBenchmarl:
         from tianshou_examples.experiment.benchmarl_runs import names_of
 
         names = names_of("mappo")
-        changed = benchmarl_baselines._changed(["lr=0.001", "clip_grad_norm=False", "on_policy_minibatch_size=9"], names)
+        given = ["lr=0.001", "clip_grad_norm=False", "on_policy_minibatch_size=9"]
+        changed = benchmarl_baselines._changed(given, names)
         assert changed == (("lr", 0.001), ("clip_grad_norm", False), ("on_policy_minibatch_size", 9))
         assert "near are gamma" in error_of(["--algo", "mappo", "--set", "gama=1"], capsys)
         assert "lr is 5e-05" in error_of(["--algo", "mappo", "--set", "lr=high"], capsys)

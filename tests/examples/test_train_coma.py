@@ -93,9 +93,8 @@ def test_the_learned_advantage_is_q_less_its_mean_over_the_own_policy_and_q_lear
     torch.manual_seed(1)
     batch = learner.algorithm._preprocess_batch(batch, buffer, indices)
 
-    keys = [tuple(map(int, key)) for key in zip(batch.info["episode_id"], batch.info["episode_step"], batch.obs.agent_id,
-                                                 strict=True)]  # fmt: skip
-    row_of = {key: k for k, key in enumerate(keys)}
+    columns = batch.info["episode_id"], batch.info["episode_step"], batch.obs.agent_id
+    row_of = {tuple(map(int, key)): k for k, key in enumerate(zip(*columns, strict=True))}
     assert len(row_of) == len(batch) > 100
     q, scale = np.zeros(len(batch)), float(np.sqrt(1 + 1e-8))  # nothing was scaled yet
     for (episode, step, agent), k in row_of.items():
@@ -162,4 +161,4 @@ def test_other_learners_have_no_policy_of_the_kind_that_is_averaged(
 ) -> None:
     with pytest.raises(SystemExit):
         main(["--method", "coma", "coma-exact", *option])
-    assert "they need --algo ppo and --policy shared" in capsys.readouterr().err
+    assert "needs --algo ppo and --policy shared" in capsys.readouterr().err

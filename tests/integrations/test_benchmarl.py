@@ -166,4 +166,5 @@ def test_a_restored_experiment_plays_as_the_saved_one_did(tmp_path: Path) -> Non
     again = Experiment.reload_from_file(str(saved))
     with set_exploration_type(ExplorationType.DETERMINISTIC):
         first = kept.batches[0][:, 0].select(("agents", "observation"), ("agents", "action_mask"))
-        assert torch.equal(run.policy(first.clone())["agents", "action"], again.policy(first.clone())["agents", "action"])
+        played, restored = (each.policy(first.clone())["agents", "action"] for each in (run, again))
+        assert torch.equal(played, restored)
