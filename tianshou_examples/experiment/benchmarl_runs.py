@@ -91,7 +91,7 @@ class BenchmarlTeam:
         self._epsilon = None if experiment.on_policy else 0.05  # as of the other Q learners here
         self._scores = (self._group, "logits" if experiment.on_policy else "action_value")
 
-    @torch.no_grad
+    @torch.no_grad()
     def choose(
         self, observations: np.ndarray, masks: np.ndarray, greedy: bool, generator: torch.Generator
     ) -> np.ndarray:
@@ -123,7 +123,7 @@ def make_experiment(run: BenchmarlRun, folder: Path) -> Experiment:
         "max_n_frames": run.steps, "loggers": [], "create_json": False, "evaluation": False,
         "save_folder": str(folder), "checkpoint_at_end": True, "exclude_buffer_from_checkpoint": True,
     })  # fmt: skip
-    masks = {"action_mask": run.action_mask} if run.env.startswith("spaceworld:") else {}
+    masks: dict[str, Any] = {"action_mask": run.action_mask} if run.env.startswith("spaceworld:") else {}
     return Experiment(TeamTask(run.env, **masks), algorithm, MlpConfig.get_from_yaml(), seed=run.seed, config=config)
 
 

@@ -131,11 +131,12 @@ class Learner:
     def _ppo(self) -> tuple[PPO, nn.Module]:
         s = self.settings
         actor = self._network(int(self._space.n), 0.01)
-        kind, critic = PPO, ValueHead(self._network(1, 1.0), self._numbered)
+        critic: nn.Module
         if self._central:
-            seen = self._inputs - self._numbered
-            kind, critic = ComaPPO, CentralQ(seen, int(self._space.n), self.venv.n_agents, s.hidden)
-        algorithm = kind(
+            critic = CentralQ(self._inputs - self._numbered, int(self._space.n), self.venv.n_agents, s.hidden)
+        else:
+            critic = ValueHead(self._network(1, 1.0), self._numbered)
+        algorithm = (ComaPPO if self._central else PPO)(
             policy=DiscreteActorPolicy(actor=ActionHead(actor, self._numbered), action_space=self._space),
             critic=critic,
             optim=self._adam(),

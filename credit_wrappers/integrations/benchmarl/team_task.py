@@ -55,7 +55,7 @@ class TeamTask(TaskClass):
             raise TypeError(f"env is a name or a function that makes an environment, not {type(env).__name__}")
         self.env, self.wrap, self.arguments = env, wrap, arguments
         self._given = {"name": name, "max_steps": max_steps, "state": state, **arguments}
-        told = name or (env if isinstance(env, str) else getattr(env, "__name__", "team"))
+        told: str = name or (env if isinstance(env, str) else str(getattr(env, "__name__", "team")))
         super().__init__(re.sub(r"\W+", "_", told), {"max_steps": max_steps, "state": state, **arguments})
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -121,7 +121,8 @@ class TeamTorchEnv(EnvBase):
         everybody = np.ones(actions.shape, dtype=bool)
         got = self._teams.step(np.arange(len(self.envs)), actions.reshape(-1), everybody)
         over = got.over
-        if (gone := ~got.there & ~over[:, None]).any():
+        gone: np.ndarray = ~got.there & ~over[:, None]
+        if gone.any():
             k, i = np.argwhere(gone)[0]
             raise ValueError(f"{self.agents[i]} left env {k} before its episode ended: here all agents stay to the end")
         terminated = got.terminated.all(axis=1)
