@@ -120,8 +120,8 @@ class TeamTorchEnv(EnvBase):
         actions = tensordict.get((GROUP, "action")).cpu().numpy()
         everybody = np.ones(actions.shape, dtype=bool)
         got = self._teams.step(np.arange(len(self.envs)), actions.reshape(-1), everybody)
-        over = got.over
-        gone: np.ndarray = ~got.there & ~over[:, None]
+        over = np.asarray(got.over)
+        gone = ~got.there & ~over[:, None]
         if gone.any():
             k, i = np.argwhere(gone)[0]
             raise ValueError(f"{self.agents[i]} left env {k} before its episode ended: here all agents stay to the end")
