@@ -120,12 +120,12 @@ class TeamTorchEnv(EnvBase):
         actions = tensordict.get((GROUP, "action")).cpu().numpy()
         everybody = np.ones(actions.shape, dtype=bool)
         got = self._teams.step(np.arange(len(self.envs)), actions.reshape(-1), everybody)
-        over = np.asarray(got.over)
+        over = got.over
         gone = ~got.there & ~over[:, None]
         if gone.any():
             k, i = np.argwhere(gone)[0]
             raise ValueError(f"{self.agents[i]} left env {k} before its episode ended: here all agents stay to the end")
-        terminated = got.terminated.all(axis=1)
+        terminated = np.asarray(got.terminated.all(axis=1))
         values = self._seen(got, np.arange(len(self.envs)))
         rewards = torch.as_tensor(got.rewards.reshape(*actions.shape, 1), dtype=torch.float32, device=self.device)
         values[GROUP, "reward"] = rewards
