@@ -51,7 +51,17 @@ ORDER = {
     ),
     "tianshou_examples": (
         ("experiment",),
-        ("cleanrl_ippo", "cleanrl_spaceworld", "evaluate", "mca", "offline", "scale", "sight", "train"),
+        (
+            "benchmarl_baselines",
+            "cleanrl_ippo",
+            "cleanrl_spaceworld",
+            "evaluate",
+            "mca",
+            "offline",
+            "scale",
+            "sight",
+            "train",
+        ),
     ),
 }
 DOORS = {  # for people and programs: no other room imports them

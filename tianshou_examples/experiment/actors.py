@@ -73,6 +73,31 @@ def without_task(network: nn.Module, inputs: int, behind: int = 0) -> nn.Module:
     return without_columns(network, slice(inputs, inputs_of(network) - behind))
 
 
+def chosen_actions(
+    scores: torch.Tensor, masks: np.ndarray, greedy: bool, generator: torch.Generator, epsilon: float | None
+) -> np.ndarray:
+    """Return actions (E, N) int64 for scores (E, N, A) and masks (E, N, A).
+
+    Args:
+        scores: Logits or Q values.
+        masks: What is possible.
+        greedy: Whether the best possible action is taken; else it is drawn.
+        generator: Draws.
+        epsilon: The scores are Q values, and this share of the drawn actions is random; None: they are logits.
+    """
+    allowed = torch.as_tensor(masks, dtype=torch.bool)
+    scores = scores.masked_fill(~allowed, -1e9)
+    best = scores.argmax(-1)
+    if greedy:
+        return best.numpy()
+    weights = scores.softmax(-1) if epsilon is None else allowed.float()
+    drawn = torch.multinomial(weights.flatten(0, 1), 1, generator=generator).view(best.shape)
+    if epsilon is not None:
+        explore = torch.rand(best.shape, generator=generator) < epsilon
+        drawn = torch.where(explore, drawn, best)
+    return drawn.numpy()
+
+
 @dataclass(frozen=True)
 class Actors:
     """The networks of a team and how they choose: logits are sampled, Q values are explored with epsilon."""
@@ -84,25 +109,24 @@ class Actors:
     numbered: bool = False  # whether they read which agent they play, one-hot, behind the observation
 
     @torch.no_grad()
+    def scores(self, observations: np.ndarray) -> torch.Tensor:
+        """Return logits or Q values, (E, N, A), for observations (E, N, F)."""
+        seen = torch.as_tensor(observations)
+        if self.numbered:
+            seen = torch.cat([seen, torch.eye(seen.shape[1]).expand(len(seen), -1, -1)], dim=-1)
+        return torch.stack([net(seen[:, i]) for i, net in enumerate(self.networks)], dim=1)
+
     def choose(
         self, observations: np.ndarray, masks: np.ndarray, greedy: bool, generator: torch.Generator
     ) -> np.ndarray:
         """Return actions (E, N) int64 for observations (E, N, F) and masks (E, N, A)."""
-        seen = torch.as_tensor(observations)
-        if self.numbered:
-            seen = torch.cat([seen, torch.eye(seen.shape[1]).expand(len(seen), -1, -1)], dim=-1)
-        scores = torch.stack([net(seen[:, i]) for i, net in enumerate(self.networks)], dim=1)
+        epsilon = self.epsilon if self.kind == "q" else None
+        return chosen_actions(self.scores(observations), masks, greedy, generator, epsilon)
+
+    def probabilities(self, observations: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        """Return how likely each action is, (E, N, A) float64, of networks whose scores are logits."""
         allowed = torch.as_tensor(masks, dtype=torch.bool)
-        scores = scores.masked_fill(~allowed, -1e9)
-        best = scores.argmax(-1)
-        if greedy:
-            return best.numpy()
-        weights = scores.softmax(-1) if self.kind == "logits" else allowed.float()
-        drawn = torch.multinomial(weights.flatten(0, 1), 1, generator=generator).view(best.shape)
-        if self.kind == "q":
-            explore = torch.rand(best.shape, generator=generator) < self.epsilon
-            drawn = torch.where(explore, drawn, best)
-        return drawn.numpy()
+        return self.scores(observations).masked_fill(~allowed, -1e9).double().softmax(-1).numpy()
 
     def best_actions(self, observations: dict[str, np.ndarray], infos: dict[str, dict[str, Any]]) -> dict[str, int]:
         """Return the greedy actions of a team in one environment, given what `reset` or `step` returned."""

@@ -173,6 +173,9 @@ def _settings(given: dict[str, Any], recorded: Settings | None) -> Settings:
         raise ValueError(f"--sight and --roles-told are for Spaceworld, not for {settings.env}")
     if settings.agent_id and settings.policy != "shared":
         raise ValueError("--agent-id is for --policy shared; otherwise each agent has its own network")
+    averaged = [method for method in settings.method if METHODS[method].counterfactual]
+    if averaged and (not settings.on_policy or settings.policy != "shared"):
+        raise ValueError(f"--method {' and '.join(averaged)} needs --algo ppo and --policy shared")
     if settings.prices is not None and not 2 <= len(settings.prices) <= 3:
         raise ValueError(f"--prices takes two or three numbers, got {len(settings.prices)}")
     if settings.steps or recorded is not None:

@@ -32,9 +32,10 @@ from credit_wrappers.llm.providers import provider_registry as model_providers
 from tianshou_examples.experiment.environments import environment_maker
 from tianshou_examples.experiment.faults import FAULTS, FaultyCritic
 from tianshou_examples.experiment.instructive_moments import MonitoredCritic
-from tianshou_examples.experiment.methods import METHODS
+from tianshou_examples.experiment.methods import METHODS, Method
 from tianshou_examples.experiment.recorded_answers import load_student
 from tianshou_examples.experiment.settings import OWN_CRITICS, Settings, learner_name, providers
+from tianshou_examples.experiment.state_policy import StatePolicy
 
 
 def make_client(settings: Settings, learner: str = "") -> ModelClient:
@@ -72,7 +73,7 @@ def check_critics(settings: Settings) -> None:
             _named_critic(settings, method, None, learner_name(method, seed))
         elif METHODS[method].exact and seed == 0:
             try:
-                estimated = _exact_critic(settings).value.counts_reward
+                estimated = _exact_critic(settings, METHODS[method]).value.counts_reward
             except CreditError as error:
                 raise _no_exact_values(settings) from error
             if estimated:  # the learners' scale and penalty are of actions and steps to go
@@ -116,30 +117,42 @@ def _named_critic(settings: Settings, method: str, ledger: Path | None, learner:
     )
 
 
-def _exact_critic(settings: Settings) -> CounterfactualCritic:
-    """Return the critic of the method exact."""
+def _exact_critic(settings: Settings, method: Method, policy: StatePolicy | None = None) -> CounterfactualCritic:
+    """Return the critic of the methods exact and coma-exact."""
     return CounterfactualCritic(
         environment_maker(settings.env, **settings.world_options, **settings.idle_option),
         settings.exact_value,
+        "average" if method.averaged else "difference",
+        policy=policy,
         scale=settings.exact_scale,
         penalty=settings.exact_penalty,
     )
 
 
-def _critic_of(settings: Settings, method: str, ledger: Path, learner: str) -> Critic:
+def _critic_of(
+    settings: Settings, method: str, ledger: Path, learner: str, policy: StatePolicy | None = None
+) -> Critic:
     """Return the critic of a method, before sums and faults."""
     kind = METHODS[method]
     if kind.baseline is not None:
         return kind.baseline()
-    return _exact_critic(settings) if kind.exact else _named_critic(settings, method, ledger, learner)
+    return _exact_critic(settings, kind, policy) if kind.exact else _named_critic(settings, method, ledger, learner)
 
 
 def make_critic(
-    settings: Settings, method: str, ledger: Path, learner: str = ""
+    settings: Settings, method: str, ledger: Path, learner: str = "", policy: StatePolicy | None = None
 ) -> tuple[Critic, MonitoredCritic, LLMCritic | None]:
-    """Return the critic of one method, the monitor in it, and the language-model critic in that, if there is one."""
+    """Return the critic of one method, the monitor in it, and the language-model critic in that, if there is one.
+
+    Args:
+        settings: Of the run.
+        method: What pays the learner.
+        ledger: The learner's.
+        learner: Its name.
+        policy: The learner's, for coma-exact.
+    """
     kind = METHODS[method]
-    inner = _critic_of(settings, method, ledger, learner)
+    inner = _critic_of(settings, method, ledger, learner, policy)
     # inside sums and faults, so that the report shows what the critic itself said
     monitor = MonitoredCritic(inner, settings.recent, counts=kind.student is None)
     critic: Critic = monitor

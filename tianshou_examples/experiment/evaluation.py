@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,6 +13,15 @@ from pettingzoo import ParallelEnv
 from tianshou_examples.experiment.actors import Actors
 
 UNSEEN = 10_000_000  # evaluation layouts are seeded from here; training seeds stay below
+
+
+class PlayingTeam(Protocol):
+    """What is evaluated: `Actors`, or a team of another library."""
+
+    def choose(
+        self, observations: np.ndarray, masks: np.ndarray, greedy: bool, generator: torch.Generator
+    ) -> np.ndarray:
+        """Return actions (E, N) int64 for observations (E, N, F) and masks (E, N, A)."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Evaluation:
 
 
 def evaluate(
-    make_env: Callable[[], ParallelEnv], actors: Actors, episodes: int, greedy: bool, first_seed: int = UNSEEN
+    make_env: Callable[[], ParallelEnv], actors: PlayingTeam, episodes: int, greedy: bool, first_seed: int = UNSEEN
 ) -> Evaluation:
     """Play `episodes` episodes side by side, on the layouts of seeds `first_seed`, `first_seed + 1`, ..."""
     envs = [make_env() for _ in range(episodes)]

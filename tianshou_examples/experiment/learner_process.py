@@ -6,7 +6,7 @@ import multiprocessing
 import signal
 import time
 import traceback
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from credit_wrappers import CreditError, Critic, Distillation
+from credit_wrappers import CreditError, Distillation
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
 from tianshou_examples.experiment.critics import TimedStore, critic_numbers, make_critic, make_source
 from tianshou_examples.experiment.environments import environment_maker, reward_wrapper
@@ -27,6 +27,7 @@ from tianshou_examples.experiment.paid_worlds import PaidWorlds, payer_of
 from tianshou_examples.experiment.recorded_answers import load_student
 from tianshou_examples.experiment.run_page import write_page
 from tianshou_examples.experiment.settings import PAGE, Settings, checkpoint_of, learner_name
+from tianshou_examples.experiment.state_policy import StatePolicy
 
 CHECKPOINT_SECONDS = 60.0
 MOST_IN_VAIN = 3  # questions; after as many the critic itself speaks of an outage
@@ -69,7 +70,9 @@ class LearnerProcess:
         training = environment_maker(settings.env, **settings.world_options, **settings.idle_option)
         make_paying = training if harder is None else lambda: harder(training())
         ledger = folder / f"ledger-{self.name}.sqlite"
-        critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name)
+        kind = METHODS[method]
+        policy = StatePolicy(self.make_env()) if kind.averaged else None
+        critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name, policy)
         asks_model = self.inner is not None and self.inner.source == "model"
         self.store = make_source(settings, method, critic, self.monitor, asks_model)
         wean_steps = round(settings.wean * settings.steps / settings.envs)
@@ -77,13 +80,17 @@ class LearnerProcess:
         self.make_credited = credited_environment(method, make_paying, self.store, wean_steps, observe)
         self.learner: Learner | FastLearner
         if settings.loop == "fast":
-            self.learner = self._fast_learner(training(), critic)
+            self.learner = self._fast_learner(training())
         else:
             venv = AgentVectorEnv(
                 [self.make_credited] * settings.envs,
                 learners="shared" if settings.policy == "shared" else "per-agent",
             )
-            self.learner = Learner(settings, venv, seed)
+            # an advantage is no reward: nothing that comes later is added to it
+            own = replace(settings, gamma=0.0) if kind.averaged else settings
+            self.learner = Learner(own, venv, seed, kind.central)
+            if policy is not None:
+                policy.actors = self.learner.acting
         self.times = {"environment": 0.0, "critic": 0.0, "learning": 0.0, "evaluation": 0.0}
         self.before: dict[str, Any] = {}  # critic numbers of the sessions before this one
         self.evaluated = 0  # intermediate evaluations that were due
@@ -92,8 +99,8 @@ class LearnerProcess:
         start = np.random.SeedSequence([seed, self.learner.steps]).generate_state(1)[0]
         self.learner.begin(int(start % 9_000_000))  # below the evaluation's layouts
 
-    def _fast_learner(self, env: Any, critic: Critic) -> FastLearner:
-        """Return the learner of --loop fast; the critic, if it is a student, pays in its worlds."""
+    def _fast_learner(self, env: Any) -> FastLearner:
+        """Return the learner of --loop fast; where the run has a student, it pays in the worlds."""
         s = self.settings
         student = load_student(self.folder) if s.answers_name and METHODS[self.method].asks else None
         worlds = PaidWorlds(env, s.envs, payer_of(self.method, student, env.possible_agents, s.envs))

@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from credit_wrappers.integrations.tianshou import ActionHead, AgentVectorEnv, CreditReplayBuffer, ValueHead
 from tianshou_examples.experiment.actors import Actors, actors_of, network_for, without_task
+from tianshou_examples.experiment.coma import CentralQ, ComaPPO
 from tianshou_examples.experiment.environments import longest_episode
 from tianshou_examples.experiment.settings import Settings
 
@@ -64,13 +65,14 @@ class Learner:
         settings: What to build.
         venv: The environments to learn in; its `learners` must fit `settings.policy`.
         seed: Seed of networks and exploration.
+        central: Whether PPO's critic is a central one with COMA's baseline.
     """
 
-    def __init__(self, settings: Settings, venv: AgentVectorEnv, seed: int) -> None:
+    def __init__(self, settings: Settings, venv: AgentVectorEnv, seed: int, central: bool = False) -> None:
         cache_compiled()
         torch.manual_seed(seed)
         np.random.seed(seed)  # Tianshou's exploration and shuffling draw from the global generator
-        self.settings, self.venv = settings, venv
+        self.settings, self.venv, self._central = settings, venv, central
         self.steps = 0  # environment steps so far
         self.done = 0.0  # share of the training that is done; schedules follow it
         self._updating = 0.0  # the trainer's running total
@@ -107,6 +109,11 @@ class Learner:
         playing = [without_task(network, self._bare_inputs, self._numbered) for network in playing]
         return actors_of(self.settings, playing, self.venv.n_agents, self.steps)
 
+    def acting(self) -> Actors:
+        """Return the networks that act in the training now."""
+        networks = [without_task(network, self._bare_inputs, self._numbered) for network in self._networks]
+        return actors_of(self.settings, networks, self.venv.n_agents, self.steps)
+
     def begin(self, seed: int) -> None:
         """Start new episodes in all environments, in layouts of this seed; call it before the first `train`."""
         self.venv.seed(seed)
@@ -124,9 +131,14 @@ class Learner:
     def _ppo(self) -> tuple[PPO, nn.Module]:
         s = self.settings
         actor = self._network(int(self._space.n), 0.01)
-        algorithm = PPO(
+        critic: nn.Module
+        if self._central:
+            critic = CentralQ(self._inputs - self._numbered, int(self._space.n), self.venv.n_agents, s.hidden)
+        else:
+            critic = ValueHead(self._network(1, 1.0), self._numbered)
+        algorithm = (ComaPPO if self._central else PPO)(
             policy=DiscreteActorPolicy(actor=ActionHead(actor, self._numbered), action_space=self._space),
-            critic=ValueHead(self._network(1, 1.0), self._numbered),
+            critic=critic,
             optim=self._adam(),
             eps_clip=s.clip,
             ent_coef=s.entropy,

@@ -31,11 +31,18 @@ class Method:
     tasks: bool = False  # whether the critic also names tasks
     student: StudentForm | None = None  # form of the student that pays; None: the critic's own credit is paid
     exact: bool = False  # whether a simulator is asked instead of the critic that --critic names
+    averaged: bool = False  # of exact: whether credit is the action's advantage over the agent's own policy
+    central: bool = False  # whether a central critic learns that advantage from the team reward
 
     @property
     def asks(self) -> bool:
         """Whether `--critic` is asked."""
         return self.baseline is None and not self.exact
+
+    @property
+    def counterfactual(self) -> bool:
+        """Whether an action is compared with the others of the same policy, which the learner must have."""
+        return self.averaged or self.central
 
 
 METHODS = {
@@ -44,6 +51,8 @@ METHODS = {
     "student": Method("individual credit, of a student", "#c026d3", student="potential"),
     "student-free": Method("individual credit, of an unconstrained student", "#be123c", student="free"),
     "exact": Method("exact individual credit, of a simulator", "#15803d", exact=True),
+    "coma-exact": Method("exact advantage over the own policy (COMA)", "#4d7c0f", exact=True, averaged=True),
+    "coma": Method("learned advantage over the own policy (COMA)", "#a16207", baseline=SharedCritic, central=True),
     "summed": Method("the same credit, summed over the team", "#b45309", summed=True),
     "shared": Method("shared team reward", "#64748b", baseline=SharedCritic),
     "equal": Method("equal split of the team reward", "#7c3aed", baseline=EqualSplitCritic),
