@@ -42,27 +42,28 @@ def check_rliable() -> None:
         raise ImportError('studies need rliable: pip install "llm-credit-wrappers[study]"') from error
 
 
-def aggregates() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Return rliable's estimates over seeds and tasks, by their names in tables and figures."""
-    from rliable import metrics
+def iqm(values: np.ndarray) -> np.ndarray:
+    """Return the interquartile mean over seeds and tasks, as rliable's function for it; further axes stay."""
+    ordered = np.sort(values.reshape(-1, *values.shape[2:]), axis=0)
+    cut = len(ordered) // 4
+    return np.asarray(ordered[cut : len(ordered) - cut].mean(axis=0))
 
-    return {
-        "IQM": metrics.aggregate_iqm,
-        "mean": metrics.aggregate_mean,
-        "optimality gap": metrics.aggregate_optimality_gap,
-    }
+
+def optimality_gap(values: np.ndarray) -> np.ndarray:
+    """Return by how much scores fall short of 1, on average, as rliable's function for it."""
+    return np.asarray(1.0 - np.minimum(values, 1.0).mean(axis=(0, 1)))
+
+
+# rliable's functions, a dozen times as fast: scipy's trimmed mean took most of the time of a report.
+AGGREGATES = {"IQM": iqm, "mean": lambda values: np.asarray(values.mean(axis=(0, 1))), "optimality gap": optimality_gap}
 
 
 def aggregate(scores: Scores, name: str) -> dict[str, Estimate]:
-    """Return an estimate of each method; the name is one of `aggregates`."""
-    function = aggregates()[name]
-    return _estimates(scores, lambda values: np.array([function(values)]), single=True)
+    """Return an estimate of each method, over seeds and tasks; the name is one of `AGGREGATES`.
 
-
-def iqm_curves(scores: Scores) -> dict[str, Estimate]:
-    """Return the IQM of each method at each evaluation, for scores (seeds, tasks, evaluations)."""
-    iqm = aggregates()["IQM"]
-    return _estimates(scores, lambda values: np.array([iqm(values[..., k]) for k in range(values.shape[-1])]))
+    Scores (seeds, tasks, evaluations) give an array, one for each evaluation.
+    """
+    return _estimates(scores, AGGREGATES[name])
 
 
 def profiles(scores: Scores, thresholds: np.ndarray) -> dict[str, Estimate]:
@@ -73,28 +74,30 @@ def profiles(scores: Scores, thresholds: np.ndarray) -> dict[str, Estimate]:
 def improvements(scores: Scores) -> dict[tuple[str, str], Estimate]:
     """Return, for each two methods, the probability that the first one scores more, mean over the tasks."""
     pairs = {(x, y): [scores[x], scores[y]] for x, y in combinations(scores, 2)}
-    return _estimates(pairs, lambda x, y: np.array([probability_of_improvement(x, y)]), single=True)
+    return _estimates(pairs, probability_of_improvement)
 
 
-def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
+def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return what rliable's function of this name does, a hundred times as fast: ties count as half."""
     difference = x[:, None] - y[None]
-    return float(((difference > 0) + 0.5 * (difference == 0)).mean())
+    return np.asarray(((difference > 0) + 0.5 * (difference == 0)).mean())
 
 
-def _estimates(scores: Mapping[Any, Any], function: Callable[..., np.ndarray], single: bool = False) -> dict[Any, Estimate]:
+def _estimates(scores: Mapping[Any, Any], function: Callable[..., np.ndarray]) -> dict[Any, Estimate]:
     from rliable.library import get_interval_estimates
 
     found = {}
     for name, values in scores.items():
         arrays = values if isinstance(values, list) else [values]
-        if min(map(len, arrays)) < 2:
-            value, low, high = function(*arrays), None, None
-        else:
+        value = function(*arrays)
+        low, high = None, None
+        if min(map(len, arrays)) > 1:
             with _seeded():
-                points, intervals = get_interval_estimates({name: values}, function, reps=REPS)
-            value, (low, high) = points[name], intervals[name]
-        found[name] = Estimate(*((None if x is None else x[0]) if single else x for x in (value, low, high)))
+                _, intervals = get_interval_estimates(
+                    {name: values}, lambda *x: np.atleast_1d(function(*x)), reps=REPS
+                )
+            low, high = (bound.reshape(value.shape) for bound in intervals[name])
+        found[name] = Estimate(value, low, high)
     return found
 
 

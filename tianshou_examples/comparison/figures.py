@@ -75,7 +75,7 @@ def _figure(width: float, height: float) -> Any:
 def draw_aggregate(scores: StudyScores, how: str) -> Any:
     """Return a figure with the estimates over all tasks: a row for each method, a panel for each estimate."""
     matrices, colours = scores.absolute(how), scores.study.colours()
-    names = list(estimates.aggregates())
+    names = list(estimates.AGGREGATES)
     figure = _figure(9.5, 1.25 + 0.42 * len(matrices))
     axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     rows = list(range(len(matrices)))[::-1]
@@ -110,7 +110,7 @@ def draw_sample_efficiency(scores: StudyScores, how: str) -> Any:
     shares = 100 * np.arange(1, points + 1) / points
     figure = _figure(7.2, 4.2)
     axis = figure.subplots()
-    _lines(axis, shares, estimates.iqm_curves(scores.curves(how)), scores.study.colours())
+    _lines(axis, shares, estimates.aggregate(scores.curves(how), "IQM"), scores.study.colours())
     axis.set_xlabel("share of a task's training steps, %")
     axis.set_ylabel("IQM of the score")
     axis.set_xlim(0, 100)
@@ -182,7 +182,7 @@ def draw_tasks(scores: StudyScores, how: str) -> Any:
             if scores.cells[task.name, method]
         }
         run = next(run for run in scores.study.runs if run.task == task)
-        _lines(axis, np.array(planned_steps(run.settings)), estimates.iqm_curves(curves), colours)
+        _lines(axis, np.array(planned_steps(run.settings)), estimates.aggregate(curves, "IQM"), colours)
         if task.high is not None:
             axis.axhline(task.high, color="#94a3b8", linewidth=0.8, linestyle=":")
         axis.set_title(task.name, loc="left")

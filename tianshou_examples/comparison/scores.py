@@ -136,6 +136,7 @@ def _run_data(cell: CellScores, how: str) -> dict[str, Any]:
         return {name: cell.each(how, measure, k) for name, measure in METRICS.items()}
 
     steps = {
-        f"step_{k + 1}": {"step_count": due, **metrics(k)} for k, due in enumerate(planned_steps(cell.cell.run.settings))
+        f"step_{k + 1}": {"step_count": due, **metrics(k)}
+        for k, due in enumerate(planned_steps(cell.cell.run.settings))
     }
     return {**steps, "absolute_metrics": metrics(None)}

@@ -150,11 +150,7 @@ def read_study(path: Path) -> Study:
         common = _table(told, "settings")
         _check_names("settings", common, OPTIONS)
         seeds = _seeds("seeds", told.get("seeds", 1))
-        runs = [
-            _run(task, method, common, tasks[task], methods[method], seeds)
-            for task in tasks
-            for method in methods
-        ]
+        runs = [_run(task, method, common, tasks[task], methods[method], seeds) for task in tasks for method in methods]
         _check_evaluations(runs)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

@@ -37,8 +37,19 @@ def study_page(scores: StudyScores, captions: dict[str, str]) -> str:
     study = scores.study
     lines = [f"# {study.name}", "", *([study.about, ""] if study.about else [])]
     total, there = sum(run.settings.seeds for run in study.runs), sum(map(len, scores.cells.values()))
-    lines += [f"{there} of {total} learners are finished." if there < total else f"All {total} learners are finished.", ""]
-    lines += [*table([["task", "environment", "reward of the training", "steps", "seeds"], *map(_facts, _one_run_each(study.runs))]), ""]
+    lines += [
+        f"{there} of {total} learners are finished." if there < total else f"All {total} learners are finished.",
+        "",
+    ]
+    lines += [
+        *table(
+            [
+                ["task", "environment", "reward of the training", "steps", "seeds"],
+                *map(_facts, _one_run_each(study.runs)),
+            ]
+        ),
+        "",
+    ]
     evaluations = sorted({run.settings.short_evaluation for run in study.runs})
     counts = " or ".join(f"{n} episodes ({ABSOLUTE * n} for the absolute metric)" for n in evaluations)
     lines += [
@@ -56,8 +67,11 @@ def study_page(scores: StudyScores, captions: dict[str, str]) -> str:
             lines += [f"## {task.name}", "", *table(_task_rows(scores, task)), ""]
     lines += ["## What it took", "", "One learner, mean over the seeds.", "", *table(overhead_table(scores)), ""]
     if any(run.settings.prices for run in study.runs):
-        lines += ["Money is that of the critic's tokens at the prices of the study; a scripted critic costs nothing, and what is "
-                  "counted there is what as many tokens of a model would cost.", ""]  # fmt: skip
+        lines += [
+            "Money is that of the critic's tokens at the prices of the study. A scripted critic costs nothing: there it is "
+            "what as many tokens of a model would cost.",
+            "",
+        ]
     for name, caption in captions.items():
         lines += [f"![{caption}](figures/{name})", ""]
     return "\n".join(lines)
@@ -80,7 +94,7 @@ def _facts(run: Run) -> list[str]:
 
 
 def _aggregate_rows(scores: StudyScores) -> list[list[str]]:
-    names = list(estimates.aggregates())
+    names = list(estimates.AGGREGATES)
     rows = [["method", *(f"{name}, {how}" for how in PLAY for name in names)]]
     found = {(how, name): estimates.aggregate(scores.absolute(how), name) for how in PLAY for name in names}
     for method in scores.methods:
@@ -90,7 +104,8 @@ def _aggregate_rows(scores: StudyScores) -> list[list[str]]:
 
 def _score_note(scores: StudyScores) -> str:
     unknown = [task.name for task in scores.study.tasks if task.high is None]
-    note = f"Scores of {scores.seeds} seed{'s' * (scores.seeds != 1)} of each task: 1 is the best that a team can reach, 0 nothing."
+    seeds = f"{scores.seeds} seed{'s' * (scores.seeds != 1)}"
+    note = f"Scores of {seeds} of each task: 1 is the best that a team can reach, 0 nothing."
     return note + (f" In {', '.join(unknown)} 1 is the best team of this study." if unknown else "")
 
 
@@ -100,7 +115,14 @@ def _task_rows(scores: StudyScores, task: Task) -> list[list[str]]:
         name for name in METRICS
         if name != "return" and (name != "success" or family.success) and (name != "collisions" or family.collisions)
     ]  # fmt: skip
-    rows = [["method", "seeds", *(f"return, {how} (IQM)" for how in PLAY), *(f"{name}, greedy / sampled" for name in others)]]
+    rows = [
+        [
+            "method",
+            "seeds",
+            *(f"return, {how} (IQM)" for how in PLAY),
+            *(f"{name}, greedy / sampled" for name in others),
+        ]
+    ]
     returns = {how: estimates.aggregate(scores.of_task(task, how), "IQM") for how in PLAY}
     for method in returns[PLAY[0]]:
         row = [f"`{method}`", str(len(scores.cells[task.name, method])), *(str(returns[how][method]) for how in PLAY)]

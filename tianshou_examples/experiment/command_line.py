@@ -39,9 +39,7 @@ class _Help(ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action) if there else action.help
 
 
-def parse(
-    argv: list[str] | None = None, kind: type[ArgumentParser] = OneLineParser
-) -> tuple[Settings, str | None]:
+def parse(argv: list[str] | None = None, kind: type[ArgumentParser] = OneLineParser) -> tuple[Settings, str | None]:
     """Read the command line; return the settings and the folder to resume, if any.
 
     Args:
