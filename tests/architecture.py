@@ -51,12 +51,13 @@ ORDER = {
     ),
     "tianshou_examples": (
         ("experiment",),
-        ("cleanrl_ippo", "cleanrl_spaceworld", "evaluate", "mca", "offline", "train"),
+        ("comparison",),
+        ("cleanrl_ippo", "cleanrl_spaceworld", "evaluate", "mca", "offline", "study", "train"),
     ),
 }
 DOORS = {  # for people and programs: no other room imports them
     "credit_wrappers": ("adapters", "testing", "cli"),
-    "tianshou_examples": ORDER["tianshou_examples"][1],  # a reader of a script needs no other script
+    "tianshou_examples": ORDER["tianshou_examples"][-1],  # a reader of a script needs no other script
 }
 
 # Strings that name a module of ours, each with its reason.

@@ -86,6 +86,7 @@ def draw_aggregate(scores: StudyScores, how: str) -> Any:
         axis.set_title(f"{name} (less is better)" if name == "optimality gap" else name, loc="left")
         axis.grid(axis="y", visible=False)
         axis.spines["left"].set_visible(False)
+        axis.use_sticky_edges = False
         axis.margins(x=0.12)
     axes[0].set_yticks(rows, list(matrices), color=INK)
     axes[0].set_ylim(-0.6, len(rows) - 0.4)
