@@ -174,7 +174,7 @@ def draw_tasks(scores: StudyScores, how: str) -> Any:
     columns = min(WIDE_TABLE, len(tasks))
     rows = -(-len(tasks) // columns)
     figure = _figure(0.7 + 3.4 * max(columns, 2), 0.9 + 2.7 * rows)
-    axes = figure.subplots(rows, columns, squeeze=False).flat
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     drawn: dict[str, Any] = {}
     for axis, task in zip(axes, tasks, strict=False):
         curves = {
@@ -187,15 +187,20 @@ def draw_tasks(scores: StudyScores, how: str) -> Any:
         if task.high is not None:
             axis.axhline(task.high, color="#94a3b8", linewidth=0.8, linestyle=":")
         axis.set_title(task.name, loc="left")
-        axis.xaxis.set_major_formatter(lambda x, _: f"{x / 1e6:g}M" if x >= 1e6 else f"{x / 1e3:g}k")
+        axis.xaxis.set_major_formatter(lambda x, _: _short(x))
         axis.set_xlim(left=0)
         drawn |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    for axis in list(axes):
-        axis.set_visible(False)
+    for k, axis in enumerate(axes):
+        axis.set_visible(k < len(tasks))
+        axis.set_xlabel("environment steps" if k + columns >= len(tasks) else "")
+        axis.set_ylabel("" if k % columns else "return")
     figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=min(6, max(1, len(drawn))))
-    figure.supxlabel("environment steps", fontsize=9, color=FAINT)
-    figure.supylabel("return", fontsize=9, color=FAINT)
     return figure
+
+
+def _short(steps: float) -> str:
+    """Return a number of steps as it is written at an axis."""
+    return f"{steps / 1e6:g}M" if steps >= 1e6 else f"{steps / 1e3:g}k" if steps else "0"
 
 
 def _lines(
