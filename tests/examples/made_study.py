@@ -50,7 +50,9 @@ def episodes(mean: float, count: int, seed: int) -> np.ndarray:
     """Return, success, collisions and length of each of some episodes; the mean return is exact."""
     rng = np.random.default_rng(seed)
     returns = rng.normal(0, 0.05, count)
-    return np.stack([returns - returns.mean() + mean, rng.random(count) < 0.5, rng.random(count), np.full(count, 9.0)], 1)
+    return np.stack(
+        [returns - returns.mean() + mean, rng.random(count) < 0.5, rng.random(count), np.full(count, 9.0)], 1
+    )
 
 
 def finish(cell: Cell, place: StudyFolder, final: float) -> dict[str, Any]:

@@ -94,7 +94,9 @@ def test_a_report_has_tables_figures_and_what_each_part_took(tmp_path: Path) -> 
     assert re.search(r"\| `mca` \| 0\.800 \[0\.\d{3}, 0\.\d{3}\] \| 0\.800 ", page)
     assert "| `shared` | 4 | 0.500 [" in page
     assert "| duet | `mca` | scripted | 376 | 10.0 | 12 | 25 | 62 | 25 |" not in page  # parts are shares of all
-    assert re.search(r"\| duet \| `mca` \| scripted \| 376 \| 10\.0 \| 10 \| 20 \| 50 \| 20 \| 10 \| 20,000 \| 0\.0 \|", page)
+    assert re.search(
+        r"\| duet \| `mca` \| scripted \| 376 \| 10\.0 \| 10 \| 20 \| 50 \| 20 \| 10 \| 20,000 \| 0\.0 \|", page
+    )
     assert re.search(r"\| lbf \| `equal` \| none \|", page)
     for picture in re.findall(r"\]\((figures/[^)]+)\)", page):
         assert (place.path / picture).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

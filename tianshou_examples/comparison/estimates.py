@@ -93,9 +93,7 @@ def _estimates(scores: Mapping[Any, Any], function: Callable[..., np.ndarray]) -
         low, high = None, None
         if min(map(len, arrays)) > 1:
             with _seeded():
-                _, intervals = get_interval_estimates(
-                    {name: values}, lambda *x: np.atleast_1d(function(*x)), reps=REPS
-                )
+                _, intervals = get_interval_estimates({name: values}, lambda *x: np.atleast_1d(function(*x)), reps=REPS)
             low, high = (bound.reshape(value.shape) for bound in intervals[name])
         found[name] = Estimate(value, low, high)
     return found

@@ -30,7 +30,6 @@ STYLE = {
     "ytick.color": FAINT,
     "legend.frameon": False,
 }
-WIDE_TABLE = 3  # columns of the grid of tasks
 
 
 def draw_figures(scores: StudyScores, how: str, folder: Path) -> dict[str, str]:
@@ -171,7 +170,7 @@ def _lowest(found: Sequence[tuple[Any, Estimate]]) -> float:
 def draw_tasks(scores: StudyScores, how: str) -> Any:
     """Return a figure with a panel for each task: the IQM of the return over environment steps."""
     tasks, colours = scores.study.tasks, scores.study.colours()
-    columns = min(WIDE_TABLE, len(tasks))
+    columns = 2 if len(tasks) == 4 else min(3, len(tasks))
     rows = -(-len(tasks) // columns)
     figure = _figure(0.7 + 3.4 * max(columns, 2), 0.9 + 2.7 * rows)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
