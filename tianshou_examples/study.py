@@ -90,16 +90,17 @@ def run_study(study: Study, folder: StudyFolder, options: Namespace, console: Co
 
     code = 0
     if not options.report:
-        study = prepare(study, folder, console)
-        cells = list(study.cells())
-        waiting = [cell for cell in cells if folder.result(cell) is None]
-        console.print(f"{study.name}: {len(cells)} learners, {len(cells) - len(waiting)} of them finished")
-        if waiting:
-            warm_up(study, console)
-            outcome = Schedule(waiting, folder, make_runner(options), console).run()
-            for message in outcome.errors:
-                print(message, file=sys.stderr)
-            code = 130 if outcome.interrupted else 1 if outcome.errors else 0
+        with folder.held():
+            study = prepare(study, folder, console)
+            cells = list(study.cells())
+            waiting = [cell for cell in cells if folder.result(cell) is None]
+            console.print(f"{study.name}: {len(cells)} learners, {len(cells) - len(waiting)} of them finished")
+            if waiting:
+                warm_up(study, console)
+                outcome = Schedule(waiting, folder, make_runner(options), console).run()
+                for message in outcome.errors:
+                    print(message, file=sys.stderr)
+                code = 130 if outcome.interrupted else 1 if outcome.errors else 0
     scores = load_scores(study, folder)
     if not any(scores.cells.values()):
         console.print(f"{study.name}: no learner is finished, so there is nothing to report")

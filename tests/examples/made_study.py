@@ -69,7 +69,8 @@ def finish(cell: Cell, place: StudyFolder, final: float) -> dict[str, Any]:
     result = {
         "method": cell.run.kind, "seed": cell.seed, "steps": s.steps + 7, "complete": True, "in_vain": 0,
         "times": {"environment": 1.0, "critic": 2.0 * asks, "learning": 5.0, "evaluation": 2.0},
-        "critic": {"calls": 10 * asks, "tokens": 20_000 * asks, "cost": 0.5 * asks, "fallbacks": 0, "episodes": 80 * asks},
+        "critic": {"calls": 10 * asks, "tokens": 20_000 * asks, "cost": 0.5 * asks, "fallbacks": 0,
+                   "episodes": 80 * asks},
         "absolute": {how: {**means, "trained": s.steps + 7, "each": each} for how in PLAY},
     }  # fmt: skip
     place.keep(cell, result)

@@ -126,6 +126,15 @@ def test_a_study_goes_on_with_more_seeds_and_not_with_other_settings(tmp_path: P
             place.settings(run)
 
 
+def test_a_second_program_is_refused_in_the_same_folder(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    place = StudyFolder(tmp_path / "made")
+    with place.held(), pytest.raises(ValueError, match="another program runs a study in"), place.held():
+        pass
+    with place.held():
+        pass
+
+
 def test_what_was_half_written_when_the_program_was_killed_is_not_finished(tmp_path: Path) -> None:
     study, place = made_study(tmp_path)
     cell = next(study.cells())

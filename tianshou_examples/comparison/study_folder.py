@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,24 @@ class StudyFolder:
     def of(self, run: Run) -> Path:
         """Return the folder of a run."""
         return self.path / run.task.name / run.method
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other programs from running a study in the same folder meanwhile; Windows cannot.
+
+        Raises:
+            ValueError: One does already.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("w") as file:
+            with suppress(ImportError):  # Windows
+                import fcntl
+
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    raise ValueError(f"another program runs a study in {self.path} right now") from None
+            yield
 
     def settings(self, run: Run) -> Settings:
         """Return the settings of a run that begins or goes on.

@@ -68,8 +68,8 @@ def study_page(scores: StudyScores, captions: dict[str, str]) -> str:
     lines += ["## What it took", "", "One learner, mean over the seeds.", "", *table(overhead_table(scores)), ""]
     if any(run.settings.prices for run in study.runs):
         lines += [
-            "Money is that of the critic's tokens at the prices of the study. A scripted critic costs nothing: there it "
-            "is what as many tokens of a model would cost.",
+            "Money is that of the critic's tokens at the prices of the study. A scripted critic costs nothing: its "
+            "money is what as many tokens of a model would cost.",
             "",
         ]
     for name, caption in captions.items():
