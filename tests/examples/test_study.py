@@ -122,7 +122,7 @@ class Runner:
         self.most = max(self.most, len(self.running))
 
     def receive(self, seconds: float) -> Message | None:
-        if len(self.running) < self.jobs and len(self.started) < 4:
+        if not self.stopped and len(self.running) < self.jobs and len(self.started) < 4:
             return None  # until there are as many as may be
         cell = self.running.pop(0)
         if cell.name == self.fails:

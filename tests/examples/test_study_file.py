@@ -13,7 +13,7 @@ import pytest
 from tests.examples.made_study import TEXT, finish, finish_all, made_study, written
 from tianshou_examples.comparison.scores import load_scores, marl_eval_data
 from tianshou_examples.comparison.study_file import STUDIES, find_study, read_study
-from tianshou_examples.comparison.study_folder import at_planned_steps, planned_steps
+from tianshou_examples.comparison.study_folder import StudyFolder, at_planned_steps, planned_steps
 
 LEVELS = {"mca": 0.8, "shared": 0.5, "equal": 0.2}
 
