@@ -51,6 +51,7 @@ ORDER = {
     ),
     "tianshou_examples": (
         ("experiment",),
+        ("comparison",),
         (
             "benchmarl_baselines",
             "cleanrl_ippo",
@@ -60,13 +61,14 @@ ORDER = {
             "offline",
             "scale",
             "sight",
+            "study",
             "train",
         ),
     ),
 }
 DOORS = {  # for people and programs: no other room imports them
     "credit_wrappers": ("adapters", "testing", "cli"),
-    "tianshou_examples": ORDER["tianshou_examples"][1],  # a reader of a script needs no other script
+    "tianshou_examples": ORDER["tianshou_examples"][-1],  # a reader of a script needs no other script
 }
 
 # Strings that name a module of ours, each with its reason.

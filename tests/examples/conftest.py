@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tianshou_examples.comparison import cell_runners
 from tianshou_examples.experiment import training_run
 
 
@@ -27,5 +28,6 @@ def learners() -> Iterator[None]:
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(["tianshou_examples.experiment.learner_process", "torch._dynamo"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training_run, "multiprocessing", SimpleNamespace(get_context=lambda _: server))
+        for module in (training_run, cell_runners):
+            patch.setattr(module, "multiprocessing", SimpleNamespace(get_context=lambda _: server))
         yield

@@ -39,13 +39,17 @@ class _Help(ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action) if there else action.help
 
 
-def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
+def parse(argv: list[str] | None = None, kind: type[ArgumentParser] = OneLineParser) -> tuple[Settings, str | None]:
     """Read the command line; return the settings and the folder to resume, if any.
+
+    Args:
+        argv: The arguments; None: those of this process.
+        kind: Of the parser, whose `error` says what becomes of wrong arguments.
 
     Raises:
         SystemExit: With code 2 and one line that names the valid values.
     """
-    parser = _parser()
+    parser = _parser(kind)
     given = vars(parser.parse_args(argv))
     try:
         recorded: Settings | None = None
@@ -72,8 +76,8 @@ def parse(argv: list[str] | None = None) -> tuple[Settings, str | None]:
     return settings, resume
 
 
-def _parser() -> ArgumentParser:
-    parser = OneLineParser(
+def _parser(kind: type[ArgumentParser]) -> ArgumentParser:
+    parser = kind(
         prog="python -m tianshou_examples.train",
         description="Train teams on a critic's credit, side by side with teams on the shared reward.",
         formatter_class=_Help,

@@ -13,6 +13,8 @@ from pettingzoo import ParallelEnv
 from tianshou_examples.experiment.actors import Actors
 
 UNSEEN = 10_000_000  # evaluation layouts are seeded from here; training seeds stay below
+MEASURES = ("team_return", "success", "collisions", "steps")  # of an episode
+PLAY = ("greedy", "sampled")
 
 
 class PlayingTeam(Protocol):
@@ -34,15 +36,32 @@ class Evaluation:
     steps: float  # length
     episodes: int
 
+    @staticmethod
+    def of(each: np.ndarray) -> Evaluation:
+        """Return the means of what `play` returned."""
+        team_return, success, collisions, steps = each.mean(axis=0).tolist()
+        return Evaluation(team_return, success, collisions, steps, len(each))
+
 
 def evaluate(
     make_env: Callable[[], ParallelEnv], actors: PlayingTeam, episodes: int, greedy: bool, first_seed: int = UNSEEN
 ) -> Evaluation:
-    """Play `episodes` episodes side by side, on the layouts of seeds `first_seed`, `first_seed + 1`, ..."""
+    """Return the means of what `play` returns for the same arguments."""
+    return Evaluation.of(play(make_env, actors, episodes, greedy, first_seed))
+
+
+def play(
+    make_env: Callable[[], ParallelEnv], actors: Actors, episodes: int, greedy: bool, first_seed: int = UNSEEN
+) -> np.ndarray:
+    """Play episodes side by side, on the layouts of seeds `first_seed`, `first_seed + 1`, ...
+
+    Returns:
+        Of each episode return, success, collisions and steps (episodes, 4), as in `MEASURES`.
+    """
     envs = [make_env() for _ in range(episodes)]
     generator = torch.Generator().manual_seed(first_seed)
     views = [_view(env, *env.reset(seed=first_seed + k)) for k, env in enumerate(envs)]
-    totals = np.zeros((episodes, 4))  # return, success, collisions, steps
+    totals = np.zeros((episodes, len(MEASURES)))
     alive = list(range(episodes))
     while alive:
         chosen = actors.choose(
@@ -55,8 +74,7 @@ def evaluate(
             cost = sum(info.get("cost", 0.0) for info in infos.values())
             totals[k] += (rewards[agents[0]], terminated[agents[0]], cost, 1)
         alive = [k for k in alive if envs[k].agents]
-    team_return, success, collisions, steps = totals.mean(axis=0).tolist()
-    return Evaluation(team_return, success, collisions, steps, episodes)
+    return totals
 
 
 def _view(

@@ -16,9 +16,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from credit_wrappers import CreditError, Distillation
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
+from tianshou_examples.experiment.best_team import BestTeams, listed
 from tianshou_examples.experiment.critics import TimedStore, critic_numbers, make_critic, make_source
 from tianshou_examples.experiment.environments import environment_maker, reward_wrapper
-from tianshou_examples.experiment.evaluation import UNSEEN, evaluate
+from tianshou_examples.experiment.evaluation import PLAY, UNSEEN, Evaluation, play
 from tianshou_examples.experiment.fast_learner import FastLearner
 from tianshou_examples.experiment.instructive_moments import KEPT
 from tianshou_examples.experiment.learners import Learner
@@ -95,6 +96,8 @@ class LearnerProcess:
         self.before: dict[str, Any] = {}  # critic numbers of the sessions before this one
         self.evaluated = 0  # intermediate evaluations that were due
         self.final: dict[str, dict[str, float]] | None = None  # the evaluation after the last step
+        self.best = BestTeams(settings.short_evaluation)
+        self.absolute: dict[str, Any] | None = None  # how good the best teams are, where that is asked for
         self._restore()
         start = np.random.SeedSequence([seed, self.learner.steps]).generate_state(1)[0]
         self.learner.begin(int(start % 9_000_000))  # below the evaluation's layouts
@@ -132,7 +135,7 @@ class LearnerProcess:
                 due = self.learner.steps * (self.settings.evaluations + 1) // self.settings.steps
                 if due > self.evaluated and not self._complete:
                     self.evaluated = due
-                    self._evaluate(max(1, self.settings.eval_episodes // 5), board)
+                    self._evaluate(self.settings.short_evaluation, board)
                 if time.monotonic() - saved > CHECKPOINT_SECONDS:
                     self._save()
                     saved = time.monotonic()
@@ -141,6 +144,8 @@ class LearnerProcess:
                 played = self._evaluate(self.settings.eval_episodes, board)
                 if not self._complete:
                     return played
+                if self.settings.absolute:
+                    self.absolute = self._absolute()
                 self.final = played
                 self._save()
             return self.final
@@ -196,16 +201,27 @@ class LearnerProcess:
 
     def _evaluate(self, episodes: int, board: Any) -> dict[str, dict[str, float]]:
         began = time.perf_counter()
-        played = {
-            how: asdict(evaluate(self.make_env, self.learner.actors, episodes, how == "greedy"))
-            for how in ("greedy", "sampled")
-        }
+        actors = self.learner.actors
+        each = {how: play(self.make_env, actors, episodes, how == "greedy") for how in PLAY}
+        played = {how: asdict(Evaluation.of(values)) for how, values in each.items()}
         self.times["evaluation"] += time.perf_counter() - began
         for how, means in played.items():
             for key, value in means.items():
                 board.add_scalar(f"{how}/{key}", value, self.learner.steps)
-        self._send("evaluation", played)
+        record: dict[str, Any] = dict(played)
+        if self.settings.absolute:
+            self.best.offer(each, actors)
+            record["each"] = {how: listed(values) for how, values in each.items()}
+        self._send("evaluation", record)
         return played
+
+    def _absolute(self) -> dict[str, Any]:
+        """Play the best teams of all evaluations, on layouts that no evaluation had."""
+        began = time.perf_counter()
+        behind = UNSEEN + self.settings.eval_episodes
+        found = self.best.absolute(self.make_env, self.settings.absolute, behind)
+        self.times["evaluation"] += time.perf_counter() - began
+        return found
 
     def _critic_numbers(self) -> dict[str, Any]:
         return _added(critic_numbers(self.inner), self.before)
@@ -223,6 +239,7 @@ class LearnerProcess:
             "in_vain": self._in_vain,
             "student": self._student(),
             "moments": self.monitor.state()["best"],
+            **({} if self.absolute is None else {"absolute": self.absolute}),
         }
 
     def _play_credited(self) -> None:
@@ -252,6 +269,8 @@ class LearnerProcess:
             "critic": self._critic_numbers(),
             "evaluated": self.evaluated,
             "final": self.final,
+            "best": self.best.kept,
+            "absolute": self.absolute,
             "team_reward": (self.store.team_reward.rule, self.store.team_reward.told),
             "student": self.store.state() if isinstance(self.store, Distillation) else None,
             "torch": torch.get_rng_state(),
@@ -276,6 +295,7 @@ class LearnerProcess:
         self.monitor.restore(state["watch"])
         self.times, self.before = state["times"], state["critic"]
         self.evaluated, self.final = state["evaluated"], state["final"]
+        self.best.kept, self.absolute = state.get("best", {}), state.get("absolute")
         torch.set_rng_state(state["torch"])
         np.random.set_state(state["numpy"])
 

@@ -13,12 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
+from tianshou_examples.experiment.evaluation import MEASURES, PLAY
 from tianshou_examples.experiment.offline_study import BLIND, OfflineStudy
 
-PLAY = ("greedy", "sampled")
 OVER = {"team": "the team reward", "bc": "behaviour cloning"}
 OTHERS = {"success": "success", "collisions": "collisions", "steps": "length"}
-MEASURES = ("team_return", *OTHERS)
 
 
 def interval(values: Sequence[float]) -> dict[str, Any]:

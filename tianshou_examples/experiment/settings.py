@@ -165,6 +165,7 @@ class Settings:
     eval_episodes: int = _option(100, "of the last evaluation; those before play a fifth of it", type=number(int, 1))
     out: str = _option("", "folder of the run; default runs/<env>-<algo>-<time>")
     data_sets: tuple[str, ...] = ()  # no option: what answers:NAME stood for when the run began
+    absolute: int = 0  # no option: episodes that the best team of all evaluations plays at the end of a study's learner
 
     # Spaceworld's learner, chosen once on duet with the scripted critic; env_families.py has what differs elsewhere.
     evaluations: int = _learner(8, above=0)  # before the last one
@@ -219,6 +220,11 @@ class Settings:
     def learners(self) -> list[tuple[str, int]]:
         """(method, seed) of each learner."""
         return [(method, seed) for seed in range(self.seeds) for method in self.method]
+
+    @property
+    def short_evaluation(self) -> int:
+        """Episodes of each evaluation before the last one."""
+        return max(1, self.eval_episodes // 5)
 
     @property
     def answers_name(self) -> str:
