@@ -6,7 +6,7 @@ Importing this package is light: what needs a model SDK, pydantic or a learner i
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from credit_wrappers.core.credit import Credit, CreditEvent, Usage
+from credit_wrappers.core.credit import Credit, CreditEvent, TaskSpan, Usage
 from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError, Unanswered
@@ -113,6 +113,7 @@ __all__ = [
     "SummedCritic",
     "TabularValue",
     "TaskObservationWrapper",
+    "TaskSpan",
     "Unanswered",
     "Usage",
     "ValueFunction",

@@ -37,7 +37,7 @@ from credit_wrappers.critics.critic_stats import CriticStats
 from credit_wrappers.critics.estimate import Estimate, estimate_questions
 from credit_wrappers.critics.order import joint_tasks, order_drift
 from credit_wrappers.critics.question import Question, ask_about
-from credit_wrappers.llm.answers.task_answers import tasks_of
+from credit_wrappers.llm.answers.task_answers import task_spans
 from credit_wrappers.llm.budget import Budget
 from credit_wrappers.llm.client import ModelClient, check_client
 from credit_wrappers.llm.ledger.ledger import Ledger
@@ -221,7 +221,7 @@ class LLMCritic:
                 Credit(
                     values[:, np.argsort(listed[k])].astype(np.float32),
                     events,
-                    joint_tasks([(tasks_of(answer), own) for answer, own in answers], episodes[k].agents),
+                    joint_tasks([task_spans(*one) for one in answers], episodes[k].agents, episodes[k].length),
                     summary="\n".join(with_own_names(answer["summary"], own) for answer, own in answers),
                     source="cache" if all(one.source == "cache" for one in judged) else self.source,
                     usage=Usage() if credits else stats.usage,

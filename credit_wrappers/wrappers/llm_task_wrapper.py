@@ -132,7 +132,7 @@ class LLMTaskWrapper(TaskObservationWrapper):
                     stacklevel=2,
                 )
         elif (time := (episode.id, episode.start + episode.length)) > self._newest[0]:
-            self._newest = time, dict(zip(episode.agents, credit.tasks, strict=True))
+            self._newest = time, {span.agent: span.task for span in credit.tasks if span.stop == episode.length}
             if self.env.source.pays:
                 self._adopt()
 
