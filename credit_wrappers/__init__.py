@@ -20,7 +20,17 @@ from credit_wrappers.delivery.store import CreditStore
 from credit_wrappers.distillation import Distillation
 from credit_wrappers.distillation.paying import Distilled, Student
 from credit_wrappers.llm.client import Completion, ModelClient, Request
-from credit_wrappers.student import Agreement, StudentCritic, StudentSettings, fit_student, mirrored_labels
+from credit_wrappers.student import (
+    Agreement,
+    StudentCritic,
+    StudentSettings,
+    TaskAgreement,
+    TaskStudent,
+    TaskStudentSettings,
+    fit_student,
+    fit_task_student,
+    mirrored_labels,
+)
 from credit_wrappers.wrappers import (
     CreditWrapper,
     DelayedReward,
@@ -112,8 +122,11 @@ __all__ = [
     "StudentSettings",
     "SummedCritic",
     "TabularValue",
+    "TaskAgreement",
     "TaskObservationWrapper",
     "TaskSpan",
+    "TaskStudent",
+    "TaskStudentSettings",
     "Unanswered",
     "Usage",
     "ValueFunction",
@@ -122,6 +135,7 @@ __all__ = [
     "annotate",
     "exact_credit",
     "fit_student",
+    "fit_task_student",
     "mirrored_labels",
     "named_value",
 ]

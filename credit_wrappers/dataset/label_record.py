@@ -287,7 +287,7 @@ def _observations(observed: Any, agents: list[str], arrays: Mapping[str, np.ndar
 
 
 def _tasks(told: list[Any] | None, agents: Sequence[str]) -> tuple[TaskSpan, ...] | None:
-    """Return the tasks of a label; None where there are none, or one for each agent's next episode, as there once were."""
+    """Return the tasks of a label; None where there are none, or (in an early one) those of the next episode."""
     if told is None or (told and len(told) == len(agents) and all(isinstance(task, str) for task in told)):
         return None
     return tuple(TaskSpan(*span) if isinstance(span, list) else span for span in told)

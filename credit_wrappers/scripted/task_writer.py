@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -22,12 +22,8 @@ def written_tasks(
         listed: The tasks that are asked for. The first one stands for any other.
         explain: Whether reasons are asked for.
     """
-    length = len(episode.steps)
-    given: list[Mapping[str, str]]
-    if rules is None:
-        given = [best_deeds(episode, listed)] * length
-    else:
-        given = list(rules.tasks(episode.start, episode.steps))
+    same = best_deeds(episode, listed) if rules is None else {}
+    given = [same] * len(episode.steps) if rules is None else list(rules.tasks(episode.start, episode.steps))
     spans: list[dict[str, Any]] = []
     for agent in team:
         meant = (step.get(agent, listed[0]) for step in given)

@@ -73,7 +73,8 @@ A, B = ("agent_A", "wait"), ("agent_B", "wait")
          "step is 2"),
         ([A, span("agent_B", -1, 2, "wait")], "agent_B from -1 to 2"),
         ([A, span("agent_B", 2, 0, "wait")], "agent_B from 2 to 0"),
-        ([A, ("agent_B", "dance")], "task 2: agent_B has the unknown task 'dance': the tasks are walk to the end, wait"),
+        ([A, ("agent_B", "dance")], "task 2: agent_B has the unknown task 'dance': the tasks are "
+         "walk to the end, wait"),
         ([A, ("agent_B", "Wait")], "unknown task 'Wait'"),
         ([A, ("agent_C", "wait"), B], "unknown agent 'agent_C'"),
         ([], "agent_A has no task in steps 0 to 2; episode 1: agent_B has no task in steps 0 to 2"),

@@ -1,8 +1,8 @@
 """Tasks in an answer: every agent has one in every step, in the words of the given list (LLM-TACA).
 
-An answer writes them as spans, `{"agent": "agent_A", "from": 0, "to": 7, "task": "load food_0", "why": "..."}`, or in free
-text `agent_A task 0-7: load food_0`. Both steps belong to the span. The spans of an agent cover all steps of the episode,
-without gaps and without overlaps, in any order.
+An answer writes them as spans, `{"agent": "agent_A", "from": 0, "to": 7, "task": "load food_0", "why": "..."}`, or in
+free text `agent_A task 0-7: load food_0`. Both steps belong to the span. The spans of an agent cover all steps of the
+episode, without gaps and without overlaps, in any order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from credit_wrappers.llm.prompts.render import with_own_names
 
 # `agent_A task 0-7: load food_0`, in bold type, in a list or quoted. Possessive, like the patterns of the arrays.
 _LINE = re.compile(
-    r"""^[ \t>*`"'-]*+(\w++)[*`"']*+[ \t]++task[*`"']*+[ \t]++([0-9]{1,9})(?:[ \t]*+(?:-|to|–)[ \t]*+([0-9]{1,9}))?"""
+    r"""^[ \t>*`"'-]*+(\w++)[*`"']*+[ \t]++task[*`"']*+[ \t]++([0-9]{1,9})(?:[ \t]*+(?:-|to)[ \t]*+([0-9]{1,9}))?"""
     r"""[*`"']*+[ \t]*+[:=][ \t*`"']*+(.++)$""",
     re.MULTILINE | re.IGNORECASE,
 )
