@@ -11,13 +11,19 @@ from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError, Unanswered
 from credit_wrappers.core.narrator import Narrator
-from credit_wrappers.critics.baselines import EqualSplitCritic, RandomCritic, SharedCritic, SummedCritic
+from credit_wrappers.critics.baselines import (
+    EqualSplitCritic,
+    RandomCritic,
+    SharedCritic,
+    SummedCritic,
+    TasksOnlyCritic,
+)
 from credit_wrappers.delivery.deferred import Deferred
 from credit_wrappers.delivery.online import Online
 from credit_wrappers.delivery.session import CreditSession
 from credit_wrappers.delivery.source import CreditSource
 from credit_wrappers.delivery.store import CreditStore
-from credit_wrappers.distillation import Distillation
+from credit_wrappers.distillation import Distillation, TaskDistillation
 from credit_wrappers.distillation.paying import Distilled, Student
 from credit_wrappers.llm.client import Completion, ModelClient, Request
 from credit_wrappers.student import (
@@ -123,10 +129,12 @@ __all__ = [
     "SummedCritic",
     "TabularValue",
     "TaskAgreement",
+    "TaskDistillation",
     "TaskObservationWrapper",
     "TaskSpan",
     "TaskStudent",
     "TaskStudentSettings",
+    "TasksOnlyCritic",
     "Unanswered",
     "Usage",
     "ValueFunction",

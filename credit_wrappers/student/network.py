@@ -64,9 +64,7 @@ def first_encoder(number: int, group: Group, many: int, width: int, rng: np.rand
     }
 
 
-def first_head(
-    name: str, extra: int, outputs: int, many: int, width: int, rng: np.random.Generator
-) -> Parameters:
+def first_head(name: str, extra: int, outputs: int, many: int, width: int, rng: np.random.Generator) -> Parameters:
     """Return the first weights of a head that reads so many extra numbers."""
     return {
         f"{name}.own": _drawn(rng, many, width, width, 1.0),
@@ -174,7 +172,7 @@ class TeamNetwork:
         return self._together(ops, parts)
 
     def head(self, ops: Any, head: str, parameters: Parameters, codes: Any, extra: Any) -> Any:
-        """Return a head's numbers, (K, M, N, outputs), from encodings, (K, M, N, hidden), and extra numbers, (M, N, ...)."""
+        """Return numbers, (K, M, N, outputs), from encodings, (K, M, N, hidden), and extra numbers, (M, N, ...)."""
         many, rows, _, width = codes.shape
         context = ops.concatenate([codes.mean(2), ops.amax(codes, 2)], 2)
         parts = []

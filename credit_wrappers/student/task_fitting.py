@@ -90,9 +90,7 @@ def fit_task_student(
         _check_start(start, team, tasks, settings)
     split, drawn, order = np.random.default_rng(settings.seed).spawn(3)
     held = held_out(split, settings.held_out, len(usable))
-    learned, measured = (
-        task_steps(team, tasks, [usable[i] for i in np.flatnonzero(part)]) for part in (~held, held)
-    )
+    learned, measured = (task_steps(team, tasks, [usable[i] for i in np.flatnonzero(part)]) for part in (~held, held))
     fixed = statistics(team, learned.states)
     if start is None:
         weights = first_weights(team, settings, len(tasks), drawn)

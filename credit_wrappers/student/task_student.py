@@ -171,7 +171,7 @@ class TaskStudent:
         return agreement_of(steps, self._numbers(steps.states, steps.there))
 
     def check_env(self, agents: Sequence[str], sizes: Sequence[int], tasks: Sequence[str], env_id: str) -> None:
-        """Raise CreditError, naming both, unless the student fits an environment's agents, tasks and name ("" is any)."""
+        """Raise CreditError, naming both, unless the student fits an environment; the name "" is any."""
         self.team.check(agents, sizes, None, "the environment")
         if tuple(tasks) != self.tasks:
             raise CreditError(f"the student assigns {', '.join(self.tasks)}, the environment has {', '.join(tasks)}")

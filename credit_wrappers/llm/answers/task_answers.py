@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from credit_wrappers.core.credit import TaskSpan
 from credit_wrappers.llm.answers.problems import Problems, quoted
-from credit_wrappers.llm.answers.schema import EpisodeAnswer, TaskSpanAnswer, TaskedEpisode
+from credit_wrappers.llm.answers.schema import EpisodeAnswer, TaskedEpisode, TaskSpanAnswer
 from credit_wrappers.llm.prompts.render import with_own_names
 
 # `agent_A task 0-7: load food_0`, in bold type, in a list or quoted. Possessive, like the patterns of the arrays.
