@@ -33,8 +33,8 @@ class TaskDistillation:
     """Fits better and better task students to the tasks that a critic names while teams train.
 
     A label is an episode whose credit names tasks. `wants` says which episodes these are: the first fifth of the labels
-    (at least those of the first fit) comes from the very first episodes, the others at growing distances from later ones, so that the student also learns
-    what the team does when it can do more. Students are fitted when the first labels are there, whenever there are
+    (at least those of the first fit) comes from the very first episodes, the others at growing distances from later
+    ones, so that the student also learns what the team does when it can do more. Students are fitted when the first labels are there, whenever there are
     half as many again, and when the last one has come; each fit continues from the last student's weights. The newest
     student assigns all tasks.
 

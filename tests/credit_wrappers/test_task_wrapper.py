@@ -108,8 +108,8 @@ def test_credit_is_that_of_the_critic_for_each_agent_and_step_whatever_the_tasks
 
 def test_before_there_is_a_student_there_are_no_tasks_and_afterwards_there_are_in_every_state():
     env, critic = learning()
-    for seed in range(4):
-        rows, told, _ = play(env, seed, actions=(2, 1))
+    for seed, actions in enumerate([(2, 2), (2, 0), (0, 2), (2, 2)]):
+        rows, told, _ = play(env, seed, actions=actions)
         assert {tuple(tasks) for tasks in told} == {("", "")} and not np.any(rows)
     assert env.students.newest == (None, 0)
     _, told, cells = play(env, 9, actions=(2, 2))

@@ -24,6 +24,8 @@ from credit_wrappers import (
     RecordedClient,
     ScriptedClient,
     SummedCritic,
+    TaskDistillation,
+    TasksOnlyCritic,
 )
 from credit_wrappers.critics import critic_registry as other_critics
 from credit_wrappers.critics.critic_settings import CriticSettings, Fallback
@@ -99,8 +101,10 @@ def _settings_of(ledger: Path | None) -> CriticSettings:
     return CriticSettings() if first is None else CriticSettings(answer_format=form_asked(first.request.schema)[0])
 
 
-def _named_critic(settings: Settings, method: str, ledger: Path | None, learner: str) -> Critic:
-    """Return the critic that `--critic` names."""
+def _named_critic(
+    settings: Settings, method: str, ledger: Path | None, learner: str, students: TaskDistillation | None = None
+) -> Critic:
+    """Return the critic that `--critic` names; it is asked for the tasks that the students learn from."""
     if settings.answers_name and ledger is not None:
         return load_student(ledger.parent)
     if settings.critic not in OWN_CRITICS and settings.critic not in providers():
@@ -113,6 +117,7 @@ def _named_critic(settings: Settings, method: str, ledger: Path | None, learner:
         fallback=cast(Fallback, settings.fallback),
         budget=make_budget(settings),
         tasks=METHODS[method].tasks,
+        asks_tasks=None if students is None else students.wants,
     )
 
 
@@ -126,24 +131,27 @@ def _exact_critic(settings: Settings) -> CounterfactualCritic:
     )
 
 
-def _critic_of(settings: Settings, method: str, ledger: Path, learner: str) -> Critic:
+def _critic_of(
+    settings: Settings, method: str, ledger: Path, learner: str, students: TaskDistillation | None
+) -> Critic:
     """Return the critic of a method, before sums and faults."""
     kind = METHODS[method]
     if kind.baseline is not None:
         return kind.baseline()
-    return _exact_critic(settings) if kind.exact else _named_critic(settings, method, ledger, learner)
+    return _exact_critic(settings) if kind.exact else _named_critic(settings, method, ledger, learner, students)
 
 
 def make_critic(
-    settings: Settings, method: str, ledger: Path, learner: str = ""
+    settings: Settings, method: str, ledger: Path, learner: str = "", students: TaskDistillation | None = None
 ) -> tuple[Critic, MonitoredCritic, LLMCritic | None]:
     """Return the critic of one method, the monitor in it, and the language-model critic in that, if there is one."""
     kind = METHODS[method]
-    inner = _critic_of(settings, method, ledger, learner)
+    inner = _critic_of(settings, method, ledger, learner, students)
     # inside sums and faults, so that the report shows what the critic itself said
-    monitor = MonitoredCritic(inner, settings.recent, counts=kind.student is None)
+    judge = inner if kind.credit else TasksOnlyCritic(inner, None if students is None else students.wants)
+    monitor = MonitoredCritic(judge, settings.recent, counts=kind.student is None)
     critic: Critic = monitor
-    if kind.asks and settings.critic in FAULTS:
+    if kind.asks and kind.credit and settings.critic in FAULTS:
         critic = FaultyCritic(critic, FAULTS[settings.critic].change)
     return SummedCritic(critic) if kind.summed else critic, monitor, inner if isinstance(inner, LLMCritic) else None
 
