@@ -26,7 +26,7 @@ _LOG = logging.getLogger("credit_wrappers")
 _FIRST = 16  # labels of the first fit
 _DENSE = 5  # one part in so many of the labels is of the very first episodes
 _GROWTH = 1.5  # labels at a fit, divided by those at the one before, at least
-_STATE = ("newest", "labels", "fit_seconds", "_learned", "_next")
+_STATE = ("newest", "labels", "fit_seconds", "_learned", "_next", "_wanted")
 
 
 class TaskDistillation:
@@ -34,9 +34,9 @@ class TaskDistillation:
 
     A label is an episode whose credit names tasks. `wants` says which episodes these are: the first fifth of the labels
     (at least those of the first fit) comes from the very first episodes, the others at growing distances from later
-    ones, so that the student also learns what the team does when it can do more. Students are fitted when the first labels are there, whenever there are
-    half as many again, and when the last one has come; each fit continues from the last student's weights. The newest
-    student assigns all tasks.
+    ones, so that the student also learns what the team does when it can do more. Students are fitted when the first
+    labels are there, whenever there are half as many again, and when the last one has come; each fit continues from the
+    last student's weights. The newest student assigns all tasks.
 
     Environments share it, as they share a `CreditStore`. Its copies and pickles are the same one, in the process that
     made it.
@@ -92,6 +92,7 @@ class TaskDistillation:
         self._learned = 0  # labels of the last fit
         self._begun = 0  # episodes of earlier sessions
         self._last = -1  # number of the latest episode that came
+        self._wanted: set[int] = set()  # numbers of the labels
         self._team: tuple[Any, ...] | None = None
         self._warned = False
         self._lock = threading.RLock()
@@ -120,9 +121,15 @@ class TaskDistillation:
         return self.most - len(self.labels)
 
     def wants(self, episode: Episode) -> bool:
-        """Return whether an episode is to be a label, by its number alone: critics are asked for its tasks."""
+        """Return whether an episode is to be a label, so that a critic is asked for its tasks.
+
+        Its number decides, whenever it is asked about: so a repeated run asks the same.
+        """
         number = self._begun + episode.id
-        return self.left > 0 and self._label(number) < min(self._label(number + 1), self.most)
+        with self._lock:
+            if len(self._wanted) < self.most and self._label(number) < self._label(number + 1):
+                self._wanted.add(number)
+            return number in self._wanted
 
     def learn(self, episode: Episode, credit: Credit) -> None:
         """Take an episode that was scored; it is a label if it is wanted, and if the credit names tasks.
