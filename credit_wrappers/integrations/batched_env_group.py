@@ -128,7 +128,7 @@ class BatchedEnvGroup:
 def make_env_group(envs: Sequence[ParallelEnv], agents: Sequence[str]) -> EnvGroup | BatchedEnvGroup | TaskEnvGroup:
     """Return envs that are stepped together where all of them can be, else one after another."""
     if assigns_together(envs, agents):
-        return TaskEnvGroup(envs, agents, _env_group([env.env for env in envs], agents))  # type: ignore[attr-defined]
+        return TaskEnvGroup(envs, agents, _env_group([env.env for env in envs], agents))
     return _env_group(envs, agents)
 
 

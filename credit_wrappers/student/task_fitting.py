@@ -130,20 +130,19 @@ def _fitted(
     network = TaskNetwork(team)
     tensors = {name: torch.from_numpy(array).requires_grad_() for name, array in weights.items()}
     optimiser = torch.optim.AdamW(tensors.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    inputs = [
-        (normalised(fixed, team, steps.states), steps.there[..., None].astype(np.float32), steps)
+    ready, prepared = (
+        (normalised(fixed, team, steps.states), steps.there[..., None].astype(np.float32))
         for steps in (learned, measured)
-    ]
-    states, there, _ = (torch.from_numpy(part) if isinstance(part, np.ndarray) else part for part in inputs[0])
+    )
+    states, there = map(torch.from_numpy, ready)
     meant = torch.from_numpy(learned.tasks)
 
     def error() -> float:  # the tensors share the memory of `weights`
-        seen, present, steps = inputs[1]
-        scores = network.scores(np, weights, seen, present).mean(axis=0)
+        scores = network.scores(np, weights, *prepared).mean(axis=0)
         scores = scores - scores.max(axis=-1, keepdims=True)
         chances = scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
-        told = np.take_along_axis(chances, steps.tasks[..., None], axis=-1)[..., 0]
-        return -float(told[steps.there].mean())
+        told = np.take_along_axis(chances, measured.tasks[..., None], axis=-1)[..., 0]
+        return -float(told[measured.there].mean())
 
     best, least = copied(weights), error() if warm else np.inf
     epochs = settings.refit_epochs if warm else settings.epochs
