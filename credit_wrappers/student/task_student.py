@@ -100,7 +100,7 @@ class TaskNetwork(TeamNetwork):
         """Return the score of each task for each agent, (K, M, N, tasks); `ops` is the module numpy or torch.
 
         Args:
-            ops: numpy or torch.
+            ops: Of the arrays, numpy or torch.
             parameters: The weights.
             states: (M, N, 2 * F), see `normalised`.
             there: (M, N, 1) float32, 1 for an agent that is there.

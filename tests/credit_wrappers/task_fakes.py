@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -48,3 +49,18 @@ class KnowingCritic:
         told = [[best(position, self.length) for position in moment] for moment in episode.moments[:-1]]
         values = np.arange(episode.length, dtype=np.float32)[:, None] + np.arange(episode.n_agents, dtype=np.float32)
         return Credit(values, tasks=spans(told, episode.agents), source="scripted")
+
+
+def play(env: Any, seed: int = 0, actions: tuple[int, int] = (0, 0)) -> tuple[list[Any], list[Any], list[Any]]:
+    """Play one episode; return the last two numbers of every observation, the tasks told, and all positions."""
+    observations, infos = env.reset(seed=seed)
+    rows: list[Any] = []
+    told: list[Any] = []
+    cells: list[Any] = []
+    while True:
+        rows.append([observations[agent][-2:].tolist() for agent in AGENTS])
+        told.append([infos[agent]["task"] for agent in AGENTS])
+        cells.append([round(3 * observations[agent][0]) for agent in AGENTS])
+        if not env.agents:
+            return rows, told, cells
+        observations, _, _, _, infos = env.step(dict(zip(AGENTS, actions, strict=True)))
