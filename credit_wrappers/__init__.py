@@ -6,21 +6,37 @@ Importing this package is light: what needs a model SDK, pydantic or a learner i
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from credit_wrappers.core.credit import Credit, CreditEvent, Usage
+from credit_wrappers.core.credit import Credit, CreditEvent, TaskSpan, Usage
 from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError, Unanswered
 from credit_wrappers.core.narrator import Narrator
-from credit_wrappers.critics.baselines import EqualSplitCritic, RandomCritic, SharedCritic, SummedCritic
+from credit_wrappers.critics.baselines import (
+    EqualSplitCritic,
+    RandomCritic,
+    SharedCritic,
+    SummedCritic,
+    TasksOnlyCritic,
+)
 from credit_wrappers.delivery.deferred import Deferred
 from credit_wrappers.delivery.online import Online
 from credit_wrappers.delivery.session import CreditSession
 from credit_wrappers.delivery.source import CreditSource
 from credit_wrappers.delivery.store import CreditStore
-from credit_wrappers.distillation import Distillation
+from credit_wrappers.distillation import Distillation, TaskDistillation
 from credit_wrappers.distillation.paying import Distilled, Student
 from credit_wrappers.llm.client import Completion, ModelClient, Request
-from credit_wrappers.student import Agreement, StudentCritic, StudentSettings, fit_student, mirrored_labels
+from credit_wrappers.student import (
+    Agreement,
+    StudentCritic,
+    StudentSettings,
+    TaskAgreement,
+    TaskStudent,
+    TaskStudentSettings,
+    fit_student,
+    fit_task_student,
+    mirrored_labels,
+)
 from credit_wrappers.wrappers import (
     CreditWrapper,
     DelayedReward,
@@ -112,7 +128,13 @@ __all__ = [
     "StudentSettings",
     "SummedCritic",
     "TabularValue",
+    "TaskAgreement",
+    "TaskDistillation",
     "TaskObservationWrapper",
+    "TaskSpan",
+    "TaskStudent",
+    "TaskStudentSettings",
+    "TasksOnlyCritic",
     "Unanswered",
     "Usage",
     "ValueFunction",
@@ -121,6 +143,7 @@ __all__ = [
     "annotate",
     "exact_credit",
     "fit_student",
+    "fit_task_student",
     "mirrored_labels",
     "named_value",
 ]

@@ -15,7 +15,7 @@ from credit_wrappers.llm.prompts.render import agent_name, render_episode, rende
 def asking(system: str, tasks: Sequence[str]) -> str:
     """A base prompt that asks for tasks, too."""
     listed = "\n".join(f"- {task}" for task in tasks)
-    return f"{system}\n\n**Assign tasks.** Give each agent one of these:\n\n{listed}\n\nEach agent exactly once."
+    return f"{system}\n\n**Name the tasks.** Each agent has one of these:\n\n{listed}\n\nIn every step."
 
 
 def answer(system: str, prompt: str) -> list[dict[str, Any]]:
@@ -24,34 +24,42 @@ def answer(system: str, prompt: str) -> list[dict[str, Any]]:
     return list(json.loads(told)["episodes"])
 
 
-def given(system: str, prompt: str) -> list[dict[str, str]]:
-    """The tasks of each episode, by agent; every agent has one."""
-    found = []
+def named(system: str, prompt: str) -> list[dict[str, list[str]]]:
+    """The task in each step of each episode, by agent; spans that do not follow one another are an error."""
+    found: list[dict[str, list[str]]] = []
     for episode in answer(system, prompt):
-        agents = [entry["agent"] for entry in episode["tasks"]]
-        assert len(set(agents)) == len(agents)
-        found.append({entry["agent"]: entry["task"] for entry in episode["tasks"]})
+        tasks: dict[str, list[str]] = {}
+        for span in episode["tasks"]:
+            own = tasks.setdefault(span["agent"], [])
+            assert span["from"] == len(own) <= span["to"]
+            assert not own or own[-1] != span["task"]  # else it were one span
+            own += [span["task"]] * (span["to"] + 1 - span["from"])
+        found.append(tasks)
     return found
+
+
+def given(system: str, prompt: str) -> list[dict[str, str]]:
+    """The tasks in the last step of each episode, by agent."""
+    return [{agent: steps[-1] for agent, steps in episode.items()} for episode in named(system, prompt)]
 
 
 def tasks_of(
     env: Any,
     moments: Sequence[Any],
     actions: Sequence[Sequence[int]] = (),
-    ended: str = "not yet",
     order: Sequence[int] | None = None,
     vocabulary: Sequence[str] | None = None,
 ) -> dict[str, str]:
-    """The tasks after a history, by the environment's own names.
+    """The tasks after a history, by the environment's own names: those of one more step, in which all stand still.
 
     Args:
         env: Whose narrator tells it.
         moments: T + 1 that it captured.
         actions: T joint ones.
-        ended: The last word of the head.
         order: In which the agents are listed.
         vocabulary: The tasks that are listed; None: the narrator's.
     """
+    moments, actions = [*moments, moments[-1]], [*actions, [0] * len(env.possible_agents)]
     agents, steps = env.possible_agents, len(actions)
     order = range(len(agents)) if order is None else order
     names = [agent_name(k) for k in range(len(agents))]
@@ -61,8 +69,6 @@ def tasks_of(
     )
     frames = env.narrator.frames(moments, order, names)
     prompt = render_episode(1, episode, frames, order, names, env.narrator.action_name)
-    assert "ended: truncated\n" in prompt
-    prompt = prompt.replace("ended: truncated\n", f"ended: {ended}\n")
     system = asking(render_system(env.narrator, names, 10.0), vocabulary or env.narrator.tasks())
     (tasks,) = given(system, prompt)
     assert list(tasks) == names

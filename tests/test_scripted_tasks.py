@@ -14,13 +14,14 @@ from hypothesis import given as properties
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from credit_wrappers import Request, ScriptedClient
+from credit_wrappers import Episode, Request, ScriptedClient
+from credit_wrappers.llm.prompts.render import render_episode, render_system
 from spaceworld import Layout, Module, Robot, Scenario, Slot
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner import policy
 from tests.adapters.playing import play
 from tests.adapters.worlds import WORLDS
-from tests.asking_tasks import answer, asking, given, tasks_of
+from tests.asking_tasks import answer, asking, given, named, tasks_of
 from tests.benchmarks.prompt_size import requests_of
 from tests.spaceworld.drawing import act, draw
 from tests.spaceworld.scenarios import CROWD
@@ -30,14 +31,14 @@ GOLDEN = Path(__file__).parent / "credit_wrappers" / "golden"
 LETTERS = ".NSWEI"
 
 
-def tasks(env: SpaceworldEnv, actions: str = "", ended: str = "not yet", **options: Any) -> list[str]:
+def tasks(env: SpaceworldEnv, actions: str = "", **options: Any) -> list[str]:
     """The robots' tasks after some steps from the drawn state, "EN I." are two of two robots."""
     taken, moments = actions.split(), [env.narrator.capture({})]
     for letters in taken:
         act(env, letters)
         moments.append(env.narrator.capture({}))
     joint = [[LETTERS.index(letter) for letter in letters] for letters in taken]
-    return list(tasks_of(env, moments, joint, ended, **options).values())
+    return list(tasks_of(env, moments, joint, **options).values())
 
 
 # -- Spaceworld --------------------------------------------------------------------------------------------
@@ -175,7 +176,7 @@ def test_a_crew_has_somebody_who_can_dock_and_nobody_who_cannot_grip() -> None:
     assert tasks(draw(text, mass={"A": 1}, robots=helpless)) == ["hold clear", "hold clear", "fetch module_0"]
 
 
-def test_a_running_episode_is_judged_by_its_last_state_and_one_that_is_over_by_its_start() -> None:
+def test_each_step_has_the_tasks_of_the_state_before_it() -> None:
     text = """
         ......
         .0A..a
@@ -188,8 +189,43 @@ def test_a_running_episode_is_judged_by_its_last_state_and_one_that_is_over_by_i
         ("I. E. E. E. I.", ["hold clear", "hold clear"]),
     ):
         assert tasks(draw(text), actions) == now
-        for over in ("truncated", "terminated"):
-            assert tasks(draw(text), actions, over) == ["fetch module_0", "hold clear"]
+
+
+@pytest.mark.parametrize("ended", ["terminated", "truncated", "not yet"])
+def test_the_tasks_change_when_the_work_changes_whatever_the_robots_did(ended: str) -> None:
+    env = draw("""
+        ......
+        .0A..a
+        ......
+        1..#..
+    """)  # fmt: skip
+    moments, letters = [env.narrator.capture({})], ["..", "I.", "..", "I."]
+    for joint in letters:
+        act(env, joint)
+        moments.append(env.narrator.capture({}))
+    actions = np.array([[LETTERS.index(letter) for letter in joint] for joint in letters])
+    told = Episode(
+        0, ("robot_0", "robot_1"), actions, np.zeros(4), np.zeros((4, 2)), False, True, tuple(moments), env.narrator
+    )
+    names = ["agent_A", "agent_B"]
+    frames = env.narrator.frames(moments, range(2), names)
+    prompt = render_episode(1, told, frames, range(2), names, env.narrator.action_name)
+    prompt = prompt.replace("ended: truncated", f"ended: {ended}")
+    system = asking(render_system(env.narrator, names, 10.0), env.narrator.tasks())
+    fetch, dock, clear = "fetch module_0", "dock module_0", "hold clear"
+    assert named(system, prompt) == [{"agent_A": [fetch, fetch, dock, dock], "agent_B": [clear] * 4}]
+    spans = answer(system, prompt)[0]["tasks"]
+    assert [(span["from"], span["to"]) for span in spans] == [(0, 1), (2, 3), (0, 3)]
+
+
+def test_a_span_has_its_reason_where_reasons_are_asked_for() -> None:
+    env = SpaceworldEnv("duet")
+    for explain in (True, False):
+        (request,) = requests_of(env, None, range(1), tasks=True, explain=explain)
+        (episode,) = json.loads(ScriptedClient().complete(request).text)["episodes"]
+        assert all(("why" in span) == explain for span in episode["tasks"])
+        spans = [span.get("why", "") for span in episode["tasks"] if span["task"].startswith("dock module_0")]
+        assert not explain or all("module_0" in why for why in spans)
 
 
 @settings(max_examples=40, deadline=None)
@@ -236,7 +272,7 @@ TWO = "Some other world. In what follows the agents are called agent_A and agent
 def test_without_rules_agents_are_to_do_again_what_they_did_when_most_was_paid(ended: str) -> None:
     told = STEPS.format(ended=ended)
     system = asking(TWO, ["go", "go left", "stay", "wait"])
-    assert given(system, told) == [{"agent_A": "wait", "agent_B": "stay"}]
+    assert named(system, told) == [{"agent_A": ["wait"] * 4, "agent_B": ["stay"] * 4}]
     assert given(system, told.replace("stay | reward 2", "stay")) == [{"agent_A": "go", "agent_B": "go left"}]
     assert given(system, told.replace("reward 2", "reward -2")) == [{"agent_A": "go left", "agent_B": "stay"}]
     assert given(system, told.replace("reward ", "reward -")) == [{"agent_A": "go", "agent_B": "go"}]
@@ -266,7 +302,7 @@ def test_a_vocabulary_of_the_users_own_is_kept_to_where_rules_know_other_words()
     assert tasks(env, vocabulary=["dance", "sing"]) == ["dance"]
 
 
-@pytest.mark.parametrize("talk", ["**Assign tasks.** Do it well.", "- go\n- stay", "**Assign tasks.**\n\n* go\n"])
+@pytest.mark.parametrize("talk", ["**Name the tasks.** Do it well.", "- go\n- stay", "**Name the tasks.**\n\n* go\n"])
 def test_a_prompt_that_does_not_list_tasks_asks_for_none(talk: str) -> None:
     (episode,) = answer(f"{TWO}\n\n{talk}", STEPS.format(ended="truncated"))
     assert set(episode) == {"episode", "summary", "events"}

@@ -60,8 +60,8 @@ def record(entry: LedgerEntry, reading: Reading) -> dict[str, Any]:
     """Return one line of the dataset.
 
     `text` is what the model read: there `agents[0]` is called agent_A, `agents[1]` agent_B, and so on.
-    `values[t][k]` is the credit of `agents[k]` for step t: the events, spread evenly over their steps. `tasks` is each
-    agent's next task, {} if no tasks were asked for.
+    `values[t][k]` is the credit of `agents[k]` for step t: the events, spread evenly over their steps. `tasks` says
+    which task each agent should have had when, [] if no tasks were asked for.
     """
     judged = reading.judged
     return {
@@ -70,7 +70,7 @@ def record(entry: LedgerEntry, reading: Reading) -> dict[str, Any]:
         "values": None if judged.values is None else _short(judged.values),
         "events": [asdict(event) for event in reading.events],
         "summary": reading.summary,
-        "tasks": reading.tasks,
+        "tasks": [asdict(span) for span in reading.tasks or ()],
         "text": reading.text,
         "client": entry.client,
         "model": entry.model,

@@ -153,7 +153,7 @@ def _label(entry: LedgerEntry, episode: Episode, number: int) -> LabelledEpisode
     credit = Credit(
         np.ascontiguousarray(judged.values[:, columns]),
         reading.events,
-        tuple(reading.tasks[agent] for agent in episode.agents) if reading.tasks else None,
+        reading.tasks,
         reading.summary,
         entry.source,  # type: ignore[arg-type]  # a text in the file
         entry.usage if place == 0 else Usage(),

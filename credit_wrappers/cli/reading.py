@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from credit_wrappers.core.credit import CreditEvent
+from credit_wrappers.core.credit import CreditEvent, TaskSpan
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.parse import parse_answer
-from credit_wrappers.llm.answers.schema import EpisodeAnswer
-from credit_wrappers.llm.answers.task_answers import tasks_of
+from credit_wrappers.llm.answers.schema import EpisodeAnswer, tasks_listed
+from credit_wrappers.llm.answers.task_answers import task_spans
 from credit_wrappers.llm.client import form_asked
 from credit_wrappers.llm.ledger.entry import JudgedEpisode, LedgerEntry
 from credit_wrappers.llm.prompts.render import agent_name, with_own_names
@@ -28,7 +28,7 @@ class Reading:
     text: str  # as the question described it; its agent_A is `judged.agents[0]`, and so on
     summary: str  # the critic's account; "" without a usable answer
     events: tuple[CreditEvent, ...]  # the reasons, as the critic gave them (before any shaping)
-    tasks: dict[str, str]  # each agent's; empty where none were asked for
+    tasks: tuple[TaskSpan, ...] | None  # None where none were asked for
 
 
 def read(entry: LedgerEntry) -> list[Reading]:
@@ -41,14 +41,13 @@ def read(entry: LedgerEntry) -> list[Reading]:
 
 def _reading(judged: JudgedEpisode, text: str, answer: EpisodeAnswer | None) -> Reading:
     if answer is None:
-        return Reading(judged, text, "", (), {})
+        return Reading(judged, text, "", (), None)
     own = dict(zip(_names(judged, text), judged.agents, strict=True))
     events = tuple(
         CreditEvent(own.get(e["agent"], e["agent"]), e["start"], e["stop"], e["amount"], with_own_names(e["why"], own))
         for e in answer["events"]
     )
-    tasks = {own.get(name, name): task for name, task in tasks_of(answer).items()}
-    return Reading(judged, text, with_own_names(answer["summary"], own), events, tasks)
+    return Reading(judged, text, with_own_names(answer["summary"], own), events, task_spans(answer, own))
 
 
 def episode_texts(prompt: str) -> list[str]:
@@ -82,8 +81,7 @@ def _answers(entry: LedgerEntry, texts: Sequence[str]) -> list[EpisodeAnswer] | 
 def _asked_tasks(entry: LedgerEntry) -> list[str]:
     """Return the tasks that agents could be given: those of the schema, or without a schema of the base prompt."""
     if entry.request.schema is not None:
-        asked = entry.request.schema.get("$defs", {}).get("TaskAnswer", {})
-        return list(asked.get("properties", {}).get("task", {}).get("enum", ()))
+        return tasks_listed(entry.request.schema)
     return list(tasks_asked(entry.request.system))
 
 

@@ -170,10 +170,9 @@ def _label(
     episode, judged = told_episode(entry.request.system, reading, transcript, env), reading.judged
     assert judged.values is not None
     order = [judged.agents.index(agent) for agent in episode.agents]
-    tasks = tuple(reading.tasks.get(agent, "") for agent in episode.agents) if reading.tasks else None
     source: Source = "scripted" if entry.source == "scripted" else "cache" if entry.source == "cache" else "model"
     credit = Credit(
-        np.ascontiguousarray(judged.values[:, order]), reading.events, tasks, reading.summary, source,
+        np.ascontiguousarray(judged.values[:, order]), reading.events, reading.tasks, reading.summary, source,
         entry.usage if first else Usage(),
     )  # fmt: skip
     answer = entry.completion

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from credit_wrappers.cli.reading import Reading, read
@@ -85,10 +85,15 @@ def _episode(number: int, reading: Reading) -> Iterator[str]:
         yield f"  {', '.join(judged.agents)}: no credit"
     if reading.summary:
         yield f"  {reading.summary}"
-    spans = [f"{e.start}-{e.stop - 1}" if e.stop - e.start > 1 else f"{e.start}" for e in reading.events]
-    width = max(map(len, spans), default=0)
-    longest = max((len(event.agent) for event in reading.events), default=0)
-    for span, event in zip(spans, reading.events, strict=True):
-        yield f"  {span:>{width}}  {event.agent:<{longest}}  {event.amount:+.3f}  {event.why}".rstrip()
+    yield from _table((e.start, e.stop, e.agent, f"{e.amount:+.3f}", e.why) for e in reading.events)
     if reading.tasks:
-        yield f"  next: {', '.join(f'{agent} {task}' for agent, task in reading.tasks.items())}"
+        yield "  tasks that would have been best:"
+        yield from _table((s.start, s.stop, s.agent, s.task, s.why) for s in reading.tasks)
+
+
+def _table(rows: Iterable[tuple[int, int, str, str, str]]) -> Iterator[str]:
+    """Yield a line for each first step, one past the last step, agent, word and reason."""
+    told = [(f"{a}-{b - 1}" if b - a > 1 else f"{a}", *rest) for a, b, *rest in rows]
+    width, agents, words = (max((len(row[k]) for row in told), default=0) for k in range(3))
+    for steps, agent, word, why in told:
+        yield f"  {steps:>{width}}  {agent:<{agents}}  {word:<{words}}  {why}".rstrip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from operator import add
 from typing import Literal
@@ -59,6 +60,25 @@ class CreditEvent:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class TaskSpan:
+    """The task that an agent should have had during some steps of an episode, judged with hindsight.
+
+    Attributes:
+        agent: The agent's own name in the environment.
+        start: First step it covers.
+        stop: One past the last step it covers.
+        task: In the words of the environment's vocabulary.
+        why: The critic's reason; "" where none was asked for.
+    """
+
+    agent: str
+    start: int
+    stop: int
+    task: str
+    why: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Credit:
     """The critic's judgement of one episode.
@@ -67,7 +87,8 @@ class Credit:
         values: (T, N) float32; `values[t, i]` is what agent i learns from at step t, instead of the team reward.
         events: The reasons. For model critics `values` is the sum of the events, plus what conservation and
             blending added (see `CriticSettings`); empty for baselines.
-        tasks: One task for each agent, or None when the critic assigns none.
+        tasks: Which task each agent should have had when: spans that cover all steps of every agent; None when the
+            critic names no tasks. `tasks_by_step` gives them as an array.
         summary: The critic's account of the episode.
         source: Where the numbers come from; `fallback` when the critic's answer was unusable.
         usage: What the query cost; all of it is on the query's first episode, so that sums are right.
@@ -75,7 +96,18 @@ class Credit:
 
     values: np.ndarray
     events: tuple[CreditEvent, ...] = ()
-    tasks: tuple[str, ...] | None = None
+    tasks: tuple[TaskSpan, ...] | None = None
     summary: str = ""
     source: Source = "baseline"
     usage: Usage = field(default_factory=Usage)
+
+    def tasks_by_step(self, agents: Sequence[str]) -> np.ndarray:
+        """Return (T, N) texts, `[t, i]` the task that agent i should have had at step t; "" where none is named.
+
+        Args:
+            agents: The agents in the order of the columns, `episode.agents`.
+        """
+        table = np.full((len(self.values), len(agents)), "", dtype=object)
+        for span in self.tasks or ():
+            table[span.start : span.stop, list(agents).index(span.agent)] = span.task
+        return table

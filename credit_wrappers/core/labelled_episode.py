@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from numbers import Integral, Real
 
 import numpy as np
 
-from credit_wrappers.core.credit import Credit, CreditEvent
+from credit_wrappers.core.credit import Credit, CreditEvent, TaskSpan
 from credit_wrappers.core.episode import Episode
 
 
@@ -59,20 +59,39 @@ class LabelledEpisode:
         tasks = self.credit.tasks
         if tasks is not None and (
             not isinstance(tasks, tuple | list)
-            or len(tasks) != episode.n_agents
-            or not all(isinstance(task, str) for task in tasks)
+            or not all(isinstance(span, TaskSpan) and not _span_fault(span, episode) for span in tasks)
+            or (counted := _covered(tasks, episode)).min(initial=1) != 1
+            or counted.max(initial=1) != 1
         ):
-            raise ValueError(f"tasks of {where} are {tasks!r}, but its {episode.n_agents} agents have one text each")
+            raise ValueError(
+                f"tasks of {where} are {tasks!r}, but they must be TaskSpans that give each of its agents one task in "
+                f"each of its {episode.length} steps"
+            )
 
 
 def _fault(event: CreditEvent, episode: Episode) -> str:
     """Return why an event cannot be one of an episode; "" if it can."""
-    start, stop, amount = event.start, event.stop, event.amount
-    if event.agent not in episode.agents:
-        return f"its agent is {event.agent!r}, and the agents are {', '.join(episode.agents)}"
+    if fault := _span_fault(event, episode):
+        return fault
+    return "" if isinstance(event.amount, Real) and isfinite(event.amount) else f"its amount is {event.amount!r}"
+
+
+def _span_fault(span: CreditEvent | TaskSpan, episode: Episode) -> str:
+    """Return why an event, or a task, cannot be one of an episode, its amount not looked at; "" if it can."""
+    start, stop = span.start, span.stop
+    if span.agent not in episode.agents:
+        return f"its agent is {span.agent!r}, and the agents are {', '.join(episode.agents)}"
     whole = all(isinstance(step, Integral) and not isinstance(step, bool) for step in (start, stop))
     if not (whole and 0 <= start < stop <= episode.length):
         return f"it covers the steps from {start!r} up to {stop!r}, and the episode has {episode.length}"
-    if not isinstance(amount, Real) or not isfinite(amount):
-        return f"its amount is {amount!r}"
-    return "" if isinstance(event.why, str) else f"its reason is {event.why!r}"
+    if isinstance(span, TaskSpan) and not isinstance(span.task, str):
+        return f"its task is {span.task!r}"
+    return "" if isinstance(span.why, str) else f"its reason is {span.why!r}"
+
+
+def _covered(tasks: Sequence[TaskSpan], episode: Episode) -> np.ndarray:
+    """Return how many tasks each agent has in each step, (T, N)."""
+    counted = np.zeros((episode.length, episode.n_agents), np.int64)
+    for span in tasks:
+        counted[span.start : span.stop, episode.agents.index(span.agent)] += 1
+    return counted

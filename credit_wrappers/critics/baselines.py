@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
@@ -98,4 +98,45 @@ class SummedCritic:
         return [
             replace(credit, values=np.tile(credit.values.sum(axis=1, keepdims=True), credit.values.shape[1]))
             for credit in self.critic.score(episodes)
+        ]
+
+
+class TasksOnlyCritic:
+    """Pays every agent the team reward, and names the tasks that another critic names: what are tasks alone worth?
+
+    Args:
+        critic: Names tasks, such as `LLMCritic(client, tasks=True)`.
+        wanted: Returns whether it is asked about an episode; None: about all of them. With the `wants` of a
+            `TaskDistillation` it is asked about no more than are learned from.
+
+    Raises:
+        TypeError: `critic` is no critic.
+    """
+
+    def __init__(self, critic: Critic, wanted: Callable[[Episode], bool] | None = None) -> None:
+        check_critic(critic, "TasksOnlyCritic takes a critic")
+        self.critic, self.wanted = critic, wanted
+        self.label = f"{critic.label}, tasks only"
+        self.source = getattr(critic, "source", "model")
+
+    def check_narrator(self, narrator: Narrator) -> None:
+        """Raise what the other critic raises, where a narrator cannot tell it episodes."""
+        if hasattr(self.critic, "check_narrator"):
+            self.critic.check_narrator(narrator)
+
+    def score(self, episodes: Sequence[Episode]) -> list[Credit]:
+        """Return the team reward for every agent, with the other critic's tasks, summary and usage."""
+        asked = [k for k, episode in enumerate(episodes) if self.wanted is None or self.wanted(episode)]
+        told = self.critic.score([episodes[k] for k in asked]) if asked else []
+        credits = dict(zip(asked, told, strict=True))
+        return [
+            Credit(shared_values(episode))
+            if k not in credits
+            else replace(
+                credits[k],
+                values=shared_values(episode),
+                events=(),
+                source="fallback" if credits[k].source == "fallback" else "baseline",
+            )
+            for k, episode in enumerate(episodes)
         ]

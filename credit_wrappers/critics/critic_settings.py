@@ -28,7 +28,8 @@ class CriticSettings(Shaping):
             docs/bench.md, and going round in a circle earns nothing); "events": agent, span, amount and reason as
             JSON (models miscount long arrays); "arrays": the paper's form, one number for each agent and step in
             free text.
-        tasks: Also ask for one task for each agent, of those that the narrator names (LLM-TACA; see `LLMTaskWrapper`).
+        tasks: Also ask which task each agent should have had when, of those that the narrator names (LLM-TACA; see
+            `LLMTaskWrapper`).
         explain: Ask for a summary and for reasons: of the runs that matter ("curve"), or with each event. Without
             them answers are about half as long, as events two to three times shorter, and nobody can check them.
         bound: What the question asks for: an agent's credits sum to at most this size in an episode (paper: 10). With

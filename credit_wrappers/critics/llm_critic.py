@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from os import PathLike
 from typing import Any
@@ -37,7 +37,7 @@ from credit_wrappers.critics.critic_stats import CriticStats
 from credit_wrappers.critics.estimate import Estimate, estimate_questions
 from credit_wrappers.critics.order import joint_tasks, order_drift
 from credit_wrappers.critics.question import Question, ask_about
-from credit_wrappers.llm.answers.task_answers import tasks_of
+from credit_wrappers.llm.answers.task_answers import task_spans
 from credit_wrappers.llm.budget import Budget
 from credit_wrappers.llm.client import ModelClient, check_client
 from credit_wrappers.llm.ledger.ledger import Ledger
@@ -58,6 +58,8 @@ class LLMCritic:
         narrator: Narrates episodes that have no narrator of their own.
         ledger: A `Ledger`, or the path of one; None: nothing is recorded.
         budget: What may be spent, including what the ledger holds already; None: no limit.
+        asks_tasks: With `tasks=True`, returns whether the tasks of an episode are asked for; None: of all episodes. An
+            answer without tasks is shorter.
         changes: Single settings by name, instead of or on top of `settings`: `order="shuffled"`, ...
 
     Raises:
@@ -77,6 +79,7 @@ class LLMCritic:
         narrator: Narrator | None = None,
         ledger: Ledger | str | PathLike[str] | None = None,
         budget: Budget | None = None,
+        asks_tasks: Callable[[Episode], bool] | None = None,
         **changes: Any,
     ) -> None:
         known = [field.name for field in fields(CriticSettings)]
@@ -108,13 +111,15 @@ class LLMCritic:
         if budget is not None and self.ledger is not None:
             budget.count_ledger(self.ledger.path, self.ledger.usage() + Usage(calls=self.ledger.unanswered()))
         self._lock = threading.Lock()
-        # Base prompts and tasks by narrator object; the narrator is kept, or another one could get its id.
-        self._base_prompts: dict[tuple[int, tuple[str, ...]], tuple[Narrator, str, tuple[str, ...]]] = {}
+        # Base prompts and tasks by narrator object, which is kept, or another one could get its id.
+        self._base_prompts: dict[tuple[int, tuple[str, ...], bool], tuple[Narrator, str, tuple[str, ...]]] = {}
+        self.asks_tasks = asks_tasks
 
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         """Return one credit for each episode, in the same order.
 
-        The episodes are one query, unless they come from environments that are described differently.
+        The episodes are one query, unless they come from environments that are described differently, or the tasks of
+        only some of them are asked for.
         """
         credits: dict[int, Credit] = {}
         for members, questions in self._plan(episodes):
@@ -221,7 +226,7 @@ class LLMCritic:
                 Credit(
                     values[:, np.argsort(listed[k])].astype(np.float32),
                     events,
-                    joint_tasks([(tasks_of(answer), own) for answer, own in answers], episodes[k].agents),
+                    joint_tasks([task_spans(*one) for one in answers], episodes[k].agents, episodes[k].length),
                     summary="\n".join(with_own_names(answer["summary"], own) for answer, own in answers),
                     source="cache" if all(one.source == "cache" for one in judged) else self.source,
                     usage=Usage() if credits else stats.usage,
@@ -290,7 +295,8 @@ class LLMCritic:
         narrator, settings = self._narrator(episode), self.settings
         own = settings.names == "own"
         names = episode.agents if own else tuple(agent_name(k) for k in range(episode.n_agents))
-        place = (id(narrator), names)
+        asked = settings.tasks and (self.asks_tasks is None or self.asks_tasks(episode))
+        place = (id(narrator), names, asked)
         known = self._base_prompts.get(place)
         if known is None or known[0] is not narrator:
             odd = [name for name in names if not _WORD.fullmatch(name)]
@@ -299,7 +305,7 @@ class LLMCritic:
                     f"answer_format='arrays' reads names of letters, digits and _ only, not {odd[0]!r}; use "
                     "names='neutral' or answer_format='curve'"
                 )
-            tasks = tasks_of_narrator(narrator) if settings.tasks else ()
+            tasks = tasks_of_narrator(narrator) if asked else ()
             system = render_system(
                 narrator,
                 names,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, groupby, permutations, product
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from credit_wrappers.core.credit import TaskSpan
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.llm.prompts.render import agent_name
@@ -115,21 +116,43 @@ def order_drift(totals_by_order: Sequence[Mapping[str, float]]) -> Drift:
 
 
 def joint_tasks(
-    told: Sequence[tuple[Mapping[str, str], Mapping[str, str]]], agents: Sequence[str]
-) -> tuple[str, ...] | None:
-    """Return one task for each agent: the joint assignment that most answers gave, the first of these.
+    told: Sequence[tuple[TaskSpan, ...] | None], agents: Sequence[str], length: int
+) -> tuple[TaskSpan, ...] | None:
+    """Return the tasks of one episode, in each step the joint assignment that most answers gave, the first of these.
 
     It is not each agent's own most frequent task, because two answers may solve the agreement problem differently.
 
     Args:
-        told: For each answer the tasks by the agents' names in its prompt, and the agents' own names by those.
+        told: What each answer says, by the agents' own names; None or () where it names no tasks.
         agents: The agents, in the environment's order.
+        length: Steps of the episode, T.
 
     Returns:
-        None when no tasks were assigned.
+        Spans in the order of the agents and of time; None when no tasks were named.
     """
-    plans: Counter[tuple[str, ...]] = Counter()
-    for tasks, own in told:
-        named = {own[name]: task for name, task in tasks.items()}
-        plans[tuple(named[agent] for agent in agents if agent in named)] += 1
-    return plans.most_common(1)[0][0] or None  # of equal counts it lists the first one first
+    tables = [_by_step(spans, agents, length) for spans in told if spans]
+    if not tables:
+        return None
+    chosen = []
+    for t in range(length):
+        plans = [tuple(task for task, _ in table[t]) for table in tables]
+        best = Counter(plans).most_common(1)[0][0]  # of equal counts it lists the first one first
+        chosen.append(tables[plans.index(best)][t])
+    return tuple(span for i, agent in enumerate(agents) for span in _spans(agent, [step[i] for step in chosen]))
+
+
+def _by_step(spans: Sequence[TaskSpan], agents: Sequence[str], length: int) -> list[list[tuple[str, str]]]:
+    """Return the task of each agent in each step, and the reason."""
+    table = [[("", "")] * len(agents) for _ in range(length)]
+    for span in spans:
+        for t in range(span.start, span.stop):
+            table[t][agents.index(span.agent)] = span.task, span.why
+    return table
+
+
+def _spans(agent: str, steps: Sequence[tuple[str, str]]) -> Iterator[TaskSpan]:
+    start = 0
+    for (task, why), run in groupby(steps):
+        stop = start + sum(1 for _ in run)
+        yield TaskSpan(agent, start, stop, task, why)
+        start = stop

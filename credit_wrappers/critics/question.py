@@ -25,7 +25,7 @@ class Question:
     orders: tuple[tuple[int, ...], ...]  # for each episode the agent indices in prompt order
     names: tuple[tuple[str, ...], ...]  # for each episode what these agents are called in the prompt
     request: Request
-    tasks: tuple[str, ...] = ()  # of which each agent is to get one; empty: none are asked for
+    tasks: tuple[str, ...] = ()  # of which each agent is to get one in each step; empty: none are asked for
     corrective: bool = False  # whether it quotes what was wrong with the answer to the same question
 
     @cached_property

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 import numpy as np
 
-from credit_wrappers.core.credit import Credit, CreditEvent, Source, Usage
+from credit_wrappers.core.credit import Credit, CreditEvent, Source, TaskSpan, Usage
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
@@ -94,7 +94,12 @@ def record_of(label: LabelledEpisode, *, frames: bool = True) -> LabelRecord:
         "frames": [whole_characters(frame) for frame in episode.frames] if frames else [],
         "source": credit.source,
         "summary": whole_characters(credit.summary),
-        "tasks": None if credit.tasks is None else [whole_characters(task) for task in credit.tasks],
+        "tasks": None
+        if credit.tasks is None
+        else [
+            [s.agent, int(s.start), int(s.stop), whole_characters(s.task), whole_characters(s.why)]
+            for s in credit.tasks
+        ],
         "usage": asdict(credit.usage),
         "events": [
             [e.agent, int(e.start), int(e.stop), float(e.amount), whole_characters(e.why)] for e in credit.events
@@ -142,11 +147,10 @@ def label_of(record: LabelRecord, source: object) -> LabelledEpisode:
             seed=facts["seed"],
             start=facts["start"],
         ).as_recorded(facts["key"], facts["frames"])
-        tasks = facts["tasks"]
         credit = Credit(
             arrays["credit"],
             tuple(CreditEvent(*event) for event in facts["events"]),
-            None if tasks is None else tuple(tasks),
+            _tasks(facts["tasks"], facts["agents"]),
             facts["summary"],
             facts["source"],
             Usage(**facts["usage"]),
@@ -280,3 +284,10 @@ def _observations(observed: Any, agents: list[str], arrays: Mapping[str, np.ndar
                 if kind == "array":  # also one without dimensions
                     table[t, i] = np.array(column[t])
     return table
+
+
+def _tasks(told: list[Any] | None, agents: Sequence[str]) -> tuple[TaskSpan, ...] | None:
+    """Return the tasks of a label; None where there are none, or (in an early one) those of the next episode."""
+    if told is None or (told and len(told) == len(agents) and all(isinstance(task, str) for task in told)):
+        return None
+    return tuple(TaskSpan(*span) if isinstance(span, list) else span for span in told)

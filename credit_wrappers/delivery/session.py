@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Box
 from pettingzoo.utils.env import ParallelEnv
 
 from credit_wrappers.core.credit import Credit
@@ -33,6 +34,7 @@ class CreditSession:
         team_rewards: For each environment, how its team reward is made.
         listeners: For each environment, who is told its credits.
         keeps_observations: Whether episodes hold observations. If the payer reads observations, its rows are kept.
+        flat: Whether all observations are vectors, float32: the same as the columns of many environments.
 
     Attributes:
         source: As given.
@@ -50,10 +52,11 @@ class CreditSession:
         listeners: Sequence[list[Listener]],
         *,
         keeps_observations: bool,
+        flat: bool = False,
     ) -> None:
         self.source, self.recorder = source, recorder
         self.team_rewards, self.listeners = list(team_rewards), list(listeners)
-        self.keeps_observations = keeps_observations
+        self.keeps_observations, self._flat = keeps_observations, flat
         self.attendance = [Attendance(env.env_id, env.agents) for env in recorder.envs]
         self._payer, self._reads, self._pays = payer, payer.reads, source.pays
         # Whether nothing of the running episode is missing; an episode with a gap is not handed on.
@@ -64,7 +67,7 @@ class CreditSession:
         """Whether steps may come as columns: rewards are shared, nobody needs the dicts, no snapshots are kept."""
         return (
             self.source.joins(self.source)
-            and (not self.keeps_observations or self._reads is not None)
+            and (not self.keeps_observations or self._reads is not None or self._flat)
             and all(reward.rule != "sum" for reward in self.team_rewards)
             and not self.recorder.keeps_snapshots
             and not (self.source.pays and any(self.listeners))
@@ -268,7 +271,11 @@ def session_for(
     team_reward = TeamReward(rule, source.team_reward, recorded.env_id)
     payer = source.payer(env, recorded.env_id)
     keeps = keeps_observations or source.reads_observations
-    return CreditSession(source, payer, EpisodeRecorder([recorded]), [team_reward], [[]], keeps_observations=keeps)
+    spaces = [env.observation_space(agent) for agent in env.possible_agents]
+    flat = all(isinstance(space, Box) and len(space.shape) == 1 and space.dtype == np.float32 for space in spaces)
+    return CreditSession(
+        source, payer, EpisodeRecorder([recorded]), [team_reward], [[]], keeps_observations=keeps, flat=flat
+    )
 
 
 def join_sessions(sessions: Sequence[CreditSession]) -> CreditSession | None:
@@ -288,4 +295,5 @@ def join_sessions(sessions: Sequence[CreditSession]) -> CreditSession | None:
         [reward for session in sessions for reward in session.team_rewards],
         [listeners for session in sessions for listeners in session.listeners],
         keeps_observations=first.keeps_observations,
+        flat=all(session._flat for session in sessions),
     )

@@ -11,6 +11,7 @@ from pettingzoo import ParallelEnv
 
 from credit_wrappers.delivery.session import CreditSession, join_sessions
 from credit_wrappers.integrations.env_group import EnvGroup, Gathered
+from credit_wrappers.integrations.task_env_group import TaskEnvGroup, assigns_together
 from credit_wrappers.recording.recorder import StepColumns
 from credit_wrappers.wrappers.credit_wrapper import CreditWrapper
 
@@ -124,8 +125,14 @@ class BatchedEnvGroup:
         return Gathered(rows(observations), rows(masks).astype(bool), rewards.reshape(-1), terminated, truncated, there)
 
 
-def make_env_group(envs: Sequence[ParallelEnv], agents: Sequence[str]) -> EnvGroup | BatchedEnvGroup:
+def make_env_group(envs: Sequence[ParallelEnv], agents: Sequence[str]) -> EnvGroup | BatchedEnvGroup | TaskEnvGroup:
     """Return envs that are stepped together where all of them can be, else one after another."""
+    if assigns_together(envs, agents):
+        return TaskEnvGroup(envs, agents, _env_group([env.env for env in envs], agents))
+    return _env_group(envs, agents)
+
+
+def _env_group(envs: Sequence[ParallelEnv], agents: Sequence[str]) -> EnvGroup | BatchedEnvGroup:
     worlds = [env.unwrapped for env in envs]
     batchable = (
         hasattr(worlds[0], "batch")

@@ -108,7 +108,10 @@ def judgement_values(label: LabelledEpisode, texts: SharedTexts, prices: Prices 
         "query": label.query,
         "usage": _usage(credit.usage, prices),
         "summary": credit.summary,
-        "tasks": list(credit.tasks or ()),
+        "tasks": [
+            [label.episode.agents.index(span.agent), span.start, span.stop, span.task, span.why]
+            for span in credit.tasks or ()
+        ],
         "values": short(credit.values),
         "events": [
             [label.episode.agents.index(e.agent), e.start, e.stop, short(e.amount), e.why]

@@ -67,6 +67,8 @@ def _check_episode(name: str, episode: dict[str, Any], critics: int, texts: int)
         },
     )
     for said in filter(None, episode["judged"]):
+        if _list(_text, n)(said.get("tasks")):  # an early page has each agent's task for the next episode
+            said["tasks"] = []
         _need(
             name,
             said,
@@ -76,7 +78,7 @@ def _check_episode(name: str, episode: dict[str, Any], critics: int, texts: int)
                 "query": _maybe(_whole),
                 "usage": lambda each: each == {} or (_table(_number)(each) and {*_USAGE} <= set(each)),
                 "summary": _text,
-                "tasks": _list(_text),
+                "tasks": _list(lambda each: _task(each, n, steps)),
                 "values": numbers,
                 "events": _list(lambda each: _event(each, n, steps)),
                 "question": _maybe(_below(texts)),
@@ -116,6 +118,13 @@ def _event(each: Any, n: int, steps: int) -> bool:
     agent, start, stop, amount, why = each
     within = _below(n)(agent) and _below(steps + 1)(start) and _below(steps + 1)(stop)
     return within and _maybe(_number)(amount) and _text(why)
+
+
+def _task(each: Any, n: int, steps: int) -> bool:
+    if type(each) is not list or len(each) != 5:
+        return False
+    agent, start, stop, task, why = each
+    return _event([agent, start, stop, None, why], n, steps) and _text(task)
 
 
 def _text(each: Any) -> bool:

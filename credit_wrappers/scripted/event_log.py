@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from credit_wrappers.scripted.read_prompt import Step
@@ -25,8 +25,12 @@ class EpisodeRules(ABC):
         """
 
     @abstractmethod
-    def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:
-        """Return a task for each agent: what the state after these steps asks for."""
+    def tasks(self, start: str, steps: Sequence[Step]) -> Iterator[dict[str, str]]:
+        """Yield for each step a task for each agent: what the state before the step asks for."""
+
+    @abstractmethod
+    def reason(self, task: str) -> str:
+        """Return why agents get a task."""
 
 
 class EventLog:

@@ -74,12 +74,16 @@ class ForagingRules(EpisodeRules):
         left = len(field.foods)
         return ("all food was loaded" if not left else f"{left} pieces of food were left"), log.events()
 
-    def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:
-        """Return a task for each player."""
+    def tasks(self, start: str, steps: Sequence[Step]) -> Iterator[dict[str, str]]:
+        """Yield the players' tasks in the state before each step."""
         field = ToldField(self.size, start)
         for step in steps:
+            yield {who: f"load {food}" for who, food in field.aims().items()}
             field.apply(step)
-        return {who: f"load {food}" for who, food in field.aims().items()}
+
+    def reason(self, task: str) -> str:
+        """Return why players get a task."""
+        return f"{task.removeprefix('load ')} is the food that it can load soonest, alone or with the others"
 
 
 class ToldField:

@@ -9,7 +9,7 @@ from functools import lru_cache
 AGENT = re.compile(r"\bagent_[A-Z]+\b")
 
 _EPISODE = re.compile(r"^## Episode (\d+)\n", re.MULTILINE)
-_TASK_HEAD = "**Assign tasks.**"
+_TASK_HEAD = "**Name the tasks.**"
 _TASK_LIST = re.compile(r"\n\n((?:- [^\n]*(?:\n|$))+)")
 _CALLED = re.compile(r"\bagents are called ((?:agent_[A-Z]+|, | and )+)")
 

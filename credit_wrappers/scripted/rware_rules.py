@@ -73,12 +73,20 @@ class WarehouseRules(EpisodeRules):
             deliveries += len(delivered)
         return f"{deliveries} deliveries", log.events()
 
-    def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:
-        """Return a task for each robot."""
+    def tasks(self, start: str, steps: Sequence[Step]) -> Iterator[dict[str, str]]:
+        """Yield the robots' tasks in the state before each step."""
         floor = ToldFloor(self.plan, start)
         for step in steps:
+            yield floor.aims()
             floor.apply(step)
-        return floor.aims()
+
+    def reason(self, task: str) -> str:
+        """Return why robots get a task."""
+        carried = {
+            "deliver": "carries a shelf that is requested",
+            "return shelf": "carries a shelf that nobody requested",
+        }
+        return carried.get(task, f"{task.removeprefix('fetch ')} is the request that it can fetch soonest")
 
 
 class ToldFloor:

@@ -4,7 +4,7 @@ It reads the text that a model reads and answers with the JSON that a model must
 key and no network, costs nothing and is deterministic, so tests and demonstrations use it. Episodes of Spaceworld,
 Level-Based Foraging and Robotic Warehouse are judged by rules for that environment. For all others there is one general
 rule: each agent gets an equal part of each reward. This says nothing about who earned it, so the log has one warning.
-Where the base prompt asks for tasks, the same rules assign them.
+Where the base prompt asks for tasks, the same rules say in each step which would be best.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from credit_wrappers.core.credit import Usage
@@ -25,6 +24,7 @@ from credit_wrappers.scripted.lbf_rules import ForagingRules
 from credit_wrappers.scripted.read_prompt import Transcript, agents_told, read_transcripts, tasks_asked, team_of
 from credit_wrappers.scripted.rware_rules import WarehouseRules
 from credit_wrappers.scripted.spaceworld_rules import SpaceworldRules
+from credit_wrappers.scripted.task_writer import written_tasks
 
 _LOG = logging.getLogger("credit_wrappers")
 RULES: tuple[type[EpisodeRules], ...] = (SpaceworldRules, ForagingRules, WarehouseRules)
@@ -64,9 +64,8 @@ class ScriptedClient:
                 summary, events = rules.judge(episode.start, episode.steps)
             judged.append({"episode": episode.number, "summary": summary} | _written(request, episode, events))
             if asked:
-                so_far = episode.steps if episode.ended == "not yet" else ()  # an episode that is over begins anew
-                given = rules.tasks(episode.start, so_far) if rules else best_deeds(episode, asked)
-                judged[-1]["tasks"] = assignment(team_of(request.system, episode), given, asked)
+                explain = form_asked(request.schema)[1]
+                judged[-1]["tasks"] = written_tasks(rules, episode, team_of(request.system, episode), asked, explain)
         text = json.dumps({"episodes": judged}, separators=(",", ":"))
         usage = Usage(
             calls=1,
@@ -104,26 +103,3 @@ def equal_parts(episode: Transcript) -> tuple[str, list[dict[str, Any]]]:
         for agents in [[deed.partition(" ")[0] for deed in step.deeds if deed] or team]
         for a in agents
     ]
-
-
-def assignment(team: Sequence[str], given: Mapping[str, str], listed: Sequence[str]) -> list[dict[str, str]]:
-    """Return the answer's tasks, one for each agent: the one meant, or the first listed if that is not in the list."""
-    meant = {agent: given.get(agent, listed[0]) for agent in team}
-    return [{"agent": agent, "task": task if task in listed else listed[0]} for agent, task in meant.items()]
-
-
-def best_deeds(episode: Transcript, listed: Sequence[str]) -> dict[str, str]:
-    """Return what each agent did in the step that paid most (the last such step), where that is a listed task.
-
-    Where one listed task begins another, the longer one is meant. When no step paid, nobody is given a task.
-    """
-    best = max(reversed(episode.steps), key=lambda step: step.reward, default=None)
-    if best is None or best.reward <= 0:
-        return {}
-    found = {}
-    for deed in best.deeds:
-        agent, _, did = deed.partition(" ")
-        fitting = [task for task in listed if f"{did} ".startswith(f"{task} ")]
-        if fitting:
-            found[agent] = max(fitting, key=len)
-    return found

@@ -10,14 +10,14 @@ way is debited as well. Amounts are integers, in hundredths of a credit, so that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from credit_wrappers.scripted.event_log import EpisodeRules, EventLog
 from credit_wrappers.scripted.read_prompt import Step
 from credit_wrappers.scripted.spaceworld_potential import APPROACH, BLAME, DOCK, Judgement
-from credit_wrappers.scripted.spaceworld_tasks import tasks_for
+from credit_wrappers.scripted.spaceworld_tasks import reason_for, tasks_for
 from credit_wrappers.scripted.spaceworld_text import ScenarioFacts, ToldWorld, facts_of
 
 
@@ -68,12 +68,16 @@ class SpaceworldRules(EpisodeRules):
         advice = "all should go where thrust is lacking" if left else "the same with fewer detours would be better"
         return f"{outcome}; {log.faults} collisions or violations; {advice}", log.events()
 
-    def tasks(self, start: str, steps: Sequence[Step]) -> dict[str, str]:
-        """Return a task for each robot."""
+    def tasks(self, start: str, steps: Sequence[Step]) -> Iterator[dict[str, str]]:
+        """Yield the robots' tasks in the state before each step."""
         view = self._begin(start)
         for step in steps:
+            yield tasks_for(view)
             view.world.apply(step)
-        return tasks_for(view)
+
+    def reason(self, task: str) -> str:
+        """Return why robots get a task."""
+        return reason_for(task)
 
 
 def _reason(view: Judgement, agent: str, did: str | None, gain: int, was_needed: bool) -> str:

@@ -15,6 +15,17 @@ from credit_wrappers.scripted.spaceworld_potential import Judgement
 from credit_wrappers.scripted.spaceworld_text import ToldWorld, row_col
 
 CLEAR = "hold clear"
+_REASONS = {
+    "fetch": "lacks thrust, and this robot is the one to have it docked soonest",
+    "help carry": "needs more thrust, and this robot is one of the nearest that are enough",
+    "dock": "is in its grip, and needs it to come to the slot",
+}
+
+
+def reason_for(task: str) -> str:
+    """Return why a robot gets a task."""
+    verb, _, module = task.rpartition(" ")
+    return f"{module} {_REASONS[verb]}" if verb in _REASONS else "is needed nowhere, and must be in nobody's way"
 
 
 def tasks_for(view: Judgement) -> dict[str, str]:

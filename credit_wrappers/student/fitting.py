@@ -152,7 +152,7 @@ def fit_student(
     else:
         weights = _moved(start, fixed, scale)
     network = StudentNetwork(team, settings, scale)
-    with _one_thread(torch):
+    with one_thread(torch):
         parameters = _fitted(torch, network, order, weights, fixed, learned, measured, start is not None, progress)
     own = network.score(parameters, inputs_of(parameters, team, measured.steps)).mean(axis=0)
     agreement = Agreement.of(
@@ -217,21 +217,26 @@ def _check_start(start: StudentCritic, team: TeamSpec, settings: StudentSettings
 
 
 def _moved(start: StudentCritic, fixed: Parameters, scale: float) -> Parameters:
-    """Return the student's weights, changed to compute the same with new statistics and another scale of credits.
+    """Return the student's weights, changed to compute the same with new statistics and another scale of credits."""
+    weights = moved(start.parameters, start.team, fixed)
+    for name, array in weights.items():
+        if name.endswith(tuple(f"/{head}.{part}" for head in ("potential", "credit") for part in ("out", "out_bias"))):
+            array *= start.scale / scale
+    return weights
+
+
+def moved(old: Parameters, team: TeamSpec, fixed: Parameters) -> Parameters:
+    """Return weights, changed to compute the same with new statistics, `fixed`.
 
     Only clipped observations are computed differently. A feature that did not vary before begins with weights of zero.
     """
-    old = start.parameters
     weights = {name: array.copy() for name, array in old.items() if name not in fixed}
-    for number in range(len(start.team.groups)):
+    for number in range(len(team.groups)):
         mean, inverse, encoder = f"{number}/mean", f"{number}/inverse", f"{number}/encoder."
         varied = old[inverse][:, None] * old[f"{encoder}weight"].astype(np.float64)  # (K, F, H)
         deviation = np.divide(1.0, fixed[inverse], out=np.zeros_like(fixed[inverse]), where=fixed[inverse] > 0.0)
         weights[f"{encoder}weight"] = (deviation[:, None] * varied).astype(np.float32)
         weights[f"{encoder}bias"] += ((fixed[mean] - old[mean]) @ varied)[:, None].astype(np.float32)
-    for name, array in weights.items():
-        if name.endswith(tuple(f"/{head}.{part}" for head in ("potential", "credit") for part in ("out", "out_bias"))):
-            array *= start.scale / scale
     return weights
 
 
@@ -240,7 +245,7 @@ _fits: list[int] = []  # for each running fit, PyTorch's number of threads befor
 
 
 @contextmanager
-def _one_thread(torch: Any) -> Iterator[None]:
+def one_thread(torch: Any) -> Iterator[None]:
     """Keep PyTorch on one thread: with networks this small, threads cost more time than they save."""
     with _FITS:
         _fits.append(_fits[0] if _fits else torch.get_num_threads())
@@ -277,13 +282,13 @@ def _fitted(
         errors = _errors((own - measured.credits) / scale).mean(axis=1)
         return float(np.average(errors, weights=measured.weight[measured.steps.episode]))
 
-    best, least = _copied(weights), error() if warm else np.inf
+    best, least = copied(weights), error() if warm else np.inf
     epochs = settings.refit_epochs if warm else settings.epochs
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimiser, epochs * _updates(steps.episode, settings.batch), LEAST_RATE * settings.learning_rate
+        optimiser, epochs * updates(steps.episode, settings.batch), LEAST_RATE * settings.learning_rate
     )
     for _ in tqdm(range(epochs), desc="student", unit=" passes", dynamic_ncols=True, disable=not progress):
-        for rows in _batches(rng, steps.episode, settings.batch):
+        for rows in batches(rng, steps.episode, settings.batch):
             seen, where = np.unique([steps.start[rows], steps.start[rows] + 1], return_inverse=True)
             before, after = where.reshape(2, -1)
             arrays = (states[seen], before, after, acted[rows], steps.reward[rows], ended[rows])
@@ -298,7 +303,7 @@ def _fitted(
             optimiser.step()
             falling.step()
         if (now := error()) < least:
-            best, least = _copied(weights), now
+            best, least = copied(weights), now
     return best | fixed
 
 
@@ -316,17 +321,18 @@ def _errors(difference: Any) -> Any:
     return (1.0 + (difference / NEAR) ** 2) ** 0.5 - 1.0
 
 
-def _batches(rng: np.random.Generator, episode: np.ndarray, size: int) -> Iterator[np.ndarray]:
+def batches(rng: np.random.Generator, episode: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """Yield the rows of whole episodes, about `size` steps at a time: so each state is encoded once."""
     begins = np.searchsorted(episode, np.arange(episode[-1] + 2))
-    for some in np.array_split(rng.permutation(len(begins) - 1), _updates(episode, size)):
+    for some in np.array_split(rng.permutation(len(begins) - 1), updates(episode, size)):
         yield np.concatenate([np.arange(begins[k], begins[k + 1]) for k in some])
 
 
-def _updates(episode: np.ndarray, size: int) -> int:
+def updates(episode: np.ndarray, size: int) -> int:
     """Return how many updates a pass has."""
     return min(max(round(len(episode) / size), LEAST_UPDATES), int(episode[-1]) + 1)
 
 
-def _copied(weights: Parameters) -> Parameters:
+def copied(weights: Parameters) -> Parameters:
+    """Return a copy of weights."""
     return {name: array.copy() for name, array in weights.items()}

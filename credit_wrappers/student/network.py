@@ -43,31 +43,47 @@ def initial(
     """Return the first weights, float32; `worth` is what `worth_in` returns."""
     many, width = settings.networks, settings.hidden
     parameters: Parameters = {}
-
-    def weights(name: str, inputs: int, outputs: int, gain: float) -> None:
-        scale = np.sqrt(gain / inputs)
-        parameters[name] = (scale * rng.standard_normal((many, inputs, outputs))).astype(np.float32)
-
-    def zeros(name: str, inputs: int, outputs: int) -> None:
-        parameters[name] = np.zeros((many, inputs, outputs), np.float32)
-
     for number, group in enumerate(team.groups):
-        weights(f"{number}/encoder.weight", 2 * group.size, width, 2.0)
-        zeros(f"{number}/encoder.bias", 1, width)
-        weights(f"{number}/encoder.weight2", width, width, 2.0)
-        zeros(f"{number}/encoder.bias2", 1, width)
+        parameters |= first_encoder(number, group, many, width, rng)
         for head in heads_of(settings):
-            weights(f"{number}/{head}.own", width, width, 1.0)
-            weights(f"{number}/{head}.team", 2 * width, width, 1.0)
-            # Zeros, so that what the labels never show, such as the end of the world, changes nothing.
-            zeros(f"{number}/{head}.extra", 1 if head == "potential" else group.actions, width)
-            zeros(f"{number}/{head}.bias", 1, width)
-            weights(f"{number}/{head}.out", width, 1, 0.1)
-            zeros(f"{number}/{head}.out_bias", 1, 1)
+            extra = 1 if head == "potential" else group.actions
+            parameters |= first_head(f"{number}/{head}", extra, 1, many, width, rng)
     if settings.form == "potential":
         parameters["praise"] = np.full((many, 1, 1), np.log(worth[0]), np.float32)
         parameters["blame"] = np.full((many, 1, 1), np.sqrt(worth[1] - 1.0), np.float32)
     return parameters
+
+
+def first_encoder(number: int, group: Group, many: int, width: int, rng: np.random.Generator) -> Parameters:
+    """Return the first weights of the encoder of a role, of `many` networks with layers of that width."""
+    return {
+        f"{number}/encoder.weight": _drawn(rng, many, 2 * group.size, width, 2.0),
+        f"{number}/encoder.bias": _zeros(many, 1, width),
+        f"{number}/encoder.weight2": _drawn(rng, many, width, width, 2.0),
+        f"{number}/encoder.bias2": _zeros(many, 1, width),
+    }
+
+
+def first_head(name: str, extra: int, outputs: int, many: int, width: int, rng: np.random.Generator) -> Parameters:
+    """Return the first weights of a head that reads so many extra numbers."""
+    return {
+        f"{name}.own": _drawn(rng, many, width, width, 1.0),
+        f"{name}.team": _drawn(rng, many, 2 * width, width, 1.0),
+        # Zeros, so that what the labels never show, such as the end of the world, changes nothing.
+        f"{name}.extra": _zeros(many, extra, width),
+        f"{name}.bias": _zeros(many, 1, width),
+        f"{name}.out": _drawn(rng, many, width, outputs, 0.1),
+        f"{name}.out_bias": _zeros(many, 1, outputs),
+    }
+
+
+def _drawn(rng: np.random.Generator, many: int, inputs: int, outputs: int, gain: float) -> np.ndarray:
+    weights: np.ndarray = (np.sqrt(gain / inputs) * rng.standard_normal((many, inputs, outputs))).astype(np.float32)
+    return weights
+
+
+def _zeros(many: int, inputs: int, outputs: int) -> np.ndarray:
+    return np.zeros((many, inputs, outputs), np.float32)
 
 
 def heads_of(settings: StudentSettings) -> tuple[str, ...]:
@@ -139,37 +155,12 @@ def inputs_of(parameters: Parameters, team: TeamSpec, steps: Steps) -> Iterator[
 
 
 @dataclass(frozen=True)
-class StudentNetwork:
-    """The ensemble's arithmetic; each call is given the weights."""
+class TeamNetwork:
+    """What the networks of an ensemble have in common: encoder, context and heads; each call is given the weights."""
 
     team: TeamSpec
-    settings: StudentSettings
-    scale: float  # size of the critic's credits, the unit in which the heads answer
 
-    def score(self, parameters: Parameters, parts: Iterable[NetworkInputs]) -> np.ndarray:
-        """Return each network's credits for all steps of some inputs, (K, M, N) float32, with numpy."""
-        return np.concatenate([self.credits(np, parameters, part) for part in parts], axis=1)
-
-    def credits(self, ops: Any, parameters: Parameters, inputs: NetworkInputs) -> Any:
-        """Return each network's credits, (K, M, N); `ops` is the module numpy or torch."""
-        states, before, after, acted, reward, ended = inputs
-        codes = self._encode(ops, parameters, states)
-        if self.settings.form == "free":
-            return self.scale * self._head(ops, "credit", parameters, codes[:, before], acted)
-        over = ops.zeros_like(states[..., :1])
-        over[after] = ended
-        phi = self._head(ops, "potential", parameters, codes, over)
-        paid = self.scale * (self.settings.gamma * phi[:, after] - phi[:, before])
-        if len(rewarded := ops.argwhere(reward)[:, 0]):
-            score = self._head(ops, "share", parameters, codes[:, before[rewarded]], acted[rewarded])
-            share = ops.exp(score - ops.amax(score, 2)[..., None])
-            share = share / share.sum(2)[..., None]
-            praise, blame = weights_of_reward(ops, parameters)
-            gains, costs = (part[:, None] for part in (reward[rewarded].clip(min=0.0), reward[rewarded].clip(max=0.0)))
-            paid[:, rewarded] += share * (praise * gains + blame * costs)
-        return paid
-
-    def _encode(self, ops: Any, parameters: Parameters, states: Any) -> Any:
+    def encode(self, ops: Any, parameters: Parameters, states: Any) -> Any:
         """Return the encoding of each agent's observation, (K, M, N, hidden)."""
         parts = []
         for number, group in enumerate(self.team.groups):
@@ -180,8 +171,8 @@ class StudentNetwork:
             parts.append(code.reshape(len(weight), len(states), len(group.columns), -1))
         return self._together(ops, parts)
 
-    def _head(self, ops: Any, head: str, parameters: Parameters, codes: Any, extra: Any) -> Any:
-        """Return a head's numbers, (K, M, N), from encodings, (K, M, N, hidden), and extra numbers, (M, N, ...)."""
+    def head(self, ops: Any, head: str, parameters: Parameters, codes: Any, extra: Any) -> Any:
+        """Return numbers, (K, M, N, outputs), from encodings, (K, M, N, hidden), and extra numbers, (M, N, ...)."""
         many, rows, _, width = codes.shape
         context = ops.concatenate([codes.mean(2), ops.amax(codes, 2)], 2)
         parts = []
@@ -192,7 +183,7 @@ class StudentNetwork:
             own = own + self._of(extra, group, 1)[..., :known].reshape(-1, known) @ part["extra"]
             layer = own.reshape(many, rows, -1, width) + (context @ part["team"])[:, :, None]
             out = _rectified(layer).reshape(many, -1, width) @ part["out"] + part["out_bias"]
-            parts.append(out.reshape(many, rows, -1))
+            parts.append(out.reshape(many, rows, -1, out.shape[-1]))
         return self._together(ops, parts)
 
     def _of(self, table: Any, group: Group, axis: int) -> Any:
@@ -205,6 +196,37 @@ class StudentNetwork:
         """Return the roles' parts as one table in the team's order; agents are axis 2."""
         table = parts[0] if len(parts) == 1 else ops.concatenate(parts, 2)
         return table if self.team.back is None else table[:, :, self.team.back]
+
+
+@dataclass(frozen=True)
+class StudentNetwork(TeamNetwork):
+    """The ensemble's arithmetic; each call is given the weights."""
+
+    settings: StudentSettings
+    scale: float  # size of the critic's credits, the unit in which the heads answer
+
+    def score(self, parameters: Parameters, parts: Iterable[NetworkInputs]) -> np.ndarray:
+        """Return each network's credits for all steps of some inputs, (K, M, N) float32, with numpy."""
+        return np.concatenate([self.credits(np, parameters, part) for part in parts], axis=1)
+
+    def credits(self, ops: Any, parameters: Parameters, inputs: NetworkInputs) -> Any:
+        """Return each network's credits, (K, M, N); `ops` is the module numpy or torch."""
+        states, before, after, acted, reward, ended = inputs
+        codes = self.encode(ops, parameters, states)
+        if self.settings.form == "free":
+            return self.scale * self.head(ops, "credit", parameters, codes[:, before], acted)[..., 0]
+        over = ops.zeros_like(states[..., :1])
+        over[after] = ended
+        phi = self.head(ops, "potential", parameters, codes, over)[..., 0]
+        paid = self.scale * (self.settings.gamma * phi[:, after] - phi[:, before])
+        if len(rewarded := ops.argwhere(reward)[:, 0]):
+            score = self.head(ops, "share", parameters, codes[:, before[rewarded]], acted[rewarded])[..., 0]
+            share = ops.exp(score - ops.amax(score, 2)[..., None])
+            share = share / share.sum(2)[..., None]
+            praise, blame = weights_of_reward(ops, parameters)
+            gains, costs = (part[:, None] for part in (reward[rewarded].clip(min=0.0), reward[rewarded].clip(max=0.0)))
+            paid[:, rewarded] += share * (praise * gains + blame * costs)
+        return paid
 
 
 def _rectified(values: Any) -> Any:

@@ -56,9 +56,10 @@ class LLMCreditWrapper(CreditWrapper):
         window: Of how many last steps the model is asked in every step; only with immediate delivery by the model
             itself. Default as `Online`.
         team_reward: See `CreditWrapper`.
+        record_observations: See `CreditWrapper`.
         record_snapshots: See `CreditWrapper`.
         progress: Show a bar with scored episodes, calls, tokens, cost and cache share.
-        critic_options: Further arguments of `LLMCritic`: `ledger`, `budget`, and its settings by name
+        critic_options: Further arguments of `LLMCritic`: `ledger`, `budget`, `asks_tasks`, and its settings by name
             (`CriticSettings`): `fallback`, `order`, `conserve`, `blend`, ...
 
     Raises:
@@ -88,6 +89,7 @@ class LLMCreditWrapper(CreditWrapper):
         labels: int | None = None,
         window: int | None = None,
         team_reward: TeamRewardRule = "auto",
+        record_observations: bool = False,
         record_snapshots: bool = False,
         progress: bool = False,
         **critic_options: Any,
@@ -140,7 +142,8 @@ class LLMCreditWrapper(CreditWrapper):
             source = Student(critic)
         else:
             source = Online(critic, **({} if window is None else {"window": window}))  # type: ignore[arg-type]
-        super().__init__(env, source, narrator=narrator, team_reward=team_reward, record_snapshots=record_snapshots)
+        kept = {"record_observations": record_observations, "record_snapshots": record_snapshots}
+        super().__init__(env, source, narrator=narrator, team_reward=team_reward, **kept)
 
     def close(self) -> None:
         """Close the environment; what waits to be recorded is written. Credits can be collected as before.
@@ -161,7 +164,7 @@ def known_options() -> list[str]:
     from credit_wrappers.critics.critic_settings import CriticSettings  # at its first use: it brings pydantic
 
     settings = [field.name for field in fields(CriticSettings)]
-    return [*keywords_of(LLMCreditWrapper.__init__), "settings", "ledger", "budget", *settings]
+    return [*keywords_of(LLMCreditWrapper.__init__), "settings", "ledger", "budget", "asks_tasks", *settings]
 
 
 def _llm_critic(client: ModelClient | None, model: str | None, base_url: str | None, options: dict[str, Any]) -> Critic:

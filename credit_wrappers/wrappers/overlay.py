@@ -24,7 +24,7 @@ class CreditOverlay:
 
     Attributes:
         assigned: Agent -> the task that it has now, "" for none, kept up by who gives them; None: nobody does, and
-            those that came with the newest credit are shown.
+            those of the last step of the newest credited episode are shown.
     """
 
     def __init__(self, environment: Any, *, running: bool = False) -> None:
@@ -63,7 +63,7 @@ class CreditOverlay:
             return
         episode, credit, totals = newest
         if self.assigned is None and credit.tasks:
-            tasks = dict(zip(episode.agents, credit.tasks, strict=True))
+            tasks = {span.agent: span.task for span in credit.tasks if span.stop == episode.length}
         self._environment.set_overlay(
             credits=dict(zip(episode.agents, totals.tolist(), strict=True)),
             tasks=tasks or None,

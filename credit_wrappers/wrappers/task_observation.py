@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ class TaskObservationWrapper(BaseParallelWrapper):
     Attributes:
         tasks: As given, or the narrator's.
         assigned: Each agent's task; "" for none.
+        task_numbers: How many numbers of an observation show the task, M.
 
     Raises:
         CreditError: There are no tasks.
@@ -72,6 +73,7 @@ class TaskObservationWrapper(BaseParallelWrapper):
             self.observation_spaces[agent], self._join[agent] = widen(agent, space, len(self.tasks), self._places)
         if hasattr(env, "show_tasks"):  # a credit wrapper within
             env.show_tasks(self.assigned)
+        self.task_numbers = len(self.tasks) + PLACE * self._places
         self._evaluating = False
         self._taken = 0
         self._random = np.random.default_rng()
@@ -125,8 +127,7 @@ class TaskObservationWrapper(BaseParallelWrapper):
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Begin a new episode; a seed also decides what is hidden."""
-        if seed is not None:
-            self._random = np.random.default_rng(np.random.SeedSequence([seed, 0x7A5C]))
+        self.begin(seed)
         return self._told(*self.env.reset(seed=seed, options=options))
 
     def step(
@@ -134,10 +135,45 @@ class TaskObservationWrapper(BaseParallelWrapper):
     ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Advance the environment."""
         observations, rewards, terminations, truncations, infos = self.env.step(actions)
-        if not self._evaluating:
-            self._taken += 1
+        self.count_step()
         observations, infos = self._told(observations, infos)
         return observations, rewards, terminations, truncations, infos
+
+    # The next three do what `reset` and `step` do, for whoever steps the environment inside together with others.
+
+    def begin(self, seed: int | None) -> None:
+        """Make what is hidden depend on a seed, if there is one."""
+        if seed is not None:
+            self._random = np.random.default_rng(np.random.SeedSequence([seed, 0x7A5C]))
+
+    def count_step(self) -> None:
+        """Count one step towards the weaning, unless it is evaluated."""
+        if not self._evaluating:
+            self._taken += 1
+
+    def task_rows(self, there: Collection[str]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return the M numbers of each of these agents' tasks, float32, and which of them were not dropped.
+
+        Each call draws anew what is hidden.
+        """
+        hidden, dropped = self._rates()
+        numbers = self.task_numbers
+        rows, whole = {}, {}
+        for agent in there:
+            row, kept, task = np.zeros(numbers, np.float32), np.ones(numbers, bool), self.assigned[agent]
+            if task and hidden < 1.0:
+                self._write(row, task, agent)
+                if hidden:
+                    drawn = self._random.random(numbers + 1)
+                    kept = (drawn[0] >= hidden) & (drawn[1:] >= dropped)
+                    row *= kept
+            rows[agent], whole[agent] = row, kept
+        return rows, whole
+
+    @property
+    def shows_tasks(self) -> bool:
+        """Whether an observation may show a task now: the weaning is not over, and nothing is evaluated."""
+        return self._rates()[0] < 1.0
 
     def _rates(self) -> tuple[float, float]:
         """Return the probabilities of hiding all of a task and of dropping one of its numbers."""
@@ -152,19 +188,12 @@ class TaskObservationWrapper(BaseParallelWrapper):
         self, observations: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any]]
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Return fresh, widened observations, and infos."""
-        hidden, dropped = self._rates()
-        numbers = len(self.tasks) + PLACE * self._places
-        wide, told = {}, {}
-        for agent, seen in observations.items():
-            row, kept, task = np.zeros(numbers, np.float32), np.ones(numbers, bool), self.assigned[agent]
-            if task and hidden < 1.0:
-                self._write(row, task, agent)
-                if hidden:
-                    drawn = self._random.random(numbers + 1)
-                    kept = (drawn[0] >= hidden) & (drawn[1:] >= dropped)
-                    row *= kept
-            wide[agent] = self._join[agent](seen, row, kept)
-            told[agent] = {**infos.get(agent, {}), "task": task, "task_shown": bool(row.any())}
+        rows, kept = self.task_rows(observations)
+        wide = {agent: self._join[agent](seen, rows[agent], kept[agent]) for agent, seen in observations.items()}
+        told = {
+            agent: {**infos.get(agent, {}), "task": self.assigned[agent], "task_shown": bool(row.any())}
+            for agent, row in rows.items()
+        }
         return wide, told
 
     def _write(self, row: np.ndarray, task: str, agent: str) -> None:

@@ -15,13 +15,13 @@ from tests.adapters.worlds import WORLDS, busy
 from tests.asking_tasks import tasks_of
 
 
-def tasks(env: TeamEnv, actions: Sequence[Sequence[int]] = (), ended: str = "not yet") -> list[str]:
+def tasks(env: TeamEnv, actions: Sequence[Sequence[int]] = ()) -> list[str]:
     """The agents' tasks after some steps from the present state."""
     moments = [env._moment()]
     for joint in actions:
         env.step(dict(zip(env.agents, joint, strict=True)))
         moments.append(env._moment())
-    return list(tasks_of(env, moments, actions, ended).values())
+    return list(tasks_of(env, moments, actions).values())
 
 
 def load(*foods: int) -> list[str]:
@@ -66,15 +66,13 @@ def test_who_can_load_nothing_goes_where_nobody_else_does() -> None:
     assert tasks(env) == load(0, 1)
 
 
-def test_a_running_field_is_judged_by_what_is_left_and_one_that_is_over_by_its_start() -> None:
+def test_a_field_is_judged_by_what_is_left() -> None:
     def field() -> TeamEnv:
         return foraging([(1, 1, 1), (3, 3, 1)], [((1, 2), 1), ((2, 4), 1)])
 
     assert tasks(field()) == load(0, 1)
     assert tasks(field(), [(LOAD, STAY)]) == load(1, 1)
     assert tasks(field(), [(SOUTH, NORTH), (SOUTH, WEST), (STAY, WEST)]) == load(1, 0)
-    for ended in ("terminated", "truncated"):
-        assert tasks(field(), [(LOAD, STAY)], ended) == load(0, 1)
     env = foraging([(1, 1, 1), (3, 3, 1)], [((1, 2), 1), ((3, 2), 1)])
     assert tasks(env, [(LOAD, LOAD)]) == load(0, 0)  # nothing is left
 
@@ -101,15 +99,13 @@ def test_a_request_that_somebody_carries_is_fetched_only_where_there_is_no_other
     assert tasks(warehouse([(0, 1, 1, 1), (3, 1, 0, 0)], [1])) == ["deliver", "fetch request_0"]
 
 
-def test_a_running_warehouse_is_judged_by_what_it_has_become_and_one_that_is_over_by_its_start() -> None:
+def test_a_warehouse_is_judged_by_what_it_has_become() -> None:
     def floor() -> TeamEnv:
         return warehouse([(1, 1, 1, 0), (3, 4, 1, 3)], [1, 3])
 
     assert tasks(floor()) == ["fetch request_0", "deliver"]
     actions = [(TOGGLE, WAIT), (WAIT, FORWARD)]
     assert tasks(floor(), actions) == ["deliver", "return shelf"]
-    for ended in ("terminated", "truncated"):
-        assert tasks(floor(), actions, ended) == ["fetch request_0", "deliver"]
 
 
 # -- both --------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from credit_wrappers import Credit, CreditEvent, Episode, Usage
+from credit_wrappers import Credit, CreditEvent, Episode, TaskSpan, Usage
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.dataset import DatasetCard, replayed
 from credit_wrappers.testing.corridor import CorridorEnv
@@ -51,7 +51,7 @@ def _credited(episode: Episode, k: int) -> LabelledEpisode:
     credit = Credit(
         rng.normal(size=shape).astype(np.float32),
         (CreditEvent(episode.agents[0], 0, 2, 0.1 + k, "went “on” \U0001f680"),) * (k % 2),
-        ("go", "wait", "carry")[: episode.n_agents] if k % 2 else None,
+        _tasks(episode) if k % 2 else None,
         f"episode {k}\nwith a second line",
         "model",
         Usage(1, 2, 3, 4, 0.1, 6) if k == 0 else Usage(),
@@ -59,6 +59,13 @@ def _credited(episode: Episode, k: int) -> LabelledEpisode:
     exact = {"time difference": rng.normal(size=shape), "work shapley": np.full(shape, np.nan)}
     question = f"question {k // 2}"
     return LabelledEpisode(episode, credit, exact, question, f"answer {k // 2}", "a model", k // 2, note="noted")
+
+
+def _tasks(episode: Episode) -> tuple[TaskSpan, ...]:
+    """The first agent waits in step 0; from then on, and the others always, they are to go."""
+    first, *others = episode.agents
+    rest = [TaskSpan(agent, 0, episode.length, "go", "“it” had to") for agent in others]
+    return TaskSpan(first, 0, 1, "wait"), TaskSpan(first, 1, episode.length, "go"), *rest
 
 
 def odd_labels() -> list[LabelledEpisode]:

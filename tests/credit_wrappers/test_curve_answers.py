@@ -221,11 +221,12 @@ def test_words_are_not_needed_where_none_were_asked_for():
 
 
 def test_tasks_stand_beside_the_curves():
-    tasks = [{"agent": "agent_A", "task": "wait"}, {"agent": "agent_B", "task": "walk"}]
+    span = {"from": 0, "to": 8, "why": "so it is"}
+    tasks = [{"agent": "agent_A", "task": "wait", **span}, {"agent": "agent_B", "task": "walk", **span}]
     both = [curve(7), STILL]
     (judged,) = parse_answer(answer(*both, tasks=tasks), [9], NAMES, form="curve", tasks=("wait", "walk"))
     assert judged["tasks"] == tasks
-    assert "no task for agent_B" in refusal(answer(*both, tasks=tasks[:1]), tasks=("wait", "walk"))[1]
+    assert "agent_B has no task in steps 0 to 8" in refusal(answer(*both, tasks=tasks[:1]), tasks=("wait", "walk"))[1]
 
 
 @pytest.mark.parametrize("explain", [True, False])

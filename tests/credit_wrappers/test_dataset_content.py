@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from credit_wrappers import CreditEvent, SharedCritic, annotate, dataset, mirrored_labels
+from credit_wrappers import CreditEvent, SharedCritic, TaskSpan, annotate, dataset, mirrored_labels
 from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.recording.replay import replay
 from credit_wrappers.testing.corridor import CorridorEnv
@@ -55,11 +55,43 @@ def test_an_event_that_does_not_fit_its_episode_is_named(tmp_path, labels, chang
 def test_what_is_no_event_and_tasks_that_are_none_are_named(labels):
     with pytest.raises(ValueError, match=r"event 0 of episode 0 .* is 'went', no CreditEvent"):
         replace(labels[0], credit=replace(labels[0].credit, events=("went",)))
-    for tasks in (("go",), (1, 2), "go"):
-        with pytest.raises(
-            ValueError, match=r"tasks of episode 0 \(seed 0\) are .*, but its 2 agents have one text each"
-        ):
+    length = labels[0].episode.length
+    whole = [TaskSpan(agent, 0, length, "go") for agent in labels[0].episode.agents]
+    late = replace(whole[0], start=1)
+    for tasks in (
+        ("go",), (1, 2), "go", whole[:1], [*whole, whole[0]], [whole[0], late, whole[1]], [late, whole[1]],
+        [replace(whole[0], stop=length + 1), whole[1]], [replace(whole[0], agent="zz"), whole[1]],
+        [replace(whole[0], task=1), whole[1]], [replace(whole[0], why=None), whole[1]],
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=r"tasks of episode 0 \(seed 0\) are .*, but they must be TaskSpans that"):
             replace(labels[0], credit=replace(labels[0].credit, tasks=tasks))
+
+
+@pytest.mark.parametrize("form", ["minari", "parquet", "compact"])
+def test_tasks_come_back_with_their_steps_and_reasons(tmp_path, labels, form):
+    length = labels[0].episode.length
+    tasks = (
+        TaskSpan("walker_0", 0, 1, "wait", "was first"),
+        TaskSpan("walker_0", 1, length, "go"),
+        TaskSpan("walker_1", np.int64(0), length, "go", "was last"),
+    )
+    label = replace(labels[0], credit=replace(labels[0].credit, tasks=tasks))
+    path = dataset.save(tmp_path / ("d.jsonl.gz" if form == "compact" else "d-v0"), [label], CORRIDOR, form=form)
+    [again] = dataset.load(path)
+    assert again.credit.tasks == tasks
+    table = again.credit.tasks_by_step(("walker_1", "walker_0"))
+    assert table.tolist() == [["go", "wait"], *[["go", "go"]] * (length - 1)]
+
+
+def test_the_next_episodes_tasks_of_an_earlier_data_set_are_left_out(tmp_path, labels):
+    path = dataset.save(tmp_path / "d.jsonl.gz", labels[:1], CORRIDOR, form="compact")
+    lines = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
+    for line in lines:
+        if "tasks" in line:
+            line["tasks"] = ["go", "wait"]
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, lines)).encode()))
+    [again] = dataset.load(path, replay=False)
+    assert again.credit.tasks is None
 
 
 def test_numbers_of_numpy_in_an_event_are_numbers(tmp_path, labels):
@@ -101,12 +133,17 @@ def test_a_compact_file_with_facts_that_cannot_be_is_refused(tmp_path, labels, c
 @pytest.mark.parametrize("form", ["minari", "parquet", "compact"])
 def test_half_a_surrogate_pair_is_written_as_the_replacement_character(tmp_path, labels, form):
     event = replace(EVENT, why="a \ud800\udc00 b \ud800")
-    credit = replace(labels[0].credit, events=(event,), summary="\udfff", tasks=("\ud800", "go"))
+    length = labels[0].episode.length
+    tasks = (TaskSpan("walker_0", 0, length, "\ud800", "go"), TaskSpan("walker_1", 0, length, "go", "\ud800"))
+    credit = replace(labels[0].credit, events=(event,), summary="\udfff", tasks=tasks)
     label = replace(labels[0], credit=credit, question="\udfffno", answer="\ud800", note="\ud800", model="\ud800")
     path = tmp_path / ("d.jsonl.gz" if form == "compact" else "d-v0")
     dataset.save(path, [label], replace(CORRIDOR, title="\ud800 title"), form=form)
     [again] = dataset.load(path)
-    assert again.credit.events[0].why == "a \U00010000 b \ufffd" and again.credit.tasks == ("\ufffd", "go")
+    assert again.credit.events[0].why == "a \U00010000 b \ufffd" and [(s.task, s.why) for s in again.credit.tasks] == [
+        ("\ufffd", "go"),
+        ("go", "\ufffd"),
+    ]
     assert (again.credit.summary, again.question, again.answer) == ("\ufffd", "\ufffdno", "\ufffd")
     assert (again.note, again.model, dataset.load_card(path).title) == ("\ufffd", "\ufffd", "\ufffd title")
 

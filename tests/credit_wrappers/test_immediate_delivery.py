@@ -136,7 +136,8 @@ def test_a_credit_of_another_shape_is_refused():
 
 
 def test_tasks_hold_from_the_observation_that_the_same_step_returns():
-    tasks = [{"agent": "agent_A", "task": "wait"}, {"agent": "agent_B", "task": "walk to the end"}]
+    span = {"from": 0, "to": 0, "why": "it had to"}
+    tasks = [{"agent": "agent_A", "task": "wait", **span}, {"agent": "agent_B", "task": "walk to the end", **span}]
     text = answer([]).replace('"events": []', f'"events": [], "tasks": {tasks}'.replace("'", '"'))
     client = FakeClient(text)
     env = LLMTaskWrapper(

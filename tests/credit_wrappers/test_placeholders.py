@@ -114,7 +114,8 @@ def test_arrays_with_the_forms_explanation(text):
 
 def test_tasks_of_the_form_and_of_its_schema():
     def told(agent, task):
-        tasks = [{"agent": agent, "task": task}, {"agent": "agent_B", "task": "wait"}]
+        span = {"from": 0, "to": 2, "why": "it had to"}
+        tasks = [{"agent": agent, "task": task, **span}, {"agent": "agent_B", "task": "wait", **span}]
         return json.dumps({"episodes": [{"episode": 1, "summary": "s", "events": [], "tasks": tasks}]})
 
     assert "task 1: task" in refused(told("agent_A", "one task of the list, in the same words"), tasks=TASKS)

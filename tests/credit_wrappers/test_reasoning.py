@@ -158,7 +158,7 @@ def test_the_time_is_proportional_to_the_length_of_what_follows_an_answer():
 
 def test_tasks_in_the_reasoning_are_no_tasks():
     def told(task):
-        tasks = [{"agent": name, "task": task} for name in NAMES]
+        tasks = [{"agent": name, "from": 0, "to": 2, "task": task, "why": "it had to"} for name in NAMES]
         return json.dumps({"episodes": [{"episode": 1, "summary": "s", "events": [], "tasks": tasks}]})
 
     options = {"tasks": ("wait", "go")}

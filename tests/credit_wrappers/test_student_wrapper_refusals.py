@@ -246,6 +246,6 @@ def test_labels_are_for_immediate_delivery_without_a_store_or_distillation():
         {"store": CreditStore(fixed({"walker_0": 2, "walker_1": 2}), workers=0)},
     ],
 )
-def test_a_student_assigns_no_tasks(options):
-    with pytest.raises(ValueError, match="a student assigns no tasks"):
+def test_a_student_of_credit_names_no_tasks(options):
+    with pytest.raises(ValueError, match="a student of credit"):
         LLMTaskWrapper(CorridorEnv(), wean_steps=10, **options)

@@ -1,8 +1,6 @@
 """Whose task stands in whose observation, from when on, and how it fades."""
 
-import copy
 import pickle
-import threading
 import warnings
 
 import numpy as np
@@ -11,106 +9,98 @@ from credit_fakes import FakeClient, answer
 from pettingzoo.utils.conversions import parallel_to_aec
 
 from credit_wrappers import (
-    Credit,
     CreditError,
     CreditStore,
+    CreditWrapper,
+    Deferred,
     EqualSplitCritic,
     LLMCritic,
     LLMTaskWrapper,
+    TaskDistillation,
     TaskObservationWrapper,
     Weaning,
+    fit_task_student,
 )
 from credit_wrappers.testing.corridor import CorridorEnv
+from tests.credit_wrappers.task_fakes import AGENTS, END, WAIT, KnowingCritic, play
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # PettingZoo's tests import PettingZoo's deprecated paths
     from pettingzoo.test import parallel_api_test
 
-END, WAIT = "walk to the end", "wait"
-AGENTS = ("walker_0", "walker_1")
+LENGTH = 4
 
 
-class Planner:
-    """A critic that gives the tasks of its list in turn, one plan for each episode it is asked about."""
-
-    label = "planner"
-
-    def __init__(self, *plans):
-        self.plans = list(plans)
-
-    def score(self, episodes):
-        credits = []
-        for episode in episodes:
-            plan = self.plans.pop(0) if len(self.plans) > 1 else self.plans[0]
-            source = "fallback" if plan is None else "scripted"
-            credits.append(Credit(np.zeros((episode.length, 2), np.float32), tasks=plan, source=source))
-        return credits
-
-
-def wrapped(*plans, wean_steps=10**9, **options):
-    store = CreditStore(Planner(*plans), episodes_per_query=1, workers=0)
+@pytest.fixture(scope="module")
+def student():
+    """A task student that gives `best` in every state of a corridor of four cells."""
+    labels = []
+    store = CreditStore(KnowingCritic(), episodes_per_query=1, workers=0)
     store.ready()
-    return LLMTaskWrapper(CorridorEnv(length=3, horizon=4), store=store, wean_steps=wean_steps, **options)
+    env = CreditWrapper(CorridorEnv(length=LENGTH, horizon=20), Deferred(store), record_observations=True)
+    env.add_listener(lambda episode, credit: labels.append((episode, credit)))
+    rng = np.random.default_rng(0)
+    for seed in range(12):
+        env.reset(seed=seed)
+        while env.agents:
+            env.step({agent: int(rng.choice(3, p=(0.2, 0.2, 0.6))) for agent in env.agents})
+    found = fit_task_student(labels, (END, WAIT), hidden=16, epochs=25)
+    assert found.agreement.right == 1.0
+    return found
 
 
-def play(env, seed=0):
-    """Play one episode of standing still; return the last two numbers of every observation, and the tasks told."""
-    observations, infos = env.reset(seed=seed)
-    rows, told = [], []
-    while True:
-        rows.append([observations[agent][-2:].tolist() for agent in AGENTS])
-        told.append([infos[agent]["task"] for agent in AGENTS])
-        if not env.agents:
-            return rows, told
-        observations, _, _, _, infos = env.step(dict.fromkeys(env.agents, 0))
-
-
-def test_tasks_hold_from_the_next_reset_until_there_are_others():
-    env = wrapped((END, WAIT), None, (WAIT, WAIT))
-    first, second, third, fourth = (play(env) for _ in range(4))
-    assert first[1] == [["", ""]] * 5
-    assert first[0] == [[[0, 0], [0, 0]]] * 5
-    assert second[1] == [[END, WAIT]] * 5
-    assert second[0] == [[[1, 0], [0, 1]]] * 5
-    assert third == second  # the fallback brought none
-    assert fourth[1] == [[WAIT, WAIT]] * 5
-
-
-def test_the_task_comes_from_the_environments_own_episode():
-    store = CreditStore(Planner((END, END), (WAIT, WAIT)), episodes_per_query=2, workers=0)
+def wrapped(student, wean_steps=10**9, horizon=4, **options):
+    """A corridor whose agents get tasks from a student that was fitted before."""
+    store = CreditStore(KnowingCritic(), episodes_per_query=1, workers=0)
     store.ready()
-    one, two = (LLMTaskWrapper(CorridorEnv(length=3, horizon=4), store=store, wean_steps=10**9) for _ in range(2))
-    play(one), play(two)  # the second fills the query: both are scored
-    assert one.reset()[1]["walker_0"]["task"] == END
-    assert two.reset()[1]["walker_0"]["task"] == WAIT
+    env = CorridorEnv(length=LENGTH, horizon=horizon)
+    return LLMTaskWrapper(env, store=store, students=student, wean_steps=wean_steps, **options)
 
 
-def test_a_late_answer_about_an_older_episode_changes_nothing():
-    class Held(Planner):
-        def __init__(self):
-            super().__init__((END, END))
-            self.go = [threading.Event(), threading.Event()]
-
-        def score(self, episodes):
-            self.go[episodes[0].id].wait(10)
-            self.plans = [((END, END), (WAIT, WAIT))[episodes[0].id]]
-            return super().score(episodes)
-
-    critic = Held()
-    with CreditStore(critic, episodes_per_query=1, workers=2) as store:
-        env = LLMTaskWrapper(CorridorEnv(length=3, horizon=4), store=store, wean_steps=10**9)
-        play(env), play(env)
-        critic.go[1].set()
-        store.settle([1])
-        assert env.reset()[1]["walker_0"]["task"] == WAIT
-        critic.go[0].set()
-        store.settle([0])
-        assert env.reset()[1]["walker_0"]["task"] == WAIT
+SHOWN = {"": [0, 0], END: [1, 0], WAIT: [0, 1]}
 
 
-def test_observations_are_those_of_the_environment_with_the_task_behind():
-    plain, env = CorridorEnv(length=3, horizon=4), wrapped((END, WAIT))
+def test_the_observation_of_a_step_shows_the_task_that_is_the_label_of_this_very_step(student):
+    env = wrapped(student, horizon=8)
+    labels = []
+    env.env.add_listener(lambda episode, credit: labels.append((episode, credit)))
+    rows, told, cells = play(env, 3, actions=(2, 0))  # the first walks to its end, the second stays
+    ((episode, credit),) = labels
+    named = credit.tasks_by_step(AGENTS).tolist()
+    assert told[:-1] == named and len(told) == episode.length + 1
+    assert [first for first, _ in named].index(WAIT) == 3 - cells[0][0]  # from the state on in which it has arrived
+    assert {second for _, second in named} == {END}
+    assert rows == [[SHOWN[task] for task in tasks] for tasks in told]
+
+
+def test_credit_is_that_of_the_critic_for_each_agent_and_step_whatever_the_tasks(student):
+    env = wrapped(student)
     play(env)
+    ((_, credit),) = env.store.settle([0])
+    assert credit.values.tolist() == [[t, t + 1] for t in range(4)]
+
+
+def test_tasks_that_are_assigned_by_a_student_need_no_critic_that_names_some(student):
+    env = LLMTaskWrapper(CorridorEnv(length=LENGTH), critic=EqualSplitCritic(), students=student, wean_steps=10)
+    assert env.reset(seed=0)[1]["walker_0"]["task"] == END
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"students": TaskDistillation(9), "task_labels": 5}, "task_labels=5 would do nothing"),
+        ({"delivery": "immediate", "task_labels": 5}, "task_labels=5 would do nothing"),
+        ({"delivery": "immediate", "students": TaskDistillation(9)}, "learns from whole episodes"),
+        ({"labels": 9, "delivery": "immediate"}, "a student of credit, which names no tasks"),
+    ],
+)
+def test_arguments_that_exclude_each_other_are_refused(options, said):
+    with pytest.raises(ValueError, match=said):
+        LLMTaskWrapper(CorridorEnv(), client=FakeClient(answer([])), wean_steps=10, **options)
+
+
+def test_observations_are_those_of_the_environment_with_the_task_behind(student):
+    plain, env = CorridorEnv(length=LENGTH, horizon=4), wrapped(student)
     seen, (wide, _) = plain.reset(seed=5)[0], env.reset(seed=5)
     rng = np.random.default_rng(0)
     while plain.agents:
@@ -123,29 +113,29 @@ def test_observations_are_those_of_the_environment_with_the_task_behind():
     assert env.observation_spaces == {agent: env.observation_space(agent) for agent in AGENTS}
 
 
-def test_it_is_a_parallel_environment():
+def test_it_is_a_parallel_environment(student):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        parallel_api_test(wrapped((END, WAIT)), num_cycles=30)
+        parallel_api_test(wrapped(student), num_cycles=30)
 
 
-def test_a_weaned_input_is_zero_whatever_the_critic_assigns():
-    weaned = [wrapped(plan, wean_steps=8) for plan in ((END, WAIT), (WAIT, END), None)]
-    for env in weaned:
-        play(env), play(env)  # eight steps
-        assert env.task_metrics == {"task_progress": 1.0, "task_hidden": 1.0, "task_dropout": 0.9}
-    played = [play(env, seed=9)[0] for env in weaned]
-    assert played[0] == played[1] == played[2] == [[[0, 0], [0, 0]]] * 5
-    infos = weaned[0].reset()[1]
-    assert (infos["walker_0"]["task"], infos["walker_0"]["task_shown"]) == (END, False)
+def test_a_weaned_input_is_zero_and_nobody_assigns_tasks_any_more(student):
+    env = wrapped(student, wean_steps=8)
+    play(env), play(env)  # eight steps
+    assert env.task_metrics == {"task_progress": 1.0, "task_hidden": 1.0, "task_dropout": 0.9}
+    env.students = None  # is not asked
+    rows, _, _ = play(env, seed=9)
+    assert rows == [[[0, 0], [0, 0]]] * 5
+    infos = env.reset()[1]
+    assert infos["walker_0"]["task_shown"] is False
 
 
-def test_eval_zeroes_the_task_and_stops_the_clock():
-    env = wrapped((END, WAIT), wean_steps=1000)
+def test_eval_zeroes_the_task_and_stops_the_clock(student):
+    env = wrapped(student, wean_steps=1000)
     play(env)
     assert env.eval() is env
     before = env.task_progress
-    assert play(env)[0] == [[[0, 0], [0, 0]]] * 5
+    assert play(env)[:2] == ([[[0, 0], [0, 0]]] * 5, [["", ""]] * 5)
     assert env.task_metrics["task_hidden"] == 1.0
     assert env.train() is env
     assert env.task_progress == before
@@ -243,20 +233,19 @@ def test_an_environment_without_a_narrator_recommends_actions():
             super().__init__(**options)
             self.narrator = None
 
-    store = CreditStore(Planner(("action 2", "action 0")), episodes_per_query=1, workers=0)
-    env = LLMTaskWrapper(Bare(horizon=4), store=store, wean_steps=10**9, describe="corridors")
-    assert env.tasks == ("action 0", "action 1", "action 2")
-    named = LLMTaskWrapper(
-        Bare(), store=store, wean_steps=9, describe="corridors", action_names=("stay", "back", "forward")
-    )
-    assert named.tasks == ("stay", "back", "forward")
+    options = {"wean_steps": 10**9, "describe": "corridors"}
+    store = CreditStore(KnowingCritic())
+    assert LLMTaskWrapper(Bare(horizon=4), store=store, **options).tasks == ("action 0", "action 1", "action 2")
+    names = ("stay", "back", "forward")
+    named = LLMTaskWrapper(Bare(), store=CreditStore(KnowingCritic()), action_names=names, **options)
+    assert named.tasks == names
 
 
 def test_a_critic_without_tasks_is_refused():
     critic = LLMCritic(FakeClient(answer([])))
-    with pytest.raises(ValueError, match="'fake' assigns no tasks; make it with tasks=True"):
+    with pytest.raises(ValueError, match="'fake' names no tasks; make it with tasks=True"):
         LLMTaskWrapper(CorridorEnv(), critic=critic, wean_steps=10)
-    with pytest.raises(ValueError, match="assigns no tasks"):
+    with pytest.raises(ValueError, match="names no tasks"):
         LLMTaskWrapper(CorridorEnv(), store=CreditStore(critic), wean_steps=10)
 
 
@@ -282,21 +271,14 @@ def test_the_number_of_weaning_steps_must_be_said():
         LLMTaskWrapper(CorridorEnv(), client=FakeClient(answer([])))
 
 
-def test_a_copy_has_tasks_of_its_own():
-    env = wrapped((END, WAIT), (WAIT, END))
-    play(env)
-    env.reset()
-    for make in (copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))):
-        other = make(env)
-        other.assign({"walker_0": WAIT})
-        assert env.assigned["walker_0"] == END
-        play(other)
-        assert other.reset()[1]["walker_0"]["task"] == WAIT  # it hears of its own episode
-        assert env.assigned["walker_0"] == END
+def test_a_student_that_was_fitted_before_goes_into_other_processes(student):
+    first = wrapped(student)
+    env = pickle.loads(pickle.dumps(first))
+    assert env.students is not student and env.reset(seed=0)[1]["walker_0"]["task"] == END
 
 
-def test_progress_can_be_set_to_go_on_with_a_training():
-    env = wrapped((END, WAIT), wean_steps=40)
+def test_progress_can_be_set_to_go_on_with_a_training(student):
+    env = wrapped(student, wean_steps=40)
     env.task_progress = 0.5
     play(env)
     assert env.task_progress == pytest.approx(0.6)

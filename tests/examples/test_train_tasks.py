@@ -1,4 +1,4 @@
-"""`--method taca`: tasks fade during the training, and the team that plays has no task input."""
+"""`--method taca` and `tasks`: tasks fade during the training, and the team that plays has no task input."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from credit_wrappers import Credit, Episode, Ledger
 from tests.examples.one_learner import TINY, Queue, play, settings_of
 from tianshou_examples.experiment.actors import load_actors, without_task
 from tianshou_examples.experiment.environments import environment_maker
@@ -52,10 +53,31 @@ def test_a_shared_network_can_know_which_agent_it_plays_and_still_lose_its_task_
     assert [first, second] == [int(network(x).argmax()) for x in one_hot]
 
 
-def test_a_stopped_learner_goes_on_with_its_weaning(tmp_path: Path) -> None:
-    settings = replace(TINY, wean=1.0)
-    (half,) = play(settings, "taca", tmp_path, stop_after=1).of("result")
+def test_with_tasks_alone_the_team_reward_is_paid_and_the_critic_is_asked_in_the_labels_only(tmp_path: Path) -> None:
+    settings = replace(TINY, wean=1.0, labels=2)
+    process = LearnerProcess(settings, "tasks", 0, tmp_path, Queue())
+    seen: list[tuple[Episode, Credit]] = []
+    for env in process.learner.venv.envs:
+        env.env.add_listener(lambda episode, credit: seen.append((episode, credit)))
+    while process.learner.steps < settings.steps:
+        process.learner.train()
+    assert process.students is not None and process.students.newest[1] == 1
+    assert [episode.id for episode, credit in seen if credit.tasks] == [0, 1] and len(seen) > 4
+    for episode, credit in seen:
+        np.testing.assert_array_equal(credit.values, np.float32(episode.team_reward)[:, None].repeat(2, axis=1))
+    assert process.inner is not None and process.inner.ledger is not None
+    process.store.close()
+    process.inner.ledger.close()
+    with Ledger(process.inner.ledger.path, read_only=True) as ledger:
+        asked = [(len(entry.episodes), entry.request.system) for entry in ledger.entries()]
+    assert sum(many for many, _ in asked) == 2 and all("**Name the tasks.**" in system for _, system in asked)
+
+
+def test_a_stopped_learner_goes_on_with_its_weaning_and_its_task_student(tmp_path: Path) -> None:
+    settings = replace(TINY, wean=1.0, labels=2)
+    (half,) = play(settings, "taca", tmp_path, stop_after=3).of("result")
     process = LearnerProcess(settings, "taca", 0, tmp_path, Queue())
+    assert process.students is not None and process.students.newest[1] == 1 and len(process.students.labels) == 2
     assert process.learner.venv.envs[0].task_progress == pytest.approx(half["steps"] / settings.steps, abs=0.01)
     process.store.close()
     assert process.inner is not None and process.inner.ledger is not None
@@ -86,7 +108,7 @@ def test_a_policy_chooses_the_same_with_and_without_the_task_input() -> None:
 
 
 def test_rows_of_the_last_updates_have_no_task(tmp_path: Path) -> None:
-    settings = replace(TINY, wean=0.6)
+    settings = replace(TINY, wean=0.6, labels=2)
     process = LearnerProcess(settings, "taca", 0, tmp_path, Queue())
     learner, seen = process.learner, []
     sample = learner.buffer.sample

@@ -36,6 +36,7 @@ from credit_wrappers import (
     LLMCreditWrapper,
     LLMCritic,
     ScriptedClient,
+    TaskSpan,
 )
 from credit_wrappers.integrations.tianshou import ActionHead, AgentVectorEnv, CreditReplayBuffer, ValueHead
 from credit_wrappers.testing.corridor import CorridorEnv
@@ -198,7 +199,8 @@ class TaskCritic(EqualSplitCritic):
     def score(self, episodes: Sequence[Episode]) -> list[Credit]:
         return [
             Credit(
-                np.full((e.length, 2), e.team_reward.sum(), np.float32), tasks=(f"walk {e.length}", f"wait {e.seed}")
+                np.full((e.length, 2), e.team_reward.sum(), np.float32),
+                tasks=tuple(TaskSpan(agent, 0, e.length, f"walk {e.seed}") for agent in e.agents),
             )
             for e in episodes
         ]

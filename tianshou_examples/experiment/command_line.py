@@ -216,8 +216,9 @@ def _check_critic(settings: Settings) -> None:
             raise ValueError(f"--model and --base-url are for --critic {models}; {critic} asks no model")
         if settings.max_calls is not None or settings.max_cost is not None:
             raise ValueError(f"--max-calls and --max-cost are for --critic {models}; the {critic} one is free")
-        if critic not in OWN_CRITICS and any(METHODS[method].tasks for method in settings.method):
-            raise ValueError(f"--method taca needs a critic that names tasks; {critic} assigns credit only")
+        tasked = [method for method in settings.method if METHODS[method].tasks]
+        if critic not in OWN_CRITICS and tasked:
+            raise ValueError(f"--method {tasked[0]} needs a critic that names tasks; {critic} assigns credit only")
     if settings.answers_name and (students := [m for m in settings.method if METHODS[m].student is not None]):
         raise ValueError(
             f"--critic {critic} is a student already; {' and '.join(students)} would learn from it once more: "

@@ -24,6 +24,8 @@ from credit_wrappers import (
     RecordedClient,
     ScriptedClient,
     SummedCritic,
+    TaskDistillation,
+    TasksOnlyCritic,
 )
 from credit_wrappers.critics import critic_registry as other_critics
 from credit_wrappers.critics.critic_settings import CriticSettings, Fallback
@@ -100,8 +102,10 @@ def _settings_of(ledger: Path | None) -> CriticSettings:
     return CriticSettings() if first is None else CriticSettings(answer_format=form_asked(first.request.schema)[0])
 
 
-def _named_critic(settings: Settings, method: str, ledger: Path | None, learner: str) -> Critic:
-    """Return the critic that `--critic` names."""
+def _named_critic(
+    settings: Settings, method: str, ledger: Path | None, learner: str, students: TaskDistillation | None = None
+) -> Critic:
+    """Return the critic that `--critic` names; it is asked for the tasks that the students learn from."""
     if settings.answers_name and ledger is not None:
         return load_student(ledger.parent)
     if settings.critic not in OWN_CRITICS and settings.critic not in providers():
@@ -114,6 +118,7 @@ def _named_critic(settings: Settings, method: str, ledger: Path | None, learner:
         fallback=cast(Fallback, settings.fallback),
         budget=make_budget(settings),
         tasks=METHODS[method].tasks,
+        asks_tasks=None if students is None else students.wants,
     )
 
 
@@ -130,17 +135,29 @@ def _exact_critic(settings: Settings, method: Method, policy: StatePolicy | None
 
 
 def _critic_of(
-    settings: Settings, method: str, ledger: Path, learner: str, policy: StatePolicy | None = None
+    settings: Settings,
+    method: str,
+    ledger: Path,
+    learner: str,
+    policy: StatePolicy | None,
+    students: TaskDistillation | None,
 ) -> Critic:
     """Return the critic of a method, before sums and faults."""
     kind = METHODS[method]
     if kind.baseline is not None:
         return kind.baseline()
-    return _exact_critic(settings, kind, policy) if kind.exact else _named_critic(settings, method, ledger, learner)
+    if kind.exact:
+        return _exact_critic(settings, kind, policy)
+    return _named_critic(settings, method, ledger, learner, students)
 
 
 def make_critic(
-    settings: Settings, method: str, ledger: Path, learner: str = "", policy: StatePolicy | None = None
+    settings: Settings,
+    method: str,
+    ledger: Path,
+    learner: str = "",
+    policy: StatePolicy | None = None,
+    students: TaskDistillation | None = None,
 ) -> tuple[Critic, MonitoredCritic, LLMCritic | None]:
     """Return the critic of one method, the monitor in it, and the language-model critic in that, if there is one.
 
@@ -150,13 +167,15 @@ def make_critic(
         ledger: The learner's.
         learner: Its name.
         policy: The learner's, for coma-exact.
+        students: Of tasks, where the method has some.
     """
     kind = METHODS[method]
-    inner = _critic_of(settings, method, ledger, learner, policy)
+    inner = _critic_of(settings, method, ledger, learner, policy, students)
     # inside sums and faults, so that the report shows what the critic itself said
-    monitor = MonitoredCritic(inner, settings.recent, counts=kind.student is None)
+    judge = inner if kind.credit else TasksOnlyCritic(inner, None if students is None else students.wants)
+    monitor = MonitoredCritic(judge, settings.recent, counts=kind.student is None)
     critic: Critic = monitor
-    if kind.asks and settings.critic in FAULTS:
+    if kind.asks and kind.credit and settings.critic in FAULTS:
         critic = FaultyCritic(critic, FAULTS[settings.critic].change)
     return SummedCritic(critic) if kind.summed else critic, monitor, inner if isinstance(inner, LLMCritic) else None
 

@@ -51,7 +51,7 @@ def evaluate(
 
 
 def play(
-    make_env: Callable[[], ParallelEnv], actors: Actors, episodes: int, greedy: bool, first_seed: int = UNSEEN
+    make_env: Callable[[], ParallelEnv], actors: PlayingTeam, episodes: int, greedy: bool, first_seed: int = UNSEEN
 ) -> np.ndarray:
     """Play episodes side by side, on the layouts of seeds `first_seed`, `first_seed + 1`, ...
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from credit_wrappers import CreditError, Distillation
+from credit_wrappers import CreditError, Distillation, TaskDistillation
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
 from tianshou_examples.experiment.best_team import BestTeams, listed
 from tianshou_examples.experiment.critics import TimedStore, critic_numbers, make_critic, make_source
@@ -73,12 +73,13 @@ class LearnerProcess:
         ledger = folder / f"ledger-{self.name}.sqlite"
         kind = METHODS[method]
         policy = StatePolicy(self.make_env()) if kind.averaged else None
-        critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name, policy)
+        self.students = TaskDistillation(settings.labels) if kind.tasks else None
+        critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name, policy, self.students)
         asks_model = self.inner is not None and self.inner.source == "model"
         self.store = make_source(settings, method, critic, self.monitor, asks_model)
         wean_steps = round(settings.wean * settings.steps / settings.envs)
         observe = bool(settings.answers_name)
-        self.make_credited = credited_environment(method, make_paying, self.store, wean_steps, observe)
+        self.make_credited = credited_environment(method, make_paying, self.store, wean_steps, observe, self.students)
         self.learner: Learner | FastLearner
         if settings.loop == "fast":
             self.learner = self._fast_learner(training())
@@ -273,6 +274,7 @@ class LearnerProcess:
             "absolute": self.absolute,
             "team_reward": (self.store.team_reward.rule, self.store.team_reward.told),
             "student": self.store.state() if isinstance(self.store, Distillation) else None,
+            "tasks": None if self.students is None else self.students.state(),
             "torch": torch.get_rng_state(),
             "numpy": np.random.get_state(),
         }
@@ -286,10 +288,12 @@ class LearnerProcess:
         state = torch.load(self.checkpoint, weights_only=False)
         self.learner.restore(state["learner"])
         if isinstance(self.learner, Learner) and METHODS[self.method].tasks:
-            for env in self.learner.venv.envs:  # the tasks themselves come with the next answers
+            for env in self.learner.venv.envs:
                 env.task_progress = min(1.0, self.learner.steps / max(1.0, self.settings.wean * self.settings.steps))
         if isinstance(self.store, Distillation):
             self.store.restore(state["student"])
+        if self.students is not None and state.get("tasks") is not None:
+            self.students.restore(state["tasks"])
         if state["team_reward"][0] is not None:
             self.store.team_reward.agree(*state["team_reward"])
         self.monitor.restore(state["watch"])

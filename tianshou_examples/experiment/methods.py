@@ -16,6 +16,7 @@ from credit_wrappers import (
     EqualSplitCritic,
     LLMTaskWrapper,
     SharedCritic,
+    TaskDistillation,
 )
 from credit_wrappers.student.student_settings import StudentForm
 
@@ -28,7 +29,8 @@ class Method:
     colour: str
     baseline: type[SharedCritic | EqualSplitCritic] | None = None  # pays instead of the critic that --critic names
     summed: bool = False  # whether the whole team is paid the sum of the credits
-    tasks: bool = False  # whether the critic also names tasks
+    tasks: bool = False  # whether the critic also names tasks, from which a task student learns
+    credit: bool = True  # whether the critic's credit is paid; else the team reward, and it is asked for tasks alone
     student: StudentForm | None = None  # form of the student that pays; None: the critic's own credit is paid
     exact: bool = False  # whether a simulator is asked instead of the critic that --critic names
     averaged: bool = False  # of exact: whether credit is the action's advantage over the agent's own policy
@@ -48,6 +50,7 @@ class Method:
 METHODS = {
     "mca": Method("individual credit", "#0f766e"),
     "taca": Method("individual credit, and tasks", "#0284c7", tasks=True),
+    "tasks": Method("shared team reward, and tasks", "#4d7c0f", tasks=True, credit=False),
     "student": Method("individual credit, of a student", "#c026d3", student="potential"),
     "student-free": Method("individual credit, of an unconstrained student", "#be123c", student="free"),
     "exact": Method("exact individual credit, of a simulator", "#15803d", exact=True),
@@ -65,19 +68,21 @@ def credited_environment(
     source: CreditStore | Distillation,
     wean_steps: int,
     observe: bool = False,
+    students: TaskDistillation | None = None,
 ) -> Callable[[], ParallelEnv]:
     """Return a maker of the environments in which a learner of this method is trained.
 
     Args:
         method: One of `METHODS`.
         make_env: Makes the bare environment, in which the team is evaluated.
-        source: Gives credits, and tasks, to all environments of the learner.
+        source: Gives credits to all environments of the learner.
         wean_steps: Steps of each environment over which tasks fade; see `LLMTaskWrapper`.
         observe: Whether the critic reads the observations.
+        students: Assign the tasks, if there are tasks.
     """
     if isinstance(source, Distillation):
         return lambda: CreditWrapper(make_env(), Distilled(source))
     if METHODS[method].tasks:
-        return lambda: LLMTaskWrapper(make_env(), store=source, wean_steps=wean_steps)
+        return lambda: LLMTaskWrapper(make_env(), store=source, students=students, wean_steps=wean_steps)
     exact = METHODS[method].exact
     return lambda: CreditWrapper(make_env(), Deferred(source), record_snapshots=exact, record_observations=observe)

@@ -15,7 +15,7 @@ from pathlib import Path
 from credit_wrappers import StudentCritic, StudentSettings
 from credit_wrappers.dataset.published import published_file
 from credit_wrappers.student.fitting import FIT_VERSION
-from credit_wrappers.student.student_file import VERSION as FILE_VERSION
+from credit_wrappers.student.student_file import FORMATS
 
 FOLDER = Path(str(files("tianshou_examples") / "experiment" / "students"))
 
@@ -53,7 +53,7 @@ def _made_of(names: Sequence[str], settings: StudentSettings, student: Path) -> 
     return {
         "data_sets": [[name, _digest(path)] for name, path in published.items()],
         "settings": asdict(settings),
-        "versions": {"fit": FIT_VERSION, "file": FILE_VERSION},
+        "versions": {"fit": FIT_VERSION, "file": FORMATS["student"]},
         "student": _digest(student),
     }
 

@@ -110,7 +110,10 @@ class Settings:
         choices=("time", "work"),
     )
     labels: int = _option(
-        500, "episodes that the critic scores at most for each learner that a student pays", type=number(int, 2)
+        500,
+        "episodes that the critic scores at most for each learner that a student pays, and in which it names the tasks "
+        "that a student learns to assign (tasks, taca)",
+        type=number(int, 2),
     )
     refit: bool = _option(
         False,
@@ -172,7 +175,7 @@ class Settings:
     recent: int = _learner(256, above=0)  # episodes over which the training's return is averaged
     exact_scale: float = _learner(0.1)  # credit of one action or step less to go (exact)
     exact_penalty: float = _learner(1.0, least=0)  # actions or steps that a collision costs its robot's team (exact)
-    wean: float = _learner(0.6, above=0, most=1)  # share of the steps over which tasks fade (taca)
+    wean: float = _learner(0.6, above=0, most=1)  # share of the steps over which tasks fade (tasks, taca)
     hidden: int = _learner(128, above=0)
     lr: float = _learner(2e-3, above=0)
     gamma: float = _learner(0.97, least=0, most=1)

@@ -18,6 +18,7 @@ from credit_wrappers.core.errors import CreditError
 from credit_wrappers.delivery.remote_store import Outbox, RemoteStore, become_worker
 from credit_wrappers.integrations.batched_env_group import BatchedEnvGroup, make_env_group
 from credit_wrappers.integrations.env_group import EnvGroup, Gathered
+from credit_wrappers.integrations.task_env_group import TaskEnvGroup
 from credit_wrappers.recording.env_checks import require_parallel_class
 
 
@@ -187,7 +188,7 @@ class WorkerEnv(gymnasium.Env):
         return cloudpickle.dumps(facts)
 
     @cached_property
-    def _teams(self) -> EnvGroup | BatchedEnvGroup:
+    def _teams(self) -> EnvGroup | BatchedEnvGroup | TaskEnvGroup:
         return make_env_group([self._env], self._env.possible_agents)
 
     def _reset(self, seed: int | None, options: bytes | None) -> TeamStep:

@@ -10,7 +10,8 @@ or equals sign, and numbers in square brackets, separated by commas (or by space
 fences around them are ignored. Parts of the text without an array are commentary, but a second heading behind an
 episode's arrays is not: an answer begins anew there. Nor are numbers of an agent that are no array, a table of them, or
 a line that announces another answer. The heading may be absent if one episode was asked for. The episode's `summary` is
-its text without the arrays. If tasks are asked for, each agent also has a line `agent_A task: load food_0`.
+its text without the arrays. If tasks are asked for, each agent also has lines such as
+`agent_A task 0-7: load food_0`.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def read_arrays(
             events = _events(number, arrays, lengths[number - 1], names, problems)
             judged[number] = {"episode": number, "summary": words, "events": events}
             if tasks:
-                find_task_problems(number, assigned, names, tasks, problems)
+                find_task_problems(number, assigned, lengths[number - 1], names, tasks, problems)
                 judged[number] = TaskedEpisode(**judged[number], tasks=assigned)
     refuse_placeholders(list(judged.values()), placeholders)
     if not judged and not problems.count:

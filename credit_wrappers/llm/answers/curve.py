@@ -41,7 +41,7 @@ from credit_wrappers.llm.answers.schema import (
     TaskedEpisode,
     checked_curves,
 )
-from credit_wrappers.llm.answers.task_answers import find_task_problems
+from credit_wrappers.llm.answers.task_answers import find_all_task_problems
 from credit_wrappers.llm.client import STEP_WORTH
 
 FASTEST = 2  # steps saved in one step after a new count; an honest count falls by 1, so this leaves room for a miscount
@@ -79,8 +79,7 @@ def read_curves(
         if missing:
             problems.add(f"episode {number}: no curve for {', '.join(missing)}")
     if tasks:
-        for judged in judgements:
-            find_task_problems(judged["episode"], cast(TaskedCurves, judged)["tasks"], names, tasks, problems)
+        find_all_task_problems(judgements, lengths, names, tasks, problems)
     problems.refuse()
     return [_judgement(one, lengths[one["episode"] - 1]) for one in sorted(judgements, key=lambda one: one["episode"])]
 

@@ -16,13 +16,13 @@ themselves, and every repetition would be paid.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from credit_wrappers.llm.answers.json_text import find_json
 from credit_wrappers.llm.answers.placeholders import refuse_placeholders
 from credit_wrappers.llm.answers.problems import Problems, quoted
-from credit_wrappers.llm.answers.schema import EpisodeAnswer, TaskedEpisode, checked
-from credit_wrappers.llm.answers.task_answers import find_task_problems
+from credit_wrappers.llm.answers.schema import EpisodeAnswer, checked
+from credit_wrappers.llm.answers.task_answers import find_all_task_problems
 
 # Larger amounts are nonsense, whatever bound was asked for.
 LARGEST_AMOUNT = 1e6
@@ -45,8 +45,7 @@ def read_events(
     problems = Problems("content")
     _find_problems(judgements, lengths, names, problems)
     if tasks:
-        for judged in judgements:
-            find_task_problems(judged["episode"], cast(TaskedEpisode, judged)["tasks"], names, tasks, problems)
+        find_all_task_problems(judgements, lengths, names, tasks, problems)
     problems.refuse()
     return sorted(judgements, key=lambda judged: judged["episode"])
 

@@ -11,13 +11,14 @@ There are three forms:
 | `curve` | JSON: how many steps each agent had left, at its turning points | the same |
 | `arrays` | free text: for each agent one number a step (the paper's form) | the lengths of the episodes |
 
-If tasks are asked for, all forms also carry one for each agent (`answers.task_answers`).
+If tasks are asked for, all forms also carry which task each agent should have had when (`answers.task_answers`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any, cast
 
 from credit_wrappers.core.errors import AnswerError
 from credit_wrappers.llm.answers.arrays import read_arrays
@@ -55,7 +56,7 @@ def parse_answer(
         names: The agents' names in the prompt.
         form: What was asked for; see `answers.events`, `answers.curve` and `answers.arrays` for what is accepted.
         explain: Whether reasons were asked for. If not, `summary` and `why` are "" where they are absent.
-        tasks: The tasks of which each agent was to get one; empty: tasks in the answer are ignored.
+        tasks: The tasks of which each agent was to get one in each step; empty: tasks in the answer are ignored.
         placeholders: Texts of the form that are no judgement; see `placeholder_texts`.
         cut: Whether the text was cut off at `max_tokens`. What goes on behind a complete answer makes it a draft.
 
@@ -79,6 +80,8 @@ def parse_answer(
         judged["summary"] = _printable(judged["summary"])
         for event in judged["events"]:
             event["why"] = _printable(event["why"])
+        for span in cast(Any, judged).get("tasks", ()):
+            span["why"] = _printable(span["why"])
     return judgements
 
 

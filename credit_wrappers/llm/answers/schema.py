@@ -42,19 +42,27 @@ class EpisodeAnswer(TypedDict):
     events: list[EventAnswer]
 
 
-@with_config(_CONFIG)
-class TaskAnswer(TypedDict):
-    """What one agent is to do next."""
+_First = Annotated[int, Field(description="first step")]
+_Last = Annotated[int, Field(description="last step, which belongs to the span")]
+_Task = Annotated[str, Field(description="one task of the list, in the same words")]
+_Why = Annotated[str, Field(description="reason, one short sentence")]
 
-    agent: _Agent
-    task: Annotated[str, Field(description="one task of the list, in the same words")]
+# Not classes: `from` is no name for a field of one.
+TaskSpanAnswer = TypedDict("TaskSpanAnswer", {"agent": _Agent, "from": _First, "to": _Last, "task": _Task, "why": _Why})
+TaskSpanAnswer.__doc__ = "The task that one agent should have had during some steps."
+BriefTaskSpan = TypedDict(
+    "BriefTaskSpan", {"agent": _Agent, "from": _First, "to": _Last, "task": _Task, "why": NotRequired[str]}
+)
+BriefTaskSpan.__doc__ = "The task that one agent should have had during some steps, the reason not asked for."
+for _span in (TaskSpanAnswer, BriefTaskSpan):
+    with_config(_CONFIG)(_span)
 
 
 @with_config(_CONFIG)
 class TaskedEpisode(EpisodeAnswer):
-    """The judgement of one episode, and what each agent is to do next."""
+    """The judgement of one episode, and which task each agent should have had when."""
 
-    tasks: list[TaskAnswer]
+    tasks: list[TaskSpanAnswer]
 
 
 @with_config(_CONFIG)
@@ -75,9 +83,9 @@ class BriefEpisode(TypedDict):
 
 @with_config(_CONFIG)
 class BriefTaskedEpisode(BriefEpisode):
-    """The judgement of one episode, without words, and what each agent is to do next."""
+    """The judgement of one episode, without words, and which task each agent should have had when."""
 
-    tasks: list[TaskAnswer]
+    tasks: list[BriefTaskSpan]
 
 
 # A point of a curve is a list of two or three numbers. Structured output knows no pairs: `answers.curve` counts.
@@ -148,9 +156,9 @@ class CurveEpisode(TypedDict):
 
 @with_config(_CONFIG)
 class TaskedCurves(CurveEpisode):
-    """The judgement of one episode by the agents' curves, and what each agent is to do next."""
+    """The judgement of one episode by the agents' curves, and which task each agent should have had when."""
 
-    tasks: list[TaskAnswer]
+    tasks: list[TaskSpanAnswer]
 
 
 @with_config(_CONFIG)
@@ -164,9 +172,9 @@ class BriefCurves(TypedDict):
 
 @with_config(_CONFIG)
 class BriefTaskedCurves(BriefCurves):
-    """The judgement of one episode by the agents' curves, without words, and what each agent is to do next."""
+    """The judgement of one episode by curves, without words, and which task each agent should have had when."""
 
-    tasks: list[TaskAnswer]
+    tasks: list[BriefTaskSpan]
 
 
 def _adapter(name: str, tail: str, episode: type) -> TypeAdapter[Any]:
@@ -188,6 +196,12 @@ _ADAPTERS: dict[tuple[AnswerForm, bool, bool], TypeAdapter[Any]] = {  # by: form
 }
 
 
+def tasks_listed(schema: dict[str, Any]) -> list[str]:
+    """Return the tasks of which a schema wants spans; none if it asks for none, or for tasks in an earlier form."""
+    nodes = (schema.get("$defs", {}).get(name, {}) for name in ("TaskSpanAnswer", "BriefTaskSpan"))
+    return [task for node in nodes for task in node.get("properties", {}).get("task", {}).get("enum", ())]
+
+
 @cache
 def answer_schema(
     form: AnswerForm = "events", explain: bool = True, tasks: tuple[str, ...] = ()
@@ -200,7 +214,7 @@ def answer_schema(
     for node in (schema, *schema["$defs"].values()):  # fields that are not required are not asked for
         node["properties"] = {name: node["properties"][name] for name in node["required"]}
     if tasks:
-        schema["$defs"]["TaskAnswer"]["properties"]["task"]["enum"] = list(tasks)
+        schema["$defs"]["TaskSpanAnswer" if explain else "BriefTaskSpan"]["properties"]["task"]["enum"] = list(tasks)
     return schema
 
 
@@ -218,6 +232,7 @@ def checked(value: object, explain: bool, tasks: bool) -> list[EpisodeAnswer]:
             judged.setdefault("summary", "")
             for event in judged["events"]:
                 event.setdefault("why", "")
+            _complete_tasks(judged)
     return judgements
 
 
@@ -231,7 +246,13 @@ def checked_curves(value: object, explain: bool, tasks: bool) -> list[CurveEpiso
                 curve.setdefault("reasons", [])
                 for extra in curve["extra"]:
                     extra.setdefault("why", "")
+            _complete_tasks(judged)
     return judgements
+
+
+def _complete_tasks(judged: Any) -> None:
+    for span in judged.get("tasks", ()):
+        span.setdefault("why", "")
 
 
 def validated(value: object, form: AnswerForm, explain: bool, tasks: bool) -> list[Any]:

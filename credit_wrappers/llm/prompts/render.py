@@ -65,14 +65,16 @@ def render_system(
         form: The form of the answer.
         explain: Whether to ask for reasons.
         naming: "neutral" if the names are assigned anew in every episode, "own" if they are the agents' own.
-        tasks: The tasks of which each agent is to get one; empty: no tasks are asked for.
+        tasks: The tasks of which each agent is to get one in each step; empty: no tasks are asked for.
         templates: The templates to fill in.
     """
     examples = checked_examples(narrator)
     answer = render_form(form, explain, templates)
     if tasks:
         lines = "\n".join(f"- {task}" for task in tasks)
-        answer += "\n\n" + templates.fill(f"tasks_{form}", tasks=lines, example=tasks[0]).strip()
+        why = ', "why": "one short sentence"' if explain else ""
+        told = {} if form == "arrays" else {"why": why}
+        answer += "\n\n" + templates.fill(f"tasks_{form}", tasks=lines, example=tasks[0], **told).strip()
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     return templates.fill(
         "system",

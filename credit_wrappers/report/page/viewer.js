@@ -202,7 +202,8 @@ class Viewer {
     };
     const judged = episode.judged.map((said, side) => (said
       ? h("div", { class: "judged" }, several ? badges(said, side) : "", said.summary ? h("p", { class: "summary" }, said.summary) : "",
-        said.tasks.length ? h("p", { class: "small" }, `next: ${episode.agents.map((agent, i) => `${agent} ${said.tasks[i] ?? ""}`).join("; ")}`) : "")
+        said.tasks.length ? h("div", { class: "small tasks" }, h("p", {}, "Tasks that would have been best:"), episode.agents.map((agent, i) => h("p", {}, `${agent}: `,
+          said.tasks.filter((span) => span[0] === i).map(([, start, stop, task, why], k) => h("span", { title: why }, `${k ? "; " : ""}${stop - start > 1 ? `${start}–${stop - 1}` : start} ${task}`))))) : "")
       : h("div", { class: "judged" }, h("p", { class: "small" }, `${"AB"[side]} has not judged this episode.`))));
     this.head.replaceChildren(
       h("div", { class: "head-line" }, h("h2", {}, `Episode ${this.number + 1}`), h("span", { class: "return" }, `return ${signed(total(episode.reward))}`),
