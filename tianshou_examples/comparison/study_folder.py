@@ -42,7 +42,7 @@ class StudyFolder:
             ValueError: One does already.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("w") as file:
+        with (self.path / "lock").open("w", encoding="utf-8") as file:
             with suppress(ImportError):  # Windows
                 import fcntl
 
