@@ -165,12 +165,21 @@ def _settings(given: dict[str, Any], recorded: Settings | None) -> Settings:
     given |= learner_settings(given.pop("set"))
     scenario, family = check_environment(given["env"]), family_of(given["env"])
     if recorded is None:
-        fast = fast_settings(scenario) if given["loop"] == "fast" else {}
+        fast = fast_settings(scenario) if given["loop"] == "fast" and family.masks else {}
         steps = given.pop("steps") or fast.pop("steps", 0)
         settings = replace(Settings(), **{**family.settings, **fast, **given, "steps": steps})
     else:
         settings = replace(recorded, **given)
     reward_wrapper(settings.reward)
+    if settings.critic == "recorded" and settings.loop == "fast":
+        raise ValueError(
+            f"--replay {settings.replay}: that run had --loop fast, whose critic wrote no answers while it trained; "
+            "train it again with --loop fast"
+        )
+    if settings.max_idle and not family.masks:
+        raise ValueError(f"--set max_idle={settings.max_idle} is for Spaceworld, where modules dock")
+    if settings.gamma_start and not settings.gamma_growth:
+        raise ValueError("--set gamma_start is where gamma begins to grow; give gamma_growth, too")
     if settings.action_mask != Settings.action_mask and not family.masks:
         raise ValueError(f"--action-mask {settings.action_mask} is for Spaceworld; {settings.env} has its own masks")
     if settings.world_options != Settings().world_options and not family.masks:

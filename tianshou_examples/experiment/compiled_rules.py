@@ -123,8 +123,8 @@ def _carry_way(spec, row, m, holder, solid, both, steps, queue):  # type: ignore
 def _reckon(spec, row, home, since, phi, needed, grids, lists):  # type: ignore[no-untyped-def]  # compiled
     """Fill the potentials `phi` and `needed`, (N,) each.
 
-    `home` (M,) has the modules' first cells, `since` (N,) when each robot took hold; `grids` (6, H*W) and `lists`
-    (4, M + N + types) are scratch.
+    `home` (M,) has the modules' first cells, `since` (N,) numbers that order the robots as they took hold; `grids`
+    (6, H*W) and `lists` (4, M + N + types) are scratch.
     """
     n, modules, far = spec[pk.H_ROBOTS], spec[pk.H_MODULES], spec[pk.H_HEIGHT] + spec[pk.H_WIDTH]
     station, solid, both, steps, queue, field = grids[0], grids[1], grids[2], grids[3], grids[4], grids[5]
@@ -139,17 +139,15 @@ def _reckon(spec, row, home, since, phi, needed, grids, lists):  # type: ignore[
     for m in range(modules):
         left += not _module(spec, row, m)[3]
     needed[:] = False
-    last_time, last_cell = -1, -1
-    for _ in range(n):  # holders in the order in which they took hold; of one step, by place
-        i, time, place = -1, 0, 0
+    last = -1
+    for _ in range(n):  # holders in the order in which they took hold
+        i = -1
         for j in range(n):
-            cell, m, _, _ = _robot(spec, row, j)
-            later = since[j] > last_time or (since[j] == last_time and cell > last_cell)
-            if m >= 0 and later and (i < 0 or since[j] < time or (since[j] == time and cell < place)):
-                i, time, place = j, since[j], cell
+            if _robot(spec, row, j)[1] >= 0 and since[j] > last and (i < 0 or since[j] < since[i]):
+                i = j
         if i < 0:
             break
-        last_time, last_cell = time, place
+        last = since[i]
         _, m, force, can_dock = _robot(spec, row, i)
         _, kind, mass, _ = _module(spec, row, m)
         if not claim[m]:
@@ -292,7 +290,8 @@ def _begin(memory, chosen, home, since, struck, grips, phi, needed, grids, lists
         for m in range(spec[pk.H_MODULES]):
             home[e, m] = _module(spec, row, m)[0]
         for i in range(spec[pk.H_ROBOTS]):
-            since[e, i], struck[e, i], grips[e, i] = 0, -2, _robot(spec, row, i)[1]
+            cell, held, _, _ = _robot(spec, row, i)
+            since[e, i], struck[e, i], grips[e, i] = cell, -2, held
         _reckon(spec, row, home[e], since[e], phi[e], needed[e], grids, lists)
 
 
@@ -307,9 +306,9 @@ def _judge(memory, home, since, struck, grips, phi, needed, grids, lists, was, c
         step = row[pk.S_STEP]
         for i in range(n):
             was[0, i], was[1, i] = phi[e, i], needed[e, i]
-            held = _robot(spec, row, i)[1]
+            cell, held, _, _ = _robot(spec, row, i)
             if held >= 0 and held != grips[e, i]:
-                since[e, i] = step
+                since[e, i] = step * spec[pk.H_HEIGHT] * spec[pk.H_WIDTH] + cell  # of one step, by place
         _reckon(spec, row, home[e], since[e], phi[e], needed[e], grids, lists)
         docking = False
         for m in range(spec[pk.H_MODULES]):
@@ -360,7 +359,7 @@ class CompiledRules:
         self.memory = memory
         self._state = (
             np.zeros((e, modules), np.int64),  # first cells
-            np.zeros((e, n), np.int64),  # when each robot took hold
+            np.zeros((e, n), np.int64),  # numbers that order the robots as they took hold
             np.zeros((e, n), np.int64),  # step of its last fault
             np.zeros((e, n), np.int64),  # module that it held before the step
             np.zeros((e, n), np.int64),  # potentials

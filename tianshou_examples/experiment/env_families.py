@@ -62,7 +62,7 @@ FAST: Mapping[str, Any] = {
     "gamma_growth": 0.4,
     "max_idle": 60,
 }
-MANY = {"hidden": 256, "lr": 1e-3, "entropy": 0.04, "gamma_start": 0.8}  # where it differs for three robots and more
+MANY = {"hidden": 256, "lr": 1e-3, "entropy": 0.04, "gamma_start": 0.8}  # where it differs in larger presets and fleets
 FAST_STEPS = {"solo": 200_000, "duet": 500_000, "pair": 3_000_000}
 MANY_STEPS = 5_000_000
 

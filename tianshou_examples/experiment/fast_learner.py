@@ -168,7 +168,8 @@ class FastLearner:
 
     def _actor(self, network: nn.Module) -> nn.Module:
         """Return the network without its value."""
-        actor = network_for(self.settings, self.worlds.env, self._inputs, self._actions, 1.0)
+        with torch.random.fork_rng([]):  # its first weights are replaced: they must not change what is drawn later
+            actor = network_for(self.settings, self.worlds.env, self._inputs, self._actions, 1.0)
         first, last = last_layer(network), last_layer(actor)
         own = dict(network.state_dict())
         for name, parameter in network.named_parameters():
@@ -229,8 +230,10 @@ def check_fast(settings: Settings) -> None:
         (settings.policy != "shared", f"--policy {settings.policy}"),
         (settings.agent_id, "--agent-id"),
         (settings.reward != "own", f"--reward {settings.reward}"),
-        (bool(set(settings.method) - PAID), f"--method {' '.join(settings.method)}"),
+        (bool(set(settings.method) - PAID), f"--method {' '.join(m for m in settings.method if m not in PAID)}"),
         (settings.critic != "scripted" and not settings.answers_name, f"--critic {settings.critic}"),
+        (settings.roles_told == "nobody" and settings.critic == "scripted", "--roles-told nobody"),
+        (settings.batch < 2, f"--set batch={settings.batch}"),
     ]
     for bad, said in wrong:
         if bad:

@@ -72,7 +72,7 @@ class LearnerProcess:
         make_paying = training if harder is None else lambda: harder(training())
         ledger = folder / f"ledger-{self.name}.sqlite"
         kind = METHODS[method]
-        policy = StatePolicy(self.make_env()) if kind.averaged else None
+        policy = StatePolicy(training()) if kind.averaged else None  # a world of the same variant
         self.students = TaskDistillation(settings.labels) if kind.tasks else None
         critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name, policy, self.students)
         asks_model = self.inner is not None and self.inner.source == "model"
@@ -114,7 +114,7 @@ class LearnerProcess:
         """Train until the last step or until `stop` is set, evaluate, and send the result."""
         try:
             played = self._run(stop)
-            if isinstance(self.learner, FastLearner):
+            if isinstance(self.learner, FastLearner) and self._complete:
                 self._play_credited()
             self.store.close()
             self._write_page()

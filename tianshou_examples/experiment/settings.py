@@ -247,6 +247,8 @@ class Settings:
         if self.critic == "recorded":
             return f"critic: answers recorded in {self.replay}"
         if self.critic in OWN_CRITICS:
+            if self.loop == "fast":
+                return "critic: the scripted critic's rules, compiled; not an LLM"
             fault = f"; {FAULTS[self.critic].note}, on purpose" if self.critic in FAULTS else ""
             return f"critic: scripted stand-in (rules that read the prompt's text), not an LLM{fault}"
         if self.answers_name:
