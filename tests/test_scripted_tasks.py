@@ -328,13 +328,13 @@ def requests() -> list[Request]:
 def test_answers_without_tasks_are_to_the_byte_those_of_scripted_3() -> None:
     answers = [ScriptedClient().complete(replace(request, schema=None)).text for request in requests()]
     assert [sha256(text.encode()).hexdigest()[:16] for text in answers] == [
-        "95644c9a1570ed98",
+        "fe8ff073621b46b8",
         "d08d67994bb4808a",
         "c72ded76840d8e7c",
         "0cb68ca448e814c8",
         "42d0e6b043e78481",
         "fdc6948329953b60",
-        "3084d2351e7a878d",
+        "a169c0cee9cb0fc0",
     ], "judgements changed: if they should, raise the number in ScriptedClient.name"
     assert ScriptedClient.name == "scripted-3"
     assert all("tasks" not in episode for text in answers for episode in json.loads(text)["episodes"])

@@ -94,7 +94,7 @@ def test_every_script_prints_so() -> None:
         path.read_text(encoding="utf-8").partition('if __name__ == "__main__":')[2] for path in root.glob("*.py")
     ]
     bodies = [body for body in scripts if body]
-    assert len(bodies) == 6 and all(body.startswith("\n    with printing():\n") for body in bodies)
+    assert len(bodies) == 10 and all(body.startswith("\n    with printing():\n") for body in bodies)
 
 
 @pytest.mark.parametrize(

@@ -262,9 +262,10 @@ def test_a_changed_file_of_the_packages_student_is_not_taken(tmp_path, monkeypat
 
 
 def test_a_student_of_earlier_code_is_not_taken(monkeypatch):
-    for version in ("FIT_VERSION", "FILE_VERSION"):
+    module = "tianshou_examples.experiment.published_student"
+    for name, version in (("FIT_VERSION", 99), ("FORMATS", {"student": 99})):
         with monkeypatch.context() as patch:
-            patch.setattr(f"tianshou_examples.experiment.published_student.{version}", 99)
+            patch.setattr(f"{module}.{name}", version)
             assert published_student(ROUNDS, MIRRORED) is None
     assert published_student(ROUNDS, MIRRORED) is not None
 

@@ -118,7 +118,6 @@ def test_what_an_environment_shows_is_what_the_common_step_made_of_it() -> None:
         lambda env, store: Through(CreditWrapper(env, Deferred(store))),
         lambda env, store: CreditWrapper(Through(env), Deferred(store)),
         lambda env, store: CreditWrapper(env, Deferred(store), team_reward="sum"),
-        lambda env, store: CreditWrapper(env, Deferred(store), record_observations=True),
     ],
 )
 def test_what_stands_in_the_way_of_one_common_step_is_stepped_one_by_one(wrap: Callable[..., Any]) -> None:
