@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 StudentForm = Literal["potential", "free"]
 
@@ -54,18 +54,31 @@ class StudentSettings:
     def __post_init__(self) -> None:
         if self.form not in get_args(StudentForm):
             raise ValueError(f"unknown form {self.form!r}; valid: 'potential', 'free'")
-        for name in ("networks", "hidden", "epochs", "refit_epochs", "batch"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a positive whole number, got {value!r}")
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise ValueError(f"seed must be a whole number from 0, got {self.seed!r}")
-        for name, valid, rule in (
+        check_settings(
+            self,
             ("recency", math.isfinite(self.recency) and self.recency >= 1.0, "at least 1"),
             ("gamma", 0.0 < self.gamma <= 1.0, "above 0 and at most 1"),
-            ("held_out", 0.0 < self.held_out < 1.0, "between 0 and 1"),
-            ("learning_rate", math.isfinite(self.learning_rate) and self.learning_rate > 0.0, "above 0"),
-            ("weight_decay", math.isfinite(self.weight_decay) and self.weight_decay >= 0.0, "0 or more"),
-        ):
-            if not valid:
-                raise ValueError(f"{name} must be {rule}, got {getattr(self, name)!r}")
+        )
+
+
+def check_settings(settings: Any, *own: tuple[str, bool, str]) -> None:
+    """Raise ValueError for a value that is not possible, of what all students' settings have and of `own`.
+
+    Args:
+        settings: A student's, or a task student's.
+        own: (name, whether its value is valid, what is valid) of other settings.
+    """
+    for name in ("networks", "hidden", "epochs", "refit_epochs", "batch"):
+        value = getattr(settings, name)
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a positive whole number, got {value!r}")
+    if not isinstance(settings.seed, int) or settings.seed < 0:
+        raise ValueError(f"seed must be a whole number from 0, got {settings.seed!r}")
+    for name, valid, rule in (
+        *own,
+        ("held_out", 0.0 < settings.held_out < 1.0, "between 0 and 1"),
+        ("learning_rate", 0.0 < settings.learning_rate < math.inf, "above 0"),
+        ("weight_decay", 0.0 <= settings.weight_decay < math.inf, "0 or more"),
+    ):
+        if not valid:
+            raise ValueError(f"{name} must be {rule}, got {getattr(settings, name)!r}")

@@ -24,6 +24,7 @@ from credit_wrappers.student.network import (
     statistics,
 )
 from credit_wrappers.student.student_file import read_student, write_student
+from credit_wrappers.student.student_settings import check_settings
 from credit_wrappers.student.task_labels import TaskSteps, task_steps, usable_labels
 from credit_wrappers.student.team_spec import TeamSpec
 
@@ -61,19 +62,7 @@ class TaskStudentSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("networks", "hidden", "epochs", "refit_epochs", "batch"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a positive whole number, got {value!r}")
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise ValueError(f"seed must be a whole number from 0, got {self.seed!r}")
-        for name, valid, rule in (
-            ("held_out", 0.0 < self.held_out < 1.0, "between 0 and 1"),
-            ("learning_rate", 0.0 < self.learning_rate < np.inf, "above 0"),
-            ("weight_decay", 0.0 <= self.weight_decay < np.inf, "0 or more"),
-        ):
-            if not valid:
-                raise ValueError(f"{name} must be {rule}, got {getattr(self, name)!r}")
+        check_settings(self)
 
 
 @dataclass(frozen=True, slots=True)
