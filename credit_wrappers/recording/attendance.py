@@ -53,6 +53,7 @@ class Attendance:
         self.env_id, self.possible = env_id, tuple(possible)
         self._all = Presence(frozenset(possible))
         self._n = len(self.possible)
+        self._no_flags = dict.fromkeys(self.possible, False)  # those of a step that ends nobody
         self.now, self.complete = self._all, True
         self._told = False  # whether it was logged that an agent seems to come back
 
@@ -91,9 +92,9 @@ class Attendance:
             observations, rewards, flags, cut, _ = returned
             if (
                 self.complete
-                and len(observations) == self._n == len(agents) == len(flags)
-                and True not in flags.values()
-                and True not in cut.values()
+                and flags == self._no_flags
+                and cut == self._no_flags
+                and len(observations) == self._n == len(agents)
             ):
                 return self._all
         except (TypeError, ValueError, AttributeError):

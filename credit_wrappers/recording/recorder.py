@@ -45,7 +45,9 @@ class RecordedEnv:
             CreditError: An action is no whole number, or a vector of another length than its space's.
         """
         if self.action_width is None:
-            given = [actions.get(agent, -1) for agent in self.agents]
+            given: list[Any] = []
+            for agent in self.agents:  # a comprehension would cost a call: this runs in every step
+                given.append(actions.get(agent, -1))
             try:
                 whole = type(total := sum(given)) is int and -_LARGEST < total < _LARGEST
             except (TypeError, ValueError):  # one of them is no number
@@ -65,8 +67,10 @@ class RecordedEnv:
         Raises:
             CreditError: A cost is no number.
         """
+        costs: list[Any] = []
         try:
-            costs = [infos[agent].get("cost", 0.0) for agent in self.agents]
+            for agent in self.agents:  # a comprehension would cost a call: this runs in every step
+                costs.append(infos[agent].get("cost", 0.0))
             if type(sum(costs)) is float:
                 return costs
         except (KeyError, TypeError, AttributeError):  # an agent has no info, or its cost is no number

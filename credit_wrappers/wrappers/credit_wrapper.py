@@ -211,11 +211,16 @@ class CreditWrapper(BaseParallelWrapper):
         self, agents: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any]], team: float, step: int
     ) -> dict[str, dict[str, Any]]:
         """Return fresh infos, one dict for each agent, with the evidence added."""
-        added = {"team_reward": team, "episode_id": self._episode_id, "episode_step": step}
-        try:
-            return {agent: {**infos[agent], **added} for agent in agents}
-        except (KeyError, TypeError):  # an agent has no info
-            return {agent: {**(infos.get(agent) or {}), **added} for agent in agents}
+        told: dict[str, dict[str, Any]] = {}
+        for agent in agents:  # one key after another: twice as fast as a display of them all
+            try:
+                told[agent] = info = {**infos[agent]}
+            except (KeyError, TypeError):  # it has no info
+                told[agent] = info = {**(infos.get(agent) or {})}
+            info["team_reward"] = team
+            info["episode_id"] = self._episode_id
+            info["episode_step"] = step
+        return told
 
 
 def _check_inside(env: ParallelEnv, team_reward: str) -> None:
