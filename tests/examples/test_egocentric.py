@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,9 @@ import torch
 
 from credit_wrappers.adapters import lbf
 from spaceworld.env import SpaceworldEnv
+from spaceworld.planner import policy
+from spaceworld.rules import packing as pk
+from spaceworld.rules.packing import blocks
 from tests.examples.one_learner import TINY
 from tianshou_examples.experiment.actors import network_for, without_task
 from tianshou_examples.experiment.egocentric import Egocentric
@@ -81,6 +85,89 @@ def test_the_aim_lies_to_the_north_west_and_rather_north() -> None:
         assert not closed.any()  # there is work for a strut at first, so no node comes first
 
 
+@pytest.mark.parametrize("scenario", ["pair", "truss", "hazard"])
+def test_robots_that_carry_one_module_see_the_same_but_each_other(scenario: str) -> None:
+    env = SpaceworldEnv(scenario)
+    network = network_of(env)
+    others = [c for name, c in network.at.items() if name.startswith(("other_", "module_0.rel", "own."))]
+    shared = sorted(set(range(len(network.names))) - set(others))
+    places = [network.at["own.row"], network.at["own.col"]]
+    compared = 0
+    for seed in range(5):
+        env.reset(seed=seed)
+        act = policy(env)
+        while env.agents:
+            env.step(act())
+            if not env.agents:
+                break
+            raw = seen_in(env)
+            seen, mirror = network.turned(network.sorted(network.centred(raw)))
+            module = network.sorted(raw)[:, [network.at["module_0.rel_row"], network.at["module_0.rel_col"]]]
+            holds = raw[:, network.at["own.grips"]] > 0
+            # who holds nothing sees everything from its own place
+            torch.testing.assert_close(network.centred(raw)[~holds], raw[~holds], rtol=0, atol=0)
+            for i, j in itertools.combinations(np.flatnonzero(holds), 2):
+                cells = raw[[i, j]][:, places] + 2 * module[[i, j]]
+                if not torch.allclose(cells[0], cells[1], atol=1e-5):
+                    continue  # two modules
+                torch.testing.assert_close(seen[i, shared], seen[j, shared], rtol=0, atol=1e-5)
+                assert mirror[i] == mirror[j]
+                centred = network.centred(raw)[[i, j]][:, places]
+                torch.testing.assert_close(centred, cells, rtol=0, atol=1e-5)
+                back = seen[[i, j]][:, [network.at["module_0.rel_row"], network.at["module_0.rel_col"]]]
+                assert not torch.allclose(back[0], back[1])  # where they stand is not the same
+                compared += 1
+    assert compared > 20
+
+
+STEPS = [(-1, 0), (1, 0), (0, -1), (0, 1)]
+
+
+def met_in(env: SpaceworldEnv, i: int) -> np.ndarray:
+    """Return what each move of robot i would meet, (3, 4), by the cells of the world."""
+    views, width = blocks(env._spec, env._row), env.scenario.width
+    robots = {k: divmod(int(r[pk.R_CELL]), width) for k, r in enumerate(views["robots"])}
+    grips = {k: int(r[pk.R_GRIPS]) for k, r in enumerate(views["robots"])}
+    modules = {m: divmod(int(r[pk.M_CELL]), width) for m, r in enumerate(views["modules"])}
+    unit = {k for k in robots if k == i or (grips[i] >= 0 and grips[k] == grips[i])}
+    own = [robots[k] for k in unit] + [modules[m] for m in {grips[i]} - {-1}]
+    others = {(k > i, robots[k]) for k in robots if k not in unit}  # whether its number is higher, and where it is
+    others |= {(False, modules[grips[k]]) for k in robots if k not in unit and grips[k] >= 0}
+    met = np.zeros((3, 4))
+    for d, (down, across) in enumerate(STEPS):
+        for r, c in own:
+            for higher, (row, col) in others:
+                apart = abs(r + down - row) + abs(c + across - col)
+                met[0, d] = max(met[0, d], apart == 0)
+                met[1 + higher, d] = max(met[1 + higher, d], apart == 1)
+    return met
+
+
+@pytest.mark.parametrize("scenario", ["pair", "truss", "hazard", "crew"])
+def test_it_is_told_whom_it_would_meet(scenario: str) -> None:
+    env = SpaceworldEnv(scenario)
+    n = len(env.possible_agents)
+    network = network_for(replace(SETTINGS, agent_id=True), env, len(env.feature_names) + n, 6, 1.0)
+    assert isinstance(network, Egocentric)
+    rng, counts = np.random.default_rng(0), np.zeros((3, 4))
+    for seed in range(6):
+        env.reset(seed=seed)
+        act = policy(env)
+        for t in range(60):
+            raw = seen_in(env)
+            lower = network.lower_numbers(torch.eye(n))
+            expected = np.stack([met_in(env, i) for i in range(n)])
+            np.testing.assert_array_equal(network.ahead(raw, lower).numpy(), expected)
+            either = np.stack([expected[:, 0], expected[:, 1:].max(1)], axis=1)
+            np.testing.assert_array_equal(network.ahead(raw, None).numpy(), either)
+            counts += expected.sum(0)
+            by_chance = {agent: int(rng.integers(6)) for agent in env.agents}
+            env.step(by_chance if t % 3 == 2 else act())
+            if not env.agents:
+                break
+    assert (counts > 3).all(), counts
+
+
 def test_every_number_matters_and_those_behind_can_be_cut_off() -> None:
     env = SpaceworldEnv("pair")
     size = len(env.feature_names)
@@ -95,6 +182,46 @@ def test_every_number_matters_and_those_behind_can_be_cut_off() -> None:
     short = without_task(network, size, behind=2)
     cut = torch.cat([seen[:, :size], seen[:, size + 5 :]], dim=1)
     torch.testing.assert_close(short(cut), network(seen), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("scenario", ["duet", "truss", "crew"])
+def test_robots_with_a_lower_number_go_first(scenario: str) -> None:
+    env = SpaceworldEnv(scenario)
+    n = len(env.possible_agents)
+    network = network_for(replace(SETTINGS, agent_id=True), env, len(env.feature_names) + n, 6, 1.0)
+    assert isinstance(network, Egocentric)
+    told = set()
+    for seed in range(10):
+        env.reset(seed=seed)
+        seen = seen_in(env)
+        read, _ = network.read(torch.cat([seen, torch.eye(n)], dim=1))
+        ways, sorted_ = read[:, -n:], network.sorted(seen)
+        for i in range(n):
+            for k in range(1, n):
+                # who is this, told by where it is? Its own row tells its own place
+                place = [sorted_[i, network.at[f"other_{k}.rel_{axis}"]] + seen[i, network.at[f"own.{axis}"]] / 2
+                         for axis in ("row", "col")]  # fmt: skip
+                apart = (seen[:, [network.at["own.row"], network.at["own.col"]]] / 2 - torch.stack(place)).abs().sum(1)
+                j = int(apart.argmin())
+                assert apart[j] < 1e-5 and j != i
+                assert ways[i, k - 1] == (1 if j < i else -1)
+                told.add((k, j < i))
+        assert (ways[:, -1] == 0).all()
+    assert len(told) == 2 * (n - 1)
+
+
+def test_two_that_see_the_same_can_choose_differently() -> None:
+    env = SpaceworldEnv("truss")
+    settings = replace(SETTINGS, agent_id=True)
+    network = network_for(settings, env, len(env.feature_names) + 5 + 3, 6, 1.0)
+    assert isinstance(network, Egocentric)
+    env.reset(seed=0)
+    seen = seen_in(env)[:1].repeat(3, 1)
+    behind = torch.zeros(3, 5)
+    answers = network(torch.cat([seen, behind, torch.eye(3)], dim=1))
+    assert not torch.allclose(answers[0], answers[2])
+    short = without_task(network, len(env.feature_names), behind=3)
+    torch.testing.assert_close(short(torch.cat([seen, torch.eye(3)], dim=1)), answers)
 
 
 def test_other_worlds_are_refused() -> None:

@@ -115,9 +115,10 @@ def test_methods_are_paid_as_they_say() -> None:
     assert isinstance(payer_of("summed", None, env.possible_agents, 2)(worlds._batch.memory), SummedPay)
 
 
+@pytest.mark.parametrize("numbered", [False, True])
 @pytest.mark.parametrize("network", ["flat", "entities", "egocentric"])
-def test_a_learner_goes_on_from_its_checkpoint_and_its_team_is_loaded(network: str, tmp_path) -> None:
-    settings = replace(SETTINGS, network=network, steps=3 * 90 * 5, gamma=0.9)
+def test_a_learner_goes_on_from_its_checkpoint_and_its_team_is_loaded(network: str, numbered: bool, tmp_path) -> None:
+    settings = replace(SETTINGS, network=network, steps=3 * 90 * 5, gamma=0.9, agent_id=numbered)
     pay = payer_of("mca", None, ["robot_0", "robot_1"], 3)
     learner, _ = learner_of(pay, settings)
     for _ in range(4):
@@ -132,10 +133,11 @@ def test_a_learner_goes_on_from_its_checkpoint_and_its_team_is_loaded(network: s
         assert torch.equal(own, its)
     torch.save({"learner": learner.state()}, tmp_path / "one.pt")
     loaded = load_actors(settings, SpaceworldEnv("duet"), tmp_path / "one.pt")
-    seen = torch.rand(20, len(SpaceworldEnv("duet").feature_names))
-    full = learner._tail.module(seen)[:, :6]
-    torch.testing.assert_close(loaded.networks[0](seen), full, rtol=0, atol=1e-5)
-    torch.testing.assert_close(learner.actors.networks[0](seen), full, rtol=0, atol=1e-5)
+    seen = torch.rand(20, 2, len(SpaceworldEnv("duet").feature_names))
+    numbers = [torch.eye(2).expand(20, 2, 2)] if numbered else []  # robot_0 is told 1, 0
+    full = learner._tail.module(torch.cat([seen, *numbers], dim=2).reshape(40, -1)).reshape(20, 2, -1)[..., :6]
+    torch.testing.assert_close(loaded.scores(seen.numpy()), full, rtol=0, atol=1e-5)
+    torch.testing.assert_close(learner.actors.scores(seen.numpy()), full, rtol=0, atol=1e-5)
 
 
 def test_a_truncated_episode_is_worth_what_its_last_observation_is_and_a_terminated_one_nothing(monkeypatch) -> None:
@@ -239,7 +241,6 @@ def test_what_is_told_of_an_episode_are_its_rewards_and_costs() -> None:
         (["--env", "spaceworld:duet", "--algo", "ddqn"], "--algo ddqn"),
         (["--env", "spaceworld:duet", "--policy", "per-agent"], "--policy per-agent"),
         (["--env", "spaceworld:duet", "--method", "mca", "exact"], "--method exact"),
-        (["--env", "spaceworld:duet", "--agent-id"], "--agent-id"),
         (["--env", "spaceworld:duet", "--critic", "random"], "--critic random"),
         (["--env", "spaceworld:crew", "--roles-told", "nobody"], "--roles-told nobody"),
         (["--env", "spaceworld:duet", "--set", "batch=1"], "--set batch=1"),

@@ -32,7 +32,9 @@ def network_for(settings: Settings, env: Any, inputs: int, outputs: int, last_ga
         return EntityNetwork(inputs, outputs, settings.hidden, last_gain, kinds_in(env))
     if settings.network == "egocentric":
         cells = max(bare.scenario.height, bare.scenario.width)
-        return Egocentric(inputs, outputs, settings.hidden, last_gain, bare.feature_names, cells, bare.mirrors())
+        agents = len(env.possible_agents) if settings.agent_id else 0
+        names, mirrors = bare.feature_names, bare.mirrors()
+        return Egocentric(inputs, outputs, settings.hidden, last_gain, names, cells, mirrors, agents)
     return mlp(inputs, outputs, settings.hidden, last_gain)
 
 

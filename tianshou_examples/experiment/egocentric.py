@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from tianshou_examples.experiment.networks import kinds_of, mlp, narrowed
+from tianshou_examples.experiment.networks import Kind, kinds_of, mlp, narrowed
 
 AXES = ("row", "col")
 SIDES = ("north", "south", "west", "east")
+MOVES = torch.tensor([[-1, 0], [1, 0], [0, -1], [0, 1]])
 # where a thing stands in its kind's order: the first that has the flag, or lacks it, comes first
 FIRST = (("mine", 16.0), ("slot_open", 4.0), ("open", 4.0), ("docked", -64.0), ("filled", -64.0), ("seen", 8.0))
 
@@ -25,11 +26,17 @@ FIRST = (("mine", 16.0), ("slot_open", 4.0), ("open", 4.0), ("docked", -64.0), (
 class Egocentric(nn.Module):
     """Two layers over an observation that is sorted and turned first.
 
+    - Who holds a module sees everything from the module's place, so that all who carry it see the same and can agree;
+      only the module itself stays where the agent sees it.
     - Things of one kind are sorted: what the agent holds, what there is work for, the nearest; what is done comes last.
     - The grid is mirrored so that the agent's aim lies to the north-west, and rather north: the slot of the module that
       it holds, else the first module.
     - Each row and column also enters in units of cells, cut off at one and at two cells, and each as a magnitude: what
       is beside the agent, or in line with it, is one threshold then.
+    - Where the agent's number stands behind the observation, it enters as a right of way: 1 for each other robot with
+      a lower number, -1 for the others. Robots that see the same can then choose differently.
+    - For each direction it is told whether the agent, with what it carries, would fly into another robot or what that
+      one carries, and whether one of them could enter the same cell (`ahead`).
 
     Args:
         inputs: Numbers in an observation, and behind it (tasks, the agent's number), which stay as they are.
@@ -39,6 +46,7 @@ class Egocentric(nn.Module):
         names: Names of the observation's numbers, `env.feature_names`.
         cells: Rows (or columns, if they are more) of the grid.
         mirrors: (K, actions), what each action becomes in each mirror, `env.mirrors()`.
+        agents: Robots, if the last numbers behind the observation tell which one the agent is, one-hot; else 0.
 
     Raises:
         ValueError: The names tell of no modules whose slots are known.
@@ -46,6 +54,7 @@ class Egocentric(nn.Module):
 
     columns: torch.Tensor
     signs: torch.Tensor
+    sides: torch.Tensor
     becomes: torch.Tensor
 
     def __init__(
@@ -57,20 +66,35 @@ class Egocentric(nn.Module):
         names: Sequence[str],
         cells: int,
         mirrors: np.ndarray,
+        agents: int = 0,
     ) -> None:
         super().__init__()
         self.inputs, self.names, self.scale = inputs, tuple(names), float(cells - 1)
         self.at = {name: column for column, name in enumerate(names)}
         if not {"module_0.rel_row", "module_0.to_slot_row", "module_0.mine"} <= set(self.at):
             raise ValueError("an egocentric network needs Spaceworld's vector observations")
+        self.agents = agents
         self.kinds = [kind for kind in kinds_of(names) if kind.count > 1]
         self.placed = [c for n, c in self.at.items() if n.rpartition(".")[2].rpartition("_")[2] in AXES]
+        self.seen = [c for n, c in self.at.items() if n.endswith(".seen")]
+        self.thing_places = {axis: [c for n, c in self.at.items() if n.endswith(f".rel_{axis}")] for axis in AXES}
+        modules = [name for name in names if name.startswith("module_")]
+        self.mine = [self.at[name] for name in modules if name.endswith(".mine")]
+        self.module_places = {axis: [self.at[n] for n in modules if n.endswith(f".rel_{axis}")] for axis in AXES}
+        self.same = [self.at[name] for name in names if name.endswith(".same_module")]
+        self.gripped = [self.at[name] for name in modules if name.endswith(".grippers")]
+        self.first_module = self.seen.index(self.at["module_0.seen"])  # among the things
         self.actions = mirrors.shape[1] if outputs >= mirrors.shape[1] else 0  # of the outputs, those that are turned
         columns, signs = _mirrored_columns(self.at, len(mirrors))
         self.register_buffer("columns", torch.as_tensor(columns), persistent=False)
+        solid = [self.at[f"own.solid_{side}"] for side in SIDES]
+        sides = [[solid.index(column) for column in row[solid]] for row in columns]
+        self.register_buffer("sides", torch.tensor(sides), persistent=False)
         self.register_buffer("signs", torch.as_tensor(signs), persistent=False)
         self.register_buffer("becomes", torch.as_tensor(mirrors), persistent=False)
-        self.layers = mlp(inputs + 4 * len(self.placed), outputs, hidden, last_gain)
+        self.rows = 3 if agents else 2  # of `ahead`
+        self.more = 4 * (len(self.placed) + self.rows)  # what the layers read beside the inputs
+        self.layers = mlp(inputs + self.more, outputs, hidden, last_gain)
 
     def forward(self, seen: torch.Tensor) -> torch.Tensor:
         """Return (B, outputs) for (B, inputs)."""
@@ -79,10 +103,16 @@ class Egocentric(nn.Module):
     @torch.no_grad()
     def read(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what the layers read of (B, inputs), and the mirror in which they see it, (B,)."""
-        turned, mirror = self.turned(self.sorted(seen[:, : len(self.names)]))
+        seen, behind = seen[:, : len(self.names)], seen[:, len(self.names) :]
+        centred, lower = self.centred(seen), None
+        if self.agents:
+            lower = self.lower_numbers(behind[:, -self.agents :])
+            behind = torch.cat([behind[:, : -self.agents], self.right_of_way(centred, lower)], dim=1)
+        turned, mirror = self.turned(self.sorted(centred))
+        ahead = self.ahead(seen, lower).gather(2, self.sides[mirror][:, None].expand(-1, self.rows, -1))
         place = turned[:, self.placed] * self.scale
         near, around = place.clamp(-1, 1), (place / 2).clamp(-1, 1)
-        parts = [turned, turned[:, self.placed].abs(), near, near.abs(), around.abs(), seen[:, len(self.names) :]]
+        parts = [turned, turned[:, self.placed].abs(), near, near.abs(), around.abs(), ahead.flatten(1), behind]
         return torch.cat(parts, dim=1), mirror
 
     def answers(self, read: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
@@ -93,19 +123,82 @@ class Egocentric(nn.Module):
         turned = answer[:, : self.actions].gather(1, self.becomes[mirror])
         return torch.cat([turned, answer[:, self.actions :]], dim=1)
 
+    def centred(self, seen: torch.Tensor) -> torch.Tensor:
+        """Return observations, (B, F), with places relative to the module that the agent holds, if it holds one."""
+        seen = seen.clone()
+        mine = seen[:, self.mine]
+        for axis in AXES:
+            away = (seen[:, self.module_places[axis]] * mine).sum(1, keepdim=True)
+            seen[:, self.thing_places[axis]] -= away * seen[:, self.seen]
+            seen[:, self.module_places[axis]] += away * mine  # that module stays where the agent sees it
+            seen[:, self.at[f"own.{axis}"]] += 2 * away[:, 0]  # grids reach from -1 to 1
+        return seen
+
     def sorted(self, seen: torch.Tensor) -> torch.Tensor:
         """Return observations, (B, F), with the things of each kind in order."""
         seen = seen.clone()
         for kind in self.kinds:
             things = seen[:, kind.columns].reshape(len(seen), kind.count, kind.width)
-            number = {name.partition(".")[2]: k for k, name in enumerate(self.names[kind.start :][: kind.width])}
-            late = things[..., number["rel_row"]].abs() + things[..., number["rel_col"]].abs()
-            for flag, weight in FIRST:
-                if flag in number:
-                    late = late - weight * things[..., number[flag]]
-            order = late.argsort(dim=1, stable=True)[..., None].expand(-1, -1, kind.width)
+            order = self._order(things, kind)[..., None].expand(-1, -1, kind.width)
             seen[:, kind.columns] = things.gather(1, order).reshape(len(seen), -1)
         return seen
+
+    def _order(self, things: torch.Tensor, kind: Kind) -> torch.Tensor:
+        """Return the order, (B, K), of the things of a kind, (B, K, width)."""
+        number = {name.partition(".")[2]: k for k, name in enumerate(self.names[kind.start :][: kind.width])}
+        late = things[..., number["rel_row"]].abs() + things[..., number["rel_col"]].abs()
+        for flag, weight in FIRST:
+            if flag in number:
+                late = late - weight * things[..., number[flag]]
+        return late.argsort(dim=1, stable=True)
+
+    def ahead(self, seen: torch.Tensor, lower: torch.Tensor | None) -> torch.Tensor:
+        """Return what a move to the four `SIDES` would meet, (B, 2 or 3, 4), 0 or 1.
+
+        The first row tells where another robot, or what it carries, now is in a cell that the agent, or what it
+        carries, would enter; the second, where one is beside such a cell, and could enter it in the same step. With
+        numbers, those with a higher number stand apart in the third row.
+
+        Args:
+            seen: (B, F), as observed.
+            lower: (B, N - 1), whether each other robot has a lower number; None: they have no numbers.
+        """
+        cells = torch.stack([seen[:, self.thing_places[axis]] for axis in AXES], dim=2) * self.scale
+        mine, together = seen[:, self.mine] > 0, seen[:, self.same] > 0
+        others, modules = cells[:, : len(self.same)], cells[:, self.first_module :][:, : len(self.mine)]
+        held = modules * mine[..., None]
+        own = torch.cat([torch.zeros_like(held[:, :1]), held.sum(1, keepdim=True), others * together[..., None]], dim=1)
+        theirs = torch.cat([others, modules], dim=1)
+        carried = (seen[:, self.gripped] > 0) & ~mine
+        there = torch.cat([(seen[:, self.seen[: len(self.same)]] > 0) & ~together, carried], dim=1)
+        # cells of the agent's own that are none, such as those of a partner who is not there, are its own place again
+        entered = own[:, :, None] + MOVES.to(own)
+        apart = (entered[:, :, :, None] - theirs[:, None, None]).abs().sum(-1)
+        inside, beside = apart < 0.5, ((apart > 0.5) & (apart < 1.5)).any(1)  # (B, 4, robots and modules)
+        beside &= there[:, None]
+        rows = [(inside.any(1) & there[:, None]).any(2)]
+        if lower is None:
+            rows.append(beside.any(2))
+        else:  # what others carry counts as theirs, whoever they are
+            first = torch.cat([lower, torch.ones_like(carried)], dim=1)[:, None]
+            rows += [(beside & first).any(2), (beside & ~first).any(2)]
+        return torch.stack(rows, dim=1).to(seen.dtype)
+
+    def lower_numbers(self, own: torch.Tensor) -> torch.Tensor:
+        """Return (B, N - 1), whether other_k has a lower number, given the agent's, (B, N) one-hot.
+
+        To robot number i, other_k is robot number i + k, modulo N.
+        """
+        return own.argmax(1, keepdim=True) + torch.arange(1, self.agents) >= self.agents
+
+    def right_of_way(self, seen: torch.Tensor, lower: torch.Tensor) -> torch.Tensor:
+        """Return (B, N): 1 for others with a lower number, -1 for a higher one, in the order of `sorted`, then a 0."""
+        ways = torch.where(lower, 1.0, -1.0)
+        for kind in self.kinds:
+            if self.names[kind.start].startswith("other_"):
+                things = seen[:, kind.columns].reshape(len(seen), kind.count, kind.width)
+                ways = ways.gather(1, self._order(things, kind))
+        return torch.cat([ways, torch.zeros(len(seen), 1)], dim=1)
 
     def turned(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return sorted observations in the mirror in which the aim lies to the north-west, and that mirror, (B,)."""
@@ -122,7 +215,7 @@ class Egocentric(nn.Module):
     def without_columns(self, columns: slice) -> Egocentric:
         """Return a network that returns what this one does where some columns behind the observation are 0."""
         cut = copy.deepcopy(self)
-        shift = 4 * len(self.placed)
+        shift = self.more
         cut.inputs -= columns.stop - columns.start
         cut.layers[0] = narrowed(cut.layers[0], slice(columns.start + shift, columns.stop + shift))
         return cut

@@ -48,7 +48,8 @@ class FastLearner:
         env, agent = worlds.env, worlds.agents[0]
         self._actions = int(env.action_space(agent).n)
         self._inputs = env.observation_space(agent).shape[0]
-        self.network = network_for(settings, env, self._inputs, self._actions + 1, 0.01)
+        self._numbers = torch.eye(len(worlds.agents)) if settings.agent_id else torch.zeros(len(worlds.agents), 0)
+        self.network = network_for(settings, env, self._inputs + self._numbers.shape[1], self._actions + 1, 0.01)
         nn.init.orthogonal_(last_layer(self.network).weight.data[self._actions :], 1.0)  # the value
         self._adam = torch.optim.Adam(self.network.parameters(), lr=settings.lr, eps=1e-5, fused=True)
         self._tail = AveragedModel(self.network)
@@ -85,6 +86,7 @@ class FastLearner:
     def _read(self, observations: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what the network reads of (E, N, F), (E * N, ...), and the mirrors in which it does."""
         seen = torch.from_numpy(observations.reshape(-1, self._inputs))
+        seen = torch.cat([seen, self._numbers.repeat(len(observations), 1)], dim=1)
         if isinstance(self.network, Egocentric):
             return self.network.read(seen)
         return seen, torch.zeros(len(seen), dtype=torch.long)
@@ -169,7 +171,8 @@ class FastLearner:
     def _actor(self, network: nn.Module) -> nn.Module:
         """Return the network without its value."""
         with torch.random.fork_rng([]):  # its first weights are replaced: they must not change what is drawn later
-            actor = network_for(self.settings, self.worlds.env, self._inputs, self._actions, 1.0)
+            inputs = self._inputs + self._numbers.shape[1]
+            actor = network_for(self.settings, self.worlds.env, inputs, self._actions, 1.0)
         first, last = last_layer(network), last_layer(actor)
         own = dict(network.state_dict())
         for name, parameter in network.named_parameters():
@@ -228,7 +231,6 @@ def check_fast(settings: Settings) -> None:
         (not settings.env.startswith("spaceworld:"), f"--env {settings.env}"),
         (settings.algo != "ppo", f"--algo {settings.algo}"),
         (settings.policy != "shared", f"--policy {settings.policy}"),
-        (settings.agent_id, "--agent-id"),
         (settings.reward != "own", f"--reward {settings.reward}"),
         (bool(set(settings.method) - PAID), f"--method {' '.join(m for m in settings.method if m not in PAID)}"),
         (settings.critic != "scripted" and not settings.answers_name, f"--critic {settings.critic}"),
