@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,7 +104,7 @@ def _head(card: DatasetCard, form: str, transitions: int) -> list[str]:
     size = next((size for most, size in _SIZES if transitions < most), "n>1M")
     lines = ["---"]
     if card.licence:
-        lines.append(f"license: {card.licence.lower()}")
+        lines.append(f"license: {_plain(card.licence.lower())}")
     if card.title:
         lines.append(f"pretty_name: {_yaml(card.title)}")
     lines += ["task_categories:", "- reinforcement-learning", "tags:"]
@@ -115,8 +116,13 @@ def _head(card: DatasetCard, form: str, transitions: int) -> list[str]:
     return [*lines, "---", ""]
 
 
+def _plain(text: str) -> str:
+    """Return an SPDX identifier as it is, and anything else between quotation marks."""
+    return text if re.fullmatch(r"[\w.+-]+", text) else _yaml(text)
+
+
 def _yaml(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return "'" + " ".join(text.split()).replace("'", "''") + "'"
 
 
 def _facts(card: DatasetCard, figures: Mapping[str, Any]) -> list[tuple[str, str]]:
