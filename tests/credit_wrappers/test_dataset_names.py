@@ -34,7 +34,7 @@ def test_a_name_of_an_agent_that_no_file_holds_is_refused(tmp_path, form, name):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_two_agents_of_one_name_are_refused(tmp_path, form):
-    with pytest.raises(DatasetError, match="two agents of episode 0 .* have one name"):
+    with pytest.raises(DatasetError, match=r"two agents of episode 0 .* have one name"):
         dataset.save(tmp_path / FORMS[form], [of(("a", "a"))], form=form)
 
 
