@@ -39,6 +39,12 @@ def test_an_episode_of_very_many_steps_is_shown(opened, tmp_path):
     expect(page.locator(".clock")).to_have_text(re.compile("129,?999 / 129,?999"))
 
 
+def test_the_numbers_of_a_told_episode_stand_on_one_line(opened, tmp_path):
+    page = opened(write_report([label(6, 1)], tmp_path / "r.html"))
+    heights = [page.locator(".lines-list .steps").nth(k).bounding_box()["height"] for k in (0, 1)]
+    assert heights[0] == heights[1], "start is as high as 0"
+
+
 def test_an_unknown_number_is_an_empty_cell_of_the_table(opened, tmp_path):
     given = label(6, 2)
     given.credit.values[2, 0] = given.episode.team_reward[2] = given.episode.cost[2, 0] = np.nan
