@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from credit_wrappers import Credit, Episode, dataset
+from credit_wrappers.cli.main import main
 from credit_wrappers.core.errors import DatasetError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 
@@ -69,3 +71,12 @@ def test_the_head_of_a_card_stays_yaml_whatever_the_licence_says(tmp_path):
     path = dataset.save(tmp_path / "d", [of(("a", "b"))], card, form="parquet")
     head = yaml.safe_load((path / "README.md").read_text(encoding="utf-8").split("---")[1])
     assert head["license"] == "cc0-1.0: a 'dedication' tags: none" and "multi-agent" in head["tags"]
+
+
+def test_the_card_of_a_single_file_has_spaces_and_a_histogram_that_need_no_other_file(capsys):
+    assert main(["dataset", "card", "duet-claude"]) == 0
+    page = capsys.readouterr().out
+    assert "| space of what robot_0 observes | `(" in page and "| space of joint actions | `Box(" in page
+    assert "returns.svg" not in page
+    [told] = re.findall(r"^Histogram of the returns, -1.15 to 1: `([_▁▂▃▄▅▆▇█]+)`", page, re.MULTILINE)
+    assert len(told) == 20 and "█" in told
