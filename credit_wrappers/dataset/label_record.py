@@ -169,7 +169,7 @@ def label_of(record: LabelRecord, source: object) -> LabelledEpisode:
             note=facts["note"],
             action_masks=arrays.get("action_masks"),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise DatasetError(f"{where} cannot be put together: {what}") from error
 
