@@ -69,7 +69,11 @@ class AnswersCritic:
     def _read(self, path: Path) -> list[Suite]:
         found: dict[tuple[str, int | None], list[SuiteEpisode]] = {}
         before = 1 + max((query for _, query in self._credits.values()), default=-1)  # files count from 0 each
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is no text in UTF-8, so it holds no judgements: {error}") from error
+        for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:

@@ -97,7 +97,7 @@ def read_source(path: Path, most: int, world: str | None = None, max_cycles: int
     elif path.is_file() and (_begins_with_sqlite(path) or path.suffix == ".sqlite"):
         found = _ledger(path, most, world or _world_of_run(path.parent), max_cycles)
     else:
-        found = dataset_source(path, most, world)
+        found = dataset_source(path, most, world, max_cycles)
     if not found.labels:
         raise ValueError(f"{path} has no episode with a usable answer")
     return found
@@ -109,11 +109,17 @@ def page_of_run(path: Path) -> Path | None:
     return path / PAGE if bare and (path / PAGE).exists() else None
 
 
-def dataset_source(path: Path, most: int, world: str | None) -> ReportSource:
-    """Return the newest labels of a data set.
+def dataset_source(path: Path, most: int, world: str | None, max_cycles: int | None = None) -> ReportSource:
+    """Return the newest labels of a data set, as texts where the environment of its card cannot be made.
+
+    Args:
+        path: The data set.
+        most: At most so many.
+        world: The environment, in place of the card's.
+        max_cycles: Its time limit, in place of the card's.
 
     Raises:
-        ValueError: The path is no data set.
+        ValueError: The path is no data set; or `world` cannot be made.
     """
     try:
         card = load_card(path)
@@ -126,11 +132,22 @@ def dataset_source(path: Path, most: int, world: str | None) -> ReportSource:
     for total, label in enumerate(iterate(path), 1):  # noqa: B007  # the last one counts
         newest.append(label)
     labels = list(newest)
-    world = world or card.world
-    make_env = partial(make_environment, world, card.max_cycles, **card.arguments) if world else None
+    if world is not None and world != card.world:
+        card = replace(card, world=world, max_cycles=None, arguments={})
+    if max_cycles is not None:
+        card = replace(card, max_cycles=max_cycles)
+    note, make_env = "", card.make_env if card.world else None
+    if make_env is not None:
+        try:
+            make_env()
+        except (CreditError, ImportError) as error:
+            if world is not None:
+                raise ValueError(str(error)) from error
+            note, make_env = f"its episodes are shown as text, because {error}", None
     if make_env is not None and not all(label.episode.moments for label in labels):
         labels = [_drawable(label, make_env) for label in labels]
-    return ReportSource(labels, card.title or path.name, make_env, total, indexed=True, world=world)
+    shown = card.world if make_env else ""
+    return ReportSource(labels, card.title or path.name, make_env, total, indexed=True, note=note, world=shown)
 
 
 def _drawable(label: LabelledEpisode, make_env: MakeEnv) -> LabelledEpisode:

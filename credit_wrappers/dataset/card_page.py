@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,7 +42,7 @@ def card_page(name: str, form: str, card: DatasetCard, figures: Mapping[str, Any
         "|---|---|---|---|---|",
         *(_spread(what, figures[key]) for what, key in (("return", "returns"), ("steps", "lengths"))),
         "",
-        f"![Histogram of the returns]({HISTOGRAM})",
+        _bars(figures["histogram"]) if form == "compact" else f"![Histogram of the returns]({HISTOGRAM})",
         "",
         "## Credit",
         "",
@@ -70,6 +72,15 @@ def histogram(figures: Mapping[str, Any]) -> str:
         f'<text x="20" y="14">episodes (at most {most:g})</text>'
         f'<text x="{width / 2}" y="{low + 18}" text-anchor="middle">return</text></g></svg>\n'
     )
+
+
+def _bars(counted: Mapping[str, Any]) -> str:
+    """Return the histogram as text, for a data set that is one file: a picture would be another one."""
+    counts, edges = counted["counts"], counted["edges"]
+    most = max([*counts, 1])
+    bars = "".join("_▁▂▃▄▅▆▇█"[math.ceil(8 * count / most)] for count in counts)
+    ends = (edges[0], edges[-1]) if len(edges) else (0, 0)
+    return f"Histogram of the returns, {ends[0]:.4g} to {ends[1]:.4g}: `{bars}` (the highest bar: {most:g} episodes)"
 
 
 def summary(name: str, form: str, card: DatasetCard, figures: Mapping[str, Any]) -> list[str]:
@@ -103,7 +114,7 @@ def _head(card: DatasetCard, form: str, transitions: int) -> list[str]:
     size = next((size for most, size in _SIZES if transitions < most), "n>1M")
     lines = ["---"]
     if card.licence:
-        lines.append(f"license: {card.licence.lower()}")
+        lines.append(f"license: {_plain(card.licence.lower())}")
     if card.title:
         lines.append(f"pretty_name: {_yaml(card.title)}")
     lines += ["task_categories:", "- reinforcement-learning", "tags:"]
@@ -115,8 +126,13 @@ def _head(card: DatasetCard, form: str, transitions: int) -> list[str]:
     return [*lines, "---", ""]
 
 
+def _plain(text: str) -> str:
+    """Return an SPDX identifier as it is, and anything else between quotation marks."""
+    return text if re.fullmatch(r"[\w.+-]+", text) else _yaml(text)
+
+
 def _yaml(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return "'" + " ".join(text.split()).replace("'", "''") + "'"
 
 
 def _facts(card: DatasetCard, figures: Mapping[str, Any]) -> list[tuple[str, str]]:

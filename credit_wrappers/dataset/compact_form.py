@@ -110,7 +110,7 @@ def _labels(lines: Iterator[dict[str, Any]], guards: list[dict[str, Any]], path:
         try:
             arrays = {name: _array(plain) for name, plain in facts.pop("arrays").items()}
             guards.append({name: facts.pop(name) for name in ("replay", "observed", "masked")})
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
             raise DatasetError(f"{path}: episode {facts.get('id')} cannot be read: {what}") from error
         yield label_of(LabelRecord(arrays, {**facts, "observed": None}, texts), path)

@@ -8,7 +8,8 @@ import numpy as np
 from gymnasium.spaces import Box, Dict
 
 from credit_wrappers.core.errors import DatasetError
-from credit_wrappers.dataset.label_record import EXACT, OBSERVATION, SEEN, LabelRecord
+from credit_wrappers.core.labelled_episode import LabelledEpisode
+from credit_wrappers.dataset.label_record import EXACT, OBSERVATION, SEEN, LabelRecord, record_of
 
 
 class TeamShape:
@@ -93,6 +94,29 @@ class TeamShape:
 
     def _observing(self) -> list[str]:
         return [agent for agent in self.agents if OBSERVATION + agent in self._kinds]
+
+
+class TeamSpaces:
+    """The spaces of labels that were loaded one after another, in words."""
+
+    def __init__(self) -> None:
+        self._team: TeamShape | None = None
+        self._known = True
+
+    def add(self, label: LabelledEpisode) -> None:
+        """Take note of a label; one whose observations are no numbers of one shape ends the matter."""
+        if not self._known:
+            return
+        try:
+            record = record_of(label, frames=False)
+            self._team = self._team or TeamShape(record)
+            self._team.check(record)
+        except DatasetError:
+            self._known = False
+
+    def told(self) -> dict[str, str]:
+        """Return the spaces by what they are of; none where they are not known."""
+        return self._team.spaces() if self._known and self._team is not None else {}
 
 
 def quoted(name: str) -> str:

@@ -169,7 +169,7 @@ def label_of(record: LabelRecord, source: object) -> LabelledEpisode:
             note=facts["note"],
             action_masks=arrays.get("action_masks"),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise DatasetError(f"{where} cannot be put together: {what}") from error
 
@@ -190,6 +190,11 @@ def _check_parts(label: LabelledEpisode, frames: int) -> None:
     steps, n_agents = episode.length, episode.n_agents
     if steps == 0:
         raise DatasetError(f"{where} has no steps")
+    for agent in episode.agents:
+        if not agent or agent == "." or "\0" in agent or whole_characters(agent) != agent:
+            raise DatasetError(f"{where}: {agent!r} as the name of an agent cannot be held by files; rename the agent")
+    if len(set(episode.agents)) < n_agents:
+        raise DatasetError(f"two agents of {where} have one name: {', '.join(episode.agents)}")
     parts = {
         "actions": (episode.actions, (steps, n_agents), (2, 3)),
         "team_reward": (episode.team_reward, (steps,), (1,)),

@@ -13,6 +13,7 @@ from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.dataset.compact_form import SUFFIX, compact_card, read_compact
 from credit_wrappers.dataset.dataset_card import DatasetCard
 from credit_wrappers.dataset.dataset_figures import DatasetTotals, check_figures
+from credit_wrappers.dataset.dataset_spaces import TeamSpaces
 from credit_wrappers.dataset.format_header import check_header
 from credit_wrappers.dataset.minari_form import read_minari
 from credit_wrappers.dataset.parquet_form import read_parquet
@@ -78,10 +79,12 @@ def described(path: str | PathLike[str]) -> tuple[str, str, DatasetCard, dict[st
         if (found / CHECKSUMS).exists():
             check_files(found)
         return found.name, head["form"], card, figures
-    totals = DatasetTotals()
+    totals, spaces = DatasetTotals(), TeamSpaces()
     for label in read_compact(found):
         totals.add(label)
-    return found.name.removesuffix(SUFFIX), "compact", compact_card(found), totals.figures()
+        spaces.add(label)
+    figures = totals.figures() | {"spaces": spaces.told()}
+    return found.name.removesuffix(SUFFIX), "compact", compact_card(found), figures
 
 
 def located(path: str | PathLike[str]) -> Path:

@@ -69,12 +69,13 @@ def save(
         DatasetError: The labels do not belong in one data set, or cannot be held.
         FileExistsError: There is something at `path`; it is left as it is.
         ImportError: A library is missing; the message names the extra.
-        TypeError: Something is no label.
+        TypeError: Something is no label, or `card` is no card or holds what JSON has not.
         ValueError: There is no such form, or the name is that of another form.
     """
     path = Path(path)
     check_can_save(path, form)
-    card = card or DatasetCard()
+    card = DatasetCard() if card is None else card
+    _check_card(card)
     if not card.made_with:
         card = replace(card, made_with=f"llm-credit-wrappers {package_version()}")
     told: dict[str, Any] = {n: whole_characters(said) for n, said in vars(card).items() if isinstance(said, str)}
@@ -118,6 +119,18 @@ def check_can_save(path: Path, form: SaveForm) -> None:
     for module, extra in _LIBRARIES[form].items():
         require(module, extra)
     _check_free(path)
+
+
+def _check_card(card: object) -> None:
+    if not isinstance(card, DatasetCard):
+        raise TypeError(
+            f"card is a {type(card).__name__}; give a card, such as dataset.DatasetCard(world='spaceworld:duet')"
+        )
+    for name, value in card.as_json().items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name!r} of the card is {value!r}, and a data set holds JSON: {error}") from error
 
 
 def _check_free(path: Path) -> None:

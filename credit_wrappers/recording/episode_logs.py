@@ -6,6 +6,7 @@ import pickle
 from array import array
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import isfinite
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,8 @@ class ActionLog(_Log):
             paid = array("d", self._paid)
         except TypeError:
             paid = array("d", [number(value, "a reward") for value in self._paid])
+        if not isfinite(sum(paid)):
+            paid = array("d", [number(value, "a reward") for value in paid])
         state = b"" if self._state is None or over is False else pickle.dumps(self._state, 5)
         # This line is JSON, which json.dumps would write three times as slowly.
         line = (
@@ -194,7 +197,7 @@ class StepLog(_Log):
         self._active = False  # an error loses the episode
         ends = self._attendance.step(self.env.agents, returned).ends
         self._actions.append(taken)
-        self._rewards.append([returned[1].get(agent, np.nan) for agent in self.recorded.agents])
+        self._rewards.append([self._reward(returned[1], agent) for agent in self.recorded.agents])
         self._costs.append(self.recorded.costs(returned[4]))
         self._see(returned[0], returned[4])
         if ends[2]:
@@ -203,6 +206,10 @@ class StepLog(_Log):
             self._write(False)
         self._active = not ends[2]
         return returned
+
+    def _reward(self, rewards: Mapping[str, Any], agent: str) -> float:
+        """Return what an agent was paid; NaN if nothing is said of it."""
+        return number(rewards[agent], f"the reward of agent {agent!r}") if agent in rewards else np.nan
 
     def _see(self, observations: Mapping[str, Any], infos: Mapping[str, Any]) -> None:
         self._moments.append(self.recorded.moment(observations))

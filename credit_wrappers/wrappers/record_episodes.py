@@ -48,6 +48,7 @@ class RecordEpisodes(BaseParallelWrapper):
     Raises:
         TypeError: `env` is no parallel environment, has a credit wrapper inside, whose rewards are not the team's, has
             other actions, or has no states to be kept; an argument is no value that JSON has.
+        NotADirectoryError: `path` is a file.
         ValueError: There is no such way to keep, no such world, or snapshots are asked for with "actions".
 
     Examples:
@@ -79,6 +80,8 @@ class RecordEpisodes(BaseParallelWrapper):
         if world:
             check_world(world)
         _require_json(arguments or {})
+        if Path(path).exists() and not Path(path).is_dir():
+            raise NotADirectoryError(f"{path} is a file, and a recording is a folder: give another path")
         if keep not in get_args(Keep):
             raise ValueError(f"unknown keep {keep!r}; valid: {', '.join(get_args(Keep))}")
         if keep == "auto":

@@ -117,6 +117,9 @@ def test_a_file_of_judgements_is_a_suite_and_a_critic(tmp_path):
     judged(path, (1, walk, [[1, 1]], 0))
     with pytest.raises(ValueError, match=r"line 1: credit must be numbers, \(3, 2\)"):
         AnswersCritic(path)
+    path.write_bytes(b"\xa2\n")
+    with pytest.raises(ValueError, match=f"{path.name} is no text in UTF-8"):
+        AnswersCritic(path)
     path.write_text("{}\n", encoding="utf-8")
     with pytest.raises(ValueError, match="line 1 is no judgement: it has no 'actions'"):
         AnswersCritic(path)

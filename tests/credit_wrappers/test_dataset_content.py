@@ -116,6 +116,8 @@ def test_an_unknown_source_is_not_saved(tmp_path, labels):
         ({"query": False}, "its query is False"),
         ({"agents": ["walker_0", 1]}, r"its agents is \['walker_0', 1\]"),
         ({"events": [["zz", 0, 1, 0.5, "why"]]}, "event 0 of episode 0 .* its agent is 'zz'"),
+        ({"arrays": {"actions": {"type": "<i8", "shape": [1], "values": [1e308]}}}, "cannot be read: .* too large"),
+        ({"events": [["walker_0", 0, 1, 10**400, "why"]]}, "cannot be put together: .* too large"),
         ({"texts": {"question": 0}}, "its texts are question, and must be question and answer"),
         ({"texts": {"question": 0, "answer": 1, "third": 0}}, "its texts are question, answer, third"),
     ],

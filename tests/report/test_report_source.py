@@ -10,7 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from credit_wrappers import Completion, Ledger, LLMCritic, RecordEpisodes, ScriptedClient, Usage, annotate, dataset
+from credit_wrappers import (
+    Completion,
+    Credit,
+    Ledger,
+    LLMCritic,
+    RecordEpisodes,
+    ScriptedClient,
+    Usage,
+    annotate,
+    dataset,
+)
 from credit_wrappers.adapters import lbf, rware
 from credit_wrappers.bench.suite import load_suite
 from credit_wrappers.cli.main import main
@@ -255,6 +265,32 @@ def test_a_data_set_is_drawn_with_its_exact_credit_whether_published_or_saved(tm
     assert published["episodes"] == saved["episodes"] and published["episodes"][1]["scene"]
     assert [episode["seed"] for episode in saved["episodes"]] == [label.episode.seed for label in labels]
     assert all("time difference" in episode["exact"] for episode in saved["episodes"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [({"world": "spaceworld:gone"}, "unknown scenario 'gone'"), ({"arguments": {"zap": 1}}, "argument 'zap'")],
+)
+def test_a_data_set_whose_environment_cannot_be_made_is_shown_as_text(changed, why, tmp_path, capsys):
+    card = replace(dataset.load_card("duet-claude"), **changed)
+    dataset.save(tmp_path / "mine", dataset.load("duet-claude")[:2], card)
+    argv = ["report", str(tmp_path / "mine"), "--out", str(tmp_path / "r.html")]
+    assert main(argv) == 0
+    told = capsys.readouterr().out
+    assert f"shown as text, because the world {card.world!r} of the card cannot be made" in told and why in told
+    assert [e["scene"] for e in data_of(tmp_path / "r.html")["episodes"]] == [None, None]
+    assert main([*argv, "--exact"]) == 2 and capsys.readouterr().err.count("\n") == 1
+    if "world" in changed:
+        assert main([*argv, "--env", "spaceworld:duet"]) == 0 and data_of(tmp_path / "r.html")["episodes"][0]["scene"]
+
+
+def test_a_time_limit_counts_for_a_data_set_whose_card_has_none(tmp_path):
+    longer = spaceworld_v0.parallel_env(scenario="duet", max_cycles=80)
+    episode = replay(longer, 1, np.zeros((80, 2), np.int64))
+    dataset.save(tmp_path / "mine", [(episode, Credit(np.zeros((80, 2), np.float32)))])
+    argv = ["report", str(tmp_path / "mine"), "--env", "spaceworld:duet", "--out", str(tmp_path / "r.html")]
+    assert main([*argv, "--max-cycles", "80"]) == 0
+    assert data_of(tmp_path / "r.html")["episodes"][0]["scene"]
 
 
 def test_two_critics_of_one_name_are_told_apart_by_their_sources(tmp_path):

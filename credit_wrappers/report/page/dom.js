@@ -20,7 +20,9 @@ function filled(element, attributes, children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  for (const child of children.flat()) { // one by one: a call takes some ten thousand arguments only
+    if (child !== null && child !== undefined && child !== "") element.append(child);
+  }
   return element;
 }
 
@@ -51,6 +53,11 @@ function plural(count, word) {
 
 function total(values) {
   return values.reduce((sum, value) => sum + (value ?? 0), 0);
+}
+
+/** Return the largest size of numbers, at least a tiny one. */
+function largest(values) {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
 }
 
 const PALETTE = 8; // colours of agents in the style sheet

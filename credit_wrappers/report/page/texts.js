@@ -108,9 +108,10 @@ function csvOf(data) {
   return rows.map((row) => row.map(csvCell).join(",")).join("\r\n") + "\r\n";
 }
 
-/** Return a cell; a text that a spreadsheet would take for a formula gets an apostrophe. */
+/** Return a cell, an empty one for what is unknown; a text that a spreadsheet would take for a formula gets an apostrophe. */
 function csvCell(value) {
   if (typeof value === "number") return String(value);
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+  const said = String(value ?? "");
+  const text = /^[=+\-@\t\r]/.test(said) ? `'${said}` : said;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

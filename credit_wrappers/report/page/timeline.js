@@ -50,7 +50,7 @@ class Timeline {
     this.cut = judged.some(([said], k) => said.values.flat().some((value) => Math.abs(value) > sizes[k]));
     const lines = judged.map(([, side]) => exactValues(episode, data, this.exact, side));
     const sums = judged.map(([said]) => episode.agents.map((_, i) => running(said.values.map((row) => row[i]))));
-    const most = sums.map((each) => Math.max(...each.flat().map(Math.abs), 1e-9));
+    const most = sums.map((each) => largest(each.flat()));
     const [bars, under] = episode.agents.length * judged.length > FEW ? [FLAT_BARS, FLAT_SUMS] : [BARS, SUMS];
     const lanes = [];
     const focused = this.lanes.contains(document.activeElement);
@@ -121,7 +121,7 @@ class Timeline {
 
   /** Return the lane of what the team was paid, or of its costs. */
   paid(kind, values, name, told = values) {
-    const size = Math.max(...values.map(Math.abs), 1e-9);
+    const size = largest(values);
     const chart = s("svg", { class: `chart ${kind}`, height: PAID, width: this.width, "aria-hidden": "true" },
       barShapes(values, size, this.width, PAID));
     const now = h("span", { class: "now" });

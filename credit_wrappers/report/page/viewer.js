@@ -521,12 +521,13 @@ function folded(title, make) {
 function totalsPicture(episode, said) {
   if (!said) return "";
   const sums = episode.agents.map((_, i) => total(said.values.map((row) => row[i])));
-  const most = Math.max(...sums.map(Math.abs), 1e-9);
+  const most = largest(sums);
   const step = Math.min(9, 28 / sums.length);
+  const gap = Math.min(1.5, step / 2);
   return s("svg", { width: step * sums.length, height: 24, viewBox: `0 0 ${step * sums.length} 24` },
     sums.map((sum, i) => {
       const tall = Math.max(1, (Math.abs(sum) / most) * 11);
-      return s("rect", { class: `agent-${i % PALETTE} ${sum < 0 ? "down" : "up"}`, x: i * step + 0.75, width: step - 1.5, y: sum < 0 ? 12 : 12 - tall, height: tall });
+      return s("rect", { class: `agent-${i % PALETTE} ${sum < 0 ? "down" : "up"}`, x: i * step + gap / 2, width: step - gap, y: sum < 0 ? 12 : 12 - tall, height: tall });
     }), s("path", { class: "base", d: `M0 12H${step * sums.length}` }));
 }
 
