@@ -171,13 +171,16 @@ def test_it_is_told_whom_it_would_meet(scenario: str) -> None:
 def test_every_number_matters_and_those_behind_can_be_cut_off() -> None:
     env = SpaceworldEnv("pair")
     size = len(env.feature_names)
-    network = network_of(env, behind=7)  # five of a task, two of the agent's number
+    torch.manual_seed(0)
+    network = network_for(replace(SETTINGS, agent_id=True), env, size + 7, 6, 1.0)  # five of a task, two of the number
     seen = torch.rand(50, size + 7) * 2 - 1
     answers = network(seen)
-    for column in range(size + 7):
+    for column in range(size + 5):
         other = seen.clone()
         other[:, column] = -seen[:, column] - 0.3
         assert not torch.allclose(network(other), answers, atol=1e-5), column
+    other = torch.cat([seen[:, :-2], seen[:, -2:].flip(1)], dim=1)
+    assert not torch.allclose(network(other), answers, atol=1e-5)
     seen[:, size : size + 5] = 0
     short = without_task(network, size, behind=2)
     cut = torch.cat([seen[:, :size], seen[:, size + 5 :]], dim=1)
@@ -208,6 +211,22 @@ def test_robots_with_a_lower_number_go_first(scenario: str) -> None:
                 told.add((k, j < i))
         assert (ways[:, -1] == 0).all()
     assert len(told) == 2 * (n - 1)
+
+
+def test_the_way_that_a_task_leads_is_turned_as_the_places_are() -> None:
+    env = SpaceworldEnv("truss")
+    network, told = network_of(env, behind=6), set()  # three tasks, whether there is a place, and the way to it
+    for seed in range(20):
+        env.reset(seed=seed)
+        seen = network.sorted(seen_in(env))
+        way = seen[:, [network.at["module_1.rel_row"], network.at["module_1.rel_col"]]]
+        task = torch.tensor([0.0, 1.0, 0.0, 1.0]).expand(3, 4)
+        read, mirror = network.read(torch.cat([seen, task, way], dim=1))
+        there = read[:, [network.at["module_1.rel_row"], network.at["module_1.rel_col"]]]
+        torch.testing.assert_close(read[:, -2:], there)
+        torch.testing.assert_close(read[:, -6:-2], task)
+        told |= set(mirror.tolist())
+    assert told == set(range(8))
 
 
 def test_two_that_see_the_same_can_choose_differently() -> None:

@@ -148,8 +148,8 @@ def test_a_truncated_episode_is_worth_what_its_last_observation_is_and_a_termina
     learner.begin(11)
     heads = learner._heads
 
-    def with_known_values(read, mirror, masks):
-        logs, _ = heads(read, mirror, masks)
+    def with_known_values(read, mirror, masks, sharp):
+        logs, _ = heads(read, mirror, masks, sharp)
         return logs, read[:, 0] + 10 * read[:, 1] + 100 * read[:, 17]  # row, column, time left
 
     monkeypatch.setattr(learner, "_heads", with_known_values)
@@ -209,6 +209,23 @@ def test_saving_changes_nothing_that_is_learned_and_going_on_is_the_same(tmp_pat
     for own, its in zip(one.state()["fast"][1].values(), other.state()["fast"][1].values(), strict=True):
         assert torch.equal(own, its)  # the averaged network, after another update from the same optimiser
     assert one._var == other._var
+
+
+def test_sharp_worlds_play_by_sharper_chances_and_learn_by_the_same() -> None:
+    learner, _ = learner_of(lambda memory: NumberedPay(), replace(SETTINGS, sharp=0.34), max_cycles=40)
+    with torch.no_grad():
+        learner.network[-1].weight.mul_(30.0)  # or the chances hardly differ
+    rows = learner._collect(90)
+    plain = learner.network(rows["read"])[:, :6].masked_fill(~rows["mask"], -1e9)
+    world = torch.arange(3).repeat_interleave(2).repeat(90)
+    sharper = torch.where((world < 2)[:, None], 4.0, 1.0)  # 34 % of three worlds are two
+    expected = (plain * sharper).log_softmax(-1)
+    torch.testing.assert_close(rows["log"], expected.gather(1, rows["action"]), rtol=1e-4, atol=1e-4)
+    surest = expected.exp().amax(1)
+    assert surest[world < 2].mean() > surest[world == 2].mean() + 0.05
+    # the first gradient step starts from a ratio of 1 in all rows
+    logs, _ = learner._heads(rows["read"], rows["mirror"], rows["mask"], rows["sharp"])
+    torch.testing.assert_close(logs.gather(1, rows["action"]), rows["log"], rtol=1e-4, atol=1e-4)
 
 
 def test_what_is_told_of_an_episode_are_its_rewards_and_costs() -> None:

@@ -176,6 +176,8 @@ def _settings(given: dict[str, Any], recorded: Settings | None) -> Settings:
             f"--replay {settings.replay}: that run had --loop fast, whose critic wrote no answers while it trained; "
             "train it again with --loop fast"
         )
+    if settings.sharp and settings.loop != "fast":
+        raise ValueError(f"--set sharp={settings.sharp} is for --loop fast")
     if settings.max_idle and not family.masks:
         raise ValueError(f"--set max_idle={settings.max_idle} is for Spaceworld, where modules dock")
     if settings.gamma_start and not settings.gamma_growth:

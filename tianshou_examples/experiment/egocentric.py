@@ -39,7 +39,8 @@ class Egocentric(nn.Module):
       one carries, and whether one of them could enter the same cell (`ahead`).
 
     Args:
-        inputs: Numbers in an observation, and behind it (tasks, the agent's number), which stay as they are.
+        inputs: Numbers in an observation, and behind it: those of a task, of which only the way that it leads is
+            turned, and the agent's number.
         outputs: Numbers returned; if they are at least as many as the actions, the first are one for each action.
         hidden: Width of the layers.
         last_gain: Of the last layer's first weights.
@@ -109,6 +110,10 @@ class Egocentric(nn.Module):
             lower = self.lower_numbers(behind[:, -self.agents :])
             behind = torch.cat([behind[:, : -self.agents], self.right_of_way(centred, lower)], dim=1)
         turned, mirror = self.turned(self.sorted(centred))
+        tasks = behind.shape[1] - self.agents
+        if tasks >= 3:  # a task's numbers end with where it leads
+            place = slice(tasks - 2, tasks)
+            behind = torch.cat([behind[:, : tasks - 2], turned_way(behind[:, place], mirror), behind[:, tasks:]], dim=1)
         ahead = self.ahead(seen, lower).gather(2, self.sides[mirror][:, None].expand(-1, self.rows, -1))
         place = turned[:, self.placed] * self.scale
         near, around = place.clamp(-1, 1), (place / 2).clamp(-1, 1)
@@ -219,6 +224,12 @@ class Egocentric(nn.Module):
         cut.inputs -= columns.stop - columns.start
         cut.layers[0] = narrowed(cut.layers[0], slice(columns.start + shift, columns.stop + shift))
         return cut
+
+
+def turned_way(way: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
+    """Return rows and columns, (B, 2), in the mirror of each row, (B,); see `_mirrored_columns`."""
+    way = way * torch.stack([1 - 2 * (mirror & 1), 1 - 2 * (mirror >> 1 & 1)], dim=1)
+    return torch.where((mirror & 4 > 0)[:, None], way.flip(1), way)
 
 
 def _mirrored_columns(at: dict[str, int], mirrors: int) -> tuple[np.ndarray, np.ndarray]:

@@ -26,6 +26,7 @@ ROLLOUT = 64  # steps between two updates, unless the settings say otherwise
 KEPT_RETURNS = 2_000_000  # of how many rows at most the scale of returns is the average
 MAX_GRAD_NORM, VALUE_WEIGHT = 0.5, 0.5
 FORBIDDEN = -1e9
+SHARPNESS = 4.0  # by which the logits of sharp worlds are multiplied
 PAID = {"mca", "summed", "shared", "equal"}  # methods
 
 
@@ -54,6 +55,8 @@ class FastLearner:
         self._adam = torch.optim.Adam(self.network.parameters(), lr=settings.lr, eps=1e-5, fused=True)
         self._tail = AveragedModel(self.network)
         self._mean, self._var, self._rows = 0.0, 1.0, 1e-4  # of returns
+        sharp = np.arange(worlds.worlds) < settings.sharp * worlds.worlds
+        self._sharp = torch.from_numpy(np.repeat(np.where(sharp, SHARPNESS, 1.0), len(worlds.agents))[:, None]).float()
         self._observations = self._masks = np.zeros(0)
         self.set_progress(0.0)
 
@@ -92,42 +95,47 @@ class FastLearner:
         return seen, torch.zeros(len(seen), dtype=torch.long)
 
     def _heads(
-        self, read: torch.Tensor, mirror: torch.Tensor, masks: torch.Tensor
+        self, read: torch.Tensor, mirror: torch.Tensor, masks: torch.Tensor, sharp: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return log probabilities (B, actions) and values (B,), in units of the returns' deviation."""
         network = self.network
         answer = network.answers(read, mirror) if isinstance(network, Egocentric) else network(read)
-        logits = answer[:, : self._actions].masked_fill(~masks, FORBIDDEN)
+        logits = (answer[:, : self._actions] * sharp).masked_fill(~masks, FORBIDDEN)
         return logits.log_softmax(-1), answer[:, self._actions]
+
+    def _values(self, observations: np.ndarray) -> np.ndarray:
+        """Return the values of (E, N, F), (E * N,), in units of the returns' deviation."""
+        read, mirror = self._read(observations)
+        masks = torch.ones(len(read), self._actions, dtype=torch.bool)
+        return self._heads(read, mirror, masks, torch.ones(len(read), 1))[1].numpy()
 
     @torch.no_grad()
     def _collect(self, steps: int) -> dict[str, torch.Tensor]:
         """Play; return what the update needs, (steps * E * N, ...) each."""
         worlds, n = self.worlds, len(self.worlds.agents)
         size, scale = worlds.worlds * n, self._var**0.5
-        kept: dict[str, list[torch.Tensor]] = {k: [] for k in ("read", "mirror", "mask", "action", "log", "value")}
+        kept: dict[str, list[torch.Tensor]] = {
+            k: [] for k in ("read", "mirror", "mask", "sharp", "action", "log", "value")
+        }
         credits, over, beyond = np.zeros((3, steps, size), np.float32)
         for t in range(steps):
             read, mirror = self._read(self._observations)
             masks = torch.from_numpy(self._masks.reshape(size, -1)) > 0
-            logs, values = self._heads(read, mirror, masks)
+            logs, values = self._heads(read, mirror, masks, self._sharp)
             action = torch.multinomial(logs.exp(), 1)
             step = worlds.step(action.numpy().reshape(-1, n))
-            for name, part in zip(kept, (read, mirror, masks, action, logs.gather(1, action), values), strict=True):
+            row = (read, mirror, masks, self._sharp, action, logs.gather(1, action), values)
+            for name, part in zip(kept, row, strict=True):
                 kept[name].append(part)
             credits[t], over[t] = step.credit.reshape(-1), np.repeat(step.over, n)
             cut = ~step.terminated[step.over]
             if cut.any():  # time ran out: the value of the last observation follows
-                read, mirror = self._read(step.last[cut])
-                masks = torch.ones(len(read), self._actions, dtype=torch.bool)
                 where = np.flatnonzero(step.over & ~step.terminated)
-                beyond[t].reshape(-1, n)[where] = self._heads(read, mirror, masks)[1].numpy().reshape(-1, n)
+                beyond[t].reshape(-1, n)[where] = self._values(step.last[cut]).reshape(-1, n)
             for ended in step.ended.tolist():
                 self._counted(tuple(ended))
             self._observations, self._masks = step.observations, step.masks
-        read, mirror = self._read(self._observations)
-        follow = self._heads(read, mirror, torch.ones(size, self._actions, dtype=torch.bool))[1].numpy()
-        values = np.concatenate([torch.stack(kept["value"]).numpy(), follow[None]]) * scale
+        values = np.stack([*(x.numpy() for x in kept["value"]), self._values(self._observations)]) * scale
         advantages = advantages_of(credits, values, over, beyond * scale, self._gamma, self.settings.gae_lambda)
         returns = advantages + values[:-1]
         self._scale_by(returns)
@@ -152,7 +160,7 @@ class FastLearner:
             for part in torch.randperm(len(rows["action"])).split(s.batch):
                 if len(part) < s.batch // 2 and len(part) < len(rows["action"]):
                     continue  # a small rest would be a step as large as the others, of much noise
-                logs, values = self._heads(rows["read"][part], rows["mirror"][part], rows["mask"][part])
+                logs, values = self._heads(*(rows[name][part] for name in ("read", "mirror", "mask", "sharp")))
                 gain = rows["advantage"][part]
                 gain = (gain - gain.mean()) / (gain.std() + 1e-8)
                 ratio = (logs.gather(1, rows["action"][part]) - rows["log"][part]).exp()[:, 0]

@@ -184,6 +184,8 @@ class Settings:
     gamma_start: float = _learner(0.0, least=0, most=1)  # from which it grows
     # steps in a row without a dock after which an episode of the training is truncated (Spaceworld); 0: any number
     max_idle: int = _learner(0, least=0)
+    # share of the worlds in which the team plays nearly greedily from the beginning, and learns from it (fast loop)
+    sharp: float = _learner(0.0, least=0, most=1)
     batch: int = _learner(512, above=0)  # rows of one gradient step
     # PPO
     rollout: int = _learner(0, least=0)  # steps between updates, at least the longest episode's; 0: one episode
