@@ -112,8 +112,8 @@ class Egocentric(nn.Module):
         turned, mirror = self.turned(self.sorted(centred))
         tasks = behind.shape[1] - self.agents
         if tasks >= 3:  # a task's numbers end with where it leads
-            place = slice(tasks - 2, tasks)
-            behind = torch.cat([behind[:, : tasks - 2], turned_way(behind[:, place], mirror), behind[:, tasks:]], dim=1)
+            way = turned_way(behind[:, tasks - 2 : tasks], mirror)
+            behind = torch.cat([behind[:, : tasks - 2], way, behind[:, tasks:]], dim=1)
         ahead = self.ahead(seen, lower).gather(2, self.sides[mirror][:, None].expand(-1, self.rows, -1))
         place = turned[:, self.placed] * self.scale
         near, around = place.clamp(-1, 1), (place / 2).clamp(-1, 1)
