@@ -75,8 +75,15 @@ def test_every_python_block_runs(page: Path, tmp_path: Path, runner: subprocess.
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_link_and_picture_exists(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_the_results_are_one_page_that_leads_to_every_page_of_details() -> None:
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert len(page.split()) <= 1_700, "ten minutes of reading"
+    details = sorted((ROOT / "docs" / "results").glob("*.md"))
+    assert details and not [detail.name for detail in details if f"(results/{detail.name})" not in page]
 
 
 def test_the_readme_has_exactly_two_set_up_commands_of_one_line() -> None:

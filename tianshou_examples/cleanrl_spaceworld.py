@@ -3,8 +3,8 @@
     python -m tianshou_examples.cleanrl_spaceworld --scenario solo
 
 One network for all robots; every robot of every environment is a row. It learns from the team reward alone, so it is
-also a baseline for credit assignment: `solo` takes less than a minute on one core (docs/results.md), more robots take
-much longer, which is what the rest of this package is about.
+also a baseline for credit assignment: `solo` takes less than a minute on one core (docs/results/speed_and_tests.md),
+more robots take much longer, which is what the rest of this package is about.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "spaceworld": Family(
-        # for duet and pair enough for PPO with the scripted critic (docs/results.md)
+        # for duet and pair enough for PPO with the scripted critic (docs/results/teams.md)
         steps={"solo": 200_000, "duet": 800_000, "pair": 7_000_000},
         other_steps=8_000_000,
         collisions=True,
