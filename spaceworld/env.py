@@ -87,10 +87,9 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         ):
             if value not in valid:
                 raise ValueError(f"unknown {what} {value!r}; valid are {', '.join(map(repr, valid))}")
-        if max_cycles is not None and max_cycles < 1:
-            raise ValueError(f"max_cycles is {max_cycles}; at least 1 step is needed")
-        if max_idle is not None and max_idle < 1:
-            raise ValueError(f"max_idle is {max_idle}; at least 1 step is needed")
+        for what, steps in (("max_cycles", max_cycles), ("max_idle", max_idle)):
+            if steps is not None and steps < 1:
+                raise ValueError(f"{what} is {steps}; at least 1 step is needed")
         if image_radius is not None and (observation != "image" or image_radius < 1):
             raise ValueError(f"image_radius is {image_radius}; it is 1 or more, and for observation='image' only")
         if not collision_penalty >= 0.0:
@@ -343,18 +342,19 @@ class SpaceworldEnv(ParallelEnv[str, np.ndarray, int]):
         memory = np.stack([env._memory for env in envs])
         for env, own in zip(envs, memory, strict=True):
             env._use(own)
-        return first.batch_over(memory, threads)
+        return first._batch_over(memory, threads)
 
-    def batch_over(self, memory: np.ndarray, threads: int = 1) -> Batch:
-        """Return a `Batch` over worlds with these arguments; `memory`, (E, M) int64, has copies of this one's."""
+    def copies(self, worlds: int, threads: int = 1) -> Batch:
+        """Return a `Batch` over as many copies of this world, which share nothing with it."""
+        return self._batch_over(np.tile(self._memory, (worlds, 1)), threads)
+
+    def _batch_over(self, memory: np.ndarray, threads: int) -> Batch:
         start, fixed = self._row.copy(), self.scenario.layout is not None
         clear(self._spec, start)
         if fixed:
             place(self._spec, start, self.scenario)
-        shape = self.observation_space(self.possible_agents[0]).shape
-        return Batch(memory, start, fixed=fixed, features=shape, penalty=self.collision_penalty, threads=threads)
-
-    # -- inside -----------------------------------------------------------------------------------------------
+        features = self._shapes[0][1:]
+        return Batch(memory, start, fixed=fixed, features=features, penalty=self.collision_penalty, threads=threads)
 
     def _use(self, memory: np.ndarray) -> None:
         """Take over a world's memory and make views of its parts: spec, row, actions and scratch."""

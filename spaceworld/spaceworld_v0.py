@@ -80,7 +80,7 @@ spaceworld_v0.parallel_env(scenario="pair", render_mode=None, max_cycles=None, o
 `scenario`: a preset's name or a `spaceworld.Scenario`. `render_mode`: `human` (a window), `rgb_array` or `ansi`. `max_cycles`: steps until
 truncation; None takes the scenario's own. `observation`: `vector` or `image`; `image_radius`: r of the planes.
 `on_collision="terminate"` ends the episode at the first collision. `sight`: the sensor range of all robots, in cells; None takes the
-scenario's own. `roles_told`: whom it is told what each robot can do. `all`: robots observe thrust, `can_grip` and `can_dock`, and the
+scenario's own. `roles_told`: who is told what each robot can do. `all`: robots observe thrust, `can_grip` and `can_dock`, and the
 narrator's text says them; `critic`: the text alone, and they are 0 in observations; `nobody`. `spaceworld_v0.env(...)` makes the AEC form.
 
 | scenario | grid | robots | F | modules | about | horizon | steps to complete | random return |

@@ -78,9 +78,8 @@ class SpaceworldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         shape = (num_envs, self.n_agents)
         self.observation_space = Box(-1.0, 1.0, (*shape, *self.single_observation_space.shape), np.float32)
         self.action_space = MultiDiscrete(np.full(shape, pk.N_ACTIONS))
-        memory = np.tile(first._memory, (num_envs, 1))
         self._shown = first  # is given the memory of the world that it renders
-        self._batch = first.batch_over(memory, threads)
+        self._batch = first.copies(num_envs, threads)
         self._all = np.arange(num_envs)
         self._playing = False
 

@@ -42,7 +42,7 @@ class Floor(Warehouse):
         return space
 
     def _make_img_obs(self, agent: Any) -> np.ndarray:
-        seen: np.ndarray = super()._make_img_obs(agent)  # a view of `global_layers`, which the first robot makes anew
+        seen: np.ndarray = super()._make_img_obs(agent)  # a view of `global_layers`, which the first robot makes again
         if agent.id == 1:
             edge = self.sensor_range
             for plane, layer in zip(self.global_layers, self.planes, strict=True):

@@ -212,7 +212,7 @@ def legal(plan: Plan, robots: np.ndarray, grid: np.ndarray, i: int, chance: floa
 @_kernel
 def rollouts(
     plan: Plan, robots: np.ndarray, where: np.ndarray, queue: np.ndarray,
-    dice: np.ndarray, fates: np.ndarray, discount: float, epsilon: float,
+    chances: np.ndarray, fates: np.ndarray, discount: float, epsilon: float,
 ) -> np.ndarray:  # fmt: skip
     """Return the discounted team rewards of R rollouts from one state, (R,) float64.
 
@@ -221,13 +221,13 @@ def rollouts(
         robots: (N, 4) int64.
         where: (S + 1,) int64, the cell of each shelf.
         queue: (Q,) int64, the requested shelves; minus a shelf where one is yet to be drawn in its stead.
-        dice: (R, steps, N, 2) in [0, 1): whether a robot acts by chance, and how.
+        chances: (R, steps, N, 2) in [0, 1): whether a robot acts by chance, and how.
         fates: (R, F) in [0, 1): the draws of requests, the k-th for the k-th that is drawn.
         discount: Of each step.
         epsilon: Probability that a robot acts by chance.
     """
-    n, total = len(robots), np.zeros(len(dice))
-    for r in range(len(dice)):
+    n, total = len(robots), np.zeros(len(chances))
+    for r in range(len(chances)):
         team, cells, asked = robots.copy(), where.copy(), np.abs(queue)
         grid, drawn, worth = np.zeros(len(plan.home), np.int64), 0, 1.0
         for shelf in range(1, len(where)):
@@ -237,10 +237,10 @@ def rollouts(
                 asked[k] = _request(asked, len(where) - 1, fates[r, drawn])
                 drawn += 1
         actions = np.empty(n, np.int64)
-        for step in range(dice.shape[1]):
+        for step in range(chances.shape[1]):
             for i in range(n):
-                if dice[r, step, i, 0] < epsilon:
-                    actions[i] = legal(plan, team, grid, i, dice[r, step, i, 1])
+                if chances[r, step, i, 0] < epsilon:
+                    actions[i] = legal(plan, team, grid, i, chances[r, step, i, 1])
                 else:
                     actions[i] = scripted(plan, team, cells, grid, asked, i)
             paid, drawn = advance(plan, team, cells, grid, asked, actions, fates[r], drawn)

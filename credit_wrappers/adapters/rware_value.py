@@ -22,13 +22,13 @@ FloorArrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 class DeliveryValue:
     """The mean discounted team reward of the scripted team, which acts by chance in one of ten cases (Monte Carlo).
 
-    All states are valued with the same dice, and the k-th request that is drawn is drawn with the same number. So two
-    states differ by what they are, and by little chance: their `samples` belong together. A request that was drawn in
-    the step that led to a state is drawn anew in each rollout, because no robot caused it.
+    All states are valued with the same random numbers, also the k-th request that is drawn. So values differ because
+    states differ, and hardly by chance: their `samples` belong together. A request that was drawn in the step that led
+    to a state is drawn again in each rollout, because no robot caused it.
 
     Args:
         library: The library's environment, with up to two robots.
-        dice: Seed; other dice give another estimate.
+        seed: Of the random numbers; another seed gives another estimate.
         count: Rollouts of each state, from 2.
         horizon: Steps of each.
         discount: Of each step, above 0 and at most 1.
@@ -41,7 +41,7 @@ class DeliveryValue:
     counts_reward = True
 
     def __init__(
-        self, library: Any, dice: int = 0, count: int = 256, horizon: int = 60, discount: float = 0.95
+        self, library: Any, seed: int = 0, count: int = 256, horizon: int = 60, discount: float = 0.95
     ) -> None:
         if library.n_agents > ROBOTS:
             raise ValueError(
@@ -53,19 +53,19 @@ class DeliveryValue:
                 "above 0 and at most 1"
             )
         self.plan, self._homes, self._columns = plan_of(library), home_cells(library), int(library.grid_size[1])
-        self.dice, self.count, self.horizon, self.discount = dice, count, horizon, discount
+        self.seed, self.count, self.horizon, self.discount = seed, count, horizon, discount
         self._robots = int(library.n_agents)
         self._known: dict[bytes, np.ndarray] = {}  # samples by state
 
     def again(self) -> DeliveryValue:
-        """Return a second estimate of the same, by other dice."""
+        """Return a second estimate of the same, by other random numbers."""
         other = copy(self)
-        other.dice, other._known = self.dice + 1, {}
+        other.seed, other._known = self.seed + 1, {}
         return other
 
     def values(self, states: Sequence[Any]) -> Values:
         """Return means, standard errors and samples of K states, as `get_state` returned them; no clock ends them."""
-        dice, fates = _thrown(self.dice, self.count, self.horizon, self._robots)
+        chances, fates = _drawn(self.seed, self.count, self.horizon, self._robots)
         samples = np.empty((len(states), self.count))
         for k, state in enumerate(states):
             floor = floor_arrays(state.values[3], self._homes, self._columns)
@@ -73,7 +73,7 @@ class DeliveryValue:
             if key not in self._known:
                 if len(self._known) >= MOST_KNOWN:
                     self._known.clear()
-                self._known[key] = rollouts(self.plan, *floor, dice, fates, self.discount, EPSILON)
+                self._known[key] = rollouts(self.plan, *floor, chances, fates, self.discount, EPSILON)
             samples[k] = self._known[key]
         error = samples.std(axis=1, ddof=1) / np.sqrt(self.count)
         return Values(samples.mean(axis=1), error, samples)
@@ -118,8 +118,8 @@ def floor_arrays(saved: Any, homes: np.ndarray, columns: int) -> FloorArrays:
 
 
 @lru_cache(maxsize=4)
-def _thrown(seed: int, count: int, horizon: int, robots: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the dice of the team and of the requests; each robot delivers once a step at most."""
+def _drawn(seed: int, count: int, horizon: int, robots: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the random numbers of the team and of the requests; each robot delivers once a step at most."""
     rng = np.random.default_rng(seed)
-    dice = rng.random((count, horizon, robots, 2))
-    return dice, rng.random((count, (horizon + 1) * robots))
+    chances = rng.random((count, horizon, robots, 2))
+    return chances, rng.random((count, (horizon + 1) * robots))

@@ -42,7 +42,7 @@ _ONLY_FOR = {  # options that not every source has a use for
     "world": "a ledger, a recording or a data set",
     "max_cycles": "a ledger, a recording or a data set",
 }
-_ANEW = "load it, annotate its episodes and save them (docs/dataset.md, Credit a data set anew)"
+_CREDIT_AGAIN = "load it, annotate its episodes and save them (docs/dataset.md, Credit a data set anew)"
 
 
 def add_dataset(topics: Any, parser: type[argparse.ArgumentParser]) -> None:
@@ -165,23 +165,23 @@ def _labels(options: argparse.Namespace) -> tuple[Iterable[LabelledEpisode], Dat
         _check_fits(options, "ledger", "model")
         return _of_ledger(Ledger(source, read_only=True), options, world)
     if source.is_file() and source.name.endswith(".jsonl"):
-        _check_no_critic(options, "file of judgements", _ANEW)
+        _check_no_critic(options, "file of judgements", _CREDIT_AGAIN)
         _check_fits(options, "file of judgements", "episodes", "world", "max_cycles")
         labels, card = labels_of_answers(source, model=options.model)
         return labels, replace(card, credited_by=options.model), []
     located(options.source)  # else the error lists what is published
     known = load_card(options.source)
-    _check_no_critic(options, "data set", _ANEW)
+    _check_no_critic(options, "data set", _CREDIT_AGAIN)
     _check_fits(options, "data set", "episodes", "model")
     told = {one.name: getattr(world, one.name) for one in fields(world) if getattr(world, one.name)}
     return iterate(options.source), replace(known, **told), []
 
 
-def _check_no_critic(options: argparse.Namespace, what: str, anew: str) -> None:
+def _check_no_critic(options: argparse.Namespace, what: str, way: str) -> None:
     if options.critic is not None:
         raise ValueError(
             f"{options.source} is a {what}, which holds credit already: leave --critic out; for the credit of "
-            f"{options.critic}, {anew}"
+            f"{options.critic}, {way}"
         )
 
 

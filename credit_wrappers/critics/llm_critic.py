@@ -317,7 +317,7 @@ class LLMCritic:
                 templates=self.asker.templates,
             )
             known = (narrator, system, tasks)
-            if len(self._base_prompts) >= 256:  # narrators that are made anew for every episode
+            if len(self._base_prompts) >= 256:  # narrators that are made for each episode
                 self._base_prompts.clear()
             self._base_prompts[place] = known
         return known[1:]

@@ -69,7 +69,7 @@ def save(
         DatasetError: The labels do not belong in one data set, or cannot be held.
         FileExistsError: There is something at `path`; it is left as it is.
         ImportError: A library is missing; the message names the extra.
-        TypeError: Something is no label, or `card` is no card or holds what JSON has not.
+        TypeError: Something is no label, or `card` is no card or holds what JSON cannot hold.
         ValueError: There is no such form, or the name is that of another form.
     """
     path = Path(path)

@@ -48,8 +48,8 @@ def annotate(
         in_flight: Queries under way at a time.
         batch: Use the provider's message batches: half the price, an answer within a day instead of at once.
             Needs an `LLMCritic` with a ledger, whose client has batches (`AnthropicClient`). The ids of
-            batches that are under way are kept in the ledger: interrupted while waiting, the same call again
-            fetches them instead of asking anew. Answers that are unusable are asked for again directly. With a
+            batches that are under way are kept in the ledger: after an interruption, the same call
+            fetches their answers and does not ask again. Answers that are unusable are asked for again directly. With a
             budget, a batch is only made when the worst case of all its requests fits.
         poll_seconds: How often a batch is asked whether it is ready.
         progress: Show a bar with calls, tokens, cost and cache share.

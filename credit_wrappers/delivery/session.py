@@ -281,7 +281,7 @@ def session_for(
 def join_sessions(sessions: Sequence[CreditSession]) -> CreditSession | None:
     """Return one session for the environments of several, in their order; None where they cannot be credited together.
 
-    Episodes begin in it anew; listeners are shared with the sessions given.
+    It begins without an episode under way; listeners are shared with the sessions given.
     """
     first = sessions[0]
     for session in sessions:

@@ -91,8 +91,8 @@ def fit_student(
         ImportError: PyTorch or scipy is missing.
         TypeError: Something in `labels` or `mirrored` is no (episode, credit); actions are not whole numbers,
             observations are not arrays of numbers, or a setting is unknown.
-        ValueError: A setting, a role or a number of actions is not possible; `mirrored` has not as many entries as
-            `labels`.
+        ValueError: A setting, a role or a number of actions is not possible; the lengths of `mirrored` and
+            `labels` differ.
 
     Examples:
         >>> from credit_wrappers import CreditWrapper, Deferred, EqualSplitCritic, fit_student

@@ -154,7 +154,7 @@ class TaskObservationWrapper(BaseParallelWrapper):
     def task_rows(self, there: Collection[str]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return the M numbers of each of these agents' tasks, float32, and which of them were not dropped.
 
-        Each call draws anew what is hidden.
+        Each call draws again what is hidden.
         """
         hidden, dropped = self._rates()
         numbers = self.task_numbers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -14,6 +16,7 @@ from pettingzoo import ParallelEnv
 
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner.scripted_policy import policy as scripted_policy
+from spaceworld.presets import is_scenario
 
 Policy = Callable[[dict[str, np.ndarray], dict[str, dict[str, Any]]], dict[str, int]]
 # Loads the trained team in a folder: returns the arguments of `SpaceworldEnv` and a maker of the policy. Raises a
@@ -46,18 +49,31 @@ def team_of(name: str, loader: str | None = None) -> Team:
             raise ValueError(f"--policy {loader} loads the folder of a training run; the team is {name!r}")
         return Team(name, scripted_policy if name == "planner" else _random)
     folder = Path(name)
+    if not folder.is_dir() and is_scenario(name):
+        raise ValueError(f"{name} is a scenario, no team; to watch it: spaceworld watch --scenario {name}")
     if not folder.is_dir():
         raise ValueError(f"unknown team {name!r}; valid are planner, random, or the folder of a training run")
-    world, make = _load_from_entry_points(folder) if loader is None else _resolved(loader)(folder)
+    world, make = _load_from_entry_points(folder) if loader is None else _load_by(loader, folder)
     return Team(folder.name, lambda env, agents: make(env), world)
 
 
-def _resolved(loader: str) -> Loader:
+def _load_by(loader: str, folder: Path) -> tuple[dict[str, Any], Callable[[ParallelEnv], Policy]]:
+    """Return what the function of that name makes of the folder; it may be in a module of the current folder."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     try:
-        found: Loader = resolve_name(loader)
+        found: Any = resolve_name(loader)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"--policy {loader} is not a module:function that can be imported: {error}") from None
-    return found
+    if not callable(found):
+        raise ValueError(f"--policy {loader} is no function; name one, module:function")
+    loaded = found(folder)
+    if not isinstance(loaded, tuple) or len(loaded) != 2 or not callable(loaded[1]):
+        raise ValueError(
+            f"--policy {loader} returned a {type(loaded).__name__}, not the arguments of SpaceworldEnv and a function "
+            "from an environment to a policy"
+        )
+    return loaded
 
 
 def _load_from_entry_points(folder: Path) -> tuple[dict[str, Any], Callable[[ParallelEnv], Policy]]:

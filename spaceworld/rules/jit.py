@@ -1,8 +1,8 @@
 """The numba decorators of all kernels: compiled once, kept on disk, never stale.
 
 Numba's own cache looks only at the file of the function that it compiles, so a kernel would keep the old code of a
-kernel that it calls in another file. Here the folder of the cache is named after the contents of the kernel's module
-and of every module of this package that it imports, directly or not. Other files may change without compiling anew.
+kernel that it calls in another file, and old constants. Here the folder of the cache is named after the contents of
+the kernel's module and of all that it imports (see `sources_of`). When another file changes, nothing is compiled again.
 
 Loading a kernel from disk runs what is in the file, so no folder is used into which somebody else could write, unless
 the user chose it. Where there is no folder, kernels are compiled in every process.
@@ -28,30 +28,44 @@ import numba
 from numba import config
 
 _PACKAGE = Path(__file__).parent.parent
-_IMPORT = re.compile(r"^\s*(?:import|from) +([\w.]+)(?: +import +(\([^)]*\)|[^\n]*))?", re.MULTILINE)
+_IMPORT = re.compile(r"^\s*(?:import|from) +(\.*)([\w.]*)(?: +import +(\([^)]*\)|[^\n]*))?", re.MULTILINE)
 
 
 @cache
 def _imported_files(file: Path) -> frozenset[Path]:
-    """Return the files of this package that a file imports by itself, by absolute imports."""
+    """Return the files that a file imports by itself: of its own package, of this one, and of those beside them."""
     files: set[Path] = set()
-    for module, names in _IMPORT.findall(file.read_text(encoding="utf-8")):
-        first, *rest = module.split(".")
-        if first == _PACKAGE.name:
-            at = _PACKAGE.joinpath(*rest)
+    for dots, module, names in _IMPORT.findall(file.read_text(encoding="utf-8")):
+        folders = [file.parents[len(dots) - 1]] if dots else [_root(file), _PACKAGE.parent]
+        for folder in folders:
+            at = folder.joinpath(*module.split("."))
             inside = (at / f"{name}.py" for name in ("__init__", *re.findall(r"\w+", names)))
-            files.update(path for path in (at.with_suffix(".py"), *inside) if path.is_file())
+            files.update(path for path in (Path(f"{at}.py"), *inside) if path.is_file())
     return frozenset(files)
+
+
+def _root(file: Path) -> Path:
+    """Return the folder that holds a file's outermost package, or the file itself if it is in no package."""
+    folder = file.parent
+    while (folder / "__init__.py").is_file():
+        folder = folder.parent
+    return folder
 
 
 @cache
 def sources_of(file: Path) -> tuple[Path, ...]:
-    """Return the files that a kernel in `file` may depend on: the file and all that it imports, directly or not."""
+    """Return the files that a kernel in `file` may depend on, the file among them.
+
+    They are what it imports from this package and from its own, directly or not, and what these files import from
+    packages that lie beside them: constants, which a kernel keeps as they were when it was compiled.
+    """
+    root = _root(file)
+    followed = (_PACKAGE, root / file.relative_to(root).parts[0])
     found, queue = {file, Path(__file__)}, [file]
     while queue:
         new = _imported_files(queue.pop()) - found
         found |= new
-        queue.extend(new)
+        queue.extend(path for path in new if any(path.is_relative_to(package) for package in followed))
     return tuple(sorted(found))
 
 
@@ -72,7 +86,7 @@ def cache_base() -> Path | None:
             faults.append(str(error))
     if current_process().name == "MainProcess":  # workers do not say it again
         warnings.warn(
-            f"compiled kernels are kept nowhere, so every process compiles them anew: {'; '.join(faults)}. Set "
+            f"compiled kernels are kept nowhere, so every process compiles them again: {'; '.join(faults)}. Set "
             "NUMBA_CACHE_DIR to a folder into which only you can write",
             RuntimeWarning,
             stacklevel=2,

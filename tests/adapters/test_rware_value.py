@@ -157,19 +157,19 @@ def test_chance_draws_each_action_of_the_mask_alike():
             assert [legal(twin.plan, twin.robots, twin.grid, i, chance) for chance in chances] == mask.tolist()
 
 
-def test_a_rollout_is_the_play_that_its_dice_say():
+def test_a_rollout_is_the_play_that_its_random_numbers_say():
     twin, rng = Twin(), np.random.default_rng(3)
     twin.reset(5)
-    dice, fates = rng.random((3, 80, 2, 2)), rng.random((3, 200))
+    chances, fates = rng.random((3, 80, 2, 2)), rng.random((3, 200))
     start = (twin.robots.copy(), twin.where.copy(), twin.queue.copy())
-    found = rollouts(twin.plan, *start, dice, fates, 0.9, 0.1)
+    found = rollouts(twin.plan, *start, chances, fates, 0.9, 0.1)
     for r in range(3):
         (robots, where, queue), grid = (array.copy() for array in start), twin.grid.copy()
         total, used = 0.0, 0
         for step in range(80):
             joint = [
-                legal(twin.plan, robots, grid, i, dice[r, step, i, 1])
-                if dice[r, step, i, 0] < 0.1
+                legal(twin.plan, robots, grid, i, chances[r, step, i, 1])
+                if chances[r, step, i, 0] < 0.1
                 else scripted(twin.plan, robots, where, grid, queue, i)
                 for i in range(2)
             ]
@@ -263,12 +263,12 @@ def test_values_are_the_same_each_time_and_for_states_in_any_company():
     assert DeliveryValue(env.library).values(late).mean.tolist() == first.mean.tolist()  # no clock counts
 
 
-def test_two_sets_of_dice_agree_within_the_error_that_is_stated():
+def test_two_seeds_agree_within_the_error_that_is_stated():
     suite = load_suite("rware-tiny")
     suite = replace(suite, episodes=suite.episodes[2:5], digest="")
     simulator, both = EnvSimulator(suite.make_env), []
-    for dice in (11, 12):
-        value = DeliveryValue(simulator.env.library, dice, count=64)
+    for seed in (11, 12):
+        value = DeliveryValue(simulator.env.library, seed, count=64)
         both.append([exact_credit(episode, simulator, value) for episode in suite.replay(snapshots=True)])
     one, two = (np.concatenate([found.values.ravel() for found in each]) for each in both)
     errors = [np.concatenate([found.error.ravel() for found in each]) for each in both]

@@ -1,10 +1,10 @@
-"""How sure the warehouse's estimated truth is: its error, and what other dice say. It takes some minutes.
+"""How sure the warehouse's estimated truth is: its error, and what other seeds say. It takes some minutes.
 
-    python -m tests.benchmarks.delivery_noise [--rollouts 256] [--steps 60] [--dice 4]
+    python -m tests.benchmarks.delivery_noise [--rollouts 256] [--steps 60] [--seeds 4]
 
-The error is the mean standard error that is stated, the noise the mean deviation of a credit from dice to dice, both
+The error is the mean standard error that is stated, the noise the mean deviation of a credit from seed to seed, both
 over all steps and agents of the first edition of the suite `rware-tiny`; ranks and signs are compared between every
-two sets of dice.
+two seeds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rollouts", type=int, default=256)
     parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--dice", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=4)
     options = parser.parse_args()
     suite = load_suite("rware-tiny")
     whole = suite.replay(snapshots=True)
@@ -37,21 +37,19 @@ def main() -> None:
     library = simulator.env.library
     DeliveryValue(library, count=2).values(episodes[0].snapshots[:1])  # compiles
     began = time.process_time()
-    values = [DeliveryValue(library, dice, options.rollouts, options.steps) for dice in range(options.dice)]
+    values = [DeliveryValue(library, seed, options.rollouts, options.steps) for seed in range(options.seeds)]
     found = {
         kind: [[exact_credit(episode, simulator, value, kind) for episode in episodes] for value in values]
         for kind in TRUTH_KINDS
     }
-    seconds = (time.process_time() - began) / options.dice
-    print(
-        f"{len(episodes)} episodes, {options.rollouts} rollouts of {options.steps} steps, {options.dice} sets of dice"
-    )
+    seconds = (time.process_time() - began) / options.seeds
+    print(f"{len(episodes)} episodes, {options.rollouts} rollouts of {options.steps} steps, {options.seeds} seeds")
     print(f"both kinds: {seconds:.1f} s of CPU time")
     for kind, sets in found.items():
         credits = np.array([np.concatenate([one.values.ravel() for one in each]) for each in sets])
         sums = np.array([np.concatenate([one.values.sum(axis=0) for one in each]) for each in sets])
         error = np.mean([one.error.mean() for each in sets for one in each])
-        pairs = list(combinations(range(options.dice), 2))
+        pairs = list(combinations(range(options.seeds), 2))
         rank, of_sums = (
             np.mean([rank_correlation(array[a], array[b]) for a, b in pairs]) for array in (credits.round(9), sums)
         )

@@ -1,4 +1,4 @@
-"""A compiled kernel is compiled anew when any file that it depends on changes, and only then."""
+"""A compiled kernel is compiled again when any file that it depends on changes, and only then."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ from numba.core.registry import CPUDispatcher
 import spaceworld
 from spaceworld.rules import jit
 from spaceworld.rules.jit import cache_folder, sources_of
+from tianshou_examples.experiment import compiled_rules
 
 PACKAGE = Path(spaceworld.__file__).parent
+PACKAGES = ("spaceworld", "credit_wrappers", "tianshou_examples")
 MODULES = [
     importlib.import_module(found.name)
     for found in pkgutil.walk_packages(spaceworld.__path__, "spaceworld.")
     if not found.name.endswith("__main__") and ".render" not in found.name and ".app" not in found.name
 ]
+MODULES.append(compiled_rules)  # the only one elsewhere
 
 
 def kernels_of(module: ModuleType) -> list[CPUDispatcher]:
@@ -38,10 +41,10 @@ def kernels_of(module: ModuleType) -> list[CPUDispatcher]:
 
 
 def origins(module: ModuleType) -> dict[str, Path]:
-    """For each name that a module imports from this package, the file that it comes from; by Python's own parser."""
+    """For each name that a module imports from our packages, the file that it comes from; by Python's own parser."""
     files: dict[str, Path] = {}
     for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "spaceworld":
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
             source = importlib.import_module(str(node.module))
             for alias in node.names:
                 value = getattr(source, alias.name)
@@ -59,11 +62,40 @@ def test_whatever_a_kernel_uses_is_among_its_sources() -> None:
             used = {imported[name] for name in kernel.py_func.__code__.co_names if name in imported}
             sources = sources_of(Path(str(module.__file__)))
             assert used | {Path(str(module.__file__)), PACKAGE / "rules" / "jit.py"} <= set(sources), kernel
-            for file in used:  # and what that one depends on
+            for file in (file for file in used if file.is_relative_to(PACKAGE)):  # and what that one depends on
                 assert set(sources_of(file)) <= set(sources), kernel
             assert kernel._cache.cache_path.startswith(cache_folder(Path(str(module.__file__)))), kernel
             checked += 1
     assert checked > 70
+
+
+def test_no_other_module_compiles_kernels() -> None:
+    files = [path for package in PACKAGES for path in (PACKAGE.parent / package).rglob("*.py")]
+    found = {path for path in files if "rules.jit import" in path.read_text(encoding="utf-8")}
+    assert found - {Path(str(module.__file__)) for module in MODULES} == set()
+
+
+def test_the_sources_are_found_however_they_are_imported(tmp_path: Path) -> None:
+    files = {
+        "robots/kernels.py": "from .parts.grip import grip\nfrom . import numbers\nfrom robots.far import FAR\n"
+        "from critic.worth import DOCK",
+        "robots/parts/grip.py": "from ..sizes import (\n    WIDTH,\n)",
+        "robots/sizes.py": "WIDTH = 1",
+        "robots/numbers.py": "ONE = 1",
+        "robots/far.py": "FAR = 2",
+        "robots/unused.py": "",
+        "critic/worth.py": "from critic.other import X\nDOCK = 200",
+        "critic/other.py": "X = 1",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (path.parent / "__init__.py").touch()
+        path.write_text(text, encoding="utf-8")
+    found = sources_of(tmp_path / "robots" / "kernels.py")
+    names = {str(path.relative_to(tmp_path)) for path in found if path.is_relative_to(tmp_path)}
+    expected = files.keys() - {"robots/unused.py", "critic/other.py"}  # of another package, one step far
+    assert {name for name in names if not name.endswith("__init__.py")} == expected
 
 
 def folders(copy: Path) -> dict[str, str]:
@@ -110,7 +142,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
 
 
 def base() -> Path | None:
-    """Where kernels would be kept, found anew."""
+    """Where kernels would be kept, found again."""
     return jit.cache_base.__wrapped__()
 
 
@@ -153,7 +185,7 @@ def test_a_folder_into_which_others_could_write_is_not_used(
     places: dict[str, Path], made: Callable[[Path], None]
 ) -> None:
     made(places["own"])
-    with pytest.warns(RuntimeWarning, match=rf"compiles them anew: .*__pycache__.*; {places['own']} is not a folder"):
+    with pytest.warns(RuntimeWarning, match=rf"compiles them again: .*__pycache__.*; {places['own']} is not a folder"):
         assert base() is None
 
 

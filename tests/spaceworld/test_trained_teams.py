@@ -104,3 +104,36 @@ def test_without_a_registered_loader_the_option_is_named(run: Path, monkeypatch:
     monkeypatch.setattr("spaceworld.app.teams.entry_points", lambda group: ())
     with pytest.raises(ValueError, match=r"no installed package loads .*--policy module:function"):
         team_of(str(run))
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("json", "--policy json is no function; name one, module:function"),
+        ("own_trainer:NUMBER", "--policy own_trainer:NUMBER is no function"),
+        ("own_trainer:nothing", "--policy own_trainer:nothing returned a NoneType"),
+    ],
+)
+def test_what_is_no_loader_is_refused_in_one_line(
+    run: Path, function: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "NUMBER = 3\n\ndef nothing(folder):\n    pass\n"
+    (run.parent / "own_trainer.py").write_text(text, encoding="utf-8")
+    assert main(["watch", str(run), "--record", str(run / "a.gif"), "--policy", function]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}") and error.count("\n") == 1
+
+
+def test_a_module_beside_which_the_command_runs_is_found(
+    tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "trainer_beside.py").write_text(LOADER, encoding="utf-8")
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    monkeypatch.chdir(tmp_path / "here")
+    assert team_of(str(run), "trainer_beside:load").world["scenario"] == "duet"
+
+
+def test_a_scenario_that_stands_for_a_team_leads_to_the_option() -> None:
+    with pytest.raises(ValueError, match="crew is a scenario, no team; to watch it: spaceworld watch --scenario crew"):
+        team_of("crew")

@@ -181,3 +181,13 @@ def test_bad_input_is_named_and_changes_nothing() -> None:
         SpaceworldVectorEnv(2, threads=0)
     with pytest.raises(ValueError, match="unknown scenario 'par'; the presets are solo"):
         SpaceworldVectorEnv(2, "par")
+
+
+def test_a_batch_of_copies_shares_nothing_with_the_world_that_was_copied() -> None:
+    env = SpaceworldEnv("solo")
+    env.reset(seed=3)
+    before = env.get_state().row
+    batch = env.copies(2)
+    assert batch.rows.shape[0] == 2 and (batch.rows == batch.rows[0]).all()
+    batch.step(np.arange(2), np.full((2, 1), 3))
+    assert batch.rows[0, pk.S_STEP] == 1 and (env.get_state().row == before).all()

@@ -1,8 +1,8 @@
-"""Fits the student of an environment's published judgements anew, and keeps it in the package.
+"""Fit the student of an environment's published judgements again, and keep it in the package.
 
     python -m tianshou_examples.experiment.fit_published spaceworld:duet
 
-Needed when judgements are published, or the settings of the fit change: else runs fit it themselves.
+Do this when judgements are published or the settings of the fit change. Otherwise each run fits the student itself.
 """
 
 from __future__ import annotations

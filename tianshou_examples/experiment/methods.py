@@ -50,7 +50,7 @@ class Method:
 METHODS = {
     "mca": Method("individual credit", "#0f766e"),
     "taca": Method("individual credit, and tasks", "#0284c7", tasks=True),
-    "tasks": Method("shared team reward, and tasks", "#4d7c0f", tasks=True, credit=False),
+    "tasks": Method("shared team reward, and tasks", "#7c2d12", tasks=True, credit=False),
     "student": Method("individual credit, of a student", "#c026d3", student="potential"),
     "student-free": Method("individual credit, of an unconstrained student", "#be123c", student="free"),
     "exact": Method("exact individual credit, of a simulator", "#15803d", exact=True),

@@ -122,7 +122,7 @@ class PaidWorlds:
 
     def __init__(self, env: SpaceworldEnv, worlds: int, pay: Callable[[np.ndarray], Pay]) -> None:
         self.env, self.worlds, self.agents = env, worlds, env.possible_agents
-        self._batch = env.batch_over(np.tile(env._memory, (worlds, 1)))
+        self._batch = env.copies(worlds)
         self._pay = pay(self._batch.memory)
         self._all = np.arange(worlds)
 

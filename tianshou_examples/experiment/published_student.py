@@ -1,6 +1,6 @@
 """The students that come with the package: fitted to published judgements, so that a run need not fit them again.
 
-`python -m tianshou_examples.experiment.fit_published spaceworld:duet` fits one anew and replaces its files.
+`python -m tianshou_examples.experiment.fit_published spaceworld:duet` fits one again and replaces its files.
 """
 
 from __future__ import annotations

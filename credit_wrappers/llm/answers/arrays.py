@@ -8,9 +8,9 @@
 This is the paper's own form: text, from which a parser takes an N x T matrix. An array is an agent's name, a colon
 or equals sign, and numbers in square brackets, separated by commas (or by spaces alone); bold type, quotes and code
 fences around them are ignored. Parts of the text without an array are commentary, but a second heading behind an
-episode's arrays is not: an answer begins anew there. Nor are numbers of an agent that are no array, a table of them, or
-a line that announces another answer. The heading may be absent if one episode was asked for. The episode's `summary` is
-its text without the arrays. If tasks are asked for, each agent also has lines such as
+episode's arrays is not: another answer begins there. Numbers of an agent that are no array, a table of them, and a line
+that announces another answer are no commentary either. The heading may be absent if one episode was asked for. The
+episode's `summary` is its text without the arrays. If tasks are asked for, each agent also has lines such as
 `agent_A task 0-7: load food_0`.
 """
 

@@ -10,8 +10,9 @@ the number stays as it is and then changes by one a step, so that it arrives at 
 and 5. A change by more than one a step is spread evenly over all steps since the point before. After the last point
 nothing changes. So only the end of each run of changes is written, whether the agent waited before it or not. A third
 number begins a new count after step t, which is not paid: the sub-task was done, or another agent changed what is left.
-Whether it was cannot be seen from the answer. So that no count is begun anew in order to be paid for large falls, one
-falls by at most `FASTEST` a step from then on. Before that, and in any rise, all changes are read.
+Whether that is true cannot be seen from the answer. So after a new count began, a fall is read as at most `FASTEST` a
+step. Otherwise an answer could begin new counts in order to be paid for large falls. Before that, and in any rise, all
+changes are read.
 The credit of a step is `STEP_WORTH` times the steps saved in it, so a curve that comes back to its number earned
 nothing in between.
 

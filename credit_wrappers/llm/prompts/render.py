@@ -64,7 +64,7 @@ def render_system(
         bound: Largest size of an agent's summed credits in one episode.
         form: The form of the answer.
         explain: Whether to ask for reasons.
-        naming: "neutral" if the names are assigned anew in every episode, "own" if they are the agents' own.
+        naming: "neutral" if each episode assigns names of its own, "own" if they are the agents' own.
         tasks: The tasks of which each agent is to get one in each step; empty: no tasks are asked for.
         templates: The templates to fill in.
     """
