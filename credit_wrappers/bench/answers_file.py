@@ -34,7 +34,8 @@ class AnswersCritic:
         suites: The episodes as suites, one for each file and world.
 
     Raises:
-        ValueError: A line is no judgement, or there are none; the message names it.
+        ValueError: A line is no judgement, or judges an episode once more and otherwise, or there are none; the message
+            names it.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -98,7 +99,13 @@ class AnswersCritic:
                 raise ValueError(f"{path}, line {number} is no judgement: {error}") from error
             if credit.values.shape != actions.shape or not np.isfinite(credit.values).all():
                 raise ValueError(f"{path}, line {number}: credit must be numbers, {actions.shape}, as the actions are")
-            self._by_world.setdefault(world[0], {})[_place(seed, actions)] = credit, before + question
+            mine, place = self._by_world.setdefault(world[0], {}), _place(seed, actions)
+            if place in mine and not np.array_equal(mine[place][0].values, credit.values):
+                raise ValueError(
+                    f"{path}, line {number} judges an episode once more, and otherwise (that of seed {seed}, with the "
+                    "same actions): keep one of the two"
+                )
+            mine[place] = credit, before + question
             found.setdefault(world, []).append(episode)
         several = len(found) > 1
         return [

@@ -150,6 +150,14 @@ def test_a_judgement_of_another_world_is_none_of_the_same_actions_here(tmp_path)
     assert row.usable == 0 and "no credit for this suite's episodes" in row.note
 
 
+def test_two_judgements_of_one_episode_that_differ_are_refused(tmp_path):
+    walk, ones = [[2, 2], [2, 2], [2, 2]], [[1, 1], [1, 1], [1, 1]]
+    AnswersCritic(judged(tmp_path / "a.jsonl", (1, walk, ones, 0), (1, walk, ones, 1)))
+    path = judged(tmp_path / "a.jsonl", (1, walk, ones, 0), (2, walk, ones, 0), (1, walk, [[0, 1]] * 3, 1))
+    with pytest.raises(ValueError, match=r"a.jsonl, line 3 judges an episode once more, and otherwise .*seed 1"):
+        AnswersCritic(path)
+
+
 def test_two_data_sets_of_the_same_name_in_two_folders_are_two_critics(tmp_path, monkeypatch, capsys):
     def write(dataset, out):
         judged(Path(out), (1, [[2, 2], [2, 2], [2, 2]], [[1 if "new" in dataset else -1] * 2] * 3, 0))
