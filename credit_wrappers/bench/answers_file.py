@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import copy
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -33,19 +34,27 @@ class AnswersCritic:
         suites: The episodes as suites, one for each file and world.
 
     Raises:
-        ValueError: A line is no judgement, or there are none; the message names it.
+        ValueError: A line is no judgement, or judges an episode once more and otherwise, or there are none; the message
+            names it.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
         path = Path(path)
         paths = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
         self.label = f"answers:{path.stem}"
-        self._credits: dict[_Place, tuple[Credit, int]] = {}
+        self._by_world: dict[str, dict[_Place, tuple[Credit, int]]] = {}
         self.suites: list[Suite] = []
         for each in paths:
             self.suites += self._read(each)
         if not self.suites:
             raise ValueError(f"{path} holds no judgement (lines of JSON, in files that end with .jsonl)")
+        self._credits = {place: known for each in self._by_world.values() for place, known in each.items()}
+
+    def of(self, world: str) -> AnswersCritic:
+        """Return the critic that knows the episodes of one world only: another may have equal seeds and actions."""
+        mine = copy(self)
+        mine._credits = self._by_world.get(world, {})
+        return mine
 
     def knows(self, episode: Episode) -> bool:
         """Return whether the file has the episode's credit."""
@@ -68,7 +77,8 @@ class AnswersCritic:
 
     def _read(self, path: Path) -> list[Suite]:
         found: dict[tuple[str, int | None], list[SuiteEpisode]] = {}
-        before = 1 + max((query for _, query in self._credits.values()), default=-1)  # files count from 0 each
+        queries = (query for each in self._by_world.values() for _, query in each.values())
+        before = 1 + max(queries, default=-1)  # files count from 0 each
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except UnicodeDecodeError as error:
@@ -89,7 +99,13 @@ class AnswersCritic:
                 raise ValueError(f"{path}, line {number} is no judgement: {error}") from error
             if credit.values.shape != actions.shape or not np.isfinite(credit.values).all():
                 raise ValueError(f"{path}, line {number}: credit must be numbers, {actions.shape}, as the actions are")
-            self._credits[_place(seed, actions)] = credit, before + question
+            mine, place = self._by_world.setdefault(world[0], {}), _place(seed, actions)
+            if place in mine and not np.array_equal(mine[place][0].values, credit.values):
+                raise ValueError(
+                    f"{path}, line {number} judges an episode once more, and otherwise (that of seed {seed}, with the "
+                    "same actions): keep one of the two"
+                )
+            mine[place] = credit, before + question
             found.setdefault(world, []).append(episode)
         several = len(found) > 1
         return [

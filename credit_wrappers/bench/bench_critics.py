@@ -82,7 +82,7 @@ def bench_critic(word: str, options: CriticOptions) -> Callable[[Suite], Critic]
         return lambda suite: _again(suite, *_AGAIN[word])
     if name == "answers" and rest:
         answers = AnswersCritic(rest)
-        return lambda suite: answers
+        return lambda suite: answers.of(suite.world)
     if word == "scripted":
         return lambda suite: _asking(ScriptedClient(), options)
     if name == "ledger" and rest:

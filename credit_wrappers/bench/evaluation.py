@@ -56,6 +56,7 @@ class BenchRow:
         half: Which half of the suite.
         episodes: Episodes asked about.
         usable: Episodes with a usable answer. The figures are about these.
+        answered: Episodes of queries that were answered, usably or not; the others cost nothing. None: all.
         figures: By name; see docs/bench.md.
         note: Why there is no usable answer, no truth or no figure of some kind; "" otherwise.
         reasks: Corrective questions.
@@ -92,23 +93,28 @@ class BenchRow:
     credits: Mapping[int, Credit] = field(default_factory=dict, repr=False)
     truth: str = ""
     truth_error: dict[str, float] = field(default_factory=dict)
+    answered: int | None = None
 
     @property
     def read(self) -> float:
-        """Tokens read for each episode."""
-        return (self.usage.tokens - self.usage.output_tokens) / max(self.episodes, 1)
+        """Tokens read for each episode that was answered."""
+        return (self.usage.tokens - self.usage.output_tokens) / max(self._counted, 1)
 
     @property
     def written(self) -> float:
-        """Tokens written for each episode."""
-        return self.usage.output_tokens / max(self.episodes, 1)
+        """Tokens written for each episode that was answered."""
+        return self.usage.output_tokens / max(self._counted, 1)
+
+    @property
+    def _counted(self) -> int:
+        return self.episodes if self.answered is None else self.answered
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as values that JSON has."""
         return {
             "suite": self.suite, "digest": self.digest, "critic": self.critic, "label": self.label, "half": self.half,
             "episodes": self.episodes, "usable": self.usable, "fallbacks": self.episodes - self.usable,
-            "reasks": self.reasks, "note": self.note, "truth": self.truth,
+            "answered": self.answered, "reasks": self.reasks, "note": self.note, "truth": self.truth,
             "truth_error": self.truth_error, "calls": self.usage.calls,
             "tokens_read_an_episode": self.read, "tokens_written_an_episode": self.written, "price": self.price,
             "figures": {name: figure.as_json() for name, figure in self.figures.items()}, "against": self.against,
@@ -136,12 +142,17 @@ class BenchRow:
             "against",
             "truth",
         )
-        read, written = (data[f"tokens_{what}_an_episode"] * data["episodes"] for what in ("read", "written"))
+        answered = data.get("answered")  # older files have none
+        counted = data["episodes"] if answered is None else answered
+        read, written = (data[f"tokens_{what}_an_episode"] * counted for what in ("read", "written"))
         usage = Usage(calls=data["calls"], input_tokens=round(read), output_tokens=round(written))
         figures, gains = (
             {name: Figure.from_json(figure) for name, figure in data[key].items()} for key in ("figures", "gains")
         )
-        found = {name: data[name] for name in plain} | {"truth_error": data.get("truth_error", {})}
+        found = {name: data[name] for name in plain} | {
+            "truth_error": data.get("truth_error", {}),
+            "answered": answered,
+        }
         return cls(**found, usage=usage, figures=figures, gains=gains)
 
 
@@ -312,7 +323,13 @@ def evaluate(
         reasons = [credit.summary for credit in credits if credit is not None and credit.summary]
         note = "nothing usable" + (f": {reasons[0]}" if reasons else "")
     errors = {" ".join(which): error for which, error in truth.error.items() if error > 0}  # not where it is NaN
-    counted = {"note": note, "truth": truth.quality, "truth_error": errors, **counted}
+    counted = {
+        "answered": _answered(credits, queries),
+        "note": note,
+        "truth": truth.quality,
+        "truth_error": errors,
+        **counted,
+    }
     price = None if prices is None else prices.cost(spent)
     return BenchRow(
         suite.name, critic, half, len(chosen), len(usable), figures=figures, usage=spent, price=price, judged=judged,
@@ -322,3 +339,14 @@ def evaluate(
 
 def _culprit(planted: PlantedFault | None, episode: Episode) -> tuple[PlantedFault, int] | None:
     return None if planted is None else (planted, episode.agents.index(planted.agent))
+
+
+def _answered(credits: Sequence[Credit | None], queries: Sequence[int] | None) -> int:
+    """Return how many episodes are in queries of which some credit is usable, or some answer cost something."""
+    numbers = [0] * len(credits) if queries is None else queries
+    told = {
+        number
+        for number, credit in zip(numbers, credits, strict=True)
+        if credit is not None and (credit.source != "fallback" or credit.usage.calls)
+    }
+    return sum(number in told for number in numbers)

@@ -118,6 +118,9 @@ class Suite:
     edition_digests: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("name", "world"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be a text such as spaceworld:duet, got {getattr(self, name)!r}")
         if self.max_cycles is not None and (not isinstance(self.max_cycles, int) or self.max_cycles < 1):
             raise ValueError(f"max_cycles must be a whole number from 1, or null, got {self.max_cycles!r}")
 

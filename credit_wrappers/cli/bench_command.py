@@ -21,6 +21,7 @@ from credit_wrappers.bench.paired import compared
 from credit_wrappers.bench.suite import Suite, load_suite, suite_names
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.critic import Critic
+from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
 from credit_wrappers.critics.llm_critic import LLMCritic
 from credit_wrappers.dataset import published_names
@@ -85,8 +86,10 @@ def bench(options: argparse.Namespace) -> Generator[str, None, int]:
     """
     with TemporaryDirectory() as folder:
         options.words = options.critic  # as they were written, the names of the rows
-        options.critic = [_with_file(word, Path(folder)) for word in options.critic]
-        options.suite = [_with_file(word, Path(folder)) for word in options.suite]
+        words = list(dict.fromkeys([*options.critic, *options.suite]))  # a folder each: two sets may have one name
+        files = {word: _with_file(word, Path(folder) / str(k)) for k, word in enumerate(words)}
+        options.critic = [files[word] for word in options.critic]
+        options.suite = [files[word] for word in options.suite]
         return (yield from _bench(options))
 
 
@@ -97,9 +100,9 @@ def _with_file(word: str, folder: Path) -> str:
         return word
     if not Path(name).exists() and name not in published_names():
         raise ValueError(f"{word}: there is no {name}; published data sets are {', '.join(published_names())}")
+    folder.mkdir()
     path = folder / f"{Path(name).name}.jsonl"
-    if not path.exists():
-        write_answers(name, path)
+    write_answers(name, path)
     return f"answers:{path}"
 
 
@@ -233,7 +236,12 @@ def _estimates(suite: Suite, critics: Any, settings: BenchSettings) -> Iterator[
     episodes = suite.replay()
     parts = suite.parts(suite.choose(settings.half, settings.limit, settings.edition))
     for word, make in critics.items():
-        if isinstance(critic := make(suite), LLMCritic):
+        try:
+            critic = make(suite)
+        except CreditError as error:  # the others are estimated all the same, as they are judged
+            yield f"{suite.name}, {word}: nothing usable: {error}"
+            continue
+        if isinstance(critic, LLMCritic):
             for part in parts:
                 whole = suite.name if len(parts) == 1 else f"{suite.name}, edition {suite.episodes[part[0]].edition}"
                 estimate = critic.estimate([episodes[k] for k in part], settings.episodes_per_query)

@@ -234,6 +234,7 @@ def _answers(path: Path, most: int) -> ReportSource:
     """Return the judgements of a .jsonl file, replayed."""
     critic = AnswersCritic(path)
     suite = critic.suites[0]
+    critic = critic.of(suite.world)
     try:
         episodes = suite.replay()
     except CreditError as error:

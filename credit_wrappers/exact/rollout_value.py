@@ -17,6 +17,9 @@ class RolloutValue:
     A rollout ends where the world ends it, and after `horizon` steps. With `rewind` it goes on past the environment's
     time limit; without, time running out ends it, and a state in which it has run out cannot be valued.
 
+    The error is due to the policy's chance. Where states hold the environment's random stream, all rollouts of a state
+    meet the same chance of the world, so the error does not hold that.
+
     Args:
         simulator: Tells what actions lead to.
         policy: Returns the joint actions, (K, N) int, that it takes in K states; or "random", uniform over the

@@ -9,6 +9,7 @@ import pytest
 from credit_wrappers import FolderClient, ScriptedClient
 from credit_wrappers.bench.bench_critics import CriticOptions, bench_critic
 from credit_wrappers.bench.benchmark import BenchSettings, PreparedSuite, bench_row
+from credit_wrappers.bench.evaluation import BenchRow
 from credit_wrappers.bench.suite import load_suite
 
 
@@ -41,6 +42,8 @@ def test_what_is_answered_is_scored_and_what_waits_is_said(prepared, tmp_path):
     part = row(prepared, tmp_path)
     assert (part.usable, part.episodes) == (8, 12) and part.figures
     assert part.note.startswith("model-by-files: 1 question waits for its answer")
+    assert part.written == part.usage.output_tokens / 8  # of the episodes that were answered
+    assert BenchRow.from_json(part.as_json()).as_json() == part.as_json()
     answer(tmp_path, 1)
     whole = row(prepared, tmp_path)
     assert (whole.usable, whole.note) == (12, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from credit_wrappers.bench.benchmark import BenchSettings, PreparedSuite, bench_
 from credit_wrappers.bench.evaluation import evaluate
 from credit_wrappers.bench.suite import PlantedFault, Suite, SuiteEpisode, load_suite
 from credit_wrappers.bench.truth import suite_truth
+from credit_wrappers.cli import bench_command
 from credit_wrappers.cli.main import main
 from credit_wrappers.core.credit import Credit
 from credit_wrappers.critics.critic_registry import make_critic
@@ -134,6 +136,44 @@ def test_a_file_of_judgements_is_a_suite_and_a_critic(tmp_path):
         AnswersCritic(path)
 
 
+def test_a_judgement_of_another_world_is_none_of_the_same_actions_here(tmp_path):
+    walk, ones = [[2, 2], [2, 2], [2, 2]], [[1, 1], [1, 1], [1, 1]]
+    path = judged(tmp_path / "here.jsonl", (1, walk, ones, 0))
+    [suite] = AnswersCritic(path).suites
+    elsewhere = {"world": "spaceworld:duet", "seed": 1, "actions": walk, "credit": [[9, 9], [9, 9], [9, 9]]}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(elsewhere) + "\n")
+    [row] = run_bench([suite], {"a": bench_critic(f"answers:{path}", CriticOptions({}))}, BenchSettings(draws=0))
+    assert row.usable == 1 and row.credits[0].values.tolist() == ones
+    path.write_text(json.dumps(elsewhere) + "\n", encoding="utf-8")
+    [row] = run_bench([suite], {"a": bench_critic(f"answers:{path}", CriticOptions({}))}, BenchSettings(draws=0))
+    assert row.usable == 0 and "no credit for this suite's episodes" in row.note
+
+
+def test_two_judgements_of_one_episode_that_differ_are_refused(tmp_path):
+    walk, ones = [[2, 2], [2, 2], [2, 2]], [[1, 1], [1, 1], [1, 1]]
+    AnswersCritic(judged(tmp_path / "a.jsonl", (1, walk, ones, 0), (1, walk, ones, 1)))
+    path = judged(tmp_path / "a.jsonl", (1, walk, ones, 0), (2, walk, ones, 0), (1, walk, [[0, 1]] * 3, 1))
+    with pytest.raises(ValueError, match=r"a.jsonl, line 3 judges an episode once more, and otherwise .*seed 1"):
+        AnswersCritic(path)
+
+
+def test_two_data_sets_of_the_same_name_in_two_folders_are_two_critics(tmp_path, monkeypatch, capsys):
+    def write(dataset, out):
+        judged(Path(out), (1, [[2, 2], [2, 2], [2, 2]], [[1 if "new" in dataset else -1] * 2] * 3, 0))
+
+    monkeypatch.setattr(bench_command, "write_answers", write)
+    places = [tmp_path / name / "labels" for name in ("new", "old")]
+    for place in places:
+        place.mkdir(parents=True)
+    words = [f"answers:{place}" for place in places]
+    out = tmp_path / "rows.json"
+    assert main(["bench", "--suite", words[0], "--critic", *words, "--draws", "0", "--json", str(out)]) == 0
+    rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    assert [row["figures"]["sign work difference"]["value"] for row in rows] == [1, 0]
+    assert [row["suite"] for row in rows] == ["labels", "labels"] and "labels" in capsys.readouterr().out
+
+
 def test_the_command_prints_a_table_and_writes_every_figure(tmp_path, capsys):
     out = tmp_path / "rows.json"
     words = ["bench", "--suite", "corridor", "--critic", "exact-work", "random", "--draws", "20", "--json", str(out)]
@@ -227,6 +267,13 @@ def test_an_estimate_asks_nothing(capsys):
     assert main(["bench", "--suite", "corridor", "--critic", "scripted", "equal", "--estimate"]) == 0
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith("corridor, scripted: 6 episodes: 1 calls")
+
+
+def test_an_estimate_says_which_critic_cannot_be_made_and_goes_on(capsys):
+    assert main(["bench", "--suite", "corridor", "--critic", "again", "scripted", "--estimate"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("corridor, again: nothing usable: the truth of this suite is exact")
+    assert second.startswith("corridor, scripted: 6 episodes: 1 calls")
 
 
 def test_a_report_shows_two_critics_and_the_truth_for_each_suite(tmp_path, capsys):

@@ -217,6 +217,8 @@ def test_the_truth_of_the_warehouse_is_an_estimate_with_its_error_in_time_only()
     ("of", "change", "why"),
     [
         ("suite", {"max_cycles": "a"}, "max_cycles must be a whole number from 1, or null, got 'a'"),
+        ("suite", {"world": 5}, "world must be a text such as spaceworld:duet, got 5"),
+        ("suite", {"suite": None}, "name must be a text such as spaceworld:duet, got None"),
         ("suite", {"truth_digests": {"time shapley": ["00"]}}, "a digest for each of the 12 episodes"),
         ("episode", {"seed": "a"}, "seed must be a whole number from 0, got 'a'"),
         ("episode", {"seed": -1}, "seed must be a whole number from 0, got -1"),
