@@ -8,7 +8,7 @@ the answers are turned back, so that one lesson holds in all of them.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -76,15 +76,17 @@ class Egocentric(nn.Module):
             raise ValueError("an egocentric network needs Spaceworld's vector observations")
         self.agents = agents
         self.kinds = [kind for kind in kinds_of(names) if kind.count > 1]
-        self.placed = [c for n, c in self.at.items() if n.rpartition(".")[2].rpartition("_")[2] in AXES]
-        self.seen = [c for n, c in self.at.items() if n.endswith(".seen")]
-        self.thing_places = {axis: [c for n, c in self.at.items() if n.endswith(f".rel_{axis}")] for axis in AXES}
-        modules = [name for name in names if name.startswith("module_")]
-        self.mine = [self.at[name] for name in modules if name.endswith(".mine")]
-        self.module_places = {axis: [self.at[n] for n in modules if n.endswith(f".rel_{axis}")] for axis in AXES}
-        self.same = [self.at[name] for name in names if name.endswith(".same_module")]
-        self.gripped = [self.at[name] for name in modules if name.endswith(".grippers")]
-        self.first_module = self.seen.index(self.at["module_0.seen"])  # among the things
+        self.placed = self._columns(lambda n: n.rpartition(".")[2].rpartition("_")[2] in AXES)
+        self.seen = self._columns(lambda n: n.endswith(".seen"))
+        self.thing_places = {axis: self._columns(lambda n, end=f".rel_{axis}": n.endswith(end)) for axis in AXES}
+        self.mine = self._columns(lambda n: n.endswith(".mine"))
+        self.module_places = {
+            axis: self._columns(lambda n, end=f".rel_{axis}": n.startswith("module_") and n.endswith(end))
+            for axis in AXES
+        }
+        self.same = self._columns(lambda n: n.endswith(".same_module"))
+        self.gripped = self._columns(lambda n: n.endswith(".grippers"))
+        self.first_module = self.seen.tolist().index(self.at["module_0.seen"])  # among the things
         self.actions = mirrors.shape[1] if outputs >= mirrors.shape[1] else 0  # of the outputs, those that are turned
         columns, signs = _mirrored_columns(self.at, len(mirrors))
         self.register_buffer("columns", torch.as_tensor(columns), persistent=False)
@@ -96,6 +98,10 @@ class Egocentric(nn.Module):
         self.rows = 3 if agents else 2  # of `ahead`
         self.more = 4 * (len(self.placed) + self.rows)  # what the layers read beside the inputs
         self.layers = mlp(inputs + self.more, outputs, hidden, last_gain)
+
+    def _columns(self, chosen: Callable[[str], bool]) -> torch.Tensor:
+        """Return the columns of some names; a tensor, since indexing by a list converts it each time."""
+        return torch.tensor([column for name, column in self.at.items() if chosen(name)], dtype=torch.long)
 
     def forward(self, seen: torch.Tensor) -> torch.Tensor:
         """Return (B, outputs) for (B, inputs)."""
