@@ -77,15 +77,12 @@ class Egocentric(nn.Module):
         self.agents = agents
         self.kinds = [kind for kind in kinds_of(names) if kind.count > 1]
         self.placed = self._columns(lambda n: n.rpartition(".")[2].rpartition("_")[2] in AXES)
-        self.seen = self._columns(lambda n: n.endswith(".seen"))
-        self.thing_places = {axis: self._columns(lambda n, end=f".rel_{axis}": n.endswith(end)) for axis in AXES}
-        self.mine = self._columns(lambda n: n.endswith(".mine"))
-        self.module_places = {
-            axis: self._columns(lambda n, end=f".rel_{axis}": n.startswith("module_") and n.endswith(end))
-            for axis in AXES
-        }
-        self.same = self._columns(lambda n: n.endswith(".same_module"))
-        self.gripped = self._columns(lambda n: n.endswith(".grippers"))
+        self.seen = self._columns(_ending("", ".seen"))
+        self.thing_places = {axis: self._columns(_ending("", f".rel_{axis}")) for axis in AXES}
+        self.mine = self._columns(_ending("module_", ".mine"))
+        self.module_places = {axis: self._columns(_ending("module_", f".rel_{axis}")) for axis in AXES}
+        self.same = self._columns(_ending("", ".same_module"))
+        self.gripped = self._columns(_ending("module_", ".grippers"))
         self.first_module = self.seen.tolist().index(self.at["module_0.seen"])  # among the things
         self.actions = mirrors.shape[1] if outputs >= mirrors.shape[1] else 0  # of the outputs, those that are turned
         columns, signs = _mirrored_columns(self.at, len(mirrors))
@@ -230,6 +227,10 @@ class Egocentric(nn.Module):
         cut.inputs -= columns.stop - columns.start
         cut.layers[0] = narrowed(cut.layers[0], slice(columns.start + shift, columns.stop + shift))
         return cut
+
+
+def _ending(start: str, end: str) -> Callable[[str], bool]:
+    return lambda name: name.startswith(start) and name.endswith(end)
 
 
 def turned_way(way: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
