@@ -12,6 +12,7 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError, Unanswered
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.critics.baselines import (
+    CostPenaltyCritic,
     EqualSplitCritic,
     RandomCritic,
     SharedCritic,
@@ -80,6 +81,7 @@ __all__ = [
     "Budget",
     "BudgetExceeded",
     "Completion",
+    "CostPenaltyCritic",
     "CounterfactualCritic",
     "Credit",
     "CreditError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -98,6 +99,43 @@ class SummedCritic:
         return [
             replace(credit, values=np.tile(credit.values.sum(axis=1, keepdims=True), credit.values.shape[1]))
             for credit in self.critic.score(episodes)
+        ]
+
+
+class CostPenaltyCritic:
+    """Pays what another critic pays, less a price for each of the agent's own costs (collisions and violations).
+
+    `infos[agent]["cost"]` is the convention of safe reinforcement learning; a fixed price for it is its plainest
+    method. Each agent pays for its own costs, whatever the critic said about them. Events and summary are those of the
+    other critic, so they do not tell of the price.
+
+    Args:
+        critic: Pays.
+        price: Of a cost of 1, in the other critic's units; 0 or more.
+
+    Raises:
+        TypeError: `critic` is no critic.
+        ValueError: The price is negative or no finite number.
+    """
+
+    def __init__(self, critic: Critic, price: float) -> None:
+        check_critic(critic, "CostPenaltyCritic takes a critic")
+        if not 0.0 <= price < math.inf:
+            raise ValueError(f"price must be 0 or more, and finite, got {price}")
+        self.critic, self.price = critic, price
+        self.label = f"{critic.label}, {price:g} for each cost"
+
+    def check_narrator(self, narrator: Narrator) -> None:
+        """Raise what the other critic raises, where a narrator cannot tell it episodes."""
+        if hasattr(self.critic, "check_narrator"):
+            self.critic.check_narrator(narrator)
+
+    def score(self, episodes: Sequence[Episode]) -> list[Credit]:
+        """Return the other critic's credits less the price of each agent's costs in each step."""
+        credits = self.critic.score(episodes)
+        return [
+            replace(credit, values=(credit.values - self.price * episode.cost).astype(np.float32))
+            for credit, episode in zip(credits, episodes, strict=True)
         ]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from credit_wrappers import (
     Budget,
+    CostPenaltyCritic,
     CreditError,
     CreditStore,
     CreditWrapper,
@@ -69,6 +70,7 @@ def test_a_client_that_is_none_is_named(take):
         CreditStore,
         Distillation,
         SummedCritic,
+        lambda critic: CostPenaltyCritic(critic, 1.0),
         lambda critic: annotate([], critic),
     ],
 )

@@ -115,6 +115,22 @@ def test_methods_are_paid_as_they_say() -> None:
     assert isinstance(payer_of("summed", None, env.possible_agents, 2)(worlds._batch.memory), SummedPay)
 
 
+@pytest.mark.parametrize("method", ["mca", "summed", "shared"])
+def test_each_robot_pays_for_its_own_collisions_alone(method: str) -> None:
+    env = SpaceworldEnv("pair")
+    actions = np.random.default_rng(1).integers(0, 6, (60, 1, 2))
+    plain, priced = (PaidWorlds(env, 1, payer_of(method, None, env.possible_agents, 1, price)) for price in (0.0, 0.7))
+    plain.reset(3), priced.reset(3)
+    alone, cost = SpaceworldEnv("pair"), []
+    alone.reset(seed=3)
+    for joint in actions[:, 0]:
+        infos = alone.step(dict(zip(alone.agents, joint, strict=True)))[4]
+        cost.append([infos[agent]["cost"] for agent in alone.possible_agents])
+    lost = np.array([(plain.step(a).credit - priced.step(a).credit)[0] for a in actions])
+    np.testing.assert_allclose(lost, 0.7 * np.array(cost), atol=1e-12)
+    assert (np.array(cost).sum(axis=0) > 0).all() and np.ptp(cost, axis=1).any()
+
+
 @pytest.mark.parametrize("numbered", [False, True])
 @pytest.mark.parametrize("network", ["flat", "entities", "egocentric"])
 def test_a_learner_goes_on_from_its_checkpoint_and_its_team_is_loaded(network: str, numbered: bool, tmp_path) -> None:

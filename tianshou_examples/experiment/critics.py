@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from credit_wrappers import (
     Budget,
+    CostPenaltyCritic,
     CounterfactualCritic,
     CreditError,
     CreditStore,
@@ -177,7 +178,11 @@ def make_critic(
     critic: Critic = monitor
     if kind.asks and kind.credit and settings.critic in FAULTS:
         critic = FaultyCritic(critic, FAULTS[settings.critic].change)
-    return SummedCritic(critic) if kind.summed else critic, monitor, inner if isinstance(inner, LLMCritic) else None
+    if kind.summed:
+        critic = SummedCritic(critic)
+    if settings.cost_price:
+        critic = CostPenaltyCritic(critic, settings.cost_price)
+    return critic, monitor, inner if isinstance(inner, LLMCritic) else None
 
 
 def make_source(

@@ -107,7 +107,7 @@ class LearnerProcess:
         """Return the learner of --loop fast; where the run has a student, it pays in the worlds."""
         s = self.settings
         student = load_student(self.folder) if s.answers_name and METHODS[self.method].asks else None
-        worlds = PaidWorlds(env, s.envs, payer_of(self.method, student, env.possible_agents, s.envs))
+        worlds = PaidWorlds(env, s.envs, payer_of(self.method, student, env.possible_agents, s.envs, s.cost_price))
         return FastLearner(s, worlds, self.seed, self.monitor.count_ended)
 
     def run(self, stop: Any) -> None:

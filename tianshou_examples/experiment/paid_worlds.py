@@ -88,6 +88,21 @@ class SummedPay:
         return np.repeat(credit.sum(axis=1, keepdims=True), credit.shape[1], axis=1)
 
 
+class CostPay:
+    """Pays what another pay says, less a price for each of the robot's own collisions and violations."""
+
+    def __init__(self, inner: Pay, price: float) -> None:
+        self._inner, self._price = inner, price
+
+    def begin(self, chosen: np.ndarray, observations: np.ndarray) -> None:
+        """See `Pay`."""
+        self._inner.begin(chosen, observations)
+
+    def pay(self, actions: np.ndarray, step: BatchStep) -> np.ndarray:
+        """See `Pay`."""
+        return self._inner.pay(actions, step) - self._price * step.costs
+
+
 @dataclass(frozen=True, slots=True)
 class PaidStep:
     """What one step of all worlds brought; arrays of E worlds and N robots.
@@ -152,7 +167,9 @@ class PaidWorlds:
         return observations, masks
 
 
-def payer_of(method: str, student: Any, agents: list[str], worlds: int) -> Callable[[np.ndarray], Pay]:
+def payer_of(
+    method: str, student: Any, agents: list[str], worlds: int, cost_price: float = 0.0
+) -> Callable[[np.ndarray], Pay]:
     """Return a maker of what pays a method's robots.
 
     Args:
@@ -160,12 +177,16 @@ def payer_of(method: str, student: Any, agents: list[str], worlds: int) -> Calla
         student: Pays instead of the scripted rules; None: the rules do.
         agents: The robots' names.
         worlds: E.
+        cost_price: Of each of a robot's own collisions and violations, in the unit of what is paid.
     """
 
     def make(memory: np.ndarray) -> Pay:
         if method in ("shared", "equal"):
-            return TeamPay(1.0 if method == "shared" else 1.0 / len(agents), len(agents))
-        critic: Pay = RulesPay(memory) if student is None else StudentPay(student, worlds, agents)
-        return SummedPay(critic) if method == "summed" else critic
+            pay: Pay = TeamPay(1.0 if method == "shared" else 1.0 / len(agents), len(agents))
+        else:
+            pay = RulesPay(memory) if student is None else StudentPay(student, worlds, agents)
+        if method == "summed":
+            pay = SummedPay(pay)
+        return CostPay(pay, cost_price) if cost_price else pay
 
     return make

@@ -175,6 +175,8 @@ class Settings:
     recent: int = _learner(256, above=0)  # episodes over which the training's return is averaged
     exact_scale: float = _learner(0.1)  # credit of one action or step less to go (exact)
     exact_penalty: float = _learner(1.0, least=0)  # actions or steps that a collision costs its robot's team (exact)
+    # what each of its own collisions and violations costs a learner beyond what it is paid, in the same unit
+    cost_price: float = _learner(0.0, least=0)
     wean: float = _learner(0.6, above=0, most=1)  # share of the steps over which tasks fade (tasks, taca)
     hidden: int = _learner(128, above=0)
     lr: float = _learner(2e-3, above=0)
