@@ -119,7 +119,8 @@ def test_methods_are_paid_as_they_say() -> None:
 def test_each_robot_pays_for_its_own_collisions_alone(method: str) -> None:
     env = SpaceworldEnv("pair")
     actions = np.random.default_rng(1).integers(0, 6, (60, 1, 2))
-    plain, priced = (PaidWorlds(env, 1, payer_of(method, None, env.possible_agents, 1, price)) for price in (0.0, 0.7))
+    plain, priced = (PaidWorlds(env, 1, payer_of(method, None, env.possible_agents, 1)) for _ in range(2))
+    priced.cost_price = 0.7
     plain.reset(3), priced.reset(3)
     alone, cost = SpaceworldEnv("pair"), []
     alone.reset(seed=3)
@@ -129,6 +130,17 @@ def test_each_robot_pays_for_its_own_collisions_alone(method: str) -> None:
     lost = np.array([(plain.step(a).credit - priced.step(a).credit)[0] for a in actions])
     np.testing.assert_allclose(lost, 0.7 * np.array(cost), atol=1e-12)
     assert (np.array(cost).sum(axis=0) > 0).all() and np.ptp(cost, axis=1).any()
+
+
+def test_the_price_of_a_collision_grows_with_the_training() -> None:
+    learner, _ = learner_of(lambda memory: NumberedPay(), replace(SETTINGS, cost_price=2.0, cost_growth=0.5))
+    prices = []
+    for done in (0.0, 0.25, 0.5, 1.0):
+        learner.set_progress(done)
+        prices.append(learner.worlds.cost_price)
+    assert prices == [0.0, 1.0, 2.0, 2.0]
+    learner, _ = learner_of(lambda memory: NumberedPay(), replace(SETTINGS, cost_price=2.0))
+    assert learner.worlds.cost_price == 2.0
 
 
 @pytest.mark.parametrize("numbered", [False, True])

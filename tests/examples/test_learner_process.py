@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from credit_wrappers import Ledger
+from credit_wrappers import CostPenaltyCritic, Ledger
 from credit_wrappers.testing.server import MessagesServer, Reply
 from tests.examples.one_learner import TINY, Queue, play, settings_of
 from tianshou_examples.experiment import learner_process
@@ -325,3 +325,16 @@ def test_harder_rewards_are_paid_in_the_training_and_not_in_the_evaluation(tmp_p
 class _Board:
     def add_scalar(self, *_: Any) -> None:
         """Ignore it."""
+
+
+def test_the_price_of_a_collision_grows_in_tianshous_loop_too(tmp_path: Path) -> None:
+    settings = replace(settings_of("ppo", "shared"), cost_price=2.0, cost_growth=0.5)
+    process = LearnerProcess(settings, "equal", 0, tmp_path, Queue())
+    critic, prices = process.critic, []
+    assert isinstance(critic, CostPenaltyCritic) and process.store.critic is critic
+    while not process._complete:
+        done = process.learner.steps / settings.steps
+        process._train()
+        prices.append(critic.price)
+        assert critic.price == 2.0 * min(1.0, 2 * done)
+    assert prices[0] == 0.0 and prices[-1] > 1.0

@@ -170,6 +170,8 @@ def test_a_rollout_is_never_shorter_than_an_episode() -> None:  # or nothing may
         (["--env", LBF, "--sight", "2"], ["--sight and --roles-told are for Spaceworld"]),
         (["--env", "spaceworld:fleet-99"], ["unknown env 'spaceworld:fleet-99'", "spaceworld:fleet-N"]),
         (["--env", RWARE, "--envs", "0"], ["--envs: it is 0"]),
+        (["--set", "cost_growth=0.5"], ["give cost_price, too"]),
+        (["--set", "cost_price=-1"], ["cost_price"]),
     ],
 )
 def test_what_a_family_does_not_have_is_refused_in_one_line(

@@ -180,6 +180,8 @@ def _settings(given: dict[str, Any], recorded: Settings | None) -> Settings:
         raise ValueError(f"--set sharp={settings.sharp} is for --loop fast")
     if settings.max_idle and not family.masks:
         raise ValueError(f"--set max_idle={settings.max_idle} is for Spaceworld, where modules dock")
+    if settings.cost_growth and not settings.cost_price:
+        raise ValueError("--set cost_growth is over which share of the training a price grows; give cost_price, too")
     if settings.gamma_start and not settings.gamma_growth:
         raise ValueError("--set gamma_start is where gamma begins to grow; give gamma_growth, too")
     if settings.action_mask != Settings.action_mask and not family.masks:

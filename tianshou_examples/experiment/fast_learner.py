@@ -71,10 +71,11 @@ class FastLearner:
         self._observations, self._masks = self.worlds.reset(seed)
 
     def set_progress(self, done: float) -> None:
-        """Move the schedules of gamma, learning rate and entropy."""
+        """Move the schedules of gamma, learning rate, entropy and the price of collisions."""
         s, self.done = self.settings, min(1.0, done)
         grown = min(1.0, self.done / s.gamma_growth) if s.gamma_growth else 1.0
         self._gamma = s.gamma_start + (s.gamma - s.gamma_start) * grown
+        self.worlds.cost_price = s.cost_price_at(self.done)
         self._entropy = s.entropy * max(-s.entropy_debit, 1.0 - self.done / s.entropy_until)
         for group in self._adam.param_groups:
             group["lr"] = s.lr * max(LEAST_LR, (1.0 - self.done) ** 2)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from credit_wrappers import CreditError, Distillation, TaskDistillation
+from credit_wrappers import CostPenaltyCritic, CreditError, Distillation, TaskDistillation
 from credit_wrappers.integrations.tianshou import AgentVectorEnv
 from tianshou_examples.experiment.best_team import BestTeams, listed
 from tianshou_examples.experiment.critics import TimedStore, critic_numbers, make_critic, make_source
@@ -74,9 +74,9 @@ class LearnerProcess:
         kind = METHODS[method]
         policy = StatePolicy(training()) if kind.averaged else None  # a world of the same variant
         self.students = TaskDistillation(settings.labels) if kind.tasks else None
-        critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name, policy, self.students)
+        self.critic, self.monitor, self.inner = make_critic(settings, method, ledger, self.name, policy, self.students)
         asks_model = self.inner is not None and self.inner.source == "model"
-        self.store = make_source(settings, method, critic, self.monitor, asks_model)
+        self.store = make_source(settings, method, self.critic, self.monitor, asks_model)
         wean_steps = round(settings.wean * settings.steps / settings.envs)
         observe = bool(settings.answers_name)
         self.make_credited = credited_environment(method, make_paying, self.store, wean_steps, observe, self.students)
@@ -107,7 +107,7 @@ class LearnerProcess:
         """Return the learner of --loop fast; where the run has a student, it pays in the worlds."""
         s = self.settings
         student = load_student(self.folder) if s.answers_name and METHODS[self.method].asks else None
-        worlds = PaidWorlds(env, s.envs, payer_of(self.method, student, env.possible_agents, s.envs, s.cost_price))
+        worlds = PaidWorlds(env, s.envs, payer_of(self.method, student, env.possible_agents, s.envs))
         return FastLearner(s, worlds, self.seed, self.monitor.count_ended)
 
     def run(self, stop: Any) -> None:
@@ -166,6 +166,8 @@ class LearnerProcess:
     def _train(self) -> None:
         store, began = self.store, time.perf_counter()
         submit, settle = store.in_submit, store.in_settle
+        if isinstance(self.critic, CostPenaltyCritic):
+            self.critic.price = self.settings.cost_price_at(min(1.0, self.learner.steps / self.settings.steps))
         update = self.learner.train()
         total = time.perf_counter() - began
         submit, settle = store.in_submit - submit, store.in_settle - settle

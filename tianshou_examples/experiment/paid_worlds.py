@@ -88,21 +88,6 @@ class SummedPay:
         return np.repeat(credit.sum(axis=1, keepdims=True), credit.shape[1], axis=1)
 
 
-class CostPay:
-    """Pays what another pay says, less a price for each of the robot's own collisions and violations."""
-
-    def __init__(self, inner: Pay, price: float) -> None:
-        self._inner, self._price = inner, price
-
-    def begin(self, chosen: np.ndarray, observations: np.ndarray) -> None:
-        """See `Pay`."""
-        self._inner.begin(chosen, observations)
-
-    def pay(self, actions: np.ndarray, step: BatchStep) -> np.ndarray:
-        """See `Pay`."""
-        return self._inner.pay(actions, step) - self._price * step.costs
-
-
 @dataclass(frozen=True, slots=True)
 class PaidStep:
     """What one step of all worlds brought; arrays of E worlds and N robots.
@@ -133,10 +118,14 @@ class PaidWorlds:
         env: One world; the others are copies of it.
         worlds: E.
         pay: Makes what pays them, given their memory, (E, M).
+
+    Attributes:
+        cost_price: What each of its own collisions and violations costs a robot beyond that, in the same unit.
     """
 
     def __init__(self, env: SpaceworldEnv, worlds: int, pay: Callable[[np.ndarray], Pay]) -> None:
         self.env, self.worlds, self.agents = env, worlds, env.possible_agents
+        self.cost_price = 0.0
         self._batch = env.copies(worlds)
         self._pay = pay(self._batch.memory)
         self._all = np.arange(worlds)
@@ -149,7 +138,7 @@ class PaidWorlds:
     def step(self, actions: np.ndarray) -> PaidStep:
         """Advance all worlds by one joint action, (E, N)."""
         step = self._batch.step(self._all, actions)
-        credit = self._pay.pay(actions, step)
+        credit = self._pay.pay(actions, step) - self.cost_price * step.costs
         over = step.status > 0
         chosen = np.flatnonzero(over)
         last, ended = step.observations[chosen], np.zeros((len(chosen), 3))
@@ -167,9 +156,7 @@ class PaidWorlds:
         return observations, masks
 
 
-def payer_of(
-    method: str, student: Any, agents: list[str], worlds: int, cost_price: float = 0.0
-) -> Callable[[np.ndarray], Pay]:
+def payer_of(method: str, student: Any, agents: list[str], worlds: int) -> Callable[[np.ndarray], Pay]:
     """Return a maker of what pays a method's robots.
 
     Args:
@@ -177,16 +164,12 @@ def payer_of(
         student: Pays instead of the scripted rules; None: the rules do.
         agents: The robots' names.
         worlds: E.
-        cost_price: Of each of a robot's own collisions and violations, in the unit of what is paid.
     """
 
     def make(memory: np.ndarray) -> Pay:
         if method in ("shared", "equal"):
-            pay: Pay = TeamPay(1.0 if method == "shared" else 1.0 / len(agents), len(agents))
-        else:
-            pay = RulesPay(memory) if student is None else StudentPay(student, worlds, agents)
-        if method == "summed":
-            pay = SummedPay(pay)
-        return CostPay(pay, cost_price) if cost_price else pay
+            return TeamPay(1.0 if method == "shared" else 1.0 / len(agents), len(agents))
+        critic: Pay = RulesPay(memory) if student is None else StudentPay(student, worlds, agents)
+        return SummedPay(critic) if method == "summed" else critic
 
     return make

@@ -177,6 +177,8 @@ class Settings:
     exact_penalty: float = _learner(1.0, least=0)  # actions or steps that a collision costs its robot's team (exact)
     # what each of its own collisions and violations costs a learner beyond what it is paid, in the same unit
     cost_price: float = _learner(0.0, least=0)
+    # share of the training over which that price grows from 0: a beginner who fears collisions learns little else
+    cost_growth: float = _learner(0.0, least=0, most=1)
     wean: float = _learner(0.6, above=0, most=1)  # share of the steps over which tasks fade (tasks, taca)
     hidden: int = _learner(128, above=0)
     lr: float = _learner(2e-3, above=0)
@@ -207,6 +209,10 @@ class Settings:
     q_lr: float = _learner(1e-3, above=0)  # instead of lr
     # share of the steps over which epsilon falls from 1 to 0.05; then it falls slowly to 0
     exploration: float = _learner(0.08, above=0, most=1)
+
+    def cost_price_at(self, done: float) -> float:
+        """Return the price of a collision when a share of the training is done."""
+        return self.cost_price * (min(1.0, done / self.cost_growth) if self.cost_growth else 1.0)
 
     @property
     def on_policy(self) -> bool:
