@@ -7,7 +7,7 @@ RUN is the folder of a training of `train.py` that ended early, such as
 and, of the team that plays in `truss`,
 
     python -m tianshou_examples.train --loop fast --env spaceworld:truss --action-mask safe --agent-id --method mca \
-        --jobs 1 --steps 150000 --eval-episodes 50 --set evaluations=1 entropy_debit=2.5 sharp=0.25
+        --jobs 1 --steps 300000 --eval-episodes 20 --set evaluations=1 entropy_debit=2.5 sharp=0.25
 
 The seeds and sampled actions go to `half_trained.json` beside this file, from which `make_suites` takes them. Where the
 truth is an estimate by plans, a seed is passed over if the play comes to a state from which no plan is found: the bench
@@ -24,9 +24,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from credit_wrappers.bench.bench_critics import CriticOptions, bench_critic
 from credit_wrappers.bench.environments import make_environment
 from credit_wrappers.bench.suite import Suite, SuiteEpisode
 from credit_wrappers.bench.truth import suite_truth
+from credit_wrappers.core.errors import CreditError
 from tianshou_examples.experiment.actors import Actors, load_actors
 from tianshou_examples.experiment.settings import Settings, checkpoint_of
 
@@ -52,11 +54,24 @@ def episodes_of(run: Path, max_cycles: int | None) -> list[dict[str, Any]]:
 
 
 def has_truth(world: str, max_cycles: int | None, seed: int, joints: list[list[int]]) -> bool:
-    """Return whether every step of an episode has a known credit, in each value that the world has."""
+    """Return whether every step of an episode has a known credit, in each value that the world has.
+
+    Where the truth is an estimate, the second estimate that the rows `again` pay must exist, too.
+    """
     episode = SuiteEpisode(seed, np.array(joints, np.int64), "half-trained", "report")
     suite = Suite("tried", world, max_cycles, (episode,))
-    credits = suite_truth(suite, suite.replay(snapshots=True)).credits
-    return bool(credits) and all(np.isfinite(values).all() for (values,) in credits.values())
+    episodes = suite.replay(snapshots=True)
+    truth = suite_truth(suite, episodes)
+    if not truth.credits or any(np.isnan(values).any() for (values,) in truth.credits.values()):
+        return False
+    if truth.quality == "estimate":
+        words = ["again-work" if value == "work" else "again" for value, _ in truth.credits]
+        try:
+            for word in dict.fromkeys(words):
+                bench_critic(word, CriticOptions({}))(suite).score(episodes)
+        except CreditError:
+            return False
+    return True
 
 
 def _played(env: Any, actors: Actors, seed: int) -> list[list[int]]:

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from credit_wrappers.bench.truth import SuiteTruth
+from credit_wrappers.core.credit import Credit
+from credit_wrappers.exact.counterfactual_critic import CounterfactualCritic
+from credit_wrappers.testing.corridor import CorridorValue
 from spaceworld.env import SpaceworldEnv
 from tests.bench import half_trained
 from tests.bench.half_trained import FIRST_SEED, episodes_of, has_truth
@@ -62,15 +66,24 @@ def test_a_team_plays_with_its_masks_and_a_seed_without_a_truth_is_passed_over(r
     assert found == episodes_of(run, 40)
 
 
+JOINTS = [[0, 2], [2, 2], [2, 2], [2, 0]]
+
+
 def test_an_episode_has_a_truth_where_every_state_can_be_valued(monkeypatch):
-    assert has_truth("corridor", None, 1, [[0, 2], [2, 2], [2, 2], [2, 0]])
-    credits = {("time", "difference"): [np.ones((4, 2))], ("work", "difference"): [np.full((4, 2), np.nan)]}
+    assert has_truth("corridor", None, 1, JOINTS)
+    for unknown in (np.full((4, 2), np.nan), None):
+        credits = {("time", "difference"): [np.ones((4, 2))], ("work", "difference"): [unknown]}
+        told = SuiteTruth(credits if unknown is not None else {}, {}, {}, [], [])
+        monkeypatch.setattr(half_trained, "suite_truth", lambda suite, episodes, told=told: told)
+        assert not has_truth("corridor", None, 1, JOINTS)
 
-    class Part:
-        pass
 
-    Part.credits = credits
-    monkeypatch.setattr(half_trained, "suite_truth", lambda suite, episodes: Part)
-    assert not has_truth("corridor", None, 1, [[0, 2], [2, 2], [2, 2], [2, 0]])
-    credits.clear()
-    assert not has_truth("corridor", None, 1, [[0, 2], [2, 2], [2, 2], [2, 0]])
+def test_where_the_truth_is_an_estimate_the_second_estimate_must_exist_too(monkeypatch):
+    errors = {("time", "difference"): 0.5}
+    told = SuiteTruth({("time", "difference"): [np.ones((4, 2))]}, errors, {}, [], [])
+    monkeypatch.setattr(half_trained, "suite_truth", lambda suite, episodes: told)
+    assert not has_truth("corridor", None, 1, JOINTS)  # whose values have no second estimate
+    other = np.zeros((4, 2), np.float32)
+    monkeypatch.setattr(CorridorValue, "again", lambda self: self, raising=False)
+    monkeypatch.setattr(CounterfactualCritic, "score", lambda self, episodes: [Credit(other)])
+    assert has_truth("corridor", None, 1, JOINTS)
