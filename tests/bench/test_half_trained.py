@@ -49,10 +49,12 @@ def forbidden(env: SpaceworldEnv, seed: int, joints: list[list[int]]) -> int:
     return count
 
 
-def test_a_team_plays_with_its_masks_and_a_seed_without_a_truth_is_passed_over(run, monkeypatch):
+def test_a_team_plays_with_its_masks_and_a_seed_without_a_truth_is_passed_over(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
 
-    def every_second(world, max_cycles, seed, joints):
+    def every_second(world: str, max_cycles: int, seed: int, joints: list[list[int]]) -> bool:
         asked.append(seed)
         return seed % 2 == 1
 
@@ -69,7 +71,7 @@ def test_a_team_plays_with_its_masks_and_a_seed_without_a_truth_is_passed_over(r
 JOINTS = [[0, 2], [2, 2], [2, 2], [2, 0]]
 
 
-def test_an_episode_has_a_truth_where_every_state_can_be_valued(monkeypatch):
+def test_an_episode_has_a_truth_where_every_state_can_be_valued(monkeypatch: pytest.MonkeyPatch) -> None:
     assert has_truth("corridor", None, 1, JOINTS)
     for unknown in (np.full((4, 2), np.nan), None):
         credits = {("time", "difference"): [np.ones((4, 2))], ("work", "difference"): [unknown]}
@@ -78,7 +80,7 @@ def test_an_episode_has_a_truth_where_every_state_can_be_valued(monkeypatch):
         assert not has_truth("corridor", None, 1, JOINTS)
 
 
-def test_where_the_truth_is_an_estimate_the_second_estimate_must_exist_too(monkeypatch):
+def test_where_the_truth_is_an_estimate_the_second_estimate_must_exist_too(monkeypatch: pytest.MonkeyPatch) -> None:
     errors = {("time", "difference"): 0.5}
     told = SuiteTruth({("time", "difference"): [np.ones((4, 2))]}, errors, {}, [], [])
     monkeypatch.setattr(half_trained, "suite_truth", lambda suite, episodes: told)
