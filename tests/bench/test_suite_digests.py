@@ -42,6 +42,8 @@ def test_every_suite_with_a_truth_has_its_digests():
     suites = [load_suite(name) for name in suite_names()]
     assert [suite.name for suite in suites if len(suite.truth_digests) != 4] == ["rware-tiny"]  # requests never end
     assert [*load_suite("rware-tiny").truth_digests] == ["time difference", "time shapley"]
+    unguarded = {suite.name for suite in suites for each in suite.truth_digests.values() if not all(each)}
+    assert not unguarded  # a changed truth of their episodes would not be refused
 
 
 def test_another_text_is_said_in_rows_of_critics_that_read_it_and_the_truth_stays(monkeypatch):

@@ -1,6 +1,6 @@
 """How sure the truth of large Spaceworlds is, which is by plans: what other plans say, and what a search proves.
 
-    python -m tests.benchmarks.plan_error [truss hazard crew] [--half report] [--left 1] [--states 40]
+    python -m tests.benchmarks.plan_error [truss hazard crew] [--half report] [--edition 2] [--left 1] [--states 40]
 
 Other plans compare other orders of deliveries. The stated error of a value is what makes the errors of credits right:
 half of the root mean square of the differences between both credits, where the compared states differ. The search finds
@@ -33,13 +33,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", default=["truss", "hazard", "crew"])
     parser.add_argument("--half", default="report")
+    parser.add_argument("--edition", type=int)
     parser.add_argument("--left", type=int, default=1)
     parser.add_argument("--states", type=int, default=40)
     options = parser.parse_args()
     for name in options.suites:
         suite = load_suite(name)
         whole = suite.replay(snapshots=True)
-        episodes = [whole[k] for k in suite.choose(options.half)]
+        episodes = [whole[k] for k in suite.choose(options.half, edition=options.edition)]
         compare_plans(name, episodes, EnvSimulator(suite.make_env))
         compare_search(name, suite.make_env().unwrapped, episodes, options.left, options.states)
 
