@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from dataclasses import replace
 
@@ -166,6 +167,58 @@ def test_it_is_told_whom_it_would_meet(scenario: str) -> None:
             if not env.agents:
                 break
     assert (counts > 3).all(), counts
+
+
+def dangers_in(env: SpaceworldEnv, i: int, start: str) -> np.ndarray:
+    """Return whether robot i's staying and its four moves would end in a hazard's cell, (5,), by the world's cells."""
+    views, width = blocks(env._spec, env._row), env.scenario.width
+    grips = views["robots"][:, pk.R_GRIPS]
+    unit = [k for k in range(len(grips)) if k == i or (grips[i] >= 0 and grips[k] == grips[i])]
+    own = [divmod(int(views["robots"][k, pk.R_CELL]), width) for k in unit]
+    own += [divmod(int(views["modules"][m, pk.M_CELL]), width) for m in {int(grips[i])} - {-1}]
+    if start == "keep_out_":
+        hazards = {divmod(int(cell), width) for cell in views["keep_out"]}
+    else:
+        hazards = set()
+        for piece in views["debris"]:
+            down, across = ((0, 0), *STEPS)[int(piece[pk.D_DIR])]
+            row, col = divmod(int(piece[pk.D_CELL]), width)
+            hazards.add((row + down, col + across))
+    return np.array([any((r + down, c + across) in hazards for r, c in own) for down, across in ((0, 0), *STEPS)])
+
+
+def test_it_is_told_of_keep_out_cells_and_of_debris() -> None:
+    env = SpaceworldEnv("hazard")
+    network = network_of(env)
+    rng, counts, struck, violated = np.random.default_rng(0), np.zeros((2, 5)), 0, 0
+    for seed in range(6):
+        env.reset(seed=seed)
+        act = policy(env)
+        for t in range(60):
+            raw = seen_in(env)
+            told = np.stack([network.danger(raw, start).numpy() for start in ("keep_out_", "debris_")], axis=1)
+            expected = np.stack(
+                [[dangers_in(env, i, start) for start in ("keep_out_", "debris_")] for i in range(len(raw))]
+            )
+            np.testing.assert_array_equal(told, expected)
+            read, mirror = network.read(raw)
+            turned = told.copy()
+            for i, sides in enumerate(network.sides[mirror].numpy()):  # as the layers read them
+                turned[i, :, 1:] = told[i, :, 1:][:, sides]
+            np.testing.assert_array_equal(read[:, -10:].reshape(turned.shape).numpy(), turned)
+            counts += expected.sum(0)
+            other = copy.deepcopy(env)  # in which all stay
+            infos = other.step(dict.fromkeys(other.agents, 0))[4]
+            for i, agent in enumerate(other.possible_agents):
+                hit = any("debris" in event for event in infos[agent]["events"])
+                assert not hit or told[i, 1, 0], (seed, t, agent, infos[agent]["events"])
+                struck += hit
+                violated += any("keep-out" in event for event in infos[agent]["events"])
+            by_chance = {agent: int(rng.integers(6)) for agent in env.agents}
+            env.step(by_chance if t % 2 else act())
+            if not env.agents:
+                break
+    assert (counts > 3).all() and struck > 3 and violated > 3, (counts, struck, violated)
 
 
 def test_every_number_matters_and_those_behind_can_be_cut_off() -> None:

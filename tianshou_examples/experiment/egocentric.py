@@ -19,6 +19,7 @@ from tianshou_examples.experiment.networks import Kind, kinds_of, mlp, narrowed
 AXES = ("row", "col")
 SIDES = ("north", "south", "west", "east")
 MOVES = torch.tensor([[-1, 0], [1, 0], [0, -1], [0, 1]])
+HAZARDS = ("keep_out_", "debris_")
 # where a thing stands in its kind's order: the first that has the flag, or lacks it, comes first
 FIRST = (("mine", 16.0), ("slot_open", 4.0), ("open", 4.0), ("docked", -64.0), ("filled", -64.0), ("seen", 8.0))
 
@@ -37,6 +38,8 @@ class Egocentric(nn.Module):
       a lower number, -1 for the others. Robots that see the same can then choose differently.
     - For each direction it is told whether the agent, with what it carries, would fly into another robot or what that
       one carries, and whether one of them could enter the same cell (`ahead`).
+    - In worlds with hazards it is told where a move, or staying, would leave it in a keep-out cell, or in one into which
+      debris may drift (`danger`).
 
     Args:
         inputs: Numbers in an observation, and behind it: those of a task, of which only the way that it leads is
@@ -93,7 +96,12 @@ class Egocentric(nn.Module):
         self.register_buffer("signs", torch.as_tensor(signs), persistent=False)
         self.register_buffer("becomes", torch.as_tensor(mirrors), persistent=False)
         self.rows = 3 if agents else 2  # of `ahead`
-        self.more = 4 * (len(self.placed) + self.rows)  # what the layers read beside the inputs
+        hazards = {start: {axis: self._columns(_ending(start, f".rel_{axis}")) for axis in AXES} for start in HAZARDS}
+        self.hazards = {start: places for start, places in hazards.items() if len(places["row"])}
+        self.hazards_seen = {start: self._columns(_ending(start, ".seen")) for start in self.hazards}
+        self.drifts = {axis: self._columns(_ending("debris_", f".drift_{axis}")) for axis in AXES}
+        # what the layers read beside the inputs
+        self.more = 4 * (len(self.placed) + self.rows) + 5 * len(self.hazards)
         self.layers = mlp(inputs + self.more, outputs, hidden, last_gain)
 
     def _columns(self, chosen: Callable[[str], bool]) -> torch.Tensor:
@@ -118,9 +126,20 @@ class Egocentric(nn.Module):
             way = turned_way(behind[:, tasks - 2 : tasks], mirror)
             behind = torch.cat([behind[:, : tasks - 2], way, behind[:, tasks:]], dim=1)
         ahead = self.ahead(seen, lower).gather(2, self.sides[mirror][:, None].expand(-1, self.rows, -1))
+        dangers = [self.danger(seen, start) for start in self.hazards]
+        dangers = [torch.cat([x[:, :1], x[:, 1:].gather(1, self.sides[mirror])], dim=1) for x in dangers]
         place = turned[:, self.placed] * self.scale
         near, around = place.clamp(-1, 1), (place / 2).clamp(-1, 1)
-        parts = [turned, turned[:, self.placed].abs(), near, near.abs(), around.abs(), ahead.flatten(1), behind]
+        parts = [
+            turned,
+            turned[:, self.placed].abs(),
+            near,
+            near.abs(),
+            around.abs(),
+            ahead.flatten(1),
+            *dangers,
+            behind,
+        ]
         return torch.cat(parts, dim=1), mirror
 
     def answers(self, read: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
@@ -174,12 +193,10 @@ class Egocentric(nn.Module):
         cells = torch.stack([seen[:, self.thing_places[axis]] for axis in AXES], dim=2) * self.scale
         mine, together = seen[:, self.mine] > 0, seen[:, self.same] > 0
         others, modules = cells[:, : len(self.same)], cells[:, self.first_module :][:, : len(self.mine)]
-        held = modules * mine[..., None]
-        own = torch.cat([torch.zeros_like(held[:, :1]), held.sum(1, keepdim=True), others * together[..., None]], dim=1)
+        own = self._own_cells(seen)
         theirs = torch.cat([others, modules], dim=1)
         carried = (seen[:, self.gripped] > 0) & ~mine
         there = torch.cat([(seen[:, self.seen[: len(self.same)]] > 0) & ~together, carried], dim=1)
-        # cells of the agent's own that are none, such as those of a partner who is not there, are its own place again
         entered = own[:, :, None] + MOVES.to(own)
         apart = (entered[:, :, :, None] - theirs[:, None, None]).abs().sum(-1)
         inside, beside = apart < 0.5, ((apart > 0.5) & (apart < 1.5)).any(1)  # (B, 4, robots and modules)
@@ -191,6 +208,36 @@ class Egocentric(nn.Module):
             first = torch.cat([lower, torch.ones_like(carried)], dim=1)[:, None]
             rows += [(beside & first).any(2), (beside & ~first).any(2)]
         return torch.stack(rows, dim=1).to(seen.dtype)
+
+    def danger(self, seen: torch.Tensor, start: str) -> torch.Tensor:
+        """Return whether staying, and a move to each of the `SIDES`, would end in a hazard's cell, (B, 5), 0 or 1.
+
+        A hazard's cell counts for the agent, for what it carries, and for who carries it, too. Of debris it is the cell
+        into which it drifts next; when it will do so no observation tells, so it counts in every step.
+
+        Args:
+            seen: (B, F), as observed.
+            start: With which the names of the hazards begin, one of `HAZARDS`.
+        """
+        cells = torch.stack([seen[:, self.hazards[start][axis]] for axis in AXES], dim=2) * self.scale
+        if start == "debris_":
+            cells = cells + torch.stack([seen[:, self.drifts[axis]].sign() for axis in AXES], dim=2)
+        steps = torch.cat([torch.zeros(1, 2), MOVES]).to(seen)
+        left = self._own_cells(seen)[:, :, None] + steps
+        inside = (left[:, :, :, None] - cells[:, None, None]).abs().sum(-1) < 0.5  # (B, own cells, 5, hazards)
+        there = seen[:, self.hazards_seen[start]] > 0
+        return (inside & there[:, None, None]).any(3).any(1).to(seen.dtype)
+
+    def _own_cells(self, seen: torch.Tensor) -> torch.Tensor:
+        """Return the cells, (B, N + 1, 2), of the agent, of what it carries, and of who carries it, too, from its own.
+
+        Those that are none, such as a partner's who is not there, are the agent's own cell again.
+        """
+        cells = torch.stack([seen[:, self.thing_places[axis]] for axis in AXES], dim=2) * self.scale
+        mine, together = seen[:, self.mine] > 0, seen[:, self.same] > 0
+        others, modules = cells[:, : len(self.same)], cells[:, self.first_module :][:, : len(self.mine)]
+        held = (modules * mine[..., None]).sum(1, keepdim=True)
+        return torch.cat([torch.zeros_like(held), held, others * together[..., None]], dim=1)
 
     def lower_numbers(self, own: torch.Tensor) -> torch.Tensor:
         """Return (B, N - 1), whether other_k has a lower number, given the agent's, (B, N) one-hot.
