@@ -38,8 +38,8 @@ class Egocentric(nn.Module):
       a lower number, -1 for the others. Robots that see the same can then choose differently.
     - For each direction it is told whether the agent, with what it carries, would fly into another robot or what that
       one carries, and whether one of them could enter the same cell (`ahead`).
-    - In worlds with hazards it is told where a move, or staying, would leave it in a keep-out cell, or in one into which
-      debris may drift (`danger`).
+    - In worlds with hazards it is told where a move, or staying, would leave it in a keep-out cell, or in one
+      into which debris may drift (`danger`).
 
     Args:
         inputs: Numbers in an observation, and behind it: those of a task, of which only the way that it leads is
