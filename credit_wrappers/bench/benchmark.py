@@ -19,6 +19,7 @@ from credit_wrappers.core.credit import Credit, Usage
 from credit_wrappers.core.critic import Critic, check_credits
 from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError, Unanswered
+from credit_wrappers.core.narrator import Narrator, telling
 from credit_wrappers.critics.llm_critic import LLMCritic
 from credit_wrappers.critics.order import order_drift
 from credit_wrappers.delivery.annotation import annotate
@@ -44,6 +45,7 @@ class BenchSettings:
         draws: Of episodes, for the intervals; 0: no intervals.
         prices: What tokens cost.
         progress: Show a bar for critics that ask a model.
+        beside: What the narrators tell critics that read beside, such as "distances"; see `told_beside`.
 
     Raises:
         ValueError: A number is too small.
@@ -58,6 +60,7 @@ class BenchSettings:
     draws: int = 200
     prices: Prices | None = None
     progress: bool = False
+    beside: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, least in (("episodes_per_query", 1), ("in_flight", 1), ("order_drift", 0), ("draws", 0)):
@@ -128,6 +131,8 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
     new = ""
     try:
         critic = make(suite)
+        if isinstance(critic, LLMCritic):
+            episodes = told_beside(episodes, settings.beside)
         if (
             isinstance(critic, LLMCritic)
             and isinstance(critic.client, FolderClient)
@@ -170,6 +175,19 @@ def bench_row(prepared: PreparedSuite, word: str, make: Callable[[Suite], Critic
     finally:
         if isinstance(critic, LLMCritic) and critic.ledger is not None:
             critic.ledger.flush()
+
+
+def told_beside(episodes: Sequence[Episode], beside: Sequence[str]) -> list[Episode]:
+    """Return the episodes with narrators that tell more beside.
+
+    Raises:
+        CreditError: A narrator cannot tell that.
+    """
+    made: dict[int, Narrator | None] = {}  # by narrator: those that share one share the other
+    for episode in episodes:
+        if id(episode.narrator) not in made:
+            made[id(episode.narrator)] = telling(episode.narrator, beside)
+    return [replace(episode, narrator=made[id(episode.narrator)]) for episode in episodes] if beside else list(episodes)
 
 
 def _queries(parts: Sequence[Sequence[Episode]], settings: BenchSettings) -> list[list[Episode]]:

@@ -15,7 +15,7 @@ from typing import Any, get_args
 from credit_wrappers.bench.answers_file import AnswersCritic
 from credit_wrappers.bench.bench_critics import CriticOptions, bench_critic, valid_critics
 from credit_wrappers.bench.bench_table import bench_json, bench_table, read_rows
-from credit_wrappers.bench.benchmark import BenchSettings, PreparedSuite, bench_row
+from credit_wrappers.bench.benchmark import BenchSettings, PreparedSuite, bench_row, told_beside
 from credit_wrappers.bench.evaluation import BenchRow
 from credit_wrappers.bench.paired import compared
 from credit_wrappers.bench.suite import Suite, load_suite, suite_names
@@ -57,6 +57,8 @@ def add_bench(topics: Any) -> None:
     add("--edition", type=int, metavar="N", help="only the episodes of a suite's first N editions (all)")
     add("--episodes-per-query", type=int, default=6, metavar="N", help="episodes that are compared in one query (6)")
     add("--form", choices=get_args(AnswerForm), default="curve", help="form of the answers (curve)")
+    add("--beside", nargs="+", default=[], metavar="WHAT",
+        help="what narrators tell beside to critics that read: distances, map, in Spaceworld (nothing)")  # fmt: skip
     add("--order-drift", type=int, default=0, metavar="N",
         help="ask models about N episodes once more, with the agents in another order (0; scripted: 8)")  # fmt: skip
     add("--in-flight", type=int, default=8, metavar="N", help="queries of a model under way at a time (8)")
@@ -185,6 +187,7 @@ def _settings(options: argparse.Namespace) -> BenchSettings:
         draws=options.draws,
         prices=None if options.prices is None else _prices(options.prices),
         progress=sys.stderr.isatty(),
+        beside=tuple(options.beside),
     )
 
 
@@ -233,7 +236,7 @@ def _suites(word: str) -> list[Suite]:
 
 def _estimates(suite: Suite, critics: Any, settings: BenchSettings) -> Iterator[str]:
     """Yield what each critic that asks a model would cost."""
-    episodes = suite.replay()
+    episodes = told_beside(suite.replay(), settings.beside)
     parts = suite.parts(suite.choose(settings.half, settings.limit, settings.edition))
     for word, make in critics.items():
         try:
@@ -272,6 +275,6 @@ def _label(prepared: PreparedSuite, number: int, credit: Credit, row: BenchRow) 
 
 
 def _write(path: Path, rows: list[BenchRow], options: argparse.Namespace) -> None:
-    names = ("suite", "critic", "half", "limit", "edition", "episodes_per_query", "form", "draws", "prices")
+    names = ("suite", "critic", "half", "limit", "edition", "episodes_per_query", "form", "beside", "draws", "prices")
     asked = {name: getattr(options, name) for name in names}
     path.write_text(json.dumps(bench_json(rows, asked), indent=1) + "\n", encoding="utf-8")

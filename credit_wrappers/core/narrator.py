@@ -19,7 +19,7 @@ class Narrator(Protocol):
     method may be there, `worths() -> str`: what a step saved is in this environment, how much its faults cost, and how
     its doubtful cases are judged. The base prompt quotes it, so that a deed is worth the same in all queries. A third
     one, `scene(moment) -> dict`, gives the grid and the shapes of one moment, from which a report draws it
-    (docs/report.md).
+    (docs/report.md). `telling(*what)` returns a narrator that tells more beside, such as "distances"; see `telling`.
     """
 
     def capture(self, observations: Mapping[str, Any]) -> object:
@@ -81,6 +81,25 @@ def check_narrator(narrator: object, *, told: bool = True) -> None:
         )
     if told:
         checked_examples(narrator)  # type: ignore[arg-type]
+
+
+def telling(narrator: Narrator | None, beside: Sequence[str]) -> Narrator | None:
+    """Return a narrator that tells more beside; the same one where that is nothing.
+
+    Raises:
+        CreditError: It cannot tell that.
+    """
+    if not beside:
+        return narrator
+    more = getattr(narrator, "telling", None)
+    if not callable(more):
+        whose = "an environment without a narrator" if narrator is None else type(narrator).__name__
+        raise CreditError(f"{whose} cannot tell {', '.join(beside)} beside: it has no method telling()")
+    try:
+        found: Narrator = more(*beside)
+    except ValueError as error:
+        raise CreditError(str(error)) from error
+    return found
 
 
 def checked_examples(narrator: Narrator) -> Mapping[str, str]:

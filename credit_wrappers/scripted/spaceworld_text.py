@@ -72,7 +72,7 @@ class ToldWorld:
         self.docked: set[str] = set()
         self.version = 0  # grows whenever grips, modules or slots change
         core: list[str] = []
-        for clause in start.split("; "):
+        for clause in map(_without_distances, start.split("; ")):
             name, _, rest = clause.partition(" ")
             cell, *marks = rest.split(", ")
             if name == "core":
@@ -114,7 +114,7 @@ class ToldWorld:
         gripped: list[str] = []
         docked: dict[str, str] = {}  # module -> slot
         held = dict(self.grips)
-        for deed in step.deeds:
+        for deed in map(_without_distances, step.deeds):
             who, _, rest = deed.partition(" ")
             _, _, came = rest.partition(" ")  # what is behind the action
             for clause in came.split(", ") if came else ():
@@ -128,9 +128,9 @@ class ToldWorld:
             self.filled.add(slot)
             self.version += 1
             self.solid |= {self.modules[module]}
-        for clause in step.rest:
+        for clause in map(_without_distances, step.rest):
             what, _, where = clause.partition(" ")
-            if what in self.modules and where[0] == "(":
+            if what in self.modules and where[:1] == "(":
                 holders = [a for a in held if held[a] == self.grips.get(a) == what]
                 told.did.update(dict.fromkeys(holders, "moves"))
                 self._carry(what, where, holders)
@@ -164,6 +164,10 @@ class ToldWorld:
             self.agents[agent] = f"({at_r + r - before_r},{at_c + c - before_c})"
         self.modules[module] = cell
         self.version += 1
+
+
+def _without_distances(clause: str) -> str:
+    return clause.partition(" [")[0]
 
 
 @lru_cache(maxsize=4096)

@@ -29,16 +29,16 @@ def carry_steps(size: Cell, solid: Set[Cell], module: Cell, slots: Mapping[str, 
     """
     found = {}
     for name, slot in slots.items():
-        ways = {side: _ways(size, frozenset(solid), slot, side) for side in SIDES}
+        ways = {side: carry_ways(size, frozenset(solid), slot, frozenset({side})) for side in SIDES}
         found[name] = {side: way[module] for side, way in ways.items() if module in way}
     best = min(found, key=lambda name: min(found[name].values(), default=size[0] * size[1]))
     return best, found[best]
 
 
 @lru_cache(maxsize=1024)
-def _ways(size: Cell, solid: frozenset[Cell], slot: Cell, side: str) -> dict[Cell, int]:
-    """Return the steps to a slot from every cell of a module that a robot holds at a side."""
-    dr, dc = SIDES[side]
+def carry_ways(size: Cell, solid: frozenset[Cell], slot: Cell, sides: frozenset[str]) -> dict[Cell, int]:
+    """Return the steps to a slot from every cell of a module that is held at some sides, all of which need room."""
+    offsets = [(0, 0), *(SIDES[side] for side in sides)]
 
     def free(r: int, c: int) -> bool:
         return 0 <= r < size[0] and 0 <= c < size[1] and (r, c) not in solid
@@ -46,7 +46,7 @@ def _ways(size: Cell, solid: frozenset[Cell], slot: Cell, side: str) -> dict[Cel
     ways: dict[Cell, int] = {}
     ring, steps = [slot], 0
     while ring:
-        ring = [(r, c) for r, c in dict.fromkeys(ring) if (r, c) not in ways and free(r, c) and free(r + dr, c + dc)]
+        ring = [x for x in dict.fromkeys(ring) if x not in ways and all(free(x[0] + a, x[1] + b) for a, b in offsets)]
         ways.update(dict.fromkeys(ring, steps))
         ring = [(r + a, c + b) for r, c in ring for a, b in SIDES.values()]
         steps += 1

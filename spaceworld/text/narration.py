@@ -15,13 +15,17 @@ from spaceworld.rules import packing as pk
 from spaceworld.rules.packing import build_spec
 from spaceworld.scenario import Robot, Scenario
 from spaceworld.text.carrying import carry_steps, side_of
+from spaceworld.text.distances import DISTANCES_NOTE, Distances, bracket, distances
 from spaceworld.text.drawn_scene import drawn_scene
 from spaceworld.text.events import blocker_of, module_of, slot_of
-from spaceworld.text.scene import scene_of
+from spaceworld.text.scene import Scene, scene_of
 from spaceworld.text.tasks import task_names
+from spaceworld.text.text_map import MAP_NOTE, text_map
 
 MOST_WAYS = 8  # modules of which the ways to their slots are told; with more the text would be long
 QUIET = pk.E_MOVED | pk.E_CARRIED | pk.E_EDGE  # events that change nothing or that the new positions tell
+# What can be told beside, see `SpaceworldNarrator`, and how it is written.
+BESIDE = {"distances": DISTANCES_NOTE, "map": MAP_NOTE}
 
 
 class SpaceworldNarrator:
@@ -33,6 +37,12 @@ class SpaceworldNarrator:
         collision_penalty: What one collision or violation costs the team.
         source: Returns the live state row; needed by `capture` only.
         told: Whether the text says what each robot can do.
+        beside: What the text says beside, of `BESIDE`: "distances", how many steps each free robot is from each module
+            and each module that is held from its slot, whenever that has changed; "map", the grid at the start and
+            after each dock. See `telling`.
+
+    Raises:
+        ValueError: There is nothing of that name to be told, or the distances of more than 8 modules.
     """
 
     def __init__(
@@ -43,20 +53,46 @@ class SpaceworldNarrator:
         source: Callable[[], np.ndarray] | None = None,
         *,
         told: bool = True,
+        beside: Sequence[str] = (),
     ) -> None:
+        if unknown := [name for name in beside if name not in BESIDE]:
+            raise ValueError(f"Spaceworld's narrator cannot tell {unknown[0]!r}; valid are {', '.join(BESIDE)}")
+        if "distances" in beside and len(scenario.modules) > MOST_WAYS:
+            raise ValueError(
+                f"distances are told of at most {MOST_WAYS} modules, and there are {len(scenario.modules)}"
+            )
         self.scenario, self.horizon, self.collision_penalty = scenario, horizon, collision_penalty
         self._source = source
         self._detached: SpaceworldNarrator | None = None
         self._spec = build_spec(scenario, horizon, False, False)
-        self._told = told
+        self._told, self.beside = told, tuple(beside)
         self._alike = len(set(map(_kind, scenario.robots))) == 1
         self._cells = [f"({r},{c})" for r in range(scenario.height) for c in range(scenario.width)]
 
     def detached(self) -> SpaceworldNarrator:
         """Return the narrator without its environment, for episodes that are kept or pickled; always one object."""
         if self._detached is None:
-            self._detached = SpaceworldNarrator(self.scenario, self.horizon, self.collision_penalty, told=self._told)
+            self._detached = self._telling(None, self.beside)
         return self._detached
+
+    def telling(self, *beside: str) -> SpaceworldNarrator:
+        """Return the narrator of the same environment that tells this beside: "distances", "map", or both.
+
+        Raises:
+            ValueError: There is nothing of that name to be told, or the distances of more than 8 modules.
+
+        Examples:
+            >>> from spaceworld import spaceworld_v0
+            >>> narrator = spaceworld_v0.parallel_env("duet").narrator.telling("distances")
+            >>> narrator.beside  # LLMCreditWrapper(env, narrator=narrator) asks so
+            ('distances',)
+        """
+        return self._telling(self._source, beside)
+
+    def _telling(self, source: Callable[[], np.ndarray] | None, beside: Sequence[str]) -> SpaceworldNarrator:
+        return SpaceworldNarrator(
+            self.scenario, self.horizon, self.collision_penalty, source, told=self._told, beside=beside
+        )
 
     def capture(self, observations: Mapping[str, Any]) -> np.ndarray:
         """Return a copy of the live state row; the observations are ignored."""
@@ -124,6 +160,7 @@ class SpaceworldNarrator:
             "cell`: both wanted to, and both collide; `struck by debris`; `in keep-out`.\n"
             "`module_0 stays: carriers disagree` or `too little thrust` says why a gripped module did not move; "
             "`debris_0 (4,1) east` is now in that cell and drifts east."
+            + "".join(note for name, note in BESIDE.items() if name in self.beside)
         )
 
     def examples(self) -> Mapping[str, str]:
@@ -181,14 +218,29 @@ class SpaceworldNarrator:
         """
         rows: list[list[int]] = np.array(moments).tolist()
         called = dict(zip(order, names, strict=True))
-        changes = (self._change(before, now, called) for before, now in pairwise(rows))
-        return [self._whole(rows[0], called), *changes]
+        far = [self._distances(row) for row in rows]
+        changes = (
+            self._change(*states, called, *known) for states, known in zip(pairwise(rows), pairwise(far), strict=True)
+        )
+        return [self._whole(rows[0], called, far[0]), *changes]
 
     def scene(self, moment: np.ndarray) -> dict[str, Any]:
         """Return the grid and the shapes of one state row, for reports."""
-        return drawn_scene(scene_of(self.scenario, self._spec, moment, self.horizon, self.collision_penalty))
+        return drawn_scene(self._scene(moment))
 
-    def _whole(self, row: list[int], called: Mapping[int, str]) -> str:
+    def _scene(self, moment: np.ndarray) -> Scene:
+        return scene_of(self.scenario, self._spec, moment, self.horizon, self.collision_penalty)
+
+    def _distances(self, row: list[int]) -> Distances | None:
+        return distances(self._scene(np.array(row))) if "distances" in self.beside else None
+
+    def _map(self, row: list[int], called: Mapping[int, str]) -> list[str]:
+        """Return the clause of the map; none unless it is told, or once all is docked."""
+        if "map" not in self.beside or row[pk.S_DOCKED] == self.scenario.total_mass:
+            return []
+        return [f"map {text_map(self._scene(np.array(row)), called)}"]
+
+    def _whole(self, row: list[int], called: Mapping[int, str], far: Distances | None) -> str:
         s, spec, cells = self.scenario, self._spec, self._cells
         r, m, t, d, c, k, end = (int(spec[h]) for h in range(pk.H_ROBOT, pk.H_ROWSIZE + 1))
         parts = ["core " + " ".join(cells[x] for x in row[c:k])]
@@ -202,7 +254,8 @@ class SpaceworldNarrator:
         for i in range(len(s.modules)):
             at = m + i * pk.M_WIDTH
             docked = f", docked in slot_{row[at + pk.M_SLOT]}" if row[at + pk.M_SLOT] >= 0 else ""
-            parts.append(f"module_{i} {cells[row[at + pk.M_CELL]]}{docked}")
+            left = f" {bracket([far.modules[i]])}" if far is not None and i in far.modules else ""
+            parts.append(f"module_{i} {cells[row[at + pk.M_CELL]]}{docked}{left}")
         for i, debris in enumerate(s.debris):
             at = d + i * pk.D_WIDTH
             way = row[at + pk.D_DIR]
@@ -212,8 +265,9 @@ class SpaceworldNarrator:
             at = r + i * pk.R_WIDTH
             kind = "" if self._alike or not self._told else f", {_kind(s.robots[i])}"
             grips = f", grips module_{row[at + pk.R_GRIPS]}" if row[at + pk.R_GRIPS] >= 0 else ""
-            parts.append(f"{name} {cells[row[at + pk.R_CELL]]}{kind}{grips}")
-        return "; ".join(parts + self._carrying(row))
+            ways = f" {bracket(far.robots[i])}" if far is not None and far.robots[i] else ""
+            parts.append(f"{name} {cells[row[at + pk.R_CELL]]}{kind}{grips}{ways}")
+        return "; ".join(parts + self._carrying(row) + self._map(row, called))
 
     def _carrying(self, row: list[int]) -> list[str]:
         """Return for each module that is not docked from where it can be carried to its slot, and how far that is."""
@@ -238,7 +292,14 @@ class SpaceworldNarrator:
                 parts.append(f"carrying module_{i}{f' to {slot}' if len(open_slots) > 1 else ''}: {told}")
         return parts
 
-    def _change(self, before: list[int], now: list[int], called: Mapping[int, str]) -> str:
+    def _change(
+        self,
+        before: list[int],
+        now: list[int],
+        called: Mapping[int, str],
+        was: Distances | None,
+        far: Distances | None,
+    ) -> str:
         """Return what changed, in clauses; those of an agent begin with its name and a colon."""
         spec, cells = self._spec, self._cells
         r, m = int(spec[pk.H_ROBOT]), int(spec[pk.H_MODULE])
@@ -255,19 +316,28 @@ class SpaceworldNarrator:
                 told.append(cells[now[at]])
             if code & ~QUIET & 1023 or code >> pk.E_KIND_SHIFT:
                 self._events(i, now, called, told, stuck)
-            if told:
-                parts.append(f"{name}: {', '.join(told)}")
+            ways = ""
+            if was is not None and far is not None and far.robots[i] and (moved or far.robots[i] != was.robots[i]):
+                ways = bracket(far.robots[i])
+            if told or ways:
+                parts.append(f"{name}: {' '.join(filter(None, (', '.join(told), ways)))}")
+        docks = False
         for i in range(len(self.scenario.modules)):
             at = m + i * pk.M_WIDTH
-            if now[at] != before[at]:  # pk.M_CELL is column 0
-                parts.append(f"module_{i} {cells[now[at]]}")
-            elif i in stuck:
-                parts.append(f"module_{i} stays: {stuck[i]}")
+            docks |= now[at + pk.M_SLOT] != before[at + pk.M_SLOT]
+            words = [cells[now[at]]] if now[at] != before[at] else []  # pk.M_CELL is column 0
+            if not words and i in stuck:
+                words.append(f"stays: {stuck[i]}")
+            if was is not None and far is not None and i in far.modules:
+                news = [(each.modules.get(i), each.holders.get(i)) for each in (was, far)]
+                words += [bracket([far.modules[i]])] if now[at] != before[at] or news[0] != news[1] else []
+            if words:
+                parts.append(" ".join([f"module_{i}", *words]))
         for i in range(len(self.scenario.debris)):
             at = int(spec[pk.H_DRIFT]) + i * pk.D_WIDTH
             if now[at] != before[at] or now[at + pk.D_DIR] != before[at + pk.D_DIR]:
                 parts.append(f"debris_{i} {cells[now[at]]} {pk.ACTION_NAMES[now[at + pk.D_DIR]]}")
-        return "; ".join(parts)
+        return "; ".join(parts + (self._map(now, called) if docks else []))
 
     def _events(
         self, robot: int, now: list[int], called: Mapping[int, str], told: list[str], stuck: dict[int, str]
