@@ -24,7 +24,7 @@ from credit_wrappers import CreditError
 from credit_wrappers.cli.output import printing
 from tianshou_examples.comparison.cell_runners import CellRunner, ProcessRunner, RayRunner
 from tianshou_examples.comparison.estimates import check_rliable
-from tianshou_examples.comparison.measures import run_measures
+from tianshou_examples.comparison.measures import kept, run_measures
 from tianshou_examples.comparison.schedule import Schedule
 from tianshou_examples.comparison.study_file import Study, find_studies, read_study
 from tianshou_examples.comparison.study_folder import StudyFolder
@@ -117,8 +117,8 @@ def run_study(study: Study, folder: StudyFolder, options: Namespace, console: Co
                 code = 1 if errors else code
             console.print(f"{study.name}: {(time.monotonic() - began) / 60:.1f} min", markup=False)
     scores = load_scores(study, folder)
-    if not any(scores.cells.values()) and not study.measures:
-        console.print(f"{study.name}: no learner is finished, so there is nothing to report")
+    if not any(scores.cells.values()) and not any(kept(measure, folder.path) for measure in study.measures):
+        console.print(f"{study.name}: nothing is finished, so there is nothing to report", markup=False)
         return code or 1
     written = write_study_report(scores, folder.path)
     console.print(f"\n{(folder.path / PAGE).read_text(encoding='utf-8').partition('![')[0].strip()}\n", markup=False)

@@ -64,6 +64,7 @@ def test_what_failed_is_told_and_measured_again_and_the_rest_is_kept(tmp_path: P
 
 def test_a_study_may_measure_only(tmp_path: Path, begun: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
     command = [str(written(tmp_path, MEASURED)), "--out", str(tmp_path / "out")]
+    assert script.main([*command, "--report"]) == 1 and "nothing is finished" in capsys.readouterr().out
     assert script.main([*command, "--jobs", "1"]) == 1
     assert "roles: python -m tianshou_examples.sight" in capsys.readouterr().err
     assert script.main(command) == 0
