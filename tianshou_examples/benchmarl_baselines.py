@@ -25,13 +25,12 @@ from rich.console import Console
 from rich.table import Table
 
 from credit_wrappers.cli.output import printing
+from tianshou_examples.experiment.benchmarl_names import ALGORITHMS, SETTINGS
 from tianshou_examples.experiment.command_line import OneLineParser
 from tianshou_examples.experiment.env_families import family_of
 from tianshou_examples.experiment.environments import check_environment
 from tianshou_examples.experiment.settings import number
 
-ALGORITHMS = ("mappo", "ippo", "qmix", "vdn", "iql")
-SETTINGS = ("published", "ours")
 COLUMNS = {"team_return": "return", "success": "success", "collisions": "collisions", "steps": "length"}
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from argparse import Namespace
 from pathlib import Path
 
@@ -23,8 +24,9 @@ from credit_wrappers import CreditError
 from credit_wrappers.cli.output import printing
 from tianshou_examples.comparison.cell_runners import CellRunner, ProcessRunner, RayRunner
 from tianshou_examples.comparison.estimates import check_rliable
+from tianshou_examples.comparison.measures import kept, run_measures
 from tianshou_examples.comparison.schedule import Schedule
-from tianshou_examples.comparison.study_file import Study, find_study, read_study
+from tianshou_examples.comparison.study_file import Study, find_studies, read_study
 from tianshou_examples.comparison.study_folder import StudyFolder
 from tianshou_examples.experiment.command_line import OneLineParser
 from tianshou_examples.experiment.settings import number
@@ -39,7 +41,8 @@ def parse(argv: list[str] | None = None) -> tuple[list[Study], Namespace]:
         SystemExit: With code 2 and one line.
     """
     parser = OneLineParser(prog="python -m tianshou_examples.study", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("studies", nargs="+", metavar="STUDY", help="a TOML file, or the name of a packaged study")
+    parser.add_argument("studies", nargs="+", metavar="STUDY", help="a TOML file, a folder of them, or the "
+                        "name of a packaged study")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("runs/studies"), help="each study has a folder in it "
                         "(default: runs/studies)")  # fmt: skip
     parser.add_argument("--jobs", type=number(int, 1), help="learners at the same time (default: one for each core)")
@@ -52,8 +55,11 @@ def parse(argv: list[str] | None = None) -> tuple[list[Study], Namespace]:
     options = parser.parse_args(argv)
     try:
         check_rliable()
-        studies = [read_study(find_study(name)) for name in options.studies]
-        studies = [study.only(options.tasks, options.methods, options.seeds) for study in studies]
+        found = [each for name in options.studies for each in find_studies(name)]
+        studies = [
+            read_study(path, name).only(options.tasks, options.methods, options.seeds)
+            for name, path in dict.fromkeys(found)
+        ]
     except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))
     return studies, options
@@ -89,21 +95,30 @@ def run_study(study: Study, folder: StudyFolder, options: Namespace, console: Co
     from tianshou_examples.comparison.study_report import PAGE, write_study_report
 
     code = 0
+    began = time.monotonic()
     if not options.report:
         with folder.held():
             study = prepare(study, folder, console)
             cells = list(study.cells())
             waiting = [cell for cell in cells if folder.result(cell) is None]
-            console.print(f"{study.name}: {len(cells)} learners, {len(cells) - len(waiting)} of them finished")
+            if cells:
+                told = f"{study.name}: {len(cells)} learners, {len(cells) - len(waiting)} of them finished"
+                console.print(told, markup=False)
             if waiting:
                 warm_up(study, console)
                 outcome = Schedule(waiting, folder, make_runner(options), console).run()
                 for message in outcome.errors:
                     print(message, file=sys.stderr)
                 code = 130 if outcome.interrupted else 1 if outcome.errors else 0
+            if study.measures and code != 130:
+                errors = run_measures(study.measures, folder.path, options.jobs or _cores(), console)
+                for message in errors:
+                    print(message, file=sys.stderr)
+                code = 1 if errors else code
+            console.print(f"{study.name}: {(time.monotonic() - began) / 60:.1f} min", markup=False)
     scores = load_scores(study, folder)
-    if not any(scores.cells.values()):
-        console.print(f"{study.name}: no learner is finished, so there is nothing to report")
+    if not any(scores.cells.values()) and not any(kept(measure, folder.path) for measure in study.measures):
+        console.print(f"{study.name}: nothing is finished, so there is nothing to report", markup=False)
         return code or 1
     written = write_study_report(scores, folder.path)
     console.print(f"\n{(folder.path / PAGE).read_text(encoding='utf-8').partition('![')[0].strip()}\n", markup=False)

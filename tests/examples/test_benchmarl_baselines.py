@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from credit_wrappers import DelayedReward
+from tests.examples.one_learner import TINY as ONE
 from tianshou_examples import benchmarl_baselines
+from tianshou_examples.experiment import command_line as train
 from tianshou_examples.experiment.actors import chosen_actions
 
 torch.set_num_threads(1)
 TINY = ["--env", "spaceworld:solo", "--steps", "64", "--eval-episodes", "4", "--settings", "ours"]
+TINY_STUDY = replace(ONE, env="spaceworld:solo", method=("shared",), eval_episodes=10, absolute=20)
 SMALL = [
     "--set", "on_policy_collected_frames_per_batch=64", "on_policy_n_envs_per_worker=4", "on_policy_minibatch_size=32",
     "off_policy_collected_frames_per_batch=64", "off_policy_n_envs_per_worker=4", "off_policy_memory_size=200",
@@ -107,3 +113,38 @@ class TestWithBenchmarl:
         assert changed == (("lr", 0.001), ("clip_grad_norm", False), ("on_policy_minibatch_size", 9))
         assert "near are gamma" in error_of(["--algo", "mappo", "--set", "gama=1"], capsys)
         assert "lr is 5e-05" in error_of(["--algo", "mappo", "--set", "lr=high"], capsys)
+
+    def test_a_learner_of_a_study_is_evaluated_as_planned_paid_the_harder_reward_and_ends_when_told(
+        self, tmp_path: Path
+    ) -> None:
+        from tests.examples.one_learner import Queue
+        from tianshou_examples.experiment import benchmarl_learner, benchmarl_runs
+
+        own = dict(pair.split("=") for pair in SMALL[1:])
+        tiny = {name: int(value) for name, value in own.items()} | {"on_policy_n_minibatch_iters": 1}
+        settings = replace(TINY_STUDY, benchmarl="mappo ours", steps=256, reward="delayed:3")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(benchmarl_runs.SETTINGS, "ours", tiny)
+            box = Queue()
+            benchmarl_learner.run_learner(settings, "shared", 1, tmp_path, box, threading.Event())
+            stop, stopped = threading.Event(), Queue()
+            stop.set()
+            benchmarl_learner.run_learner(settings, "shared", 1, tmp_path, stopped, stop)
+        (result,) = box.of("result")
+        assert result["complete"] and result["steps"] == 256 and (result["method"], result["seed"]) == ("shared", 1)
+        records = box.records("evaluation")
+        assert [record["steps"] for record in records] == [128, 256]
+        assert [len(record["each"]["greedy"]["team_return"]) for record in records] == [2, 10]
+        assert result["absolute"]["sampled"]["episodes"] == 20 and result["greedy"]["episodes"] == 10
+        assert result["absolute"]["greedy"]["trained"] in (128, 256)
+        assert all(result["times"][part] > 0 for part in ("environment", "learning", "evaluation"))
+        assert not stopped.of("result")[0]["complete"] and stopped.records("train")[0]["steps"] == 64
+        assert isinstance(benchmarl_learner.task_of(settings)._made(), DelayedReward)
+
+    def test_a_run_of_benchmarl_is_not_resumed_as_one_of_ours(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        replace(TINY_STUDY, benchmarl="mappo ours").write(tmp_path)
+        with pytest.raises(SystemExit):
+            train.parse(["--resume", str(tmp_path)])
+        assert "BenchMARL trained that run" in capsys.readouterr().err

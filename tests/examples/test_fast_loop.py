@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -289,10 +290,23 @@ def test_what_is_told_of_an_episode_are_its_rewards_and_costs() -> None:
         (["--env", "spaceworld:duet", "--critic", "random"], "--critic random"),
         (["--env", "spaceworld:crew", "--roles-told", "nobody"], "--roles-told nobody"),
         (["--env", "spaceworld:duet", "--set", "batch=1"], "--set batch=1"),
-        (["--env", "spaceworld:duet", "--reward", "sparse"], "--reward sparse"),
     ],
 )
 def test_what_the_fast_loop_cannot_do_is_refused_at_once(words, said, tmp_path, capsys) -> None:
     assert main([*words, "--loop", "fast", "--out", str(tmp_path / "run")]) == 2
     assert f"--loop fast does not know {said}" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_the_training_is_paid_the_harder_reward_and_what_is_told_of_an_episode_is_its_own(monkeypatch) -> None:
+    from tests.examples.one_learner import Queue
+    from tianshou_examples.experiment.learner_process import LearnerProcess
+
+    settings = replace(SETTINGS, method=("shared",), reward="delayed:5", envs=2)
+    worlds = LearnerProcess(settings, "shared", 0, Path("unused"), Queue()).learner.worlds
+    monkeypatch.setattr(worlds._batch, "penalty", 0.0)
+    step = worlds._batch.step
+    monkeypatch.setattr(worlds._batch, "step", lambda *a: replace(step(*a), rewards=np.array([1.0, 2.0])))
+    worlds.reset(0)
+    paid = [worlds.step(np.zeros((2, 2), int)).credit[:, 0].tolist() for _ in range(7)]
+    assert paid == [[0, 0]] * 5 + [[1, 2]] * 2

@@ -255,4 +255,4 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
             script.main([*arguments, "--out", str(tmp_path)])
         assert len(capsys.readouterr().err.splitlines()) == 1
     assert script.main(["tiny", "--report", "--out", str(tmp_path)]) == 1
-    assert "no learner is finished" in capsys.readouterr().out
+    assert "nothing is finished" in capsys.readouterr().out

@@ -12,8 +12,9 @@ import pytest
 
 from tests.examples.made_study import TEXT, finish, finish_all, made_study, written
 from tianshou_examples.comparison.scores import load_scores, marl_eval_data
-from tianshou_examples.comparison.study_file import STUDIES, find_study, read_study
+from tianshou_examples.comparison.study_file import STUDIES, find_studies, read_study
 from tianshou_examples.comparison.study_folder import StudyFolder, at_planned_steps, planned_steps
+from tianshou_examples.experiment.methods import METHODS
 
 LEVELS = {"mca": 0.8, "shared": 0.5, "equal": 0.2}
 
@@ -85,17 +86,25 @@ def test_a_wrong_file_is_refused_with_the_place_and_what_is_valid(
     assert said in str(error.value) and str(error.value).startswith(str(tmp_path / "made.toml"))
 
 
-@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(STUDIES.rglob("*.toml")), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_study_of_the_package_is_valid_and_says_what_it_is_about(path: Path) -> None:
-    study = read_study(find_study(path.stem))
-    assert study.about and len(study.methods) > 1
+    study = read_study(path)
+    assert study.about and (len(study.methods) > 1 or study.measures)
+    assert (study.name, path) in [
+        (name.rpartition("/")[2], p)
+        for name, p in find_studies(path.stem if path.parent == STUDIES else path.parent.name)
+    ]
 
 
 def test_a_study_is_found_by_its_name_or_its_path(tmp_path: Path) -> None:
-    assert find_study("tiny") == STUDIES / "tiny.toml"
-    assert find_study(str(written(tmp_path))) == tmp_path / "made.toml"
+    assert find_studies("tiny") == [("tiny", STUDIES / "tiny.toml")]
+    assert find_studies(str(written(tmp_path))) == [("made", tmp_path / "made.toml")]
+    small = find_studies("small")
+    assert [name for name, _ in small] == sorted(f"small/{path.stem}" for path in STUDIES.glob("small/*.toml"))
+    assert find_studies(small[0][0]) == small[:1]
+    assert find_studies(str(tmp_path)) == [(f"{tmp_path.name}/made", tmp_path / "made.toml")]
     with pytest.raises(ValueError, match=r"no file teeny; studies that come with the package: .*tiny"):
-        find_study("teeny")
+        find_studies("teeny")
 
 
 def test_first_seeds_come_before_second_ones_and_a_part_can_be_asked_for(tmp_path: Path) -> None:
@@ -107,6 +116,47 @@ def test_first_seeds_come_before_second_ones_and_a_part_can_be_asked_for(tmp_pat
     assert [cell.name for cell in part.cells()] == ["lbf/mca/0", "lbf/equal/0", "lbf/mca/1", "lbf/equal/1"]
     with pytest.raises(ValueError, match="--tasks: unknown 'lbff'; did you mean lbf"):
         study.only(["lbff"], [], None)
+
+
+def test_a_method_may_be_for_some_tasks_only_and_is_then_not_compared_over_all(tmp_path: Path) -> None:
+    text = TEXT.replace("[methods.equal]", '[methods.equal]\ntasks = ["lbf"]')
+    study, place = made_study(tmp_path, text)
+    assert [(run.task.name, run.method) for run in study.runs if run.method == "equal"] == [("lbf", "equal")]
+    finish_all(study, place, LEVELS)
+    scores = load_scores(study, place)
+    assert scores.methods == ["mca", "shared"] and list(scores.of_task(study.tasks[0], "greedy")) == scores.methods
+    assert list(scores.of_task(study.tasks[1], "greedy")) == ["mca", "shared", "equal"]
+    with pytest.raises(ValueError, match="the study has none of these in --tasks duet"):
+        study.only(["duet"], ["equal"], None)
+    for wrong, said in (('["moon"]', "unknown task 'moon'"), ('"lbf"', "must be a list of names"), ("[]", "a list")):
+        with pytest.raises(ValueError, match=said):
+            read_study(written(tmp_path, text.replace('["lbf"]', wrong)))
+
+
+def test_benchmarls_algorithms_stand_beside_the_methods_with_the_settings_that_hold_for_them(tmp_path: Path) -> None:
+    qmix, vdn = '[methods.qmix]\nbenchmarl = "qmix"\nbenchmarl_settings = "ours"', '[methods.vdn]\nbenchmarl = "vdn"'
+    own = f"[methods.equal]\n{qmix}\n{vdn}"
+    text = TEXT.replace("[methods.equal]", own).replace(
+        "steps = 3_000", 'steps = 3_000\nloop = "fast"\nreward = "sparse"'
+    )
+    study = read_study(written(tmp_path, text))
+    runs = {(run.task.name, run.method): run for run in study.runs}
+    settings = runs["duet", "qmix"].settings
+    assert (settings.benchmarl, settings.steps, settings.reward, settings.loop) == (
+        "qmix ours", 3000, "sparse", "tianshou"
+    )  # fmt: skip
+    assert settings.method == ("shared",) and settings.absolute == 20
+    assert runs["lbf", "vdn"].settings.benchmarl == "vdn published" and not runs["lbf", "equal"].settings.benchmarl
+    colours = study.colours()
+    assert colours["shared"] == METHODS["shared"].colour and len(set(colours.values())) == 5
+    for old, new, said in (
+        ('benchmarl = "qmix"', 'benchmarl = "qmx"', "did you mean qmix"),
+        ('"ours"', '"mine"', "unknown 'mine'"),
+        ('benchmarl = "qmix"\n', "", "benchmarl_settings belongs to benchmarl"),
+        ('benchmarl = "qmix"', 'benchmarl = "qmix"\nmethod = "mca"', "learn from the team reward"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            read_study(written(tmp_path, text.replace(old, new, 1)))
 
 
 # -- the folder -----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue as queues
 import time
 from collections.abc import Callable
@@ -50,7 +51,11 @@ class _Outbox:
 
 def _learn(settings: Settings, cell: str, seed: int, folder: Path, messages: Any, stop: Any) -> None:
     """Run a learner; the entry point of its process, which alone imports PyTorch."""
-    from tianshou_examples.experiment.learner_process import run_learner
+    if settings.benchmarl:
+        os.environ["TQDM_DISABLE"] = "1"  # the schedule shows how far it is
+        from tianshou_examples.experiment.benchmarl_learner import run_learner
+    else:
+        from tianshou_examples.experiment.learner_process import run_learner
 
     run_learner(settings, settings.method[0], seed, folder, _Outbox(messages.put, cell), stop)
 

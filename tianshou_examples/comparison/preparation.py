@@ -13,6 +13,7 @@ from tianshou_examples.experiment.actors import kinds_in
 from tianshou_examples.experiment.critics import check_critics
 from tianshou_examples.experiment.env_families import family_of
 from tianshou_examples.experiment.environments import environment_maker
+from tianshou_examples.experiment.fast_learner import check_fast
 from tianshou_examples.experiment.recorded_answers import check_labels, data_sets, fit_run_student, fitting_note
 
 
@@ -29,6 +30,10 @@ def prepare(study: Study, folder: StudyFolder, console: Console) -> Study:
     for run in study.runs:
         settings = folder.settings(run)
         check_critics(settings)
+        if settings.benchmarl:
+            _check_benchmarl(f"{run.task.name}/{run.method}")
+        if settings.loop == "fast":
+            check_fast(settings)
         if settings.network == "entities":
             kinds_in(environment_maker(settings.env)())
         if settings.answers_name:
@@ -43,6 +48,13 @@ def prepare(study: Study, folder: StudyFolder, console: Console) -> Study:
                 console.print(f"{run.task.name}/{run.method}: {note}", markup=False)
             fit_run_student(run.settings, folder.of(run), progress=sys.stderr.isatty())
     return study
+
+
+def _check_benchmarl(name: str) -> None:
+    try:
+        import benchmarl  # noqa: F401 - only whether it is there
+    except ImportError as error:
+        raise ImportError(f'{name} needs BenchMARL: pip install "llm-credit-wrappers[benchmarl]"') from error
 
 
 def warm_up(study: Study, console: Console) -> None:

@@ -103,7 +103,7 @@ def load_scores(study: Study, folder: StudyFolder) -> StudyScores:
     Raises:
         ValueError: The records of a finished cell are not whole.
     """
-    cells: dict[tuple[str, str], list[CellScores]] = {(r.task.name, r.method): [] for r in study.runs}
+    cells: dict[tuple[str, str], list[CellScores]] = {(t.name, m): [] for t in study.tasks for m in study.methods}
     for cell in study.cells():
         result = folder.result(cell)
         if result is not None:

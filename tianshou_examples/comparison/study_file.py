@@ -11,20 +11,24 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tianshou_examples.comparison.measures import Measure, measures_of
+from tianshou_examples.experiment.benchmarl_names import ALGORITHMS, SETTINGS
 from tianshou_examples.experiment.command_line import LEARNER, parse
 from tianshou_examples.experiment.env_families import family_of
 from tianshou_examples.experiment.methods import METHODS
 from tianshou_examples.experiment.settings import Settings
 
 STUDIES = Path(__file__).parent.parent / "studies"  # those that come with the package
-STUDY_KEYS = ("about", "seeds", "settings", "tasks", "methods")
+STUDY_KEYS = ("about", "seeds", "settings", "tasks", "methods", "measures")
 TASK_KEYS = ("env", "seeds", "low", "high")
-METHOD_KEYS = ("method",)
+METHOD_KEYS = ("method", "tasks", "benchmarl", "benchmarl_settings")
 OWN = ("env", "method", "seeds", "jobs", "out", "replay")  # options of `train.py` that a study decides itself
 OPTIONS = {f.name: f for f in fields(Settings) if f.metadata and f.name not in OWN}
 ABSOLUTE = 10  # times the episodes of an evaluation
+# options that hold for learners of BenchMARL, too; it has learner settings of its own
+BENCHMARL_HEEDS = ("steps", "action_mask", "sight", "roles_told", "reward", "eval_episodes", "evaluations", "prices")
 NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*")  # of folders; marl-eval makes names small and forbids commas
-FALLBACK_COLOURS = ("#ea580c", "#4d7c0f", "#1d4ed8", "#a16207", "#9f1239", "#0e7490")
+FALLBACK_COLOURS = ("#ea580c", "#4d7c0f", "#1d4ed8", "#a16207", "#9f1239", "#0e7490", "#365314", "#831843")
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """The name among `METHODS`."""
+        """The name among `METHODS`; of a learner that BenchMARL trains, that of its reward."""
         return self.settings.method[0]
 
 
@@ -79,6 +83,7 @@ class Study:
     about: str
     runs: tuple[Run, ...]
     text: str  # of the file
+    measures: tuple[Measure, ...] = ()
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -95,14 +100,15 @@ class Study:
         found: dict[str, str] = {}
         for run in self.runs:
             if run.method not in found:
+                taken = {*found.values(), "" if not run.settings.benchmarl else METHODS[run.kind].colour}
                 own = METHODS[run.kind].colour
-                spare = (colour for colour in FALLBACK_COLOURS if colour not in found.values())
-                found[run.method] = own if own not in found.values() else next(spare, "#000000")
+                spare = (colour for colour in FALLBACK_COLOURS if colour not in taken)
+                found[run.method] = own if own not in taken else next(spare, "#000000")
         return found
 
     def cells(self) -> Iterator[Cell]:
         """Yield all cells; a first seed of everything comes before a second seed of anything."""
-        for seed in range(max(run.settings.seeds for run in self.runs)):
+        for seed in range(max((run.settings.seeds for run in self.runs), default=0)):
             yield from (Cell(run, seed) for run in self.runs if seed < run.settings.seeds)
 
     def only(self, tasks: Collection[str], methods: Collection[str], seeds: int | None) -> Study:
@@ -118,25 +124,38 @@ class Study:
             for run in self.runs
             if (not tasks or run.task.name in tasks) and (not methods or run.method in methods)
         ]
-        return replace(self, runs=tuple(kept))
+        if self.runs and not kept:
+            raise ValueError(f"--methods {' '.join(methods)}: the study has none of these in --tasks {' '.join(tasks)}")
+        return replace(self, runs=tuple(kept), measures=() if tasks or methods else self.measures)
 
 
-def find_study(name: str) -> Path:
-    """Return the file of a study that is given by its path, or by its name if it comes with the package.
+def find_studies(name: str) -> list[tuple[str, Path]]:
+    """Return names and files of the studies that are meant: one file, or all files of a folder.
+
+    Args:
+        name: The path of a file or a folder, or the name of a study, or of a folder of studies, of the package.
 
     Raises:
         ValueError: There is no such file.
     """
-    known = sorted(path.stem for path in STUDIES.glob("*.toml"))
-    if name in known:
-        return STUDIES / f"{name}.toml"
+    files = {path.relative_to(STUDIES).with_suffix("").as_posix(): path for path in STUDIES.rglob("*.toml")}
+    known = sorted({*files, *(path.parent.relative_to(STUDIES).as_posix() for path in STUDIES.glob("*/*.toml"))})
+    if name in files:
+        return [(name, files[name])]
+    folder = STUDIES / name if name in known else Path(name)
+    if folder.is_dir() and (inside := sorted(folder.glob("*.toml"))):
+        return [(f"{folder.resolve().name}/{path.stem}", path) for path in inside]
     if not Path(name).is_file():
         raise ValueError(f"there is no file {name}; studies that come with the package: {', '.join(known)}")
-    return Path(name)
+    return [(Path(name).stem, Path(name))]
 
 
-def read_study(path: Path) -> Study:
+def read_study(path: Path, name: str | None = None) -> Study:
     """Read a study's file.
+
+    Args:
+        path: Of the file.
+        name: Of the study, and of its folder; None: the file's.
 
     Raises:
         ValueError: It is not as it should be; the message says where, and what is valid.
@@ -146,15 +165,28 @@ def read_study(path: Path) -> Study:
     try:
         told = tomllib.loads(text)
         _check_names("", told, STUDY_KEYS)
-        tasks, methods = _tables(told, "tasks"), _tables(told, "methods")
-        common = _table(told, "settings")
-        _check_names("settings", common, OPTIONS)
-        seeds = _seeds("seeds", told.get("seeds", 1))
-        runs = [_run(task, method, common, tasks[task], methods[method], seeds) for task in tasks for method in methods]
-        _check_evaluations(runs)
+        measures = measures_of(_tables(told, "measures") if "measures" in told else {})
+        runs = _runs(told) if not measures or "tasks" in told or "methods" in told else []
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return Study(path.stem, str(told.get("about", "")).strip(), tuple(runs), text)
+    return Study(name or path.stem, str(told.get("about", "")).strip(), tuple(runs), text, measures)
+
+
+def _runs(told: Mapping[str, Any]) -> list[Run]:
+    tasks, methods = _tables(told, "tasks"), _tables(told, "methods")
+    common, seeds = _table(told, "settings"), _seeds("seeds", told.get("seeds", 1))
+    _check_names("settings", common, OPTIONS)
+    for method, own in methods.items():
+        _check_names(f"methods.{method}", own, [*METHOD_KEYS, *OPTIONS])
+        if not isinstance(chosen := own.get("tasks", list(tasks)), list) or not chosen:
+            raise ValueError(f"methods.{method}: tasks is {chosen!r}, and must be a list of names")
+        _check_names(f"methods.{method}.tasks", chosen, tasks, "task")
+    runs = [
+        _run(task, method, common, tasks[task], methods[method], seeds)
+        for task in tasks for method in methods if task in methods[method].get("tasks", tasks)
+    ]  # fmt: skip
+    _check_evaluations(runs)
+    return runs
 
 
 def _run(
@@ -162,13 +194,15 @@ def _run(
 ) -> Run:
     where = f"tasks.{name}"
     _check_names(where, task, [*TASK_KEYS, *OPTIONS])
-    _check_names(f"methods.{method}", own, [*METHOD_KEYS, *OPTIONS])
     if "env" not in task:
         raise ValueError(f"{where}: env is missing")
-    kind = str(own.get("method", method))
+    benchmarl = _benchmarl(f"methods.{method}", own)
+    kind = str(own.get("method", "shared" if benchmarl else method))
     _check_names(f"methods.{method}", [kind], METHODS, "method")
     env = str(task["env"])
     given = {k: v for table in (common, task, own) for k, v in table.items() if k in OPTIONS}
+    if benchmarl:
+        given = {k: v for k, v in given.items() if k in BENCHMARL_HEEDS}
     try:
         settings, _ = parse(_arguments({**given, "env": env, "method": kind}), _Parser)
     except ValueError as error:
@@ -178,8 +212,22 @@ def _run(
     high = _number(f"{where}.high", task["high"]) if "high" in task else high
     if high is not None and high <= low:
         raise ValueError(f"{where}: high is {high:g}, and must be more than low, {low:g}")
-    settings = replace(settings, seeds=seeds, absolute=ABSOLUTE * settings.short_evaluation)
+    settings = replace(settings, seeds=seeds, absolute=ABSOLUTE * settings.short_evaluation, benchmarl=benchmarl)
     return Run(Task(name, env, low, high), method, settings)
+
+
+def _benchmarl(where: str, own: Mapping[str, Any]) -> str:
+    """Return algorithm and settings of BenchMARL, "" where a method has none."""
+    if "benchmarl" not in own:
+        if "benchmarl_settings" in own:
+            raise ValueError(f"{where}: benchmarl_settings belongs to benchmarl, an algorithm: {', '.join(ALGORITHMS)}")
+        return ""
+    if own.get("method", "shared") != "shared":
+        raise ValueError(f"{where}: BenchMARL's algorithms learn from the team reward; leave method out")
+    algorithm, settings = str(own["benchmarl"]), str(own.get("benchmarl_settings", SETTINGS[0]))
+    _check_names(f"{where}.benchmarl", [algorithm], ALGORITHMS, "algorithm")
+    _check_names(f"{where}.benchmarl_settings", [settings], SETTINGS)
+    return f"{algorithm} {settings}"
 
 
 def _check_evaluations(runs: Sequence[Run]) -> None:

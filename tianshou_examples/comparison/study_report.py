@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tianshou_examples.comparison import estimates
 from tianshou_examples.comparison.figures import draw_figures
+from tianshou_examples.comparison.measures import measures_section
 from tianshou_examples.comparison.overhead import overhead_table
 from tianshou_examples.comparison.scores import METRICS, StudyScores, marl_eval_data
 from tianshou_examples.comparison.study_file import ABSOLUTE, Run, Task
@@ -28,14 +29,21 @@ def write_study_report(scores: StudyScores, folder: Path) -> list[str]:
             written.append(name)
             captions |= draw_figures(scores, how, folder / "figures")
         written.append("figures/")
-    (folder / PAGE).write_text(study_page(scores, captions), encoding="utf-8")
+    page = study_page(scores, captions, measures_section(scores.study.measures, folder))
+    (folder / PAGE).write_text(page, encoding="utf-8")
     return written
 
 
-def study_page(scores: StudyScores, captions: dict[str, str]) -> str:
-    """Return the page of a study: what was compared, tables, figures, and what it took."""
+def study_page(scores: StudyScores, captions: dict[str, str], measured: Sequence[str] = ()) -> str:
+    """Return the page of a study: what was compared, tables, figures, what it took, and what else was measured."""
     study = scores.study
     lines = [f"# {study.name}", "", *([study.about, ""] if study.about else [])]
+    return "\n".join([*lines, *(_learned(scores, captions) if study.runs else ()), *measured])
+
+
+def _learned(scores: StudyScores, captions: dict[str, str]) -> list[str]:
+    """Return the lines about learners."""
+    study, lines = scores.study, []
     total, there = sum(run.settings.seeds for run in study.runs), sum(map(len, scores.cells.values()))
     lines += [
         f"{there} of {total} learners are finished." if there < total else f"All {total} learners are finished.",
@@ -74,7 +82,7 @@ def study_page(scores: StudyScores, captions: dict[str, str]) -> str:
         ]
     for name, caption in captions.items():
         lines += [f"![{caption}](figures/{name})", ""]
-    return "\n".join(lines)
+    return lines
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from benchmarl.algorithms import IppoConfig, IqlConfig, MappoConfig, QmixConfig, VdnConfig
-from benchmarl.experiment import Experiment, ExperimentConfig
+from benchmarl.experiment import Callback, Experiment, ExperimentConfig
 from benchmarl.models.mlp import MlpConfig
 from tensordict import TensorDict
 
@@ -24,7 +24,7 @@ from tianshou_examples.experiment.evaluation import UNSEEN, evaluate
 
 ALGORITHMS = {"mappo": MappoConfig, "ippo": IppoConfig, "qmix": QmixConfig, "vdn": VdnConfig, "iql": IqlConfig}
 
-# "published" are BenchMARL's own, unchanged. "ours" differ from them towards the learners of `settings.py`.
+# "published" are BenchMARL's own, unchanged. "ours" and "fast" differ from them towards the learners of `settings.py`.
 SETTINGS: dict[str, dict[str, Any]] = {
     "published": {},
     "ours": {
@@ -42,6 +42,27 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "off_policy_collected_frames_per_batch": 512,
         "off_policy_n_optimizer_steps": 16,
         "off_policy_train_batch_size": 256,
+        "off_policy_memory_size": 200_000,
+        "exploration_eps_init": 1.0,
+        "exploration_eps_end": 0.02,
+        "soft_target_update": False,
+        "hard_target_update_frequency": 200,
+    },
+    # those of `--loop fast` on duet: as many worlds, steps between updates, rows of a gradient step and passes; few
+    # gradient steps, so that a training takes a minute or two
+    "fast": {
+        "gamma": 0.97,
+        "lr": 2e-3,
+        "lmbda": 0.95,
+        "entropy_coef": 0.02,
+        "on_policy_n_envs_per_worker": 64,
+        "on_policy_collected_frames_per_batch": 4096,
+        "on_policy_n_minibatch_iters": 4,
+        "on_policy_minibatch_size": 1024,
+        "off_policy_n_envs_per_worker": 64,
+        "off_policy_collected_frames_per_batch": 1024,
+        "off_policy_n_optimizer_steps": 16,
+        "off_policy_train_batch_size": 512,
         "off_policy_memory_size": 200_000,
         "exploration_eps_init": 1.0,
         "exploration_eps_end": 0.02,
@@ -86,6 +107,7 @@ class BenchmarlTeam:
     """A team that BenchMARL trained, as evaluations need it."""
 
     def __init__(self, experiment: Experiment) -> None:
+        self.steps = experiment.total_frames  # environment steps of its training so far
         (self._group,) = experiment.group_map
         self._policy = experiment.algorithm.get_policy_for_loss(self._group)
         self._epsilon = None if experiment.on_policy else 0.05  # as of the other Q learners here
@@ -109,12 +131,16 @@ def names_of(algo: str) -> dict[str, Any]:
     return {f.name: getattr(config, f.name) for config in own for f in fields(config)}
 
 
-def make_experiment(run: BenchmarlRun, folder: Path) -> Experiment:
+def make_experiment(
+    run: BenchmarlRun, folder: Path, task: TeamTask | None = None, callbacks: Sequence[Callback] = ()
+) -> Experiment:
     """Return BenchMARL's experiment, which logs nothing and does not evaluate.
 
     Args:
         run: What is trained.
         folder: Into which BenchMARL writes.
+        task: Of that environment; None: with the run's action mask alone.
+        callbacks: Told how the training goes on.
     """
     config, algorithm = ExperimentConfig.get_from_yaml(), ALGORITHMS[run.algo].get_from_yaml()
     _change(config, SETTINGS[run.settings] | dict(run.changed))
@@ -124,7 +150,10 @@ def make_experiment(run: BenchmarlRun, folder: Path) -> Experiment:
         "save_folder": str(folder), "checkpoint_at_end": True, "exclude_buffer_from_checkpoint": True,
     })  # fmt: skip
     masks: dict[str, Any] = {"action_mask": run.action_mask} if run.env.startswith("spaceworld:") else {}
-    return Experiment(TeamTask(run.env, **masks), algorithm, MlpConfig.get_from_yaml(), seed=run.seed, config=config)
+    task = TeamTask(run.env, **masks) if task is None else task
+    return Experiment(
+        task, algorithm, MlpConfig.get_from_yaml(), seed=run.seed, config=config, callbacks=list(callbacks)
+    )
 
 
 def _change(config: Any, values: Mapping[str, Any]) -> None:

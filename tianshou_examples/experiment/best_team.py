@@ -5,13 +5,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from pettingzoo import ParallelEnv
 
-from tianshou_examples.experiment.actors import Actors
-from tianshou_examples.experiment.evaluation import MEASURES, PLAY, Evaluation, play
+from tianshou_examples.experiment.evaluation import MEASURES, PLAY, Evaluation, PlayingTeam, play
+
+
+class TrainedTeam(PlayingTeam, Protocol):
+    """A team that says how long it was trained; `Actors`, or one of another library."""
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of its training."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class KeptTeam:
     """A team as it was at an evaluation."""
 
     team_return: float  # mean, in that evaluation
-    actors: Actors  # with the steps of their training
+    actors: TrainedTeam  # with the steps of their training
 
 
 class BestTeams:
@@ -35,7 +42,7 @@ class BestTeams:
         self.episodes = episodes
         self.kept: dict[str, KeptTeam] = {}  # by the way of playing
 
-    def offer(self, each: dict[str, np.ndarray], actors: Actors) -> None:
+    def offer(self, each: dict[str, np.ndarray], actors: TrainedTeam) -> None:
         """Keep a team that is at least as good as the best so far.
 
         Args:

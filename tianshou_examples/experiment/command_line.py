@@ -121,9 +121,12 @@ def _critic(word: str) -> str:
 def _recorded(option: str, folder: str) -> Settings:
     """Return the settings of the run that is repeated or goes on."""
     try:
-        return Settings.read(Path(folder))
+        settings = Settings.read(Path(folder))
     except ValueError as error:
         raise ValueError(f"--{option} {error}") from None
+    if settings.benchmarl:
+        raise ValueError(f"--{option} {folder}: BenchMARL trained that run, in a study; run the study again instead")
+    return settings
 
 
 def _check_same(given: str, settings: Settings, recorded: Settings, own: Collection[str]) -> None:

@@ -240,7 +240,6 @@ def check_fast(settings: Settings) -> None:
         (not settings.env.startswith("spaceworld:"), f"--env {settings.env}"),
         (settings.algo != "ppo", f"--algo {settings.algo}"),
         (settings.policy != "shared", f"--policy {settings.policy}"),
-        (settings.reward != "own", f"--reward {settings.reward}"),
         (bool(set(settings.method) - PAID), f"--method {' '.join(m for m in settings.method if m not in PAID)}"),
         (settings.critic != "scripted" and not settings.answers_name, f"--critic {settings.critic}"),
         (settings.roles_told == "nobody" and settings.critic == "scripted", "--roles-told nobody"),

@@ -25,6 +25,7 @@ from tianshou_examples.experiment.instructive_moments import KEPT
 from tianshou_examples.experiment.learners import Learner
 from tianshou_examples.experiment.methods import METHODS, credited_environment
 from tianshou_examples.experiment.paid_worlds import PaidWorlds, payer_of
+from tianshou_examples.experiment.perturbed_pay import perturbed
 from tianshou_examples.experiment.recorded_answers import load_student
 from tianshou_examples.experiment.run_page import write_page
 from tianshou_examples.experiment.settings import PAGE, Settings, checkpoint_of, learner_name
@@ -107,7 +108,9 @@ class LearnerProcess:
         """Return the learner of --loop fast; where the run has a student, it pays in the worlds."""
         s = self.settings
         student = load_student(self.folder) if s.answers_name and METHODS[self.method].asks else None
-        worlds = PaidWorlds(env, s.envs, payer_of(self.method, student, env.possible_agents, s.envs))
+        pay = payer_of(self.method, student, env.possible_agents, s.envs)
+        noise = np.random.default_rng([self.seed, s.steps])  # apart from what the learner draws
+        worlds = PaidWorlds(env, s.envs, perturbed(pay, s.reward, s.envs, noise))
         return FastLearner(s, worlds, self.seed, self.monitor.count_ended)
 
     def run(self, stop: Any) -> None:

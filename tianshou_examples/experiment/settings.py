@@ -168,6 +168,7 @@ class Settings:
     eval_episodes: int = _option(100, "of the last evaluation; those before play a fifth of it", type=number(int, 1))
     out: str = _option("", "folder of the run; default runs/<env>-<algo>-<time>")
     data_sets: tuple[str, ...] = ()  # no option: what answers:NAME stood for when the run began
+    benchmarl: str = ""  # no option: algorithm and settings of BenchMARL, which trains a study's learner; "": we do
     absolute: int = 0  # no option: episodes that the best team of all evaluations plays at the end of a study's learner
 
     # Spaceworld's learner, chosen once on duet with the scripted critic; env_families.py has what differs elsewhere.
