@@ -33,7 +33,7 @@ def credits_of(bare: SpaceworldEnv, seed: int, choose: Callable[[Any], Sequence[
 
 def played(scenario: str, seed: int, chance: float) -> tuple[np.ndarray, np.ndarray]:
     """Return both credits of an episode of the scripted team, in which chance replaces a share of the actions."""
-    bare = SpaceworldEnv(scenario, max_cycles=60)
+    bare = SpaceworldEnv(scenario, max_cycles=20 if scenario == "station" else 60)
     team, rng = scripted_team(bare), np.random.default_rng(seed)
 
     def choose(infos: Any) -> list[int]:

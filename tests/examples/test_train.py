@@ -213,7 +213,7 @@ def test_ctrl_c_in_the_terminal_stops_cleanly_and_resume_goes_on(tmp_path: Path)
     folder = tmp_path / "run"
     process = start(*NEVER, "--method", "mca", "--eval-episodes", "2", "--out", str(folder))
     wait_until(lambda: kinds_in_training(folder) == {"mca"}, process)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them; a learner heeds its parent alone
     half = stopped(process, folder, {"mca"})["mca"]
     # the rest of a shorter run than was asked for
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -233,14 +233,6 @@ def test_ctrl_c_in_the_terminal_stops_cleanly_and_resume_goes_on(tmp_path: Path)
         assert whole["critic"][name] > half["critic"][name]
     with Ledger(folder / "ledger-mca-0.sqlite") as ledger:
         assert len(ledger) == whole["critic"]["calls"]
-
-
-def test_an_interrupt_of_the_parent_alone_reaches_its_learners(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    process = start(*NEVER, "--method", "equal", "shared", "--eval-episodes", "2", "--out", str(folder))
-    wait_until(lambda: kinds_in_training(folder) == {"equal", "shared"}, process)
-    process.send_signal(signal.SIGINT)
-    stopped(process, folder, {"equal", "shared"})
 
 
 def test_ctrl_c_does_not_reach_a_learner_from_its_first_moment_on() -> None:

@@ -19,7 +19,7 @@ def test_a_masked_action_never_has_an_effect_or_a_cost(name: str) -> None:
     rng = np.random.default_rng(3)
     _, infos = env.reset(seed=4)
     tried = 0
-    for _ in range(250):
+    for _ in range(60 if name == "swarm" else 250):
         if not env.agents:
             _, infos = env.reset()
         actions = dict(zip(env.agents, busy_actions(env, rng), strict=True))
@@ -50,7 +50,7 @@ def test_every_unmasked_action_has_an_effect_in_some_state(name: str) -> None:
     rng = np.random.default_rng(5)
     _, infos = env.reset(seed=6)
     effective: set[int] = set()
-    for _ in range(40 if name == "swarm" else 200):
+    for _ in range(200):
         if not env.agents:
             _, infos = env.reset()
         here = env.get_state()
@@ -63,6 +63,8 @@ def test_every_unmasked_action_has_an_effect_in_some_state(name: str) -> None:
                 env.step(dict.fromkeys(env.possible_agents, 0))
                 if acted != essentials(env, i):
                     effective.add(int(action))
+        if len(effective) == 5:
+            break
         env.set_state(here)
         _, _, _, _, infos = env.step(dict(zip(env.agents, busy_actions(env, rng), strict=True)))
     assert effective == {1, 2, 3, 4, 5}

@@ -23,7 +23,7 @@ from tests.spaceworld.test_reference import world_of
 from tests.spaceworld.worlds import eager_actions, make_world
 
 STEPS = 40
-many = settings(max_examples=300, derandomize=True, deadline=None, database=None)
+many = settings(max_examples=150, derandomize=True, deadline=None, database=None)
 
 
 @dataclass
