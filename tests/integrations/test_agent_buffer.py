@@ -46,7 +46,7 @@ def same(a: Any, b: Any) -> None:
         assert np.asarray(a).dtype == np.asarray(b).dtype
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(operations=operations, width=st.sampled_from([0, 2]))
 def test_everything_it_returns_is_what_vector_replay_buffer_returns(operations: list, width: int) -> None:
     theirs = VectorReplayBuffer(N_SLOTS * SLOT_SIZE, N_SLOTS)
