@@ -24,7 +24,8 @@ BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 IMPORTED = re.compile(r"^(?:from|import) ([\w.]+)", re.MULTILINE)
 
 
-# Imports once what the blocks import, which takes longer than most of them, and runs each block in a fork of that.
+# Imports once what the blocks import, and loads once what Spaceworld and Tianshou compile, which takes longer than most
+# of them, and runs each block in a fork of that.
 RUNNER = """
 import contextlib, importlib, json, multiprocessing, os, signal, sys
 
@@ -35,10 +36,20 @@ def run(folder, block):
     signal.alarm(120)
     exec(compile(block, "block", "exec"), {"__name__": "__main__"})
 
+def load_compiled():
+    import spaceworld.env, tianshou.data, tianshou_examples.experiment.learners
+    tianshou_examples.experiment.learners.cache_compiled()
+    tianshou.data.VectorReplayBuffer(2, 2)
+    env = spaceworld.env.SpaceworldEnv("duet")
+    env.reset(seed=0)
+    env.step(dict.fromkeys(env.agents, 0))
+
 multiprocessing.set_start_method("fork")
 for name in json.loads(sys.stdin.readline()):
     with contextlib.suppress(ImportError):
         importlib.import_module(name)
+with contextlib.suppress(ImportError):
+    load_compiled()
 for line in sys.stdin:
     process = multiprocessing.Process(target=run, args=json.loads(line))
     process.start()
