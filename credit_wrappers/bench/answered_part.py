@@ -73,7 +73,8 @@ def check_folder(critic: Critic, queries: Sequence[list[Episode]]) -> None:
         raise CreditError(
             f"{folder.path} has {len(same)} answers about these episodes, but to other questions: of another form "
             "(--form), another wording, with other things told beside (--beside), or with other episodes in a query "
-            "(--episodes-per-query, --half, --limit, --edition). Nothing was written. Use the settings with which they were asked, or another folder"
+            "(--episodes-per-query, --half, --limit, --edition). Nothing was written. Use the "
+            "settings with which they were asked, or another folder"
         )
 
 
