@@ -49,8 +49,9 @@ def answered_part(critic: Critic, queries: Sequence[list[Episode]]) -> tuple[lis
 def check_folder(critic: Critic, queries: Sequence[list[Episode]]) -> None:
     """Raise CreditError where a folder has answers about the same episodes, but to other questions.
 
-    Nothing is written then. They were asked for in another form or wording, under another name of the model, or with
-    other neighbours in a query.
+    Nothing is written then. They were asked for in another form or wording, with other things told beside, under
+    another name of the model, or with other neighbours in a query. Where the base prompt is another one, episodes may
+    be told in other words, too: they are the same if the agents did and got the same.
     """
     if not isinstance(critic, LLMCritic) or not isinstance(critic.client, FolderClient):
         return
@@ -61,12 +62,19 @@ def check_folder(critic: Critic, queries: Sequence[list[Episode]]) -> None:
         return
     answered = {key: request for key, request in there.items() if folder.answer(key, request)[0] is not None}
     texts = {text for request in asked.values() for text in _episodes(request.prompt)}
-    same = [key for key, request in answered.items() if texts & _episodes(request.prompt)]
+    plays, systems = set(map(_play, texts)), {request.system for request in asked.values()}
+    same = [
+        key
+        for key, request in answered.items()
+        if texts & (told := _episodes(request.prompt))
+        or (request.system not in systems and not plays.isdisjoint(map(_play, told)))
+    ]
     if same:
         raise CreditError(
             f"{folder.path} has {len(same)} answers about these episodes, but to other questions: of another form "
-            "(--form), another wording, or with other episodes in a query (--episodes-per-query, --half). Nothing was "
-            "written. Use the settings with which they were asked, or another folder"
+            "(--form), another wording, with other things told beside (--beside), or with other episodes in a query "
+            "(--episodes-per-query, --half, --limit, --edition). Nothing was written. Use the "
+            "settings with which they were asked, or another folder"
         )
 
 
@@ -74,3 +82,16 @@ def _episodes(prompt: str) -> set[str]:
     """Return the texts of a prompt's episodes, without their numbers."""
     parts = prompt.split("## Episode ")[1:]
     return {part.partition("\n")[2].strip() for part in parts}
+
+
+def _play(text: str) -> tuple[str, ...]:
+    """Return what agents did and got in an episode's text, step by step, without the narrator's words."""
+    steps, *lines = text.splitlines()
+    found = [steps]
+    for line in lines:
+        number, _, rest = line.partition(": ")
+        acts, *others = rest.split(" | ")
+        if number.isdigit():
+            reward = [part for part in others[:1] if part.startswith("reward ")]
+            found += [" ".join(act.split()[:2]) for act in acts.split("; ")] + reward
+    return tuple(found)

@@ -6,7 +6,7 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +23,7 @@ from credit_wrappers.core.credit import Credit
 from credit_wrappers.core.critic import Critic
 from credit_wrappers.core.errors import CreditError
 from credit_wrappers.core.labelled_episode import LabelledEpisode
+from credit_wrappers.core.narrator import telling
 from credit_wrappers.critics.llm_critic import LLMCritic
 from credit_wrappers.dataset import published_names
 from credit_wrappers.dataset.answers_lines import write_answers
@@ -140,6 +141,7 @@ def _measured(options: argparse.Namespace) -> Generator[str, None, list[BenchRow
     suites = [suite for word in words for suite in _suites(word)]
     for suite in suites:
         suite.choose(options.half, options.limit, options.edition)
+        _check_beside(suite, settings.beside)
         place = _report_place(options.report, suite, suites)
         if place is not None and place.exists() and not is_report(place):
             raise ValueError(f"--report: {place} exists and is no report, so it is not replaced; give another file")
@@ -221,6 +223,15 @@ def _check_file(option: str, path: Path | None) -> None:
         raise ValueError(f"{option}: there is no folder {path.parent}")
     if path is not None and path.is_dir():
         raise ValueError(f"{option}: {path} is a folder; give the name of a file")
+
+
+def _check_beside(suite: Suite, beside: Sequence[str]) -> None:
+    """Raise ValueError where the narrator of a suite's world cannot tell that beside."""
+    if beside:
+        try:
+            telling(getattr(suite.make_env().unwrapped, "narrator", None), beside)
+        except CreditError as error:
+            raise ValueError(f"--beside: {error} (suite {suite.name})") from error
 
 
 def _prices(given: list[float]) -> Prices:

@@ -47,3 +47,27 @@ def test_the_command_estimates_with_it(capsys):
         assert main([*command, *more]) == 0
         told.append(capsys.readouterr().out)
     assert told[0] != told[1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "then"), [((), ("distances",)), (("map",), ()), (("distances",), ("distances", "map"))]
+)
+@pytest.mark.parametrize("word", ["folder", "answered"])
+def test_a_folder_that_was_answered_with_other_things_told_beside_is_left_as_it_is(duet, tmp_path, word, asked, then):
+    folder = tmp_path / "asked"
+    bench_row(duet, "first", bench_critic(f"folder:{folder}", CriticOptions({})), BenchSettings(draws=0, beside=asked))
+    fill(folder)
+    before = sorted(folder.rglob("*"))
+    make = bench_critic(f"{word}:{folder}", CriticOptions({}))
+    other = bench_row(duet, "other", make, BenchSettings(draws=0, beside=then))
+    assert other.usable == 0 and sorted(folder.rglob("*")) == before
+    assert "has 1 answers about these episodes, but to other questions" in other.note and "--beside" in other.note
+
+
+@pytest.mark.parametrize("more", [[], ["--estimate"]])
+def test_the_command_refuses_what_nobody_can_tell_before_anything_is_asked(more, capsys):
+    command = ["bench", "--suite", "duet", "--limit", "2", "--critic", "equal", "--beside", "distnaces", *more]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "--beside: Spaceworld's narrator cannot tell 'distnaces'; valid are distances, map" in said
+    assert "replaying" not in said
