@@ -52,7 +52,6 @@ class _Outbox:
 def _learn(settings: Settings, cell: str, seed: int, folder: Path, messages: Any, stop: Any) -> None:
     """Run a learner; the entry point of its process, which alone imports PyTorch."""
     if settings.benchmarl:
-        os.environ["TQDM_DISABLE"] = "1"  # the schedule shows how far it is
         from tianshou_examples.experiment.benchmarl_learner import run_learner
     else:
         from tianshou_examples.experiment.learner_process import run_learner
@@ -65,6 +64,7 @@ class ProcessRunner:
 
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
+        os.environ["TQDM_DISABLE"] = "1"  # learners inherit it: the schedule shows how far they are, not BenchMARL
         self._context = multiprocessing.get_context("spawn")
         self._messages, self._stop = self._context.Queue(), self._context.Event()
         self._running: dict[str, Any] = {}
