@@ -12,6 +12,7 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import CreditError, ModelError, Unanswered
 from credit_wrappers.critics.llm_critic import LLMCritic
 from credit_wrappers.llm.providers.folder import FolderClient
+from credit_wrappers.llm.providers.question_batches import counted
 
 
 def answered_by_files(critic: Critic) -> bool:
@@ -71,9 +72,9 @@ def check_folder(critic: Critic, queries: Sequence[list[Episode]]) -> None:
     ]
     if same:
         raise CreditError(
-            f"{folder.path} has {len(same)} answers about these episodes, but to other questions: of another form "
-            "(--form), another wording, with other things told beside (--beside), or with other episodes in a query "
-            "(--episodes-per-query, --half, --limit, --edition). Nothing was written. Use the "
+            f"{folder.path} has {counted(len(same), 'answer')} about these episodes, but to other questions: "
+            "of another form (--form), another wording, with other things told beside (--beside), or with other "
+            "episodes in a query (--episodes-per-query, --half, --limit, --edition). Nothing was written. Use the "
             "settings with which they were asked, or another folder"
         )
 

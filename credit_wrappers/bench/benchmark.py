@@ -98,9 +98,8 @@ class PreparedSuite:
         whole, chosen = suite.replay(snapshots=_has_states(suite)), suite.choose(half, limit, edition)
         planted = {k for k in suite.choose(half, edition=edition) if suite.episodes[k].planted is not None}
         left_out = bool(planted) and not planted & set(chosen)
-        note = (
-            f"no fault is planted in these {len(chosen)} episodes: no who, no when; raise --limit" if left_out else ""
-        )
+        which = "this episode" if len(chosen) == 1 else f"these {len(chosen)} episodes"
+        note = f"no fault is planted in {which}: no who, no when; raise --limit" if left_out else ""
         part = replace(suite, episodes=tuple(suite.episodes[k] for k in chosen))
         episodes = [whole[k] for k in chosen]
         truth = suite_truth(part, episodes)

@@ -97,7 +97,18 @@ class Asker:
             stats.reasks += 1
             with stats.timed("prompt"):
                 again = question.again(str(error), self.settings, self.templates)
-        return self._once(again, stats)
+            unfit = error
+        try:
+            return self._once(again, stats)
+        except Unanswered:
+            raise
+        except ModelError as error:
+            if error.kind != "not_recorded":
+                raise
+            raise ModelError(
+                f"the answer on record does not fit ({unfit}), and there is none to the corrective question: {error}",
+                error.kind,
+            ) from error
 
     def _once(self, question: Question, stats: CriticStats) -> Judged:
         """Return the answer to one question and count what happened."""

@@ -110,20 +110,24 @@ class CostPenaltyCritic:
     other critic, so they do not tell of the price.
 
     Args:
-        critic: Pays.
+        critic: Pays. A student reads observations, which the wrapper then has to keep: `record_observations=True`.
         price: Of a cost of 1, in the other critic's units; 0 or more.
 
     Raises:
-        TypeError: `critic` is no critic.
+        TypeError: `critic` is no critic, or the price no number.
         ValueError: The price is negative or no finite number.
     """
 
     def __init__(self, critic: Critic, price: float) -> None:
         check_critic(critic, "CostPenaltyCritic takes a critic")
+        if not isinstance(price, int | float | np.integer | np.floating):
+            raise TypeError(f"price must be a number, got {price!r}")
         if not 0.0 <= price < math.inf:
             raise ValueError(f"price must be 0 or more, and finite, got {price}")
         self.critic, self.price = critic, price
         self.label = f"{critic.label}, {price:g} for each cost"
+        if hasattr(critic, "source"):  # a model is asked in threads
+            self.source = critic.source
 
     def check_narrator(self, narrator: Narrator) -> None:
         """Raise what the other critic raises, where a narrator cannot tell it episodes."""

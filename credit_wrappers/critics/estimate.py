@@ -46,9 +46,9 @@ class Estimate:
 
     def __str__(self) -> str:
         money = "" if self.cost is None else f", cost about {self.cost:.2f} (at most {self.most_cost:.2f})"
-        used = self.usage
+        used, calls = self.usage, "call" if self.calls == 1 else "calls"
         return (
-            f"{self.episodes:,} episodes: {self.calls:,} calls ({self.recorded:,} answered from the ledger), "
+            f"{self.episodes:,} episodes: {self.calls:,} {calls} ({self.recorded:,} answered from the ledger), "
             f"about {used.tokens:,} tokens ({used.input_tokens + used.cache_write_tokens:,} read, "
             f"{used.cached_tokens:,} from the cache, {used.output_tokens:,} written; at most "
             f"{self.most.tokens:,}){money}"

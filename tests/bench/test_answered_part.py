@@ -60,7 +60,7 @@ def test_a_folder_with_answers_to_other_questions_about_the_same_episodes_is_lef
     before = files(tmp_path)
     other = row(prepared, tmp_path, **change)
     assert other.usable == 0 and files(tmp_path) == before
-    assert f"{tmp_path} has 1 answers about these episodes, but to other questions" in other.note
+    assert f"{tmp_path} has 1 answer about these episodes, but to other questions" in other.note
     assert "--form" in other.note and "Nothing was written" in other.note
 
 
@@ -72,6 +72,16 @@ def test_a_folder_takes_further_episodes_and_forms_while_nothing_is_answered(pre
     make = bench_critic(f"folder:{tmp_path}", CriticOptions({"answer_format": "curve"}))
     said = bench_row(PreparedSuite.of(other), "folder", make, BenchSettings(draws=0, limit=2)).note
     assert "1 question waits" in said
+
+
+def test_a_folder_that_is_only_read_says_that_an_answer_in_it_does_not_fit(prepared, tmp_path):
+    row(prepared, tmp_path, size=12)
+    questions = FolderClient(tmp_path).questions
+    ((key, _),) = questions.open_questions()
+    questions.answer_file(key).write_text('{"episodes": []}', encoding="utf-8")
+    make = bench_critic(f"answered:{tmp_path}", CriticOptions({"answer_format": "curve"}))
+    said = bench_row(prepared, "folder", make, BenchSettings(draws=0, episodes_per_query=12)).note
+    assert "the answer on record does not fit (" in said and "there is none to the corrective question" in said
 
 
 def test_answers_about_an_earlier_edition_count_when_a_suite_has_grown(prepared, tmp_path):

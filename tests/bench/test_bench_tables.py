@@ -72,6 +72,7 @@ def test_a_limit_takes_each_kind_of_play_in_turn_and_says_what_it_leaves_out(pla
     row = row_of(prepared, "exact", half="report", limit=2)
     assert row.note == "no fault is planted in these 2 episodes: no who, no when; raise --limit"
     assert bench_table([row, replace(row, critic="b")])[-1] == f"s: {row.note}"  # of the suite, so once
+    assert PreparedSuite.of(planted, "report", 1).note.startswith("no fault is planted in this episode: no who")
     assert row_of(PreparedSuite.of(planted, "report", 3), "exact", half="report", limit=3).note == ""
 
 

@@ -61,7 +61,7 @@ def test_a_folder_that_was_answered_with_other_things_told_beside_is_left_as_it_
     make = bench_critic(f"{word}:{folder}", CriticOptions({}))
     other = bench_row(duet, "other", make, BenchSettings(draws=0, beside=then))
     assert other.usable == 0 and sorted(folder.rglob("*")) == before
-    assert "has 1 answers about these episodes, but to other questions" in other.note and "--beside" in other.note
+    assert "has 1 answer about these episodes, but to other questions" in other.note and "--beside" in other.note
 
 
 @pytest.mark.parametrize("more", [[], ["--estimate"]])

@@ -260,7 +260,7 @@ def test_estimate_counts_what_is_left_to_ask_and_costs_no_call(tmp_path):
     assert (after.calls, after.recorded) == (1, 5)
     assert after.usage.output_tokens == 10  # what the ledger's answers are long
     assert after.cost < before.cost
-    assert "1 calls (5 answered from the ledger)" in str(after)
+    assert "1 call (5 answered from the ledger)" in str(after)
 
 
 def test_estimate_learns_nothing_from_questions_without_an_answer(tmp_path):

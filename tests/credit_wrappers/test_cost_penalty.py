@@ -35,6 +35,14 @@ def test_a_price_of_nothing_changes_nothing_and_an_odd_one_is_refused():
     for price in (-0.1, math.nan, math.inf):
         with pytest.raises(ValueError, match=f"price must be 0 or more, and finite, got {price}"):
             CostPenaltyCritic(EqualSplitCritic(), price)
+    for odd in ("1.6", None):
+        with pytest.raises(TypeError, match=f"price must be a number, got {odd!r}"):
+            CostPenaltyCritic(EqualSplitCritic(), odd)
+
+
+def test_a_priced_critic_says_whether_a_model_is_asked_so_a_distillation_asks_it_in_threads():
+    assert CostPenaltyCritic(LLMCritic(ScriptedClient()), 1).source == "scripted"
+    assert not hasattr(CostPenaltyCritic(EqualSplitCritic(), 1), "source")
 
 
 def test_costs_are_those_that_the_environment_told():
