@@ -266,14 +266,14 @@ def test_a_wrong_word_is_named_before_anything_is_asked(words, said, capsys):
 def test_an_estimate_asks_nothing(capsys):
     assert main(["bench", "--suite", "corridor", "--critic", "scripted", "equal", "--estimate"]) == 0
     [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith("corridor, scripted: 6 episodes: 1 calls")
+    assert line.startswith("corridor, scripted: 6 episodes: 1 call")
 
 
 def test_an_estimate_says_which_critic_cannot_be_made_and_goes_on(capsys):
     assert main(["bench", "--suite", "corridor", "--critic", "again", "scripted", "--estimate"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("corridor, again: nothing usable: the truth of this suite is exact")
-    assert second.startswith("corridor, scripted: 6 episodes: 1 calls")
+    assert second.startswith("corridor, scripted: 6 episodes: 1 call")
 
 
 def test_a_report_shows_two_critics_and_the_truth_for_each_suite(tmp_path, capsys):

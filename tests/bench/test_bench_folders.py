@@ -40,7 +40,7 @@ def test_answered_folders_are_read_and_never_written(folder, capsys):
     assert main([*WORDS, f"answered:{name}", "--name", "a friend"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("corridor  a friend  6/6")
     assert main([*WORDS, f"answered:{folder}", "--limit", "3"]) == 1
-    assert "answers about these episodes, but to other questions" in capsys.readouterr().out
+    assert "about these episodes, but to other questions" in capsys.readouterr().out
     assert files(folder) == before
     assert main([*WORDS, f"answered:{folder.parent}/{{suite}}-elsewhere", "equal"]) == 1
     assert files(folder.parent) == sorted([*before, folder.name])
@@ -59,7 +59,7 @@ def test_an_estimate_needs_no_key_and_a_row_says_in_words_of_the_command_what_to
     if provider == "openai":
         pytest.importorskip("openai")
     assert main([*WORDS, f"{provider}:some-model", "--estimate"]) == 0
-    assert f"corridor, {provider}:some-model: 6 episodes: 1 calls" in capsys.readouterr().out
+    assert f"corridor, {provider}:some-model: 6 episodes: 1 call" in capsys.readouterr().out
     assert main([*WORDS, f"{provider}:some-model"]) == 2
     told = capsys.readouterr().err
     assert f"no key for {provider}: set {provider.upper()}_API_KEY" in told and "--critic folder:DIR" in told
