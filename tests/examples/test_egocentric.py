@@ -18,6 +18,7 @@ from spaceworld.rules.packing import blocks
 from tests.examples.one_learner import TINY
 from tianshou_examples.experiment.actors import network_for, without_task
 from tianshou_examples.experiment.egocentric import Egocentric
+from tianshou_examples.experiment.surroundings import COINS
 
 SETTINGS = replace(TINY, network="egocentric", hidden=32)
 
@@ -158,15 +159,18 @@ def test_it_is_told_whom_it_would_meet(scenario: str) -> None:
             raw = seen_in(env)
             lower = network.lower_numbers(torch.eye(n))
             expected = np.stack([met_in(env, i) for i in range(n)])
-            np.testing.assert_array_equal(network.ahead(raw, lower).numpy(), expected)
+            np.testing.assert_array_equal(network.surroundings.ahead(raw, lower).numpy(), expected)
             either = np.stack([expected[:, 0], expected[:, 1:].max(1)], axis=1)
-            np.testing.assert_array_equal(network.ahead(raw, None).numpy(), either)
+            np.testing.assert_array_equal(network.surroundings.ahead(raw, None).numpy(), either)
             counts += expected.sum(0)
             by_chance = {agent: int(rng.integers(6)) for agent in env.agents}
             env.step(by_chance if t % 3 == 2 else act())
             if not env.agents:
                 break
     assert (counts > 3).all(), counts
+
+
+HAZARDS = ("keep_out_", "debris_", "debris_ now")
 
 
 def dangers_in(env: SpaceworldEnv, i: int, start: str) -> np.ndarray:
@@ -180,7 +184,9 @@ def dangers_in(env: SpaceworldEnv, i: int, start: str) -> np.ndarray:
         hazards = {divmod(int(cell), width) for cell in views["keep_out"]}
     else:
         hazards = set()
-        for piece in views["debris"]:
+        for piece, debris in zip(views["debris"], env.scenario.debris, strict=True):
+            if start == "debris_ now" and (env._row[pk.S_STEP] + 1) % debris.period:
+                continue
             down, across = ((0, 0), *STEPS)[int(piece[pk.D_DIR])]
             row, col = divmod(int(piece[pk.D_CELL]), width)
             hazards.add((row + down, col + across))
@@ -190,28 +196,30 @@ def dangers_in(env: SpaceworldEnv, i: int, start: str) -> np.ndarray:
 def test_it_is_told_of_keep_out_cells_and_of_debris() -> None:
     env = SpaceworldEnv("hazard")
     network = network_of(env)
-    rng, counts, struck, violated = np.random.default_rng(0), np.zeros((2, 5)), 0, 0
+    surroundings = network.surroundings
+    rng, counts, struck, violated = np.random.default_rng(0), np.zeros((3, 5)), 0, 0
     for seed in range(6):
         env.reset(seed=seed)
         act = policy(env)
         for t in range(60):
             raw = seen_in(env)
-            told = np.stack([network.danger(raw, start).numpy() for start in ("keep_out_", "debris_")], axis=1)
-            expected = np.stack(
-                [[dangers_in(env, i, start) for start in ("keep_out_", "debris_")] for i in range(len(raw))]
-            )
+            dangers = [surroundings.danger(raw, start) for start in HAZARDS[:2]]
+            dangers.append(surroundings.danger(raw, "debris_", surroundings.steps(raw)))
+            told = torch.stack(dangers, dim=1).numpy()
+            expected = np.stack([[dangers_in(env, i, start) for start in HAZARDS] for i in range(len(raw))])
             np.testing.assert_array_equal(told, expected)
             read, mirror = network.read(raw)
             turned = told.copy()
             for i, sides in enumerate(network.sides[mirror].numpy()):  # as the layers read them
                 turned[i, :, 1:] = told[i, :, 1:][:, sides]
-            np.testing.assert_array_equal(read[:, -10:].reshape(turned.shape).numpy(), turned)
+            np.testing.assert_array_equal(read[:, -15 - COINS : -COINS].reshape(turned.shape).numpy(), turned)
             counts += expected.sum(0)
             other = copy.deepcopy(env)  # in which all stay
             infos = other.step(dict.fromkeys(other.agents, 0))[4]
             for i, agent in enumerate(other.possible_agents):
                 hit = any("debris" in event for event in infos[agent]["events"])
-                assert not hit or told[i, 1, 0], (seed, t, agent, infos[agent]["events"])
+                # the robots stay, so debris strikes where it drifts now, and nowhere else
+                assert hit == told[i, 2, 0], (seed, t, agent, infos[agent]["events"])
                 struck += hit
                 violated += any("keep-out" in event for event in infos[agent]["events"])
             by_chance = {agent: int(rng.integers(6)) for agent in env.agents}
@@ -219,6 +227,37 @@ def test_it_is_told_of_keep_out_cells_and_of_debris() -> None:
             if not env.agents:
                 break
     assert (counts > 3).all() and struck > 3 and violated > 3, (counts, struck, violated)
+
+
+def test_coins_change_with_the_step_and_are_the_same_for_all() -> None:
+    env = SpaceworldEnv("truss", max_cycles=80)
+    network, tossed = network_of(env), []
+    for seed in (0, 1):
+        env.reset(seed=seed)
+        tossed.append([])
+        for _ in range(80):
+            read, _ = network.read(seen_in(env))
+            coins = read[:, -COINS:].numpy()
+            assert (coins == coins[0]).all() and (np.abs(coins) == 1).all()
+            tossed[-1].append(coins[0])
+            env.step(dict.fromkeys(env.agents, 0))
+    coins = np.array(tossed)
+    np.testing.assert_array_equal(coins[0], coins[1])  # whatever the layout
+    assert len(np.unique(coins[0], axis=0)) == 2**COINS
+    # no coin tells what it, or another one, will be next: a robot that goes by them comes out of every cycle
+    for lag in range(1, 5):
+        assert (np.abs(coins[0, lag:].T @ coins[0, :-lag]) < 40).all()
+
+
+def test_coins_change_what_a_robot_answers() -> None:
+    env = SpaceworldEnv("duet")
+    network = network_of(env)
+    env.reset(seed=0)
+    read, mirror = network.read(seen_in(env))
+    tossed = read.clone()
+    tossed[:, -COINS:] *= -1
+    apart = network.answers(tossed, mirror) - network.answers(read, mirror)
+    assert (apart.detach().abs() > 1e-3).any(1).all()
 
 
 def test_every_number_matters_and_those_behind_can_be_cut_off() -> None:

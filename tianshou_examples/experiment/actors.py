@@ -31,10 +31,18 @@ def network_for(settings: Settings, env: Any, inputs: int, outputs: int, last_ga
     if settings.network == "entities":
         return EntityNetwork(inputs, outputs, settings.hidden, last_gain, kinds_in(env))
     if settings.network == "egocentric":
-        cells = max(bare.scenario.height, bare.scenario.width)
-        agents = len(env.possible_agents) if settings.agent_id else 0
-        names, mirrors = bare.feature_names, bare.mirrors()
-        return Egocentric(inputs, outputs, settings.hidden, last_gain, names, cells, mirrors, agents)
+        return Egocentric(
+            inputs,
+            outputs,
+            settings.hidden,
+            last_gain,
+            names=bare.feature_names,
+            cells=max(bare.scenario.height, bare.scenario.width),
+            mirrors=bare.mirrors(),
+            agents=len(env.possible_agents) if settings.agent_id else 0,
+            horizon=bare.max_cycles,
+            periods=[debris.period for debris in bare.scenario.debris],
+        )
     return mlp(inputs, outputs, settings.hidden, last_gain)
 
 

@@ -15,11 +15,8 @@ import torch
 from torch import nn
 
 from tianshou_examples.experiment.networks import Kind, kinds_of, mlp, narrowed
+from tianshou_examples.experiment.surroundings import AXES, SIDES, Surroundings, columns_of
 
-AXES = ("row", "col")
-SIDES = ("north", "south", "west", "east")
-MOVES = torch.tensor([[-1, 0], [1, 0], [0, -1], [0, 1]])
-HAZARDS = ("keep_out_", "debris_")
 # where a thing stands in its kind's order: the first that has the flag, or lacks it, comes first
 FIRST = (("mine", 16.0), ("slot_open", 4.0), ("open", 4.0), ("docked", -64.0), ("filled", -64.0), ("seen", 8.0))
 
@@ -36,10 +33,9 @@ class Egocentric(nn.Module):
       is beside the agent, or in line with it, is one threshold then.
     - Where the agent's number stands behind the observation, it enters as a right of way: 1 for each other robot with
       a lower number, -1 for the others. Robots that see the same can then choose differently.
-    - For each direction it is told whether the agent, with what it carries, would fly into another robot or what that
-      one carries, and whether one of them could enter the same cell (`ahead`).
-    - In worlds with hazards it is told where a move, or staying, would leave it in a keep-out cell, or in one
-      into which debris may drift (`danger`).
+    - It is told what each move would meet: other robots, what they carry, keep-out cells, debris (`Surroundings`).
+    - It is told coins that change with every step and are the same for all robots. A greedy team that knew nothing new
+      in a step would do the same again, and could stand still for ever.
 
     Args:
         inputs: Numbers in an observation, and behind it: those of a task, of which only the way that it leads is
@@ -51,6 +47,8 @@ class Egocentric(nn.Module):
         cells: Rows (or columns, if they are more) of the grid.
         mirrors: (K, actions), what each action becomes in each mirror, `env.mirrors()`.
         agents: Robots, if the last numbers behind the observation tell which one the agent is, one-hot; else 0.
+        horizon: Steps of an episode, of which the observation tells how many are left.
+        periods: (D,), steps between two drifts of each piece of debris.
 
     Raises:
         ValueError: The names tell of no modules whose slots are known.
@@ -71,6 +69,8 @@ class Egocentric(nn.Module):
         cells: int,
         mirrors: np.ndarray,
         agents: int = 0,
+        horizon: int = 1,
+        periods: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.inputs, self.names, self.scale = inputs, tuple(names), float(cells - 1)
@@ -79,14 +79,11 @@ class Egocentric(nn.Module):
             raise ValueError("an egocentric network needs Spaceworld's vector observations")
         self.agents = agents
         self.kinds = [kind for kind in kinds_of(names) if kind.count > 1]
-        self.placed = self._columns(lambda n: n.rpartition(".")[2].rpartition("_")[2] in AXES)
-        self.seen = self._columns(_ending("", ".seen"))
-        self.thing_places = {axis: self._columns(_ending("", f".rel_{axis}")) for axis in AXES}
-        self.mine = self._columns(_ending("module_", ".mine"))
-        self.module_places = {axis: self._columns(_ending("module_", f".rel_{axis}")) for axis in AXES}
-        self.same = self._columns(_ending("", ".same_module"))
-        self.gripped = self._columns(_ending("module_", ".grippers"))
-        self.first_module = self.seen.tolist().index(self.at["module_0.seen"])  # among the things
+        self.placed = columns_of(self.at, lambda n: n.rpartition(".")[2].rpartition("_")[2] in AXES)
+        self.seen = columns_of(self.at, lambda n: n.endswith(".seen"))
+        self.thing_places = {axis: columns_of(self.at, _ending("", f".rel_{axis}")) for axis in AXES}
+        self.mine = columns_of(self.at, _ending("module_", ".mine"))
+        self.module_places = {axis: columns_of(self.at, _ending("module_", f".rel_{axis}")) for axis in AXES}
         self.actions = mirrors.shape[1] if outputs >= mirrors.shape[1] else 0  # of the outputs, those that are turned
         columns, signs = _mirrored_columns(self.at, len(mirrors))
         self.register_buffer("columns", torch.as_tensor(columns), persistent=False)
@@ -95,18 +92,9 @@ class Egocentric(nn.Module):
         self.register_buffer("sides", torch.tensor(sides), persistent=False)
         self.register_buffer("signs", torch.as_tensor(signs), persistent=False)
         self.register_buffer("becomes", torch.as_tensor(mirrors), persistent=False)
-        self.rows = 3 if agents else 2  # of `ahead`
-        hazards = {start: {axis: self._columns(_ending(start, f".rel_{axis}")) for axis in AXES} for start in HAZARDS}
-        self.hazards = {start: places for start, places in hazards.items() if len(places["row"])}
-        self.hazards_seen = {start: self._columns(_ending(start, ".seen")) for start in self.hazards}
-        self.drifts = {axis: self._columns(_ending("debris_", f".drift_{axis}")) for axis in AXES}
-        # what the layers read beside the inputs
-        self.more = 4 * (len(self.placed) + self.rows) + 5 * len(self.hazards)
+        self.surroundings = Surroundings(self.at, cells, agents > 0, horizon, periods)
+        self.more = 4 * len(self.placed) + self.surroundings.width  # what the layers read beside the inputs
         self.layers = mlp(inputs + self.more, outputs, hidden, last_gain)
-
-    def _columns(self, chosen: Callable[[str], bool]) -> torch.Tensor:
-        """Return the columns of some names; a tensor, since indexing by a list converts it each time."""
-        return torch.tensor([column for name, column in self.at.items() if chosen(name)], dtype=torch.long)
 
     def forward(self, seen: torch.Tensor) -> torch.Tensor:
         """Return (B, outputs) for (B, inputs)."""
@@ -125,9 +113,6 @@ class Egocentric(nn.Module):
         if tasks >= 3:  # a task's numbers end with where it leads
             way = turned_way(behind[:, tasks - 2 : tasks], mirror)
             behind = torch.cat([behind[:, : tasks - 2], way, behind[:, tasks:]], dim=1)
-        ahead = self.ahead(seen, lower).gather(2, self.sides[mirror][:, None].expand(-1, self.rows, -1))
-        dangers = [self.danger(seen, start) for start in self.hazards]
-        dangers = [torch.cat([x[:, :1], x[:, 1:].gather(1, self.sides[mirror])], dim=1) for x in dangers]
         place = turned[:, self.placed] * self.scale
         near, around = place.clamp(-1, 1), (place / 2).clamp(-1, 1)
         parts = [
@@ -136,8 +121,7 @@ class Egocentric(nn.Module):
             near,
             near.abs(),
             around.abs(),
-            ahead.flatten(1),
-            *dangers,
+            self.surroundings.told(seen, lower, self.sides[mirror]),
             behind,
         ]
         return torch.cat(parts, dim=1), mirror
@@ -178,66 +162,6 @@ class Egocentric(nn.Module):
             if flag in number:
                 late = late - weight * things[..., number[flag]]
         return late.argsort(dim=1, stable=True)
-
-    def ahead(self, seen: torch.Tensor, lower: torch.Tensor | None) -> torch.Tensor:
-        """Return what a move to the four `SIDES` would meet, (B, 2 or 3, 4), 0 or 1.
-
-        The first row tells where another robot, or what it carries, now is in a cell that the agent, or what it
-        carries, would enter; the second, where one is beside such a cell, and could enter it in the same step. With
-        numbers, those with a higher number stand apart in the third row.
-
-        Args:
-            seen: (B, F), as observed.
-            lower: (B, N - 1), whether each other robot has a lower number; None: they have no numbers.
-        """
-        cells = torch.stack([seen[:, self.thing_places[axis]] for axis in AXES], dim=2) * self.scale
-        mine, together = seen[:, self.mine] > 0, seen[:, self.same] > 0
-        others, modules = cells[:, : len(self.same)], cells[:, self.first_module :][:, : len(self.mine)]
-        own = self._own_cells(seen)
-        theirs = torch.cat([others, modules], dim=1)
-        carried = (seen[:, self.gripped] > 0) & ~mine
-        there = torch.cat([(seen[:, self.seen[: len(self.same)]] > 0) & ~together, carried], dim=1)
-        entered = own[:, :, None] + MOVES.to(own)
-        apart = (entered[:, :, :, None] - theirs[:, None, None]).abs().sum(-1)
-        inside, beside = apart < 0.5, ((apart > 0.5) & (apart < 1.5)).any(1)  # (B, 4, robots and modules)
-        beside &= there[:, None]
-        rows = [(inside.any(1) & there[:, None]).any(2)]
-        if lower is None:
-            rows.append(beside.any(2))
-        else:  # what others carry counts as theirs, whoever they are
-            first = torch.cat([lower, torch.ones_like(carried)], dim=1)[:, None]
-            rows += [(beside & first).any(2), (beside & ~first).any(2)]
-        return torch.stack(rows, dim=1).to(seen.dtype)
-
-    def danger(self, seen: torch.Tensor, start: str) -> torch.Tensor:
-        """Return whether staying, and a move to each of the `SIDES`, would end in a hazard's cell, (B, 5), 0 or 1.
-
-        A hazard's cell counts for the agent, for what it carries, and for who carries it, too. Of debris it is the cell
-        into which it drifts next; when it will do so no observation tells, so it counts in every step.
-
-        Args:
-            seen: (B, F), as observed.
-            start: With which the names of the hazards begin, one of `HAZARDS`.
-        """
-        cells = torch.stack([seen[:, self.hazards[start][axis]] for axis in AXES], dim=2) * self.scale
-        if start == "debris_":
-            cells = cells + torch.stack([seen[:, self.drifts[axis]].sign() for axis in AXES], dim=2)
-        steps = torch.cat([torch.zeros(1, 2), MOVES]).to(seen)
-        left = self._own_cells(seen)[:, :, None] + steps
-        inside = (left[:, :, :, None] - cells[:, None, None]).abs().sum(-1) < 0.5  # (B, own cells, 5, hazards)
-        there = seen[:, self.hazards_seen[start]] > 0
-        return (inside & there[:, None, None]).any(3).any(1).to(seen.dtype)
-
-    def _own_cells(self, seen: torch.Tensor) -> torch.Tensor:
-        """Return the cells, (B, N + 1, 2), of the agent, of what it carries, and of who carries it, too, from its own.
-
-        Those that are none, such as a partner's who is not there, are the agent's own cell again.
-        """
-        cells = torch.stack([seen[:, self.thing_places[axis]] for axis in AXES], dim=2) * self.scale
-        mine, together = seen[:, self.mine] > 0, seen[:, self.same] > 0
-        others, modules = cells[:, : len(self.same)], cells[:, self.first_module :][:, : len(self.mine)]
-        held = (modules * mine[..., None]).sum(1, keepdim=True)
-        return torch.cat([torch.zeros_like(held), held, others * together[..., None]], dim=1)
 
     def lower_numbers(self, own: torch.Tensor) -> torch.Tensor:
         """Return (B, N - 1), whether other_k has a lower number, given the agent's, (B, N) one-hot.
