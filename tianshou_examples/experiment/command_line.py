@@ -189,7 +189,9 @@ def _settings(given: dict[str, Any], recorded: Settings | None) -> Settings:
         raise ValueError("--set gamma_start is where gamma begins to grow; give gamma_growth, too")
     if settings.action_mask != Settings.action_mask and not family.masks:
         raise ValueError(f"--action-mask {settings.action_mask} is for Spaceworld; {settings.env} has its own masks")
-    if settings.world_options != Settings().world_options and not family.masks:
+    if settings.coins and family.masks:
+        raise ValueError(f"--coins {settings.coins}: Spaceworld's --network egocentric tosses its own coins")
+    if replace(settings, coins=0).world_options != Settings().world_options and not family.masks:
         raise ValueError(f"--sight and --roles-told are for Spaceworld, not for {settings.env}")
     if settings.agent_id and settings.policy != "shared":
         raise ValueError("--agent-id is for --policy shared; otherwise each agent has its own network")

@@ -15,6 +15,7 @@ from credit_wrappers.adapters import lbf, rware
 from spaceworld import PRESETS
 from spaceworld.presets import is_scenario
 from tianshou_examples.experiment.env_families import FAMILIES
+from tianshou_examples.experiment.shared_coins import SharedCoins
 
 _ADAPTERS = {"lbf": lbf.parallel_env, "rware": rware.parallel_env}
 
@@ -55,8 +56,16 @@ def examples() -> list[str]:
     return [f"spaceworld:{scenario}" for scenario in PRESETS] + others
 
 
-def environment_maker(name: str, render_mode: str | None = None, **options: Any) -> Callable[[], ParallelEnv]:
+def environment_maker(
+    name: str, render_mode: str | None = None, coins: int = 0, **options: Any
+) -> Callable[[], ParallelEnv]:
     """Return a maker of the named environment; the options are for Spaceworld, which alone has a choice.
+
+    Args:
+        name: `family:scenario`.
+        render_mode: Of the environment.
+        coins: That all agents see behind their observations, in other families than Spaceworld.
+        options: Of Spaceworld.
 
     Raises:
         ValueError, ImportError: As `check_environment`.
@@ -64,7 +73,14 @@ def environment_maker(name: str, render_mode: str | None = None, **options: Any)
     scenario = check_environment(name)
     adapter = _ADAPTERS.get(name.partition(":")[0])
     if adapter is not None:
-        return lambda: adapter(scenario, render_mode=render_mode)
+        if not coins:
+            return lambda: adapter(scenario, render_mode=render_mode)
+
+        def tossing() -> ParallelEnv:
+            env = adapter(scenario, render_mode=render_mode)
+            return SharedCoins(env, coins, longest_episode(env))
+
+        return tossing
     from spaceworld import spaceworld_v0  # imports numba, which --help does not need
 
     return lambda: spaceworld_v0.parallel_env(scenario=scenario, render_mode=render_mode, **options)

@@ -57,6 +57,7 @@ class FastLearner:
         self._mean, self._var, self._rows = 0.0, 1.0, 1e-4  # of returns
         sharp = np.arange(worlds.worlds) < settings.sharp * worlds.worlds
         self._sharp = torch.from_numpy(np.repeat(np.where(sharp, SHARPNESS, 1.0), len(worlds.agents))[:, None]).float()
+        worlds.blend = settings.blend
         self._observations = self._masks = np.zeros(0)
         self.set_progress(0.0)
 

@@ -120,12 +120,13 @@ class PaidWorlds:
         pay: Makes what pays them, given their memory, (E, M).
 
     Attributes:
+        blend: In [0, 1]; (1 - blend) * credit + blend * team reward is paid.
         cost_price: What each of its own collisions and violations costs a robot beyond that, in the same unit.
     """
 
     def __init__(self, env: SpaceworldEnv, worlds: int, pay: Callable[[np.ndarray], Pay]) -> None:
         self.env, self.worlds, self.agents = env, worlds, env.possible_agents
-        self.cost_price = 0.0
+        self.blend = self.cost_price = 0.0
         self._batch = env.copies(worlds)
         self._pay = pay(self._batch.memory)
         self._all = np.arange(worlds)
@@ -138,7 +139,10 @@ class PaidWorlds:
     def step(self, actions: np.ndarray) -> PaidStep:
         """Advance all worlds by one joint action, (E, N)."""
         step = self._batch.step(self._all, actions)
-        credit = self._pay.pay(actions, step) - self.cost_price * step.costs
+        credit = self._pay.pay(actions, step)
+        if self.blend:
+            credit = (1.0 - self.blend) * credit + self.blend * step.rewards[:, None]
+        credit = credit - self.cost_price * step.costs
         over = step.status > 0
         chosen = np.flatnonzero(over)
         last, ended = step.observations[chosen], np.zeros((len(chosen), 3))

@@ -144,6 +144,12 @@ class Settings:
     algo: str = _option("ppo", "PPO or double DQN", choices=tuple(ON_POLICY))
     policy: str = _option("shared", "one network for the team, or one per agent", choices=("shared", "per-agent"))
     agent_id: bool = _option(False, "tell the shared network which agent it plays (one-hot)", action="store_true")
+    coins: int = _option(
+        0,
+        "random numbers, the same for all agents and new in each step, behind every observation (Spaceworld's "
+        "egocentric network tosses its own)",
+        type=number(int, 0),
+    )
     loop: str = _option(
         "tianshou",
         "tianshou: Tianshou's collector, buffer and algorithms; fast: PPO in one loop over many Spaceworlds, with the "
@@ -176,6 +182,7 @@ class Settings:
     recent: int = _learner(256, above=0)  # episodes over which the training's return is averaged
     exact_scale: float = _learner(0.1)  # credit of one action or step less to go (exact)
     exact_penalty: float = _learner(1.0, least=0)  # actions or steps that a collision costs its robot's team (exact)
+    blend: float = _learner(0.0, least=0, most=1)  # (1 - blend) * credit + blend * team reward is paid
     # what each of its own collisions and violations costs a learner beyond what it is paid, in the same unit
     cost_price: float = _learner(0.0, least=0)
     # share of the training over which that price grows from 0: a beginner who fears collisions learns little else
@@ -223,7 +230,8 @@ class Settings:
     @property
     def world_options(self) -> dict[str, Any]:
         """Options of `environment_maker`."""
-        return {"action_mask": self.action_mask, "sight": self.sight, "roles_told": self.roles_told}
+        own = {"action_mask": self.action_mask, "sight": self.sight, "roles_told": self.roles_told}
+        return {**own, "coins": self.coins} if self.coins else own
 
     @property
     def idle_option(self) -> dict[str, Any]:

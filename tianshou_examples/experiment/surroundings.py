@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 import torch
+
+from tianshou_examples.experiment.shared_coins import tossed
 
 AXES = ("row", "col")
 SIDES = ("north", "south", "west", "east")
@@ -47,9 +48,7 @@ class Surroundings:
         self._hazards_seen = {start: self._columns(start, ".seen") for start in self.hazards}
         self._drifts = {axis: self._columns("debris_", f".drift_{axis}") for axis in AXES}
         self._periods = torch.tensor(periods, dtype=torch.long)
-        # numpy keeps the stream of RandomState as it is, so a trained team's coins stay what they were
-        tossed = np.random.RandomState(0).randint(0, 2, (horizon + 1, COINS))
-        self._coins = torch.as_tensor(2 * tossed - 1, dtype=torch.float32)
+        self._coins = torch.from_numpy(tossed(horizon + 1, COINS))
         self._rows = 3 if numbered else 2  # of `ahead`
         self.width = 4 * self._rows + 5 * (len(self.hazards) + (len(periods) > 0)) + COINS
 
