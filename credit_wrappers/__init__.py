@@ -12,6 +12,7 @@ from credit_wrappers.core.episode import Episode
 from credit_wrappers.core.errors import AnswerError, BudgetExceeded, CreditError, LedgerError, ModelError, Unanswered
 from credit_wrappers.core.narrator import Narrator
 from credit_wrappers.critics.baselines import (
+    BlendedCritic,
     CostPenaltyCritic,
     EqualSplitCritic,
     RandomCritic,
@@ -78,6 +79,7 @@ __all__ = [
     "AnswerError",
     "AnthropicClient",
     "ArrayNarrator",
+    "BlendedCritic",
     "Budget",
     "BudgetExceeded",
     "Completion",

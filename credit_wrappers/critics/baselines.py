@@ -102,6 +102,52 @@ class SummedCritic:
         ]
 
 
+class BlendedCritic:
+    """Pays a mean of what another critic pays and of the team reward (ours).
+
+    An agent whose own credit is right has still no stake in what others do: nothing tells one without work to make way
+    for those who have some. A part of the team reward does. Critics that ask a model have this as a setting
+    (`CriticSettings.blend`). Events and summary are those of the other critic, so they do not tell of the blend.
+
+    Args:
+        critic: Pays. A student reads observations, which the wrapper then has to keep: `record_observations=True`.
+        blend: In [0, 1]; (1 - blend) * credit + blend * team reward is paid.
+
+    Raises:
+        TypeError: `critic` is no critic, or the blend no number.
+        ValueError: The blend is not in [0, 1].
+    """
+
+    def __init__(self, critic: Critic, blend: float) -> None:
+        check_critic(critic, "BlendedCritic takes a critic")
+        if not isinstance(blend, int | float | np.integer | np.floating):
+            raise TypeError(f"blend must be a number, got {blend!r}")
+        if not 0.0 <= blend <= 1.0:
+            raise ValueError(f"blend must be in [0, 1], got {blend}")
+        self.critic, self.blend = critic, blend
+        self.label = f"{critic.label}, blended with {blend:g} of the team reward"
+        if hasattr(critic, "source"):  # a model is asked in threads
+            self.source = critic.source
+
+    def check_narrator(self, narrator: Narrator) -> None:
+        """Raise what the other critic raises, where a narrator cannot tell it episodes."""
+        if hasattr(self.critic, "check_narrator"):
+            self.critic.check_narrator(narrator)
+
+    def score(self, episodes: Sequence[Episode]) -> list[Credit]:
+        """Return the means of the other critic's credits and of the team reward, for agents that are there."""
+        credits = self.critic.score(episodes)
+        return [
+            replace(credit, values=_blended(credit.values, shared_values(episode), self.blend))
+            for credit, episode in zip(credits, episodes, strict=True)
+        ]
+
+
+def _blended(values: np.ndarray, reward: np.ndarray, blend: float) -> np.ndarray:
+    mean: np.ndarray = ((1.0 - blend) * values + blend * reward).astype(np.float32)
+    return mean
+
+
 class CostPenaltyCritic:
     """Pays what another critic pays, less a price for each of the agent's own costs (collisions and violations).
 

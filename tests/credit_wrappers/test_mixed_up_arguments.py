@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from credit_wrappers import (
+    BlendedCritic,
     Budget,
     CostPenaltyCritic,
     CreditError,
@@ -70,6 +71,7 @@ def test_a_client_that_is_none_is_named(take):
         CreditStore,
         Distillation,
         SummedCritic,
+        lambda critic: BlendedCritic(critic, 0.5),
         lambda critic: CostPenaltyCritic(critic, 1.0),
         lambda critic: annotate([], critic),
     ],

@@ -133,6 +133,26 @@ def test_each_robot_pays_for_its_own_collisions_alone(method: str) -> None:
     assert (np.array(cost).sum(axis=0) > 0).all() and np.ptp(cost, axis=1).any()
 
 
+@pytest.mark.parametrize("method", ["mca", "equal"])
+def test_a_blend_adds_the_team_reward_to_each_robots_own_credit(method: str) -> None:
+    env = SpaceworldEnv("pair")
+    actions = np.random.default_rng(1).integers(0, 6, (60, 1, 2))
+    plain, mixed = (PaidWorlds(env, 1, payer_of(method, None, env.possible_agents, 1)) for _ in range(2))
+    mixed.blend, mixed.cost_price = 0.75, 0.5
+    plain.reset(3), mixed.reset(3)
+    alone, rewards = SpaceworldEnv("pair"), []
+    alone.reset(seed=3)
+    for joint in actions[:, 0]:
+        _, reward, _, _, infos = alone.step(dict(zip(alone.agents, joint, strict=True)))
+        credit, paid = plain.step(joint[None]).credit[0], mixed.step(joint[None]).credit[0]
+        cost = np.array([infos[agent]["cost"] for agent in alone.possible_agents])
+        np.testing.assert_allclose(paid, 0.25 * credit + 0.75 * reward["robot_0"] - 0.5 * cost, atol=1e-12)
+        rewards.append(reward["robot_0"])
+    assert min(rewards) < 0
+    learner, _ = learner_of(lambda memory: NumberedPay(), replace(SETTINGS, blend=0.5))
+    assert learner.worlds.blend == 0.5
+
+
 def test_the_price_of_a_collision_grows_with_the_training() -> None:
     learner, _ = learner_of(lambda memory: NumberedPay(), replace(SETTINGS, cost_price=2.0, cost_growth=0.5))
     prices = []

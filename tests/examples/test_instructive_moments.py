@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from credit_wrappers import CostPenaltyCritic, Credit, CreditEvent, Episode, SummedCritic
+from credit_wrappers import BlendedCritic, CostPenaltyCritic, Credit, CreditEvent, Episode, SummedCritic
 from tianshou_examples.experiment.critics import make_critic
 from tianshou_examples.experiment.curves import draw_curves, steps_to
 from tianshou_examples.experiment.instructive_moments import LESSONS, Moment, MonitoredCritic, lesson_of
@@ -163,6 +163,8 @@ def test_summed_credit_is_monitored_before_it_is_summed(tmp_path: Path) -> None:
     for method in ("shared", "equal"):
         priced, *_ = make_critic(Settings(cost_price=0.5), method, tmp_path / "none")
         assert isinstance(priced, CostPenaltyCritic) and priced.price == 0.5
+        mixed, *_ = make_critic(Settings(cost_price=0.5, blend=0.25), method, tmp_path / "none")
+        assert isinstance(mixed.critic, BlendedCritic) and mixed.critic.blend == 0.25  # the price is paid on top
         critic, monitor, inner = make_critic(Settings(), method, tmp_path / "none")
         assert critic is monitor and inner is None and critic.label == method
     assert not (tmp_path / "none").exists()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from credit_wrappers import (
+    BlendedCritic,
     Budget,
     CostPenaltyCritic,
     CounterfactualCritic,
@@ -180,6 +181,8 @@ def make_critic(
         critic = FaultyCritic(critic, FAULTS[settings.critic].change)
     if kind.summed:
         critic = SummedCritic(critic)
+    if settings.blend:
+        critic = BlendedCritic(critic, settings.blend)
     if settings.cost_price:
         critic = CostPenaltyCritic(critic, settings.cost_price)
     return critic, monitor, inner if isinstance(inner, LLMCritic) else None
