@@ -4,23 +4,21 @@ Each robot has a potential, a function of the state alone, in hundredths of a cr
 
     free                   - APPROACH * (way to a side of a module that it should go for)
     free, without work     - APPROACH * (IDLE + what it lacks of the distance CLEAR to slots where modules are awaited)
-    gripping and needed    GRIP + CARRY * (way from the module's first cell to its slot - its way now, as they hold it)
+    gripping and needed    GRIP + CARRY * (way from the module's first cell to its slot - its way now, as it is held)
     gripping in vain       as if free, - VAIN; - GRIP where it holds up those who are needed
 
 The state includes the order in which the robots took hold. Of each type, as many modules are *claimed* as there are
 open slots, those that were held first: a robot that holds another one is missed elsewhere, and when all do so the work
 stands still. Of a claimed module, the first whose thrust suffices are needed, and the first that can dock; the others
-grip in vain. So does a robot at a side from which, with those who are needed already, the module cannot come to its
-slot by a short way, if it could with a robot at another side: until that one lets go, all are stuck. Robots should go
-for claimed modules that lack thrust, and for others as far as there are slots; where several robots must agree on one,
-for those with the shortest way. When nothing is open, for those that open next. Modules that nobody holds are in the
-way of those that are carried.
+grip in vain. Robots should go for claimed modules that lack thrust, and for others as far as there are slots; where
+several robots must agree on one, for those with the shortest way. When nothing is open, for those that open next.
+Modules that nobody holds are in the way of those that are carried.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Any
 
@@ -29,7 +27,7 @@ from credit_wrappers.scripted.spaceworld_text import ToldWorld, row_col
 
 APPROACH, CARRY, GRIP, DOCK, BLAME = 10, 20, 30, 200, 80  # hundredths of a credit
 VAIN = 10  # less than a grip gains, or a robot that does not know yet which module is wanted learns to grip none
-REGRIP = 4  # steps charged to grips from which the slot cannot be reached; a way longer by as many is not short
+REGRIP = 4  # steps charged to a grip from which the slot cannot be reached
 IDLE = 3  # way charged when no work is open: a constant, or idle robots would be paid for what others carry
 CLEAR = 3  # distance that an idle robot keeps from a slot to which a module is carried, or it stands in the way there
 
@@ -51,13 +49,11 @@ def _grid(height: int, width: int) -> dict[str, dict[tuple[int, int], str]]:
 
 
 @lru_cache(maxsize=8192)
-def _ways(size: tuple[int, int], solid: Cells, goals: Cells, sides: frozenset[tuple[int, int]]) -> dict[str, int]:
-    """Return the steps from each cell to the nearest goal, of a module that robots hold at these sides."""
+def _ways(size: tuple[int, int], solid: Cells, goals: Cells, side: tuple[int, int] | None) -> dict[str, int]:
+    """Return the steps from each cell to the nearest goal; with `side`, of a module that a robot holds at that side."""
     grid = _grid(*size)
-    closed = {  # the robots' cells must be free, too
-        cell for cell, around in grid.items() if any(s not in around or around[s] in solid for s in sides)
-    }
-    solid |= closed
+    if side is not None:  # the robot's cell must be free, too
+        solid |= {cell for cell, around in grid.items() if side not in around or around[side] in solid}
     return ways(goals - solid, lambda cell: grid[cell].values(), solid)
 
 
@@ -75,24 +71,20 @@ class Judgement:
 
     def potentials(self) -> dict[str, int]:
         """Return each agent's potential, in hundredths of a credit."""
-        world, crews = self.world, self.crews()
+        world, needed = self.world, self.needed()
         values = {}
         for agent, cell in world.agents.items():
-            module = world.grips.get(agent, "")
-            crew = crews.get(module, ())
-            if agent in crew:
-                # where no way is open to all of them, each is charged for its own grip alone
-                ways = self._way(module, [world.agents[a] for a in crew]), self._way(module, [cell])
-                now = next((way for way in ways if way is not None), self.plain_way(module) + REGRIP)
-                values[agent] = GRIP + CARRY * (self._first_way(module) - now)
+            if agent in needed:
+                module = world.grips[agent]
+                values[agent] = GRIP + CARRY * (self._first_way(module) - self.carry_way(module, cell))
             elif len(world.docked) == len(world.modules):
                 values[agent] = 0
             else:
                 targets = self.targets("dock" not in world.cannot[agent])
                 way = self.ways_to(targets).get(cell, sum(self.size)) if targets else IDLE + self._crowding(cell)
                 values[agent] = -APPROACH * way
-                if module:
-                    values[agent] -= GRIP if crew else VAIN
+                if agent in world.grips:
+                    values[agent] -= GRIP if world.grips[agent] in self.claimed() else VAIN
         return values
 
     def _crowding(self, cell: str) -> int:
@@ -101,12 +93,15 @@ class Judgement:
         return max([0, *(CLEAR - abs(r - row) - abs(c - col) for row, col in slots)])
 
     def needed(self) -> set[str]:
-        """Return the robots that grip and are needed."""
-        return {agent for crew in self.crews().values() for agent in crew}
-
-    def crews(self) -> dict[str, tuple[str, ...]]:
-        """Return of each claimed module the first holders that can carry and dock it."""
-        return self._cached("crews", self._find_crews)
+        """Return the robots that grip and are needed: of each claimed module, the first that can carry and dock it."""
+        world, claimed = self.world, self.claimed()
+        needed: set[str] = set()
+        for agent, module in world.grips.items():
+            crew = [a for a in needed if world.grips[a] == module]
+            docks = "dock" not in world.cannot[agent] and not self._can_dock(crew)
+            if module in claimed and (self._lacks_thrust(module, crew) or docks):
+                needed.add(agent)
+        return needed
 
     def claimed(self) -> frozenset[str]:
         """Return the held modules for which there are slots: of each type, those that were held first."""
@@ -116,53 +111,26 @@ class Judgement:
         """Return the modules that a robot should go for, which can dock or cannot; none if no work is open to it."""
         return self._cached(("targets", can_dock), lambda: self._find_targets(can_dock))
 
-    def lacks_thrust(self, module: str, crew: Collection[str]) -> bool:
-        """Return whether a module needs more thrust than these robots have."""
-        return sum(self.world.thrust[a] for a in crew) < self.world.mass[module]
-
     def slots_for(self, module: str) -> tuple[tuple[str, ...], bool]:
         """Return the slots that the module belongs in next, and whether they are open."""
         return self._cached(("slots", module), lambda: self._find_slots(module))
 
+    def carry_way(self, module: str, holder: str) -> int:
+        """Return the steps to the module's slot when a robot in cell `holder` holds it; more if it must regrip."""
+        world = self.world
+        (r, c), (mr, mc) = row_col(holder), row_col(world.modules[module])
+        way = _ways(self.size, self._in_the_way(module), self._goals(module), (r - mr, c - mc))
+        steps = way.get(world.modules[module])
+        return self.plain_way(module) + REGRIP if steps is None else steps
+
     def plain_way(self, module: str) -> int:
         """Return the steps of the module alone to its slot."""
-        way = self._way(module, [])
-        return sum(self.size) if way is None else way
+        way = _ways(self.size, self._in_the_way(module), self._goals(module), None)
+        return way.get(self.world.modules[module], sum(self.size))
 
     def ways_to(self, modules: Collection[str]) -> dict[str, int]:
         """Return the steps from each cell to the nearest free side of one of these modules; holders block a side."""
         return self._cached(("ways", frozenset(modules)), lambda: self._find_ways(modules))
-
-    def _find_crews(self) -> dict[str, tuple[str, ...]]:
-        world, claimed = self.world, self.claimed()
-        crews: dict[str, tuple[str, ...]] = {}
-        for agent, module in world.grips.items():
-            crew = crews.setdefault(module, ())
-            docks = "dock" not in world.cannot[agent] and not self._can_dock(crew)
-            lacking = module in claimed and (self.lacks_thrust(module, crew) or docks)
-            if lacking and self._fits(module, [world.agents[a] for a in crew], world.agents[agent]):
-                crews[module] = (*crew, agent)
-        return crews
-
-    def _fits(self, module: str, crew: Sequence[str], cell: str) -> bool:
-        """Return whether a robot in `cell` may join a crew, in these cells: no side is free that would be better."""
-        if self._is_short(module, [*crew, cell]):
-            return True
-        taken = {*crew, *self._in_the_way(module)}
-        sides = [x for x in _grid(*self.size)[self.world.modules[module]].values() if x not in taken]
-        return not any(self._is_short(module, [*crew, side]) for side in sides)
-
-    def _is_short(self, module: str, holders: Sequence[str]) -> bool:
-        """Return whether robots in these cells can bring a module to its slot with hardly a detour."""
-        way = self._way(module, holders)
-        return way is not None and way < self.plain_way(module) + REGRIP
-
-    def _way(self, module: str, holders: Sequence[str], start: str | None = None) -> int | None:
-        """Return the steps to the module's slot, from `start` or where it is, when robots in these cells hold it."""
-        at = self.world.modules[module]
-        row, col = row_col(at)
-        sides = frozenset((r - row, c - col) for r, c in map(row_col, holders))
-        return _ways(self.size, self._in_the_way(module), self._goals(module), sides).get(start or at)
 
     def _claim(self) -> frozenset[str]:
         world, room, claimed = self.world, self._room(), []
@@ -181,13 +149,19 @@ class Judgement:
     def _find_targets(self, can_dock: bool) -> frozenset[str]:
         world, claimed = self.world, self.claimed()
         room = self._room() - Counter(world.kind[m] for m in claimed)
-        held, crews = set(world.grips.values()), self.crews()
-        here = {m for m in claimed if self.lacks_thrust(m, crews[m]) or (can_dock and not self._can_dock(crews[m]))}
+        held = set(world.grips.values())
+        crews = {m: [a for a in world.grips if world.grips[a] == m] for m in claimed}
+        here = {
+            m for m, crew in crews.items() if self._lacks_thrust(m, crew) or (can_dock and not self._can_dock(crew))
+        }
         loose = [m for m in world.left if m not in held]
         for kind in room:
             near = sorted((m for m in loose if world.kind[m] == kind), key=self.plain_way)  # of equals, the first
             here.update(m for k, m in enumerate(near) if k < room[kind] or world.mass[m] == 1)
         return frozenset(here or loose)
+
+    def _lacks_thrust(self, module: str, crew: Collection[str]) -> bool:
+        return sum(self.world.thrust[a] for a in crew) < self.world.mass[module]
 
     def _can_dock(self, crew: Collection[str]) -> bool:
         return any("dock" not in self.world.cannot[a] for a in crew)
@@ -211,19 +185,19 @@ class Judgement:
 
     def _first_way(self, module: str) -> int:
         """Return the steps to the module's slot from where it lay at first."""
-        way = self._way(module, [], self._first[module])
-        return sum(self.size) if way is None else way
+        way = _ways(self.size, self._in_the_way(module), self._goals(module), None)
+        return way.get(self._first[module], sum(self.size))
 
     def _find_ways(self, modules: Collection[str]) -> dict[str, int]:
-        world, crews = self.world, self.crews()
-        holders = {m: [world.agents[a] for a in crews.get(m, ())] for m in modules}
-        solid = world.solid | {world.modules[m] for m in world.left} | {x for cells in holders.values() for x in cells}
+        world = self.world
+        solid = world.solid | {world.modules[m] for m in world.left}
+        solid |= {world.agents[a] for a, m in world.grips.items() if m in modules}
         sides: set[str] = set()
         for module in modules:
             here = [x for x in _grid(*self.size)[world.modules[module]].values() if x not in solid]
-            good = [x for x in here if self._is_short(module, [*holders[module], x])]
+            good = [x for x in here if self.carry_way(module, x) <= self.plain_way(module) + REGRIP - 1]
             sides.update(good or here)
-        return _ways(self.size, frozenset(solid), frozenset(sides), frozenset())
+        return _ways(self.size, frozenset(solid), frozenset(sides), None)
 
     def _cached(self, key: Any, compute: Callable[[], Any]) -> Any:
         """Return what was computed since grips, modules or slots last changed."""

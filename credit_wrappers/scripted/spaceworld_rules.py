@@ -93,10 +93,7 @@ def _reason(view: Judgement, agent: str, did: str | None, gain: int, was_needed:
         held = f"took hold of {module}, of mass {world.mass[module]}{helped}"
         return held if better else held + ", but where it cannot be brought to its slot by a short way"
     if did == "grips" and agent in world.grips and not better:
-        held = world.grips[agent]
-        if held in view.claimed() and view.lacks_thrust(held, view.crews()[held]):
-            return f"took hold of {held} at a side from which it cannot be brought to its slot by a short way"
-        return f"took hold of {held}, which others can carry alone"
+        return f"took hold of {world.grips[agent]}, which others can carry alone"
     if did == "releases":
         if better:
             return "let go of a module that it could not help to bring to its slot by a short way"

@@ -35,22 +35,21 @@ def tasks_for(view: Judgement) -> dict[str, str]:
     crews: dict[str, list[str]] = {}  # of each module, who holds it, in the order in which they took hold
     for agent, module in world.grips.items():
         crews.setdefault(module, []).append(agent)
-    carriers = {module: list(crew) for module, crew in view.crews().items()}
+    carriers = view.needed()
     for module, holders in crews.items():
-        needed = carriers[module]
-        vain = not needed and module in view.claimed()  # all hold it where it cannot come to its slot
-        docker = [] if vain else [a for a in holders if "dock" not in world.cannot[a]][:1]
+        needed = [a for a in holders if a in carriers]
+        docker = [a for a in holders if "dock" not in world.cannot[a]][:1]
         tasks.update(dict.fromkeys(needed if _can_dock(world, needed) else needed + docker, f"dock {module}"))
 
     free = [a for a in world.agents if a not in world.grips and "grip" not in world.cannot[a]]
     room = _room(view, set(crews))
-    lacking = [m for m in world.left if not _enough(world, m, carriers.get(m, []))]
+    lacking = [m for m in world.left if not _enough(world, m, crews.get(m, []))]
     ways = {m: view.ways_to([m]) for m in lacking if m in crews or room[world.kind[m]]}
     while True:
         plans: list[tuple[int, tuple[int, int], str, list[str]]] = []
         for module, way in ways.items():
             near = {a: way.get(world.agents[a], sum(view.size)) for a in free}
-            crew = _crew(world, module, carriers.get(module, []), near)
+            crew = _crew(world, module, crews.get(module, []), near)
             if crew and (module in crews or room[world.kind[module]] > 0):
                 soon = max(near[a] for a in crew) + view.plain_way(module)
                 plans.append((soon, row_col(world.modules[module]), module, crew))
