@@ -126,3 +126,15 @@ def test_rows_of_the_last_updates_have_no_task(tmp_path: Path) -> None:
     process.store.close()
     assert process.inner is not None and process.inner.ledger is not None
     process.inner.ledger.close()
+
+
+@pytest.mark.parametrize("method", ["mca", "taca"])
+def test_coins_stay_when_tasks_are_cut_off(method: str, tmp_path: Path) -> None:
+    settings = replace(TINY, env="lbf:Foraging-5x5-2p-1f-coop-v3", agent_id=True, coins=3)
+    (result,) = play(settings, method, tmp_path).of("result")
+    assert result["complete"]
+    env = environment_maker(settings.env, **settings.world_options)()
+    (network, _) = load_actors(settings, env, tmp_path / "checkpoints" / f"{method}-0.pt").networks
+    seen = env.observation_space("player_0").shape[0]
+    assert network[0].in_features == seen + 2 and seen == env.unwrapped.observation_space("player_0").shape[0] + 3
+    assert network[0].weight[:, seen - 3 : seen].abs().min() > 0

@@ -79,7 +79,7 @@ class Learner:
         env, agent = venv.envs[0], venv.agents[0]
         self._numbered = venv.n_agents if settings.agent_id else 0  # numbers that tell which agent it is
         self._inputs = env.observation_space(agent).shape[0] + self._numbered
-        self._bare_inputs = env.unwrapped.observation_space(agent).shape[0]
+        self._bare_inputs = env.unwrapped.observation_space(agent).shape[0] + settings.coins
         self._space = env.action_space(agent)
         make: Callable[[], tuple[Any, nn.Module]] = {"ppo": self._ppo, "ddqn": self._ddqn}[settings.algo]
         self._members: list[Any] = []
