@@ -325,7 +325,7 @@ def requests() -> list[Request]:
     return found + requests_of(SpaceworldEnv(CROWD), None, range(2))
 
 
-def test_answers_without_tasks_are_to_the_byte_those_of_scripted_3() -> None:
+def test_answers_without_tasks_are_to_the_byte_those_of_scripted_4() -> None:
     answers = [ScriptedClient().complete(replace(request, schema=None)).text for request in requests()]
     assert [sha256(text.encode()).hexdigest()[:16] for text in answers] == [
         "fe8ff073621b46b8",
@@ -336,5 +336,5 @@ def test_answers_without_tasks_are_to_the_byte_those_of_scripted_3() -> None:
         "fdc6948329953b60",
         "a169c0cee9cb0fc0",
     ], "judgements changed: if they should, raise the number in ScriptedClient.name"
-    assert ScriptedClient.name == "scripted-3"
+    assert ScriptedClient.name == "scripted-4"
     assert all("tasks" not in episode for text in answers for episode in json.loads(text)["episodes"])

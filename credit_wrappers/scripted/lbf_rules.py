@@ -6,6 +6,9 @@ Each player has a potential, a function of the state alone: minus APPROACH for e
     else the food that needs several and is nearest to all players together, the same for everyone;
     else IDLE steps, a constant: no work is left for it.
 
+The way leads round food, and round other players that stand beside that food: they wait there, and who walks into them
+waits behind them for ever.
+
 Its credit for a step is the difference of its potential, so every closed loop of states sums to zero. Outside the
 potential stands what cannot be repeated. Loaded food pays LOAD, in proportion to its level, to those who loaded it, in
 proportion to theirs; the potentials of that step are not counted, because the work has changed. Loading in vain is
@@ -123,8 +126,14 @@ class ToldField:
         for who, cell in self.players.items():
             own = [food for food in self.foods if self._able(who, food)] or shared
             goals = frozenset(self.foods[food] for food in own)
-            values[who] = -APPROACH * (_ways(self.size, solid, goals).get(cell, sum(self.size)) if own else IDLE)
+            closed = solid | self._waiting(who, goals)
+            values[who] = -APPROACH * (_ways(self.size, closed, goals).get(cell, sum(self.size)) if own else IDLE)
         return values
+
+    def _waiting(self, who: str, foods: frozenset[Cell]) -> frozenset[Cell]:
+        """Return the cells of the other players that stand beside one of these foods: the way leads round them."""
+        others = {cell for name, cell in self.players.items() if name != who}
+        return frozenset((r, c) for r, c in others if any(abs(r - x) + abs(c - y) == 1 for x, y in foods))
 
     def aims(self) -> dict[str, str]:
         """Return the food that each player should go for; the first one, loaded or not, where none is left."""
@@ -173,7 +182,9 @@ def _ways(size: tuple[int, int], solid: frozenset[Cell], foods: frozenset[Cell])
 
 def _reason(gain: int, moved: bool) -> str:
     if not moved:
-        return "stood still while another player changed which food is to be loaded next"
+        return "stood still while another player changed which food is to be loaded next, or the way to it"
     if abs(gain) != APPROACH:
-        return "moved while the food to be loaded next changed: now it is " + ("nearer" if gain > 0 else "farther")
+        return "moved while the food to be loaded next, or the way to it, changed: now it is " + (
+            "nearer" if gain > 0 else "farther"
+        )
     return "came nearer to food to be loaded" if gain > 0 else "went away from the food to be loaded"

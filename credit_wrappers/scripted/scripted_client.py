@@ -33,7 +33,7 @@ RULES: tuple[type[EpisodeRules], ...] = (SpaceworldRules, ForagingRules, Warehou
 class ScriptedClient:
     """Answers credit requests by rules that read only the request's text (ours)."""
 
-    name = "scripted-3"  # the number changes with the rules: a ledger must not answer with old ones
+    name = "scripted-4"  # the number changes with the rules: a ledger must not answer with old ones
     source: Literal["scripted"] = "scripted"
     _warned = False  # of an environment without rules; once for each client
 

@@ -16,7 +16,7 @@ class Keep:
     """A critic that keeps what went through it, and is its own client, which keeps the question."""
 
     label = "kept"
-    name, source = "scripted-3", "scripted"
+    name, source = "scripted-4", "scripted"
 
     def __init__(self) -> None:
         self.client = ScriptedClient()

@@ -52,6 +52,15 @@ def test_who_waits_at_food_for_others_is_not_blamed_unless_it_costs() -> None:
         assert hundredths(play(env, plan))[0] == [expected, 0]
 
 
+def test_who_comes_behind_a_waiting_player_is_paid_for_going_round_it() -> None:
+    env = foraging([(3, 2, 3)], [((2, 2), 2), ((1, 2), 1)], max_episode_steps=9)
+    keep = play(env, [(STAY, SOUTH), (STAY, WEST), (STAY, SOUTH), (STAY, SOUTH), (LOADS, LOADS)])
+    assert hundredths(keep)[:4] == [[0, 0], [0, APPROACH], [0, APPROACH], [0, APPROACH]]  # pushing on leads nowhere
+    # who does not stand beside the food may walk on, so it is in nobody's way
+    env = foraging([(4, 2, 3)], [((2, 2), 2), ((1, 2), 1)], max_episode_steps=9)
+    assert hundredths(play(env, [(WEST, SOUTH)]))[0] == [-APPROACH, APPROACH]
+
+
 def test_food_too_heavy_for_all_draws_nobody() -> None:
     env = foraging([(2, 2, 9)], [((0, 2), 2), ((2, 0), 1)], max_episode_steps=3, max_food_level=9)
     assert hundredths(play(env, [(WEST, SOUTH), (EAST, NORTH)])) == [[0, 0]] * 3

@@ -49,7 +49,7 @@ def test_a_learner_trains_evaluates_saves_and_reports(algo: str, policy: str, me
     scripted = method in ("mca", "summed")
     assert (result["critic"]["calls"] > 0) is scripted
     assert (tmp_path / f"ledger-{method}-0.sqlite").exists() is scripted
-    assert result["label"] == {"mca": "scripted-3", "summed": "scripted-3, summed", "equal": "equal"}[method]
+    assert result["label"] == {"mca": "scripted-4", "summed": "scripted-4, summed", "equal": "equal"}[method]
     # the table's numbers are those of the whole learner
     assert train[-1]["calls"] == result["critic"]["calls"] and train[-1]["tokens"] == result["critic"]["tokens"]
 
