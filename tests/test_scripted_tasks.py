@@ -334,7 +334,7 @@ def test_answers_without_tasks_are_to_the_byte_those_of_scripted_4() -> None:
         "0cb68ca448e814c8",
         "42d0e6b043e78481",
         "fdc6948329953b60",
-        "a169c0cee9cb0fc0",
+        "52868f96d1c0b0a5",
     ], "judgements changed: if they should, raise the number in ScriptedClient.name"
     assert ScriptedClient.name == "scripted-4"
     assert all("tasks" not in episode for text in answers for episode in json.loads(text)["episodes"])

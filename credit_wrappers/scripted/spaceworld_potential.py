@@ -12,7 +12,8 @@ open slots, those that were held first: a robot that holds another one is missed
 stands still. Of a claimed module, the first whose thrust suffices are needed, and the first that can dock; the others
 grip in vain. Robots should go for claimed modules that lack thrust, and for others as far as there are slots; where
 several robots must agree on one, for those with the shortest way. When nothing is open, for those that open next.
-Modules that nobody holds are in the way of those that are carried.
+Modules that nobody holds are in the way of those that are carried. Ways lead robots round keep-out cells, if the
+detour takes no longer than to change a grip.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from credit_wrappers.scripted.spaceworld_text import ToldWorld, row_col
 
 APPROACH, CARRY, GRIP, DOCK, BLAME = 10, 20, 30, 200, 80  # hundredths of a credit
 VAIN = 10  # less than a grip gains, or a robot that does not know yet which module is wanted learns to grip none
-REGRIP = 4  # steps charged to a grip from which the slot cannot be reached
+REGRIP = 4  # steps charged to a grip from which the slot cannot be reached; and at most to a detour round keep-out
 IDLE = 3  # way charged when no work is open: a constant, or idle robots would be paid for what others carry
 CLEAR = 3  # distance that an idle robot keeps from a slot to which a module is carried, or it stands in the way there
 
@@ -49,12 +50,21 @@ def _grid(height: int, width: int) -> dict[str, dict[tuple[int, int], str]]:
 
 
 @lru_cache(maxsize=8192)
-def _ways(size: tuple[int, int], solid: Cells, goals: Cells, side: tuple[int, int] | None) -> dict[str, int]:
-    """Return the steps from each cell to the nearest goal; with `side`, of a module that a robot holds at that side."""
+def _ways(
+    size: tuple[int, int], solid: Cells, goals: Cells, side: tuple[int, int] | None, shunned: Cells
+) -> dict[str, int]:
+    """Return the steps from each cell to the nearest goal; with `side`, of a module that a robot holds at that side.
+
+    No way leads a robot through `shunned` cells. One that stands in such a cell has the way of the next cell.
+    """
     grid = _grid(*size)
+    stands = {cell: cell if side is None else around.get(side) for cell, around in grid.items()}
+    barred = frozenset(cell for cell, at in stands.items() if at in shunned)
     if side is not None:  # the robot's cell must be free, too
-        solid |= {cell for cell, around in grid.items() if side not in around or around[side] in solid}
-    return ways(goals - solid, lambda cell: grid[cell].values(), solid)
+        solid |= {cell for cell, at in stands.items() if at is None or at in solid}
+    steps = ways(goals - solid - barred, lambda cell: grid[cell].values(), solid | barred)
+    nearest = {cell: [steps[x] for x in grid[cell].values() if x in steps] for cell in barred - solid}
+    return steps | {cell: 1 + min(beside) for cell, beside in nearest.items() if beside}
 
 
 class Judgement:
@@ -119,13 +129,15 @@ class Judgement:
         """Return the steps to the module's slot when a robot in cell `holder` holds it; more if it must regrip."""
         world = self.world
         (r, c), (mr, mc) = row_col(holder), row_col(world.modules[module])
-        way = _ways(self.size, self._in_the_way(module), self._goals(module), (r - mr, c - mc))
-        steps = way.get(world.modules[module])
-        return self.plain_way(module) + REGRIP if steps is None else steps
+        at, parts = world.modules[module], (self._in_the_way(module), self._goals(module), (r - mr, c - mc))
+        steps = _ways(self.size, *parts, frozenset()).get(at)
+        if steps is None:
+            return self.plain_way(module) + REGRIP
+        return min(_ways(self.size, *parts, world.keep_out).get(at, steps + REGRIP), steps + REGRIP)
 
     def plain_way(self, module: str) -> int:
         """Return the steps of the module alone to its slot."""
-        way = _ways(self.size, self._in_the_way(module), self._goals(module), None)
+        way = _ways(self.size, self._in_the_way(module), self._goals(module), None, frozenset())
         return way.get(self.world.modules[module], sum(self.size))
 
     def ways_to(self, modules: Collection[str]) -> dict[str, int]:
@@ -185,7 +197,7 @@ class Judgement:
 
     def _first_way(self, module: str) -> int:
         """Return the steps to the module's slot from where it lay at first."""
-        way = _ways(self.size, self._in_the_way(module), self._goals(module), None)
+        way = _ways(self.size, self._in_the_way(module), self._goals(module), None, frozenset())
         return way.get(self._first[module], sum(self.size))
 
     def _find_ways(self, modules: Collection[str]) -> dict[str, int]:
@@ -195,9 +207,12 @@ class Judgement:
         sides: set[str] = set()
         for module in modules:
             here = [x for x in _grid(*self.size)[world.modules[module]].values() if x not in solid]
-            good = [x for x in here if self.carry_way(module, x) <= self.plain_way(module) + REGRIP - 1]
+            good = [x for x in here if x not in world.keep_out and self._is_short(module, x)]
             sides.update(good or here)
-        return _ways(self.size, frozenset(solid), frozenset(sides), None)
+        return _ways(self.size, frozenset(solid), frozenset(sides), None, world.keep_out - sides)
+
+    def _is_short(self, module: str, holder: str) -> bool:
+        return self.carry_way(module, holder) < self.plain_way(module) + REGRIP
 
     def _cached(self, key: Any, compute: Callable[[], Any]) -> Any:
         """Return what was computed since grips, modules or slots last changed."""

@@ -72,11 +72,14 @@ class ToldWorld:
         self.docked: set[str] = set()
         self.version = 0  # grows whenever grips, modules or slots change
         core: list[str] = []
+        self.keep_out: frozenset[str] = frozenset()
         for clause in map(_without_distances, start.split("; ")):
             name, _, rest = clause.partition(" ")
             cell, *marks = rest.split(", ")
             if name == "core":
                 core = rest.split(" ")
+            elif name == "keep-out":
+                self.keep_out = frozenset(rest.split(" "))
             elif name.startswith("slot_"):  # slot_0 (2,3), filled
                 self.slots[name] = cell
                 self.filled.update([name] if marks else [])

@@ -13,110 +13,19 @@ from credit_wrappers.scripted.spaceworld_potential import APPROACH, BLAME, CARRY
 from spaceworld.rules import packing as pk
 from spaceworld.rules.jit import lean_kernel, part
 from spaceworld.rules.lookup import filled_slots, parts_of, shifted, split
-
-
-@part
-def _module(spec, row, m):  # type: ignore[no-untyped-def]  # compiled
-    """Return cell, type and mass of a module, and whether it is docked."""
-    at, static = spec[pk.H_MODULE] + m * pk.M_WIDTH, spec[pk.H_MODULE0] + m * pk.M_STATIC
-    return row[at + pk.M_CELL], spec[static + pk.M_TYPE], spec[static + pk.M_MASS], row[at + pk.M_SLOT] >= 0
-
-
-@part
-def _robot(spec, row, i):  # type: ignore[no-untyped-def]  # compiled
-    """Return cell, gripped module or -1, thrust of a robot, and whether it can dock."""
-    at, static = spec[pk.H_ROBOT] + i * pk.R_WIDTH, spec[pk.H_ROBOT0] + i * pk.R_STATIC
-    return row[at + pk.R_CELL], row[at + pk.R_GRIPS], spec[static + pk.R_THRUST], spec[static + pk.R_DOCK] > 0
-
-
-@part
-def _spread(spec, solid, steps, queue, n):  # type: ignore[no-untyped-def]  # compiled
-    """Fill `steps` (H*W,) with the steps to the nearest of the first `n` cells of `queue`; -1 where no way leads."""
-    steps[:] = -1
-    last = 0
-    for k in range(n):
-        cell = queue[k]
-        if not solid[cell] and steps[cell] < 0:
-            steps[cell] = 0
-            queue[last] = cell
-            last += 1
-    first = 0
-    while first < last:
-        cell = queue[first]
-        first += 1
-        for direction in range(1, 5):
-            other = shifted(spec, cell, direction)
-            if other >= 0 and steps[other] < 0 and not solid[other]:
-                steps[other] = steps[cell] + 1
-                queue[last] = other
-                last += 1
-
-
-@part
-def _station(spec, row, solid):  # type: ignore[no-untyped-def]  # compiled
-    """Mark the station: core and docked modules."""
-    solid[:] = 0
-    for k in range(spec[pk.H_CORE]):
-        solid[row[spec[pk.H_COREROW] + k]] = 1
-    for m in range(spec[pk.H_MODULES]):
-        cell, _, _, docked = _module(spec, row, m)
-        if docked:
-            solid[cell] = 1
-
-
-@part
-def _goals(spec, row, m, queue):  # type: ignore[no-untyped-def]  # compiled
-    """Write the cells of the slots that a module belongs in next into `queue`; return how many there are."""
-    filled, (_, kind, _, _) = filled_slots(spec, row), _module(spec, row, m)
-    n, fitting = 0, -1
-    for s in range(spec[pk.H_SLOTS]):
-        static = spec[pk.H_SLOT0] + s * pk.T_STATIC
-        if filled >> s & 1 or spec[static + pk.T_TYPE] != kind:
-            continue
-        if fitting < 0:
-            fitting = s
-        if not spec[static + pk.T_NEEDS] & ~filled:
-            queue[n] = row[spec[pk.H_SLOT] + s * pk.T_WIDTH + pk.T_CELL]
-            n += 1
-    if not n:
-        queue[0] = row[spec[pk.H_SLOT] + max(fitting, 0) * pk.T_WIDTH + pk.T_CELL]
-        n = 1
-    return n
-
-
-@part
-def _in_the_way(spec, row, station, m, solid):  # type: ignore[no-untyped-def]  # compiled
-    """Mark the station, and all modules but `m` that nobody holds."""
-    for c in range(len(solid)):
-        solid[c] = station[c]
-    for x in range(spec[pk.H_MODULES]):
-        cell, _, _, docked = _module(spec, row, x)
-        loose = x != m and not docked
-        for i in range(spec[pk.H_ROBOTS] if loose else 0):
-            loose = loose and _robot(spec, row, i)[1] != x
-        if loose:
-            solid[cell] = 1
-
-
-@part
-def _plain_way(spec, row, m, cell, solid, steps, queue):  # type: ignore[no-untyped-def]  # compiled
-    """Return the steps of module `m` alone from a cell to its slot."""
-    _spread(spec, solid, steps, queue, _goals(spec, row, m, queue))
-    return steps[cell] if steps[cell] >= 0 else spec[pk.H_HEIGHT] + spec[pk.H_WIDTH]
-
-
-@part
-def _carry_way(spec, row, m, holder, solid, both, steps, queue):  # type: ignore[no-untyped-def]  # compiled
-    """Return the steps of module `m` to its slot when a robot in cell `holder` holds it; more if it must regrip."""
-    cell, side = _module(spec, row, m)[0], 0
-    for direction in range(1, 5):
-        if shifted(spec, cell, direction) == holder:
-            side = direction
-    for c in range(len(solid)):  # the robot's cell must be free, too
-        beside = shifted(spec, c, side)
-        both[c] = solid[c] or beside < 0 or solid[beside]
-    _spread(spec, both, steps, queue, _goals(spec, row, m, queue))
-    return steps[cell] if steps[cell] >= 0 else _plain_way(spec, row, m, cell, solid, steps, queue) + REGRIP
+from tianshou_examples.experiment.compiled_ways import (
+    SHUNNED,
+    carry_way,
+    goals_of,
+    is_kept_out,
+    leave,
+    mark_in_the_way,
+    mark_station,
+    module_at,
+    plain_way,
+    robot_at,
+    spread,
+)
 
 
 @part
@@ -129,7 +38,7 @@ def _reckon(spec, row, home, since, phi, needed, grids, lists):  # type: ignore[
     n, modules, far = spec[pk.H_ROBOTS], spec[pk.H_MODULES], spec[pk.H_HEIGHT] + spec[pk.H_WIDTH]
     station, solid, both, steps, queue, field = grids[0], grids[1], grids[2], grids[3], grids[4], grids[5]
     claim, thrust, docks, room = lists[0], lists[1], lists[2], lists[3]
-    _station(spec, row, station)
+    mark_station(spec, row, station)
     lists[:] = 0
     filled, left = filled_slots(spec, row), 0
     for s in range(spec[pk.H_SLOTS]):
@@ -137,19 +46,19 @@ def _reckon(spec, row, home, since, phi, needed, grids, lists):  # type: ignore[
         if not filled >> s & 1 and not spec[static + pk.T_NEEDS] & ~filled:
             room[spec[static + pk.T_TYPE]] += 1
     for m in range(modules):
-        left += not _module(spec, row, m)[3]
+        left += not module_at(spec, row, m)[3]
     needed[:] = False
     last = -1
     for _ in range(n):  # holders in the order in which they took hold
         i = -1
         for j in range(n):
-            if _robot(spec, row, j)[1] >= 0 and since[j] > last and (i < 0 or since[j] < since[i]):
+            if robot_at(spec, row, j)[1] >= 0 and since[j] > last and (i < 0 or since[j] < since[i]):
                 i = j
         if i < 0:
             break
         last = since[i]
-        _, m, force, can_dock = _robot(spec, row, i)
-        _, kind, mass, _ = _module(spec, row, m)
+        _, m, force, can_dock = robot_at(spec, row, i)
+        _, kind, mass, _ = module_at(spec, row, m)
         if not claim[m]:
             claim[m] = 1 if room[kind] > 0 else -1
             room[kind] -= claim[m] > 0
@@ -160,12 +69,12 @@ def _reckon(spec, row, home, since, phi, needed, grids, lists):  # type: ignore[
     for can_dock in range(2):  # the targets of those that cannot dock, then of the others
         some = False
         for i in range(n):
-            some = some or (_robot(spec, row, i)[3] == (can_dock > 0) and not needed[i])
+            some = some or (robot_at(spec, row, i)[3] == (can_dock > 0) and not needed[i])
         if not some or not left:
             continue
         sides = _sides(spec, row, station, claim, thrust, docks, room, can_dock > 0, solid, both, steps, queue, field)
         for i in range(n):
-            cell, m, _, docker = _robot(spec, row, i)
+            cell, m, _, docker = robot_at(spec, row, i)
             if docker != (can_dock > 0) or needed[i]:
                 continue
             if sides:
@@ -176,11 +85,11 @@ def _reckon(spec, row, home, since, phi, needed, grids, lists):  # type: ignore[
             if m >= 0:
                 phi[i] -= GRIP if claim[m] > 0 else VAIN
     for i in range(n):
-        cell, m, _, _ = _robot(spec, row, i)
+        cell, m, _, _ = robot_at(spec, row, i)
         if needed[i]:
-            _in_the_way(spec, row, station, m, solid)
-            first = _plain_way(spec, row, m, home[m], solid, steps, queue)
-            phi[i] = GRIP + CARRY * (first - _carry_way(spec, row, m, cell, solid, both, steps, queue))
+            mark_in_the_way(spec, row, station, m, solid)
+            first = plain_way(spec, row, m, home[m], solid, steps, queue)
+            phi[i] = GRIP + CARRY * (first - carry_way(spec, row, m, cell, solid, both, steps, queue))
         elif not left:
             phi[i] = 0
 
@@ -190,7 +99,7 @@ def _crowding(spec, row, claim, cell, queue):  # type: ignore[no-untyped-def]  #
     """Return what the distance of a cell to the nearest slot to which a module is carried lacks of CLEAR."""
     most, (r, c) = 0, split(spec, cell)
     for m in range(spec[pk.H_MODULES]):
-        for k in range(_goals(spec, row, m, queue) if claim[m] > 0 else 0):
+        for k in range(goals_of(spec, row, m, queue) if claim[m] > 0 else 0):
             slot_r, slot_c = split(spec, queue[k])
             most = max(most, CLEAR - abs(r - slot_r) - abs(c - slot_c))
     return most
@@ -199,20 +108,20 @@ def _crowding(spec, row, claim, cell, queue):  # type: ignore[no-untyped-def]  #
 @part
 def _is_target(spec, row, station, m, claim, thrust, docks, room, can_dock, solid, steps, queue):  # type: ignore[no-untyped-def]  # compiled
     """Return whether a robot should go for a module for which there is a slot."""
-    cell, kind, mass, docked = _module(spec, row, m)
+    cell, kind, mass, docked = module_at(spec, row, m)
     if docked or claim[m] < 0:
         return False
     if claim[m] > 0:
         return thrust[m] < mass or (can_dock and not docks[m])
     if room[kind] <= 0 or mass == 1:
         return room[kind] > 0
-    _in_the_way(spec, row, station, m, solid)
-    way, nearer = _plain_way(spec, row, m, cell, solid, steps, queue), 0
+    mark_in_the_way(spec, row, station, m, solid)
+    way, nearer = plain_way(spec, row, m, cell, solid, steps, queue), 0
     for x in range(spec[pk.H_MODULES]):
-        at, other, _, gone = _module(spec, row, x)
+        at, other, _, gone = module_at(spec, row, x)
         if x != m and other == kind and not gone and not claim[x]:
-            _in_the_way(spec, row, station, x, solid)
-            its = _plain_way(spec, row, x, at, solid, steps, queue)
+            mark_in_the_way(spec, row, station, x, solid)
+            its = plain_way(spec, row, x, at, solid, steps, queue)
             nearer += its < way or (its == way and x < m)
     return nearer < room[kind]
 
@@ -229,22 +138,24 @@ def _sides(spec, row, station, claim, thrust, docks, room, can_dock, solid, both
         some = some or targets >> m & 1 > 0
     if not some:  # what opens next
         for m in range(modules):
-            if not _module(spec, row, m)[3] and not claim[m]:
+            if not module_at(spec, row, m)[3] and not claim[m]:
                 targets |= 1 << m
     field[:] = 0  # marks the sides, until it is filled
     for m in range(modules):
         if not targets >> m & 1:
             continue
-        cell = _module(spec, row, m)[0]
-        _in_the_way(spec, row, station, m, solid)
-        plain = _plain_way(spec, row, m, cell, solid, steps, queue)
+        cell = module_at(spec, row, m)[0]
+        mark_in_the_way(spec, row, station, m, solid)
+        plain = plain_way(spec, row, m, cell, solid, steps, queue)
         for bad in range(2):
             found = False
             for direction in range(1, 5):
                 side = shifted(spec, cell, direction)
                 if side < 0 or _blocked(spec, row, station, targets, side):
                     continue
-                if bad or _carry_way(spec, row, m, side, solid, both, steps, queue) <= plain + REGRIP - 1:
+                if not bad and is_kept_out(spec, row, side):
+                    continue
+                if bad or carry_way(spec, row, m, side, solid, both, steps, queue) <= plain + REGRIP - 1:
                     field[side], found = 1, True
             if found:
                 break
@@ -256,14 +167,19 @@ def _sides(spec, row, station, claim, thrust, docks, room, can_dock, solid, both
     for c in range(len(solid)):
         solid[c] = station[c]
     for m in range(modules):
-        cell, _, _, docked = _module(spec, row, m)
+        cell, _, _, docked = module_at(spec, row, m)
         if not docked:
             solid[cell] = 1
     for i in range(n):
-        cell, m, _, _ = _robot(spec, row, i)
+        cell, m, _, _ = robot_at(spec, row, i)
         if m >= 0 and targets >> m & 1:
             solid[cell] = 1
-    _spread(spec, solid, field, queue, k)
+    for c in range(spec[pk.H_CORE], spec[pk.H_CORE] + spec[pk.H_KEEP]):
+        cell = row[spec[pk.H_COREROW] + c]
+        if not solid[cell] and not field[cell]:
+            solid[cell] = SHUNNED
+    spread(spec, solid, field, queue, k)
+    leave(spec, solid, field)
     return targets
 
 
@@ -272,10 +188,10 @@ def _blocked(spec, row, station, targets, side):  # type: ignore[no-untyped-def]
     """Return whether a side of a target is taken: by the station, a module, or a holder of a target."""
     taken = station[side] > 0
     for m in range(spec[pk.H_MODULES]):
-        cell, _, _, docked = _module(spec, row, m)
+        cell, _, _, docked = module_at(spec, row, m)
         taken = taken or (not docked and cell == side)
     for i in range(spec[pk.H_ROBOTS]):
-        cell, m, _, _ = _robot(spec, row, i)
+        cell, m, _, _ = robot_at(spec, row, i)
         taken = taken or (m >= 0 and targets >> m & 1 > 0 and cell == side)
     return taken
 
@@ -288,9 +204,9 @@ def _begin(memory, chosen, home, since, struck, grips, phi, needed, grids, lists
     for e in chosen:
         row = memory[e, at:actions]
         for m in range(spec[pk.H_MODULES]):
-            home[e, m] = _module(spec, row, m)[0]
+            home[e, m] = module_at(spec, row, m)[0]
         for i in range(spec[pk.H_ROBOTS]):
-            cell, held, _, _ = _robot(spec, row, i)
+            cell, held, _, _ = robot_at(spec, row, i)
             since[e, i], struck[e, i], grips[e, i] = cell, -2, held
         _reckon(spec, row, home[e], since[e], phi[e], needed[e], grids, lists)
 
@@ -306,7 +222,7 @@ def _judge(memory, home, since, struck, grips, phi, needed, grids, lists, was, c
         step = row[pk.S_STEP]
         for i in range(n):
             was[0, i], was[1, i] = phi[e, i], needed[e, i]
-            cell, held, _, _ = _robot(spec, row, i)
+            cell, held, _, _ = robot_at(spec, row, i)
             if held >= 0 and held != grips[e, i]:
                 since[e, i] = step * spec[pk.H_HEIGHT] * spec[pk.H_WIDTH] + cell  # of one step, by place
         _reckon(spec, row, home[e], since[e], phi[e], needed[e], grids, lists)
