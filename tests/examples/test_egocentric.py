@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from credit_wrappers.adapters import lbf
+from credit_wrappers.scripted.shortest_paths import ways as shortest
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner import policy
 from spaceworld.rules import packing as pk
@@ -18,7 +19,8 @@ from spaceworld.rules.packing import blocks
 from tests.examples.one_learner import TINY
 from tianshou_examples.experiment.actors import network_for, without_task
 from tianshou_examples.experiment.egocentric import Egocentric
-from tianshou_examples.experiment.surroundings import COINS
+from tianshou_examples.experiment.surroundings import AXES, COINS
+from tianshou_examples.experiment.ways import TOLD
 
 SETTINGS = replace(TINY, network="egocentric", hidden=32)
 
@@ -212,7 +214,9 @@ def test_it_is_told_of_keep_out_cells_and_of_debris() -> None:
             turned = told.copy()
             for i, sides in enumerate(network.sides[mirror].numpy()):  # as the layers read them
                 turned[i, :, 1:] = told[i, :, 1:][:, sides]
-            np.testing.assert_array_equal(read[:, -15 - COINS : -COINS].reshape(turned.shape).numpy(), turned)
+            np.testing.assert_array_equal(
+                read[:, -15 - TOLD - COINS : -TOLD - COINS].reshape(turned.shape).numpy(), turned
+            )
             counts += expected.sum(0)
             other = copy.deepcopy(env)  # in which all stay
             infos = other.step(dict.fromkeys(other.agents, 0))[4]
@@ -227,6 +231,79 @@ def test_it_is_told_of_keep_out_cells_and_of_debris() -> None:
             if not env.agents:
                 break
     assert (counts > 3).all() and struck > 3 and violated > 3, (counts, struck, violated)
+
+
+def way_in(env: SpaceworldEnv, i: int, ordered: torch.Tensor, at: dict[str, int]) -> np.ndarray:
+    """Return what robot i is told of its way, by the cells of the world; `ordered` says which module it goes for."""
+    views, side = blocks(env._spec, env._row), env.scenario.width
+    robots = [divmod(int(r[pk.R_CELL]), side) for r in views["robots"]]
+    modules = [divmod(int(m[pk.M_CELL]), side) for m in views["modules"]]
+    grips = [int(r[pk.R_GRIPS]) for r in views["robots"]]
+    first = tuple(
+        robots[i][k] + round(float(ordered[at[f"module_0.rel_{x}"]]) * (side - 1)) for k, x in enumerate(AXES)
+    )
+    held = grips[i] >= 0
+    m = grips[i] if held else modules.index(first)
+    assert modules[m] == first
+    told = np.zeros(TOLD)
+    if views["modules"][m, pk.M_SLOT] >= 0 or (held and not ordered[at["module_0.slot_open"]]):
+        return told
+    solid = {divmod(int(cell), side) for cell in views["core"]} | {
+        x for k, x in enumerate(modules) if k != m or not held
+    }
+    shunned = {divmod(int(cell), side) for cell in views["keep_out"]}
+    here = modules[m] if held else robots[i]
+    body = [robots[k] for k in range(len(robots)) if grips[k] == m] if held else [robots[i]]
+    offsets = [(r - here[0], c - here[1]) for r, c in body]
+    if held:
+        row, col = (round(float(ordered[at[f"module_0.to_slot_{x}"]]) * (side - 1)) for x in AXES)
+        goals = [(first[0] + row, first[1] + col)]
+    else:
+        goals = [(first[0] + r, first[1] + c) for r, c in STEPS]
+
+    def around(cell: tuple[int, int]) -> list[tuple[int, int]]:
+        return [(cell[0] + r, cell[1] + c) for r, c in STEPS]
+
+    every = {(r, c) for r in range(side) for c in range(side)}
+    for avoided in (shunned, set()):
+        closed = solid | {
+            x for x in every for r, c in offsets
+            if (x[0] + r, x[1] + c) not in every - solid or (x[0] + r, x[1] + c) in avoided
+        }  # fmt: skip
+        steps = shortest(
+            [x for x in goals if x in every - closed], lambda x: [y for y in around(x) if y in every], closed
+        )
+        beside = [steps.get(x) for x in around(here)]
+        if here in steps or any(x is not None for x in beside):
+            told[:4] = [x is not None and (here not in steps or x < steps[here]) for x in beside]
+            told[4:] = 1.0, steps.get(here, 0) / (2 * side)
+            return told
+    return told
+
+
+@pytest.mark.parametrize("scenario", ["pair", "truss", "hazard", "crew"])
+def test_it_is_told_the_shortest_way(scenario: str) -> None:
+    env = SpaceworldEnv(scenario)
+    network = network_of(env)
+    rng, counts = np.random.default_rng(0), np.zeros(TOLD)
+    stuck = 0
+    for seed in range(4):
+        env.reset(seed=seed)
+        act = policy(env)
+        for t in range(60):
+            raw = seen_in(env)
+            ordered = network.sorted(network.centred(raw))
+            told = network.surroundings.way(raw, ordered).numpy()
+            expected = np.stack([way_in(env, i, ordered[i], network.at) for i in range(len(raw))])
+            np.testing.assert_allclose(told, expected, atol=1e-6)
+            counts += (told > 0).sum(0)
+            stuck += int(((raw[:, network.at["own.grips"]] > 0).numpy() & (told[:, 4] == 0)).sum())
+            by_chance = {agent: int(rng.integers(6)) for agent in env.agents}
+            env.step(by_chance if t % 3 == 2 else act())
+            if not env.agents:
+                break
+    assert (counts > 20).all(), counts
+    assert stuck > 0 or scenario == "pair"  # held where it cannot be brought to its slot
 
 
 def test_coins_change_with_the_step_and_are_the_same_for_all() -> None:

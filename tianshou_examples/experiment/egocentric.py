@@ -108,7 +108,8 @@ class Egocentric(nn.Module):
         if self.agents:
             lower = self.lower_numbers(behind[:, -self.agents :])
             behind = torch.cat([behind[:, : -self.agents], self.right_of_way(centred, lower)], dim=1)
-        turned, mirror = self.turned(self.sorted(centred))
+        ordered = self.sorted(centred)
+        turned, mirror = self.turned(ordered)
         tasks = behind.shape[1] - self.agents
         if tasks >= 3:  # a task's numbers end with where it leads
             way = turned_way(behind[:, tasks - 2 : tasks], mirror)
@@ -121,7 +122,7 @@ class Egocentric(nn.Module):
             near,
             near.abs(),
             around.abs(),
-            self.surroundings.told(seen, lower, self.sides[mirror]),
+            self.surroundings.told(seen, ordered, lower, self.sides[mirror]),
             behind,
         ]
         return torch.cat(parts, dim=1), mirror

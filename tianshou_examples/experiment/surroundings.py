@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import torch
 
 from tianshou_examples.experiment.shared_coins import tossed
+from tianshou_examples.experiment.ways import TOLD, ways
 
 AXES = ("row", "col")
 SIDES = ("north", "south", "west", "east")
@@ -23,6 +25,8 @@ class Surroundings:
     - Of keep-out cells and debris, where a move, or staying, would leave it in such a cell, or in one into which debris
       drifts next; and, since the time that is left tells when it does, where debris would strike it in this very step
       (`danger`).
+    - The shortest way: which moves bring what it carries nearer to its slot, with all who carry it at their sides, or
+      bring the agent nearer to the module that it goes for (`way`). Round a corner the aim lies elsewhere.
     - Coins that change with the step and are the same for all robots (`coins`).
 
     Args:
@@ -50,16 +54,24 @@ class Surroundings:
         self._periods = torch.tensor(periods, dtype=torch.long)
         self._coins = torch.from_numpy(tossed(horizon + 1, COINS))
         self._rows = 3 if numbered else 2  # of `ahead`
-        self.width = 4 * self._rows + 5 * (len(self.hazards) + (len(periods) > 0)) + COINS
+        solid = ("module_", "core_", "keep_out_")
+        self._things = {axis: torch.cat([self._columns(kind, f".rel_{axis}") for kind in solid]) for axis in AXES}
+        seen = [self._columns(kind, ".seen") for kind in solid]
+        self._things_seen = torch.cat(seen)
+        self._kinds = torch.repeat_interleave(torch.tensor([1, 1, 2]), torch.tensor([len(x) for x in seen]))
+        self.width = TOLD + 4 * self._rows + 5 * (len(self.hazards) + (len(periods) > 0)) + COINS
 
     def _columns(self, start: str, end: str) -> torch.Tensor:
         return columns_of(self._at, lambda name: name.startswith(start) and name.endswith(end))
 
-    def told(self, seen: torch.Tensor, lower: torch.Tensor | None, sides: torch.Tensor) -> torch.Tensor:
+    def told(
+        self, seen: torch.Tensor, ordered: torch.Tensor, lower: torch.Tensor | None, sides: torch.Tensor
+    ) -> torch.Tensor:
         """Return all of it, (B, width).
 
         Args:
             seen: (B, F), as observed.
+            ordered: (B, F), with the module that the agent holds, or goes for, as the first one.
             lower: See `ahead`.
             sides: (B, 4), which of the `SIDES` stand in the place of each, in the mirror of the row.
         """
@@ -69,7 +81,38 @@ class Surroundings:
         if len(self._periods):
             dangers.append(self.danger(seen, "debris_", step))
         dangers = [torch.cat([x[:, :1], x[:, 1:].gather(1, sides)], dim=1) for x in dangers]
-        return torch.cat([ahead.flatten(1), *dangers, self.coins(step)], dim=1)
+        way = self.way(seen, ordered)
+        way = torch.cat([way[:, :4].gather(1, sides), way[:, 4:]], dim=1)
+        return torch.cat([ahead.flatten(1), *dangers, way, self.coins(step)], dim=1)
+
+    def way(self, seen: torch.Tensor, ordered: torch.Tensor) -> torch.Tensor:
+        """Return what is told of the shortest way, (B, TOLD); see `ways.ways`.
+
+        Args:
+            seen: (B, F), as observed.
+            ordered: (B, F), with the module that the agent holds, or goes for, as the first one.
+        """
+        at, scale = self._at, self._scale
+        own = torch.stack([(seen[:, at[f"own.{axis}"]] + 1) / 2 * scale for axis in AXES], dim=1)
+
+        def beside(columns: list[int]) -> torch.Tensor:
+            return own + ordered[:, columns] * scale
+
+        module = beside([at["module_0.rel_row"], at["module_0.rel_col"]])
+        goal = module + ordered[:, [at["module_0.to_slot_row"], at["module_0.to_slot_col"]]] * scale
+        there = (ordered[:, at["module_0.seen"]] > 0) & (ordered[:, at["module_0.docked"]] == 0)
+        module = torch.where(there[:, None], module, -1.0)
+        goal = torch.where(ordered[:, at["module_0.slot_open"]][:, None] > 0, goal, -1.0)
+        robots, _, mine, together = self._bodies(seen)
+        robots = torch.where(together[..., None], own[:, None] + robots, -1.0)
+        things = torch.stack([seen[:, self._things[axis]] for axis in AXES], dim=2) * scale + own[:, None]
+        kinds = torch.where(seen[:, self._things_seen] > 0, self._kinds, 0)
+        kinds[:, : mine.shape[1]] *= ~mine  # what it holds is in nobody's way
+        told = np.empty((len(seen), TOLD), np.float32)
+        parts = (own, module, goal, ordered[:, at["module_0.mine"]] > 0, robots, things, kinds)
+        arrays = [x.numpy() if x.dtype in (torch.bool, torch.int64) else x.round().long().numpy() for x in parts]
+        ways(int(scale) + 1, *arrays, told)
+        return torch.from_numpy(told)
 
     def steps(self, seen: torch.Tensor) -> torch.Tensor:
         """Return how many steps of the episode were played, (B,) int64, by the time that is left."""
