@@ -55,7 +55,7 @@ class SpaceworldNarrator:
         told: bool = True,
         beside: Sequence[str] = (),
     ) -> None:
-        if unknown := [name for name in beside if name not in BESIDE]:
+        if unknown := [name for name in beside if not isinstance(name, str) or name not in BESIDE]:
             raise ValueError(f"Spaceworld's narrator cannot tell {unknown[0]!r}; valid are {', '.join(BESIDE)}")
         if "distances" in beside and len(scenario.modules) > MOST_WAYS:
             raise ValueError(

@@ -156,5 +156,7 @@ def test_a_wrapper_asks_with_it_and_the_scripted_rules_read_the_same(what: str) 
 def test_what_cannot_be_told_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot tell 'ways'; valid are distances, map"):
         spaceworld_v0.parallel_env("duet").narrator.telling("ways")
+    with pytest.raises(ValueError, match=r"cannot tell \['map'\]; valid are distances, map"):
+        spaceworld_v0.parallel_env("duet").narrator.telling(["map"])
     with pytest.raises(ValueError, match="of at most 8 modules, and there are 16"):
         spaceworld_v0.parallel_env("station").narrator.telling("distances")
