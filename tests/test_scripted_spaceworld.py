@@ -18,7 +18,6 @@ from tests.spaceworld.scenarios import ALL, busy_actions
 
 BLAME, DOCK = spaceworld_potential.BLAME / 100, spaceworld_potential.DOCK / 100
 VAIN = spaceworld_potential.VAIN / 100
-APPROACH, CARRY = spaceworld_potential.APPROACH / 100, spaceworld_potential.CARRY / 100
 
 
 class Keep:
@@ -200,36 +199,6 @@ def test_a_robot_that_crowds_in_is_needed_once_the_first_one_lets_go() -> None:
     assert credit.values[2].tolist() == pytest.approx([-0.6, 1.1])
     (event,) = [e for e in credit.events if (e.agent, e.start) == ("robot_1", 2)]
     assert event.why == "is needed to carry module_0 now that another robot let go"
-
-
-def test_the_way_to_a_module_leads_round_keep_out_cells() -> None:
-    grid = """
-        .......
-        0.x.A..
-        .......
-        ...a#..
-    """
-    round_it = play(draw(grid, on={}, horizon=9), ["E", "N", "E", "E", "S"])
-    assert round_it.values[:5, 0].tolist() == pytest.approx([APPROACH] * 5)
-    through = play(draw(grid, on={}, horizon=9), ["E", "E", "E"])
-    # it is nearer then, and in a keep-out cell
-    assert through.values[:3, 0].tolist() == pytest.approx([APPROACH, 3 * APPROACH - BLAME, APPROACH])
-
-
-def test_what_is_carried_goes_round_keep_out_cells_unless_that_takes_long() -> None:
-    near = """
-        ..a....
-        .x.....
-        .0A....
-        ....#..
-    """
-    credit = play(draw(near, grips={0: "A"}, on={}, horizon=9), ["E", "N", "N", "W"])
-    assert credit.values[:4, 0].tolist() == pytest.approx([CARRY] * 4)
-    credit = play(draw(near, grips={0: "A"}, on={}, horizon=9), ["N", "N"])
-    assert credit.values[:2, 0].tolist() == pytest.approx([3 * CARRY - BLAME, CARRY])
-    far = near.replace(".x.....", "xxxxxx#")
-    credit = play(draw(far, grips={0: "A"}, on={}, horizon=9), ["N", "N"])  # there is no way round
-    assert credit.values[:2, 0].sum() == pytest.approx(2 * CARRY + CARRY * spaceworld_potential.REGRIP - BLAME)
 
 
 def test_a_free_robot_that_goes_on_standing_in_a_carriers_way_is_blamed_too() -> None:
