@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from credit_wrappers.scripted.shortest_paths import ways as shortest
+from spaceworld import Scenario, get_scenario
 from spaceworld.env import SpaceworldEnv
 from spaceworld.planner import policy
 from spaceworld.rules import packing as pk
@@ -21,6 +22,7 @@ from tianshou_examples.experiment.surroundings import AXES, COINS
 from tianshou_examples.experiment.ways import TOLD
 
 STEPS = [(-1, 0), (1, 0), (0, -1), (0, 1)]
+OBLONG = replace(get_scenario("truss"), name="oblong", height=7, width=11)
 
 
 def met_in(env: SpaceworldEnv, i: int) -> np.ndarray:
@@ -43,8 +45,8 @@ def met_in(env: SpaceworldEnv, i: int) -> np.ndarray:
     return met
 
 
-@pytest.mark.parametrize("scenario", ["pair", "truss", "hazard", "crew"])
-def test_it_is_told_whom_it_would_meet(scenario: str) -> None:
+@pytest.mark.parametrize("scenario", ["pair", "truss", "hazard", "crew", OBLONG])
+def test_it_is_told_whom_it_would_meet(scenario: str | Scenario) -> None:
     env = SpaceworldEnv(scenario)
     n = len(env.possible_agents)
     network = network_for(replace(SETTINGS, agent_id=True), env, len(env.feature_names) + n, 6, 1.0)
@@ -131,13 +133,12 @@ def test_it_is_told_of_keep_out_cells_and_of_debris() -> None:
 
 def way_in(env: SpaceworldEnv, i: int, ordered: torch.Tensor, at: dict[str, int]) -> np.ndarray:
     """Return what robot i is told of its way, by the cells of the world; `ordered` says which module it goes for."""
-    views, side = blocks(env._spec, env._row), env.scenario.width
+    views, rows, side = blocks(env._spec, env._row), env.scenario.height, env.scenario.width
+    scale = (rows - 1, side - 1)
     robots = [divmod(int(r[pk.R_CELL]), side) for r in views["robots"]]
     modules = [divmod(int(m[pk.M_CELL]), side) for m in views["modules"]]
     grips = [int(r[pk.R_GRIPS]) for r in views["robots"]]
-    first = tuple(
-        robots[i][k] + round(float(ordered[at[f"module_0.rel_{x}"]]) * (side - 1)) for k, x in enumerate(AXES)
-    )
+    first = tuple(robots[i][k] + round(float(ordered[at[f"module_0.rel_{x}"]]) * scale[k]) for k, x in enumerate(AXES))
     held = grips[i] >= 0
     m = grips[i] if held else modules.index(first)
     assert modules[m] == first
@@ -152,7 +153,7 @@ def way_in(env: SpaceworldEnv, i: int, ordered: torch.Tensor, at: dict[str, int]
     body = [robots[k] for k in range(len(robots)) if grips[k] == m] if held else [robots[i]]
     offsets = [(r - here[0], c - here[1]) for r, c in body]
     if held:
-        row, col = (round(float(ordered[at[f"module_0.to_slot_{x}"]]) * (side - 1)) for x in AXES)
+        row, col = (round(float(ordered[at[f"module_0.to_slot_{x}"]]) * scale[k]) for k, x in enumerate(AXES))
         goals = [(first[0] + row, first[1] + col)]
     else:
         goals = [(first[0] + r, first[1] + c) for r, c in STEPS]
@@ -160,7 +161,7 @@ def way_in(env: SpaceworldEnv, i: int, ordered: torch.Tensor, at: dict[str, int]
     def around(cell: tuple[int, int]) -> list[tuple[int, int]]:
         return [(cell[0] + r, cell[1] + c) for r, c in STEPS]
 
-    every = {(r, c) for r in range(side) for c in range(side)}
+    every = {(r, c) for r in range(rows) for c in range(side)}
     for avoided in (shunned, set()):
         closed = solid | {
             x for x in every for r, c in offsets
@@ -172,13 +173,13 @@ def way_in(env: SpaceworldEnv, i: int, ordered: torch.Tensor, at: dict[str, int]
         beside = [steps.get(x) for x in around(here)]
         if here in steps or any(x is not None for x in beside):
             told[:4] = [x is not None and (here not in steps or x < steps[here]) for x in beside]
-            told[4:] = 1.0, steps.get(here, 0) / (2 * side)
+            told[4:] = 1.0, steps.get(here, 0) / (rows + side)
             return told
     return told
 
 
-@pytest.mark.parametrize("scenario", ["pair", "truss", "hazard", "crew"])
-def test_it_is_told_the_shortest_way(scenario: str) -> None:
+@pytest.mark.parametrize("scenario", ["pair", "truss", "hazard", "crew", OBLONG])
+def test_it_is_told_the_shortest_way(scenario: str | Scenario) -> None:
     env = SpaceworldEnv(scenario)
     network = network_of(env)
     rng, counts = np.random.default_rng(0), np.zeros(TOLD)

@@ -37,7 +37,7 @@ def network_for(settings: Settings, env: Any, inputs: int, outputs: int, last_ga
             settings.hidden,
             last_gain,
             names=bare.feature_names,
-            cells=max(bare.scenario.height, bare.scenario.width),
+            size=(bare.scenario.height, bare.scenario.width),
             mirrors=bare.mirrors(),
             agents=len(env.possible_agents) if settings.agent_id else 0,
             horizon=bare.max_cycles,

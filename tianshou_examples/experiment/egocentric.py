@@ -44,7 +44,7 @@ class Egocentric(nn.Module):
         hidden: Width of the layers.
         last_gain: Of the last layer's first weights.
         names: Names of the observation's numbers, `env.feature_names`.
-        cells: Rows (or columns, if they are more) of the grid.
+        size: Rows and columns of the grid.
         mirrors: (K, actions), what each action becomes in each mirror, `env.mirrors()`.
         agents: Robots, if the last numbers behind the observation tell which one the agent is, one-hot; else 0.
         horizon: Steps of an episode, of which the observation tells how many are left.
@@ -66,20 +66,21 @@ class Egocentric(nn.Module):
         hidden: int,
         last_gain: float,
         names: Sequence[str],
-        cells: int,
+        size: tuple[int, int],
         mirrors: np.ndarray,
         agents: int = 0,
         horizon: int = 1,
         periods: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        self.inputs, self.names, self.scale = inputs, tuple(names), float(cells - 1)
+        self.inputs, self.names = inputs, tuple(names)
         self.at = {name: column for column, name in enumerate(names)}
         if not {"module_0.rel_row", "module_0.to_slot_row", "module_0.mine"} <= set(self.at):
             raise ValueError("an egocentric network needs Spaceworld's vector observations")
         self.agents = agents
         self.kinds = [kind for kind in kinds_of(names) if kind.count > 1]
         self.placed = columns_of(self.at, lambda n: n.rpartition(".")[2].rpartition("_")[2] in AXES)
+        self.scale = torch.tensor([size[names[k].endswith("col")] - 1.0 for k in self.placed.tolist()])
         self.seen = columns_of(self.at, lambda n: n.endswith(".seen"))
         self.thing_places = {axis: columns_of(self.at, _ending("", f".rel_{axis}")) for axis in AXES}
         self.mine = columns_of(self.at, _ending("module_", ".mine"))
@@ -92,7 +93,7 @@ class Egocentric(nn.Module):
         self.register_buffer("sides", torch.tensor(sides), persistent=False)
         self.register_buffer("signs", torch.as_tensor(signs), persistent=False)
         self.register_buffer("becomes", torch.as_tensor(mirrors), persistent=False)
-        self.surroundings = Surroundings(self.at, cells, agents > 0, horizon, periods)
+        self.surroundings = Surroundings(self.at, size, agents > 0, horizon, periods)
         self.more = 4 * len(self.placed) + self.surroundings.width  # what the layers read beside the inputs
         self.layers = mlp(inputs + self.more, outputs, hidden, last_gain)
 

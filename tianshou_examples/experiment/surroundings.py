@@ -31,7 +31,7 @@ class Surroundings:
 
     Args:
         at: The column of each of the observation's names.
-        cells: Rows (or columns, if they are more) of the grid.
+        size: Rows and columns of the grid.
         numbered: Whether robots know who has a lower number.
         horizon: Steps of an episode, of which the observation tells what share is left.
         periods: (D,), steps between two drifts of each piece of debris.
@@ -40,8 +40,11 @@ class Surroundings:
         width: Numbers told of a row.
     """
 
-    def __init__(self, at: Mapping[str, int], cells: int, numbered: bool, horizon: int, periods: Sequence[int]) -> None:
-        self._at, self._scale, self._horizon = at, float(cells - 1), horizon
+    def __init__(
+        self, at: Mapping[str, int], size: tuple[int, int], numbered: bool, horizon: int, periods: Sequence[int]
+    ) -> None:
+        self._at, self._size, self._horizon = at, size, horizon
+        self._scale = torch.tensor(size) - 1.0  # by which places are told
         self._seen = self._columns("", ".seen")
         self._places = {axis: self._columns("", f".rel_{axis}") for axis in AXES}
         self._mine, self._gripped = self._columns("module_", ".mine"), self._columns("module_", ".grippers")
@@ -93,7 +96,7 @@ class Surroundings:
             ordered: (B, F), with the module that the agent holds, or goes for, as the first one.
         """
         at, scale = self._at, self._scale
-        own = torch.stack([(seen[:, at[f"own.{axis}"]] + 1) / 2 * scale for axis in AXES], dim=1)
+        own = torch.stack([(seen[:, at[f"own.{axis}"]] + 1) / 2 for axis in AXES], dim=1) * scale
 
         def beside(columns: list[int]) -> torch.Tensor:
             return own + ordered[:, columns] * scale
@@ -111,7 +114,7 @@ class Surroundings:
         told = np.empty((len(seen), TOLD), np.float32)
         parts = (own, module, goal, ordered[:, at["module_0.mine"]] > 0, robots, things, kinds)
         arrays = [x.numpy() if x.dtype in (torch.bool, torch.int64) else x.round().long().numpy() for x in parts]
-        ways(int(scale) + 1, *arrays, told)
+        ways(*self._size, *arrays, told)
         return torch.from_numpy(told)
 
     def steps(self, seen: torch.Tensor) -> torch.Tensor:

@@ -10,46 +10,46 @@ TOLD = 6  # numbers about a way: whether each of four moves shortens it, whether
 
 
 @part
-def _is_free(solid, shunned, side, row, col, offsets, count):  # type: ignore[no-untyped-def]  # compiled
+def _is_free(solid, shunned, rows, cols, row, col, offsets, count):  # type: ignore[no-untyped-def]  # compiled
     """Return whether the body fits: no cell of it is outside or solid, no robot's cell is shunned."""
     for k in range(count + 1):
         r, c = row, col
         if k:
             r, c = row + offsets[k - 1, 0], col + offsets[k - 1, 1]
-        if r < 0 or r >= side or c < 0 or c >= side or solid[r * side + c]:
+        if r < 0 or r >= rows or c < 0 or c >= cols or solid[r * cols + c]:
             return False
-        if shunned[r * side + c] and (k > 0 or count == 0):  # a carried module alone may lie anywhere
+        if shunned[r * cols + c] and (k > 0 or count == 0):  # a carried module alone may lie anywhere
             return False
     return True
 
 
 @part
-def _spread(solid, shunned, side, offsets, count, steps, queue, n):  # type: ignore[no-untyped-def]  # compiled
+def _spread(solid, shunned, rows, cols, offsets, count, steps, queue, n):  # type: ignore[no-untyped-def]  # compiled
     """Fill `steps` with those to the nearest of the first `n` cells of `queue`; -1 where no way leads."""
     steps[:] = -1
     last = 0
     for k in range(n):
         cell = queue[k]
-        if steps[cell] < 0 and _is_free(solid, shunned, side, cell // side, cell % side, offsets, count):
+        if steps[cell] < 0 and _is_free(solid, shunned, rows, cols, cell // cols, cell % cols, offsets, count):
             steps[cell] = 0
             queue[last] = cell
             last += 1
     first = 0
     while first < last:
-        row, col = queue[first] // side, queue[first] % side
+        row, col = queue[first] // cols, queue[first] % cols
         first += 1
         for direction in range(4):
             r, c = row + (-1, 1, 0, 0)[direction], col + (0, 0, -1, 1)[direction]
-            if r < 0 or r >= side or c < 0 or c >= side or steps[r * side + c] >= 0:
+            if r < 0 or r >= rows or c < 0 or c >= cols or steps[r * cols + c] >= 0:
                 continue
-            if _is_free(solid, shunned, side, r, c, offsets, count):
-                steps[r * side + c] = steps[row * side + col] + 1
-                queue[last] = r * side + c
+            if _is_free(solid, shunned, rows, cols, r, c, offsets, count):
+                steps[r * cols + c] = steps[row * cols + col] + 1
+                queue[last] = r * cols + c
                 last += 1
 
 
 @kernel
-def ways(side, own, module, goal, held, others, things, kinds, told):  # type: ignore[no-untyped-def]  # compiled
+def ways(rows, cols, own, module, goal, held, others, things, kinds, told):  # type: ignore[no-untyped-def]  # compiled
     """Fill `told` (B, TOLD) float32 with zeros, or with what is known of the way.
 
     A robot that holds a module has the way of that module to its slot, with all who hold it at their sides; another one
@@ -57,7 +57,8 @@ def ways(side, own, module, goal, held, others, things, kinds, told):  # type: i
     that is possible. Robots that are not of the body are in nobody's way.
 
     Args:
-        side: Rows and columns of the grid.
+        rows: Of the grid.
+        cols: Of the grid.
         own: (B, 2) int64, cells of the robots.
         module: (B, 2) int64, cells of the modules that they hold or go for; -1: none.
         goal: (B, 2) int64, cells where those modules belong; -1: unknown.
@@ -67,7 +68,7 @@ def ways(side, own, module, goal, held, others, things, kinds, told):  # type: i
         kinds: (B, K) int64, 1: solid, 2: keep-out, 0: not seen.
         told: Result.
     """
-    cells = side * side
+    cells = rows * cols
     solid, shunned = np.zeros(cells, np.bool_), np.zeros(cells, np.bool_)
     steps, queue = np.empty(cells, np.int64), np.empty(cells + 4, np.int64)
     offsets = np.zeros((others.shape[1] + 1, 2), np.int64)
@@ -78,7 +79,7 @@ def ways(side, own, module, goal, held, others, things, kinds, told):  # type: i
         solid[:] = False
         shunned[:] = False
         for k in range(things.shape[1]):
-            cell = things[b, k, 0] * side + things[b, k, 1]
+            cell = things[b, k, 0] * cols + things[b, k, 1]
             if kinds[b, k] == 1:
                 solid[cell] = True
             elif kinds[b, k] == 2:
@@ -94,29 +95,29 @@ def ways(side, own, module, goal, held, others, things, kinds, told):  # type: i
                     offsets[count, 0], offsets[count, 1] = others[b, k, 0] - row, others[b, k, 1] - col
                     count += 1
         else:
-            solid[module[b, 0] * side + module[b, 1]] = True
+            solid[module[b, 0] * cols + module[b, 1]] = True
         for attempt in range(2):
             if attempt:
                 shunned[:] = False
             n = 0
             if held[b]:
-                queue[0], n = goal[b, 0] * side + goal[b, 1], 1
+                queue[0], n = goal[b, 0] * cols + goal[b, 1], 1
             else:
                 for direction in range(4):
                     r = module[b, 0] + (-1, 1, 0, 0)[direction]
                     c = module[b, 1] + (0, 0, -1, 1)[direction]
-                    if 0 <= r < side and 0 <= c < side:
-                        queue[n], n = r * side + c, n + 1
-            _spread(solid, shunned, side, offsets, count, steps, queue, n)
-            here = steps[row * side + col]
+                    if 0 <= r < rows and 0 <= c < cols:
+                        queue[n], n = r * cols + c, n + 1
+            _spread(solid, shunned, rows, cols, offsets, count, steps, queue, n)
+            here = steps[row * cols + col]
             found = here >= 0
             for direction in range(4):
                 r, c = row + (-1, 1, 0, 0)[direction], col + (0, 0, -1, 1)[direction]
-                if r < 0 or r >= side or c < 0 or c >= side or steps[r * side + c] < 0:
+                if r < 0 or r >= rows or c < 0 or c >= cols or steps[r * cols + c] < 0:
                     continue
                 found = True
-                told[b, direction] = here < 0 or steps[r * side + c] < here
+                told[b, direction] = here < 0 or steps[r * cols + c] < here
             if found:
                 told[b, 4] = 1.0
-                told[b, 5] = max(here, 0) / (2.0 * side)
+                told[b, 5] = max(here, 0) / float(rows + cols)
                 break
