@@ -22,7 +22,7 @@ from numba.core.registry import CPUDispatcher
 import spaceworld
 from spaceworld.rules import jit
 from spaceworld.rules.jit import cache_folder, sources_of
-from tianshou_examples.experiment import compiled_rules
+from tianshou_examples.experiment import compiled_rules, compiled_ways, ways
 
 PACKAGE = Path(spaceworld.__file__).parent
 PACKAGES = ("spaceworld", "credit_wrappers", "tianshou_examples")
@@ -31,7 +31,7 @@ MODULES = [
     for found in pkgutil.walk_packages(spaceworld.__path__, "spaceworld.")
     if not found.name.endswith("__main__") and ".render" not in found.name and ".app" not in found.name
 ]
-MODULES.append(compiled_rules)  # the only one elsewhere
+MODULES += [compiled_rules, compiled_ways, ways]  # the only ones elsewhere
 
 
 def kernels_of(module: ModuleType) -> list[CPUDispatcher]:
